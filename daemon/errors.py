@@ -1,0 +1,44 @@
+"""What can go wrong in the running service.
+
+::
+
+    DaemonError
+    |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
+    |-- StoreUnavailable  the database or disk refused; the peer must try again
+    |-- CrossDevice       a file cannot be taken by rename; it has to be copied
+    `-- Refused           what came cannot be an instance; carries a reason code
+
+Errors carry facts (reason codes, counts, states), never element values or names of dropped files.
+"""
+
+from __future__ import annotations
+
+
+class DaemonError(Exception):
+    """Base of everything the daemon raises on purpose."""
+
+
+class SpoolFull(DaemonError):
+    """The bounded spool, its quota or its disk is full."""
+
+
+class StoreUnavailable(DaemonError):
+    """The database or the file system failed in a way that may pass."""
+
+
+class CrossDevice(DaemonError):
+    """The file is on another file system and cannot be renamed into the spool."""
+
+
+class Refused(DaemonError):
+    """What was offered is not a usable instance.
+
+    Attributes
+    ----------
+    reason
+        A reason code (`deid.errors.Reason` or one of the daemon's own).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

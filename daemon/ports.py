@@ -1,0 +1,71 @@
+"""What the parts of the daemon ask of each other.
+
+Receivers see `Spool`; the pipeline sees `Receipts` and `Stores`. One process, one event loop; every
+coroutine here may be cancelled, and what it promised before cancellation stays promised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from daemon.records import Job, Origin, Receipt, Result
+
+
+class SpoolFile(Protocol):
+    """One instance being received. Exactly one of `commit`, `adopt` and `abort` ends it."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes (blocking, straight to the file). Raises `SpoolFull` past a limit."""
+
+    async def commit(self) -> Receipt:
+        """Make it durable: file fsync, rename, folder fsync, row commit. Returns only then.
+
+        Waiting commits are grouped. Raises `SpoolFull` (disk or quota) or `StoreUnavailable`;
+        then nothing is left behind and the peer must not be told that it was stored.
+        """
+
+    def abort(self) -> None:
+        """Forget it and remove the partial file. Safe to call after a failed commit, and twice."""
+
+
+class Spool(Protocol):
+    """Where received instances wait, durably."""
+
+    def open(self, origin: Origin) -> SpoolFile:
+        """Start receiving one instance. Raises `SpoolFull` when the bounded queue or disk is full."""
+
+    async def adopt(self, path: Path, origin: Origin) -> Receipt:
+        """Take an existing regular file on the same file system by rename, durably, without copying.
+
+        The rename happens after fsync of the file; on failure the file is back where it was.
+        Raises `CrossDevice` when it cannot be renamed (then copy through `open`).
+        """
+
+
+class Receipts(Protocol):
+    """The receipts table as the pipeline uses it."""
+
+    async def due(self, limit: int, exclude: Sequence[str]) -> list[Receipt]:
+        """Return receipts waiting to be processed now, oldest first, without those named."""
+
+    async def begin(self, receipt_ids: Sequence[str]) -> None:
+        """Count an attempt, durably, before a worker sees the instance."""
+
+    async def settle(self, results: Sequence[Result]) -> None:
+        """Apply results: blobs first (rename, folder fsync), then rows, one transaction.
+
+        Decides duplicates and conflicts by the source index. Repeating it changes nothing.
+        """
+
+    async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
+        """Leave the receipt waiting and try again no sooner than `delay_s` from now."""
+
+    def job(self, receipt: Receipt) -> Job:
+        """Return the worker's job: where the source blob is and where the output goes."""
+
+    def job_arrived(self) -> object:
+        """Return an awaitable that ends when something may have become due (or after a second)."""

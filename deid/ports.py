@@ -1,0 +1,104 @@
+"""What the core asks of its engines: finding text in pictures, and cleaning what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deid.identifiers import KnownIdentifier
+    from deid.segments import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class PixelRegion:
+    """One place in the pixels that was filled.
+
+    `left`, `top`, `width`, `height` in pixels of the frame; `frame` counts from 1 (PS3.3 C.7.6.6).
+    `why` is one of ``known_identifier``, ``info_type:<NAME>``, ``all_text``, ``unreadable``, ``rule:<name>``.
+    Never the text.
+    """
+
+    frame: int
+    left: int
+    top: int
+    width: int
+    height: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class PixelInstance:
+    """Everything pixel cleaning may look at.
+
+    Attributes
+    ----------
+    attributes
+        Decoded values by keyword of the image-related attributes that are present (Image Pixel module,
+        Modality, SOPClassUID, Manufacturer, ManufacturerModelName, SoftwareVersions, NumberOfFrames,
+        WindowCenter/Width, palette descriptors and data as bytes, SequenceOfUltrasoundRegions as a list
+        of mappings, ...).
+    value
+        The source's bytes, whole; `start` and `stop` bound the value field of (7FE0,0010) in them:
+        native samples, or the items of an encapsulated value from the Basic Offset Table item up to,
+        not including, the Sequence Delimitation Item.
+    big_endian
+        Whether native samples are big endian (Explicit VR Big Endian).
+    """
+
+    transfer_syntax_uid: str
+    attributes: Mapping[str, Any]
+    value: Any
+    start: int
+    stop: int
+    big_endian: bool
+    known: Sequence[KnownIdentifier]
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedPixels:
+    """What came of it.
+
+    Attributes
+    ----------
+    segments
+        The new value field of Pixel Data, or None when nothing changed.
+    regions
+        Every region that was filled.
+    changes
+        New values by keyword for attributes that depend on stored values (SmallestImagePixelValue,
+        LossyImageCompression..., ExtendedOffsetTable as bytes); None deletes the attribute.
+    examined_all
+        Whether every frame was examined, so that Burned In Annotation may become NO.
+    """
+
+    segments: Sequence[Segment] | None
+    regions: Sequence[PixelRegion]
+    changes: Mapping[str, Any]
+    examined_all: bool
+
+
+class PixelCleaner(Protocol):
+    """Removes burned-in text by one configuration."""
+
+    def clean(self, instance: PixelInstance) -> CleanedPixels:
+        """Return what to write. Raises `deid.errors.Unsafe` when it cannot be proved clean."""
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedText:
+    """A text after cleaning; `findings` counts what was removed or replaced by infoType."""
+
+    text: str
+    findings: Mapping[str, int]
+
+
+class TextCleaner(Protocol):
+    """Cleans free text by one configuration."""
+
+    def clean(
+        self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
+    ) -> CleanedText:
+        """Return the text without what identifies."""

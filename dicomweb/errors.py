@@ -1,0 +1,56 @@
+"""What can go wrong while serving DICOMweb.
+
+::
+
+    DicomwebError
+    |-- BadRequest         400: names the parameter or header, what is wrong with it, what is valid
+    |-- NotAcceptable      406: nothing the client accepts can be produced
+    |-- UnsupportedMedia   415
+    |-- NotFound           404
+    |-- StoreFull          503 with Retry-After
+    `-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
+"""
+
+from __future__ import annotations
+
+
+class DicomwebError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class BadRequest(DicomwebError):
+    """The request cannot be understood."""
+
+
+class NotAcceptable(DicomwebError):
+    """No representation that the client accepts can be produced."""
+
+
+class UnsupportedMedia(DicomwebError):
+    """The request's payload is of a type that is not stored."""
+
+
+class NotFound(DicomwebError):
+    """No such resource."""
+
+
+class StoreFull(DicomwebError):
+    """No room now; the client should try again later."""
+
+
+class InstanceRefused(DicomwebError):
+    """One instance was not stored.
+
+    Attributes
+    ----------
+    failure_reason
+        Failure Reason (0008,1197), PS3.18 10.5.3 and PS3.4 table GG.4-2: 0xA700, 0xA900, 0xC000, 0x0110, 0x0122.
+    """
+
+    def __init__(
+        self, failure_reason: int, *, sop_class_uid: str = "", sop_instance_uid: str = ""
+    ) -> None:
+        super().__init__(f"{failure_reason:04X}H")
+        self.failure_reason = failure_reason
+        self.sop_class_uid = sop_class_uid
+        self.sop_instance_uid = sop_instance_uid

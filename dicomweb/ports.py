@@ -1,0 +1,115 @@
+"""What the web services ask of the stores behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+Level = Literal["study", "series", "instance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A study, a series of it, or an instance of that: the path of a DICOMweb resource."""
+
+    study_uid: str
+    series_uid: str | None = None
+    sop_instance_uid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A QIDO-RS search, validated (PS3.18 8.3.4 and 10.6).
+
+    Attributes
+    ----------
+    matches
+        Keyword to values as the client gave them (one; several for a list of UIDs). The keyword is
+        always one of `SEARCHABLE[level]`. Wildcards `*` and `?`, and DA/TM ranges `a-b`, as PS3.4 C.2.2.2.
+    within
+        The study or series named in the path, when there is one.
+    """
+
+    level: Level
+    matches: Mapping[str, Sequence[str]]
+    within: Resource | None
+    fuzzy: bool
+    limit: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One search result: a DICOM JSON object ready to send, holding every attribute that the level has.
+
+    `attributes` holds all known attributes of the level and those above it, counts and
+    ModalitiesInStudy included; the service drops those that were not asked for.
+    """
+
+    attributes: bytes
+    defaults: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFile:
+    """Where one instance's bytes are."""
+
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    number_of_frames: int
+    path: Path
+    size: int
+
+
+class InstanceStore(Protocol):
+    """One DICOM store, for reading."""
+
+    async def search(self, query: Query) -> list[Match]:
+        """Return at most `limit` matches after `offset`, in a stable order."""
+
+    async def metadata(self, resource: Resource) -> list[bytes]:
+        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
+
+    async def locate(self, resource: Resource) -> list[InstanceFile]:
+        """Return the files of a study, series or instance; empty when there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An instance that is now durable."""
+
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+class Upload(Protocol):
+    """One instance of a STOW-RS request, on its way to the disk."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes; raises `dicomweb.errors.StoreFull` past a limit."""
+
+    async def finish(self) -> Accepted:
+        """Make it durable, then name it.
+
+        Raises `dicomweb.errors.InstanceRefused` (with SOP UIDs where they could be read) or
+        `dicomweb.errors.StoreFull`.
+        """
+
+    def abort(self) -> None:
+        """Forget the partial instance."""
+
+
+class UploadSink(Protocol):
+    """Where STOW-RS puts instances."""
+
+    def open(self, peer: str) -> Upload:
+        """Start receiving an instance; raises `dicomweb.errors.StoreFull`."""
