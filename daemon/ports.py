@@ -62,7 +62,13 @@ class Receipts(Protocol):
         """
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
-        """Leave the receipt waiting and try again no sooner than `delay_s` from now."""
+        """Leave the receipt waiting and try again no sooner than `delay_s` from now.
+
+        `reason` is kept in the receipt, so that a later `due` tells what stopped it the last time.
+        """
+
+    async def release(self, receipt_ids: Sequence[str]) -> None:
+        """Take back the attempt that `begin` counted: the work was given up through no fault of theirs."""
 
     def job(self, receipt: Receipt) -> Job:
         """Return the worker's job: where the source blob is and where the output goes."""
