@@ -1,0 +1,108 @@
+"""Settings that are valid one by one and wrong together."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from config.settings import Settings
+
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """One conflict between settings.
+
+    Attributes
+    ----------
+    key
+        The key to change; `others` are the top-level keys that the judgement also depends on.
+    """
+
+    key: str
+    expected: str
+    nearest: str = ""
+    others: tuple[str, ...] = ()
+
+
+def find(settings: Settings) -> Iterator[Contradiction]:
+    """Yield every contradiction."""
+    yield from _open_listeners(settings)
+    yield from _ports(settings)
+    yield from _folders(settings)
+    yield from _routes(settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether only this machine can reach a listener on `host`. Names are not resolved."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() in LOOPBACK_NAMES
+
+
+def _open_listeners(settings: Settings) -> Iterator[Contradiction]:
+    if settings.trust.allow_insecure_network:
+        return
+    for section, host in (("dimse", settings.dimse.host), ("http", settings.http.host)):
+        if not is_loopback(host):
+            yield Contradiction(
+                f"{section}.host",
+                "this address can be reached from other machines, and the listener has neither "
+                'TLS nor authentication: listen on "127.0.0.1" (behind a proxy or tunnel that has '
+                "both), or accept the risk with allow_insecure_network = true in [trust]",
+                others=("trust",),
+            )
+
+
+def _ports(settings: Settings) -> Iterator[Contradiction]:
+    if settings.http.port and settings.http.port == settings.dimse.port:
+        yield Contradiction("http.port", "expected another port than dimse.port", others=("dimse",))
+
+
+def _folders(settings: Settings) -> Iterator[Contradiction]:
+    state = settings.state_dir
+    for number, watch in enumerate(settings.watch):
+        key = f"watch[{number}]"
+        if watch.path == state or state in watch.path.parents or watch.path in state.parents:
+            yield Contradiction(
+                f"{key}.path", "expected a folder apart from state_dir", others=("state_dir",)
+            )
+        for earlier, other in enumerate(settings.watch[:number]):
+            if watch.path == other.path or other.path in watch.path.parents:
+                yield Contradiction(
+                    f"{key}.path", f"this folder is already watched by watch[{earlier}].path"
+                )
+            elif watch.path in other.path.parents:
+                yield Contradiction(
+                    f"{key}.path",
+                    f"this folder contains watch[{earlier}].path, which would be taken twice",
+                )
+        if watch.after == "move" and watch.move_to is None:
+            yield Contradiction(f"{key}.move_to", 'expected a folder, because after = "move"')
+        if watch.after != "move" and watch.move_to is not None:
+            yield Contradiction(f"{key}.move_to", 'only used with after = "move"')
+
+
+def _routes(settings: Settings) -> Iterator[Contradiction]:
+    known = list(settings.deidentifiers)
+    for number, route in enumerate(settings.routes):
+        if route.deidentifier not in known:
+            yield Contradiction(
+                f"routes[{number}].deidentifier",
+                f"expected the name of a deidentifier: {', '.join(known) or 'none is defined'}",
+                nearest=next(iter(difflib.get_close_matches(route.deidentifier, known, n=1)), ""),
+                others=("deidentifiers",),
+            )
+    named = [route.name for route in settings.routes]
+    for number, name in enumerate(named):
+        if name and name in named[:number]:
+            yield Contradiction(
+                f"routes[{number}].name", "expected a name that no earlier route has"
+            )

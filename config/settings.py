@@ -1,0 +1,310 @@
+"""Every setting of a site, typed and frozen; the classes are the reference.
+
+A class is a section of ``dicomveil.toml``, a field is a key, and the field's description (which
+names the unit) is what the default file and the README say about it. What one value may be is said
+here; which values contradict each other is said in `config.contradictions`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from config import checks
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+AeTitle = Annotated[str, AfterValidator(checks.ae_title)]
+Host = Annotated[str, Field(min_length=1)]
+Network = Annotated[str, AfterValidator(checks.network)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Bytes = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+# TOML has arrays and strings where these fields hold tuples and paths.
+Location = Annotated[Path, Field(strict=False)]
+Words = Annotated[tuple[str, ...], Field(strict=False)]
+Globs = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(checks.one_or_many)]
+AeTitles = Annotated[tuple[AeTitle, ...], Field(strict=False)]
+Networks = Annotated[tuple[Network, ...], Field(strict=False)]
+Keyword = Annotated[str, AfterValidator(checks.dicom_keyword)]
+DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
+
+
+class Section(BaseModel):
+    """What all sections have in common: no unknown key, no silent conversion, no change later."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class Dimse(Section):
+    """The C-STORE receiver."""
+
+    ae_title: AeTitle = Field(
+        default="DICOMVEIL",
+        description="AE title that this receiver answers to (1 to 16 characters).",
+    )
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
+    )
+    port: Port = Field(default=11112, description="TCP port; 0 lets the kernel choose one.")
+    require_called_ae: bool = Field(
+        default=False, description="Reject an association whose called AE title is not `ae_title`."
+    )
+    allowed_calling_ae: AeTitles = Field(
+        default=(),
+        description="Calling AE titles that may send; empty allows all. A label, not a proof.",
+    )
+    allowed_networks: Networks = Field(
+        default=(),
+        description='Networks that may connect, such as "10.1.0.0/16"; empty allows all.',
+    )
+    accept_unknown_storage: bool = Field(
+        default=True,
+        description="Also accept SOP classes that the standard does not list, as private storage.",
+    )
+    max_associations: Annotated[int, Field(ge=1)] = Field(
+        default=64, description="Associations open at the same time, from all peers together."
+    )
+    max_associations_per_peer: Annotated[int, Field(ge=1)] = Field(
+        default=16, description="Associations open at the same time from one network address."
+    )
+    idle_timeout_s: Seconds = Field(
+        default=60.0,
+        description="Seconds an association may be open without a message before it is aborted.",
+    )
+    artim_timeout_s: Seconds = Field(
+        default=10.0,
+        description="Seconds a connection may take to request an association (PS3.8 9.1.5).",
+    )
+    network_timeout_s: Seconds = Field(
+        default=30.0,
+        description="Seconds a message that has begun may stand still before the abort.",
+    )
+    max_pdu_bytes: Annotated[int, Field(ge=4 * KIB, le=16 * MIB)] = Field(
+        default=256 * KIB,
+        description="Largest PDU that peers are told to send, in bytes (PS3.8 D.1).",
+    )
+    max_instance_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=8 * GIB, description="Largest instance accepted, in bytes."
+    )
+
+
+class Http(Section):
+    """The web services: DICOMweb, health, metrics."""
+
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
+    )
+    port: Port = Field(default=8080, description="TCP port; 0 lets the kernel choose one.")
+    public_root: Annotated[str, AfterValidator(checks.public_root)] = Field(
+        default="",
+        description=(
+            'Address under which clients reach this service, such as "https://pacs.example/veil", '
+            "where a proxy stands before it; empty makes addresses in answers relative."
+        ),
+    )
+    cors_origins: Words = Field(
+        default=(),
+        description='Origins of web viewers that may read, such as "https://viewer.example".',
+    )
+    max_body_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=16 * GIB,
+        description="Largest request body accepted, in bytes (one STOW-RS request).",
+    )
+    max_instance_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=8 * GIB, description="Largest single instance in a STOW-RS request, in bytes."
+    )
+    max_parts: Annotated[int, Field(ge=1)] = Field(
+        default=10_000, description="Parts accepted in one STOW-RS request."
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        default=256, description="Connections open at the same time."
+    )
+    header_timeout_s: Seconds = Field(
+        default=10.0, description="Seconds a client may take to send a request's header."
+    )
+    body_timeout_s: Seconds = Field(
+        default=30.0,
+        description="Seconds a request's body may stand still before the request is dropped.",
+    )
+    keepalive_timeout_s: Seconds = Field(
+        default=60.0, description="Seconds a connection may stay open between requests."
+    )
+    max_results: Annotated[int, Field(ge=1)] = Field(
+        default=10_000,
+        description="Most matches in one QIDO-RS answer; the client asks for more by offset.",
+    )
+
+
+class Watch(Section):
+    """One watched folder; `[[watch]]` may be repeated."""
+
+    path: Location = Field(description="The folder to take files from, with all its sub-folders.")
+    settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
+        default=2.0,
+        description="Seconds a file's size and time must stand still before it is taken.",
+    )
+    scan_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=5.0, description="Seconds between two scans when no event wakes the scanner."
+    )
+    after: Literal["delete", "keep", "move"] = Field(
+        default="delete", description="What becomes of a file once it is received durably."
+    )
+    move_to: Location | None = Field(
+        default=None,
+        description='Folder for received files with `after = "move"`, on the same file system.',
+    )
+
+
+class Spool(Section):
+    """Where received instances wait; when it is full, senders are told so and nothing is lost."""
+
+    max_instances: Annotated[int, Field(ge=1)] = Field(
+        default=100_000, description="Instances that may wait to be processed."
+    )
+    max_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=64 * GIB, description="Bytes that may wait to be processed."
+    )
+    min_free_bytes: Bytes = Field(
+        default=1 * GIB, description="Bytes that must stay free on the disk of `state_dir`."
+    )
+
+
+class Workers(Section):
+    """The child processes that parse, de-identify and write."""
+
+    count: Count = Field(default=0, description="Processes; 0 is one per processor core.")
+    memory_bytes: Annotated[int, Field(ge=256 * MIB)] = Field(
+        default=4 * GIB, description="Address space of one process, in bytes."
+    )
+    timeout_s: Seconds = Field(default=60.0, description="Seconds for one instance of any size...")
+    timeout_per_mb_s: Annotated[float, Field(ge=0)] = Field(
+        default=0.5, description="...and seconds more for each MB (10^6 bytes) of it."
+    )
+    max_attempts: Annotated[int, Field(ge=1)] = Field(
+        default=3, description="Attempts before an instance that kills its worker is quarantined."
+    )
+
+
+class Source(Section):
+    """The store of what came in, never altered."""
+
+    retention_days: Annotated[float, Field(ge=0)] = Field(
+        default=0.0,
+        description="Days to keep source instances once they are done with; 0 keeps them.",
+    )
+    retention_bytes: Bytes = Field(
+        default=0, description="Bytes to keep at most, oldest go first; 0 keeps all."
+    )
+    conflict: Literal["quarantine", "replace", "keep_first"] = Field(
+        default="quarantine",
+        description="What to do when a known SOP Instance UID arrives with other content.",
+    )
+
+
+class Key(Section):
+    """The site key that pseudonyms, UIDs and date shifts come from."""
+
+    file: Location | None = Field(
+        default=None,
+        description=(
+            "File with the site key, mode 0600. Not set: the credential `dicomveil.key` of systemd "
+            "where there is one, else `site.key` in `state_dir`, made at the first start."
+        ),
+    )
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe level that is written."
+    )
+    format: Literal["auto", "json", "console"] = Field(
+        default="auto",
+        description="JSON lines, or columns for people; auto is columns on a terminal, else JSON.",
+    )
+
+
+class Trust(Section):
+    """Who may reach the service."""
+
+    allow_insecure_network: bool = Field(
+        default=False,
+        description=(
+            "Listen on other addresses than loopback although the listeners have neither TLS nor "
+            "authentication: everybody who reaches the port can send, and read what came in."
+        ),
+    )
+
+
+class Deidentifier(Section):
+    """A named configuration; `[deidentifiers.NAME]` may be repeated with other names."""
+
+    config: str | dict[str, JsonValue] = Field(
+        default="basic",
+        description=(
+            "Name of a shipped preset, a JSON file (relative to this file), or a table, in the "
+            "syntax of the Cloud Healthcare API's DeidentifyConfig."
+        ),
+    )
+
+
+class Route(Section):
+    """One rule; the first that matches wins, and a rule without conditions matches everything."""
+
+    name: str = Field(default="", description="What outcome records and `status` call this route.")
+    receiver: Literal["", "dimse", "stow", "watch"] = Field(
+        default="", description="The way the instance came in; empty is any."
+    )
+    calling_ae: Globs = Field(
+        default=(), description="Globs, one of which the calling AE title matches."
+    )
+    called_ae: Globs = Field(
+        default=(), description="Globs, one of which the called AE title matches."
+    )
+    peer: Globs = Field(
+        default=(),
+        description="Globs, one of which the network address or the watched folder matches.",
+    )
+    modality: Globs = Field(
+        default=(), description="Globs, one of which Modality (0008,0060) matches."
+    )
+    sop_class: Globs = Field(
+        default=(),
+        description='Globs, one of which the SOP class matches, by UID or by keyword ("CT*").',
+    )
+    header: dict[Keyword, Globs] = Field(
+        default_factory=dict,
+        description="Globs for any other data element of the top level, by keyword.",
+    )
+    deidentifier: str = Field(default="default", description="Name of the deidentifier to use.")
+
+
+class Settings(Section):
+    """All settings of a site."""
+
+    state_dir: Location = Field(
+        default=Path("/var/lib/dicomveil"),
+        description="Folder for the database, the spool and both stores.",
+    )
+    dimse: Dimse = Dimse()
+    http: Http = Http()
+    watch: Annotated[tuple[Watch, ...], Field(strict=False)] = ()
+    spool: Spool = Spool()
+    workers: Workers = Workers()
+    source: Source = Source()
+    key: Key = Key()
+    log: Log = Log()
+    trust: Trust = Trust()
+    deidentifiers: dict[DeidentifierName, Deidentifier] = Field(
+        default_factory=lambda: {"default": Deidentifier()}
+    )
+    routes: Annotated[tuple[Route, ...], Field(strict=False)] = (Route(),)
