@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -72,3 +73,13 @@ def dicom_keyword(value: str) -> str:
 def one_or_many(value: object) -> object:
     """Let a single glob stand without brackets."""
     return (value,) if isinstance(value, str) else value
+
+
+def json_values(value: object) -> object:
+    """Return a table that JSON can express: TOML also has dates, times, infinities and NaN."""
+    if isinstance(value, dict):
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            raise _refuse("expected only values that JSON has: no date, time, inf or nan") from None
+    return value

@@ -248,7 +248,7 @@ class Trust(Section):
 class Deidentifier(Section):
     """A named configuration; `[deidentifiers.NAME]` may be repeated with other names."""
 
-    config: str | dict[str, JsonValue] = Field(
+    config: Annotated[str | dict[str, JsonValue], BeforeValidator(checks.json_values)] = Field(
         default="basic",
         description=(
             "Name of a shipped preset, a JSON file (relative to this file), or a table, in the "
