@@ -1,0 +1,111 @@
+"""What tests of every kind share: outside programs, keys, state folders, a real daemon."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deid.keys import SiteKey
+from tests.service import RunningDaemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REQUIRED_PEERS = {
+    "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
+    "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json",
+    "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
+}  # fmt: skip
+"""Programs of dcmtk, dicom3tools, libgdcm-tools and tesseract-ocr: continuous integration has them."""
+
+_SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
+
+
+def program(name: str) -> str | None:
+    """Return the path of an outside program, looking where servers are installed too."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose peer is missing; under CI=true a required peer must not be missing."""
+    for marker in item.iter_markers("peer"):
+        for name in marker.args:
+            if program(name):
+                continue
+            if os.environ.get("CI") == "true" and name in REQUIRED_PEERS:
+                pytest.fail(f"{name} is required here and is not installed", pytrace=False)
+            pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture
+def site_key() -> SiteKey:
+    """A fixed key, so that expected replacements can be computed."""
+    return SiteKey(bytes(range(32)))
+
+
+@pytest.fixture
+def disk_path(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A fresh folder on a real disk: durability means nothing on a memory file system."""
+    base = Path(os.environ.get("DICOMVEIL_TEST_DISK") or _real_disk())
+    base.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=base))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def state_dir(disk_path: Path) -> Path:
+    """A state folder that only its owner can enter, not yet filled."""
+    folder = disk_path / "state"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Ask the kernel for a port that is free now, for peers that cannot bind port 0 themselves."""
+
+    def ask() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return ask
+
+
+@pytest.fixture
+def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
+    """The real daemon as a child process with one watched folder; stopped by SIGTERM at the end."""
+    inbox = disk_path / "inbox"
+    inbox.mkdir()
+    daemon = RunningDaemon(state_dir=state_dir, folder=disk_path, inbox=inbox)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        daemon.assert_no_traceback()
+
+
+def _real_disk() -> Path:
+    """Return a folder beside the checkout's, unless the usual temporary folder is on a disk already."""
+    usual = Path(tempfile.gettempdir())
+    mounts = Path("/proc/mounts")
+    if mounts.exists():
+        on_memory = {
+            line.split()[1]
+            for line in mounts.read_text().splitlines()
+            if line.split()[2] == "tmpfs"
+        }
+        if any(Path(mount) in (usual, *usual.parents) for mount in on_memory):
+            return Path("/var/tmp/dicomveil-tests")
+    return usual / "dicomveil-tests"

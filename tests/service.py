@@ -1,0 +1,209 @@
+"""The daemon as a user runs it: a child process, its addresses, its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT = Path(__file__).resolve().parent.parent
+DEADLINE_S = 60.0
+"""How long anything may take before a test gives up on it; no test measures how long it took."""
+
+
+def wait_until(is_true: Callable[[], bool], *, what: str, deadline_s: float = DEADLINE_S) -> None:
+    """Poll until `is_true`, or fail by name."""
+    end = time.monotonic() + deadline_s
+    while not is_true():
+        if time.monotonic() > end:
+            message = f"gave up waiting until {what}"
+            raise AssertionError(message)
+        time.sleep(0.05)
+
+
+@dataclass
+class RunningDaemon:
+    """`dicomveil serve` in a child process, on ports that the kernel chose.
+
+    Attributes
+    ----------
+    folder
+        Where the configuration file and the log are written.
+    settings
+        More TOML, appended to the generated configuration (whole tables only).
+    """
+
+    state_dir: Path
+    folder: Path
+    inbox: Path | None = None
+    settings: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    addresses: dict[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def config_path(self) -> Path:
+        """The generated configuration file."""
+        return self.folder / "dicomveil.toml"
+
+    @property
+    def log_path(self) -> Path:
+        """Everything that every run of this daemon wrote to standard output and error."""
+        return self.folder / "daemon.log"
+
+    @property
+    def dimse_port(self) -> int:
+        """Port of the C-STORE SCP."""
+        return int(self.addresses["dimse"][1])
+
+    @property
+    def http(self) -> str:
+        """Base address of the HTTP server, without a slash at the end."""
+        return f"http://127.0.0.1:{self.addresses['http'][1]}"
+
+    @property
+    def log(self) -> str:
+        """The log so far."""
+        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+
+    def start(self) -> None:
+        """Start it and wait until it says where it listens."""
+        self._write_config()
+        ready = self.state_dir / "run" / "addresses.json"
+        ready.unlink(missing_ok=True)
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "daemon.cli.main",
+                    "serve",
+                    "--config",
+                    str(self.config_path),
+                ],
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
+                start_new_session=True,
+            )
+        process = self.process
+
+        def is_ready() -> bool:
+            if process.poll() is not None:
+                message = f"the daemon ended with {process.returncode}:\n{self.log[-4000:]}"
+                raise AssertionError(message)
+            return ready.exists()
+
+        try:
+            wait_until(is_ready, what="the daemon has written its addresses")
+        except AssertionError:
+            self.kill()
+            raise
+        self.addresses = json.loads(ready.read_text())
+
+    def stop(self) -> int:
+        """Ask it to end by SIGTERM and return its exit status; kill it when it does not."""
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            status = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            message = f"the daemon did not end after SIGTERM:\n{self.log[-4000:]}"
+            raise AssertionError(message) from None
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        """Kill it, and its workers with it, as a power cut would."""
+        if self.process is not None:
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def is_alive(self) -> bool:
+        """Whether the process runs and answers."""
+        return (
+            self.process is not None
+            and self.process.poll() is None
+            and self.get("/healthz")[0] == 200
+        )
+
+    def get(
+        self, path: str, *, accept: str = "application/dicom+json", timeout_s: float = 30
+    ) -> tuple[int, bytes]:
+        """Return status and body of a GET."""
+        request = urllib.request.Request(self.http + path, headers={"Accept": accept})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def instances(self, store: str = "deid") -> list[dict[str, Any]]:
+        """Return every instance of a store by QIDO-RS, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            status, body = self.get(f"/dicomweb/{store}/instances?limit=1000&offset={len(found)}")
+            if status == 204 or not body:
+                return found
+            assert status == 200, (status, body[:500])
+            page = json.loads(body)
+            if not page:
+                return found
+            found += page
+
+    def quarantined(self) -> list[dict[str, Any]]:
+        """Return what is in quarantine, as `dicomveil quarantine list --json` tells it."""
+        run = self.command("quarantine", "list", "--json")
+        assert run.returncode == 0, run.stderr
+        return [dict(entry) for entry in json.loads(run.stdout or "[]")]
+
+    def status(self) -> dict[str, Any]:
+        """Return what `dicomveil status --json` tells."""
+        run = self.command("status", "--json")
+        assert run.returncode == 0, run.stderr
+        return dict(json.loads(run.stdout))
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run another `dicomveil` command against the same configuration."""
+        return subprocess.run(
+            [
+                sys.executable, "-m", "daemon.cli.main", *arguments, "--config", str(self.config_path),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+            env={**os.environ, **self.environment},
+        )  # fmt: skip
+
+    def assert_no_traceback(self) -> None:
+        """Fail when a run ended in an error that nobody caught."""
+        assert "Traceback (most recent call last)" not in self.log, self.log[-6000:]
+
+    def _write_config(self) -> None:
+        watch = f'[[watch]]\npath = "{self.inbox}"\nsettle_s = 0.3\n' if self.inbox else ""
+        self.config_path.write_text(
+            f'state_dir = "{self.state_dir}"\n'
+            '[dimse]\nhost = "127.0.0.1"\nport = 0\n'
+            '[http]\nhost = "127.0.0.1"\nport = 0\n'
+            f"{watch}{self.settings}\n"
+        )
