@@ -1,0 +1,144 @@
+"""The worker process: takes jobs from the daemon's socket, one after the other, until it closes.
+
+It is started as a fresh interpreter (no fork of the daemon's threads and memory), finds the socket
+at its standard input, and learns everything else through it: what to run, the settings, the secret,
+its own limits. The command line says only where our packages lie, the environment nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from daemon.pipeline.frames import Decoder, Frame, Kind, Message, encode
+from daemon.pipeline.limits import Limits, allow_cpu, anonymous_bytes, confine
+from daemon.pipeline.traces import trace, type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Handler = Callable[[Message], Message]
+
+_RECEIVE_BYTES = 256 * 1024
+_JOBS_PER_MEMORY_CHECK = 16
+
+
+def main() -> None:
+    """Run until the daemon closes its end."""
+    _outlive_signals()
+    channel = Channel(_take_socket())
+    first = channel.receive()
+    if first is None:
+        return
+    limits = Limits(**first.message.header["limits"])
+    try:
+        confine(limits)
+        handler = start(first.message)
+    except MemoryError:
+        channel.send(Kind.MEMORY, Message({}))
+        return
+    except BaseException as error:  # noqa: BLE001 (reported, then the process ends)
+        channel.send(Kind.RAISED, _raised(error))
+        return
+    del first
+    gc.collect()
+    gc.freeze()  # what start-up built stays; later collections need not look at it
+    channel.send(Kind.READY, Message({}))
+    serve(channel, handler, limits)
+
+
+def start(message: Message) -> Handler:
+    """Call the start-up function that the message names and return the handler that it returns."""
+    module_name, _, function_name = message.header["target"].partition(":")
+    function = getattr(importlib.import_module(module_name), function_name)
+    handler: Handler = function(message.header["document"], message.fields[0])
+    return handler
+
+
+def serve(channel: Channel, handler: Handler, limits: Limits) -> None:
+    """Answer each job in the order of arrival."""
+    jobs = 0
+    tired = False
+    while (frame := channel.receive()) is not None:
+        jobs += 1
+        try:
+            allow_cpu(frame.message.header["cpu_s"])
+            reply = handler(Message(frame.message.header["body"], frame.message.fields))
+            tired = tired or _is_tired(jobs, limits)
+            channel.send(Kind.REPLY, Message({"tired": tired, "body": reply.header}, reply.fields))
+        except MemoryError:
+            channel.send(Kind.MEMORY, Message({}))
+            return
+        except OSError as error:
+            if channel.is_broken:
+                return
+            channel.send(Kind.RAISED, _raised(error))
+        except BaseException as error:  # noqa: BLE001 (the daemon decides what becomes of the job)
+            channel.send(Kind.RAISED, _raised(error))
+
+
+class Channel:
+    """The socket to the daemon, frame by frame, blocking."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._decoder = Decoder()
+        self._frames: deque[Frame] = deque()
+        self.is_broken = False
+
+    def receive(self) -> Frame | None:
+        """Return the next frame, or None when the daemon is gone."""
+        while not self._frames:
+            data = self._connection.recv(_RECEIVE_BYTES)
+            if not data:
+                return None
+            self._frames.extend(self._decoder.feed(data))
+        return self._frames.popleft()
+
+    def send(self, kind: Kind, message: Message) -> None:
+        """Send one frame."""
+        data = encode(kind, message)
+        try:
+            self._connection.sendall(data)
+        except OSError:
+            self.is_broken = True
+            raise
+
+
+def _outlive_signals() -> None:
+    # A service manager and a terminal signal the whole group; the daemon decides when workers end.
+    # Handlers rather than SIG_IGN: programs that a job runs do not inherit them.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
+
+
+def _take_socket() -> socket.socket:
+    """Move the socket away from descriptor 0, where programs that a job runs would find it."""
+    connection = socket.socket(fileno=os.dup(0))
+    connection.set_inheritable(False)
+    connection.setblocking(True)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
+    return connection
+
+
+def _is_tired(jobs: int, limits: Limits) -> bool:
+    if jobs >= limits.recycle_after_jobs:
+        return True
+    return jobs % _JOBS_PER_MEMORY_CHECK == 0 and anonymous_bytes() > limits.recycle_above_bytes
+
+
+def _raised(error: BaseException) -> Message:
+    header: dict[str, Any] = {"type": type_name(error), "trace": trace(error)}
+    return Message(header)
+
+
+if __name__ == "__main__":
+    sys.exit("started by daemon.pipeline.worker only")

@@ -1,0 +1,315 @@
+"""One worker process, seen from the daemon: spawning, its socket, its time limit, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.pipeline.errors import (
+    WorkerCrashed,
+    WorkerKilled,
+    WorkerMemory,
+    WorkerRaised,
+    WorkerStartFailed,
+    WorkerTimeout,
+)
+from daemon.pipeline.frames import Decoder, Frame, FrameError, Kind, Message, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.pipeline.limits import Limits
+
+# Site-packages first, so that nothing beside our packages can stand before an installed one.
+_BOOT = "import sys; sys.path.extend(sys.argv[1:]); from daemon.pipeline.child import main; main()"
+_PACKAGES = Path(__file__).resolve().parents[2]
+_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TESSDATA_PREFIX")
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
+_EXIT_GRACE_S = 2.0
+_UNREAD_GRACE_S = 0.2
+
+
+@dataclass(slots=True, eq=False)
+class PendingJob:
+    """A job that has no answer yet."""
+
+    frame: bytes
+    timeout_s: float
+    answer: asyncio.Future[Message]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What workers run.
+
+    Attributes
+    ----------
+    target
+        ``module:function``: called once per process with a JSON document and secret bytes, it
+        returns the handler that is called with each job's `Message` and returns the answer's.
+    import_path
+        More folders where the target and what it needs are found.
+    """
+
+    target: str
+    document: dict[str, Any]
+    secret: bytes
+    limits: Limits
+    import_path: Sequence[Path] = ()
+
+
+class Worker(asyncio.Protocol):
+    """A process, spawned when this is made, that answers jobs in the order it is given them.
+
+    Only the first unanswered job can be under way: the process reads the next one after it has
+    answered. So when it dies, that one is to blame, and the others were not begun.
+
+    Attributes
+    ----------
+    ended
+        Set when the process is reaped and everything it had said was read.
+    tired
+        Set when the process asks to be replaced (it goes on meanwhile), and when it has ended.
+    """
+
+    def __init__(self, program: Program, on_change: Callable[[Worker], None]) -> None:
+        self._program = program
+        self._on_change = on_change
+        self._loop = asyncio.get_running_loop()
+        self._decoder = Decoder()
+        self._transport: asyncio.WriteTransport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_connected = False
+        self._cause: WorkerKilled | None = None
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self.jobs: deque[PendingJob] = deque()
+        self.ended = asyncio.Event()
+        self.tired = asyncio.Event()
+        self.is_retiring = False
+        self.served = 0
+        self.last_job_s = 0.0
+        self._first_since = 0.0
+        # From the loop's own thread: the death signal comes when the *thread* that spawned ends.
+        self._ours, theirs = socket.socketpair()
+        with theirs:
+            self.process = _spawn(theirs, program.import_path)
+        self._pidfd = os.pidfd_open(self.pid)
+        self._loop.add_reader(self._pidfd, self._on_exit)
+
+    @property
+    def pid(self) -> int:
+        """The process id, also that of its process group and session."""
+        return self.process.pid
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes jobs."""
+        return self._is_connected and not self.is_retiring and self._cause is None
+
+    @property
+    def death(self) -> WorkerKilled:
+        """Why it ended, for the job that it had begun. Only after `ended`."""
+        if self._cause is not None:
+            return self._cause
+        code = self.process.returncode
+        if code == -signal.SIGXCPU:
+            return WorkerTimeout()
+        return WorkerCrashed(signal=-code) if code < 0 else WorkerCrashed(exit_code=code)
+
+    async def become_ready(self) -> None:
+        """Tell the process what to run and wait until it can.
+
+        Raises
+        ------
+        WorkerStartFailed
+            When it does not become ready within its limit; the process is gone then.
+        """
+        self._ours.setblocking(False)
+        try:
+            await self._loop.create_unix_connection(lambda: self, sock=self._ours)
+            self._write(encode(Kind.START, _start_message(self._program)))
+            async with asyncio.timeout(self._program.limits.start_timeout_s):
+                await self._ready
+        except TimeoutError as error:
+            await self.kill()
+            raise WorkerStartFailed("not ready in time") from error
+        except BaseException:
+            self._ready.cancel()
+            await self.kill()
+            raise
+
+    def submit(self, job: PendingJob) -> None:
+        """Send a job; its answer arrives in its future unless the process ends first."""
+        self.jobs.append(job)
+        self._write(job.frame)
+        if len(self.jobs) == 1:
+            self._watch_first_job()
+
+    def retire(self) -> None:
+        """Take no more jobs, finish those it has, and end."""
+        self.is_retiring = True
+        self._close_when_done()
+
+    async def kill(self) -> None:
+        """End the process and everything it started, now, and wait until it is reaped."""
+        self._kill(WorkerCrashed(signal=signal.SIGKILL))
+        await self.ended.wait()
+
+    # -- what the loop calls --
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio)."""
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+        self._is_connected = True
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the process says (asyncio)."""
+        try:
+            for frame in self._decoder.feed(data):
+                self._on_frame(frame)
+        except (FrameError, KeyError, TypeError):
+            self._kill(WorkerCrashed())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Notice that nothing more will be said (asyncio)."""
+        del exc
+        self._is_connected = False
+        if self.process.returncode is None:
+            # Exiting closes the socket a moment before the exit can be seen. No process may go on
+            # without a socket, though.
+            self._loop.call_later(_EXIT_GRACE_S, self._kill_group)
+        self._finish_if_over()
+
+    def _on_exit(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        self._kill_group()  # programs it ran; before it is reaped, its number cannot be another's
+        self.process.wait()
+        self._finish_if_over()
+
+    def _on_frame(self, frame: Frame) -> None:
+        match frame.kind:
+            case Kind.READY if not self._ready.done():
+                self._ready.set_result(None)
+            case Kind.RAISED if not self._ready.done():
+                self._ready.set_exception(WorkerStartFailed(str(frame.message.header["trace"])))
+            case Kind.MEMORY if not self._ready.done():
+                self._ready.set_exception(WorkerStartFailed("out of memory"))
+            case Kind.REPLY | Kind.RAISED if self.jobs:
+                self._on_answer(frame)
+            case Kind.MEMORY if self.jobs:
+                self._kill(WorkerMemory())
+            case _:
+                raise FrameError("out of turn")
+
+    def _on_answer(self, frame: Frame) -> None:
+        header = frame.message.header
+        answer: Message | WorkerRaised
+        if frame.kind is Kind.RAISED:
+            answer = WorkerRaised(str(header["type"]), str(header["trace"]))
+        else:
+            answer = Message({**header["body"]}, frame.message.fields)
+            if header["tired"]:
+                self.tired.set()
+        job = self.jobs.popleft()
+        self.served += 1
+        self.last_job_s = self._loop.time() - self._first_since
+        if not job.answer.done():
+            if isinstance(answer, WorkerRaised):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)
+        self._watch_first_job()
+        if self.is_retiring:
+            self._close_when_done()
+        self._on_change(self)
+
+    # -- time, and the end --
+
+    def _watch_first_job(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._first_since = self._loop.time()
+        if self.jobs:
+            self._timer = self._loop.call_later(self.jobs[0].timeout_s, self._on_timeout)
+
+    def _on_timeout(self) -> None:
+        if self._has_unread():
+            # It has answered; this loop was too busy (or stopped) to look.
+            self._timer = self._loop.call_later(_UNREAD_GRACE_S, self._on_timeout)
+            return
+        self._kill(WorkerTimeout())
+
+    def _has_unread(self) -> bool:
+        if self._transport is None or not self._is_connected:
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _kill(self, cause: WorkerKilled) -> None:
+        if self._cause is None:
+            self._cause = cause
+        self._kill_group()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _kill_group(self) -> None:
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _close_when_done(self) -> None:
+        if not self.jobs and self._transport is not None:
+            self._transport.close()
+
+    def _finish_if_over(self) -> None:
+        if self._is_connected or self.process.returncode is None or self.ended.is_set():
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._ready.done():
+            self._ready.set_exception(WorkerStartFailed(str(self.death)))
+        self.ended.set()
+        self.tired.set()
+        self._on_change(self)
+
+    def _write(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._transport.write(data)
+
+
+def _spawn(theirs: socket.socket, import_path: Sequence[Path]) -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    paths = [str(path) for path in (_PACKAGES, *import_path)]
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and code)
+        [sys.executable, "-I", "-c", _BOOT, *paths],
+        stdin=theirs.fileno(),
+        # Libraries quote what they parse when they complain.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment | _ONE_THREAD,
+        cwd="/",
+        start_new_session=True,
+    )
+
+
+def _start_message(program: Program) -> Message:
+    header = {
+        "target": program.target,
+        "document": program.document,
+        "limits": program.limits.document(),
+    }
+    return Message(header, (program.secret,))
