@@ -84,10 +84,8 @@ def _folders(settings: Settings) -> Iterator[Contradiction]:
                     f"{key}.path",
                     f"this folder contains watch[{earlier}].path, which would be taken twice",
                 )
-        if watch.after == "move" and watch.move_to is None:
-            yield Contradiction(f"{key}.move_to", 'expected a folder, because after = "move"')
-        if watch.after != "move" and watch.move_to is not None:
-            yield Contradiction(f"{key}.move_to", 'only used with after = "move"')
+        if watch.after != "move" and watch.moved_to is not None:
+            yield Contradiction(f"{key}.moved_to", 'only used with after = "move"')
 
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:

@@ -123,7 +123,7 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
     anchor(data.get("key"), "file")
     for watch in tables(data.get("watch")):
         anchor(watch, "path")
-        anchor(watch, "move_to")
+        anchor(watch, "moved_to")
     for deidentifier in tables(data.get("deidentifiers")):
         anchor(deidentifier, "config", suffix=".json")
 

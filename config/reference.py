@@ -169,7 +169,7 @@ DICOMVEIL_<SECTION>__<KEY>, such as DICOMVEIL_DIMSE__PORT=104, and DICOMVEIL_STA
 """
 _EXAMPLES = {
     "watch[].path": '"/srv/inbox"',
-    "watch[].move_to": '"/srv/received"',
+    "watch[].moved_to": '"/srv/received"',
     "key.file": '"/etc/dicomveil/dicomveil.key"',
 }
 _HEADERS = {

@@ -29,7 +29,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 Location = Annotated[Path, Field(strict=False)]
 Words = Annotated[tuple[str, ...], Field(strict=False)]
 Globs = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(checks.one_or_many)]
-AeTitles = Annotated[tuple[AeTitle, ...], Field(strict=False)]
+AtLeastOne = Annotated[int, Field(ge=1)]
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]
 Keyword = Annotated[str, AfterValidator(checks.dicom_keyword)]
 DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
@@ -57,42 +57,44 @@ class Dimse(Section):
     require_called_ae: bool = Field(
         default=False, description="Reject an association whose called AE title is not `ae_title`."
     )
-    allowed_calling_ae: AeTitles = Field(
+    allowed_calling_ae: Globs = Field(
         default=(),
-        description="Calling AE titles that may send; empty allows all. A label, not a proof.",
+        description='Calling AE titles that may send, as globs ("CT*"); empty allows all.',
     )
     allowed_networks: Networks = Field(
-        default=(),
-        description='Networks that may connect, such as "10.1.0.0/16"; empty allows all.',
+        default=(), description='Networks that may connect ("10.1.0.0/16"); empty allows all.'
     )
     accept_unknown_storage: bool = Field(
         default=True,
         description="Also accept SOP classes that the standard does not list, as private storage.",
     )
-    max_associations: Annotated[int, Field(ge=1)] = Field(
+    max_associations: AtLeastOne = Field(
         default=64, description="Associations open at the same time, from all peers together."
     )
-    max_associations_per_peer: Annotated[int, Field(ge=1)] = Field(
-        default=16, description="Associations open at the same time from one network address."
+    max_associations_per_peer: AtLeastOne = Field(
+        default=32, description="Associations open at the same time from one network address."
     )
-    idle_timeout_s: Seconds = Field(
-        default=60.0,
-        description="Seconds an association may be open without a message before it is aborted.",
+    max_unassociated: AtLeastOne = Field(
+        default=128, description="Connections without an association at the same time."
     )
     artim_timeout_s: Seconds = Field(
         default=10.0,
         description="Seconds a connection may take to request an association (PS3.8 9.1.5).",
     )
+    idle_timeout_s: Seconds = Field(
+        default=300.0,
+        description="Seconds an association may be open without a message before it is aborted.",
+    )
     network_timeout_s: Seconds = Field(
-        default=30.0,
-        description="Seconds a message that has begun may stand still before the abort.",
+        default=60.0,
+        description="Seconds a message under way may stand still before the association is aborted.",
     )
-    max_pdu_bytes: Annotated[int, Field(ge=4 * KIB, le=16 * MIB)] = Field(
-        default=256 * KIB,
-        description="Largest PDU that peers are told to send, in bytes (PS3.8 D.1).",
+    max_pdu_bytes: Annotated[int, Field(ge=0, le=64 * MIB)] = Field(
+        default=1 * MIB,
+        description="Largest PDU accepted, in bytes; 0 is no limit (PS3.8 D.1).",
     )
-    max_instance_bytes: Annotated[int, Field(ge=1)] = Field(
-        default=8 * GIB, description="Largest instance accepted, in bytes."
+    max_instance_bytes: Bytes = Field(
+        default=16 * GIB, description="Largest instance accepted, in bytes; 0 is no limit."
     )
 
 
@@ -114,17 +116,17 @@ class Http(Section):
         default=(),
         description='Origins of web viewers that may read, such as "https://viewer.example".',
     )
-    max_body_bytes: Annotated[int, Field(ge=1)] = Field(
+    max_body_bytes: AtLeastOne = Field(
         default=16 * GIB,
         description="Largest request body accepted, in bytes (one STOW-RS request).",
     )
-    max_instance_bytes: Annotated[int, Field(ge=1)] = Field(
-        default=8 * GIB, description="Largest single instance in a STOW-RS request, in bytes."
+    max_instance_bytes: AtLeastOne = Field(
+        default=16 * GIB, description="Largest single instance in a STOW-RS request, in bytes."
     )
-    max_parts: Annotated[int, Field(ge=1)] = Field(
+    max_parts: AtLeastOne = Field(
         default=10_000, description="Parts accepted in one STOW-RS request."
     )
-    max_connections: Annotated[int, Field(ge=1)] = Field(
+    max_connections: AtLeastOne = Field(
         default=256, description="Connections open at the same time."
     )
     header_timeout_s: Seconds = Field(
@@ -137,7 +139,7 @@ class Http(Section):
     keepalive_timeout_s: Seconds = Field(
         default=60.0, description="Seconds a connection may stay open between requests."
     )
-    max_results: Annotated[int, Field(ge=1)] = Field(
+    max_results: AtLeastOne = Field(
         default=10_000,
         description="Most matches in one QIDO-RS answer; the client asks for more by offset.",
     )
@@ -149,27 +151,37 @@ class Watch(Section):
     path: Location = Field(description="The folder to take files from, with all its sub-folders.")
     settle_s: Annotated[float, Field(ge=0, le=3600)] = Field(
         default=2.0,
-        description="Seconds a file's size and time must stand still before it is taken.",
+        description="Seconds a file's size and time must stand still before it is looked at.",
     )
-    scan_s: Annotated[float, Field(gt=0, le=3600)] = Field(
-        default=5.0, description="Seconds between two scans when no event wakes the scanner."
+    incomplete_s: Seconds = Field(
+        default=60.0,
+        description="Seconds to wait for the rest of a file that has settled but is not all there.",
     )
     after: Literal["delete", "keep", "move"] = Field(
         default="delete", description="What becomes of a file once it is received durably."
     )
-    move_to: Location | None = Field(
+    moved_to: Location | None = Field(
         default=None,
-        description='Folder for received files with `after = "move"`, on the same file system.',
+        description='Folder for received files with `after = "move"`. Not set: `.done` in `path`.',
+    )
+    scan_interval_s: Annotated[float, Field(gt=0, le=3600)] = Field(
+        default=5.0, description="Seconds between two scans when no event asks for one."
+    )
+    max_file_bytes: AtLeastOne = Field(
+        default=16 * GIB, description="Largest file taken, in bytes; larger ones are refused."
+    )
+    remove_empty_folders: bool = Field(
+        default=False, description="Remove a sub-folder once its last file was taken."
     )
 
 
 class Spool(Section):
     """Where received instances wait; when it is full, senders are told so and nothing is lost."""
 
-    max_instances: Annotated[int, Field(ge=1)] = Field(
+    max_instances: AtLeastOne = Field(
         default=100_000, description="Instances that may wait to be processed."
     )
-    max_bytes: Annotated[int, Field(ge=1)] = Field(
+    max_bytes: AtLeastOne = Field(
         default=64 * GIB, description="Bytes that may wait to be processed."
     )
     min_free_bytes: Bytes = Field(
@@ -182,13 +194,14 @@ class Workers(Section):
 
     count: Count = Field(default=0, description="Processes; 0 is one per processor core.")
     memory_bytes: Annotated[int, Field(ge=256 * MIB)] = Field(
-        default=4 * GIB, description="Address space of one process, in bytes."
+        default=2 * GIB,
+        description="Private memory of one process, in bytes; mapped files do not count.",
     )
     timeout_s: Seconds = Field(default=60.0, description="Seconds for one instance of any size...")
     timeout_per_mb_s: Annotated[float, Field(ge=0)] = Field(
         default=0.5, description="...and seconds more for each MB (10^6 bytes) of it."
     )
-    max_attempts: Annotated[int, Field(ge=1)] = Field(
+    max_attempts: AtLeastOne = Field(
         default=3, description="Attempts before an instance that kills its worker is quarantined."
     )
 

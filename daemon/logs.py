@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
+from daemon.pipeline.traces import trace
+
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -30,8 +32,8 @@ ALLOWED: dict[str, str] = {
     "event": "what happened, in the past tense",
     "level": "debug, info, warning, error or critical",
     "timestamp": "UTC, ISO 8601",
-    "error": "types of the exception and of its causes, outermost first",
-    "place": "where in the code: file:line:function, innermost first",
+    "trace": "types of an exception and of its causes, and where in the code; never their text",
+    "place": "where in the code a library wrote its message",
     "logger": "name of the library's logger, on library_message",
     "withheld": "how many keys were dropped because they are not on this list",
     # Whom and what it is about.
@@ -58,7 +60,7 @@ ALLOWED: dict[str, str] = {
     "key_id": "identifier of the site key",
     "version": "version of dicomveil",
     "pid": "process identifier of a worker",
-    "exit_code": "exit code of a worker",
+    "exit_code": "exit code of a worker or of the service",
     "signal": "name of a signal",
     "action": "what was asked for or decided",
     # How much and how long.
@@ -68,10 +70,14 @@ ALLOWED: dict[str, str] = {
     "size": "bytes",
     "free": "bytes",
     "duration_s": "seconds",
+    "seconds": "seconds something took",
+    "retry_s": "seconds until the next attempt",
     "delay_s": "seconds",
     "age_s": "seconds",
     "frames": "how many frames",
     "workers": "how many worker processes",
+    "jobs": "how many jobs wait or run",
+    "served": "how many jobs a worker did",
     "associations": "how many associations are open",
 }
 
@@ -79,7 +85,8 @@ _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LONGEST = 300
 _LIBRARIES = ("aiohttp", "asyncio", "pydicom", "pynetdicom", "py.warnings", "watchdog")
-_MOST_PLACES = 12
+_LONGEST_TRACE = 4000
+_MOST_VALUES = 12
 
 
 class Withheld:
@@ -111,7 +118,7 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
         cache_logger_on_first_use=False,
     )
     _route_libraries(threshold)
-    sys.excepthook = _uncaught
+    sys.excepthook = uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
 
@@ -129,7 +136,7 @@ def processors() -> list[Processor]:
 
 def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Drop and count keys that are not on the list, and values that are not plain."""
-    kept = {key: _plain(value) for key, value in event.items() if key in ALLOWED}
+    kept = {key: _plain(key, value) for key, value in event.items() if key in ALLOWED}
     dropped = len(event) - len(kept)
     if not _EVENT.fullmatch(str(kept.get("event", ""))):
         # Somebody passed a sentence, which may hold anything.
@@ -150,50 +157,23 @@ def tell_exceptions_by_type(_logger: WrappedLogger, _method: str, event: EventDi
         exc_info = sys.exc_info()
     error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if isinstance(error, BaseException):
-        event["error"] = [type(each).__name__ for each in causes(error)]
-        event["place"] = places(error.__traceback__)
+        event["trace"] = trace(error)
     return event
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, what it came from, and the members of groups."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        each = waiting.pop(0)
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        if isinstance(each, BaseExceptionGroup):
-            waiting.extend(each.exceptions)
-        cause = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-        if cause is not None:
-            waiting.append(cause)
-
-
-def places(traceback: TracebackType | None) -> list[str]:
-    """Return ``file:line:function`` of a traceback, innermost first, without source lines."""
-    found: list[str] = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        found.append(f"{_short(code.co_filename)}:{traceback.tb_lineno}:{code.co_name}")
-        traceback = traceback.tb_next
-    return found[: -_MOST_PLACES - 1 : -1]
 
 
 def _short(file: str) -> str:
     return "/".join(file.replace("\\", "/").split("/")[-2:])
 
 
-def _plain(value: object) -> object:
+def _plain(key: str, value: object) -> object:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
         # Line ends and direction marks would let a sender forge lines on a terminal.
-        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value[:_LONGEST])
+        longest = _LONGEST_TRACE if key == "trace" else _LONGEST
+        return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", value[:longest])
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value[:_MOST_PLACES]]
+        return [_plain(key, each) for each in value[:_MOST_VALUES]]
     return type(value).__name__
 
 
@@ -214,8 +194,8 @@ class LibraryHandler(logging.Handler):
                 record.levelno,
                 "library_message",
                 logger=name,
-                place=[f"{_short(record.pathname)}:{record.lineno}:{record.funcName}"],
-                error=[type(each).__name__ for each in causes(error)] if error else None,
+                place=f"{_short(record.pathname)}:{record.lineno} in {record.funcName}",
+                **({"trace": trace(error)} if error else {}),
             )
         except Exception:  # noqa: BLE001 - a failing log must not fail the service
             self.handleError(record)
@@ -242,9 +222,10 @@ def _library_loggers(names: Sequence[str]) -> list[str]:
     return sorted({*names, *known})
 
 
-def _uncaught(
+def uncaught(
     kind: type[BaseException], error: BaseException, _traceback: TracebackType | None
 ) -> None:
+    """Log an exception that ended the process (`sys.excepthook`), without its text."""
     if issubclass(kind, KeyboardInterrupt):
         return
     structlog.get_logger().critical("process_crashed", exc_info=error)
