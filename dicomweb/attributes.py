@@ -1,7 +1,8 @@
 """Which attributes belong to a study, a series and an instance, and how they are searched.
 
-PS3.18 2026a, 10.6.3 (search results) and 10.6.1.2 (matching). Tables, not code: `LEVELS` lists what the
-index prepares for each level, `DEFAULTS` what a search answers unasked, `SEARCHABLE` what it matches on.
+PS3.18 2026a, 10.6.3 (search results) and 10.6.1.2 (matching). Tables, not code: `LEVELS` lists what
+the index prepares for each level, `DEFAULTS` what a search answers unasked, `SEARCHABLE` what it
+matches on.
 """
 
 from __future__ import annotations
@@ -16,50 +17,61 @@ if TYPE_CHECKING:
 
     from dicomweb.ports import Level
 
-_STUDY: Final = """
-    SpecificCharacterSet StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence
-    ReferringPhysicianName TimezoneOffsetFromUTC StudyDescription ProcedureCodeSequence
-    PhysiciansOfRecord NameOfPhysiciansReadingStudy AdmittingDiagnosesDescription
-    InstitutionName InstitutionalDepartmentName ReferencedStudySequence
-    PatientName PatientID IssuerOfPatientID TypeOfPatientID IssuerOfPatientIDQualifiersSequence
-    PatientBirthDate PatientBirthTime PatientSex OtherPatientIDsSequence OtherPatientNames
-    PatientAge PatientSize PatientWeight PatientSpeciesDescription EthnicGroup Occupation
-    AdditionalPatientHistory PatientComments PatientIdentityRemoved DeidentificationMethod
-    DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified
-    ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName ClinicalTrialSiteID
-    ClinicalTrialSubjectID ClinicalTrialTimePointID
-    StudyInstanceUID StudyID RequestingPhysician RequestedProcedureDescription
-""".split()
 
-_SERIES: Final = """
-    SpecificCharacterSet SeriesDate SeriesTime Modality Manufacturer StationName SeriesDescription
-    SeriesDescriptionCodeSequence ManufacturerModelName PerformingPhysicianName OperatorsName
-    ReferencedPerformedProcedureStepSequence DeviceSerialNumber SoftwareVersions
-    BodyPartExamined ProtocolName PatientPosition TimezoneOffsetFromUTC
-    SeriesInstanceUID SeriesNumber Laterality FrameOfReferenceUID PositionReferenceIndicator
-    PerformedProcedureStepStartDate PerformedProcedureStepStartTime PerformedProcedureStepID
-    PerformedProcedureStepDescription RequestAttributesSequence ContrastBolusAgent
-""".split()
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
-_INSTANCE: Final = """
-    SpecificCharacterSet ImageType InstanceCreationDate InstanceCreationTime SOPClassUID SOPInstanceUID
-    AvailableTransferSyntaxUID AcquisitionDate ContentDate AcquisitionDateTime AcquisitionTime
-    ContentTime TimezoneOffsetFromUTC ReferencedImageSequence ReferencedSeriesSequence
-    DerivationDescription SliceThickness KVP SpacingBetweenSlices ImagerPixelSpacing
-    AcquisitionNumber InstanceNumber PatientOrientation ImagePositionPatient ImageOrientationPatient
-    SliceLocation TemporalPositionIndex NumberOfTemporalPositions ImageComments
-    SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing
-    BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation WindowCenter WindowWidth
-    RescaleIntercept RescaleSlope RescaleType LossyImageCompression LossyImageCompressionRatio
-    ConceptNameCodeSequence CompletionFlag VerificationFlag ContentLabel ContentDescription
-    DocumentTitle MIMETypeOfEncapsulatedDocument PresentationCreationDate PresentationCreationTime
-    ContentCreatorName
-""".split()
+
+_STUDY: Final = _words(
+    """
+        SpecificCharacterSet StudyDate StudyTime AccessionNumber IssuerOfAccessionNumberSequence
+        ReferringPhysicianName TimezoneOffsetFromUTC StudyDescription ProcedureCodeSequence
+        PhysiciansOfRecord NameOfPhysiciansReadingStudy AdmittingDiagnosesDescription
+        InstitutionName InstitutionalDepartmentName ReferencedStudySequence
+        PatientName PatientID IssuerOfPatientID TypeOfPatientID IssuerOfPatientIDQualifiersSequence
+        PatientBirthDate PatientBirthTime PatientSex OtherPatientIDsSequence OtherPatientNames
+        PatientAge PatientSize PatientWeight PatientSpeciesDescription EthnicGroup Occupation
+        AdditionalPatientHistory PatientComments PatientIdentityRemoved DeidentificationMethod
+        DeidentificationMethodCodeSequence LongitudinalTemporalInformationModified
+        ClinicalTrialSponsorName ClinicalTrialProtocolID ClinicalTrialProtocolName
+        ClinicalTrialSiteID ClinicalTrialSubjectID ClinicalTrialTimePointID
+        StudyInstanceUID StudyID RequestingPhysician RequestedProcedureDescription
+    """
+)
+
+_SERIES: Final = _words(
+    """
+        SpecificCharacterSet SeriesDate SeriesTime Modality Manufacturer StationName SeriesDescription
+        SeriesDescriptionCodeSequence ManufacturerModelName PerformingPhysicianName OperatorsName
+        ReferencedPerformedProcedureStepSequence DeviceSerialNumber SoftwareVersions
+        BodyPartExamined ProtocolName PatientPosition TimezoneOffsetFromUTC
+        SeriesInstanceUID SeriesNumber Laterality FrameOfReferenceUID PositionReferenceIndicator
+        PerformedProcedureStepStartDate PerformedProcedureStepStartTime PerformedProcedureStepID
+        PerformedProcedureStepDescription RequestAttributesSequence ContrastBolusAgent
+    """
+)
+
+_INSTANCE: Final = _words(
+    """
+        SpecificCharacterSet ImageType InstanceCreationDate InstanceCreationTime SOPClassUID
+        SOPInstanceUID AvailableTransferSyntaxUID AcquisitionDate ContentDate AcquisitionDateTime
+        AcquisitionTime ContentTime TimezoneOffsetFromUTC ReferencedImageSequence ReferencedSeriesSequence
+        DerivationDescription SliceThickness KVP SpacingBetweenSlices ImagerPixelSpacing
+        AcquisitionNumber InstanceNumber PatientOrientation ImagePositionPatient ImageOrientationPatient
+        SliceLocation TemporalPositionIndex NumberOfTemporalPositions ImageComments
+        SamplesPerPixel PhotometricInterpretation NumberOfFrames Rows Columns PixelSpacing
+        BitsAllocated BitsStored HighBit PixelRepresentation BurnedInAnnotation WindowCenter
+        WindowWidth RescaleIntercept RescaleSlope RescaleType LossyImageCompression LossyImageCompressionRatio
+        ConceptNameCodeSequence CompletionFlag VerificationFlag ContentLabel ContentDescription
+        DocumentTitle MIMETypeOfEncapsulatedDocument PresentationCreationDate PresentationCreationTime
+        ContentCreatorName
+    """
+)
 
 LEVELS: Final[Mapping[Level, tuple[str, ...]]] = {
-    "study": tuple(_STUDY),
-    "series": tuple(_SERIES),
-    "instance": tuple(_INSTANCE),
+    "study": _STUDY,
+    "series": _SERIES,
+    "instance": _INSTANCE,
 }
 """Keywords of the attributes that are prepared for each level, for ``includefield=all``."""
 
@@ -181,7 +193,7 @@ SEARCHABLE: Final[Mapping[Level, tuple[str, ...]]] = {
 KEYS: Final[tuple[str, ...]] = tuple(
     keyword for keyword in SEARCHABLE["instance"] if keyword != "ModalitiesInStudy"
 )
-"""Keywords of `Description.keys`; ModalitiesInStudy is matched on the Modality of the study's series."""
+"""Keywords of `Description.keys`; ModalitiesInStudy is matched on Modality of the study's series."""
 
 
 def tag_of(keyword: str) -> str:
@@ -214,8 +226,8 @@ def normalise(keyword: str, text: str) -> str:
 
     Notes
     -----
-    Person names are compared without case, accents and trailing delimiters (PS3.4 C.2.2.2.1 leaves it
-    to the implementation); dates and times without the separators of the ACR-NEMA forms; integers
+    Person names are compared without case, accents and trailing delimiters (PS3.4 C.2.2.2.1 leaves
+    it to the implementation); dates and times without the separators of the ACR-NEMA forms; integers
     without leading zeros; all else as it is, without padding.
     """
     vr = VR_OF_KEY[keyword]

@@ -8,7 +8,8 @@
     |-- UnsupportedMedia   415
     |-- NotFound           404
     |-- StoreFull          503 with Retry-After
-    `-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
+    |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
+    `-- DescribeError      a file cannot be walked as a DICOM instance
 """
 
 from __future__ import annotations
@@ -54,3 +55,7 @@ class InstanceRefused(DicomwebError):
         self.failure_reason = failure_reason
         self.sop_class_uid = sop_class_uid
         self.sop_instance_uid = sop_instance_uid
+
+
+class DescribeError(DicomwebError):
+    """A file cannot be walked as a DICOM instance; names the structure, never a value."""
