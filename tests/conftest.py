@@ -22,7 +22,7 @@ REQUIRED_PEERS = {
     "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json",
     "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
 }  # fmt: skip
-"""Programs of dcmtk, dicom3tools, libgdcm-tools and tesseract-ocr: continuous integration has them."""
+"""Programs of dcmtk, dicom3tools, libgdcm-tools and tesseract-ocr."""
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 
@@ -45,13 +45,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def site_key() -> SiteKey:
-    """A fixed key, so that expected replacements can be computed."""
+    """Return a fixed key, so that expected replacements can be computed."""
     return SiteKey(bytes(range(32)))
 
 
 @pytest.fixture
 def disk_path(request: pytest.FixtureRequest) -> Iterator[Path]:
-    """A fresh folder on a real disk: durability means nothing on a memory file system."""
+    """Make a folder on a real disk: durability means nothing on a memory file system."""
     base = Path(os.environ.get("DICOMVEIL_TEST_DISK") or _real_disk())
     base.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="t-", dir=base))
@@ -63,7 +63,7 @@ def disk_path(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture
 def state_dir(disk_path: Path) -> Path:
-    """A state folder that only its owner can enter, not yet filled."""
+    """Make a state folder that only its owner can enter, not yet filled."""
     folder = disk_path / "state"
     folder.mkdir(mode=0o700)
     return folder
@@ -84,7 +84,7 @@ def free_port() -> Callable[[], int]:
 
 @pytest.fixture
 def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
-    """The real daemon as a child process with one watched folder; stopped by SIGTERM at the end."""
+    """Run the real daemon as a child process with one watched folder; end it by SIGTERM."""
     inbox = disk_path / "inbox"
     inbox.mkdir()
     daemon = RunningDaemon(state_dir=state_dir, folder=disk_path, inbox=inbox)
@@ -97,7 +97,7 @@ def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
 
 
 def _real_disk() -> Path:
-    """Return a folder beside the checkout's, unless the usual temporary folder is on a disk already."""
+    """Return the usual temporary folder, or one on a disk where that is in memory."""
     usual = Path(tempfile.gettempdir())
     mounts = Path("/proc/mounts")
     if mounts.exists():

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
@@ -82,7 +82,7 @@ def make_ct(
     transfer_syntax_uid: str | None = None,
     **changes: object,
 ) -> Dataset:
-    """Make a CT slice, four rows by default, with attributes changed by keyword (None removes one)."""
+    """Make a CT slice, four rows by default; `changes` sets attributes by keyword, None removes."""
     dataset = make_demonstration_ct(
         patient,
         seed=seed,
@@ -94,7 +94,7 @@ def make_ct(
     )
     for keyword, value in changes.items():
         if value is None:
-            dataset.pop(tag_for_keyword(keyword), None)
+            dataset.pop(keyword, None)
         else:
             setattr(dataset, keyword, value)
     dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", "")
@@ -232,7 +232,7 @@ class Canary:
 def canary_dataset(
     *, rows: int = 4, mark: str = "ZQXPHI", depth: int = 3, kept_actions: bool = False
 ) -> Canary:
-    """Make a CT in which all of Table E.1-1 is planted, at the top, nested, in private and UN sequences.
+    """Make a CT in which Table E.1-1 is planted: at the top, nested, in private and UN sequences.
 
     Parameters
     ----------
@@ -318,7 +318,8 @@ class _Planter:
 
     def day(self, where: str, canary: Canary) -> str:
         self.count += 1
-        value = f"{1900 + self.count // 336:04d}{self.count % 336 // 28 + 1:02d}{self.count % 28 + 1:02d}"
+        year, rest = divmod(self.count, 336)
+        value = f"{1900 + year:04d}{rest // 28 + 1:02d}{rest % 28 + 1:02d}"
         canary.answers[where] = value.encode()
         return value
 
@@ -330,12 +331,13 @@ class _Planter:
 
 
 _TEXT_LIMITS = {
-    "AE": 16, "CS": 16, "LO": 64, "LT": 1024, "PN": 64, "SH": 16, "ST": 1024, "UC": 64, "UR": 64, "UT": 1024,
+    "AE": 16, "CS": 16, "LO": 64, "LT": 1024, "PN": 64,
+    "SH": 16, "ST": 1024, "UC": 64, "UR": 64, "UT": 1024,
 }  # fmt: skip
 
 
 def _plant(canary: Canary, item: Dataset, tag: int, prefix: str, planter: _Planter) -> None:
-    """Put a marked value into one element, by its VR; VRs that cannot carry a mark are left alone."""
+    """Put a marked value into one element; VRs that cannot carry a mark are left alone."""
     if not keyword_for_tag(tag) or tag == 0x7FE00010:
         return
     vr = dictionary_VR(tag).split(" or ")[0]
@@ -361,14 +363,14 @@ def _plant(canary: Canary, item: Dataset, tag: int, prefix: str, planter: _Plant
         value = planter.text(11, where, canary).encode() + b" "
     else:
         return
-    if dictionary_VM(tag) not in {"1", "1-n"} and vr != "SQ" and dictionary_VM(tag)[0] not in "1":
-        count = int(dictionary_VM(tag).split("-")[0])
-        value = [value] * count
+    fewest = int(dictionary_VM(tag).split("-")[0])
+    if fewest > 1 and vr != "SQ":
+        value = [value] * fewest
     item.add_new(tag, vr, value)
 
 
 def _as_unknown(item: Dataset) -> bytes:
-    """Encode a sequence of one item as an unknown value is: implicit little endian (PS3.5 6.2.2)."""
+    """Encode a sequence of one item as an unknown value: implicit little endian (PS3.5 6.2.2)."""
     buffer = io.BytesIO()
     plain = Dataset()
     plain.update(item)

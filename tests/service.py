@@ -185,7 +185,8 @@ class RunningDaemon:
         """Run another `dicomveil` command against the same configuration."""
         return subprocess.run(
             [
-                sys.executable, "-m", "daemon.cli.main", *arguments, "--config", str(self.config_path),
+                *(sys.executable, "-m", "daemon.cli.main"),
+                *(*arguments, "--config", str(self.config_path)),
             ],
             cwd=ROOT,
             capture_output=True,
@@ -193,7 +194,7 @@ class RunningDaemon:
             timeout=DEADLINE_S,
             check=False,
             env={**os.environ, **self.environment},
-        )  # fmt: skip
+        )
 
     def assert_no_traceback(self) -> None:
         """Fail when a run ended in an error that nobody caught."""

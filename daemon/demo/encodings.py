@@ -66,7 +66,7 @@ def encode_as(dataset: Dataset, transfer_syntax_uid: str, *, offset_table: bool 
 
 
 def native_frames(dataset: Dataset) -> NDArray[Any]:
-    """Return native little-endian pixels as (frames, rows, columns) or (frames, rows, columns, samples)."""
+    """Return native little-endian pixels: frames, rows, columns (and samples)."""
     dtype = np.dtype(f"<{'i' if dataset.PixelRepresentation else 'u'}{dataset.BitsAllocated // 8}")
     shape: tuple[int, ...] = (
         int(dataset.get("NumberOfFrames") or 1),

@@ -1,4 +1,4 @@
-"""Demonstration instances: whole, plausible DICOM datasets of many kinds, the same for the same seed.
+"""Demonstration instances: whole, plausible datasets of many kinds, the same for the same seed.
 
 Every function returns a dataset with its `file_meta` in Explicit VR Little Endian; `encode_as` in
 `daemon.demo.encodings` puts it into another transfer syntax. Identifying attributes are filled as
@@ -7,7 +7,7 @@ hospitals fill them, so that de-identification has something to do.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +42,7 @@ _SOP_CLASSES = {
     "SEG": "1.2.840.10008.5.1.4.1.1.66.4",
     "DOC": "1.2.840.10008.5.1.4.1.1.104.1",
 }
-_FIRST_DAY = datetime.date(2024, 2, 5)
+_FIRST_DAY = dt.date(2024, 2, 5)
 
 
 def original_uid(*parts: object) -> UID:
@@ -60,9 +60,9 @@ def make_ct(
     rows: int = 512,
     columns: int | None = None,
 ) -> Dataset:
-    """Make one axial CT slice, 16 bits allocated and 12 stored, with some 150 elements at the top."""
+    """Make one axial CT slice: 12 bits stored, and some 180 elements as scanners write them."""
     columns = columns or rows
-    dataset = _instance("CT", patient, seed, study, series, instance)
+    dataset = _instance("CT", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "CT", "Veilscan 64")
     position = -250.0 + 5.0 * instance
@@ -161,7 +161,7 @@ def make_mr(
     rows: int = 256,
 ) -> Dataset:
     """Make one MR slice with 12 bits stored."""
-    dataset = _instance("MR", patient, seed, study, series, instance)
+    dataset = _instance("MR", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "MR", "Veilton 1.5T")
     _update(
@@ -221,8 +221,10 @@ def make_enhanced_mr(
     rows: int = 128,
     frames: int = 12,
 ) -> Dataset:
-    """Make an enhanced multi-frame MR instance: functional groups, dimensions, frame-level dates."""
-    dataset = _instance("enhanced MR", patient, seed, study, series, instance)
+    """Make an enhanced multi-frame MR: functional groups, dimensions, frame-level dates."""
+    dataset = _instance(
+        "enhanced MR", patient, seed=seed, study=study, series=series, instance=instance
+    )
     dataset.Modality = "MR"
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "MR", "Veilton 3T")
@@ -340,7 +342,7 @@ def make_cr(
     rows: int = 640,
 ) -> Dataset:
     """Make a computed radiograph of a chest, 10 bits stored."""
-    dataset = _instance("CR", patient, seed, study, series, instance)
+    dataset = _instance("CR", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "CR", "Veilplate CR")
     _update(
@@ -373,7 +375,7 @@ def make_dx(
     rows: int = 768,
 ) -> Dataset:
     """Make a digital radiograph for presentation, 12 bits stored, declared free of annotation."""
-    dataset = _instance("DX", patient, seed, study, series, instance)
+    dataset = _instance("DX", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "DX", "Veilpanel DR")
     _update(
@@ -427,7 +429,7 @@ def make_us(
     frames: int = 8,
 ) -> Dataset:
     """Make a colour ultrasound cine."""
-    dataset = _instance("US", patient, seed, study, series, instance)
+    dataset = _instance("US", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "US", "Veilsono 9")
     columns = rows * 4 // 3
@@ -476,7 +478,7 @@ def make_nm(
     frames: int = 4,
 ) -> Dataset:
     """Make a static scintigram of several views."""
-    dataset = _instance("NM", patient, seed, study, series, instance)
+    dataset = _instance("NM", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "NM", "Veilgamma")
     _update(
@@ -541,7 +543,7 @@ def make_sc(
     rows: int = 256,
 ) -> Dataset:
     """Make a colour secondary capture, as a workstation stores a rendering."""
-    dataset = _instance("SC", patient, seed, study, series, instance)
+    dataset = _instance("SC", patient, seed=seed, study=study, series=series, instance=instance)
     dataset.Modality = "OT"
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "SC", "Veilstation")
@@ -576,7 +578,7 @@ def make_xa(
     frames: int = 10,
 ) -> Dataset:
     """Make an angiographic cine in which contrast fills a vessel."""
-    dataset = _instance("XA", patient, seed, study, series, instance)
+    dataset = _instance("XA", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "XA", "Veilangio")
     _update(
@@ -614,7 +616,7 @@ def make_sr(
     instance: int = 1,
 ) -> Dataset:
     """Make a basic text report that names the patient in its sentences, three levels deep."""
-    dataset = _instance("SR", patient, seed, study, series, instance)
+    dataset = _instance("SR", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "SR", "Veilreport")
     surname = patient.name.split("^")[0]
@@ -721,7 +723,7 @@ def make_ko(
     instance: int = 1,
 ) -> Dataset:
     """Make a key object selection that points at the patient's first CT slices."""
-    dataset = _instance("KO", patient, seed, study, series, instance)
+    dataset = _instance("KO", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "KO", "Veilreport")
     targets = [original_uid(patient.patient_id, seed, study, 2, n) for n in (1, 2)]
@@ -768,8 +770,8 @@ def make_pr(
     series: int = 12,
     instance: int = 1,
 ) -> Dataset:
-    """Make a grayscale softcopy presentation state with a text annotation that names the patient."""
-    dataset = _instance("PR", patient, seed, study, series, instance)
+    """Make a grayscale presentation state whose text annotation names the patient."""
+    dataset = _instance("PR", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "PR", "Veilstation")
     target = _reference("CT", original_uid(patient.patient_id, seed, study, 2, 1))
@@ -835,7 +837,9 @@ def make_rtstruct(
     instance: int = 1,
 ) -> Dataset:
     """Make a structure set over the CT series of the same study."""
-    dataset = _instance("RTSTRUCT", patient, seed, study, series, instance)
+    dataset = _instance(
+        "RTSTRUCT", patient, seed=seed, study=study, series=series, instance=instance
+    )
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "RTSTRUCT", "Veilplan")
     slices = [original_uid(patient.patient_id, seed, study, 2, n) for n in (1, 2, 3)]
@@ -923,7 +927,7 @@ def make_seg(
     frames: int = 3,
 ) -> Dataset:
     """Make a binary segmentation (one bit per pixel) of the lungs over CT slices."""
-    dataset = _instance("SEG", patient, seed, study, series, instance)
+    dataset = _instance("SEG", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "SEG", "Veilstation")
     organisation = original_uid(patient.patient_id, seed, study, "segment dimensions")
@@ -1025,7 +1029,7 @@ def make_document(
     instance: int = 1,
 ) -> Dataset:
     """Make an encapsulated PDF whose page names the patient."""
-    dataset = _instance("DOC", patient, seed, study, series, instance)
+    dataset = _instance("DOC", patient, seed=seed, study=study, series=series, instance=instance)
     _study_details(dataset, patient, seed, study)
     _equipment(dataset, patient, "DOC", "Veilscanner")
     _update(
@@ -1045,11 +1049,11 @@ def make_document(
 
 
 def _instance(
-    kind: str, patient: Patient, seed: int, study: int, series: int, instance: int
+    kind: str, patient: Patient, *, seed: int, study: int, series: int, instance: int
 ) -> Dataset:
-    """Make a dataset with what PS3.3 wants of every instance: SOP Common, Patient, Study, Series."""
+    """Make a dataset with what every instance has: SOP Common, Patient, Study, Series."""
     dataset = Dataset()
-    day = (_FIRST_DAY + datetime.timedelta(days=37 * study + 11 * seed)).strftime("%Y%m%d")
+    day = (_FIRST_DAY + dt.timedelta(days=37 * study + 11 * seed)).strftime("%Y%m%d")
     modality = kind if kind in _SOP_CLASSES and " " not in kind else kind.rsplit(maxsplit=1)[-1]
     uid = original_uid(patient.patient_id, seed, study, series, instance)
     if patient.character_set:
@@ -1279,7 +1283,7 @@ def _mr_technique(shared: Dataset) -> None:
 
 
 def _ct_private_blocks(dataset: Dataset, patient: Patient) -> None:
-    """Add private blocks as CT scanners write them; two of the elements repeat who the patient is."""
+    """Add private blocks as CT scanners write them; two elements repeat who the patient is."""
     block = dataset.private_block(0x0009, "VEIL EXAMPLE IDEN 01", create=True)
     block.add_new(0x01, "LO", "VEIL_GENESIS_FF")
     block.add_new(0x02, "SH", "CT01")
@@ -1388,7 +1392,7 @@ def _content(
 
 
 def _person(patient: Patient, name: str) -> PersonName | str:
-    """Return a Person Name; without a declared character set, as the Latin-1 bytes a device would send."""
+    """Return a Person Name; with no character set declared, as Latin-1 bytes."""
     if patient.character_set or name.isascii():
         return name
     return PersonName(name.encode("latin-1"))
@@ -1419,8 +1423,10 @@ def _pdf(text: str) -> bytes:
     objects = (
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 5 0 R >> >> >>",
+        (
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R"
+            b" /Resources << /Font << /F1 5 0 R >> >> >>"
+        ),
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     )
@@ -1432,8 +1438,8 @@ def _pdf(text: str) -> bytes:
     table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     size = len(objects) + 1
     return (
-        body
-        + b"xref\n0 %d\n0000000000 65535 f \n%strailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
+        body + b"xref\n0 %d\n0000000000 65535 f \n%strailer\n"
+        b"<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n"
         % (
             size,
             table,

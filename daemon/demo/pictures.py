@@ -1,4 +1,4 @@
-"""Drawn bodies: synthetic anatomy for demonstration pixels, by a few ellipses and a little texture."""
+"""Drawn bodies: synthetic anatomy for demonstration pixels, a few ellipses and a little grain."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def projection(rows: int, columns: int, *, contrast: float = 0.0) -> NDArray[np.
 
 
 def fan(rows: int, columns: int, *, phase: float = 0.0) -> NDArray[np.uint8]:
-    """Draw an ultrasound sector in RGB, shape (rows, columns, 3): a beating chamber, a colour jet."""
+    """Draw an ultrasound sector in RGB, (rows, columns, 3): a beating chamber, a colour jet."""
     y, x = _grid(rows, columns)
     depth = np.hypot(x, y + 1.0)
     inside = (depth < 1.9) & (depth > 0.12) & (np.abs(np.arctan2(x, y + 1.0)) < 0.65)
@@ -119,8 +119,8 @@ def tracer(rows: int, columns: int, *, angle: float = 0.0) -> NDArray[np.uint16]
 def _grid(rows: int, columns: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return y and x of every pixel centre, from -1 at the top or left edge to +1."""
     y, x = np.meshgrid(
-        (np.arange(rows, dtype=np.float32) * 2 + 1) / rows - 1,
-        (np.arange(columns, dtype=np.float32) * 2 + 1) / columns - 1,
+        ((np.arange(rows) * 2 + 1) / rows - 1).astype(np.float32),
+        ((np.arange(columns) * 2 + 1) / columns - 1).astype(np.float32),
         indexing="ij",
     )
     return y, x
