@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.pipeline.frames import Decoder, Frame, Kind, Message, encode
 from daemon.pipeline.limits import Limits, allow_cpu, anonymous_bytes, confine
-from daemon.pipeline.traces import trace, type_name
+from daemon.pipeline.traces import name_of_type, trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def _is_tired(jobs: int, limits: Limits) -> bool:
 
 
 def _raised(error: BaseException) -> Message:
-    header: dict[str, Any] = {"type": type_name(error), "trace": trace(error)}
+    header: dict[str, Any] = {"type": name_of_type(type(error)), "trace": trace(error)}
     return Message(header)
 
 

@@ -179,7 +179,7 @@ class WorkerPool:
                 async with asyncio.timeout(drain_s):
                     await self._idle.wait()
             except TimeoutError:
-                _log.warning("worker_drain_expired", jobs=self.pending)
+                _log.warning("worker_drain_expired", count=self.pending)
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
@@ -197,7 +197,7 @@ class WorkerPool:
         await worker.become_ready()
         seconds = time.monotonic() - begun
         self._figures.worker_started(seconds)
-        _log.info("worker_started", pid=worker.pid, seconds=round(seconds, 3))
+        _log.info("worker_started", pid=worker.pid, duration_s=round(seconds, 3))
         return worker
 
     async def _keep(self, worker: Worker) -> None:
@@ -213,8 +213,7 @@ class WorkerPool:
             try:
                 return await self._start_worker()
             except (WorkerStartFailed, OSError) as error:
-                reason = str(error) if isinstance(error, WorkerStartFailed) else "OSError"
-                _log.error("worker_start_failed", trace=reason, retry_s=round(delay_s, 1))
+                _log.error("worker_start_failed", place=_told(error), delay_s=round(delay_s, 1))
                 await asyncio.sleep(delay_s)
         raise AssertionError("delays never end")
 
@@ -267,7 +266,7 @@ class WorkerPool:
             reason = "retired"
         else:
             reason = death.reason.value
-            _log.warning("worker_lost", pid=worker.pid, reason=reason, served=worker.served)
+            _log.warning("worker_lost", pid=worker.pid, reason=reason, count=worker.served)
         self._figures.worker_ended(reason)
         if jobs:
             _fail(jobs[0], PoolClosed("closed") if self._is_closing else death)
@@ -276,7 +275,12 @@ class WorkerPool:
 
 def _report_keeper(keeper: asyncio.Task[None]) -> None:
     if not keeper.cancelled() and (error := keeper.exception()) is not None:
-        _log.critical("worker_keeper_failed", trace=trace(error))
+        _log.critical("worker_keeper_failed", place=trace(error))
+
+
+def _told(error: WorkerStartFailed | OSError) -> str:
+    # The text of our own error is a trace without values.
+    return str(error) if isinstance(error, WorkerStartFailed) else trace(error)
 
 
 def _fail(job: PendingJob, error: WorkerKilled | PoolClosed) -> None:

@@ -16,9 +16,8 @@ _MAX_PLACES = 12
 _ROOTS = frozenset({"site-packages", "dist-packages", "daemon", "deid", "dicomweb", "config"})
 
 
-def type_name(error: BaseException) -> str:
-    """Return the exception's type with its module, builtins without."""
-    kind = type(error)
+def name_of_type(kind: type[BaseException]) -> str:
+    """Return an exception type's name with its module, builtins without."""
     return (
         kind.__qualname__
         if kind.__module__ == "builtins"
@@ -42,7 +41,11 @@ def trace(error: BaseException) -> str:
 
 def _one(error: BaseException) -> str:
     places = _places(error.__traceback__)
-    return f"{type_name(error)} at {' < '.join(places)}" if places else type_name(error)
+    return (
+        f"{name_of_type(type(error))} at {' < '.join(places)}"
+        if places
+        else name_of_type(type(error))
+    )
 
 
 def _places(traceback: TracebackType | None) -> list[str]:

@@ -1,0 +1,230 @@
+"""What a worker process does with one instance: look, route, de-identify, write, describe.
+
+This is the only place that parses what came from outside. The daemon itself sees the results.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import deid
+from daemon.errors import StoreUnavailable
+from daemon.pipeline.messages import job_from, result_message
+from daemon.pipeline.reasons import PipelineReason
+from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
+from daemon.pipeline.segments import write_segments
+from daemon.pipeline.traces import trace
+from daemon.records import Job, Result, State, StoredInstance
+from deid.errors import Reason, Unsafe
+from deid.keys import KEY_BYTES, SiteKey
+from dicomweb.describe import describe
+from dicomweb.errors import DescribeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from daemon.pipeline.frames import Message
+
+    Buffer = mmap.mmap | bytes
+
+# Trouble of the machine, not of the instance: it passes, and then the instance is processed.
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE}
+)
+_GROUP_LENGTH_END = 144  # preamble, DICM, (0002,0000) UL: PS3.10 7.1
+_WHERE_LENGTH = 500
+
+
+def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    """Compile the plans and return the handler of jobs (see `daemon.pipeline.workers`).
+
+    Parameters
+    ----------
+    document
+        ``routes``: documents of `Route`; ``deidentifiers``: configuration by name, in the order of
+        their keys in `secret`.
+    secret
+        The deidentifiers' keys, 32 bytes each.
+    """
+    keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
+    configurations = document["deidentifiers"]
+    plans = {
+        name: deid.compile_plan(configuration, SiteKey(key))
+        for (name, configuration), key in zip(configurations.items(), keys, strict=True)
+    }
+    work = Work([Route.from_document(each) for each in document["routes"]], plans)
+    return lambda message: result_message(work.process(job_from(message)))
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that stays the same from job to job."""
+
+    routes: Sequence[Route]
+    plans: Mapping[str, deid.Plan]
+
+    def process(self, job: Job) -> Result:
+        """Return what became of one instance.
+
+        Raises
+        ------
+        StoreUnavailable
+            When the file system failed in a way that may pass; nothing is left behind.
+        MemoryError
+            When it needs more than this process may have.
+        """
+        try:
+            with _mapped(job.source) as (fd_in, source):
+                return self._judge(job, fd_in, source)
+        except MemoryError:
+            raise
+        except OSError as error:
+            if error.errno in _PASSING:
+                raise StoreUnavailable(errno.errorcode[error.errno]) from error
+            if isinstance(error, FileNotFoundError) and not job.source.exists():
+                return _quarantined(job, PipelineReason.SOURCE_MISSING)
+            return _internal_error(job, error)
+        except Exception as error:  # noqa: BLE001 (our bug: set it aside, say where, say no value)
+            return _internal_error(job, error)
+
+    def _judge(self, job: Job, fd_in: int, buffer: Buffer) -> Result:
+        try:
+            header = deid.read_header(buffer, keywords(self.routes))
+            source = _stored(job, buffer, header.dataset_offset)
+        except Unsafe as unsafe:
+            return _quarantined(job, unsafe.reason, where=unsafe.where)
+        except DescribeError as error:
+            return _quarantined(job, Reason.MALFORMED, where=str(error))
+        chosen = route(job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes)
+        if chosen is None:
+            return Result(job.receipt_id, State.UNROUTED, source=source)
+        way = Way(chosen.name, chosen.deidentifier)
+        try:
+            deidentified = deid.deidentify(buffer, self.plans[chosen.deidentifier])
+        except Unsafe as unsafe:
+            return _quarantined(job, unsafe.reason, where=unsafe.where, source=source, way=way)
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001 (as above, but the source is known by now)
+            return _internal_error(job, error, source=source, way=way)
+        with _new_file(job.output) as fd_out:
+            write_segments(fd_out, fd_in, deidentified.segments)
+            os.fdatasync(fd_out)
+            with _map(fd_out) as written:
+                output = _stored(job, written, deid.read_header(written, ()).dataset_offset)
+        return Result(
+            job.receipt_id,
+            State.STORED,
+            route=way.route,
+            deidentifier=way.deidentifier,
+            source=source,
+            output=output,
+            outcome=deidentified.outcome.to_json(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The route that an instance took, by name, and the deidentifier at its end."""
+
+    route: str = ""
+    deidentifier: str = ""
+
+
+_NOWHERE = Way()
+
+
+def _quarantined(
+    job: Job,
+    reason: Reason | PipelineReason,
+    *,
+    where: str = "",
+    source: StoredInstance | None = None,
+    way: Way = _NOWHERE,
+) -> Result:
+    return Result(
+        job.receipt_id,
+        State.QUARANTINED,
+        reason=reason.value,
+        where=where[:_WHERE_LENGTH],
+        route=way.route,
+        deidentifier=way.deidentifier,
+        source=source,
+    )
+
+
+def _internal_error(
+    job: Job, error: Exception, *, source: StoredInstance | None = None, way: Way = _NOWHERE
+) -> Result:
+    reason = PipelineReason.INTERNAL_ERROR
+    return _quarantined(job, reason, where=trace(error), source=source, way=way)
+
+
+def _stored(job: Job, buffer: Buffer, dataset_offset: int) -> StoredInstance:
+    """Describe a whole file for the index of its store."""
+    described = describe(buffer)
+    with memoryview(buffer) as whole:
+        return StoredInstance(
+            study_uid=described.study_uid,
+            series_uid=described.series_uid,
+            sop_instance_uid=described.sop_instance_uid,
+            sop_class_uid=described.sop_class_uid,
+            transfer_syntax_uid=described.transfer_syntax_uid,
+            blob=job.receipt_id,
+            size=len(whole),
+            digest=sha256(whole).hexdigest(),
+            dataset_digest=sha256(whole[dataset_offset:]).hexdigest(),
+            number_of_frames=described.number_of_frames,
+            metadata=described.metadata,
+            study=described.study,
+            series=described.series,
+            instance=described.instance,
+            keys=described.keys,
+        )
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[tuple[int, Buffer]]:
+    """Open a file for reading and map it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        with _map(fd) as buffer:
+            yield fd, buffer
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def _map(fd: int) -> Iterator[Buffer]:
+    if os.fstat(fd).st_size == 0:  # which cannot be mapped
+        yield b""
+        return
+    mapped = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
+    try:
+        yield mapped
+    finally:
+        # An exception's frames may still hold a view; the map goes with them then.
+        with suppress(BufferError):
+            mapped.close()
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[int]:
+    """Create a file that nobody else can read; it is gone again when the body raises."""
+    # What a worker that was killed left behind is not ours to continue.
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield fd
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)

@@ -1,0 +1,110 @@
+"""The pool as the daemon uses it: a job in, a checked result out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from daemon.errors import StoreUnavailable
+from daemon.pipeline.errors import WorkerRaised
+from daemon.pipeline.messages import job_message, result_from
+from daemon.pipeline.pool import WorkerPool
+from daemon.pipeline.routing import DEFAULT_DEIDENTIFIER, named
+from daemon.pipeline.traces import name_of_type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from daemon.pipeline.limits import Limits
+    from daemon.pipeline.pool import PoolFigures
+    from daemon.pipeline.routing import Route
+    from daemon.records import Job, Result
+    from deid.keys import SiteKey
+
+_PASSING = name_of_type(StoreUnavailable)
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentifier:
+    """A named configuration and the key that is its own (see `deid.keys.SiteKey.derive`).
+
+    Attributes
+    ----------
+    configuration
+        DeidentifyConfig, as JSON.
+    """
+
+    name: str
+    configuration: Mapping[str, Any]
+    key: SiteKey
+
+
+class InstanceWorkers:
+    """Worker processes that de-identify instances by one set of routes.
+
+    An async context manager; leaving it ends the processes.
+
+    Raises
+    ------
+    ValueError
+        When a route names a deidentifier that is not among `deidentifiers`.
+    """
+
+    def __init__(
+        self,
+        routes: Sequence[Route],
+        deidentifiers: Sequence[Deidentifier],
+        *,
+        count: int = 0,
+        limits: Limits | None = None,
+        figures: PoolFigures | None = None,
+    ) -> None:
+        routes = named(routes)
+        known = {each.name for each in deidentifiers}
+        wanted = {each.deidentifier for each in routes} or {DEFAULT_DEIDENTIFIER}
+        if not wanted <= known:
+            raise ValueError(f"no such deidentifier: {', '.join(sorted(wanted - known))}")
+        self.pool = WorkerPool(
+            "daemon.pipeline.work:start",
+            {
+                "routes": [each.document() for each in routes],
+                "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
+            },
+            b"".join(each.key.secret for each in deidentifiers),
+            count=count,
+            limits=limits,
+            figures=figures,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self.pool.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.pool.close()
+
+    async def process(self, job: Job, size: int) -> Result:
+        """Return what became of one instance of so many bytes.
+
+        Raises
+        ------
+        StoreUnavailable
+            When a disk refused in a way that may pass.
+        WorkerKilled
+            When the worker died of it (`WorkerTimeout`, `WorkerCrashed`, `WorkerMemory`).
+        MalformedAnswer, WorkerRaised, PoolClosed
+            When the worker's answer makes no sense, it has a bug, or the pool was closed.
+        """
+        try:
+            answer = await self.pool.run(job_message(job), size)
+        except WorkerRaised as raised:
+            if raised.type_name == _PASSING:
+                raise StoreUnavailable("worker") from raised
+            raise
+        return result_from(answer, job)
