@@ -1,0 +1,144 @@
+"""One DIMSE request from its command set to its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+
+from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.receive.dimse.file_meta import encode_file_meta
+from daemon.receive.dimse.messages import SUCCESS, Answer, Command, CommandField, Refusal
+from daemon.receive.dimse.sop_classes import is_storage
+
+if TYPE_CHECKING:
+    from daemon.ports import Spool, SpoolFile
+    from daemon.receive.dimse.negotiation import AcceptedContext
+    from daemon.receive.dimse.settings import DimseSettings
+    from daemon.records import Origin
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
+
+
+def judge(command: Command, context: AcceptedContext, settings: DimseSettings) -> Refusal | None:
+    """Return why a request is refused before its data set is seen, if it is.
+
+    Whether the data set is an instance of that SOP class, with that UID, is for the worker to find.
+    """
+    if command.field in {CommandField.C_ECHO, CommandField.C_CANCEL}:
+        return None
+    if command.field != CommandField.C_STORE:
+        return Refusal.UNRECOGNIZED_OPERATION
+    if not command.sop_class_uid:
+        return Refusal.SOP_CLASS_INVALID
+    if not is_storage(command.sop_class_uid, accept_unknown=settings.accept_unknown_storage):
+        return Refusal.SOP_CLASS_NOT_SUPPORTED
+    if command.sop_class_uid != context.abstract_syntax:
+        return Refusal.SOP_CLASS_MISMATCH
+    if not command.sop_instance_uid:
+        return Refusal.SOP_INSTANCE_INVALID
+    if not command.has_data_set:
+        return Refusal.NO_DATA_SET
+    return None
+
+
+@dataclass(slots=True)
+class Operation:
+    """A request under way; once refused, the rest of its data set is taken and forgotten.
+
+    Attributes
+    ----------
+    received
+        Bytes of the data set so far.
+    refusal
+        None as long as all is well.
+    """
+
+    command: Command
+    context: AcceptedContext
+    max_bytes: int
+    refusal: Refusal | None
+    file: SpoolFile | None = None
+    received: int = 0
+
+    @property
+    def answer(self) -> Answer:
+        """The status to send."""
+        return self.refusal.value if self.refusal else SUCCESS
+
+    def open(self, spool: Spool, origin: Origin) -> None:
+        """Start a spool file with the file meta information, for a C-STORE that is not refused."""
+        if self.refusal or self.command.field != CommandField.C_STORE:
+            return
+        try:
+            self.file = spool.open(origin)
+        except SpoolFull:
+            self.refuse(Refusal.FULL)
+            return
+        except StoreUnavailable:
+            self.refuse(Refusal.BACK_END_AWAY)
+            return
+        self._write(
+            encode_file_meta(
+                self.command.sop_class_uid,
+                self.command.sop_instance_uid,
+                self.context.transfer_syntax,
+                origin.calling_ae,
+            )
+        )
+
+    def receive(self, data: memoryview) -> None:
+        """Take a piece of the data set."""
+        self.received += len(data)
+        if self.file is None:
+            return
+        if self.max_bytes and self.received > self.max_bytes:
+            self.refuse(Refusal.TOO_LARGE)
+            return
+        self._write(data)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        assert self.file is not None
+        try:
+            self.file.write(data)
+        except SpoolFull:
+            self.refuse(Refusal.FULL)
+        except StoreUnavailable:
+            self.refuse(Refusal.BACK_END_AWAY)
+        except Exception as error:  # noqa: BLE001  # our fault must not end the association
+            self._report(error)
+
+    def end(self) -> None:
+        """Note that the data set is complete."""
+        if self.file is not None and not self.received:
+            self.refuse(Refusal.NO_DATA_SET)
+
+    async def commit(self) -> None:
+        """Make the instance durable; `answer` is a success only after that."""
+        assert self.file is not None
+        try:
+            await self.file.commit()
+        except SpoolFull:
+            self.refuse(Refusal.FULL)
+        except StoreUnavailable:
+            self.refuse(Refusal.BACK_END_AWAY)
+        except Exception as error:  # noqa: BLE001  # our fault must not end the association
+            self._report(error)
+        self.file = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Give up the spool file, if any, and remember why."""
+        self.refusal = refusal
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Remove the partial spool file."""
+        if self.file is not None:
+            self.file.abort()
+            self.file = None
+
+    def _report(self, error: Exception) -> None:
+        # Its message may quote what was received.
+        log.error("instance_failed", error=type(error).__name__)
+        self.refuse(Refusal.INTERNAL_ERROR)
