@@ -11,6 +11,7 @@ from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.file_meta import encode_file_meta
 from daemon.receive.dimse.messages import SUCCESS, Answer, Command, CommandField, Refusal
 from daemon.receive.dimse.sop_classes import is_storage
+from daemon.records import Receiver
 
 if TYPE_CHECKING:
     from daemon.ports import Spool, SpoolFile
@@ -106,8 +107,9 @@ class Operation:
             self.refuse(Refusal.FULL)
         except StoreUnavailable:
             self.refuse(Refusal.BACK_END_AWAY)
-        except Exception as error:  # noqa: BLE001  # our fault must not end the association
-            self._report(error)
+        except Exception:  # our fault must not end the association
+            log.exception("instance_failed", receiver=Receiver.DIMSE)
+            self.refuse(Refusal.INTERNAL_ERROR)
 
     def end(self) -> None:
         """Note that the data set is complete."""
@@ -123,8 +125,9 @@ class Operation:
             self.refuse(Refusal.FULL)
         except StoreUnavailable:
             self.refuse(Refusal.BACK_END_AWAY)
-        except Exception as error:  # noqa: BLE001  # our fault must not end the association
-            self._report(error)
+        except Exception:  # our fault must not end the association
+            log.exception("instance_failed", receiver=Receiver.DIMSE)
+            self.refuse(Refusal.INTERNAL_ERROR)
         self.file = None
 
     def refuse(self, refusal: Refusal) -> None:
@@ -137,8 +140,3 @@ class Operation:
         if self.file is not None:
             self.file.abort()
             self.file = None
-
-    def _report(self, error: Exception) -> None:
-        # Its message may quote what was received.
-        log.error("instance_failed", error=type(error).__name__)
-        self.refuse(Refusal.INTERNAL_ERROR)

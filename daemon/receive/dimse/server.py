@@ -77,12 +77,14 @@ class DimseServer:
                 if self._service.connections:
                     await self._service.all_gone.wait()
         except TimeoutError:
-            log.warning("drain_timed_out", connections=len(self._service.connections))
+            log.warning(
+                "drain_timed_out", receiver="dimse", associations=len(self._service.connections)
+            )
         for association in list(self._service.connections):
             association.kill()
         self._stopped.set()
         await self._running
-        log.info("dimse_stopped")
+        log.info("receiver_stopped", receiver="dimse")
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         """Hold the tasks that make instances durable, from start to stop."""
@@ -96,7 +98,12 @@ class DimseServer:
                 started.set_exception(error)
                 return
             self._service = service
-            log.info("dimse_started", host=self._settings.host, port=self.port)
+            log.info(
+                "receiver_started",
+                receiver="dimse",
+                address=self._settings.host,
+                port=self.port,
+            )
             started.set_result(None)
             await self._stopped.wait()
 
