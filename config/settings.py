@@ -87,7 +87,7 @@ class Dimse(Section):
     )
     network_timeout_s: Seconds = Field(
         default=60.0,
-        description="Seconds a message under way may stand still before the association is aborted.",
+        description="Seconds a message under way may stand still before the abort.",
     )
     max_pdu_bytes: Annotated[int, Field(ge=0, le=64 * MIB)] = Field(
         default=1 * MIB,
