@@ -1,0 +1,33 @@
+"""What may stay: de-identification as a pure core.
+
+No path, clock, network or log: a buffer, a plan and a key go in; segments and an outcome come out, or a
+reason why this instance must not be passed on. Start reading at `deid.engine.deidentify`.
+"""
+
+from deid.engine import Deidentified, deidentify
+from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
+from deid.header import Header, read_header
+from deid.keys import Replacements, SiteKey, patient_identity
+from deid.outcome import Outcome
+from deid.plan import Plan, compile_plan
+from deid.segments import Segment, Span
+
+__all__ = [
+    "ConfigurationInvalid",
+    "DeidError",
+    "Deidentified",
+    "Header",
+    "KeyRefused",
+    "Outcome",
+    "Plan",
+    "Reason",
+    "Replacements",
+    "Segment",
+    "SiteKey",
+    "Span",
+    "Unsafe",
+    "compile_plan",
+    "deidentify",
+    "patient_identity",
+    "read_header",
+]

@@ -1,0 +1,253 @@
+"""De-identify one instance: bytes in, segments and an outcome out, or a reason why not."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydicom.uid import UID_dictionary
+
+from deid.errors import Reason, Unsafe
+from deid.header import (
+    Buffer,
+    Element,
+    check_encoding,
+    index_top_level,
+    read_file_meta,
+    text_of,
+)
+from deid.inflate import dataset_of, deflate
+from deid.keys import patient_identity
+from deid.outcome import Outcome
+from deid.residual import Forbidden
+from deid.segments import Segment, Span
+from deid.tables.load import burned_in_likely
+from deid.tags import values
+from deid.tags.policy import BurnedIn, UnknownSopClass
+from deid.tags.rewrite import Person, Rewriter
+from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
+from deid.text.charset import decode
+
+if TYPE_CHECKING:
+    from deid.plan import Plan
+
+_UID_CHARACTERS: Final = frozenset("0123456789.")
+_IMPLEMENTATION_CLASS_UID: Final = "2.25.200420261120550148379064157811083724177"
+_IMPLEMENTATION_VERSION: Final = b"DICOMVEIL_0_1 "
+_WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
+_LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
+_PREFIX: Final = bytes(128) + b"DICM"
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentified:
+    """The result.
+
+    Attributes
+    ----------
+    segments
+        The new Part 10 file: bytes, and spans of the source that stay as they are.
+    outcome
+        What was done.
+    patient_id, study_uid, series_uid, sop_instance_uid
+        Replacement values, for names and indexes.
+    """
+
+    segments: list[Segment]
+    outcome: Outcome
+    patient_id: str
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the header says before it is rewritten. Original values: never for logs."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    series_uid: str
+    patient_id: str
+    issuer: str
+    charset: str
+    modality: str
+    burned_in: str
+    image_type: str
+    has_pixels: bool
+
+
+def deidentify(source: Buffer, plan: Plan) -> Deidentified:
+    """De-identify a Part 10 file by a plan.
+
+    Parameters
+    ----------
+    source
+        The whole file; `bytes` or a read-only `mmap`. Only headers are touched, unless pixels are cleaned.
+    plan
+        The compiled configuration.
+
+    Raises
+    ------
+    Unsafe
+        With the reason why this instance must not be passed on.
+    """
+    meta = read_file_meta(source)
+    data, offset = dataset_of(source, meta)
+    encoding = encoding_of(meta.transfer_syntax_uid)
+    check_encoding(data, offset, encoding)
+    try:
+        found = index_top_level(data, offset, encoding, stop_after=0x00280301)
+    except struct.error as error:
+        raise Unsafe(Reason.TRUNCATED) from error
+    facts = _facts(data, found)
+    _check_identity(facts)
+    _check_class(facts, plan)
+    _check_pixels(facts, plan)
+    identity = patient_identity(facts.issuer, facts.patient_id, facts.study_uid)
+    person = Person(
+        identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
+    )
+    inserts = plan.markers(encoding, pixels_cleaned=False)
+    rewriter = Rewriter(data, plan, facts.sop_class_uid, person, charset=facts.charset)
+    dataset = rewriter.rewrite(offset, encoding, inserts)
+    forbidden = Forbidden(rewriter.known.found).without([person.pseudonym.encode()])
+    residuals: tuple[str, ...] = ()
+    if forbidden.occurs_in_any(_searchable(dataset)):
+        again = Rewriter(
+            data, plan, facts.sop_class_uid, person, charset=facts.charset, forbidden=forbidden
+        )
+        dataset = again.rewrite(offset, encoding, inserts)
+        residuals = tuple(again.residuals)
+        if forbidden.occurs_in_any(_searchable(dataset)):
+            raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
+        rewriter = again
+    sop_instance_uid = _replaced_uid(plan, facts.sop_instance_uid, 0x00080018)
+    head = _file_meta(facts.sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid)
+    if meta.transfer_syntax_uid in DEFLATED:
+        segments: list[Segment] = [head, deflate(_materialise(dataset, data))]
+    else:
+        segments = _joined([head, *dataset])
+    return Deidentified(
+        segments,
+        Outcome(plan.replacements.key.id, rewriter.actions, residuals=residuals),
+        person.pseudonym,
+        _replaced_uid(plan, facts.study_uid, 0x0020000D),
+        _replaced_uid(plan, facts.series_uid, 0x0020000E),
+        sop_instance_uid,
+        facts.sop_class_uid,
+        meta.transfer_syntax_uid,
+    )
+
+
+def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
+    def text(tag: int) -> str:
+        return text_of(data, found.get(tag)).decode("latin-1")
+
+    charset = text(0x00080005)
+    return _Facts(
+        text(0x00080016),
+        text(0x00080018),
+        text(0x0020000D),
+        text(0x0020000E),
+        decode(text_of(data, found.get(0x00100020)), charset),
+        decode(text_of(data, found.get(0x00100021)), charset),
+        charset,
+        text(0x00080060).upper(),
+        text(0x00280301).upper(),
+        text(0x00080008).upper(),
+        0x00280010 in found,
+    )
+
+
+def _check_identity(facts: _Facts) -> None:
+    for uid, tag in (
+        (facts.sop_class_uid, "(0008,0016)"),
+        (facts.sop_instance_uid, "(0008,0018)"),
+        (facts.study_uid, "(0020,000D)"),
+        (facts.series_uid, "(0020,000E)"),
+    ):
+        if not uid:
+            raise Unsafe(Reason.MISSING_IDENTITY, tag)
+        if len(uid) > 64 or not _UID_CHARACTERS.issuperset(uid):
+            raise Unsafe(Reason.MALFORMED, tag)
+
+
+def _check_class(facts: _Facts, plan: Plan) -> None:
+    known = UID_dictionary.get(facts.sop_class_uid)
+    if known is None and plan.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
+        raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")
+
+
+def _check_pixels(facts: _Facts, plan: Plan) -> None:
+    """Refuse what is likely to carry burned-in text, unless the configuration says otherwise."""
+    if plan.policy.burned_in is BurnedIn.PASS:
+        return
+    classes, modalities = burned_in_likely()
+    if facts.burned_in == "YES":
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0028,0301)")
+    if facts.sop_class_uid in classes:
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0016)")
+    if facts.modality in modalities and facts.has_pixels:
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0060)")
+    if facts.sop_class_uid == _WHOLE_SLIDE and _LABEL_IMAGES.intersection(
+        facts.image_type.split("\\")
+    ):
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0008)")
+
+
+def _replaced_uid(plan: Plan, original_uid: str, tag: int) -> str:
+    """Return what the rules made of a primary UID."""
+    from deid.tags.actions import KIND_MASK, Action  # noqa: PLC0415
+
+    table = plan.rules.root("", EXPLICIT_LITTLE)
+    kind = plan.rules.action(tag, "UI", table) & KIND_MASK
+    return plan.replacements.uid(original_uid) if kind == Action.REPLACE_UID else original_uid
+
+
+def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble, prefix and a File Meta Information of our own (PS3.10 7.1)."""
+    element = EXPLICIT_LITTLE.element
+    body = b"".join(
+        (
+            element(0x00020001, b"OB", b"\x00\x01"),
+            element(0x00020002, b"UI", values.uid(sop_class_uid)),
+            element(0x00020003, b"UI", values.uid(sop_instance_uid)),
+            element(0x00020010, b"UI", values.uid(transfer_syntax_uid)),
+            element(0x00020012, b"UI", values.uid(_IMPLEMENTATION_CLASS_UID)),
+            element(0x00020013, b"SH", _IMPLEMENTATION_VERSION),
+        )
+    )
+    return (
+        _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
+    )
+
+
+def _searchable(dataset: list[Segment]) -> bytes:
+    return b"\n".join(part for part in dataset if isinstance(part, bytes))
+
+
+def _materialise(dataset: list[Segment], data: Buffer) -> bytes:
+    return b"".join(
+        part if isinstance(part, bytes) else data[part.start : part.stop] for part in dataset
+    )
+
+
+def _joined(segments: list[Segment]) -> list[Segment]:
+    """Join neighbouring bytes, so that few segments have to be written."""
+    joined: list[Segment] = []
+    parts: list[bytes] = []
+    for segment in segments:
+        if isinstance(segment, Span):
+            joined.append(b"".join(parts))
+            parts = []
+            joined.append(segment)
+        else:
+            parts.append(segment)
+    if parts:
+        joined.append(b"".join(parts))
+    return joined

@@ -1,0 +1,304 @@
+"""Read the little that has to be known before an instance is rewritten.
+
+The reader is bounded: it never recurses deeper than 32, never trusts a length, and touches only the bytes
+of headers, so that a hostile file costs no more than its own size.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from mmap import mmap
+from typing import TYPE_CHECKING, Final
+
+from pydicom.datadict import tag_for_keyword
+
+from deid.errors import Reason, Unsafe
+from deid.tags.syntax import (
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    LONG_VRS,
+    SHORT_VRS,
+    UNDEFINED_LENGTH,
+    Encoding,
+    encoding_of,
+    is_known,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MAX_DEPTH: Final = 32
+PREAMBLE: Final = 128
+_DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
+_MAX_UID: Final = 64
+_MAX_FACT_BYTES: Final = 4096
+
+Buffer = bytes | mmap
+"""The whole file. Slicing must give bytes: `bytes` and `mmap` do, `memoryview` does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """The File Meta Information (PS3.10 7.1), as far as it matters.
+
+    `dataset_offset` is where the data set begins in the file.
+    """
+
+    transfer_syntax_uid: str
+    media_storage_sop_class_uid: str
+    dataset_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """Where one top-level element's value stands; `length` is undefined for some sequences and pixels."""
+
+    vr: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Facts of one instance, original values included: never for logs.
+
+    Attributes
+    ----------
+    values
+        The requested attributes that are present, by keyword: decoded, split, stripped.
+    """
+
+    transfer_syntax_uid: str
+    dataset_offset: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_uid: str
+    series_uid: str
+    values: Mapping[str, tuple[str, ...]]
+
+    def first(self, keyword: str) -> str:
+        """Return the first value of a requested attribute, or an empty string."""
+        found = self.values.get(keyword, ())
+        return found[0] if found else ""
+
+
+def read_file_meta(source: Buffer) -> FileMeta:
+    """Read the File Meta Information of a Part 10 file.
+
+    Raises
+    ------
+    Unsafe
+        `NOT_DICOM` without the prefix ``DICM`` at 128; `TRUNCATED`; `TRANSFER_SYNTAX_UNKNOWN`;
+        `DICOMDIR` for a media directory.
+    """
+    if len(source) < PREAMBLE + 4 or source[PREAMBLE : PREAMBLE + 4] != b"DICM":
+        raise Unsafe(Reason.NOT_DICOM)
+    end = len(source)
+    pos = PREAMBLE + 4
+    uids = {0x0002: "", 0x0010: ""}
+    unpack, long = EXPLICIT_LITTLE.header.unpack_from, EXPLICIT_LITTLE.long.unpack_from
+    while pos + 8 <= end:
+        group, element, word, length = unpack(source, pos)
+        if group != 2:
+            break
+        value = pos + 8
+        if word.to_bytes(2, "little") in LONG_VRS:
+            if pos + 12 > end:
+                raise Unsafe(Reason.TRUNCATED, "file meta information")
+            length = long(source, pos + 8)[0]
+            value = pos + 12
+        if value + length > end:
+            raise Unsafe(Reason.TRUNCATED, "file meta information")
+        if element in uids:
+            uids[element] = _uid(source[value : value + min(length, _MAX_UID + 2)])
+        pos = value + length
+    transfer_syntax_uid = uids[0x0010]
+    if uids[0x0002] == _DICOMDIR_CLASS:
+        raise Unsafe(Reason.DICOMDIR)
+    if not is_known(transfer_syntax_uid):
+        raise Unsafe(Reason.TRANSFER_SYNTAX_UNKNOWN, "(0002,0010)")
+    return FileMeta(transfer_syntax_uid, uids[0x0002], pos)
+
+
+def check_encoding(source: Buffer, pos: int, encoding: Encoding) -> None:
+    """Compare the first element with what the transfer syntax promises.
+
+    Raises
+    ------
+    Unsafe
+        `TRANSFER_SYNTAX_MISMATCH` when the data set is plainly encoded in another way.
+    """
+    if pos + 8 > len(source):
+        raise Unsafe(Reason.TRUNCATED, "data set")
+    vr = source[pos + 4 : pos + 6]
+    looks_explicit = vr in LONG_VRS or vr in SHORT_VRS
+    group = encoding.short.unpack_from(source, pos)[0]
+    if looks_explicit != encoding.explicit or group > 0x7FE0:
+        raise Unsafe(Reason.TRANSFER_SYNTAX_MISMATCH, "first element")
+
+
+def index_top_level(
+    source: Buffer, pos: int, encoding: Encoding, *, stop_after: int = 0x0020000E
+) -> dict[int, Element]:
+    """Return where the top-level elements stand, up to and including a tag.
+
+    Values are not read. The first of repeated elements counts.
+
+    Raises
+    ------
+    Unsafe
+        When lengths or nesting make no sense.
+    """
+    found: dict[int, Element] = {}
+    end = len(source)
+    unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
+    while pos + 8 <= end:
+        group, element, word, length = unpack(source, pos)
+        tag = group << 16 | element
+        if tag > stop_after:
+            break
+        vr = ""
+        value = pos + 8
+        if encoding.explicit:
+            vr_bytes = encoding.vr_bytes(word)
+            vr = vr_bytes.decode("latin-1")
+            if vr_bytes in LONG_VRS:
+                if pos + 12 > end:
+                    raise Unsafe(Reason.TRUNCATED, tag_name(tag))
+                length = long(source, pos + 8)[0]
+                value = pos + 12
+            elif vr_bytes not in SHORT_VRS:
+                raise Unsafe(Reason.MALFORMED, tag_name(tag))
+        else:
+            length |= 0
+            length = long(source, pos + 4)[0]
+        found.setdefault(tag, Element(vr, value, length))
+        if length == UNDEFINED_LENGTH:
+            inner = IMPLICIT_LITTLE if vr == "UN" else encoding
+            pos = skip_items(source, value, end, inner, 1)
+        else:
+            pos = value + length
+            if pos > end:
+                raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
+    return found
+
+
+def skip_items(source: Buffer, pos: int, end: int, encoding: Encoding, depth: int) -> int:
+    """Return the position after a value of undefined length (PS3.5 7.5.2, A.4)."""
+    if depth > MAX_DEPTH:
+        raise Unsafe(Reason.NESTING_TOO_DEEP)
+    unpack = encoding.item.unpack_from
+    while pos + 8 <= end:
+        group, element, length = unpack(source, pos)
+        pos += 8
+        if group != 0xFFFE:
+            raise Unsafe(Reason.MALFORMED, "sequence item")
+        if element == 0xE0DD:
+            return pos
+        if element != 0xE000:
+            raise Unsafe(Reason.MALFORMED, "sequence item")
+        if length != UNDEFINED_LENGTH:
+            pos += length
+            if pos > end:
+                raise Unsafe(Reason.LENGTH_PAST_END, "sequence item")
+            continue
+        pos = _skip_item_content(source, pos, end, encoding, depth)
+    raise Unsafe(Reason.TRUNCATED, "sequence without its delimiter")
+
+
+def _skip_item_content(source: Buffer, pos: int, end: int, encoding: Encoding, depth: int) -> int:
+    unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
+    while pos + 8 <= end:
+        group, element, word, length = unpack(source, pos)
+        if group == 0xFFFE:
+            if element != 0xE00D:
+                raise Unsafe(Reason.MALFORMED, "sequence item")
+            return pos + 8
+        value = pos + 8
+        inner = encoding
+        if encoding.explicit:
+            vr = encoding.vr_bytes(word)
+            if vr in LONG_VRS:
+                if pos + 12 > end:
+                    break
+                length = long(source, pos + 8)[0]
+                value = pos + 12
+                inner = IMPLICIT_LITTLE if vr == b"UN" else encoding
+            elif vr not in SHORT_VRS:
+                raise Unsafe(Reason.MALFORMED, tag_name(group << 16 | element))
+        else:
+            length = long(source, pos + 4)[0]
+        if length == UNDEFINED_LENGTH:
+            pos = skip_items(source, value, end, inner, depth + 1)
+        else:
+            pos = value + length
+            if pos > end:
+                raise Unsafe(Reason.LENGTH_PAST_END, tag_name(group << 16 | element))
+    raise Unsafe(Reason.TRUNCATED, "item without its delimiter")
+
+
+def text_of(source: Buffer, element: Element | None) -> bytes:
+    """Return a short value's bytes, stripped of padding; empty when absent or not short."""
+    if element is None or element.length == UNDEFINED_LENGTH or element.length > _MAX_FACT_BYTES:
+        return b""
+    return source[element.start : element.start + element.length].strip(b" \x00")
+
+
+def read_header(source: Buffer, keywords: Iterable[str] = ()) -> Header:
+    """Return the identity of an instance and the values of some top-level attributes.
+
+    Parameters
+    ----------
+    source
+        A whole Part 10 file.
+    keywords
+        Attributes to read beside the identity. Unknown keywords are ignored; only short values are read.
+
+    Raises
+    ------
+    Unsafe
+        When the file is not a DICOM instance or its structure makes no sense.
+    """
+    from deid.inflate import dataset_of  # noqa: PLC0415 - only here: inflate builds on this module
+
+    meta = read_file_meta(source)
+    data, offset = dataset_of(source, meta)
+    encoding = encoding_of(meta.transfer_syntax_uid)
+    check_encoding(data, offset, encoding)
+    wanted = {keyword: tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
+    stop = max([0x0020000E, *wanted.values()])
+    try:
+        found = index_top_level(data, offset, encoding, stop_after=min(stop, 0x7FDFFFFF))
+    except struct.error as error:
+        raise Unsafe(Reason.TRUNCATED) from error
+    charset = _uid(text_of(data, found.get(0x00080005)))
+    values = {
+        keyword: _decoded(text_of(data, found[tag]), charset)
+        for keyword, tag in wanted.items()
+        if tag in found
+    }
+    return Header(
+        meta.transfer_syntax_uid,
+        meta.dataset_offset,
+        _uid(text_of(data, found.get(0x00080016))),
+        _uid(text_of(data, found.get(0x00080018))),
+        _uid(text_of(data, found.get(0x0020000D))),
+        _uid(text_of(data, found.get(0x0020000E))),
+        values,
+    )
+
+
+def tag_name(tag: int) -> str:
+    """Return a tag as the standard prints it: ``(0010,0020)``."""
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _uid(raw: bytes) -> str:
+    return raw.strip(b" \x00").decode("ascii", "replace")
+
+
+def _decoded(raw: bytes, charset: str) -> tuple[str, ...]:
+    from deid.text.charset import decode  # noqa: PLC0415 - the text package is needed for facts only
+
+    return tuple(part.strip(" \x00") for part in decode(raw, charset).split("\\"))

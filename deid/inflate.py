@@ -1,0 +1,53 @@
+"""Deflated data sets (PS3.5 A.5), inflated within a limit."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+from deid.errors import Reason, Unsafe
+from deid.header import Buffer, FileMeta
+from deid.tags.syntax import DEFLATED
+
+MAX_INFLATED_BYTES: Final = 512 * 1024 * 1024
+_CHUNK: Final = 1 << 20
+_LEVEL: Final = 6
+
+
+def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
+    """Return the bytes that hold the data set, and where it begins in them.
+
+    Raises
+    ------
+    Unsafe
+        `INFLATE_LIMIT` past 512 MiB; `MALFORMED` or `TRUNCATED` for a broken stream.
+    """
+    if meta.transfer_syntax_uid not in DEFLATED:
+        return source, meta.dataset_offset
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    parts: list[bytes] = []
+    size = 0
+    pos = meta.dataset_offset
+    try:
+        while pos < len(source) and not inflater.eof:
+            data = source[pos : pos + _CHUNK]
+            pos += len(data)
+            while data and not inflater.eof:
+                part = inflater.decompress(data, MAX_INFLATED_BYTES + 1 - size)
+                data = inflater.unconsumed_tail
+                size += len(part)
+                parts.append(part)
+                if size > MAX_INFLATED_BYTES:
+                    raise Unsafe(Reason.INFLATE_LIMIT)
+    except zlib.error as error:
+        raise Unsafe(Reason.MALFORMED, "deflated data set") from error
+    if not inflater.eof:
+        raise Unsafe(Reason.TRUNCATED, "deflated data set")
+    return b"".join(parts), 0
+
+
+def deflate(dataset: bytes) -> bytes:
+    """Return the deflated stream, padded to even length as PS3.5 A.5 asks."""
+    deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    stream = deflater.compress(dataset) + deflater.flush()
+    return stream + b"\x00" if len(stream) & 1 else stream

@@ -1,0 +1,108 @@
+"""Boxes in a frame: where text was found and what will be filled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels of the frame, counted from its top left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """The first column beyond the box."""
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> int:
+        """The first row beyond the box."""
+        return self.top + self.height
+
+    @property
+    def area(self) -> int:
+        """Pixels inside."""
+        return self.width * self.height
+
+    def grown(self, margin: int) -> Box:
+        """Return the box with `margin` pixels more on each side, unclipped."""
+        return Box(
+            self.left - margin, self.top - margin, self.width + 2 * margin, self.height + 2 * margin
+        )
+
+    def clipped(self, rows: int, columns: int) -> Box | None:
+        """Return the part inside a frame of that size, None when nothing is."""
+        left, top = max(self.left, 0), max(self.top, 0)
+        right, bottom = min(self.right, columns), min(self.bottom, rows)
+        if right <= left or bottom <= top:
+            return None
+        return Box(left, top, right - left, bottom - top)
+
+    def moved(self, columns: int, rows: int) -> Box:
+        """Return the box shifted right by `columns` and down by `rows`."""
+        return Box(self.left + columns, self.top + rows, self.width, self.height)
+
+    def overlap(self, other: Box) -> int:
+        """Return how many pixels both cover."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return width * height if width > 0 and height > 0 else 0
+
+    def contains(self, other: Box) -> bool:
+        """Whether `other` lies wholly inside."""
+        return (
+            self.left <= other.left
+            and self.top <= other.top
+            and self.right >= other.right
+            and self.bottom >= other.bottom
+        )
+
+    def joined(self, other: Box) -> Box:
+        """Return the smallest box around both."""
+        left, top = min(self.left, other.left), min(self.top, other.top)
+        return Box(
+            left,
+            top,
+            max(self.right, other.right) - left,
+            max(self.bottom, other.bottom) - top,
+        )
+
+
+def outside(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
+    """Return disjoint boxes that cover everything of a frame outside `boxes`.
+
+    The frame is cut into horizontal bands at every upper and lower edge; in each band the gaps
+    between the boxes remain. Bands with the same gaps are joined.
+    """
+    kept = [box for box in (box.clipped(rows, columns) for box in boxes) if box is not None]
+    edges = sorted({0, rows, *(box.top for box in kept), *(box.bottom for box in kept)})
+    bands: list[tuple[int, int, tuple[tuple[int, int], ...]]] = []
+    for top, bottom in zip(edges, edges[1:], strict=False):
+        gaps = _gaps([box for box in kept if box.top <= top and box.bottom >= bottom], columns)
+        if bands and bands[-1][2] == gaps:
+            bands[-1] = (bands[-1][0], bottom, gaps)
+        else:
+            bands.append((top, bottom, gaps))
+    return [
+        Box(left, top, right - left, bottom - top)
+        for top, bottom, gaps in bands
+        for left, right in gaps
+    ]
+
+
+def _gaps(row: Sequence[Box], columns: int) -> tuple[tuple[int, int], ...]:
+    gaps, at = [], 0
+    for box in sorted(row):
+        if box.left > at:
+            gaps.append((at, box.left))
+        at = max(at, box.right)
+    if at < columns:
+        gaps.append((at, columns))
+    return tuple(gaps)

@@ -1,0 +1,170 @@
+"""A configuration compiled once, ready to run on any number of instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from pydicom.uid import UID_dictionary
+
+from deid.configuration import parse_configuration
+from deid.keys import Replacements, SiteKey
+from deid.tables.load import safe_private_elements
+from deid.tags.policy import Option, Profile, TagPolicy
+from deid.tags.rules import Rules
+from deid.tags.syntax import Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deid.ports import PixelCleaner, TextCleaner
+
+_REGISTERED_PREFIXES: Final = ("1.2.840.10008.", "2.16.840.1.113883.")
+_IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
+
+# CID 7050 De-identification Method (PS3.16).
+METHOD_CODES: Final[dict[str, tuple[str, str]]] = {
+    "basic": ("113100", "Basic Application Confidentiality Profile"),
+    "clean_pixels": ("113101", "Clean Pixel Data Option"),
+    "clean_graphics": ("113103", "Clean Graphics Option"),
+    "clean_structured_content": ("113104", "Clean Structured Content Option"),
+    "clean_descriptors": ("113105", "Clean Descriptors Option"),
+    "retain_full_dates": ("113106", "Retain Longitudinal Temporal Information Full Dates Option"),
+    "retain_modified_dates": (
+        "113107",
+        "Retain Longitudinal Temporal Information Modified Dates Option",
+    ),
+    "retain_patient_characteristics": ("113108", "Retain Patient Characteristics Option"),
+    "retain_device_identity": ("113109", "Retain Device Identity Option"),
+    "retain_uids": ("113110", "Retain UIDs Option"),
+    "retain_safe_private": ("113111", "Retain Safe Private Option"),
+    "retain_institution_identity": ("113112", "Retain Institution Identity Option"),
+}
+
+
+@dataclass(slots=True)
+class Plan:
+    """One deidentifier, compiled. Holds caches, so one plan serves one thread.
+
+    Attributes
+    ----------
+    policy, rules
+        What decides about tags.
+    replacements
+        Where pseudonyms, UIDs and shifts come from.
+    text_cleaner, pixel_cleaner
+        The engines, where the configuration asks for them.
+    judged, uids
+        Memory of earlier decisions, bounded; values that were judged or replaced before.
+    """
+
+    policy: TagPolicy
+    rules: Rules
+    replacements: Replacements
+    text_cleaner: TextCleaner | None = None
+    pixel_cleaner: PixelCleaner | None = None
+    judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
+    uids: dict[bytes, bytes] = field(default_factory=dict)
+    _registered: dict[bytes, bool] = field(default_factory=dict)
+    _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(default_factory=dict)
+
+    def is_registered(self, raw: bytes) -> bool:
+        """Whether every UID of a value is one that the standard or HL7 registers."""
+        found = self._registered.get(raw)
+        if found is None:
+            found = all(
+                uid in UID_dictionary or uid.startswith(_REGISTERED_PREFIXES)
+                for uid in raw.decode("latin-1").strip(" \x00").split("\\")
+                if uid
+            )
+            if len(self._registered) < 10_000 and len(raw) <= 1024:
+                self._registered[raw] = found
+        return found
+
+    def is_safe_private(self, creator: str, tag: int) -> bool:
+        """Whether Table E.3.10-1 or the site lists an element of a private block as safe."""
+        key = (creator, tag >> 16, tag & 0xFF)
+        return key in safe_private_elements() or key in self.policy.safe_private
+
+    def markers(self, encoding: Encoding, *, pixels_cleaned: bool) -> tuple[tuple[int, bytes], ...]:
+        """Return the attributes that say what was done, encoded, in tag order (PS3.15 E.1.1).
+
+        (0012,0062), (0012,0063), (0012,0064) and (0028,0303); (0028,0301) when every frame was examined.
+        """
+        found = self._markers.get((encoding, pixels_cleaned))
+        if found is None:
+            found = self._markers[encoding, pixels_cleaned] = self._build_markers(
+                encoding, pixels_cleaned=pixels_cleaned
+            )
+        return found
+
+    def method_codes(self, *, pixels_cleaned: bool) -> list[tuple[str, str]]:
+        """Return code value and meaning of what this plan does (CID 7050)."""
+        names = ["basic"] if self.policy.profile is Profile.BASIC else []
+        names += ["clean_pixels"] if pixels_cleaned else []
+        names += sorted(option.value for option in self.policy.options)
+        return [METHOD_CODES[name] for name in names]
+
+    def _build_markers(
+        self, encoding: Encoding, *, pixels_cleaned: bool
+    ) -> tuple[tuple[int, bytes], ...]:
+        codes = self.method_codes(pixels_cleaned=pixels_cleaned)
+        method = f"{_IMPLEMENTATION_VERSION} key {self.replacements.key.id}"
+        markers = [(0x00120063, encoding.element(0x00120063, b"LO", _text(method)))]
+        if self.policy.profile is Profile.BASIC:
+            markers.insert(0, (0x00120062, encoding.element(0x00120062, b"CS", b"YES ")))
+        if codes:
+            items = b"".join(_code_item(encoding, value, meaning) for value, meaning in codes)
+            markers.append((0x00120064, encoding.element(0x00120064, b"SQ", items)))
+        if pixels_cleaned:
+            markers.append((0x00280301, encoding.element(0x00280301, b"CS", b"NO")))
+        temporal = self._temporal()
+        if temporal:
+            markers.append((0x00280303, encoding.element(0x00280303, b"CS", _text(temporal))))
+        return tuple(markers)
+
+    def _temporal(self) -> str:
+        """Return Longitudinal Temporal Information Modified (PS3.3 C.12.1)."""
+        if Option.RETAIN_FULL_DATES in self.policy.options:
+            return "UNMODIFIED"
+        if Option.RETAIN_MODIFIED_DATES in self.policy.options:
+            return "MODIFIED"
+        return "REMOVED" if self.policy.profile is Profile.BASIC else ""
+
+
+def compile_plan(
+    configuration: Mapping[str, Any],
+    key: SiteKey,
+    *,
+    text_cleaner: TextCleaner | None = None,
+    pixel_cleaner: PixelCleaner | None = None,
+) -> Plan:
+    """Compile a `DeidentifyConfig` (the Healthcare API's JSON, and our own fields).
+
+    Raises
+    ------
+    ConfigurationInvalid
+        With every problem found, not only the first.
+    """
+    parsed = parse_configuration(configuration)
+    return Plan(
+        parsed.tags,
+        Rules(parsed.tags),
+        Replacements(key),
+        text_cleaner=text_cleaner,
+        pixel_cleaner=pixel_cleaner,
+    )
+
+
+def _text(value: str) -> bytes:
+    raw = value.encode("ascii")
+    return raw + b" " if len(raw) & 1 else raw
+
+
+def _code_item(encoding: Encoding, value: str, meaning: str) -> bytes:
+    content = (
+        encoding.element(0x00080100, b"SH", _text(value))
+        + encoding.element(0x00080102, b"SH", b"DCM ")
+        + encoding.element(0x00080104, b"LO", _text(meaning))
+    )
+    return encoding.item_header(0xE000, len(content)) + content

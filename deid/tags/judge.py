@@ -1,0 +1,110 @@
+"""Whether a text that no table names may stay: everything in it has to be recognised.
+
+Table E.1-1 is the floor. Elements outside it carry text too (a code's meaning, a software version, a
+label), and what somebody typed there is not safe because no table mentions it. A text stays when each
+of its words is one that the standard, its codes or the makers of devices use, or is a short number.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from pydicom.datadict import DicomDictionary, dictionary_keyword, private_dictionaries
+from pydicom.sr._concepts_dict import concepts
+from pydicom.uid import UID_dictionary
+
+_TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
+_CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_NUMBER: Final = re.compile(r"[+-]?\d{0,8}(\.\d+)?([eE][+-]?\d{1,3})?\Z")
+_RECOGNISED_DIGITS: Final = 5
+_MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
+_DATE_LIKE: Final = re.compile(r"(?<!\d)(19|20)\d\d[-./ ]?(0[1-9]|1[0-2])[-./ ]?([0-2]\d|3[01])(?!\d)|(?<!\d)([0-2]?\d|3[01])[-./](0?[1-9]|1[0-2])[-./](19|20)?\d\d(?!\d)")
+_MACHINE_TAGS: Final = frozenset(
+    {
+        0x00080070, 0x00081090, 0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210,
+        0x00180024, 0x00181250, 0x00181251, 0x00189005, 0x00189041, 0x00181160, 0x00181180,
+        0x00181460, 0x00187005, 0x00187008, 0x00189041, 0x00181022, 0x00181261, 0x00080100,
+        0x00080102, 0x00080103, 0x00080119, 0x0040A124,
+    }
+)  # fmt: skip
+"""Names of devices, software, coils, kernels and sequences, and codes: shapes such as ``VB20A_P57`` are usual."""
+_VERSION: Final = re.compile(r"[A-Za-z]{0,6}[\d.]{1,12}[A-Za-z]{0,3}[\d.]{0,6}[A-Za-z]?\d{0,3}\Z")
+
+
+@cache
+def vocabulary() -> frozenset[str]:
+    """Return the recognised words, in lower case."""
+    words: set[str] = set()
+    for _vr, _vm, name, _retired, keyword in DicomDictionary.values():
+        words.update(_words(name))
+        words.update(part.lower() for part in _CAMEL.findall(keyword))
+    for name, *_rest in UID_dictionary.values():
+        words.update(_words(name))
+    for scheme in concepts.values():
+        for meanings in scheme.values():
+            for meaning, _cids in meanings.values():
+                words.update(_words(meaning))
+    for creator, block in private_dictionaries.items():
+        words.update(_words(creator))
+        for entry in block.values():
+            words.update(_words(entry[2]))
+    words.update((files("deid.tables") / "words.txt").read_text(encoding="utf-8").split())
+    return frozenset(words)
+
+
+def recognised(tag: int, vr: str, text: str) -> bool:
+    """Whether a decoded value holds nothing but what is recognised.
+
+    Parameters
+    ----------
+    tag
+        The element; names of devices and codes may have shapes that others may not.
+    vr
+        The VR the value is read as.
+    text
+        The whole value, backslashes included.
+    """
+    text = text.strip(" \x00")
+    if not text:
+        return True
+    if vr in ("IS", "DS"):
+        return all(_NUMBER.match(part.strip()) for part in text.split("\\"))
+    if "\x00" in text or "^" in text:
+        return False
+    if vr == "UR":
+        return False
+    if _DATE_LIKE.search(text):
+        return False
+    words = vocabulary()
+    machine = tag in _MACHINE_TAGS
+    return all(_is_recognised_token(token, words, machine) for token in _TOKEN.findall(text))
+
+
+def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bool:
+    if token.isdigit():
+        return len(token) <= (_RECOGNISED_DIGITS if not machine else 10)
+    lower = token.lower()
+    if len(token) <= 2 or lower in words:
+        return True
+    if len(token) == 3 and token.isascii() and token.isupper():
+        return True
+    if lower.endswith("s") and lower[:-1] in words:
+        return True
+    if machine and _VERSION.match(token):
+        return True
+    return bool(_MIXED.match(token)) and len(token) <= 8
+
+
+def _words(name: str) -> set[str]:
+    return {token.lower() for token in _TOKEN.findall(name)}
+
+
+def keyword_of(tag: int) -> str:
+    """Return a tag's keyword, or an empty string."""
+    try:
+        return dictionary_keyword(tag)
+    except KeyError:
+        return ""

@@ -1,0 +1,616 @@
+"""Rewrite the encoded stream of data elements.
+
+What stays is copied as bytes, runs of it at once; what changes is encoded anew; Pixel Data is never looked
+at. Every sequence at every depth goes through the same rules, also in private elements that are kept and
+in elements encoded as UN (PS3.5 6.2.2).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from deid.errors import Reason, Unsafe
+from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
+from deid.segments import Segment, Span
+from deid.tags import values
+from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, LONG_FORM, Action
+from deid.tags.judge import recognised
+from deid.tags.rules import CONTENT_VRS, KNOWN_KINDS, private_vr
+from deid.tags.syntax import IMPLICIT_LITTLE, LONG_VRS, UNDEFINED_LENGTH, Encoding
+from deid.text.charset import decode, encode, is_defined
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deid.identifiers import KnownIdentifier
+    from deid.plan import Plan
+    from deid.residual import Forbidden
+    from deid.tags.rules import Table
+
+_SPAN_MIN: Final = 1 << 16
+_NEVER: Final = 1 << 64
+_MAX_KNOWN_BYTES: Final = 1024
+_MEMO_ENTRIES: Final = 50_000
+
+_KEEP: Final = int(Action.KEEP)
+_CHECK: Final = int(Action.CHECK)
+_DROP: Final = int(Action.DROP)
+_RECURSE: Final = int(Action.RECURSE)
+_RECURSE_DUMMY: Final = int(Action.RECURSE_DUMMY)
+_PIXELS: Final = int(Action.PIXELS)
+_ITEM_END: Final = int(Action.ITEM_END)
+_REFUSE: Final = int(Action.REFUSE)
+_PRIVATE_CREATOR: Final = int(Action.PRIVATE_CREATOR)
+_PRIVATE: Final = int(Action.PRIVATE)
+_PHI_DROP: Final = int(Action.PHI_DROP)
+_MARKER: Final = int(Action.MARKER)
+
+
+@dataclass(slots=True)
+class Person:
+    """What replacement values of one instance depend on."""
+
+    identity: str
+    pseudonym: str
+    shift_days: int
+
+
+@dataclass(slots=True)
+class Known:
+    """Originals met on the way: raw value, infoType and declared character set."""
+
+    found: dict[tuple[bytes, str, str], None] = field(default_factory=dict)
+
+    def add(self, raw: bytes, info_type: str, charset: str) -> None:
+        """Remember a short original that is not empty."""
+        if raw and len(raw) <= _MAX_KNOWN_BYTES:
+            self.found[raw, info_type, charset] = None
+
+
+class Rewriter:
+    """Rewrites one data set.
+
+    Parameters
+    ----------
+    source
+        The buffer that holds the data set.
+    plan
+        The compiled configuration.
+    sop_class_uid
+        Decides attribute types and what an empty document looks like.
+    person
+        Pseudonym and shift of this instance's patient.
+    charset
+        Specific Character Set of the data set.
+    known
+        Identifiers known beforehand, for cleaning text.
+    pixels
+        The new value field of Pixel Data, when it was cleaned.
+    forbidden
+        Tests a decoded text for known identifiers; given on the second pass only. Everything textual
+        that would be kept goes through it.
+    """
+
+    def __init__(
+        self,
+        source: Buffer,
+        plan: Plan,
+        sop_class_uid: str,
+        person: Person,
+        *,
+        charset: str = "",
+        known: Sequence[KnownIdentifier] = (),
+        pixels: Sequence[Segment] | None = None,
+        forbidden: Forbidden | None = None,
+    ) -> None:
+        self.source = source
+        self.plan = plan
+        self.sop_class_uid = sop_class_uid
+        self.person = person
+        self.charset = charset
+        self.forbidden = forbidden
+        self.known_before = known
+        self.known = Known()
+        self.actions: dict[int, int] = {}
+        self.residuals: list[str] = []
+        self.pixels = pixels
+        self._pixels_seen = False
+        self._path: list[str] = []
+
+    def rewrite(
+        self, pos: int, encoding: Encoding, inserts: Sequence[tuple[int, bytes]]
+    ) -> list[Segment]:
+        """Return the new data set.
+
+        Parameters
+        ----------
+        pos
+            Where the data set begins; it ends with the buffer.
+        inserts
+            ``(tag, encoded element)`` in ascending order: put in their place, instead of what the source
+            has there. An empty element only removes.
+
+        Raises
+        ------
+        Unsafe
+            When the structure makes no sense. Bytes after the data set are dropped.
+        """
+        out: list[Segment] = []
+        table = self.plan.rules.root(self.sop_class_uid, encoding)
+        try:
+            self._dataset(table, pos, len(self.source), 0, out, inserts)
+        except struct.error as error:
+            raise Unsafe(Reason.TRUNCATED, self._where(0)) from error
+        return out
+
+    def _dataset(  # the hot loop: one function, few attribute look-ups
+        self,
+        table: Table,
+        pos: int,
+        end: int,
+        depth: int,
+        out: list[Segment],
+        inserts: Sequence[tuple[int, bytes]] = (),
+        *,
+        delimited: bool = False,
+    ) -> int:
+        """Rewrite elements from `pos` to `end`, or to the Item Delimitation Item; return where it stopped."""
+        source = self.source
+        encoding = table.encoding
+        explicit = encoding.explicit
+        unpack = encoding.header.unpack_from
+        long = encoding.long.unpack_from
+        get = table.known.get
+        decide = self.plan.rules.decide
+        judged = self.plan.judged
+        actions = self.actions
+        strict = self.forbidden is not None
+        creators: dict[int, _Creator] = {}
+        insert_at = 0
+        insert_key = inserts[0][0] << 16 if inserts else _NEVER
+        run = pos
+        while pos < end:
+            if end - pos < 8:
+                if depth == 0:
+                    break
+                raise Unsafe(Reason.TRUNCATED, self._where(0))
+            group, element, word, length = unpack(source, pos)
+            value = pos + 8
+            if explicit:
+                key = group << 32 | element << 16 | word
+            else:
+                key = group << 32 | element << 16
+                length = long(source, pos + 4)[0]
+            if key >= insert_key:
+                run = self._flush(run, pos, depth, out)
+                tag = key >> 16
+                replaced = False
+                while insert_at < len(inserts) and inserts[insert_at][0] <= tag:
+                    replaced = inserts[insert_at][0] == tag
+                    out.append(inserts[insert_at][1])
+                    insert_at += 1
+                insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
+                action = _MARKER if replaced else -1
+                if replaced and explicit and encoding.vr_bytes(word) in LONG_VRS:
+                    action |= LONG_FORM
+            else:
+                action = -1
+            if action < 0:
+                found = get(key)
+                action = decide(table, key) if found is None else found
+            if action & LONG_FORM:
+                length = long(source, pos + 8)[0]
+                value = pos + 12
+            after = value + length
+            kind = action & KIND_MASK
+            if length == UNDEFINED_LENGTH and kind != _ITEM_END:
+                if kind in (_RECURSE, _RECURSE_DUMMY, _PRIVATE, _KEEP, _CHECK):
+                    after = -1
+                elif kind == _PIXELS and depth == 0:
+                    after = skip_items(source, value, end, encoding, depth)
+                elif kind == _REFUSE:
+                    pass
+                else:
+                    inner = self._content_encoding(pos, encoding)
+                    after = skip_items(source, value, end, inner, depth + 1)
+            elif after > end:
+                if depth == 0 and self._is_trailing(pos, end):
+                    break
+                raise Unsafe(Reason.LENGTH_PAST_END, self._where(key >> 16))
+            if kind == _KEEP and after >= 0 and not (strict and self._is_text(key, encoding)):
+                pos = after
+                continue
+            if kind == _CHECK and after >= 0 and not strict:
+                if length == 0:
+                    pos = after
+                    continue
+                memo = (key, source[value:after])
+                verdict = judged.get(memo)
+                if verdict is None:
+                    verdict = self._judge(key >> 16, word, encoding, memo[1])
+                    if len(judged) < _MEMO_ENTRIES and len(memo[1]) <= _MAX_KNOWN_BYTES:
+                        judged[memo] = verdict
+                if verdict:
+                    pos = after
+                    continue
+                kind = action >> FALLBACK_SHIFT
+            # From here on the element does not stay as it is.
+            tag = key >> 16
+            run = self._flush(run, pos, depth, out)
+            count = tag << 8 | kind
+            if kind == _DROP or kind == _MARKER:
+                pass
+            elif kind == _PIXELS:
+                if depth == 0:
+                    self._pixels_seen = True
+                    run = pos
+                    if self.pixels is not None:
+                        self._put_pixels(self.pixels, pos, value, encoding, out)
+                        run = after
+                    pos = after
+                    continue
+                kind, count = _DROP, tag << 8 | _DROP
+            elif kind == _ITEM_END:
+                if not delimited:
+                    raise Unsafe(Reason.MALFORMED, self._where(tag))
+                self._finish_creators(creators, out)
+                return value
+            elif kind == _REFUSE:
+                if depth == 0 and self._is_trailing(pos, end):
+                    run = end
+                    break
+                raise Unsafe(Reason.MALFORMED, self._where(tag))
+            elif kind in (_PRIVATE_CREATOR, _PRIVATE):
+                pos = run = self._private(
+                    table, kind, tag, pos, value, length, end, depth, out, creators
+                )
+                continue
+            elif kind in (_RECURSE, _RECURSE_DUMMY) or after < 0:
+                actions[count] = actions.get(count, 0) + 1
+                pos = run = self._sequence(
+                    table, tag, pos, value, length, end, depth, out, dummy=kind == _RECURSE_DUMMY
+                )
+                continue
+            else:
+                replacement = self._replace(
+                    kind, action >> FALLBACK_SHIFT, tag, word, encoding, source[value:after]
+                )
+                if replacement is _UNCHANGED:
+                    run = pos
+                    pos = after
+                    continue
+                if replacement is not None:
+                    out.append(encoding.element(tag, encoding.vr_bytes(word), replacement))
+            actions[count] = actions.get(count, 0) + 1
+            pos = run = after
+        else:
+            if delimited:
+                raise Unsafe(Reason.TRUNCATED, self._where(0))
+            if pos != end:
+                raise Unsafe(Reason.LENGTH_PAST_END, self._where(0))
+        self._flush(run, pos, depth, out)
+        if creators:
+            self._finish_creators(creators, out)
+        out.extend(element for _tag, element in inserts[insert_at:])
+        return pos
+
+    # ------------------------------------------------------------------ sequences
+
+    def _sequence(
+        self,
+        table: Table,
+        tag: int,
+        pos: int,
+        value: int,
+        length: int,
+        end: int,
+        depth: int,
+        out: list[Segment],
+        *,
+        dummy: bool,
+    ) -> int:
+        """Rewrite a sequence; return the position after it. Defined lengths stay defined."""
+        if depth + 1 > MAX_DEPTH:
+            raise Unsafe(Reason.NESTING_TOO_DEEP, self._where(tag))
+        outer = table.encoding
+        inner = self._content_encoding(pos, outer)
+        child = self.plan.rules.child(table, tag, dummy=dummy or table.dummy, encoding=inner)
+        undefined = length == UNDEFINED_LENGTH
+        stop = end if undefined else value + length
+        source = self.source
+        unpack = inner.item.unpack_from
+        body: list[Segment] = []
+        at = value
+        number = 0
+        closed = not undefined
+        while at < stop:
+            if stop - at < 8:
+                raise Unsafe(Reason.TRUNCATED, self._where(tag))
+            group, element, size = unpack(source, at)
+            at += 8
+            if group != 0xFFFE:
+                raise Unsafe(Reason.MALFORMED, self._where(tag))
+            if element == 0xE0DD and undefined:
+                closed = True
+                break
+            if element != 0xE000:
+                raise Unsafe(Reason.MALFORMED, self._where(tag))
+            number += 1
+            charset = self.charset
+            self._path.append(f"{tag_name(tag)}[{number}]")
+            item: list[Segment] = []
+            if size == UNDEFINED_LENGTH:
+                at = self._dataset(child, at, stop, depth + 1, item, delimited=True)
+                body.append(inner.item_header(0xE000, UNDEFINED_LENGTH))
+                body.extend(item)
+                body.append(inner.item_header(0xE00D, 0))
+            else:
+                if at + size > stop:
+                    raise Unsafe(Reason.LENGTH_PAST_END, self._where(tag))
+                at = self._dataset(child, at, at + size, depth + 1, item)
+                content = b"".join(item)  # type: ignore[arg-type]  # spans exist at the top only
+                body.append(inner.item_header(0xE000, len(content)))
+                body.append(content)
+            self._path.pop()
+            self.charset = charset
+        if not closed:
+            raise Unsafe(Reason.TRUNCATED, self._where(tag))
+        content = b"".join(body)  # type: ignore[arg-type]
+        head = source[pos : value - 4]
+        if undefined:
+            out.append(head + outer.long.pack(UNDEFINED_LENGTH))
+            out.append(content)
+            out.append(inner.item_header(0xE0DD, 0))
+        else:
+            out.append(head + outer.long.pack(len(content)))
+            out.append(content)
+        return at
+
+    def _content_encoding(self, pos: int, encoding: Encoding) -> Encoding:
+        """Return how a sequence's items are encoded: inside UN always Implicit VR Little Endian."""
+        if encoding.explicit and self.source[pos + 4 : pos + 6] == b"UN":
+            return IMPLICIT_LITTLE
+        return encoding
+
+    # ------------------------------------------------------------------ single values
+
+    def _replace(
+        self, kind: int, fallback: int, tag: int, word: int, encoding: Encoding, raw: bytes
+    ) -> bytes | None:
+        """Return the new value, None to remove the element, or `_UNCHANGED`."""
+        vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
+        vr = self.plan.rules.vr_of(tag, vr).split(" ")[0]
+        info_type = KNOWN_KINDS.get(tag)
+        if info_type is None and vr == "PN":
+            info_type = "PERSON_NAME"
+        if info_type and kind not in (_KEEP, _CHECK):
+            self.known.add(raw, info_type, self.charset)
+        return self._value(Action(kind), fallback, tag, vr, raw)
+
+    def _value(
+        self, kind: Action, fallback: int, tag: int, vr: str, raw: bytes
+    ) -> bytes | None:
+        """Return the new value by action; a list of small cases, each a line or a call."""
+        match kind:
+            case Action.KEEP | Action.CHECK:
+                return self._strictly(kind, fallback, tag, vr, raw)
+            case Action.PHI_DROP:
+                return None
+            case Action.EMPTY:
+                return b""
+            case Action.DUMMY:
+                return values.dummy(vr)
+            case Action.REPLACE_UID:
+                return self._uids(raw)
+            case Action.KEEP_REGISTERED_UID:
+                return self._registered(tag, raw)
+            case Action.PSEUDONYM:
+                return values.text(self.person.pseudonym)
+            case Action.TOKEN:
+                return self._token(tag, raw)
+            case Action.SHIFT:
+                moved = values.shift(vr, raw, self.person.shift_days)
+                return self._fall_back(fallback, vr) if moved is None else moved
+            case Action.CAP_AGE:
+                capped = values.cap_age(raw)
+                return b"" if capped is None else capped
+            case Action.CLEAN:
+                return self._clean(fallback, tag, vr, raw)
+            case Action.CHARACTER_SET:
+                return self._character_set(raw)
+            case Action.DOCUMENT:
+                return values.blank_document(self.sop_class_uid)
+            case _:
+                return None
+
+    def _fall_back(self, fallback: int, vr: str) -> bytes | None:
+        if fallback == Action.DUMMY:
+            return values.dummy(vr)
+        return b"" if fallback == Action.EMPTY else None
+
+    def _uids(self, raw: bytes) -> bytes:
+        memo = self.plan.uids
+        found = memo.get(raw)
+        if found is None:
+            parts = values.split(raw)
+            replace = self.plan.replacements.uid
+            found = values.uid(
+                "\\".join(replace(part.decode("latin-1")) if part else "" for part in parts)
+            )
+            if len(memo) < _MEMO_ENTRIES and len(raw) <= _MAX_KNOWN_BYTES:
+                memo[raw] = found
+        return found
+
+    def _registered(self, tag: int, raw: bytes) -> bytes:
+        if tag == 0x00080016 or self.plan.is_registered(raw):
+            return _UNCHANGED
+        return self._uids(raw)
+
+    def _token(self, tag: int, raw: bytes) -> bytes:
+        stripped = raw.strip(b" \x00")
+        if not stripped:
+            return b""
+        return values.text(self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset)))
+
+    def _character_set(self, raw: bytes) -> bytes | None:
+        declared = raw.strip(b" \x00").decode("ascii", "replace")
+        if not is_defined(declared):
+            self.charset = ""
+            return None
+        self.charset = declared
+        return _UNCHANGED
+
+    def _clean(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+        cleaner = self.plan.text_cleaner
+        if cleaner is None or vr not in _CLEANABLE:
+            return self._fall_back(fallback, vr)
+        if vr in ("DA", "DT"):
+            moved = values.shift(vr, raw, self.person.shift_days)
+            return self._fall_back(fallback, vr) if moved is None else moved
+        if vr == "AS":
+            return values.cap_age(raw) or self._fall_back(fallback, vr)
+        text = decode(raw, self.charset).rstrip(" \x00")
+        cleaned = cleaner.clean(text, self.known_before, shift_days=self.person.shift_days).text
+        if cleaned == text:
+            return _UNCHANGED
+        if not cleaned.strip():
+            return self._fall_back(fallback, vr)
+        return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
+
+    def _judge(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> bool:
+        vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
+        vr = self.plan.rules.vr_of(tag, vr).split(" ")[0]
+        return recognised(tag, vr, decode(raw, self.charset))
+
+    def _strictly(self, kind: int, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+        """Decide on the second pass about something that the first would have kept."""
+        forbidden = self.forbidden
+        if forbidden is None:
+            return _UNCHANGED
+        text = decode(raw, self.charset)
+        if kind == Action.CHECK and not recognised(tag, vr, text):
+            return self._fall_back(fallback, vr)
+        if not forbidden.occurs_in(raw, text):
+            return _UNCHANGED
+        self.residuals.append(self._where(tag))
+        if kind == Action.CHECK:
+            return self._fall_back(fallback, vr)
+        return b""
+
+    # ------------------------------------------------------------------ private elements
+
+    def _private(
+        self,
+        table: Table,
+        kind: int,
+        tag: int,
+        pos: int,
+        value: int,
+        length: int,
+        end: int,
+        depth: int,
+        out: list[Segment],
+        creators: dict[int, _Creator],
+    ) -> int:
+        """Keep a private element whose creator's block is safe (PS3.15 E.3.10); return where it ends."""
+        encoding = table.encoding
+        undefined = length == UNDEFINED_LENGTH
+        if kind == _PRIVATE_CREATOR:
+            if undefined:
+                raise Unsafe(Reason.MALFORMED, self._where(tag))
+            after = value + length
+            name = decode(self.source[value:after], self.charset).strip(" \x00")
+            creators[(tag >> 16) << 8 | tag & 0xFF] = _Creator(name, len(out), False)
+            out.append(self.source[pos:after])
+            return after
+        creator = creators.get((tag >> 16) << 8 | (tag >> 8) & 0xFF)
+        vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
+        safe = creator is not None and self.plan.is_safe_private(creator.name, tag)
+        if creator is not None and (vr in ("", "UN")):
+            vr = private_vr(creator.name, tag) or vr or "UN"
+        count = tag << 8 | (_KEEP if safe else _DROP)
+        if not safe or creator is None:
+            self.actions[count] = self.actions.get(count, 0) + 1
+            if undefined:
+                inner = self._content_encoding(pos, encoding)
+                return skip_items(self.source, value, end, inner, depth + 1)
+            return value + length
+        creator.used = True
+        if vr == "SQ" or undefined:
+            return self._sequence(
+                table, tag, pos, value, length, end, depth, out, dummy=False
+            )
+        after = value + length
+        raw = self.source[value:after]
+        if self.forbidden is not None and vr not in _BINARY:
+            if self.forbidden.occurs_in(raw, decode(raw, self.charset)):
+                self.residuals.append(self._where(tag))
+                return after
+        out.append(self.source[pos:after])
+        return after
+
+    def _finish_creators(self, creators: dict[int, _Creator], out: list[Segment]) -> None:
+        for creator in creators.values():
+            if not creator.used:
+                out[creator.place] = b""
+
+    # ------------------------------------------------------------------ output
+
+    def _flush(self, run: int, pos: int, depth: int, out: list[Segment]) -> int:
+        """Put out the run of kept bytes that ends at `pos`; return `pos`."""
+        if pos > run:
+            if depth == 0 and pos - run >= _SPAN_MIN:
+                out.append(Span(run, pos))
+            else:
+                out.append(self.source[run:pos])
+        return pos
+
+    def _put_pixels(
+        self, pixels: Sequence[Segment], pos: int, value: int, encoding: Encoding, out: list[Segment]
+    ) -> None:
+        """Put out Pixel Data with a new value field; encapsulated when the source's was."""
+        head = self.source[pos : value - 4]
+        length = encoding.long.unpack_from(self.source, value - 4)[0]
+        if length == UNDEFINED_LENGTH:
+            out.append(head + encoding.long.pack(UNDEFINED_LENGTH))
+            out.extend(pixels)
+            out.append(encoding.item_header(0xE0DD, 0))
+            return
+        size = sum(len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels)
+        out.append(head + encoding.long.pack(size))
+        out.extend(pixels)
+
+    def _is_text(self, key: int, encoding: Encoding) -> bool:
+        """Whether an element's value is read as text."""
+        vr = encoding.vr_bytes(key & 0xFFFF).decode("latin-1") if encoding.explicit else ""
+        return self.plan.rules.vr_of(key >> 16, vr).split(" ")[0] not in _BINARY
+
+    def _is_trailing(self, pos: int, end: int) -> bool:
+        """Whether what begins at `pos` is not part of the data set any more."""
+        if self._pixels_seen:
+            return True
+        for start in range(pos, end, 1 << 20):
+            if self.source[start : min(end, start + (1 << 20))].strip(b"\x00"):
+                return False
+        return True
+
+    def _where(self, tag: int) -> str:
+        parts = [*self._path, tag_name(tag)] if tag else self._path
+        return ".".join(parts)
+
+
+@dataclass(slots=True)
+class _Creator:
+    name: str
+    place: int
+    used: bool
+
+
+_UNCHANGED: Final = b"\xff unchanged \xff"
+"""Compared by identity: the value stays as it is."""
+_CLEANABLE: Final = CONTENT_VRS
+_BINARY: Final = frozenset(
+    {"AT", "FL", "FD", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SQ", "SS", "SV", "UL", "US", "UV"}
+)

@@ -1,0 +1,413 @@
+"""Which action an element gets: the profile, its options and the overrides, compiled lazily.
+
+The engine looks actions up in plain dictionaries, one for each kind of place an element can stand in
+(SOP class, enclosing sequence, dummy mode or not). What a dictionary does not hold yet, `Rules.decide`
+works out from the tables and stores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pydicom.datadict import DicomDictionary, RepeatersDictionary, private_dictionaries
+
+from deid.tables.load import attribute_types, confidentiality_by_tag
+from deid.tags.actions import FALLBACK_SHIFT, LONG_FORM, Action
+from deid.tags.policy import Option, Profile, TagPolicy
+from deid.tags.syntax import LONG_VRS, SHORT_VRS, Encoding
+
+MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
+PATIENT_NAME: Final = 0x00100010
+PATIENT_ID: Final = 0x00100020
+_PRIMARY_UIDS: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018})
+
+# UIDs that name kinds of things, not things: kept when registered (PS3.6 Annex A) or of a standards body.
+_CLASS_UIDS: Final = frozenset(
+    {
+        0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x0008010C, 0x0008010D, 0x00080117,
+        0x00080118, 0x0008040A, 0x00081150, 0x0008115A, 0x00083002, 0x00340007, 0x00400010,
+        0x04000010, 0x04000510, 0x00041510, 0x00041512, 0x0004151A,
+    }
+)  # fmt: skip
+_REFERENCED_IMAGES: Final = "X/Z/U*"
+_TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
+_TEMPORAL_VRS: Final = frozenset({"DA", "DT", "TM"})
+_BINARY_VRS: Final = frozenset({"OB", "UN", "OB or OW"})
+_PLAIN_BINARY: Final = frozenset(
+    {
+        0x00282000, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203,
+        0x00281221, 0x00281222, 0x00281223, 0x00283006, 0x00660023, 0x00660029, 0x00686300,
+        0x54001010, 0x54000110, 0x54000112, 0x7FE00010,
+    }
+)  # fmt: skip
+# Sequence contents that carry structure, not statements; they stay in dummied sequences.
+_STRUCTURE: Final = frozenset(
+    {
+        0x0040A010, 0x0040A040, 0x0040A050, 0x0040A504, 0x00400440, 0x0040DB00, 0x00080105,
+        0x0040B037, 0x004008EA, 0x00700022, 0x00700023, 0x0040A130,
+    }
+)  # fmt: skip
+_CODE_SEQUENCE_TAGS: Final = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120})
+
+
+# What the original of an element is, when it identifies: fed to the residual check and text cleaning.
+KNOWN_KINDS: Final[dict[int, str]] = {
+    0x00100010: "PERSON_NAME", 0x00100020: "MEDICAL_RECORD_NUMBER", 0x00100030: "DATE_OF_BIRTH",
+    0x00101000: "MEDICAL_RECORD_NUMBER", 0x00101001: "PERSON_NAME", 0x00101005: "PERSON_NAME",
+    0x00101060: "PERSON_NAME", 0x00101040: "STREET_ADDRESS", 0x00102154: "PHONE_NUMBER",
+    0x00101090: "GENERIC_ID", 0x00102297: "PERSON_NAME", 0x00102299: "ORGANIZATION_NAME",
+    0x00080050: "ACCESSION", 0x00080090: "PERSON_NAME", 0x00080092: "STREET_ADDRESS",
+    0x00080094: "PHONE_NUMBER", 0x0008009C: "PERSON_NAME", 0x00080080: "ORGANIZATION_NAME",
+    0x00080081: "STREET_ADDRESS", 0x00081048: "PERSON_NAME", 0x00081050: "PERSON_NAME",
+    0x00081060: "PERSON_NAME", 0x00081070: "PERSON_NAME", 0x00081040: "ORGANIZATION_NAME",
+    0x00321032: "PERSON_NAME", 0x00321033: "ORGANIZATION_NAME", 0x00400006: "PERSON_NAME",
+    0x00401010: "PERSON_NAME", 0x00402008: "PERSON_NAME", 0x00402010: "PHONE_NUMBER",
+    0x00402016: "ACCESSION", 0x00402017: "ACCESSION", 0x00380010: "GENERIC_ID",
+    0x00380300: "LOCATION", 0x00380400: "LOCATION", 0x00700084: "PERSON_NAME",
+    0x0040A075: "PERSON_NAME", 0x0040A123: "PERSON_NAME", 0x0040A027: "ORGANIZATION_NAME",
+    0x00181000: "GENERIC_ID", 0x00181010: "LOCATION", 0x00080012: "", 0x00200010: "GENERIC_ID",
+    0x00102150: "LOCATION", 0x00102152: "LOCATION", 0x00100021: "ORGANIZATION_NAME",
+    0x00100050: "GENERIC_ID", 0x00101050: "GENERIC_ID", 0x00102155: "GENERIC_ID",
+    0x00104000: "", 0x00400009: "GENERIC_ID", 0x00401001: "GENERIC_ID", 0x00400253: "GENERIC_ID",
+    0x300E0008: "PERSON_NAME", 0x300600A6: "PERSON_NAME", 0x00080096: "",
+}  # fmt: skip
+
+MAX_TABLES: Final = 4096
+MAX_ENTRIES: Final = 20_000
+
+
+@dataclass(slots=True)
+class Table:
+    """The actions of one kind of place: `known` maps ``tag << 16 | VR word`` to an action word.
+
+    `sop_class_uid` and `parent` (the enclosing sequence's tag, 0 at the top) are what types depend on;
+    `dummy` says that the place lies inside a sequence that is being dummied.
+    """
+
+    known: dict[int, int]
+    sop_class_uid: str
+    parent: int
+    path: tuple[int, ...]
+    dummy: bool
+    encoding: Encoding
+    children: dict[tuple[int, bool, Encoding], Table]
+
+
+class Rules:
+    """One policy, ready to answer what happens to an element.
+
+    Parameters
+    ----------
+    policy
+        The profile, options and overrides.
+    """
+
+    def __init__(self, policy: TagPolicy) -> None:
+        self.policy = policy
+        self._roots: dict[tuple[str, Encoding], Table] = {}
+        self._tables = 0
+        self._uses_paths = any(override.paths for override in policy.overrides)
+
+    def root(self, sop_class_uid: str, encoding: Encoding) -> Table:
+        """Return the table of the top level of instances of a SOP class."""
+        if attribute_types(sop_class_uid) is None:
+            sop_class_uid = ""
+        key = (sop_class_uid, encoding)
+        table = self._roots.get(key)
+        if table is None:
+            table = Table({}, sop_class_uid, 0, (), dummy=False, encoding=encoding, children={})
+            self._roots[key] = table
+        return table
+
+    def child(self, table: Table, sequence: int, *, dummy: bool, encoding: Encoding) -> Table:
+        """Return the table of the items of a sequence."""
+        key = (sequence, dummy, encoding)
+        child = table.children.get(key)
+        if child is None:
+            path = (*table.path, sequence) if self._uses_paths else ()
+            child = Table({}, table.sop_class_uid, sequence, path, dummy, encoding, {})
+            if self._tables < MAX_TABLES:
+                self._tables += 1
+                table.children[key] = child
+        return child
+
+    def decide(self, table: Table, key: int) -> int:
+        """Work out the action word for ``tag << 16 | VR word`` in a place, and remember it."""
+        tag, word = key >> 16, key & 0xFFFF
+        vr = table.encoding.vr_bytes(word) if table.encoding.explicit else b""
+        action = self.action(tag, vr.decode("latin-1"), table)
+        if vr in LONG_VRS:
+            action |= LONG_FORM
+        if len(table.known) < MAX_ENTRIES:
+            table.known[key] = action
+        return action
+
+    def action(self, tag: int, vr: str, table: Table) -> int:
+        """Return the action word (without `LONG_FORM`) for an element in a place.
+
+        `vr` is the explicit VR as encoded, or empty for implicit VR.
+        """
+        group = tag >> 16
+        if group == 0xFFFE:
+            return Action.ITEM_END if tag == 0xFFFEE00D else Action.REFUSE
+        if vr and vr.encode() not in LONG_VRS and vr.encode() not in SHORT_VRS:
+            return Action.REFUSE
+        if group in (0, 2, 4):
+            return Action.REFUSE
+        override = self._override(tag, vr, table)
+        if override is not None:
+            return override
+        if group & 1:
+            return self._private(tag)
+        if not tag & 0xFFFF:
+            return Action.DROP
+        if tag in MARKER_TAGS and not table.parent:
+            return Action.MARKER
+        if self.policy.profile is Profile.BASIC:
+            return self._basic(tag, vr, table)
+        return self._other_profile(tag, vr, table)
+
+    def vr_of(self, tag: int, vr: str) -> str:
+        """Return the VR that an element's value is to be read as."""
+        if vr and vr != "UN":
+            return vr
+        return dictionary_vr(tag) or vr or "UN"
+
+    # ------------------------------------------------------------------ the Basic Profile
+
+    def _basic(self, tag: int, vr: str, table: Table) -> int:
+        declared = dictionary_vr(tag)
+        if table.dummy:
+            return self._dummied(tag, vr, table)
+        if tag == 0x00080005:
+            return Action.CHARACTER_SET
+        row = confidentiality_by_tag().get(tag)
+        if row is not None:
+            return self._listed(tag, vr, row.basic, row.options, table)
+        if tag >> 24 in (0x50, 0x60) or declared is None:
+            return Action.DROP
+        return self._unlisted(tag, vr, declared, table)
+
+    def _listed(
+        self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table
+    ) -> int:
+        chosen = {verb for name, verb in options.items() if Option(name) in self.policy.options}
+        actual = self.vr_of(tag, vr)
+        if tag in _PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:
+            return Action.REPLACE_UID if self.policy.regenerate_primary_ids else Action.KEEP
+        if "C" in chosen:
+            return self._cleaned(tag, actual, basic, table)
+        if "K" in chosen:
+            return self._kept(tag, vr, actual)
+        if tag in (PATIENT_NAME, PATIENT_ID) and "Z" in basic:
+            return Action.PSEUDONYM
+        if tag == 0x00080050:
+            return Action.TOKEN
+        if tag == 0x00420011:
+            return Action.DOCUMENT
+        code = self._resolve(basic, tag, table)
+        return self._coded(code, tag, actual)
+
+    def _coded(self, code: str, tag: int, vr: str) -> int:
+        match code:
+            case "U" | "U*":
+                return Action.RECURSE if vr == "SQ" else Action.REPLACE_UID
+            case "D":
+                return Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY
+            case "Z":
+                return Action.EMPTY
+            case _:
+                return Action.PHI_DROP if tag in KNOWN_KINDS or vr == "PN" else Action.DROP
+
+    def _resolve(self, basic: str, tag: int, table: Table) -> str:
+        """Choose among compound codes by the attribute's type in the IOD (PS3.15 E.3, Table E.1-1 key)."""
+        if basic == _REFERENCED_IMAGES:
+            return "U"
+        codes = basic.split("/")
+        if len(codes) == 1:
+            return codes[0]
+        types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
+        if types is None:
+            return codes[-1]
+        strength = types.get((table.parent, tag), 3)
+        wanted = {1: ("D", "Z", "X"), 2: ("Z", "D", "X"), 3: ("X", "Z", "D")}[strength]
+        return next(code for code in wanted if code in codes)
+
+    def _cleaned(self, tag: int, vr: str, basic: str, table: Table) -> int:
+        if vr in _TEMPORAL_VRS:
+            return Action.SHIFT | self._fallback(basic, tag, table)
+        if vr == "SQ":
+            return Action.RECURSE
+        if vr in _TEXT_VRS:
+            return Action.CLEAN | self._fallback(basic, tag, table)
+        return self._coded(self._resolve(basic, tag, table), tag, vr)
+
+    def _fallback(self, basic: str, tag: int, table: Table) -> int:
+        code = self._resolve(basic, tag, table)
+        action = {"D": Action.DUMMY, "Z": Action.EMPTY}.get(code, Action.DROP)
+        return action << FALLBACK_SHIFT
+
+    def _kept(self, tag: int, vr: str, actual: str) -> int:
+        if actual == "SQ":
+            return Action.RECURSE
+        if actual == "AS":
+            return Action.CAP_AGE
+        declared = dictionary_vr(tag)
+        if declared is not None and vr and vr not in declared and vr != "UN":
+            return Action.DROP
+        return Action.KEEP
+
+    def _unlisted(self, tag: int, vr: str, declared: str, table: Table) -> int:
+        """Decide about a known attribute that Table E.1-1 does not name."""
+        actual = vr or declared
+        if actual == "UN":
+            actual = declared
+        if actual == "SQ" or declared == "SQ":
+            return Action.RECURSE if actual == "SQ" else Action.DROP
+        if tag == 0x7FE00010:
+            return Action.PIXELS
+        if vr and vr != "UN" and vr not in declared:
+            # Text where the standard has a number: an odd place, and a good one to hide in.
+            return self._fallback_action(tag, table)
+        if actual == "UI":
+            return Action.KEEP_REGISTERED_UID
+        if actual == "PN":
+            return self._fallback_action(tag, table)
+        if actual in _TEMPORAL_VRS:
+            if Option.RETAIN_FULL_DATES in self.policy.options:
+                return Action.KEEP
+            if Option.RETAIN_MODIFIED_DATES in self.policy.options:
+                return Action.SHIFT | self._fallback_action(tag, table) << FALLBACK_SHIFT
+            return self._fallback_action(tag, table)
+        if actual in _TEXT_VRS:
+            return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
+        if actual in ("IS", "DS"):
+            return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
+        if actual in _BINARY_VRS and tag not in _PLAIN_BINARY:
+            return self._fallback_action(tag, table)
+        return Action.KEEP
+
+    def _fallback_action(self, tag: int, table: Table) -> Action:
+        types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
+        strength = 1 if types is None else types.get((table.parent, tag), 3)
+        return {1: Action.DUMMY, 2: Action.EMPTY}.get(strength, Action.DROP)
+
+    def _dummied(self, tag: int, vr: str, table: Table) -> int:
+        """Decide inside a sequence that gets the D action: its shape stays, its contents do not."""
+        declared = dictionary_vr(tag)
+        actual = self.vr_of(tag, vr)
+        if declared is None or (vr and vr != "UN" and vr not in declared):
+            return Action.DROP
+        if actual == "SQ":
+            return Action.RECURSE_DUMMY
+        if actual == "UI":
+            return Action.KEEP_REGISTERED_UID if tag in _CLASS_UIDS else Action.REPLACE_UID
+        if tag in _STRUCTURE:
+            return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
+        if tag in _CODE_SEQUENCE_TAGS or actual not in ("AT", "US", "SS", "UL", "SL"):
+            return Action.DUMMY
+        return Action.KEEP
+
+    # ------------------------------------------------------------------ private elements and overrides
+
+    def _private(self, tag: int) -> int:
+        if self.policy.profile is Profile.KEEP_ALL:
+            return Action.KEEP
+        if Option.RETAIN_SAFE_PRIVATE not in self.policy.options:
+            return Action.DROP
+        if 0x10 <= tag & 0xFFFF <= 0xFF:
+            return Action.PRIVATE_CREATOR
+        return Action.PRIVATE
+
+    def _override(self, tag: int, vr: str, table: Table) -> int | None:
+        if not self.policy.overrides:
+            return None
+        actual = self.vr_of(tag, vr)
+        path = (*table.path, tag)
+        for override in self.policy.overrides:
+            if tag in override.tags or actual in override.vrs or path in override.paths:
+                action = _VERBS[override.verb](actual)
+                if action is not None:
+                    return action
+        return None
+
+    def _other_profile(self, tag: int, vr: str, table: Table) -> int:
+        actual = self.vr_of(tag, vr)
+        if tag in _PRIMARY_UIDS:
+            regenerate = self.policy.regenerate_primary_ids
+            return Action.KEEP if regenerate is False else Action.REPLACE_UID
+        if tag == 0x00080005:
+            return Action.CHARACTER_SET
+        if tag == 0x7FE00010:
+            return Action.PIXELS
+        if self.policy.profile is Profile.MINIMAL:
+            return Action.KEEP if tag in MINIMAL_KEEP else Action.DROP
+        if actual == "SQ":
+            return Action.RECURSE
+        if self.policy.profile is Profile.TAG_CONTENTS and (
+            actual in CONTENT_VRS
+        ):
+            return Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT
+        return Action.KEEP
+
+
+CONTENT_VRS: Final = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "DA", "DT", "AS"})
+"""What DEIDENTIFY_TAG_CONTENTS inspects."""
+
+MINIMAL_KEEP: Final = frozenset(
+    {
+        0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00280002, 0x00280004,
+        0x00280006, 0x00280008, 0x00280010, 0x00280011, 0x00280034, 0x00280100, 0x00280101,
+        0x00280102, 0x00280103, 0x00280106, 0x00280107, 0x00281050, 0x00281051, 0x00281056,
+        0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203, 0x00282000,
+        0x00282002, 0x7FE00010, 0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009,
+    }
+)  # fmt: skip
+
+
+def _recurse(vr: str) -> int | None:
+    return Action.RECURSE if vr == "SQ" else None
+
+
+_VERBS: Final[dict[str, Callable[[str], int | None]]] = {
+    "keep": lambda _vr: Action.KEEP,
+    "empty": lambda _vr: Action.EMPTY,
+    "delete": lambda _vr: Action.DROP,
+    "reset": lambda vr: Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY,
+    "clean_text": lambda vr: (
+        Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT if vr in CONTENT_VRS else None
+    ),
+    "recurse": _recurse,
+    "regen_uid": lambda vr: Action.REPLACE_UID if vr == "UI" else None,
+    "clean_image": lambda _vr: Action.PIXELS,
+}
+
+
+def dictionary_vr(tag: int) -> str | None:
+    """Return the data dictionary's VR (``US or SS`` where it leaves a choice); None if not registered."""
+    entry = DicomDictionary.get(tag)
+    if entry is not None:
+        return entry[0]
+    if tag >> 24 in (0x50, 0x60) or tag >> 16 in (0x0020, 0x0028, 0x1000, 0x1010, 0x7F00):
+        return _repeating_vr(tag)
+    return None
+
+
+def _repeating_vr(tag: int) -> str | None:
+    digits = f"{tag:08X}"
+    for mask, entry in RepeatersDictionary.items():
+        if all(m in ("x", d) for m, d in zip(mask, digits, strict=True)):
+            return entry[0]
+    return None
+
+
+def private_vr(creator: str, tag: int) -> str | None:
+    """Return a private element's VR by its creator, from pydicom's private dictionary."""
+    block = private_dictionaries.get(creator)
+    if block is None:
+        return None
+    digits = f"{tag >> 16:04X}xx{tag & 0xFF:02X}"
+    entry = block.get(digits)
+    return entry[0] if entry else None
