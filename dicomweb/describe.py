@@ -20,17 +20,23 @@ from dicomweb.attributes import KEYS, LEVELS, normalise, tag_of, tags_of
 from dicomweb.charsets import CharacterSet, character_set
 from dicomweb.elements import (
     LONG_VRS,
+    LUT_DESCRIPTOR,
+    NUMBER_FORMATS,
     PIXEL_DATA,
+    PIXEL_REPRESENTATION,
     SHORT_VRS,
-    UNDEFINED,
+    WORD_BYTES,
     Cursor,
+    disambiguated_vr,
     elements,
+    is_private_creator,
     items,
+    looked_up_vr,
     nested,
     open_dataset,
-    private_vr,
-    public_vr,
+    private_block,
     read_file_meta,
+    swapped,
 )
 from dicomweb.errors import DescribeError
 
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
     Attribute = dict[str, Any]
     Attributes = dict[str, Attribute]
 
+__all__ = ["DescribeError", "Description", "describe"]
+
 INLINE_BINARY_MAX_BYTES: Final = 1024
 """Longer values of OB, OD, OF, OL, OV, OW and UN become a BulkDataURI."""
 INLINE_VALUE_MAX_BYTES: Final = 65536
@@ -50,30 +58,9 @@ INLINE_VALUE_MAX_BYTES: Final = 65536
 MAX_INFLATED_BYTES: Final = 1 << 30
 
 _CHARACTER_SET: Final = 0x00080005
-_PIXEL_REPRESENTATION: Final = 0x00280103
-_LUT_DATA: Final = 0x00283006
-_LUT_DESCRIPTOR: Final = "00283002"
+_LUT_DESCRIPTOR: Final = f"{LUT_DESCRIPTOR:08X}"
 _UTF8: Final[Attribute] = {"vr": "CS", "Value": ["ISO_IR 192"]}
 _UID: Final = re.compile(r"[0-9]+(?:\.[0-9]+)*")
-_NUMERIC: Final = {
-    b"US": ("H", 2),
-    b"SS": ("h", 2),
-    b"UL": ("I", 4),
-    b"SL": ("i", 4),
-    b"UV": ("Q", 8),
-    b"SV": ("q", 8),
-    b"FL": ("f", 4),
-    b"FD": ("d", 8),
-}
-WORD_BYTES: Final = {
-    **{vr: size for vr, (_code, size) in _NUMERIC.items()},
-    b"AT": 2,
-    b"OW": 2,
-    b"OF": 4,
-    b"OL": 4,
-    b"OD": 8,
-    b"OV": 8,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +158,10 @@ def _dataset(cursor: Cursor, stop: int, context: _Context) -> Attributes:
         name = _NAMES.get(tag) or f"{tag:08X}"
         vr = encoded_vr
         if implicit or vr == b"UN":
-            vr = _looked_up(tag, length, creators)
+            vr = looked_up_vr(tag, length, creators)
             if b" " in vr:
-                vr = _disambiguated(tag, vr, context, found)
+                descriptor = found.get(_LUT_DESCRIPTOR, {}).get("Value", [0])
+                vr = disambiguated_vr(tag, vr, signed=context.signed, lut_entries=descriptor[0])
         if length == 0:
             found[name] = _EMPTY[vr]
             continue
@@ -188,22 +176,22 @@ def _dataset(cursor: Cursor, stop: int, context: _Context) -> Attributes:
         convert = _CONVERTERS.get(vr)
         if convert is not None:
             if vr == b"AT" and cursor.big:
-                value = to_little_endian(vr, value)
+                value = swapped(value, WORD_BYTES.get(vr, 1))
             found[name] = convert(value, context.text)
-        elif vr in _NUMERIC:
+        elif vr in NUMBER_FORMATS:
             found[name] = _numbers(vr, value, big=cursor.big and encoded_vr != b"UN")
         elif length > INLINE_BINARY_MAX_BYTES:
             found[name] = _bulk(vr, context, name)
         else:
             found[name] = _inline(vr, value, big=cursor.big)
         if tag & 0x10000:
-            if 0x10 <= tag & 0xFFFF <= 0xFF:
+            if is_private_creator(tag):
                 creator = value.decode("ascii", "replace").strip(" \0")
-                creators[tag & 0xFFFF0000 | (tag & 0xFF) << 8] = creator
+                creators[private_block(tag)] = creator
         elif tag == _CHARACTER_SET:
             context.text = character_set(value)
             found[name] = _UTF8
-        elif tag == _PIXEL_REPRESENTATION:
+        elif tag == PIXEL_REPRESENTATION:
             context.signed = value[:2] in {b"\x01\x00", b"\x00\x01"}
     return found if ascending else dict(sorted(found.items()))
 
@@ -220,26 +208,6 @@ def _sequence(
     return {"vr": "SQ", "Value": values} if values else {"vr": "SQ"}
 
 
-def _looked_up(tag: int, length: int, creators: dict[int, str]) -> bytes:
-    """Return the VR that the dictionaries give an element without one of its own."""
-    if tag & 0x10000:
-        vr = private_vr(tag, creators.get(tag & 0xFFFFFF00, ""))
-    else:
-        vr = public_vr(tag)
-    # Only sequences and encapsulated pixel data have undefined length (PS3.5 6.2.2, note 1).
-    return b"SQ" if length == UNDEFINED and vr == b"UN" else vr
-
-
-def _disambiguated(tag: int, vr: bytes, context: _Context, found: Attributes) -> bytes:
-    """Choose among the dictionary's alternatives (PS3.5 annex A.1; PS3.3 C.11.1)."""
-    if tag == _LUT_DATA:
-        descriptor = found.get(_LUT_DESCRIPTOR, {}).get("Value", [0])
-        return b"US" if descriptor[0] == 1 else b"OW"
-    if b"OW" in vr:
-        return b"OW"
-    return b"SS" if context.signed else b"US"
-
-
 def _bulk(vr: bytes, context: _Context, name: str) -> Attribute:
     return {"vr": vr.decode(), "BulkDataURI": context.path + name}
 
@@ -247,24 +215,12 @@ def _bulk(vr: bytes, context: _Context, name: str) -> Attribute:
 def _inline(vr: bytes, value: bytes, *, big: bool) -> Attribute:
     """Return a binary value as it is in little endian (PS3.18 F.2.7)."""
     if big:
-        value = to_little_endian(vr, value)
+        value = swapped(value, WORD_BYTES.get(vr, 1))
     return {"vr": vr.decode(), "InlineBinary": b64encode(value).decode()}
 
 
-def to_little_endian(vr: bytes, value: bytes) -> bytes:
-    """Return a big-endian value field of a binary or numeric VR in little endian (PS3.5 7.3)."""
-    size = WORD_BYTES.get(vr, 1)
-    if size == 1:
-        return value
-    whole = len(value) // size * size
-    swapped = bytearray(whole)
-    for offset in range(size):
-        swapped[offset::size] = value[size - 1 - offset : whole : size]
-    return bytes(swapped) + value[whole:]
-
-
 def _numbers(vr: bytes, value: bytes, *, big: bool) -> Attribute:
-    code, size = _NUMERIC[vr]
+    code, size = NUMBER_FORMATS[vr]
     count = len(value) // size
     numbers: list[Any] = list(unpack(f"{'>' if big else '<'}{count}{code}", value[: count * size]))
     if code in "fd" and not all(map(math.isfinite, numbers)):

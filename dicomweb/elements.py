@@ -28,6 +28,9 @@ ITEM: Final = 0xFFFEE000
 ITEM_END: Final = 0xFFFEE00D
 SEQUENCE_END: Final = 0xFFFEE0DD
 PIXEL_DATA: Final = 0x7FE00010
+PIXEL_REPRESENTATION: Final = 0x00280103
+LUT_DESCRIPTOR: Final = 0x00283002
+LUT_DATA: Final = 0x00283006
 MAX_DEPTH: Final = 32
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
@@ -42,6 +45,23 @@ LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 SHORT_VRS: Final = frozenset(
     b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
 )
+
+NUMBER_FORMATS: Final = {
+    b"US": ("H", 2),
+    b"SS": ("h", 2),
+    b"UL": ("I", 4),
+    b"SL": ("i", 4),
+    b"UV": ("Q", 8),
+    b"SV": ("q", 8),
+    b"FL": ("f", 4),
+    b"FD": ("d", 8),
+}
+"""Struct code and size in bytes of the numeric VRs."""
+WORD_BYTES: Final = {
+    **{vr: size for vr, (_code, size) in NUMBER_FORMATS.items()},
+    **{b"AT": 2, b"OW": 2, b"OF": 4, b"OL": 4, b"OD": 8, b"OV": 8},
+}
+"""Size of what is swapped between big and little endian (PS3.5 7.3); other VRs are bytes."""
 
 _LITTLE: Final = (Struct("<HH2sH"), Struct("<HHI"), Struct("<I"))
 _BIG: Final = (Struct(">HH2sH"), Struct(">HHI"), Struct(">I"))
@@ -297,3 +317,57 @@ def private_vr(tag: int, creator: str) -> bytes:
         except KeyError:
             pass
     return b"UN"
+
+
+def swapped(data: bytes, word_bytes: int) -> bytes:
+    """Return data with the bytes of each word in reverse order; a rest that is no word stays."""
+    if word_bytes == 1:
+        return data
+    whole = len(data) // word_bytes * word_bytes
+    result = bytearray(data)
+    for offset in range(word_bytes):
+        result[offset:whole:word_bytes] = data[word_bytes - 1 - offset : whole : word_bytes]
+    return bytes(result)
+
+
+def looked_up_vr(tag: int, length: int, creators: dict[int, str]) -> bytes:
+    """Return the VR that the dictionaries give an element without one of its own.
+
+    Parameters
+    ----------
+    creators
+        Private creators of the data set by the first tag of their block.
+    """
+    if tag & 0x10000:
+        vr = private_vr(tag, creators.get(tag & 0xFFFFFF00, ""))
+    else:
+        vr = public_vr(tag)
+    # Only sequences and encapsulated pixel data have undefined length (PS3.5 6.2.2, note 1).
+    return b"SQ" if length == UNDEFINED and vr == b"UN" else vr
+
+
+def private_block(tag: int) -> int:
+    """Return the first tag of the block that a private creator element reserves (PS3.5 7.8.1)."""
+    return tag & 0xFFFF0000 | (tag & 0xFF) << 8
+
+
+def is_private_creator(tag: int) -> bool:
+    """Whether the element reserves a private block."""
+    return bool(tag & 0x10000) and 0x10 <= tag & 0xFFFF <= 0xFF
+
+
+def disambiguated_vr(tag: int, vr: bytes, *, signed: bool, lut_entries: int) -> bytes:
+    """Choose among the dictionary's alternatives (PS3.5 annex A.1, PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    signed
+        Whether Pixel Representation is 1.
+    lut_entries
+        First value of LUT Descriptor; LUT Data of a single entry is US.
+    """
+    if tag == LUT_DATA:
+        return b"US" if lut_entries == 1 else b"OW"
+    if b"OW" in vr:
+        return b"OW"
+    return b"SS" if signed else b"US"

@@ -32,6 +32,8 @@ class Query:
         always one of `SEARCHABLE[level]`. Wildcards `*` and `?`, and DA/TM ranges `a-b`, as PS3.4 C.2.2.2.
     within
         The study or series named in the path, when there is one.
+    with_attributes
+        Whether the caller will look at `Match.attributes`; where not, the store may leave it empty.
     """
 
     level: Level
@@ -40,6 +42,7 @@ class Query:
     fuzzy: bool
     limit: int
     offset: int
+    with_attributes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
