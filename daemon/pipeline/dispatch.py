@@ -1,0 +1,453 @@
+"""The loop that takes waiting receipts, has workers process them, and settles what came of it.
+
+::
+
+    due -> begin (an attempt, durably) -> process ... -> settle (in groups)
+      ^                                   |- killed:  postpone, or quarantine after the third
+      |                                   `- no room: wait, then process again
+      `---- postponed, released
+
+How often an instance was begun is counted before a worker sees it, so that one which takes the
+whole machine down is found out too. An instance that was begun twice without any answer is a
+suspect: it is processed alone, so that no other is counted with it when the machine goes down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+import structlog
+
+from daemon.errors import StoreUnavailable
+from daemon.pipeline.backoff import Backoff
+from daemon.pipeline.errors import PoolClosed, WorkerKilled, WorkerRaised
+from daemon.pipeline.figures import NoPipelineFigures
+from daemon.pipeline.reasons import KILLED, PipelineReason
+from daemon.pipeline.traces import trace
+from daemon.records import Result, State
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from daemon.pipeline.figures import PipelineFigures
+    from daemon.ports import Receipts
+    from daemon.records import Job, Receipt
+
+_log = structlog.get_logger(__name__)
+_SUSPECT_AFTER = 2
+_WHERE_LENGTH = 500
+_FLUSH_S = 5.0
+
+
+class Workers(Protocol):
+    """What processes instances (`daemon.pipeline.workers.InstanceWorkers`)."""
+
+    async def process(self, job: Job, size: int) -> Result:
+        """Return what became of one instance of so many bytes.
+
+        Raises
+        ------
+        StoreUnavailable
+            When a disk refused in a way that may pass.
+        WorkerKilled
+            When the worker died of it.
+        PoolClosed
+            When it was given up because the service ends.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchSettings:
+    """How much at once, how often, how long to wait.
+
+    Attributes
+    ----------
+    in_flight
+        Instances taken at the same time, from `begin` to `settle`. Some per worker process, so that
+        commits are shared; not many, for all of them are suspects after a power failure.
+    max_kills
+        An instance that killed its worker so often is quarantined.
+    max_begun
+        So is one that was begun so often without any answer, whatever the reason.
+    settle_batch
+        Results in one transaction, at most. A lone one never waits for others.
+    after_kill, after_refusal
+        Waits before an instance that killed its worker, and before the store is asked again.
+    """
+
+    in_flight: int = 16
+    max_kills: int = 3
+    max_begun: int = 6
+    settle_batch: int = 64
+    after_kill: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, longest_s=60.0))
+    after_refusal: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, longest_s=30.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the dispatcher is doing now.
+
+    Attributes
+    ----------
+    in_flight
+        Instances between `begin` and `settle`.
+    unsettled
+        Those of them that have a result and wait for the store.
+    longest_s
+        Seconds since the oldest of them was begun; 0 when there is none.
+    """
+
+    in_flight: int
+    unsettled: int
+    longest_s: float
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """One instance between `begin` and `settle`."""
+
+    receipt: Receipt
+    begun_at: float
+    task: asyncio.Task[None] | None = None
+    result: Result | None = None
+
+
+class Dispatcher:
+    """Moves receipts from waiting to settled for as long as `run` runs."""
+
+    def __init__(
+        self,
+        receipts: Receipts,
+        workers: Workers,
+        *,
+        settings: DispatchSettings | None = None,
+        figures: PipelineFigures | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._receipts = receipts
+        self._workers = workers
+        self._settings = settings or DispatchSettings()
+        self._figures = figures or NoPipelineFigures()
+        self._clock = clock
+        self._flights: dict[str, _Flight] = {}
+        self._results: deque[_Flight] = deque()
+        self._has_results = asyncio.Event()
+        self._landed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._drain_s = 0.0
+
+    @property
+    def progress(self) -> Progress:
+        """What is going on now."""
+        oldest = min((each.begun_at for each in self._flights.values()), default=self._clock())
+        return Progress(len(self._flights), len(self._results), self._clock() - oldest)
+
+    def stop(self, drain_s: float) -> None:
+        """Take nothing new; let `run` return when all is settled, or after so many seconds.
+
+        What is not done by then is released: it waits in the table for the next start.
+        """
+        self._drain_s = drain_s
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Process what is due and what becomes due, until `stop`.
+
+        No failure of an instance, a worker or the store ends it.
+        """
+        async with asyncio.TaskGroup() as group:
+            feeder = group.create_task(self._feed(group), name="dispatch-feed")
+            settler = group.create_task(self._settle(), name="dispatch-settle")
+            await self._stopping.wait()
+            _log.info("dispatch_stopping", count=len(self._flights), delay_s=self._drain_s)
+            try:
+                async with asyncio.timeout(self._drain_s):
+                    await asyncio.shield(feeder)
+                    await self._until_landed()
+            except TimeoutError:
+                feeder.cancel()
+                await self._give_up()
+            settler.cancel()
+        _log.info("dispatch_stopped")
+
+    # -- taking --
+
+    async def _feed(self, group: asyncio.TaskGroup) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await self._feed_once(group)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 (the loop outlives whatever it meets)
+                failures += 1
+                await self._wait_out("due", failures, error)
+
+    async def _feed_once(self, group: asyncio.TaskGroup) -> None:
+        room = self._settings.in_flight - len(self._flights)
+        # Taking one at a time would cost a commit each.
+        if self._flights and room < max(1, self._settings.in_flight // 2):
+            self._landed.clear()
+            await self._unless_stopping(self._landed.wait())
+            return
+        receipts = await self._receipts.due(room, tuple(self._flights))
+        if not receipts:
+            await self._unless_stopping(cast("Awaitable[object]", self._receipts.job_arrived()))
+            return
+        hopeless, suspects, others = self._sorted(receipts)
+        for receipt in hopeless:
+            self._set_aside(receipt)
+        for receipt in suspects:
+            await self._unless_stopping(self._until_landed())
+            if self._stopping.is_set():
+                return
+            await self._begin(group, [receipt])
+            await self._unless_stopping(self._until_landed())
+        if others and not self._stopping.is_set():
+            await self._begin(group, others)
+
+    def _sorted(
+        self, receipts: Iterable[Receipt]
+    ) -> tuple[list[Receipt], list[Receipt], list[Receipt]]:
+        """Part receipts into hopeless ones, suspects, and others."""
+        hopeless, suspects, others = [], [], []
+        for receipt in receipts:
+            is_killer = receipt.reason in KILLED
+            limit = self._settings.max_kills if is_killer else self._settings.max_begun
+            if receipt.attempts >= limit:
+                hopeless.append(receipt)
+            elif receipt.attempts >= _SUSPECT_AFTER and not is_killer:
+                suspects.append(receipt)
+            else:
+                others.append(receipt)
+        return hopeless, suspects, others
+
+    async def _begin(self, group: asyncio.TaskGroup, receipts: Sequence[Receipt]) -> None:
+        await self._receipts.begin([receipt.id for receipt in receipts])
+        self._figures.begun(len(receipts))
+        for receipt in receipts:
+            flight = self._flights[receipt.id] = _Flight(receipt, self._clock())
+            flight.task = group.create_task(self._fly(flight))
+
+    # -- one instance --
+
+    async def _fly(self, flight: _Flight) -> None:
+        """Process one instance. Whatever happens, it ends in a result, waiting, or released."""
+        try:
+            result = await self._judged(flight.receipt)
+        except PoolClosed:
+            await self._release([flight])
+            return
+        except Exception as error:  # noqa: BLE001 (a bug costs one instance, not the loop)
+            _log.error("instance_failed", receipt=flight.receipt.id, exc_info=error)
+            result = _quarantined(flight.receipt, PipelineReason.INTERNAL_ERROR, _where(error))
+        if result is None:
+            self._land(flight)
+        else:
+            self._hand_over(flight, result)
+
+    async def _judged(self, receipt: Receipt) -> Result | None:
+        """Return a result, or None when the receipt waits again."""
+        try:
+            return await self._processed(receipt)
+        except WorkerKilled as killed:
+            return await self._after_kill(receipt, killed.reason)
+
+    async def _processed(self, receipt: Receipt) -> Result:
+        job = self._receipts.job(receipt)
+        failures = 0
+        while True:
+            try:
+                return await self._workers.process(job, receipt.size)
+            except StoreUnavailable as error:
+                failures += 1
+                await self._wait_out("output", failures, error)
+                if self._stopping.is_set():
+                    raise PoolClosed("stopping") from error
+
+    async def _after_kill(self, receipt: Receipt, reason: PipelineReason) -> Result | None:
+        """Return a result when it was the last time, or let the receipt wait."""
+        # Attempts before the first kill ended with the service, not with a worker.
+        kills = receipt.attempts + 1 if receipt.reason in KILLED else 1
+        _log.warning("worker_killed", receipt=receipt.id, reason=reason.value, attempts=kills)
+        with suppress(OSError):
+            self._receipts.job(receipt).output.unlink(missing_ok=True)
+        if kills >= self._settings.max_kills:
+            return _quarantined(receipt, reason)
+        self._figures.postponed(reason.value)
+        delay_s = self._settings.after_kill.delay_s(kills)
+        await self._insist(
+            "postpone", lambda: self._receipts.postpone(receipt.id, reason.value, delay_s)
+        )
+        return None
+
+    def _set_aside(self, receipt: Receipt) -> None:
+        reason = (
+            PipelineReason(receipt.reason)
+            if receipt.reason in KILLED
+            else PipelineReason.WORKER_CRASHED
+        )
+        flight = self._flights[receipt.id] = _Flight(receipt, self._clock())
+        self._hand_over(flight, _quarantined(receipt, reason))
+
+    # -- settling --
+
+    def _hand_over(self, flight: _Flight, result: Result) -> None:
+        flight.result = result
+        self._results.append(flight)
+        self._has_results.set()
+
+    async def _settle(self) -> None:
+        while True:
+            await self._has_results.wait()
+            self._has_results.clear()
+            while self._results:
+                # While one group is being written, the next one gathers.
+                size = min(len(self._results), self._settings.settle_batch)
+                batch = [self._results.popleft() for _ in range(size)]
+                try:
+                    await self._settle_batch(batch)
+                except asyncio.CancelledError:
+                    self._results.extendleft(reversed(batch))
+                    raise
+
+    async def _settle_batch(self, batch: list[_Flight]) -> None:
+        results = [flight.result for flight in batch if flight.result is not None]
+        try:
+            await self._insist("settle", lambda: self._receipts.settle(results))
+        except Exception as error:  # noqa: BLE001 (one that cannot be settled must not hold the others)
+            if len(batch) > 1:
+                for flight in batch:
+                    await self._settle_batch([flight])
+            else:
+                await self._settle_failed(batch[0], error)
+            return
+        for flight in batch:
+            self._settled(flight)
+
+    async def _settle_failed(self, flight: _Flight, error: Exception) -> None:
+        """Set one aside whose result the store cannot take; if it cannot take that, let it wait."""
+        receipt = flight.receipt
+        _log.error("settle_failed", receipt=receipt.id, exc_info=error)
+        flight.result = _quarantined(receipt, PipelineReason.INTERNAL_ERROR, _where(error))
+        result = flight.result
+        try:
+            await self._insist("settle", lambda: self._receipts.settle([result]))
+        except Exception as again:  # noqa: BLE001
+            _log.critical("receipt_stuck", receipt=receipt.id, exc_info=again)
+            delay_s = self._settings.after_refusal.longest_s
+            asyncio.get_running_loop().call_later(delay_s, self._land, flight)
+            return
+        self._settled(flight)
+
+    def _settled(self, flight: _Flight) -> None:
+        result = flight.result
+        assert result is not None
+        seconds = self._clock() - flight.begun_at
+        self._figures.settled(result.state, result.reason, seconds, flight.receipt.size)
+        if result.state is not State.STORED:
+            _log.warning(
+                f"instance_{result.state.value}",
+                receipt=result.receipt_id,
+                reason=result.reason,
+                where=result.where,
+                route=result.route,
+                deidentifier=result.deidentifier,
+            )
+        self._land(flight)
+
+    def _land(self, flight: _Flight) -> None:
+        self._flights.pop(flight.receipt.id, None)
+        self._landed.set()
+
+    # -- waiting, and the end --
+
+    async def _until_landed(self) -> None:
+        while self._flights:
+            self._landed.clear()
+            await self._landed.wait()
+
+    async def _insist(self, what: str, call: Callable[[], Awaitable[None]]) -> None:
+        """Make a call to the store until the store is there."""
+        failures = 0
+        while True:
+            try:
+                await call()
+            except StoreUnavailable as error:
+                failures += 1
+                await self._wait_out(what, failures, error, until_stopped=False)
+            else:
+                return
+
+    async def _wait_out(
+        self, what: str, failures: int, error: Exception, *, until_stopped: bool = True
+    ) -> None:
+        """Say that something failed, and wait before it is tried again."""
+        delay_s = self._settings.after_refusal.delay_s(failures)
+        self._figures.waited(what)
+        known = isinstance(error, StoreUnavailable)
+        _log.warning(
+            "store_refused" if known else "dispatch_failed",
+            action=what,
+            attempts=failures,
+            delay_s=round(delay_s, 2),
+            exc_info=error,
+        )
+        if until_stopped:
+            await self._unless_stopping(asyncio.sleep(delay_s))
+        else:
+            await asyncio.sleep(delay_s)
+
+    async def _unless_stopping(self, awaitable: Awaitable[object]) -> None:
+        """Wait for it, or for `stop`."""
+        waiting = {
+            asyncio.ensure_future(awaitable),
+            asyncio.ensure_future(self._stopping.wait()),
+        }
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+        finally:
+            for each in waiting:
+                each.cancel()
+
+    async def _give_up(self) -> None:
+        """Cancel what is still being processed, and settle what has a result."""
+        flying = [each for each in self._flights.values() if each.result is None]
+        for flight in flying:
+            if flight.task is not None:
+                flight.task.cancel()
+        await asyncio.gather(
+            *(each.task for each in flying if each.task is not None), return_exceptions=True
+        )
+        try:
+            async with asyncio.timeout(_FLUSH_S):
+                await self._release([each for each in flying if each.receipt.id in self._flights])
+                await self._until_landed()
+        except TimeoutError:
+            _log.warning("dispatch_drain_expired", count=len(self._flights))
+
+    async def _release(self, flights: Sequence[_Flight]) -> None:
+        if not flights:
+            return
+        receipt_ids = [each.receipt.id for each in flights]
+        try:
+            await self._receipts.release(receipt_ids)
+        except Exception as error:  # noqa: BLE001 (it costs them one attempt)
+            _log.warning("release_failed", count=len(flights), exc_info=error)
+        for flight in flights:
+            self._figures.postponed("stopped")
+            self._land(flight)
+
+
+def _where(error: Exception) -> str:
+    return error.trace if isinstance(error, WorkerRaised) else trace(error)
+
+
+def _quarantined(receipt: Receipt, reason: PipelineReason, where: str = "") -> Result:
+    return Result(receipt.id, State.QUARANTINED, reason=reason.value, where=where[:_WHERE_LENGTH])
