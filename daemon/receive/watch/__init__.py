@@ -1,0 +1,14 @@
+"""Watched folders: files that people and machines drop are taken into the spool.
+
+`folder` is where to begin reading: it runs one watched folder. `inbox` does what touches the file
+system, without following links; `settling` decides when a file is worth looking at; `wakeups` turns
+inotify events into early scans; `record` remembers what was taken from a folder whose files stay.
+"""
+
+from __future__ import annotations
+
+from daemon.receive.watch.events import NoEvents, WatchEvents
+from daemon.receive.watch.folder import WatchedFolder
+from daemon.receive.watch.settings import WatchSettings, overlapping
+
+__all__ = ["NoEvents", "WatchEvents", "WatchSettings", "WatchedFolder", "overlapping"]

@@ -1,0 +1,598 @@
+"""What touches the file system of a watched folder.
+
+Whoever can write to the folder may rename and replace anything in it while we look. So no path
+below the root is ever resolved by name: folders are opened one in the other without following
+links, what is taken is first moved to ``.taking`` in the root, which is ours alone (mode 0700),
+and what counts is the file that is open, not what its name was. No descriptor stays open between
+two calls but those of a claim, so that the folder can be unmounted.
+
+Everything here blocks and is called on a thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import signal
+import stat
+import time
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from daemon.receive.archive import has_end_record
+from daemon.receive.structure import Kind, Structure, examine
+from daemon.receive.watch.reasons import WatchReason
+from daemon.receive.watch.settling import Found, Signature
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+
+    from daemon.receive.watch.settings import WatchSettings
+
+TAKING = ".taking"
+REFUSED = ".refused"
+REASON_SUFFIX = ".reason.json"
+TEMPORARY_SUFFIXES = (
+    ".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download",
+    ".writing", ".uploading",
+)  # fmt: skip
+_TEMPORARY_STARTS = (".", "~")
+_DEEPEST = 64
+_CHUNK_BYTES = 1 << 20
+_LONGEST_NAME = 255
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_NONBLOCK: should a FIFO have come in place of the file, opening it must not wait for a writer.
+_FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
+
+
+class Wait(Enum):
+    """Why a file that has settled is not taken yet."""
+
+    GONE = auto()
+    CHANGED = auto()
+    INCOMPLETE = auto()
+
+
+class FolderNotOursError(Exception):
+    """Our own folder in the inbox belongs to somebody else: nothing may be moved into it."""
+
+
+class Sink(Protocol):
+    """Where bytes are poured."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> object:
+        """Take bytes."""
+
+
+@dataclass(slots=True)
+class Claim:
+    """A file that is open, and unless it is to stay where it is, in ``.taking`` and nobody else's.
+
+    Attributes
+    ----------
+    id
+        32 hex digits.
+    descriptor
+        Open for reading; -1 for what must not be opened.
+    held
+        The folder that has `held_name`, open: ``.taking``, or with ``keep`` the file's own folder.
+    refuse
+        Why it is to be put aside, or empty.
+    copy
+        Whether it must be copied though it could be renamed: it has other names, or somebody who
+        may write to it.
+    """
+
+    id: str
+    found: Found
+    descriptor: int
+    held: int
+    held_name: str
+    structure: Structure
+    refuse: str = ""
+    copy: bool = False
+    _closed: bool = field(default=False, repr=False)
+
+    @property
+    def held_path(self) -> Path:
+        """A path to the file that no rename of folders above it can redirect."""
+        return Path(f"/proc/self/fd/{self.held}") / self.held_name
+
+    def close(self) -> None:
+        """Close what is open. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            if self.descriptor >= 0:
+                os.close(self.descriptor)
+            os.close(self.held)
+
+
+class Inbox:
+    """The watched folder.
+
+    Raises
+    ------
+    OSError
+        From every method, when the folder is missing or not accessible.
+    FolderNotOursError
+        From those that move files.
+    """
+
+    def __init__(self, settings: WatchSettings) -> None:
+        self._settings = settings
+        self._moves = settings.after != "keep"
+
+    def identity(self) -> tuple[int, int]:
+        """Return device and inode of the folder, which change when something is mounted over it."""
+        status = self._settings.path.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder")
+        return status.st_dev, status.st_ino
+
+    def scan(
+        self, taken: Container[Signature] = (), note: Callable[[Signature], None] | None = None
+    ) -> Iterator[Found]:
+        """Give everything that may be taken or refused, folder by folder.
+
+        Hidden names and those of unfinished files are left out, and what `taken` holds; `note` is
+        told of all signatures, those too.
+        """
+        with self._root() as root:
+            if self._moves:
+                yield from self._left_behind(root)
+            for found in _entries(root, ()):
+                if note is not None:
+                    note(found.signature)
+                if found.signature not in taken:
+                    yield found
+
+    def claim(self, found: Found, *, patient: bool) -> Claim | Wait:
+        """Take hold of a file that has settled, if it is still the same and all of it is there.
+
+        With `patient`, a file that is visibly incomplete, held open by its writer or not readable
+        is waited for; without, it is claimed as it is.
+        """
+        with contextlib.ExitStack() as stack:
+            root = stack.enter_context(self._root())
+            try:
+                folder = stack.enter_context(
+                    self._ours(root, TAKING) if found.ours else _opened(root, found.folder)
+                )
+            except (FileNotFoundError, NotADirectoryError):
+                return Wait.GONE
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    return Wait.GONE
+                raise
+            try:
+                status = os.stat(found.name, dir_fd=folder, follow_symlinks=False)
+            except FileNotFoundError:
+                return Wait.GONE
+            if _signature(status) != found.signature:
+                return Wait.CHANGED
+            if not stat.S_ISREG(status.st_mode):
+                link = stat.S_ISLNK(status.st_mode)
+                reason = WatchReason.SYMBOLIC_LINK if link else WatchReason.NOT_REGULAR
+                return self._unopened(folder, found, reason)
+            try:
+                descriptor = os.open(found.name, _FILE_FLAGS, dir_fd=folder)
+            except FileNotFoundError:
+                return Wait.GONE
+            except PermissionError:
+                if patient:
+                    return Wait.INCOMPLETE
+                return self._unopened(folder, found, WatchReason.UNREADABLE)
+            except OSError as error:
+                if error.errno in {errno.ELOOP, errno.ENXIO}:
+                    return Wait.CHANGED
+                raise
+            stack.callback(_close_unless_kept, kept := _Kept(descriptor))
+            return self._open_claim(root, folder, found, kept, patient=patient)
+
+    def _open_claim(
+        self, root: int, folder: int, found: Found, kept: _Kept, *, patient: bool
+    ) -> Claim | Wait:
+        descriptor = kept.descriptor
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or _signature(status) != found.signature:
+            return Wait.CHANGED
+        reason = ""
+        structure = Structure(Kind.OTHER)
+        if status.st_size > self._settings.max_file_bytes:
+            reason = WatchReason.TOO_LARGE
+        else:
+            structure = examine(descriptor, status.st_size)
+            if structure.kind is Kind.ZIP and patient:
+                with os.fdopen(os.dup(descriptor), "rb") as file:
+                    structure = Structure(Kind.ZIP, has_end_record(file))
+            if structure.kind is Kind.DICOMDIR:
+                reason = WatchReason.DICOMDIR
+            elif structure.kind is Kind.OTHER:
+                reason = WatchReason.NOT_DICOM
+        written_to = _is_open_for_writing(descriptor)
+        if patient and (written_to or not structure.complete):
+            return Wait.INCOMPLETE
+        claim = Claim(
+            id=secrets.token_hex(16),
+            found=found,
+            descriptor=descriptor,
+            held=-1,
+            held_name=found.name,
+            structure=structure,
+            refuse=reason,
+            copy=written_to or status.st_nlink > 1 or status.st_uid != os.geteuid(),
+        )
+        if not self._moves or found.ours or reason:
+            # Renamed out of ours, or not at all: with `keep` it stays, with a reason it goes
+            # straight to where refused files are.
+            claim.held = os.dup(folder)
+        else:
+            held_name = _bounded(f"{claim.id}.{found.name}")
+            with self._ours(root, TAKING) as taking:
+                try:
+                    os.rename(found.name, held_name, src_dir_fd=folder, dst_dir_fd=taking)
+                except FileNotFoundError:
+                    return Wait.GONE
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    # Something is mounted below the root: copied from there, then removed there.
+                    claim.held, claim.copy = os.dup(folder), True
+                else:
+                    # What was renamed may be another file than the one that is open; it is then
+                    # found in `.taking` by the next scan.
+                    moved = os.stat(held_name, dir_fd=taking, follow_symlinks=False)
+                    if (moved.st_dev, moved.st_ino) != (status.st_dev, status.st_ino):
+                        return Wait.GONE
+                    claim.held, claim.held_name = os.dup(taking), held_name
+        kept.kept = True
+        return claim
+
+    def _unopened(self, folder: int, found: Found, reason: str) -> Claim:
+        return Claim(
+            id=secrets.token_hex(16),
+            found=found,
+            descriptor=-1,
+            held=os.dup(folder),
+            held_name=found.name,
+            structure=Structure(Kind.OTHER),
+            refuse=reason,
+        )
+
+    def is_unchanged(self, claim: Claim) -> bool:
+        """Return whether nobody wrote to the file since it was seen to have settled."""
+        return _signature(os.fstat(claim.descriptor)) == claim.found.signature
+
+    def close_to_others(self, claim: Claim) -> None:
+        """Give the file mode 0600 before it becomes part of the spool."""
+        os.fchmod(claim.descriptor, 0o600)
+
+    def put_back(self, claim: Claim) -> None:
+        """Give a claimed file its name again, unless another file has it now.
+
+        What cannot be put back stays in ``.taking`` and is found by the next scan.
+        """
+        if not self._moves or claim.found.ours or claim.held_name == claim.found.name:
+            return
+        with (
+            contextlib.suppress(OSError),
+            self._root() as root,
+            _opened(root, claim.found.folder) as folder,
+        ):
+            _rename_to_new_name(claim.held, claim.held_name, folder, claim.found.name)
+
+    def finish(self, claim: Claim) -> None:
+        """Do with a file that was received durably what the settings say: delete or move it.
+
+        What was renamed into the spool is not there any more, which is fine.
+        """
+        if self._settings.after == "delete":
+            self._remove(claim)
+        elif self._settings.after == "move":
+            self._move(claim)
+
+    def refuse(self, claim: Claim, reason: str) -> bool:
+        """Move a file to ``.refused``, beside a new file that says why.
+
+        Returns False when the folder does not let us: it is then left where it is.
+        """
+        try:
+            with self._root() as root, self._ours(root, REFUSED) as refused:
+                self._explain(refused, claim.id, reason, claim.found)
+                try:
+                    os.rename(claim.held_name, claim.id, src_dir_fd=claim.held, dst_dir_fd=refused)
+                except OSError as error:
+                    if error.errno != errno.EXDEV or claim.descriptor < 0:
+                        _unlink(refused, claim.id + REASON_SUFFIX)
+                        if error.errno == errno.ENOENT:
+                            return True
+                        raise
+                    with _new_file(refused, claim.id) as copy:
+                        pour(claim.descriptor, copy)
+                        _flush(copy)
+                    self._remove(claim)
+                os.fsync(refused)
+        except OSError as error:
+            if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.EXDEV}:
+                return False
+            raise
+        return True
+
+    @contextlib.contextmanager
+    def refused_entry(self, claim: Claim, member: str, reason: str) -> Iterator[Sink]:
+        """Give a new file in ``.refused`` for an archive's entry; durable when the block ends."""
+        entry_id = secrets.token_hex(16)
+        with self._root() as root, self._ours(root, REFUSED) as refused:
+            try:
+                with _new_file(refused, entry_id) as file:
+                    yield file
+                    _flush(file)
+                self._explain(refused, entry_id, reason, claim.found, member)
+                os.fsync(refused)
+            except BaseException:
+                _unlink(refused, entry_id)
+                raise
+
+    def remove_empty(self, folder: tuple[str, ...], idle_s: float, now: float) -> bool:
+        """Remove a sub-folder if it is empty and nothing happened in it for so long."""
+        if not folder:
+            return False
+        try:
+            with self._root() as root, _opened(root, folder[:-1]) as above:
+                status = os.stat(folder[-1], dir_fd=above, follow_symlinks=False)
+                if now - status.st_mtime < idle_s:
+                    return False
+                os.rmdir(folder[-1], dir_fd=above)
+        except OSError:
+            return False
+        return True
+
+    def _remove(self, claim: Claim) -> None:
+        try:
+            status = os.stat(claim.held_name, dir_fd=claim.held, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        # Only where the root could not take it in is this name open to others.
+        if _signature(status) == claim.found.signature:
+            os.unlink(claim.held_name, dir_fd=claim.held)
+
+    def _move(self, claim: Claim) -> None:
+        """Move to the folder of finished files, under the folders it came in."""
+        name = claim.held_name.partition(".")[2] if claim.found.ours else claim.found.name
+        destination = self._settings.destination
+        destination.mkdir(mode=0o700, exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            folder = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            stack.callback(os.close, folder)
+            for part in claim.found.folder:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, 0o700, dir_fd=folder)
+                folder = os.open(part, _FOLDER_FLAGS, dir_fd=folder)
+                stack.callback(os.close, folder)
+            if not _move_to_free_name(claim.held, claim.held_name, folder, name or claim.id):
+                copy_name = f"{claim.id}.{name}"
+                with _new_file(folder, _bounded(copy_name)) as copy:
+                    copied = pour(claim.descriptor, copy)
+                    _flush(copy)
+                if copied != pour(claim.descriptor, None):
+                    _unlink(folder, _bounded(copy_name))
+                    raise OSError(errno.EIO, "copy differs")
+                self._remove(claim)
+            os.fsync(folder)
+
+    @contextlib.contextmanager
+    def _root(self) -> Iterator[int]:
+        root = os.open(self._settings.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield root
+        finally:
+            os.close(root)
+
+    @contextlib.contextmanager
+    def _ours(self, root: int, name: str) -> Iterator[int]:
+        """Open a folder of our own in the root; made when missing, and not anybody else's."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=root)
+        try:
+            folder = os.open(name, _FOLDER_FLAGS, dir_fd=root)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+                raise FolderNotOursError from error
+            raise
+        try:
+            status = os.fstat(folder)
+            if status.st_uid != os.geteuid():
+                raise FolderNotOursError
+            if status.st_mode & 0o077:
+                os.fchmod(folder, 0o700)
+            yield folder
+        finally:
+            os.close(folder)
+
+    def _left_behind(self, root: int) -> Iterator[Found]:
+        try:
+            taking = os.open(TAKING, _FOLDER_FLAGS, dir_fd=root)
+        except OSError:
+            return
+        try:
+            with os.scandir(taking) as entries:
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        yield Found((), entry.name, _signature(status), status.st_mode, ours=True)
+        finally:
+            os.close(taking)
+
+    def _explain(
+        self, refused: int, refused_id: str, reason: str, found: Found, member: str = ""
+    ) -> None:
+        """Write the reason file, with the name as it came: this is the identified side."""
+        name = found.name.partition(".")[2] if found.ours else found.name
+        document = {
+            "id": refused_id,
+            "reason": str(reason),
+            "refused_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "name": "/".join((*found.folder, name)),
+        }
+        if member:
+            document["member"] = member
+        with _new_file(refused, refused_id + REASON_SUFFIX) as file:
+            file.write(json.dumps(document, indent=2).encode("ascii") + b"\n")
+            _flush(file)
+
+
+def pour(descriptor: int, sink: Sink | None, head: bytes = b"") -> bytes:
+    """Write `head` and the whole file to `sink`; return the SHA-256 of the file's own bytes.
+
+    With no sink the file is only read, which tells whether it still is what was poured before.
+    """
+    digest = hashlib.sha256()
+    if sink is not None and head:
+        sink.write(head)
+    position = 0
+    while data := os.pread(descriptor, _CHUNK_BYTES, position):
+        digest.update(data)
+        if sink is not None:
+            sink.write(data)
+        position += len(data)
+    return digest.digest()
+
+
+@dataclass(slots=True)
+class _Kept:
+    descriptor: int
+    kept: bool = False
+
+
+def _close_unless_kept(kept: _Kept) -> None:
+    if not kept.kept:
+        os.close(kept.descriptor)
+
+
+def _entries(folder: int, way: tuple[str, ...]) -> Iterator[Found]:
+    below = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = entry.name
+            if name.startswith(_TEMPORARY_STARTS):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                below.append(name)
+                continue
+            if name.lower().endswith(TEMPORARY_SUFFIXES):
+                continue
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield Found(way, name, _signature(status), status.st_mode)
+    if len(way) >= _DEEPEST:
+        return
+    for name in below:
+        try:
+            inner = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+        except OSError:
+            continue
+        try:
+            yield from _entries(inner, (*way, name))
+        finally:
+            os.close(inner)
+
+
+@contextlib.contextmanager
+def _opened(root: int, way: tuple[str, ...]) -> Iterator[int]:
+    """Open a folder below the root, each step without following links."""
+    folder = os.dup(root)
+    try:
+        for name in way:
+            inner = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _signature(status: os.stat_result) -> Signature:
+    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _is_open_for_writing(descriptor: int) -> bool:
+    """Return whether somebody on this machine is known to have the file open for writing.
+
+    A read lease is granted only when nobody has. It is given back at once; should a writer come in
+    that moment, the kernel tells us by a signal, which must not be SIGIO, whose default is to end
+    us.
+    """
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+@contextlib.contextmanager
+def _new_file(folder: int, name: str) -> Iterator[BinaryIO]:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        yield file
+
+
+def _flush(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _unlink(folder: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def _bounded(name: str) -> str:
+    return os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
+
+
+def _rename_to_new_name(source: int, name: str, target: int, new_name: str) -> None:
+    """Rename without replacing anything. Raises `FileExistsError`."""
+    try:
+        os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A file system without hard links: the check and the rename are two steps there.
+        try:
+            os.stat(new_name, dir_fd=target, follow_symlinks=False)
+        except FileNotFoundError:
+            os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
+            return
+        raise FileExistsError(errno.EEXIST, "exists") from error
+    os.unlink(name, dir_fd=source)
+
+
+def _move_to_free_name(source: int, name: str, target: int, wanted: str) -> bool:
+    """Rename to `wanted`, or `wanted`.1, .2 ... if taken; False across devices."""
+    number = 0
+    while True:
+        candidate = wanted if number == 0 else f"{_bounded(wanted)[:200]}.{number}"
+        try:
+            _rename_to_new_name(source, name, target, candidate)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            if error.errno == errno.EXDEV:
+                return False
+            raise
+        else:
+            return True
