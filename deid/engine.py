@@ -37,6 +37,12 @@ _IMPLEMENTATION_CLASS_UID: Final = "2.25.200420261120550148379064157811083724177
 _IMPLEMENTATION_VERSION: Final = b"DICOMVEIL_0_1 "
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
+_FACTS: Final = frozenset(
+    {
+        0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100020, 0x00100021,
+        0x0020000D, 0x0020000E, 0x00280010, 0x00280301,
+    }
+)  # fmt: skip
 _PREFIX: Final = bytes(128) + b"DICM"
 
 
@@ -101,7 +107,7 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     encoding = encoding_of(meta.transfer_syntax_uid)
     check_encoding(data, offset, encoding)
     try:
-        found = index_top_level(data, offset, encoding, stop_after=0x00280301)
+        found = index_top_level(data, offset, encoding, _FACTS)
     except struct.error as error:
         raise Unsafe(Reason.TRUNCATED) from error
     facts = _facts(data, found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from mmap import mmap
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom.datadict import tag_for_keyword
 
@@ -26,12 +26,13 @@ from deid.tags.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 MAX_DEPTH: Final = 32
 PREAMBLE: Final = 128
 _DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
+_IDENTITY: Final = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 _MAX_FACT_BYTES: Final = 4096
 
 Buffer = bytes | mmap
@@ -50,11 +51,9 @@ class FileMeta:
     dataset_offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(NamedTuple):
     """Where one top-level element's value stands; `length` is undefined for some sequences and pixels."""
 
-    vr: str
     start: int
     length: int
 
@@ -139,11 +138,11 @@ def check_encoding(source: Buffer, pos: int, encoding: Encoding) -> None:
 
 
 def index_top_level(
-    source: Buffer, pos: int, encoding: Encoding, *, stop_after: int = 0x0020000E
+    source: Buffer, pos: int, encoding: Encoding, wanted: Collection[int]
 ) -> dict[int, Element]:
-    """Return where the top-level elements stand, up to and including a tag.
+    """Return where the wanted top-level elements stand. Values are not read.
 
-    Values are not read. The first of repeated elements counts.
+    Reading stops after the highest wanted tag. The first of repeated elements counts.
 
     Raises
     ------
@@ -152,31 +151,30 @@ def index_top_level(
     """
     found: dict[int, Element] = {}
     end = len(source)
+    last = max(wanted)
+    explicit = encoding.explicit
+    long_words, short_words = encoding.long_words, encoding.short_words
     unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
     while pos + 8 <= end:
         group, element, word, length = unpack(source, pos)
         tag = group << 16 | element
-        if tag > stop_after:
+        if tag > last:
             break
-        vr = ""
         value = pos + 8
-        if encoding.explicit:
-            vr_bytes = encoding.vr_bytes(word)
-            vr = vr_bytes.decode("latin-1")
-            if vr_bytes in LONG_VRS:
-                if pos + 12 > end:
-                    raise Unsafe(Reason.TRUNCATED, tag_name(tag))
-                length = long(source, pos + 8)[0]
-                value = pos + 12
-            elif vr_bytes not in SHORT_VRS:
-                raise Unsafe(Reason.MALFORMED, tag_name(tag))
-        else:
-            length |= 0
+        if not explicit:
             length = long(source, pos + 4)[0]
-        found.setdefault(tag, Element(vr, value, length))
+        elif word in long_words:
+            if pos + 12 > end:
+                raise Unsafe(Reason.TRUNCATED, tag_name(tag))
+            length = long(source, value)[0]
+            value = pos + 12
+        elif word not in short_words:
+            raise Unsafe(Reason.MALFORMED, tag_name(tag))
+        if tag in wanted and tag not in found:
+            found[tag] = Element(value, length)
         if length == UNDEFINED_LENGTH:
-            inner = IMPLICIT_LITTLE if vr == "UN" else encoding
-            pos = skip_items(source, value, end, inner, 1)
+            is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
+            pos = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)
         else:
             pos = value + length
             if pos > end:
@@ -267,9 +265,9 @@ def read_header(source: Buffer, keywords: Iterable[str] = ()) -> Header:
     encoding = encoding_of(meta.transfer_syntax_uid)
     check_encoding(data, offset, encoding)
     wanted = {keyword: tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
-    stop = max([0x0020000E, *wanted.values()])
+    tags = {tag for tag in wanted.values() if tag < 0x7FE00000} | _IDENTITY | {0x00080005}
     try:
-        found = index_top_level(data, offset, encoding, stop_after=min(stop, 0x7FDFFFFF))
+        found = index_top_level(data, offset, encoding, tags)
     except struct.error as error:
         raise Unsafe(Reason.TRUNCATED) from error
     charset = _uid(text_of(data, found.get(0x00080005)))

@@ -11,7 +11,7 @@ from deid.configuration import parse_configuration
 from deid.keys import Replacements, SiteKey
 from deid.tables.load import safe_private_elements
 from deid.tags.policy import Option, Profile, TagPolicy
-from deid.tags.rules import Rules
+from deid.tags.rules import KNOWN_KINDS, Rules
 from deid.tags.syntax import Encoding
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Plan:
     pixel_cleaner: PixelCleaner | None = None
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
+    _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
     _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(default_factory=dict)
 
@@ -79,6 +80,19 @@ class Plan:
             )
             if len(self._registered) < 10_000 and len(raw) <= 1024:
                 self._registered[raw] = found
+        return found
+
+    def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
+        """Return the VR an element is read as, and its infoType when its original identifies."""
+        key = (tag, word, encoding.big_endian)
+        found = self._natures.get(key)
+        if found is None:
+            vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
+            vr = self.rules.vr_of(tag, vr).split(" ")[0]
+            info_type = KNOWN_KINDS.get(tag, "PERSON_NAME" if vr == "PN" else "")
+            found = (vr, info_type)
+            if len(self._natures) < 20_000:
+                self._natures[key] = found
         return found
 
     def is_safe_private(self, creator: str, tag: int) -> bool:

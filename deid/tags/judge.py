@@ -31,6 +31,8 @@ _MACHINE_TAGS: Final = frozenset(
     }
 )  # fmt: skip
 """Names of devices, software, coils, kernels and sequences, and codes: shapes such as ``VB20A_P57`` are usual."""
+_MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
+"""Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
 _VERSION: Final = re.compile(r"[A-Za-z]{0,6}[\d.]{1,12}[A-Za-z]{0,3}[\d.]{0,6}[A-Za-z]?\d{0,3}\Z")
 
 
@@ -78,6 +80,8 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return False
     if _DATE_LIKE.search(text):
         return False
+    if tag in _MAKER_TAGS:
+        return True
     words = vocabulary()
     machine = tag in _MACHINE_TAGS
     return all(_is_recognised_token(token, words, machine) for token in _TOKEN.findall(text))

@@ -17,8 +17,8 @@ from deid.segments import Segment, Span
 from deid.tags import values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, LONG_FORM, Action
 from deid.tags.judge import recognised
-from deid.tags.rules import CONTENT_VRS, KNOWN_KINDS, private_vr
-from deid.tags.syntax import IMPLICIT_LITTLE, LONG_VRS, UNDEFINED_LENGTH, Encoding
+from deid.tags.rules import CONTENT_VRS, private_vr
+from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class Rewriter:
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
                 action = _MARKER if replaced else -1
-                if replaced and explicit and encoding.vr_bytes(word) in LONG_VRS:
+                if replaced and explicit and word in encoding.long_words:
                     action |= LONG_FORM
             else:
                 action = -1
@@ -380,57 +380,46 @@ class Rewriter:
         self, kind: int, fallback: int, tag: int, word: int, encoding: Encoding, raw: bytes
     ) -> bytes | None:
         """Return the new value, None to remove the element, or `_UNCHANGED`."""
-        vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
-        vr = self.plan.rules.vr_of(tag, vr).split(" ")[0]
-        info_type = KNOWN_KINDS.get(tag)
-        if info_type is None and vr == "PN":
-            info_type = "PERSON_NAME"
+        vr, info_type = self.plan.nature(tag, word, encoding)
         if info_type and kind not in (_KEEP, _CHECK):
             self.known.add(raw, info_type, self.charset)
-        return self._value(Action(kind), fallback, tag, vr, raw)
+        return _HANDLERS[kind](self, fallback, tag, vr, raw)
 
-    def _value(
-        self, kind: Action, fallback: int, tag: int, vr: str, raw: bytes
-    ) -> bytes | None:
-        """Return the new value by action; a list of small cases, each a line or a call."""
-        match kind:
-            case Action.KEEP | Action.CHECK:
-                return self._strictly(kind, fallback, tag, vr, raw)
-            case Action.PHI_DROP:
-                return None
-            case Action.EMPTY:
-                return b""
-            case Action.DUMMY:
-                return values.dummy(vr)
-            case Action.REPLACE_UID:
-                return self._uids(raw)
-            case Action.KEEP_REGISTERED_UID:
-                return self._registered(tag, raw)
-            case Action.PSEUDONYM:
-                return values.text(self.person.pseudonym)
-            case Action.TOKEN:
-                return self._token(tag, raw)
-            case Action.SHIFT:
-                moved = values.shift(vr, raw, self.person.shift_days)
-                return self._fall_back(fallback, vr) if moved is None else moved
-            case Action.CAP_AGE:
-                capped = values.cap_age(raw)
-                return b"" if capped is None else capped
-            case Action.CLEAN:
-                return self._clean(fallback, tag, vr, raw)
-            case Action.CHARACTER_SET:
-                return self._character_set(raw)
-            case Action.DOCUMENT:
-                return values.blank_document(self.sop_class_uid)
-            case _:
-                return None
+    def _kept(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+        """Decide on the second pass about something that the first would have kept without looking."""
+        return self._strictly(_KEEP, fallback, tag, vr, raw)
+
+    def _checked(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+        return self._strictly(_CHECK, fallback, tag, vr, raw)
+
+    def _removed(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> None:
+        return None
+
+    def _emptied(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
+        return b""
+
+    def _dummied(self, _fallback: int, _tag: int, vr: str, _raw: bytes) -> bytes:
+        return values.dummy(vr)
+
+    def _pseudonymised(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
+        return values.text(self.person.pseudonym)
+
+    def _shifted(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
+        moved = values.shift(vr, raw, self.person.shift_days)
+        return self._fall_back(fallback, vr) if moved is None else moved
+
+    def _aged(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes:
+        return values.cap_age(raw) or b""
+
+    def _document(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
+        return values.blank_document(self.sop_class_uid)
 
     def _fall_back(self, fallback: int, vr: str) -> bytes | None:
         if fallback == Action.DUMMY:
             return values.dummy(vr)
         return b"" if fallback == Action.EMPTY else None
 
-    def _uids(self, raw: bytes) -> bytes:
+    def _uids(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes:
         memo = self.plan.uids
         found = memo.get(raw)
         if found is None:
@@ -443,18 +432,18 @@ class Rewriter:
                 memo[raw] = found
         return found
 
-    def _registered(self, tag: int, raw: bytes) -> bytes:
+    def _registered(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes:
         if tag == 0x00080016 or self.plan.is_registered(raw):
             return _UNCHANGED
-        return self._uids(raw)
+        return self._uids(fallback, tag, vr, raw)
 
-    def _token(self, tag: int, raw: bytes) -> bytes:
+    def _token(self, _fallback: int, tag: int, _vr: str, raw: bytes) -> bytes:
         stripped = raw.strip(b" \x00")
         if not stripped:
             return b""
         return values.text(self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset)))
 
-    def _character_set(self, raw: bytes) -> bytes | None:
+    def _character_set(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes | None:
         declared = raw.strip(b" \x00").decode("ascii", "replace")
         if not is_defined(declared):
             self.charset = ""
@@ -480,8 +469,7 @@ class Rewriter:
         return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
 
     def _judge(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> bool:
-        vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
-        vr = self.plan.rules.vr_of(tag, vr).split(" ")[0]
+        vr, _info_type = self.plan.nature(tag, word, encoding)
         return recognised(tag, vr, decode(raw, self.charset))
 
     def _strictly(self, kind: int, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
@@ -584,8 +572,7 @@ class Rewriter:
 
     def _is_text(self, key: int, encoding: Encoding) -> bool:
         """Whether an element's value is read as text."""
-        vr = encoding.vr_bytes(key & 0xFFFF).decode("latin-1") if encoding.explicit else ""
-        return self.plan.rules.vr_of(key >> 16, vr).split(" ")[0] not in _BINARY
+        return self.plan.nature(key >> 16, key & 0xFFFF, encoding)[0] not in _BINARY
 
     def _is_trailing(self, pos: int, end: int) -> bool:
         """Whether what begins at `pos` is not part of the data set any more."""
@@ -611,6 +598,23 @@ class _Creator:
 _UNCHANGED: Final = b"\xff unchanged \xff"
 """Compared by identity: the value stays as it is."""
 _CLEANABLE: Final = CONTENT_VRS
+_HANDLERS: Final = {
+    int(Action.KEEP): Rewriter._kept,
+    int(Action.CHECK): Rewriter._checked,
+    int(Action.PHI_DROP): Rewriter._removed,
+    int(Action.DROP): Rewriter._removed,
+    int(Action.EMPTY): Rewriter._emptied,
+    int(Action.DUMMY): Rewriter._dummied,
+    int(Action.REPLACE_UID): Rewriter._uids,
+    int(Action.KEEP_REGISTERED_UID): Rewriter._registered,
+    int(Action.PSEUDONYM): Rewriter._pseudonymised,
+    int(Action.TOKEN): Rewriter._token,
+    int(Action.SHIFT): Rewriter._shifted,
+    int(Action.CAP_AGE): Rewriter._aged,
+    int(Action.CLEAN): Rewriter._clean,
+    int(Action.CHARACTER_SET): Rewriter._character_set,
+    int(Action.DOCUMENT): Rewriter._document,
+}
 _BINARY: Final = frozenset(
     {"AT", "FL", "FD", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SQ", "SS", "SV", "UL", "US", "UV"}
 )

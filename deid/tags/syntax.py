@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from pydicom.uid import UID_dictionary
 
@@ -32,7 +32,7 @@ SHORT_VRS: Final = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Encoding:
     """Byte order and VR encoding of a stretch of data elements."""
 
@@ -44,6 +44,10 @@ class Encoding:
     short: struct.Struct
     item: struct.Struct
     """Item header: group, element, 32-bit length (PS3.5 7.5)."""
+    long_words: frozenset[int]
+    """VRs with a 32-bit length, as `header` reads them."""
+    short_words: frozenset[int]
+    """All other VRs."""
 
     def vr_word(self, vr: bytes) -> int:
         """Return a VR as the 16-bit word that `header` reads."""
@@ -69,6 +73,7 @@ class Encoding:
 
 def _encoding(*, explicit: bool, big_endian: bool) -> Encoding:
     order = ">" if big_endian else "<"
+    byteorder: Literal["big", "little"] = "big" if big_endian else "little"
     return Encoding(
         explicit,
         big_endian,
@@ -76,6 +81,8 @@ def _encoding(*, explicit: bool, big_endian: bool) -> Encoding:
         struct.Struct(f"{order}L"),
         struct.Struct(f"{order}H"),
         struct.Struct(f"{order}HHL"),
+        frozenset(int.from_bytes(vr, byteorder) for vr in LONG_VRS),
+        frozenset(int.from_bytes(vr, byteorder) for vr in SHORT_VRS),
     )
 
 

@@ -53,10 +53,8 @@ def redact(
     """
     header, near, interleave = _parameters(frame, image)
     out = filled(image, decode(frame, image).samples, boxes, values)
-    if interleave == 0:
+    if interleave == 0:  # CharLS takes planes then, else pixels
         out = np.moveaxis(out, -1, 0)
-    elif interleave == 1:
-        out = np.swapaxes(out, 1, 2)
     dtype = "u1" if header.precision <= 8 else "<u2"
     encoded = jpeg_ls.encode_buffer(
         np.ascontiguousarray(out).astype(dtype).tobytes(),

@@ -1,0 +1,66 @@
+"""What pixel cleaning asks of a text detector, and of a judge of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from deid.identifiers import KnownIdentifier
+    from deid.pixels.geometry import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One frame as a detector sees it, in two views of the same size.
+
+    Attributes
+    ----------
+    display
+        8 bits, shape (rows, columns, 3), RGB: what a viewer shows first.
+    contrast
+        8 bits, shape (rows, columns): stored values by local contrast, so that text outside the
+        window, or faint, is seen too.
+    """
+
+    display: NDArray[Any]
+    contrast: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRegion:
+    """A place where a detector found text.
+
+    Attributes
+    ----------
+    box
+        Upright, around the text.
+    confidence
+        Of the finding, 0 to 1.
+    text, legibility
+        What it reads, and how sure the reading is, 0 to 1; an empty text with legibility 0 when it
+        cannot be read. The text never leaves `deid.pixels`, nor shows in `repr`.
+    """
+
+    box: Box
+    confidence: float
+    text: str = field(default="", repr=False)
+    legibility: float = 0.0
+
+
+class TextDetector(Protocol):
+    """Finds text in pictures. Implementations keep no picture."""
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        """Return the regions of each picture, in any order; boxes may overlap.
+
+        Raises any exception when a picture could not be examined; the caller then refuses the
+        instance.
+        """
+
+
+#: Says which infoType a text shows, or None. The second argument is what is known of the person.
+TextJudge = Callable[[str, "Sequence[KnownIdentifier]"], str | None]

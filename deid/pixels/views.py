@@ -1,0 +1,99 @@
+"""Stored values to pictures: the first display view, and local contrast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from deid.pixels.description import first_number
+from deid.pixels.ports import Picture
+from deid.pixels.samples import palette, stored_values
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from deid.pixels.description import ImageDescription
+    from deid.pixels.samples import Decoded
+
+_LOCAL_WINDOW = 31
+#: The contrast view shows this many local standard deviations from black to white.
+_LOCAL_SPREAD = 6.0
+#: Local deviations below this share of the frame's spread are not amplified further.
+_NOISE_FLOOR = 0.01
+
+
+def picture(image: ImageDescription, decoded: Decoded, attributes: Mapping[str, Any]) -> Picture:
+    """Return both views of one frame."""
+    values = stored_values(image, decoded.samples)
+    if values.shape[2] == 3:
+        colour = _colour(values, decoded.photometric, image.bits_stored)
+        return Picture(colour, _local_contrast(colour.max(axis=2).astype(np.float32)))
+    grey = values[..., 0]
+    if decoded.photometric == "PALETTE COLOR":
+        table = palette(attributes)
+        if table is not None:
+            first, entries = table
+            index = np.clip(grey.astype(np.int64) - first, 0, len(entries) - 1)
+            colour = np.ascontiguousarray(entries[index])
+            return Picture(colour, _local_contrast(colour.max(axis=2).astype(np.float32)))
+    shown = _windowed(grey, attributes)
+    if image.is_inverted:
+        shown = 255 - shown
+    return Picture(
+        cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB), _local_contrast(grey.astype(np.float32))
+    )
+
+
+def _windowed(grey: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[np.uint8]:
+    """Apply the first window of the VOI LUT module (PS3.3 C.11.2), or the range of the values."""
+    centre = first_number(attributes, "WindowCenter")
+    width = first_number(attributes, "WindowWidth")
+    if centre is not None and width is not None and width >= 1:
+        slope = first_number(attributes, "RescaleSlope") or 1.0
+        intercept = first_number(attributes, "RescaleIntercept") or 0.0
+        middle = (centre - 0.5 - intercept) / slope
+        half = max(width - 1, 1) / 2 / abs(slope)
+        low, high = middle - half, middle + half
+        inside = np.count_nonzero((grey > low) & (grey < high))
+        if inside > grey.size // 100:
+            return _scaled(grey, low, high)
+    return _scaled(grey, *_robust_range(grey))
+
+
+def _robust_range(grey: NDArray[Any]) -> tuple[float, float]:
+    """Return the range of all but the outermost values, unless few values fill the rest."""
+    low, high = (float(edge) for edge in np.percentile(grey[::2, ::2], (0.1, 99.9)))
+    if high <= low:
+        low, high = float(grey.min()), float(grey.max())
+    return low, high if high > low else low + 1.0
+
+
+def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    scaled = (grey.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
+
+
+def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[np.uint8]:
+    eight = values if bits == 8 else (values >> (bits - 8) if bits > 8 else values << (8 - bits))
+    eight = np.ascontiguousarray(eight.astype(np.uint8))
+    if not photometric.startswith("YBR"):
+        return eight
+    swapped = np.ascontiguousarray(eight[..., [0, 2, 1]])  # OpenCV orders Y, Cr, Cb
+    return cv2.cvtColor(swapped, cv2.COLOR_YCrCb2RGB)
+
+
+def _local_contrast(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return (value - local mean) / local deviation as 8 bits, both over a square window."""
+    low, high = np.percentile(values[::2, ::2], (0.5, 99.5))
+    spread = float(high - low) or float(np.ptp(values)) or 1.0
+    # An extreme value (text at the top of the range) must not swamp its surroundings.
+    near = np.clip(values, low - 2 * spread, high + 2 * spread)
+    window = (_LOCAL_WINDOW, _LOCAL_WINDOW)
+    mean = cv2.blur(near, window)
+    variance = cv2.blur((near - mean) ** 2, window)
+    deviation = np.sqrt(variance) + np.float32(_NOISE_FLOOR * spread)
+    shown = (near - mean) / deviation * (255.0 / _LOCAL_SPREAD) + 127.5
+    return np.clip(shown, 0, 255).astype(np.uint8)
