@@ -57,7 +57,7 @@ peers:
 # Stamps remember what was installed from which lock; they lie in .venv and go with it.
 $(STAMPS)/project: $(STAMPS)/packages pyproject.toml
 	@echo "Installing dicomveil into $(VENV)"
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(STAMPS)/packages: requirements/dev.lock | $(BIN)/python
