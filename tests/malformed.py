@@ -516,7 +516,7 @@ def _geometry() -> Iterator[Malformed]:
         "rows_as_text": {0x00280010: element(0x00280010, b"LO", MARK)},
         "rows_missing": {0x00280010: None},
         "photometric": {0x00280004: element(0x00280004, b"CS", MARK)},
-        "too_much_data": {0x7FE00010: element(0x7FE00010, b"OW", MARK * 100)},
+        "too_much_data": {0x7FE00010: element(0x7FE00010, b"OW", bytes(600))},
         "empty": {0x7FE00010: element(0x7FE00010, b"OW", b"")},
     }
     for label, changes in cases.items():
