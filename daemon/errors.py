@@ -5,6 +5,7 @@
     DaemonError
     |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
     |-- StoreUnavailable  the database or disk refused; the peer must try again
+    |-- SchemaTooNew      the database was written by a newer program; the operator must fix it
     |-- CrossDevice       a file cannot be taken by rename; it has to be copied
     `-- Refused           what came cannot be an instance; carries a reason code
 
@@ -24,6 +25,16 @@ class SpoolFull(DaemonError):
 
 class StoreUnavailable(DaemonError):
     """The database or the file system failed in a way that may pass."""
+
+
+class SchemaTooNew(DaemonError):
+    """The database was migrated by a newer dicomveil; this one would damage it."""
+
+    def __init__(self, unknown: int) -> None:
+        super().__init__(
+            f"the database has {unknown} migrations that this version of dicomveil does not know"
+        )
+        self.unknown = unknown
 
 
 class CrossDevice(DaemonError):
