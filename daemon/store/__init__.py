@@ -1,0 +1,1 @@
+"""What is durable: the spool, the receipts, the blobs and indexes of the two stores."""

@@ -1,0 +1,116 @@
+"""The states of a received instance and the moves between them, as one table.
+
+::
+
+    received -> routed -> deidentified -> stored
+        |          |            |
+        |          +-- duplicate, quarantined
+        +-- unrouted -> received              (retry, after the routes changed)
+        +-- duplicate
+        +-- quarantined -> received           (retry)
+                        -> discarded
+
+The code only looks things up here: a move that is not in the table does not happen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from daemon.records import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MOVES: Final[Mapping[State, frozenset[State]]] = {
+    State.RECEIVED: frozenset(
+        {
+            State.ROUTED,
+            State.UNROUTED,
+            State.DUPLICATE,
+            State.QUARANTINED,
+        }
+    ),
+    State.ROUTED: frozenset({State.DEIDENTIFIED, State.DUPLICATE, State.QUARANTINED}),
+    State.DEIDENTIFIED: frozenset({State.STORED, State.DUPLICATE, State.QUARANTINED}),
+    State.UNROUTED: frozenset({State.RECEIVED, State.QUARANTINED}),
+    State.QUARANTINED: frozenset({State.RECEIVED, State.DISCARDED}),
+    State.STORED: frozenset(),
+    State.DUPLICATE: frozenset(),
+    State.DISCARDED: frozenset(),
+}
+"""Every state with the states that may follow it."""
+
+DAMAGE: Final[Mapping[State, frozenset[State]]] = {
+    State.STORED: frozenset({State.QUARANTINED}),
+}
+"""Moves that only a damaged disk can cause, and only the consistency check makes."""
+
+WAITING: Final[tuple[State, ...]] = (State.RECEIVED, State.ROUTED, State.DEIDENTIFIED)
+"""States in which an instance waits for the pipeline."""
+
+
+class MoveNotAllowed(ValueError):
+    """A bug: somebody asked for a move that the table does not have."""
+
+    def __init__(self, state: State, following: State) -> None:
+        super().__init__(f"{state} -> {following}")
+        self.state = state
+        self.following = following
+
+
+def is_terminal(state: State) -> bool:
+    """Tell whether nothing follows the state."""
+    return not MOVES[state]
+
+
+def terminal_states() -> frozenset[State]:
+    """Return the states that nothing follows."""
+    return frozenset(state for state in State if is_terminal(state))
+
+
+def check_move(state: State, following: State) -> None:
+    """Do nothing if the table allows the move.
+
+    Raises
+    ------
+    MoveNotAllowed
+        If it does not.
+    """
+    if following not in MOVES[state]:
+        raise MoveNotAllowed(state, following)
+
+
+def check_damage(state: State, following: State) -> None:
+    """Do nothing if a loss on the disk may force the move.
+
+    Raises
+    ------
+    MoveNotAllowed
+        If it may not.
+    """
+    if following not in MOVES[state] | DAMAGE.get(state, frozenset()):
+        raise MoveNotAllowed(state, following)
+
+
+def way(state: State, goal: State) -> tuple[State, ...]:
+    """Return the shortest sequence of allowed moves that ends in `goal`, without the first state.
+
+    The pipeline settles an instance in one step; this names the moves which that step stands for.
+    No way leads back through ``received``: a retry is always asked for on its own.
+
+    Raises
+    ------
+    MoveNotAllowed
+        If there is no way.
+    """
+    ways: deque[tuple[State, ...]] = deque([(state,)])
+    while ways:
+        so_far = ways.popleft()
+        for following in sorted(MOVES[so_far[-1]]):
+            if following is goal:
+                return (*so_far[1:], following)
+            if following not in so_far and following is not State.RECEIVED:
+                ways.append((*so_far, following))
+    raise MoveNotAllowed(state, goal)

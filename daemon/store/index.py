@@ -1,0 +1,247 @@
+"""Reading the index of a store: searches, metadata and where the files are. See `dicomweb.ports.InstanceStore`.
+
+How a search is planned. For every condition that an index can look up, up to a thousand candidates are
+counted. The condition with the fewest drives, and the few rows are sorted. Where none is that
+selective, rows are walked in the order of their ids and checked one by one: with so many that fit, the
+page is soon full. The order is the same in both cases: study, series, instance, each as first stored.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from daemon.store import matching
+from daemon.store.indexing import merged
+from daemon.store.matching import ALIAS, TABLES, UID_COLUMNS, Condition
+from dicomweb.ports import InstanceFile, Match
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping, Sequence
+
+    from daemon.records import StoreName
+    from daemon.store.blobs import Blobs
+    from daemon.store.database import Database
+    from dicomweb.ports import Level, Query, Resource
+
+_FEW: Final = 1000
+_LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
+_JOINS: Final[Mapping[tuple[Level, Level], str]] = {
+    ("study", "series"): "e.study_id = s.id",
+    ("series", "instance"): "i.series_id = e.id",
+}
+_PARENTS: Final[Mapping[Level, str]] = {
+    "study": "0 AS series_id, s.id AS study_id",
+    "series": "e.id AS series_id, e.study_id AS study_id",
+    "instance": "i.series_id AS series_id, i.study_id AS study_id",
+}
+
+
+class SqliteIndex:
+    """One store's index in the daemon's database. Implements `dicomweb.ports.InstanceStore`."""
+
+    def __init__(self, store: StoreName, database: Database, blobs: Blobs) -> None:
+        self._store = store
+        self._database = database
+        self._blobs = blobs
+
+    async def search(self, query: Query) -> list[Match]:
+        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
+        return await self._database.read(lambda connection: search(connection, self._store, query))
+
+    async def metadata(self, resource: Resource) -> list[bytes]:
+        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
+        return await self._database.read(
+            lambda connection: metadata(connection, self._store, resource)
+        )
+
+    async def locate(self, resource: Resource) -> list[InstanceFile]:
+        """Return the files of a study, series or instance; empty when there is none."""
+        rows = await self._database.read(
+            lambda connection: _locate(connection, self._store, resource)
+        )
+        return [
+            InstanceFile(
+                study_uid=row["StudyInstanceUID"],
+                series_uid=row["SeriesInstanceUID"],
+                sop_instance_uid=row["SOPInstanceUID"],
+                sop_class_uid=row["SOPClassUID"],
+                transfer_syntax_uid=row["transfer_syntax_uid"],
+                number_of_frames=row["frames"],
+                path=self._blobs.path_of(row["blob"]),
+                size=row["size"],
+            )
+            for row in rows
+        ]
+
+
+def search(connection: sqlite3.Connection, store: StoreName, query: Query) -> list[Match]:
+    """Run a search on a connection."""
+    conditions = _within(store, query.within)
+    conditions += matching.conditions(store, query.level, query.matches, fuzzy=query.fuzzy)
+    driving, count = _most_selective(connection, conditions)
+    if count == 0:
+        return []
+    return _answers(connection, store, query, _page(connection, store, query, conditions, driving))
+
+
+def _within(store: StoreName, resource: Resource | None) -> list[Condition]:
+    if resource is None:
+        return []
+    return [
+        Condition(
+            level,
+            f"+{ALIAS[level]}.{UID_COLUMNS[level]} = ?",
+            f"SELECT id FROM {store}_{TABLES[level]} WHERE {UID_COLUMNS[level]} = ?",  # noqa: S608 - fixed names
+            (uid,),
+        )
+        for level, uid in _uids(resource)
+    ]
+
+
+def _uids(resource: Resource) -> list[tuple[Level, str]]:
+    uids = (resource.study_uid, resource.series_uid, resource.sop_instance_uid)
+    return [(level, uid) for level, uid in zip(_LEVELS, uids, strict=True) if uid is not None]
+
+
+def _most_selective(
+    connection: sqlite3.Connection, conditions: Sequence[Condition]
+) -> tuple[Condition | None, int]:
+    """Return the condition with the fewest candidates, if any has few, and how many."""
+    driving, fewest = None, _FEW
+    for condition in conditions:
+        if condition.candidates is not None:
+            (count,) = connection.execute(
+                f"SELECT count(*) FROM ({condition.candidates} LIMIT {_FEW})",  # noqa: S608 - fixed names
+                condition.parameters,
+            ).fetchone()
+            if count < fewest:
+                driving, fewest = condition, count
+            if count <= 1:
+                break
+    return driving, fewest
+
+
+def _page(
+    connection: sqlite3.Connection,
+    store: StoreName,
+    query: Query,
+    conditions: Sequence[Condition],
+    driving: Condition | None,
+) -> list[sqlite3.Row]:
+    """Return the ids of the rows of one page, with those of the levels above, and the prepared answers."""
+    own = ALIAS[query.level]
+    levels = _levels(query.level, conditions)
+    tests: list[str] = []
+    parameters: list[str] = []
+    for condition in conditions:
+        tests.append(
+            f"{ALIAS[condition.level]}.id IN ({condition.candidates})"
+            if condition is driving
+            else condition.check
+        )
+        parameters += condition.parameters
+    # SQLite nests the tables of a CROSS JOIN in the order written: the driving one is outermost.
+    nested = levels if driving is None else sorted(levels, key=lambda level: level != driving.level)
+    if driving is not None and driving.level == "instance":
+        nested = list(reversed(levels))
+    tests += [_JOINS[pair] for pair in pairwise(levels)]
+    tables = " CROSS JOIN ".join(f"{store}_{TABLES[level]} {ALIAS[level]}" for level in nested)
+    order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
+    attributes = "j.attributes" if query.with_attributes else "x''"
+    return connection.execute(
+        f"WITH page AS MATERIALIZED (SELECT {own}.id AS id, {_PARENTS[query.level]} FROM {tables}"  # noqa: S608 - fixed names
+        f"{' WHERE ' if tests else ''}{' AND '.join(tests)} ORDER BY {order} LIMIT ? OFFSET ?)"
+        # Few rows in the order of the page: the outer loop of a CROSS JOIN.
+        f" SELECT page.series_id, page.study_id, j.defaults, {attributes}"
+        f" FROM page CROSS JOIN {store}_{query.level}_json j ON j.id = page.id",
+        (*parameters, query.limit, query.offset),
+    ).fetchall()
+
+
+def _levels(level: Level, conditions: Sequence[Condition]) -> list[Level]:
+    """Return the levels whose tables take part, from the highest down, without a gap."""
+    highest = min([_LEVELS.index(level), *(_LEVELS.index(c.level) for c in conditions)])
+    return list(_LEVELS[highest : _LEVELS.index(level) + 1])
+
+
+def _answers(
+    connection: sqlite3.Connection, store: StoreName, query: Query, rows: Sequence[sqlite3.Row]
+) -> list[Match]:
+    """Return the answers, each with the attributes of the levels above that the path does not name."""
+    own_position = _LEVELS.index(query.level)
+    named = 0 if query.within is None else len(_uids(query.within))
+    defaults_above = _LEVELS[min(named, own_position) : own_position]
+    above = _Above(connection, store)
+    answers: list[Match] = []
+    for series_id, study_id, defaults, attributes in rows:
+        ids: dict[Level, int] = {"study": study_id, "series": series_id}
+        answers.append(
+            Match(
+                defaults=above.merge(defaults, "defaults", defaults_above, ids),
+                attributes=above.merge(attributes, "attributes", _LEVELS[:own_position], ids)
+                if query.with_attributes
+                else b"",
+            )
+        )
+    return answers
+
+
+class _Above:
+    """The prepared objects of studies and series, each read once per search."""
+
+    def __init__(self, connection: sqlite3.Connection, store: StoreName) -> None:
+        self._connection = connection
+        self._store = store
+        self._objects: dict[tuple[str, Level, int], bytes] = {}
+
+    def merge(
+        self, own: bytes, column: str, levels: Sequence[Level], ids: dict[Level, int]
+    ) -> bytes:
+        if not levels:
+            return own
+        return merged(
+            [own, *(self._object(column, level, ids[level]) for level in reversed(levels))]
+        )
+
+    def _object(self, column: str, level: Level, row_id: int) -> bytes:
+        key = (column, level, row_id)
+        if key not in self._objects:
+            row = self._connection.execute(
+                f"SELECT {column} FROM {self._store}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
+                (row_id,),
+            ).fetchone()
+            self._objects[key] = b"{}" if row is None else row[0]
+        return self._objects[key]
+
+
+def metadata(connection: sqlite3.Connection, store: StoreName, resource: Resource) -> list[bytes]:
+    """Return the prepared metadata of the instances of a resource, on a connection."""
+    sql, parameters = _instances_of(store, resource)
+    rows = connection.execute(
+        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_instance_json j ON j.id = i.id')}",  # noqa: S608 - fixed names
+        parameters,
+    )
+    return [row[0] for row in rows]
+
+
+def _locate(
+    connection: sqlite3.Connection, store: StoreName, resource: Resource
+) -> list[sqlite3.Row]:
+    sql, parameters = _instances_of(store, resource)
+    return connection.execute(
+        "SELECT s.StudyInstanceUID, e.SeriesInstanceUID, i.SOPInstanceUID, i.SOPClassUID,"  # noqa: S608 - fixed names
+        f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql.format(also='')}",
+        parameters,
+    ).fetchall()
+
+
+def _instances_of(store: StoreName, resource: Resource) -> tuple[str, list[str]]:
+    uids = _uids(resource)
+    tests = " AND ".join(f"{ALIAS[level]}.{UID_COLUMNS[level]} = ?" for level, _ in uids)
+    return (
+        f"FROM {store}_studies s CROSS JOIN {store}_series e ON e.study_id = s.id"
+        f" CROSS JOIN {store}_instances i ON i.series_id = e.id {{also}} WHERE {tests}"
+        " ORDER BY e.id, i.id"
+    ), [uid for _, uid in uids]

@@ -1,0 +1,373 @@
+"""Writing the index of a store: rows for what is stored, prepared answers for what will be asked.
+
+Each level has two rows: a narrow one that searches match on, and one with the DICOM JSON that answers
+(PS3.18 F.2, attributes in ascending tag order). Adding or removing an instance brings the counts and
+ModalitiesInStudy of its series and study up to date at once, so that a search only reads.
+
+Prepared objects are written with their members separated by a comma and a line feed. That is plain JSON,
+and since no JSON string holds a raw line feed, objects can be merged without parsing them.
+
+All functions take part in the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from daemon.store import matching
+from dicomweb.attributes import DEFAULTS, tags_of
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Mapping
+
+    from daemon.records import StoredInstance, StoreName
+    from dicomweb.ports import Level
+
+SEPARATOR: Final = b",\n"
+
+_DEFAULT_TAGS: Final[Mapping[Level, frozenset[str]]] = {
+    level: frozenset(tags_of(keywords)) for level, keywords in DEFAULTS.items()
+}
+_MODALITIES_IN_STUDY: Final = "00080061"
+_SOP_CLASSES_IN_STUDY: Final = "00080062"
+_STUDY_SERIES: Final = "00201206"
+_STUDY_INSTANCES: Final = "00201208"
+_SERIES_INSTANCES: Final = "00201209"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedInstance:
+    """What the index knows of an instance that the stores decide by."""
+
+    id: int
+    study_id: int
+    series_id: int
+    study_uid: str
+    series_uid: str
+    sop_instance_uid: str
+    digest: str
+    dataset_digest: str
+    blob: str
+    receipt_id: str
+
+
+def find(
+    connection: sqlite3.Connection, store: StoreName, sop_instance_uid: str
+) -> IndexedInstance | None:
+    """Return the instance with this SOP Instance UID, whatever its study and series."""
+    return _find(connection, store, "i.SOPInstanceUID = ?", sop_instance_uid)
+
+
+def find_of_receipt(
+    connection: sqlite3.Connection, store: StoreName, receipt_id: str
+) -> IndexedInstance | None:
+    """Return the instance that came of this receipt."""
+    return _find(connection, store, "i.receipt_id = ?", receipt_id)
+
+
+def is_referenced(connection: sqlite3.Connection, store: StoreName, blob: str) -> bool:
+    """Tell whether a row points at the blob."""
+    found = connection.execute(
+        f"SELECT 1 FROM {store}_instances WHERE blob = ? LIMIT 1",  # noqa: S608 - fixed names
+        (blob,),
+    )
+    return found.fetchone() is not None
+
+
+def _find(
+    connection: sqlite3.Connection, store: StoreName, condition: str, value: str
+) -> IndexedInstance | None:
+    row = connection.execute(
+        "SELECT i.id, i.study_id, i.series_id, s.StudyInstanceUID, e.SeriesInstanceUID,"  # noqa: S608 - fixed names
+        " i.SOPInstanceUID, i.digest, i.dataset_digest, i.blob, i.receipt_id"
+        f" FROM {store}_instances i JOIN {store}_series e ON e.id = i.series_id"
+        f" JOIN {store}_studies s ON s.id = i.study_id WHERE {condition}",
+        (value,),
+    ).fetchone()
+    return None if row is None else IndexedInstance(*row)
+
+
+def add(
+    connection: sqlite3.Connection,
+    store: StoreName,
+    instance: StoredInstance,
+    *,
+    blob: str,
+    receipt_id: str,
+) -> None:
+    """Make an instance visible. Its blob is durable and its SOP Instance UID not in the index."""
+    study_id = _study_row(connection, store, instance)
+    series_id, is_new_series = _series_row(connection, store, instance, study_id)
+    own = _members(instance.instance)
+    row_id = _insert(
+        connection,
+        f"{store}_instances",
+        {
+            "study_id": study_id,
+            "series_id": series_id,
+            "SOPInstanceUID": instance.sop_instance_uid,
+            **matching.stored_columns("instance", instance.keys),
+            "SOPClassUID": instance.sop_class_uid,
+            "transfer_syntax_uid": instance.transfer_syntax_uid,
+            "frames": instance.number_of_frames,
+            "size": instance.size,
+            "digest": instance.digest,
+            "dataset_digest": instance.dataset_digest,
+            "blob": blob,
+            "receipt_id": receipt_id,
+        },
+    )
+    connection.execute(
+        f"INSERT INTO {store}_instance_json (id, defaults, attributes, metadata)"  # noqa: S608 - fixed names
+        " VALUES (?, ?, ?, ?)",
+        (row_id, _defaults("instance", own), written(own), instance.metadata),
+    )
+    _add_to_series(connection, store, series_id, instance)
+    _add_to_study(connection, store, study_id, instance, is_new_series=is_new_series)
+
+
+def remove(connection: sqlite3.Connection, store: StoreName, instance: IndexedInstance) -> None:
+    """Make an instance invisible; its series and study go with their last one."""
+    _delete(connection, f"{store}_instance_json", "id", instance.id)
+    _delete(connection, f"{store}_instances", "id", instance.id)
+    if _has(connection, f"{store}_instances", "series_id", instance.series_id):
+        _recount_series(connection, store, instance.series_id)
+    else:
+        _delete(connection, f"{store}_series_json", "id", instance.series_id)
+        _delete(connection, f"{store}_series", "id", instance.series_id)
+    if _has(connection, f"{store}_series", "study_id", instance.study_id):
+        _recount_study(connection, store, instance.study_id)
+    else:
+        _delete(connection, f"{store}_terms", "study_id", instance.study_id)
+        _delete(connection, f"{store}_study_json", "id", instance.study_id)
+        _delete(connection, f"{store}_studies", "id", instance.study_id)
+
+
+def recount(connection: sqlite3.Connection, store: StoreName, study_id: int) -> None:
+    """Write the counts of a study and its series anew from the rows of its instances."""
+    series = connection.execute(f"SELECT id FROM {store}_series WHERE study_id = ?", (study_id,))  # noqa: S608 - fixed names
+    for (series_id,) in series.fetchall():
+        _recount_series(connection, store, series_id)
+    _recount_study(connection, store, study_id)
+
+
+def _study_row(connection: sqlite3.Connection, store: StoreName, instance: StoredInstance) -> int:
+    row = connection.execute(
+        f"SELECT id FROM {store}_studies WHERE StudyInstanceUID = ?",  # noqa: S608 - fixed names
+        (instance.study_uid,),
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    columns = matching.stored_columns("study", instance.keys)
+    study_id = _insert(
+        connection,
+        f"{store}_studies",
+        {"StudyInstanceUID": instance.study_uid, **columns, "instances": 0},
+    )
+    connection.executemany(
+        f"INSERT OR IGNORE INTO {store}_terms (keyword, term, study_id) VALUES (?, ?, ?)",  # noqa: S608 - fixed names
+        [(kind, term, study_id) for kind, term in matching.stored_terms(instance.keys)],
+    )
+    return study_id
+
+
+def _series_row(
+    connection: sqlite3.Connection, store: StoreName, instance: StoredInstance, study_id: int
+) -> tuple[int, bool]:
+    row = connection.execute(
+        f"SELECT id FROM {store}_series WHERE study_id = ? AND SeriesInstanceUID = ?",  # noqa: S608 - fixed names
+        (study_id, instance.series_uid),
+    ).fetchone()
+    if row is not None:
+        return int(row[0]), False
+    columns = matching.stored_columns("series", instance.keys)
+    series_id = _insert(
+        connection,
+        f"{store}_series",
+        {
+            "study_id": study_id,
+            "SeriesInstanceUID": instance.series_uid,
+            **columns,
+            "instances": 0,
+        },
+    )
+    return series_id, True
+
+
+def _add_to_series(
+    connection: sqlite3.Connection, store: StoreName, series_id: int, instance: StoredInstance
+) -> None:
+    (count,) = connection.execute(
+        f"UPDATE {store}_series SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        (series_id,),
+    ).fetchone()
+    attributes = _read_attributes(connection, store, "series", series_id)
+    _supplement(attributes, _members(instance.series))
+    attributes[_SERIES_INSTANCES] = _element("IS", count)
+    _write_attributes(connection, store, "series", series_id, attributes)
+
+
+def _add_to_study(
+    connection: sqlite3.Connection,
+    store: StoreName,
+    study_id: int,
+    instance: StoredInstance,
+    *,
+    is_new_series: bool,
+) -> None:
+    (count,) = connection.execute(
+        f"UPDATE {store}_studies SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        (study_id,),
+    ).fetchone()
+    attributes = _read_attributes(connection, store, "study", study_id)
+    _supplement(attributes, _members(instance.study))
+    modality = matching.stored_columns("series", instance.keys)["Modality"]
+    attributes[_MODALITIES_IN_STUDY] = _element(
+        "CS", *sorted({*_values(attributes, _MODALITIES_IN_STUDY), modality} - {""})
+    )
+    attributes[_SOP_CLASSES_IN_STUDY] = _element(
+        "UI", *sorted({*_values(attributes, _SOP_CLASSES_IN_STUDY), instance.sop_class_uid} - {""})
+    )
+    (series_before,) = _values(attributes, _STUDY_SERIES) or (0,)
+    attributes[_STUDY_SERIES] = _element("IS", series_before + is_new_series)
+    attributes[_STUDY_INSTANCES] = _element("IS", count)
+    _write_attributes(connection, store, "study", study_id, attributes)
+
+
+def _recount_series(connection: sqlite3.Connection, store: StoreName, series_id: int) -> None:
+    (count,) = connection.execute(
+        f"UPDATE {store}_series SET instances ="  # noqa: S608 - fixed names
+        f" (SELECT count(*) FROM {store}_instances WHERE series_id = ?1) WHERE id = ?1"
+        " RETURNING instances",
+        (series_id,),
+    ).fetchone()
+    attributes = _read_attributes(connection, store, "series", series_id)
+    attributes[_SERIES_INSTANCES] = _element("IS", count)
+    _write_attributes(connection, store, "series", series_id, attributes)
+
+
+def _recount_study(connection: sqlite3.Connection, store: StoreName, study_id: int) -> None:
+    (count,) = connection.execute(
+        f"UPDATE {store}_studies SET instances ="  # noqa: S608 - fixed names
+        f" (SELECT coalesce(sum(instances), 0) FROM {store}_series WHERE study_id = ?1)"
+        " WHERE id = ?1 RETURNING instances",
+        (study_id,),
+    ).fetchone()
+    modalities = connection.execute(
+        f"SELECT Modality FROM {store}_series WHERE study_id = ?",  # noqa: S608 - fixed names
+        (study_id,),
+    ).fetchall()
+    attributes = _read_attributes(connection, store, "study", study_id)
+    classes = _values(attributes, _SOP_CLASSES_IN_STUDY)
+    attributes[_MODALITIES_IN_STUDY] = _element(
+        "CS", *sorted({row[0] for row in modalities} - {""})
+    )
+    attributes[_SOP_CLASSES_IN_STUDY] = _element(
+        "UI", *(uid for uid in classes if _has_class(connection, store, study_id, uid))
+    )
+    attributes[_STUDY_SERIES] = _element("IS", len(modalities))
+    attributes[_STUDY_INSTANCES] = _element("IS", count)
+    _write_attributes(connection, store, "study", study_id, attributes)
+
+
+def _has_class(
+    connection: sqlite3.Connection, store: StoreName, study_id: int, sop_class_uid: str
+) -> bool:
+    return (
+        connection.execute(
+            f"SELECT 1 FROM {store}_series e JOIN {store}_instances i ON i.series_id = e.id"  # noqa: S608 - fixed names
+            " WHERE e.study_id = ? AND +i.SOPClassUID = ? LIMIT 1",
+            (study_id, sop_class_uid),
+        ).fetchone()
+        is not None
+    )
+
+
+def _has(connection: sqlite3.Connection, table: str, column: str, value: int) -> bool:
+    found = connection.execute(f"SELECT 1 FROM {table} WHERE {column} = ? LIMIT 1", (value,))  # noqa: S608 - fixed names
+    return found.fetchone() is not None
+
+
+def _delete(connection: sqlite3.Connection, table: str, column: str, value: int) -> None:
+    connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 - fixed names
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    marks = ", ".join("?" * len(row))
+    cursor = connection.execute(
+        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})",  # noqa: S608 - fixed names
+        tuple(row.values()),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _members(json_object: bytes) -> dict[str, Any]:
+    members: dict[str, Any] = orjson.loads(json_object)
+    return members
+
+
+def _element(vr: str, *values: object) -> dict[str, Any]:
+    return {"vr": vr, "Value": list(values)} if values else {"vr": vr}
+
+
+def _values(attributes: Mapping[str, Any], tag: str) -> tuple[Any, ...]:
+    return tuple(attributes.get(tag, {}).get("Value", ()))
+
+
+def _supplement(attributes: dict[str, Any], own: Mapping[str, Any]) -> None:
+    """Keep the first instance's attributes; take from a later one what was absent or empty."""
+    for tag, element in own.items():
+        if tag not in attributes or (len(element) > 1 and len(attributes[tag]) == 1):
+            attributes[tag] = element
+
+
+def _read_attributes(
+    connection: sqlite3.Connection, store: StoreName, level: Level, row_id: int
+) -> dict[str, Any]:
+    row = connection.execute(
+        f"SELECT attributes FROM {store}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
+        (row_id,),
+    ).fetchone()
+    return {} if row is None else _members(row[0])
+
+
+def _write_attributes(
+    connection: sqlite3.Connection,
+    store: StoreName,
+    level: Level,
+    row_id: int,
+    attributes: Mapping[str, Any],
+) -> None:
+    connection.execute(
+        f"INSERT INTO {store}_{level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
+        " ON CONFLICT DO UPDATE SET defaults = ?2, attributes = ?3",
+        (row_id, _defaults(level, attributes), written(attributes)),
+    )
+
+
+def _defaults(level: Level, attributes: Mapping[str, Any]) -> bytes:
+    wanted = _DEFAULT_TAGS[level]
+    return written({tag: element for tag, element in attributes.items() if tag in wanted})
+
+
+def written(attributes: Mapping[str, Any]) -> bytes:
+    """Return a DICOM JSON object in ascending tag order, its members separated by `SEPARATOR`."""
+    members = (
+        b'"%b":%b' % (tag.encode(), orjson.dumps(attributes[tag])) for tag in sorted(attributes)
+    )
+    return b"{" + SEPARATOR.join(members) + b"}"
+
+
+def merged(objects: Iterable[bytes]) -> bytes:
+    """Return one object with the members of several, in ascending tag order; the first of a tag wins."""
+    members: dict[bytes, bytes] = {}
+    for json_object in objects:
+        for member in json_object[1:-1].split(SEPARATOR):
+            if member:
+                members.setdefault(member[:10], member)
+    return b"{" + SEPARATOR.join(members[tag] for tag in sorted(members)) + b"}"

@@ -1,0 +1,239 @@
+"""From the keywords of a search to SQL: only fixed names in the text, every value a bound parameter.
+
+How values compare (PS3.4 C.2.2.2, PS3.18 8.3.4.6):
+
+==================  ============================================================================
+universal           an empty value, or one of ``*`` only: no condition
+single value        equal, as `dicomweb.attributes.normalise` writes it
+list of UIDs        any of them
+wildcard            ``*`` and ``?`` where the VR allows them (not in dates, times, UIDs, integers)
+range               dates and times: ``a-b``, ``a-``, ``-b``; a time matches to its own precision
+person names        one component group (alphabetic, ideographic, phonetic) matches on its own; fuzzy:
+                    every word asked for starts a word of the name, "any order"
+==================  ============================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from daemon.store.schema import INDEXED_COLUMNS, KEY_COLUMNS
+from dicomweb.attributes import SEARCHABLE, VR_OF_KEY, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from dicomweb.ports import Level
+
+ALIAS: Final[Mapping[Level, str]] = {"study": "s", "series": "e", "instance": "i"}
+"""The table alias of each level in every search."""
+
+TABLES: Final[Mapping[Level, str]] = {
+    "study": "studies",
+    "series": "series",
+    "instance": "instances",
+}
+UID_COLUMNS: Final[Mapping[Level, str]] = {
+    "study": "StudyInstanceUID",
+    "series": "SeriesInstanceUID",
+    "instance": "SOPInstanceUID",
+}
+COLUMNS: Final[Mapping[Level, tuple[str, ...]]] = {
+    level: (UID_COLUMNS[level], *keys) for level, keys in KEY_COLUMNS.items()
+}
+INDEXED: Final[Mapping[Level, frozenset[str]]] = {
+    level: frozenset({UID_COLUMNS[level], *INDEXED_COLUMNS[TABLES[level]]}) for level in TABLES
+}
+NAMES: Final = ("PatientName", "ReferringPhysicianName")
+# One item of several may match: values are kept as \a\b\ and searched as such.
+_SEVERAL: Final = frozenset({"ScheduledProcedureStepID", "RequestedProcedureID"})
+_NO_WILDCARD: Final = frozenset({"UI", "DA", "TM", "IS", "DS"})
+_LAST_CHARACTER: Final = "\U0010ffff"
+_TIME_DIGITS: Final = len("HHMMSSFFFFFF")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition on the rows of one level.
+
+    Attributes
+    ----------
+    check
+        An expression on one row (alias as in `ALIAS`) that keeps SQLite from choosing an index for it.
+    candidates
+        A SELECT of the ids of all rows that fulfil it, by an index; None where there is no index.
+    parameters
+        Those of either.
+    """
+
+    level: Level
+    check: str
+    candidates: str | None
+    parameters: tuple[str, ...]
+
+
+def column_of(keyword: str) -> str:
+    """Return the column of a searchable keyword or ``Sequence.Attribute`` path."""
+    return keyword.rpartition(".")[2]
+
+
+_LEVEL_OF_COLUMN: Final[Mapping[str, Level]] = {
+    column: level for level, columns in COLUMNS.items() for column in columns
+}
+_VR_OF_COLUMN: Final = {column_of(keyword): vr for keyword, vr in VR_OF_KEY.items()}
+
+
+def stored_columns(level: Level, keys: Mapping[str, str]) -> dict[str, str]:
+    """Return the key columns of a level's row, by name, from an instance's searchable values."""
+    by_column = {column_of(keyword): text for keyword, text in keys.items()}
+    return {column: _stored(column, by_column.get(column, "")) for column in KEY_COLUMNS[level]}
+
+
+def _stored(column: str, text: str) -> str:
+    if text and column in _SEVERAL:
+        return f"\\{text}\\"
+    if text and _VR_OF_COLUMN.get(column) == "TM":
+        return _padded_time(text, "0")
+    return text
+
+
+def stored_terms(keys: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield what person names are found by: ``<keyword>`` each component group, ``<keyword>~`` each word."""
+    for keyword in NAMES:
+        for name in normalise(keyword, keys.get(keyword, "")).split("\\"):
+            for group in name.split("="):
+                if group:
+                    yield keyword, group
+                for word in words(group):
+                    yield f"{keyword}~", word
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a normalised person name."""
+    for delimiter in "^=\\,":
+        text = text.replace(delimiter, " ")
+    return text.split()
+
+
+def conditions(
+    store: str, level: Level, matches: Mapping[str, Sequence[str]], *, fuzzy: bool
+) -> list[Condition]:
+    """Return the conditions of a search, without those that match everything.
+
+    Raises
+    ------
+    KeyError
+        If a keyword is not one of `dicomweb.attributes.SEARCHABLE`; the service checks that first.
+    """
+    found: list[Condition] = []
+    for keyword, values in matches.items():
+        if keyword not in SEARCHABLE[level]:
+            raise KeyError(keyword)
+        wanted = [normalise(keyword, value) for value in values]
+        if wanted and all(value.strip("*") for value in wanted):
+            found += _conditions(store, keyword, wanted, fuzzy=fuzzy)
+    return found
+
+
+def _conditions(
+    store: str, keyword: str, values: Sequence[str], *, fuzzy: bool
+) -> Iterator[Condition]:
+    column = column_of(keyword)
+    if keyword == "ModalitiesInStudy":
+        test, parameters = _test("CS", "Modality", values)
+        yield _of_study(f"{store}_series", test, parameters)
+    elif keyword in NAMES and fuzzy:
+        # Every word narrows the result, wherever it stands in the name.
+        for word in words(" ".join(values).replace("*", " ").replace("?", " ")):
+            test, parameters = _prefix("term", word)
+            yield _of_study(
+                f"{store}_terms", f"keyword = ? AND {test}", (f"{keyword}~", *parameters)
+            )
+    elif keyword in NAMES:
+        test, parameters = _test("PN", "term", values)
+        yield _of_study(f"{store}_terms", f"keyword = ? AND {test}", (keyword, *parameters))
+    elif column in _SEVERAL:
+        test = " OR ".join([f"e.{column} GLOB ?"] * len(values))
+        parameters = tuple(f"*\\{_globbed(value)}\\*" for value in values)
+        yield Condition("series", f"({test})", None, parameters)
+    else:
+        level = _LEVEL_OF_COLUMN[column]
+        vr = VR_OF_KEY[keyword]
+        check, parameters = _test(vr, f"+{ALIAS[level]}.{column}", values)
+        candidates = None
+        if column in INDEXED[level]:
+            candidates = (
+                f"SELECT id FROM {store}_{TABLES[level]} WHERE {_test(vr, column, values)[0]}"  # noqa: S608 - fixed names
+            )
+        yield Condition(level, check, candidates, parameters)
+
+
+def _of_study(table: str, test: str, parameters: tuple[str, ...]) -> Condition:
+    """Return the condition that a study has a row in another table that passes the test."""
+    return Condition(
+        "study",
+        f"EXISTS (SELECT 1 FROM {table} WHERE study_id = s.id AND {_unindexed(test)})",  # noqa: S608 - fixed names
+        f"SELECT study_id FROM {table} WHERE {test}",  # noqa: S608 - fixed names
+        parameters,
+    )
+
+
+def _unindexed(test: str) -> str:
+    for column in ("keyword", "term", "Modality"):
+        test = test.replace(f"{column} ", f"+{column} ")
+    return test
+
+
+def _test(vr: str, column: str, values: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL that one of the values matches, and its parameters."""
+    if vr == "UI":
+        return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
+    tests: list[str] = []
+    parameters: list[str] = []
+    for value in values:
+        test, bound = _test_one(vr, column, value)
+        tests.append(test)
+        parameters += bound
+    return (tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"), tuple(parameters)
+
+
+def _test_one(vr: str, column: str, value: str) -> tuple[str, tuple[str, ...]]:
+    if vr == "TM":
+        earliest, _, latest = value.partition("-") if "-" in value else (value, "-", value)
+        return _between(column, _padded_time(earliest, "0"), _padded_time(latest, "9"))
+    if vr == "DA" and "-" in value:
+        earliest, _, latest = value.partition("-")
+        return _between(column, earliest, latest)
+    if vr not in _NO_WILDCARD and ("*" in value or "?" in value):
+        return _wildcard(column, value)
+    return f"{column} = ?", (value,)
+
+
+def _between(column: str, earliest: str, latest: str) -> tuple[str, tuple[str, ...]]:
+    # An absent value is in no range: it is kept as the empty string, which sorts first.
+    return f"({column} >= ? AND {column} <= ?)", (earliest or "0", latest or _LAST_CHARACTER)
+
+
+def _wildcard(column: str, value: str) -> tuple[str, tuple[str, ...]]:
+    literal = value[: min(value.find(sign) for sign in "*?" if sign in value)]
+    if not literal:
+        return f"{column} GLOB ?", (_globbed(value),)
+    # The range is what an index can look up.
+    test, bounds = _prefix(column, literal)
+    return f"({test} AND {column} GLOB ?)", (*bounds, _globbed(value))
+
+
+def _prefix(column: str, literal: str) -> tuple[str, tuple[str, ...]]:
+    return f"({column} >= ? AND {column} < ?)", (literal, literal + _LAST_CHARACTER)
+
+
+def _globbed(value: str) -> str:
+    """Return DICOM's wildcard as SQLite's GLOB, in which an opening bracket is special too."""
+    return value.replace("[", "[[]")
+
+
+def _padded_time(text: str, digit: str) -> str:
+    """Return ``HHMMSSFFFFFF``: a time cut short stands for its first or last microsecond."""
+    text = text.replace(".", "")
+    return text and text.ljust(_TIME_DIGITS, digit)

@@ -1,0 +1,137 @@
+"""Made-up instances and results for the tests of the stores. Nothing here is read from a DICOM file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from daemon.records import Origin, Receiver, Result, State, StoredInstance
+
+if TYPE_CHECKING:
+    from daemon.records import Receipt
+    from daemon.store.stores import Stores
+
+ORIGIN = Origin(Receiver.DIMSE, "SENDER", "DICOMVEIL", "127.0.0.1")
+CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def make_instance(
+    number: int = 1,
+    *,
+    study: str = "1.2.3",
+    series: str = "1.2.3.1",
+    content: str = "",
+    sop_instance_uid: str | None = None,
+    **keys: str,
+) -> StoredInstance:
+    """Return what a worker would tell of an instance; `keys` are searchable values by keyword."""
+    uid = sop_instance_uid or f"{series}.{number}"
+    values = {
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": series,
+        "SOPInstanceUID": uid,
+        "SOPClassUID": CT_IMAGE_STORAGE,
+        "StudyDate": "20240229",
+        "StudyTime": "101530",
+        "PatientName": "doe^jane",
+        "PatientID": "P-1",
+        "Modality": "CT",
+        "InstanceNumber": str(number),
+        **keys,
+    }
+    whole = f"{uid} {content}".encode()
+    study_json = {
+        "00080020": element("DA", values["StudyDate"]),
+        "00081030": element("LO", values.get("StudyDescription", "")),
+        "00100010": element("PN", {"Alphabetic": values["PatientName"]}),
+        "00100020": element("LO", values["PatientID"]),
+        "0020000D": element("UI", study),
+    }
+    series_json = {
+        "00080060": element("CS", values["Modality"]),
+        "0008103E": element("LO", values.get("SeriesDescription", "")),
+        "0020000E": element("UI", series),
+    }
+    instance_json = {
+        "00080016": element("UI", values["SOPClassUID"]),
+        "00080018": element("UI", uid),
+        "00200013": element("IS", number),
+        "00281050": element("DS", 40),
+    }
+    return StoredInstance(
+        study_uid=study,
+        series_uid=series,
+        sop_instance_uid=uid,
+        sop_class_uid=values["SOPClassUID"],
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        blob="",
+        size=len(whole),
+        digest=sha256(b"file " + whole).hexdigest(),
+        dataset_digest=sha256(whole).hexdigest(),
+        number_of_frames=1,
+        metadata=orjson.dumps(study_json | series_json | instance_json),
+        study=orjson.dumps(study_json),
+        series=orjson.dumps(series_json),
+        instance=orjson.dumps(instance_json),
+        keys=values,
+    )
+
+
+def element(vr: str, value: Any) -> dict[str, Any]:
+    """Return one element of a DICOM JSON object; an empty one for an empty value."""
+    return {"vr": vr} if value == "" else {"vr": vr, "Value": [value]}
+
+
+def veiled(instance: StoredInstance) -> StoredInstance:
+    """Return what stands for an instance in the destination: other UIDs, other content."""
+    return replace(
+        instance,
+        study_uid=f"2.25.{instance.study_uid}",
+        series_uid=f"2.25.{instance.series_uid}",
+        sop_instance_uid=f"2.25.{instance.sop_instance_uid}",
+        digest=sha256(b"out " + instance.digest.encode()).hexdigest(),
+        dataset_digest=sha256(b"out " + instance.dataset_digest.encode()).hexdigest(),
+        keys=instance.keys | {"PatientName": "", "PatientID": "ABCDEF"},
+    )
+
+
+async def receive(stores: Stores, data: bytes = b"bytes", origin: Origin = ORIGIN) -> Receipt:
+    """Send bytes through the spool, as a receiver does."""
+    file = stores.spool.open(origin)
+    file.write(data)
+    return await file.commit()
+
+
+def work(
+    stores: Stores,
+    receipt: Receipt,
+    instance: StoredInstance | None,
+    *,
+    state: State = State.STORED,
+    reason: str = "",
+) -> Result:
+    """Do what a worker does: write the output where the job says, and return the result."""
+    output = None
+    if state is State.STORED and instance is not None:
+        output = veiled(instance)
+        stores.receipts.job(receipt).output.write_bytes(output.digest.encode())
+    return Result(
+        receipt.id,
+        state,
+        reason=reason,
+        route="all",
+        deidentifier="default",
+        source=instance,
+        output=output,
+        outcome=b"{}",
+    )
+
+
+async def store(stores: Stores, instance: StoredInstance, **how: Any) -> Receipt:
+    """Receive and settle one instance."""
+    receipt = await receive(stores, instance.digest.encode())
+    await stores.receipts.settle([work(stores, receipt, instance, **how)])
+    return receipt
