@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
@@ -78,11 +79,11 @@ def associate_rq(
 def command_set(**elements: object) -> bytes:
     """Encode a command set as pydicom does (PS3.7 6.3.1), group length included."""
     dataset = Dataset()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    body = _encode(dataset)
-    dataset.CommandGroupLength = len(body)
-    return _encode(dataset)
+    with disable_value_validation():
+        for keyword, value in elements.items():
+            setattr(dataset, keyword, value)
+        dataset.CommandGroupLength = len(_encode(dataset))
+        return _encode(dataset)
 
 
 def _encode(dataset: Dataset) -> bytes:

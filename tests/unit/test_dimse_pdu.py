@@ -22,7 +22,7 @@ from tests.dimse_peers import RELEASE_RP, RELEASE_RQ, associate_rq, p_data, pdv,
 
 
 def read_all(reader: PduReader, data: bytes) -> list[Pdu | Fragment]:
-    events = []
+    events: list[Pdu | Fragment] = []
     position = 0
     view = memoryview(data)
     while True:

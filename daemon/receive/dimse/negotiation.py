@@ -7,6 +7,7 @@ do not answer never reach the decoder. pynetdicom's classes then decode, negotia
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from struct import Struct
@@ -44,6 +45,7 @@ _ECHOED: Final = slice(10, 74)
 _ITEM: Final = Struct(">BxH")
 _PRESENTATION_CONTEXT_RQ: Final = 0x20
 _USER_INFORMATION: Final = 0x50
+_ROLE_SELECTION: Final = 0x54
 _MAX_CONTEXTS: Final = 128  # odd numbers in a byte
 
 # Items that matter to the answer, by the item they stand in (None: the PDU). PS3.8 9.3.1 has others
@@ -51,9 +53,13 @@ _MAX_CONTEXTS: Final = 128  # odd numbers in a byte
 _ITEMS: Final[dict[int | None, frozenset[int]]] = {
     None: frozenset({0x10, _PRESENTATION_CONTEXT_RQ, _USER_INFORMATION}),
     _PRESENTATION_CONTEXT_RQ: frozenset({0x30, 0x40}),
-    # Maximum Length, Implementation Class UID, Asynchronous Operations, Roles, Version Name.
-    _USER_INFORMATION: frozenset({0x51, 0x52, 0x53, 0x54, 0x55}),
+    # Maximum Length, Asynchronous Operations Window, SCP/SCU Role Selection.
+    _USER_INFORMATION: frozenset({0x51, 0x53, _ROLE_SELECTION}),
 }
+
+# Application context, abstract and transfer syntaxes: the content is a UID.
+_NAMES: Final = frozenset({0x10, 0x30, 0x40})
+_UID: Final = re.compile(rb"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*")
 
 
 class AssociateRequestInvalid(Exception):
@@ -269,10 +275,29 @@ def _screen(items: bytes, parent: int | None) -> bytes:
             body = content[:4] + _screen(content[4:], kind)
         elif kind == _USER_INFORMATION:
             body = _screen(content, kind)
+        elif kind in _NAMES:
+            body = _uid(content)
+        elif kind == _ROLE_SELECTION:
+            body = _role_selection(content)
         else:
             body = content
         screened += _ITEM.pack(kind, len(body)) + body
     return bytes(screened)
+
+
+def _uid(content: bytes) -> bytes:
+    uid = content.rstrip(b"\0 ")
+    if len(uid) > 64 or not _UID.fullmatch(uid):
+        raise AssociateRequestInvalid
+    return uid
+
+
+def _role_selection(content: bytes) -> bytes:
+    """Return the sub-item with a UID as long as it says (PS3.7 Table D.3-9)."""
+    if len(content) < 4 or int.from_bytes(content[:2]) != len(content) - 4:
+        raise AssociateRequestInvalid
+    uid = _uid(content[2:-2])
+    return len(uid).to_bytes(2) + uid + content[-2:]
 
 
 def _split(items: bytes) -> Iterator[tuple[int, bytes]]:

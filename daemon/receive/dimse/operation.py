@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from daemon.receive.dimse.sop_classes import is_storage
 from daemon.records import Receiver
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from daemon.ports import Spool, SpoolFile
     from daemon.receive.dimse.negotiation import AcceptedContext
     from daemon.receive.dimse.settings import DimseSettings
@@ -72,22 +75,16 @@ class Operation:
         """Start a spool file with the file meta information, for a C-STORE that is not refused."""
         if self.refusal or self.command.field != CommandField.C_STORE:
             return
-        try:
+        with self._refusing_on_failure():
             self.file = spool.open(origin)
-        except SpoolFull:
-            self.refuse(Refusal.FULL)
-            return
-        except StoreUnavailable:
-            self.refuse(Refusal.BACK_END_AWAY)
-            return
-        self._write(
-            encode_file_meta(
-                self.command.sop_class_uid,
-                self.command.sop_instance_uid,
-                self.context.transfer_syntax,
-                origin.calling_ae,
+            self.file.write(
+                encode_file_meta(
+                    self.command.sop_class_uid,
+                    self.command.sop_instance_uid,
+                    self.context.transfer_syntax,
+                    origin.calling_ae,
+                )
             )
-        )
 
     def receive(self, data: memoryview) -> None:
         """Take a piece of the data set."""
@@ -97,19 +94,8 @@ class Operation:
         if self.max_bytes and self.received > self.max_bytes:
             self.refuse(Refusal.TOO_LARGE)
             return
-        self._write(data)
-
-    def _write(self, data: bytes | memoryview) -> None:
-        assert self.file is not None
-        try:
+        with self._refusing_on_failure():
             self.file.write(data)
-        except SpoolFull:
-            self.refuse(Refusal.FULL)
-        except StoreUnavailable:
-            self.refuse(Refusal.BACK_END_AWAY)
-        except Exception:  # our fault must not end the association
-            log.exception("instance_failed", receiver=Receiver.DIMSE)
-            self.refuse(Refusal.INTERNAL_ERROR)
 
     def end(self) -> None:
         """Note that the data set is complete."""
@@ -119,8 +105,14 @@ class Operation:
     async def commit(self) -> None:
         """Make the instance durable; `answer` is a success only after that."""
         assert self.file is not None
-        try:
+        with self._refusing_on_failure():
             await self.file.commit()
+        self.file = None
+
+    @contextmanager
+    def _refusing_on_failure(self) -> Iterator[None]:
+        try:
+            yield
         except SpoolFull:
             self.refuse(Refusal.FULL)
         except StoreUnavailable:
@@ -128,7 +120,6 @@ class Operation:
         except Exception:  # our fault must not end the association
             log.exception("instance_failed", receiver=Receiver.DIMSE)
             self.refuse(Refusal.INTERNAL_ERROR)
-        self.file = None
 
     def refuse(self, refusal: Refusal) -> None:
         """Give up the spool file, if any, and remember why."""
