@@ -78,6 +78,7 @@ _WORDS = {
         Action.CAP_AGE: "capped",
         Action.DOCUMENT: "document_replaced",
         Action.MARKER: "set",
+        Action.UNRECOGNISED: "dummied",
     }.get(action, action.name.lower())
     for action in Action
 }

@@ -8,7 +8,8 @@ of substring scans over a few kilobytes, so it costs little when nothing is foun
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from deid.text.charset import decode
@@ -81,7 +82,15 @@ def _tokens(raw: bytes, info_type: str, charset: str) -> frozenset[bytes]:
         tokens.add(lowered.encode("utf-8", "replace"))
         if not part.isascii():
             tokens.update(_encoded(part, raw))
-    return frozenset(token for token in tokens if token not in _HARMLESS)
+    harmless = common_terms() if info_type == "PERSON_NAME" else _HARMLESS
+    return frozenset(token for token in tokens if token not in harmless)
+
+
+@cache
+def common_terms() -> frozenset[bytes]:
+    """Return words that stand in headers everywhere; as part of somebody's name they prove nothing."""
+    words = (files("deid.tables") / "words.txt").read_text(encoding="utf-8").split()
+    return _HARMLESS | {word.encode() for word in words}
 
 
 def _is_name(part: str) -> bool:

@@ -53,6 +53,8 @@ class Action(IntEnum):
     """An attribute that we set ourselves; the original is dropped."""
     PHI_DROP = 21
     """As DROP, and the original is remembered as a known identifier."""
+    UNRECOGNISED = 23
+    """A required text that was not recognised: dummies in place of the values that are not."""
     REFUSE = 22
     """An element that cannot be here (group 0000 or 0002 inside a data set)."""
 

@@ -46,6 +46,8 @@ _PRIVATE_CREATOR: Final = int(Action.PRIVATE_CREATOR)
 _PRIVATE: Final = int(Action.PRIVATE)
 _PHI_DROP: Final = int(Action.PHI_DROP)
 _MARKER: Final = int(Action.MARKER)
+_DUMMY: Final = int(Action.DUMMY)
+_UNRECOGNISED: Final = int(Action.UNRECOGNISED)
 
 
 @dataclass(slots=True)
@@ -236,6 +238,8 @@ class Rewriter:
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
+                if kind == _DUMMY:
+                    kind, action = _UNRECOGNISED, (_DUMMY << FALLBACK_SHIFT)
             # From here on the element does not stay as it is.
             tag = key >> 16
             run = self._flush(run, pos, depth, out)
@@ -398,15 +402,15 @@ class Rewriter:
     def _emptied(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
         return b""
 
-    def _dummied(self, _fallback: int, _tag: int, vr: str, _raw: bytes) -> bytes:
-        return values.dummy(vr)
+    def _dummied(self, _fallback: int, _tag: int, vr: str, raw: bytes) -> bytes:
+        return values.dummy(vr, raw)
 
     def _pseudonymised(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
         return values.text(self.person.pseudonym)
 
     def _shifted(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
         moved = values.shift(vr, raw, self.person.shift_days)
-        return self._fall_back(fallback, vr) if moved is None else moved
+        return self._fall_back(fallback, vr, raw) if moved is None else moved
 
     def _aged(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes:
         return values.cap_age(raw) or b""
@@ -414,10 +418,23 @@ class Rewriter:
     def _document(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
         return values.blank_document(self.sop_class_uid)
 
-    def _fall_back(self, fallback: int, vr: str) -> bytes | None:
+    def _fall_back(self, fallback: int, vr: str, raw: bytes) -> bytes | None:
         if fallback == Action.DUMMY:
-            return values.dummy(vr)
+            return values.dummy(vr, raw)
         return b"" if fallback == Action.EMPTY else None
+
+    def _unrecognised(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+        """Return what becomes of a text that is not recognised: of several required values, only those."""
+        if fallback != Action.DUMMY or b"\\" not in raw or vr not in ("CS", "LO", "SH"):
+            return self._fall_back(fallback, vr, raw)
+        parts = decode(raw, self.charset).rstrip(" \x00").split("\\")
+        kept = [part if self._may_stay(tag, vr, part) else "REMOVED" for part in parts]
+        return values.even(encode("\\".join(kept), self.charset), b" ")
+
+    def _may_stay(self, tag: int, vr: str, text: str) -> bool:
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", text):
+            return False
+        return recognised(tag, vr, text)
 
     def _uids(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes:
         memo = self.plan.uids
@@ -454,18 +471,18 @@ class Rewriter:
     def _clean(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         cleaner = self.plan.text_cleaner
         if cleaner is None or vr not in _CLEANABLE:
-            return self._fall_back(fallback, vr)
+            return self._fall_back(fallback, vr, raw)
         if vr in ("DA", "DT"):
             moved = values.shift(vr, raw, self.person.shift_days)
-            return self._fall_back(fallback, vr) if moved is None else moved
+            return self._fall_back(fallback, vr, raw) if moved is None else moved
         if vr == "AS":
-            return values.cap_age(raw) or self._fall_back(fallback, vr)
+            return values.cap_age(raw) or self._fall_back(fallback, vr, raw)
         text = decode(raw, self.charset).rstrip(" \x00")
         cleaned = cleaner.clean(text, self.known_before, shift_days=self.person.shift_days).text
         if cleaned == text:
             return _UNCHANGED
         if not cleaned.strip():
-            return self._fall_back(fallback, vr)
+            return self._fall_back(fallback, vr, raw)
         return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
 
     def _judge(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> bool:
@@ -478,13 +495,13 @@ class Rewriter:
         if forbidden is None:
             return _UNCHANGED
         text = decode(raw, self.charset)
-        if kind == Action.CHECK and not recognised(tag, vr, text):
-            return self._fall_back(fallback, vr)
+        if kind == _CHECK and not recognised(tag, vr, text):
+            return self._unrecognised(fallback, tag, vr, raw)
         if not forbidden.occurs_in(raw, text):
             return _UNCHANGED
         self.residuals.append(self._where(tag))
-        if kind == Action.CHECK:
-            return self._fall_back(fallback, vr)
+        if kind == _CHECK:
+            return self._unrecognised(fallback, tag, vr, raw)
         return b""
 
     # ------------------------------------------------------------------ private elements
@@ -614,6 +631,7 @@ _HANDLERS: Final = {
     int(Action.CLEAN): Rewriter._clean,
     int(Action.CHARACTER_SET): Rewriter._character_set,
     int(Action.DOCUMENT): Rewriter._document,
+    int(Action.UNRECOGNISED): Rewriter._unrecognised,
 }
 _BINARY: Final = frozenset(
     {"AT", "FL", "FD", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SQ", "SS", "SV", "UL", "US", "UV"}

@@ -226,9 +226,11 @@ class Rules:
         if basic == _REFERENCED_IMAGES:
             return "U"
         codes = basic.split("/")
-        if len(codes) == 1:
-            return codes[0]
         types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
+        if len(codes) == 1:
+            # The table removes two attributes that presentation states require (PS3.3 C.11.10).
+            required = types is not None and not table.parent and types.get((0, tag)) == 1
+            return "D" if required and basic == "X" else basic
         if types is None:
             return codes[-1]
         strength = types.get((table.parent, tag), 3)
@@ -304,7 +306,7 @@ class Rules:
             return Action.RECURSE_DUMMY
         if actual == "UI":
             return Action.KEEP_REGISTERED_UID if tag in _CLASS_UIDS else Action.REPLACE_UID
-        if tag in _STRUCTURE:
+        if tag in _STRUCTURE or actual == "CS":
             return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
         if tag in _CODE_SEQUENCE_TAGS or actual not in ("AT", "US", "SS", "UL", "SL"):
             return Action.DUMMY

@@ -9,7 +9,7 @@ from typing import Final
 _DUMMY_TEXT: Final = b"REMOVED "
 _DUMMIES: Final[dict[str, bytes]] = {
     "AE": _DUMMY_TEXT, "AS": b"000Y", "CS": _DUMMY_TEXT, "DA": b"19000101", "DS": b"0 ",
-    "DT": b"19000101000000", "IS": b"0 ", "LO": _DUMMY_TEXT, "LT": _DUMMY_TEXT, "PN": b"REMOVED^",
+    "DT": b"19000101000000", "IS": b"1 ", "LO": _DUMMY_TEXT, "LT": _DUMMY_TEXT, "PN": b"REMOVED^",
     "SH": _DUMMY_TEXT, "ST": _DUMMY_TEXT, "TM": b"000000", "UC": _DUMMY_TEXT,
     "UR": b"urn:removed ", "UT": _DUMMY_TEXT, "OB": b"\x00\x00", "OW": b"\x00\x00", "UN": b"\x00\x00",
     "AT": bytes(4), "FL": bytes(4), "FD": bytes(8), "OD": bytes(8), "OF": bytes(4), "OL": bytes(4),
@@ -17,6 +17,7 @@ _DUMMIES: Final[dict[str, bytes]] = {
     "UV": bytes(8), "SQ": b"",
 }  # fmt: skip
 
+_BINARY_NUMBERS: Final = frozenset(("AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
 _DATE = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
 _DATE_TIME = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
 _TIME = re.compile(rb"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?\Z")
@@ -36,9 +37,19 @@ BLANK_CDA: Final = (
 )
 
 
-def dummy(vr: str) -> bytes:
-    """Return a value that is valid for the VR and says nothing."""
-    return _DUMMIES.get(vr, b"")
+def dummy(vr: str, original: bytes = b"") -> bytes:
+    """Return a value that is valid for the VR and says nothing.
+
+    Numbers keep their multiplicity, so that pairs stay pairs: binary ones become zeros of the original's
+    length, strings as many dummies as there were values.
+    """
+    if vr in _BINARY_NUMBERS:
+        return bytes(len(original) or len(_DUMMIES[vr]))
+    value = _DUMMIES.get(vr, b"")
+    if vr in ("DS", "IS"):
+        count = original.count(b"\\") + 1
+        return even(b"\\".join([value.strip()] * count), b" ")
+    return value
 
 
 def blank_document(sop_class_uid: str) -> bytes:

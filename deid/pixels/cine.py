@@ -1,0 +1,286 @@
+"""Text in multi-frame instances for the price of a few frames.
+
+The first frame is examined whole. Of each later frame only what is new is looked at: pixels that
+are brighter than everything so far at their place (a running maximum), or darker (a running
+minimum). Static text is found in the first frame, transient text when it appears, moving text at
+every place it visits. What is new is cut out in rectangles, many rectangles are laid side by side
+on one sheet, and the detector looks at the sheet.
+
+The running extremes fade slowly, so that text which appears late where anatomy was once as bright
+is new again. Where text has been found already nothing needs to be looked at again: a region is
+filled in every frame in which it is not flat (`is_flat`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from deid.pixels.geometry import Box
+from deid.pixels.ports import Picture, TextRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.ports import TextDetector
+
+_CELL = 16
+_SURROUND = 20
+_GUTTER = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """The figures that decide what is new.
+
+    Attributes
+    ----------
+    levels
+        A pixel is new when it passes the running extreme by more than this, in display levels
+        (0 to 255).
+    pixels
+        A cell of 16 x 16 is new when it holds at least this many new pixels.
+    fade
+        Display levels by which the running extremes move back towards the frame, per frame.
+    few_frames
+        Up to this many frames each frame is examined whole.
+    """
+
+    levels: int = 20
+    pixels: int = 10
+    fade: float = 0.5
+    few_frames: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRegion:
+    """A text region and the frame it was found in, counted from 0."""
+
+    frame: int
+    region: TextRegion
+
+
+def find_text(
+    pictures: Iterable[Picture],
+    detector: TextDetector,
+    *,
+    frames: int,
+    novelty: Novelty | None = None,
+    is_resolved: Callable[[TextRegion], bool] = lambda _: True,
+) -> list[FoundRegion]:
+    """Return the text regions of all frames.
+
+    Parameters
+    ----------
+    pictures
+        One per frame, in order; consumed one at a time.
+    frames
+        How many there are.
+    is_resolved
+        Whether the place of a region needs no further look (it will be filled); a region that is
+        kept may show something else in a later frame.
+    """
+    novelty = novelty or Novelty()
+    if frames <= novelty.few_frames:
+        return [
+            FoundRegion(number, region)
+            for number, picture in enumerate(pictures)
+            for region in detector.find([picture])[0]
+        ]
+    found: list[FoundRegion] = []
+    running: _RunningExtremes | None = None
+    sheet: _Sheet | None = None
+    for number, picture in enumerate(pictures):
+        if running is None or sheet is None:
+            found += [FoundRegion(number, region) for region in detector.find([picture])[0]]
+            running = _RunningExtremes(picture, novelty)
+            sheet = _Sheet(picture)
+            running.forget(entry.region.box for entry in found if is_resolved(entry.region))
+            continue
+        for box in running.new_boxes(picture):
+            for part in _parts(box, sheet.side):
+                if not sheet.place(number, part, picture):
+                    new = list(sheet.found(detector))
+                    found += new
+                    running.forget(entry.region.box for entry in new if is_resolved(entry.region))
+                    sheet.place(number, part, picture)
+    if sheet is not None:
+        found += sheet.found(detector)
+    return found
+
+
+def is_flat(picture: Picture, box: Box, *, levels: int = 12) -> bool:
+    """Whether a box shows nothing but (almost) one grey level, so that no text can be in it."""
+    area = picture.display[box.top : box.bottom, box.left : box.right]
+    if not area.size:
+        return True
+    flat = area.reshape(-1, 3)
+    low, high = np.percentile(flat, (0.5, 99.5), axis=0)
+    if float((high - low).max()) >= levels:
+        return False
+    # The local view is grey noise where nothing is; text outside the window has structure there.
+    contrast = picture.contrast[box.top : box.bottom, box.left : box.right]
+    return bool(np.ptp(flat, axis=0).max() < levels and contrast.std() < 45)
+
+
+class _RunningExtremes:
+    """The brightest and darkest that each pixel has been, less what has faded."""
+
+    def __init__(self, picture: Picture, novelty: Novelty) -> None:
+        self._novelty = novelty
+        high, low = _extremes(picture)
+        self._high = high.astype(np.float32)
+        self._low = low.astype(np.float32)
+        self._resolved = np.zeros(self._high.shape, np.bool_)
+
+    def forget(self, boxes: Iterable[Box]) -> None:
+        """Look no more at places that will be filled."""
+        rows, columns = self._resolved.shape
+        for box in boxes:
+            inside = box.grown(1).clipped(rows, columns)
+            if inside is not None:
+                self._resolved[inside.top : inside.bottom, inside.left : inside.right] = True
+
+    def new_boxes(self, picture: Picture) -> list[Box]:
+        """Return the boxes of what is new in this frame, and remember it."""
+        high, low = _extremes(picture)
+        margin = self._novelty.levels
+        is_new = (high > self._high + margin) | (low < self._low - margin)
+        fade = np.float32(self._novelty.fade)
+        self._high = np.maximum(self._high - fade, high)
+        self._low = np.minimum(self._low + fade, low)
+        is_new &= ~self._resolved
+        return _boxes_of(is_new, self._novelty.pixels)
+
+
+def _extremes(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    return picture.display.max(axis=2), picture.display.min(axis=2)
+
+
+def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
+    rows, columns = is_new.shape
+    padded = np.zeros((-(-rows // _CELL) * _CELL, -(-columns // _CELL) * _CELL), np.uint8)
+    padded[:rows, :columns] = is_new
+    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL)
+    busy = (cells.sum(axis=(1, 3), dtype=np.int32) >= pixels).astype(np.uint8)
+    if not busy.any():
+        return []
+    joined = cv2.dilate(busy, np.ones((1, 3), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    boxes = []
+    for left, top, width, height, _ in stats[1:count].tolist():
+        cell_box = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
+        inside = cell_box.grown(_SURROUND).clipped(rows, columns)
+        if inside is not None:
+            boxes.append(inside)
+    return _merged(boxes)
+
+
+def _merged(boxes: list[Box]) -> list[Box]:
+    merged: list[Box] = []
+    for box in sorted(boxes, key=lambda found: (found.top, found.left)):
+        wide = box
+        while True:
+            touching = [other for other in merged if other.overlap(wide)]
+            if not touching:
+                break
+            for other in touching:
+                merged.remove(other)
+                wide = wide.joined(other)
+        merged.append(wide)
+    return merged
+
+
+def _parts(box: Box, side: int) -> Iterator[Box]:
+    """Cut a box that is larger than a sheet into overlapping parts."""
+    for top in _starts(box.top, box.height, side):
+        for left in _starts(box.left, box.width, side):
+            yield Box(left, top, min(side, box.width), min(side, box.height))
+
+
+def _starts(start: int, length: int, side: int) -> list[int]:
+    if length <= side:
+        return [start]
+    count = -(-(length - 96) // (side - 96))
+    return [start + round(at * (length - side) / (count - 1)) for at in range(count)]
+
+
+class _Sheet:
+    """Rectangles cut from frames, laid out in shelves on one square picture."""
+
+    def __init__(self, first: Picture) -> None:
+        longest = max(first.display.shape[:2])
+        # Small frames are enlarged by the detector; their sheets must be small too.
+        self.side = 640 if longest < 700 else 960
+        self._entries: list[tuple[int, Box, int, int]] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._display = np.zeros((self.side, self.side, 3), np.uint8)
+        self._contrast = np.full((self.side, self.side), 127, np.uint8)
+        self._entries = []
+        self._left = self._top = self._shelf = 0
+
+    def place(self, frame: int, box: Box, picture: Picture) -> bool:
+        """Copy the box of a frame onto the sheet; False when there is no room."""
+        left, top, shelf = self._left, self._top, self._shelf
+        if left + box.width > self.side:
+            left, top, shelf = 0, top + shelf + _GUTTER, 0
+        if top + box.height > self.side:
+            return False
+        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+        self._display[top : top + box.height, left : left + box.width] = picture.display[
+            rows, columns
+        ]
+        self._contrast[top : top + box.height, left : left + box.width] = picture.contrast[
+            rows, columns
+        ]
+        self._entries.append((frame, box, left, top))
+        self._left, self._top = left + box.width + _GUTTER, top
+        self._shelf = max(shelf, box.height)
+        return True
+
+    def found(self, detector: TextDetector) -> Iterator[FoundRegion]:
+        """Examine the sheet, then clear it."""
+        entries = self._entries
+        if not entries:
+            return
+        used_rows = max(top + box.height for _, box, _, top in entries)
+        used_columns = max(left + box.width for _, box, left, _ in entries)
+        sheet = Picture(
+            np.ascontiguousarray(self._display[:used_rows, :used_columns]),
+            np.ascontiguousarray(self._contrast[:used_rows, :used_columns]),
+        )
+        regions = detector.find([sheet])[0]
+        self._clear()
+        for region in regions:
+            yield from _moved_back(region, entries)
+
+
+def _moved_back(
+    region: TextRegion, entries: Iterable[tuple[int, Box, int, int]]
+) -> Iterator[FoundRegion]:
+    for frame, box, left, top in entries:
+        placed = Box(left, top, box.width, box.height)
+        shared = region.box.overlap(placed)
+        if shared * 4 < region.box.area:
+            continue
+        # Only the part inside this entry: what is beyond belongs to a neighbour on the sheet.
+        inside = Box(
+            region.box.left - left, region.box.top - top, region.box.width, region.box.height
+        ).clipped(box.height, box.width)
+        if inside is not None:
+            moved = TextRegion(
+                inside.moved(box.left, box.top),
+                region.confidence,
+                region.text,
+                region.legibility,
+            )
+            yield FoundRegion(frame, moved)
+
+

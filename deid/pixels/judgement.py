@@ -1,0 +1,326 @@
+"""Is a text that was read from the pixels identifying?
+
+In order: what is known of the person (fuzzily, as OCR confuses O and 0, I and 1, S and 5, B and 8),
+patterns by infoType and by the site, a pluggable judge, and at last the vocabulary of what may stay:
+laterality, orientation, measurements, machine settings. A text that could not be read with
+confidence, or holds words outside that vocabulary, is treated as identifying.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rapidfuzz.distance import OSA
+
+from deid.errors import ConfigurationInvalid
+from deid.pixels.vocabulary import UNITS, WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from deid.identifiers import KnownIdentifier
+    from deid.pixels.ports import TextJudge, TextRegion
+
+#: The Healthcare API's default infoTypes for DICOM, with ours for record numbers.
+DEFAULT_INFO_TYPES = frozenset(
+    {
+        "ACCESSION",
+        "AGE",
+        "CREDIT_CARD_NUMBER",
+        "DATE",
+        "DATE_OF_BIRTH",
+        "DICOM_UID",
+        "EMAIL_ADDRESS",
+        "GENERIC_ID",
+        "IP_ADDRESS",
+        "LOCATION",
+        "MAC_ADDRESS",
+        "MEDICAL_RECORD_NUMBER",
+        "ORGANIZATION_NAME",
+        "PASSPORT",
+        "PERSON_NAME",
+        "PHONE_NUMBER",
+        "STREET_ADDRESS",
+        "SWIFT_CODE",
+        "US_DRIVERS_LICENSE_NUMBER",
+        "US_INDIVIDUAL_TAXPAYER_IDENTIFICATION_NUMBER",
+        "US_SOCIAL_SECURITY_NUMBER",
+        "US_VEHICLE_IDENTIFICATION_NUMBER",
+    }
+)
+
+_MONTHS = (
+    r"(?:JAN|FEB|MAR|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ)[A-Z]*"
+)
+
+#: infoType -> pattern, searched in the upper-case text.
+PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "EMAIL_ADDRESS": re.compile(r"[\w.+-]+\s?@\s?[\w-]+\.[\w.]+"),
+    "URL": re.compile(r"\b(?:HTTPS?:|WWW\.)\S+"),
+    "MAC_ADDRESS": re.compile(r"\b[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5}\b"),
+    "IP_ADDRESS": re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
+    "DICOM_UID": re.compile(r"(?<![\d.])[12](?:\.\d+){5,}"),
+    "US_SOCIAL_SECURITY_NUMBER": re.compile(r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
+    "PHONE_NUMBER": re.compile(
+        r"(?:\b(?:TEL|PHONE|PH|FAX|MOBILE?)\b[.: ]*[+\d(])"
+        r"|(?:\+\d[\d ()/.-]{7,})"
+        r"|(?:\(\d{3}\)\s?\d{3}[- .]?\d{4})"
+        r"|(?:(?<!\d)\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d))"
+        r"|(?:(?<!\d)\d{3}[-.]\d{4}(?!\d))"
+    ),
+    "DATE_OF_BIRTH": re.compile(r"\b(?:D\.?[O0]\.?B|B[O0]RN|BIRTH|GEB(?:\.|DAT)?|NAC)\b"),
+    "DATE": re.compile(
+        r"(?<!\d)(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
+        r"|(?<!\d)\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d)(?!\d)"
+        rf"|(?<!\d)\d{{1,2}}[-/. ]*{_MONTHS}[-/., ]*\d{{2,4}}"
+        rf"|\b{_MONTHS}[-/., ]*\d{{1,2}}(?:ST|ND|RD|TH)?[-/., ]+\d{{2,4}}"
+        r"|\bD[A4]TE\s*[:=]"
+    ),
+    "AGE": re.compile(
+        r"(?<![\d.])0?\d{1,3}\s?(?:Y(?:RS?|EARS?)?|YO|Y/O|JAHRE?)\b(?!\s*[:=])"
+        r"|(?<!\d)\d{3}[YMWD]\b|\bAGE\s*[:=]?\s*\d"
+    ),
+    "MEDICAL_RECORD_NUMBER": re.compile(
+        r"\b(?:MRN|M\.?R\.?N|PID|P\.?ID|PAT(?:IENT)?\s*[-.]?\s*(?:ID|N[O0R]|#)"
+        r"|(?:UNIT|HOSP|HOSPITAL|RECORD)\s*(?:N[O0]|#)|NHS|CHI|SSN|[I1]D)\b\.?\s*[:#=]?\s*\S*\d"
+    ),
+    "ACCESSION": re.compile(r"\bACC(?:ESS(?:ION)?|N)?\b\.?\s*(?:N[O0]\.?|NUM(?:BER)?|#)?\s*[:#=]?\s*\S*\d"),
+    "PERSON_NAME": re.compile(
+        r"\^"
+        r"|\b(?:PATIENT|PAT|PT|NAME|NOM|NOMBRE|OPERATOR|OPER|TECH(?:NOLOGIST)?|PHYSICIAN|REF(?:ERRING)?"
+        r"|PERF(?:ORMED)?|READ(?:ING)?|SONOGRAPHER|USER)\b\.?\s*(?:NAME|BY|PHYS(?:ICIAN)?|DR)?\s*[:=]\s*[^\W\d]"
+        r"|\b(?:DR|MR|MRS|MS|PROF|HERR|FRAU)\b[. ]+[^\W\d]{2,}"
+    ),
+    "STREET_ADDRESS": re.compile(
+        r"\b\d+\s+[A-Z]+\s+(?:ST|STREET|AVE|AVENUE|RD|ROAD|BLVD|LN|LANE|DRIVE|WAY)\b"
+        r"|\b[A-Z]+(?:STRASSE|STR\.|WEG|PLATZ)\s*\d+"
+    ),
+    "LOCATION": re.compile(
+        r"H[O0]SP[I1L]T|CL[I1]N[I1]C|KL[I1]N[I1]K|\bUNIVERSIT|\bMEDICAL CENT|\bHEALTH\s?CARE|\bINFIRMARY"
+        r"|\bINSTITUT|\bRADIOLOGY\b|\bIMAGING CENT|\bKRANKENHAUS|\bH[O0]PITAL|\bMED\s?CTR"
+    ),
+    "GENERIC_ID": re.compile(r"(?<![\d.,:])\d{6,}(?![\d.,])|\b(?=[A-Z-]*\d)[A-Z]{1,4}-?\d{5,}\b"),
+}
+
+#: Letters and digits that recognisers take for one another, folded to one of them.
+_CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
+
+_TOKEN = re.compile(r"[^\W_]+")
+_NUMBER_AND_UNIT = re.compile(
+    r"[<>~=+\-±]*\d+(?:[.,:/x×*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
+)
+
+#: Words in the names of institutions that tell nothing about which one it is.
+_COMMON_NAME_WORDS = frozenset(
+    "HOSPITAL CLINIC CENTER CENTRE MEDICAL GENERAL UNIVERSITY INSTITUTE RADIOLOGY IMAGING HEALTH CARE"
+    " DEPARTMENT THE AND FOR ROOM WARD UNIT SAINT STREET ROAD AVENUE NORTH SOUTH EAST WEST NONE"
+    " UNKNOWN ANONYMOUS".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRegex:
+    """A site's pattern; `group_indexes` say which groups must have matched (none: the whole)."""
+
+    pattern: str
+    group_indexes: tuple[int, ...] = ()
+
+
+class Judgement:
+    """Decides by one configuration whether a text may stay.
+
+    Parameters
+    ----------
+    info_types
+        Those that are looked for; known identifiers of other types are not.
+    custom_regexes
+        As the Healthcare API's ``customRegexes``; searched in the text as it was read.
+    judge
+        Asked after our own patterns; its answer counts when it is in `info_types`.
+    legible
+        Readings below this are "unreadable".
+
+    Raises
+    ------
+    ConfigurationInvalid
+        If a custom pattern does not compile or a group does not exist.
+    """
+
+    def __init__(
+        self,
+        info_types: Collection[str] = DEFAULT_INFO_TYPES,
+        *,
+        custom_regexes: Sequence[CustomRegex] = (),
+        judge: TextJudge | None = None,
+        legible: float = 0.8,
+    ) -> None:
+        self._info_types = frozenset(info_types)
+        self._judge = judge
+        self._legible = legible
+        self._custom = [_compiled(custom) for custom in custom_regexes]
+
+    def why(self, region: TextRegion, known: KnownTexts) -> str | None:
+        """Return why a region must be filled (as in `PixelRegion.why`), None when it may stay."""
+        text = region.text.strip()
+        upper = _plain(text)
+        if known.match(upper):
+            return "known_identifier"
+        for pattern, groups in self._custom:
+            found = pattern.search(text)
+            if found and (not groups or any(found.group(index) for index in groups)):
+                return "info_type:CUSTOM_REGEX"
+        for info_type, infotype_pattern in PATTERNS.items():
+            if info_type in self._info_types and infotype_pattern.search(upper):
+                return f"info_type:{info_type}"
+        if self._judge is not None:
+            judged = self._judge(text, known.identifiers)
+            if judged is not None and judged in self._info_types:
+                return f"info_type:{judged}"
+        if region.legibility < self._legible or not is_harmless(upper):
+            return "unreadable"
+        return None
+
+    def knowing(self, identifiers: Sequence[KnownIdentifier]) -> KnownTexts:
+        """Prepare one instance's known identifiers, those of the wanted infoTypes."""
+        return KnownTexts(
+            [entry for entry in identifiers if entry.info_type in self._info_types]
+        )
+
+
+class KnownTexts:
+    """Known identifiers in the forms in which they are burned in."""
+
+    def __init__(self, identifiers: Sequence[KnownIdentifier]) -> None:
+        self.identifiers = identifiers
+        self._words: set[str] = set()
+        self._codes: set[str] = set()
+        for identifier in identifiers:
+            self._add(identifier)
+
+    def __repr__(self) -> str:
+        return f"KnownTexts({len(self.identifiers)} identifiers)"
+
+    def match(self, upper: str) -> bool:
+        """Whether an upper-case text shows one of them, fuzzily."""
+        tokens = [_folded(token) for token in _TOKEN.findall(upper)]
+        compact = "".join(tokens)
+        return (
+            any(_is_like(word, token) for word in self._words for token in tokens)
+            or any(len(word) >= 5 and _contains(compact, word) for word in self._words)
+            or any(_contains(compact, code) for code in self._codes)
+        )
+
+    def _add(self, identifier: KnownIdentifier) -> None:
+        plain = _plain(identifier.value)
+        digits = re.sub(r"\D", "", plain)
+        kind = identifier.info_type
+        if kind in {"DATE", "DATE_OF_BIRTH"} and len(digits) >= 8:
+            self._codes |= set(_dates(digits[:8]))
+        elif kind == "AGE":
+            if digits:
+                self._words.add(_folded(f"{int(digits)}Y"))
+                self._words.add(_folded(plain))
+        elif kind in {"PERSON_NAME", "LOCATION", "ORGANIZATION_NAME", "STREET_ADDRESS"}:
+            tokens = [token for token in _TOKEN.findall(plain) if token not in _COMMON_NAME_WORDS]
+            least = 2 if kind == "PERSON_NAME" else 4
+            self._words |= {_folded(token) for token in tokens if len(token) >= least}
+            compact = "".join(_folded(token) for token in _TOKEN.findall(plain))
+            if len(compact) >= 6:
+                self._codes.add(compact)
+        else:
+            compact = "".join(_folded(token) for token in _TOKEN.findall(plain))
+            if len(compact) >= 4:
+                self._codes.add(compact)
+            elif len(compact) >= 2:
+                self._words.add(compact)
+
+
+def is_harmless(upper: str) -> bool:
+    """Whether every word is one that may stay: a number, a unit, or of the vocabulary."""
+    rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
+    tokens = re.findall(r"[^\W\d_]+", rest)
+    return all(_is_word(token) for token in tokens)
+
+
+def _without_known_unit(match: re.Match[str]) -> str:
+    unit = match.group("unit")
+    return " " if not unit or unit in UNITS or _is_word(unit) else f" {unit} "
+
+
+def _is_word(token: str) -> bool:
+    if len(token) == 1 or token in WORDS or token in UNITS:
+        return True
+    folded = _folded(token)
+    if folded in _FOLDED_WORDS:
+        return True
+    return len(token) >= 5 and any(
+        OSA.distance(folded, word, score_cutoff=1) <= 1
+        for word in _FOLDED_BY_LENGTH.get(len(folded), ())
+    )
+
+
+def _is_like(known: str, token: str) -> bool:
+    """Equal, or differing as much as OCR errors make likely for that length."""
+    if known == token:
+        return True
+    allowed = 0 if len(known) < 4 else 1 if len(known) < 7 else 2
+    return bool(allowed) and OSA.distance(known, token, score_cutoff=allowed) <= allowed
+
+
+def _contains(text: str, code: str) -> bool:
+    """Whether a window of the text is the code with few errors."""
+    size = len(code)
+    if code in text:
+        return True
+    allowed = 0 if size < 5 else 1 if size < 10 else 2
+    if not allowed or len(text) < size - allowed:
+        return False
+    return any(
+        OSA.distance(code, text[start : start + size], score_cutoff=allowed) <= allowed
+        for start in range(max(len(text) - size, 0) + 1)
+    )
+
+
+def _dates(digits: str) -> Iterable[str]:
+    year, month, day = digits[:4], digits[4:6], digits[6:8]
+    short = year[2:]
+    for parts in (
+        (year, month, day),
+        (day, month, year),
+        (month, day, year),
+        (short, month, day),
+        (day, month, short),
+        (month, day, short),
+    ):
+        yield _folded("".join(parts))
+
+
+def _plain(text: str) -> str:
+    """Return upper case without accents."""
+    decomposed = unicodedata.normalize("NFKD", text.upper())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def _folded(text: str) -> str:
+    return text.translate(_CONFUSED)
+
+
+def _compiled(custom: CustomRegex) -> tuple[re.Pattern[str], tuple[int, ...]]:
+    try:
+        pattern = re.compile(custom.pattern, re.IGNORECASE)
+    except re.error as error:
+        raise ConfigurationInvalid(["customRegexes: a pattern does not compile"]) from error
+    if any(not 0 <= index <= pattern.groups for index in custom.group_indexes):
+        raise ConfigurationInvalid(["customRegexes: groupIndexes names a group that is not there"])
+    return pattern, custom.group_indexes
+
+
+_FOLDED_WORDS = frozenset(_folded(word) for word in WORDS)
+_FOLDED_BY_LENGTH: dict[int, list[str]] = {}
+for _word in _FOLDED_WORDS:
+    for _length in (len(_word) - 1, len(_word), len(_word) + 1):
+        if len(_word) >= 5:
+            _FOLDED_BY_LENGTH.setdefault(_length, []).append(_word)
