@@ -22,6 +22,7 @@ from typing import Any
 
 _PREFIX = struct.Struct(">BHI")
 _FIELD_BYTES = 8
+_MAX_FIELDS = 64
 MAX_FRAME_BYTES = 512 * 1024 * 1024
 
 
@@ -36,6 +37,9 @@ class Kind(IntEnum):
         5  # from the worker: the callable (or the start) raised; the type and a trace, no values
     )
     MEMORY = 6  # from the worker: the job needs more memory than there is
+
+
+_KINDS = frozenset(Kind)
 
 
 class FrameError(Exception):
@@ -103,6 +107,8 @@ class Decoder:
     def _next(self) -> Frame | None:
         buffer = self._buffer
         kind, count, document_bytes = _PREFIX.unpack_from(buffer)
+        if kind not in _KINDS or count > _MAX_FIELDS:
+            raise FrameError("not a frame")
         start = _PREFIX.size + count * _FIELD_BYTES
         if len(buffer) < start:
             self._needed = start
@@ -123,7 +129,6 @@ class Decoder:
 def _frame(kind: int, body: bytes, document_bytes: int, lengths: tuple[int, ...]) -> Frame:
     try:
         header = json.loads(body[:document_bytes])
-        meaning = Kind(kind)
     except (ValueError, RecursionError) as error:
         raise FrameError("not a frame") from error
     if not isinstance(header, dict):
@@ -133,4 +138,4 @@ def _frame(kind: int, body: bytes, document_bytes: int, lengths: tuple[int, ...]
     for length in lengths:
         fields.append(body[offset : offset + length])
         offset += length
-    return Frame(meaning, Message(header, tuple(fields)))
+    return Frame(Kind(kind), Message(header, tuple(fields)))

@@ -114,7 +114,8 @@ class Worker(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether it takes jobs."""
-        return self._is_connected and not self.is_retiring and self._cause is None
+        is_ready = self._ready.done() and not self._ready.cancelled()
+        return is_ready and self._is_connected and not self.is_retiring and self._cause is None
 
     @property
     def death(self) -> WorkerKilled:
@@ -202,6 +203,7 @@ class Worker(asyncio.Protocol):
         match frame.kind:
             case Kind.READY if not self._ready.done():
                 self._ready.set_result(None)
+                self._on_change(self)
             case Kind.RAISED if not self._ready.done():
                 self._ready.set_exception(WorkerStartFailed(str(frame.message.header["trace"])))
             case Kind.MEMORY if not self._ready.done():

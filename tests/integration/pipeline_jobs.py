@@ -1,0 +1,233 @@
+"""Jobs that worker processes run in the tests of the pool: the well-behaved and the others."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.pipeline.frames import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+VALUE = "DOE^JANE^19610203"
+"""What no message, trace or log may repeat."""
+
+
+def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    """Return the handler; it looks up what to do by the job's ``do``."""
+    kept: list[bytearray] = []
+
+    def handle(job: Message) -> Message:
+        header = job.header
+        if "mark" in header:
+            with Path(header["mark"]).open("a", encoding="ascii") as marks:
+                marks.write(f"{header['n']}\n")
+        return DEEDS[header["do"]](job, document, secret, kept)
+
+    return handle
+
+
+def start_raising(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    raise ValueError(VALUE)
+
+
+def start_hanging(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    time.sleep(3600)
+    raise AssertionError
+
+
+def start_dying(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    os._exit(7)
+
+
+def start_greedy(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    bytearray(1 << 40)
+    raise AssertionError
+
+
+def start_once(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    """Start well the first `count` times; after that fail until the file ``allow`` exists."""
+    started = Path(document["started"])
+    with started.open("a", encoding="ascii") as marks:
+        marks.write("x")
+    if started.stat().st_size > document["count"] and not Path(document["allow"]).exists():
+        raise RuntimeError(VALUE)
+    return start(document, secret)
+
+
+def _echo(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    return Message({"n": job.header.get("n"), "pid": os.getpid()}, job.fields)
+
+
+def _known(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    return Message({"document": dict(document), "environment": dict(os.environ)}, (secret,))
+
+
+def _limits(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    names = ("RLIMIT_DATA", "RLIMIT_CORE", "RLIMIT_NOFILE", "RLIMIT_CPU")
+    found = {name: resource.getrlimit(getattr(resource, name))[0] for name in names}
+    return Message(
+        {
+            **found,
+            "nice": os.nice(0),
+            "oom": int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii")),
+            "session": os.getsid(0),
+            "stdin_is_socket": stat.S_ISSOCK(os.fstat(0).st_mode),
+        }
+    )
+
+
+def _hang(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    while True:
+        time.sleep(3600)
+
+
+def _hang_with_program(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    with subprocess.Popen(["sleep", "3600"]) as child:
+        Path(job.header["pid_file"]).write_text(str(child.pid), encoding="ascii")
+        return _hang(job, document, secret, kept)
+
+
+def _eat(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    meal = []
+    while True:
+        meal.append(bytearray(os.urandom(16)) * (1 << 20))
+
+
+def _keep(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    kept.append(bytearray(b"x") * job.header["bytes"])
+    return _echo(job, document, secret, kept)
+
+
+def _segfault(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    ctypes.string_at(0)
+    raise AssertionError
+
+
+def _exit(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    os._exit(3)
+
+
+def _sys_exit(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    sys.exit(VALUE)
+
+
+def _spent(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    os.kill(os.getpid(), signal.SIGXCPU)
+    return _hang(job, document, secret, kept)
+
+
+def _raise(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    try:
+        return document[VALUE]  # type: ignore[no-any-return]
+    except KeyError as error:
+        raise ValueError(f"invalid name {VALUE}") from error
+
+
+def _nothing(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    return None  # type: ignore[return-value]
+
+
+def _list(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    return Message([1, 2, 3])  # type: ignore[arg-type]
+
+
+def _noise(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    os.write(_socket(), b"\xff" * 4096)
+    return _hang(job, document, secret, kept)
+
+
+def _enormous(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    os.write(_socket(), struct.pack(">BHIQ", 4, 1, 2, 1 << 50))
+    return _hang(job, document, secret, kept)
+
+
+def _twice(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    body = b'{"tired":false,"body":{}}'
+    os.write(_socket(), struct.pack(">BHI", 4, 0, len(body)) + body)
+    return Message({})
+
+
+def _socket() -> int:
+    return next(fd for fd in range(3, 64) if _is_socket(fd))
+
+
+def _is_socket(fd: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+def _print(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    print(VALUE, flush=True)
+    print(VALUE, file=sys.stderr, flush=True)
+    return Message({})
+
+
+DEEDS: dict[str, Callable[..., Message]] = {
+    "echo": _echo,
+    "known": _known,
+    "limits": _limits,
+    "hang": _hang,
+    "hang_with_program": _hang_with_program,
+    "eat": _eat,
+    "keep": _keep,
+    "segfault": _segfault,
+    "exit": _exit,
+    "sys_exit": _sys_exit,
+    "spent": _spent,
+    "raise": _raise,
+    "nothing": _nothing,
+    "list": _list,
+    "noise": _noise,
+    "enormous": _enormous,
+    "twice": _twice,
+    "print": _print,
+}

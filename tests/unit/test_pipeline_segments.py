@@ -1,0 +1,90 @@
+"""Writing new bytes and spans of the source."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.pipeline.segments import write_segments
+from deid.segments import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from deid.segments import Segment
+
+SOURCE = random.Random(7).randbytes(3_000_000)
+
+
+def written(path: Path, segments: Iterable[Segment]) -> tuple[int, bytes]:
+    source, out = path / "source", path / "out"
+    source.write_bytes(SOURCE)
+    with source.open("rb") as file_in, out.open("wb") as file_out:
+        count = write_segments(file_out.fileno(), file_in.fileno(), segments)
+        assert file_in.tell() == 0
+    return count, out.read_bytes()
+
+
+def expected(segments: Iterable[Segment]) -> bytes:
+    return b"".join(
+        SOURCE[each.start : each.stop] if isinstance(each, Span) else each for each in segments
+    )
+
+
+@pytest.mark.parametrize(
+    "segments",
+    [
+        [],
+        [b""],
+        [b"head", Span(0, 0), b"tail"],
+        [b"head", Span(10, 20), b"", Span(100, 3_000_000), b"tail"],
+        [Span(0, 3_000_000)],
+        [Span(2_000_000, 2_100_000), Span(0, 100_000), Span(5, 6)],
+        [b"x" * 3_000_000, Span(7, 9)],
+        [piece for n in range(2000) for piece in (b"%d" % n, Span(n, n + 300))],
+    ],
+    ids=["none", "empty", "empty span", "mixed", "whole", "not in order", "large", "many"],
+)
+def test_segments_are_written_in_order(tmp_path: Path, segments: list[Segment]) -> None:
+    count, data = written(tmp_path, segments)
+    assert data == expected(segments)
+    assert count == len(data)
+
+
+@pytest.mark.parametrize("span", [Span(2_999_990, 3_000_010), Span(2_000_000, 4_000_000)])
+def test_a_span_past_the_end_is_refused(tmp_path: Path, span: Span) -> None:
+    with pytest.raises(EOFError):
+        written(tmp_path, [span])
+
+
+@pytest.mark.parametrize("code", [errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_the_kernel_cannot_copy_between_files_it_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_args: object, **_named: object) -> int:
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    segments: list[Segment] = [b"head", Span(0, 1_000_000), b"tail"]
+    assert written(tmp_path, segments)[1] == expected(segments)
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = os.writev
+    monkeypatch.setattr(os, "writev", lambda fd, pieces: whole(fd, [b"".join(pieces)[:3]]))
+    segments: list[Segment] = [b"abc", b"defgh", Span(0, 50)]
+    assert written(tmp_path, segments)[1] == expected(segments)
+
+
+def test_a_full_disk_is_the_callers_to_hear_of(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(SOURCE)
+    with source.open("rb") as file_in, open("/dev/full", "wb") as full:  # noqa: PTH123
+        with pytest.raises(OSError, match="No space") as raised:
+            write_segments(full.fileno(), file_in.fileno(), [b"x" * 10])
+        assert raised.value.errno == errno.ENOSPC
