@@ -33,7 +33,9 @@ ALLOWED: dict[str, str] = {
     "level": "debug, info, warning, error or critical",
     "timestamp": "UTC, ISO 8601",
     "trace": "types of an exception and of its causes, and where in the code; never their text",
-    "place": "where in the code a library wrote its message",
+    "error": "type of an exception, without its text",
+    "errno": "error code of the operating system",
+    "place": "where in the code",
     "logger": "name of the library's logger, on library_message",
     "withheld": "how many keys were dropped because they are not on this list",
     # Whom and what it is about.
@@ -41,9 +43,12 @@ ALLOWED: dict[str, str] = {
     "calling_ae": "AE title of the sender",
     "called_ae": "AE title that the sender asked for",
     "peer": "network address of the sender, or the watched folder as configured",
+    "folder": "watched folder as configured",
     "port": "TCP port",
     "address": "address that a listener is bound to",
     "receipt": "our own identifier of a received instance",
+    "id": "our own identifier of a file that was taken or put aside",
+    "archive": "our own identifier of an archive that was taken",
     "deidentifier": "name of the deidentifier",
     "route": "name or number of the route",
     "store": "source or deid",
@@ -63,6 +68,7 @@ ALLOWED: dict[str, str] = {
     "exit_code": "exit code of a worker or of the service",
     "signal": "name of a signal",
     "action": "what was asked for or decided",
+    "moved": "whether a refused file was put aside",
     # How much and how long.
     "count": "how many",
     "limit": "how many are allowed",
@@ -70,14 +76,10 @@ ALLOWED: dict[str, str] = {
     "size": "bytes",
     "free": "bytes",
     "duration_s": "seconds",
-    "seconds": "seconds something took",
-    "retry_s": "seconds until the next attempt",
     "delay_s": "seconds",
     "age_s": "seconds",
     "frames": "how many frames",
     "workers": "how many worker processes",
-    "jobs": "how many jobs wait or run",
-    "served": "how many jobs a worker did",
     "associations": "how many associations are open",
 }
 
@@ -119,7 +121,7 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
     )
     _route_libraries(threshold)
     sys.excepthook = uncaught
-    threading.excepthook = _uncaught_in_thread
+    threading.excepthook = thread_crashed
     sys.unraisablehook = _unraisable
 
 
@@ -231,7 +233,8 @@ def uncaught(
     structlog.get_logger().critical("process_crashed", exc_info=error)
 
 
-def _uncaught_in_thread(failure: threading.ExceptHookArgs) -> None:
+def thread_crashed(failure: threading.ExceptHookArgs) -> None:
+    """Log an exception that ended a thread (`threading.excepthook`), without its text."""
     if failure.exc_value is not None:
         structlog.get_logger().critical("thread_crashed", exc_info=failure.exc_value)
 

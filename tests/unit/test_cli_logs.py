@@ -1,0 +1,222 @@
+"""No identifying value gets into the log, whoever logs it and however it fails."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import logging
+import re
+import sys
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from daemon import logs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(logs.__file__).parents[1]
+CANARY = "ZQXPHI^CANARY"
+METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Set up logging as the service does, and put it back afterwards."""
+    root = logging.getLogger()
+    before = (
+        root.handlers[:],
+        root.level,
+        sys.excepthook,
+        threading.excepthook,
+        sys.unraisablehook,
+    )
+    written = io.StringIO()
+    logs.configure("debug", "json", written)
+    try:
+        yield written
+    finally:
+        structlog.reset_defaults()
+        logging.captureWarnings(capture=False)
+        root.handlers[:] = before[0]
+        root.setLevel(before[1])
+        sys.excepthook, threading.excepthook, sys.unraisablehook = before[2:]
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def fail() -> None:
+    patient = CANARY
+    raise ValueError(f"invalid date in {patient}")
+
+
+def test_an_event_and_its_allowed_keys_are_written(stream: io.StringIO) -> None:
+    structlog.get_logger().info("instance_stored", count=3, receiver="dimse")
+    (line,) = lines(stream)
+    assert line["event"] == "instance_stored"
+    assert (line["count"], line["receiver"], line["level"]) == (3, "dimse", "info")
+
+
+def test_a_key_that_is_not_on_the_list_is_dropped_and_counted(stream: io.StringIO) -> None:
+    before = logs.Withheld.keys
+    structlog.get_logger().info("instance_stored", patient_name=CANARY, dataset={"a": CANARY})
+    assert CANARY not in stream.getvalue()
+    assert lines(stream)[0]["withheld"] == 2
+    assert logs.Withheld.keys == before + 2
+
+
+def test_a_sentence_is_not_an_event(stream: io.StringIO) -> None:
+    structlog.get_logger().info(f"Stored {CANARY}")
+    structlog.get_logger().info("stored %s", CANARY)
+    assert CANARY not in stream.getvalue()
+    assert [line["event"] for line in lines(stream)] == ["event_withheld"] * 2
+
+
+def test_an_object_is_told_by_its_type(stream: io.StringIO) -> None:
+    structlog.get_logger().info("instance_stored", reason={"why": CANARY}, where=[{CANARY}])
+    assert CANARY not in stream.getvalue()
+    assert lines(stream)[0]["reason"] == "dict"
+
+
+def test_an_exception_is_told_by_type_and_place(stream: io.StringIO) -> None:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError(CANARY) from error
+    except RuntimeError:
+        structlog.get_logger().exception("instance_failed")
+    (line,) = lines(stream)
+    assert CANARY not in stream.getvalue()
+    assert "RuntimeError" in line["trace"]
+    assert "ValueError" in line["trace"]
+    assert "in fail" in line["trace"]
+
+
+def test_what_a_library_says_is_not_repeated(stream: io.StringIO) -> None:
+    logging.getLogger("pynetdicom.acse").warning("Patient %s", CANARY)
+    logging.getLogger(f"aiohttp.{CANARY}").error(CANARY, extra={"x": CANARY})
+    logging.getLogger(CANARY).error("unknown library")
+    assert [line["event"] for line in lines(stream)] == ["library_message"] * 3
+    assert lines(stream)[0]["logger"] == "pynetdicom.acse"
+    assert lines(stream)[0]["level"] == "warning"
+    assert "test_cli_logs.py" in lines(stream)[0]["place"]
+
+
+def test_what_a_library_says_of_an_exception_is_not_repeated(stream: io.StringIO) -> None:
+    try:
+        fail()
+    except ValueError:
+        logging.getLogger("pydicom").exception("while reading %s", CANARY)
+    assert CANARY not in stream.getvalue()
+    assert "ValueError" in lines(stream)[0]["trace"]
+
+
+def test_a_record_that_cannot_be_formatted_is_not_printed(
+    stream: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    record = logging.LogRecord("pydicom", logging.ERROR, __file__, 1, "%d %d", (CANARY,), None)
+    logs.LibraryHandler().handle(record)
+    assert CANARY not in stream.getvalue() + "".join(capfd.readouterr())
+
+
+def test_warnings_are_not_repeated(stream: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(capture=False)
+        logging.captureWarnings(capture=True)
+        warnings.warn(CANARY, stacklevel=1)
+        logging.captureWarnings(capture=False)
+    assert CANARY not in stream.getvalue() + "".join(capfd.readouterr())
+    assert lines(stream)[0]["logger"] == "py.warnings"
+
+
+def test_an_exception_nobody_caught_is_told_without_its_text(
+    stream: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        fail()
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    assert CANARY not in stream.getvalue() + "".join(capfd.readouterr())
+    assert lines(stream)[0]["event"] == "process_crashed"
+
+
+def test_an_exception_in_a_thread_is_told_without_its_text(
+    stream: io.StringIO, capfd: pytest.CaptureFixture[str]
+) -> None:
+    hook = threading.excepthook
+    thread = threading.Thread(target=fail)
+    # pytest puts its own hook in place for each test; this is the one of the service.
+    threading.excepthook = logs.thread_crashed
+    thread.start()
+    thread.join()
+    threading.excepthook = hook
+    assert CANARY not in stream.getvalue() + "".join(capfd.readouterr())
+    assert lines(stream)[0]["event"] == "thread_crashed"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_sender_cannot_forge_a_line_or_steer_a_terminal(form: str, stream: io.StringIO) -> None:
+    logs.configure("info", form, stream)
+    structlog.get_logger().info("association_accepted", calling_ae="A\nlevel=x\x1b[2J\u202e")
+    assert stream.getvalue().count("\n") == 1
+    assert "\x1b[2J" not in stream.getvalue()
+    assert "\u202e" not in stream.getvalue()
+
+
+def test_events_below_the_level_are_not_written(stream: io.StringIO) -> None:
+    logs.configure("warning", "json", stream)
+    structlog.get_logger().info("instance_stored")
+    assert stream.getvalue() == ""
+
+
+def test_the_document_explains_every_key_and_no_other() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", (ROOT / "docs/logging.md").read_text(), re.MULTILINE
+    )
+    assert dict(rows) == logs.ALLOWED
+
+
+def _log_calls() -> Iterator[tuple[str, ast.Call]]:
+    for package in ("daemon", "dicomweb", "deid", "config"):
+        for file in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Attribute)
+                    and node.func.attr in METHODS
+                    and isinstance(node.func.value, ast.Name | ast.Attribute)
+                    and ast.unparse(node.func.value).rpartition(".")[2].strip("_") == "log"
+                ):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", node
+
+
+def test_the_code_logs_only_keys_that_are_on_the_list() -> None:
+    allowed = {*logs.ALLOWED, "exc_info"}
+    unknown = [
+        f"{place}: {keyword.arg}"
+        for place, call in _log_calls()
+        for keyword in call.keywords
+        if keyword.arg is not None and keyword.arg not in allowed
+    ]
+    assert unknown == []
+
+
+def test_the_code_logs_events_by_plain_names() -> None:
+    sentences = [
+        f"{place}: {call.args[0].value!r}"
+        for place, call in _log_calls()
+        if call.args
+        and isinstance(call.args[0], ast.Constant)
+        and not re.fullmatch(r"[a-z][a-z0-9_]*", str(call.args[0].value))
+    ]
+    assert sentences == []
