@@ -1,0 +1,162 @@
+"""``python -m daemon.demo``, which is ``make run``: start the service, show it, keep it running."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+from daemon.cli import exit_codes
+from daemon.cli.output import print_line
+from daemon.demo.journal import read_journal
+from daemon.demo.senders import WAYS
+from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
+from daemon.demo.tour import Tour
+from daemon.records import Receiver, State
+from daemon.store.database import FILE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
+    from daemon.demo.journal import Entry
+
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_POLL_S: Final = 0.5
+_LINES_AT_ONCE: Final = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until Ctrl-C and return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return asyncio.run(_run(options, sys.stdout))
+    except ServiceFailed as error:
+        print_line(f"dicomveil: {error}", sys.stderr)
+        return exit_codes.FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m daemon.demo", description=__doc__)
+    parser.add_argument(
+        "--state", type=Path, default=_CHECKOUT / "state", help="folder for all files"
+    )
+    parser.add_argument(
+        "--dimse-port", type=int, default=11112, help="port of the C-STORE receiver"
+    )
+    parser.add_argument("--http-port", type=int, default=8080, help="port of the web services")
+    parser.add_argument("--once", action="store_true", help="end after the table")
+    return parser
+
+
+async def _run(options: argparse.Namespace, stream: TextIO) -> int:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    service = Service(options.state.resolve())
+    database = service.state_dir / FILE_NAME
+    print_line("Starting dicomveil ...", stream)
+    try:
+        addresses = await asyncio.to_thread(
+            service.start,
+            _available(options.dimse_port, "C-STORE", stream),
+            _available(options.http_port, "HTTP", stream),
+        )
+        if read_journal(database):
+            print_line("There are instances here already; nothing is sent by itself.", stream)
+        else:
+            await _until(stopped, Tour(database, stream).run(addresses, service.inbox))
+        seen = max((entry.seq for entry in read_journal(database)), default=0)
+        _print_addresses(addresses, service, stream)
+        if not options.once:
+            print_line("Send it more, it is processed as it arrives. Ctrl-C stops.", stream)
+            await _until(stopped, _follow(service, database, seen, stream))
+    finally:
+        print_line("Stopping ...", stream)
+        status = await asyncio.to_thread(service.stop)
+    print_line("Stopped." if status == 0 else f"The service ended with {status}.", stream)
+    return exit_codes.OK if status == 0 else exit_codes.FAILED
+
+
+async def _until(stopped: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Do some work until it is done or we are asked to stop."""
+    waiting = asyncio.create_task(stopped.wait())
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        for one in (waiting, task):
+            one.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await one
+
+
+def _available(wanted: int, what: str, stream: TextIO) -> int:
+    port = free_port(wanted)
+    if wanted and not port:
+        print_line(f"Port {wanted} is taken; {what} gets a free one.", stream)
+    return port
+
+
+def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> None:
+    base = addresses.base
+    for line in (
+        "",
+        "Look at",
+        f"  {base}/dicomweb/deid/studies      what may leave",
+        f"  {base}/dicomweb/source/studies    what came in",
+        f"  {base}/dicomweb/deid/instances?Modality=CT",
+        f"  {base}/healthz   {base}/readyz   {base}/metrics",
+        "or ask",
+        f"  dicomveil status --config {service.config}",
+        f"  dicomveil quarantine list --config {service.config}",
+        "and send to",
+        f"  C-STORE       storescu -aec DICOMVEIL {' '.join(map(str, addresses.dimse))} FILE...",
+        f"  STOW-RS       {base}/dicomweb/source/studies",
+        f"  dropped file  {service.inbox}",
+        f"The service's log is {service.log}",
+        "",
+    ):
+        print_line(line, stream)
+    stream.flush()
+
+
+async def _follow(service: Service, database: Path, seen: int, stream: TextIO) -> None:
+    """Print a line for each instance that arrives and settles from now on."""
+    waiting: set[int] = set()
+    while True:
+        if not service.is_running():
+            raise ServiceFailed(f"the service ended by itself; see {service.log}")
+        first = min(waiting, default=seen + 1) - 1
+        entries = await asyncio.to_thread(read_journal, database, first)
+        fresh = [entry for entry in entries if entry.seq > seen or entry.seq in waiting]
+        settled = [entry for entry in fresh if entry.is_settled]
+        waiting = {entry.seq for entry in fresh if not entry.is_settled}
+        seen = max([seen, *(entry.seq for entry in fresh)])
+        for entry in settled[:_LINES_AT_ONCE]:
+            print_line(_line(entry), stream)
+        if len(settled) > _LINES_AT_ONCE:
+            print_line(f"... and {len(settled) - _LINES_AT_ONCE} more", stream)
+        stream.flush()
+        await asyncio.sleep(_POLL_S)
+
+
+def _line(entry: Entry) -> str:
+    way = WAYS[Receiver(entry.receiver)]
+    what = (
+        f"patient {entry.patient_id} study {entry.study_uid}"
+        if entry.state is State.STORED
+        else f"{entry.reason} {entry.where}".strip()
+    )
+    return f"{time.strftime('%H:%M:%S')}  {way:12}  {entry.state:12}  {what}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The first tour: send a few instances through each way in and show what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from daemon.cli import output
+from daemon.demo.collection import demonstration_instances
+from daemon.demo.journal import read_journal
+from daemon.demo.senders import WAYS, drop_files, send_by_dimse, send_by_stow
+from daemon.records import Receiver, State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from pydicom.dataset import Dataset
+
+    from daemon.demo.collection import Demonstration
+    from daemon.demo.journal import Entry
+    from daemon.demo.service import Addresses
+
+_SETTLE_DEADLINE_S: Final = 120.0
+_POLL_S: Final = 0.2
+
+
+@dataclass(slots=True)
+class Tour:
+    """What was sent by which way, and how far it is."""
+
+    database: Path
+    stream: TextIO
+    sent: list[tuple[Demonstration, Receiver]] = field(default_factory=list)
+    refused: int = 0
+
+    async def run(self, addresses: Addresses, inbox: Path) -> None:
+        """Send everything, wait until all of it has settled, and print the table."""
+        shares: dict[Receiver, list[Demonstration]] = {receiver: [] for receiver in WAYS}
+        for number, entry in enumerate(await asyncio.to_thread(_all_instances)):
+            shares[list(WAYS)[number % len(WAYS)]].append(entry)
+        total = sum(map(len, shares.values()))
+        line = _ProgressLine(self.stream, total)
+        for receiver, entries in shares.items():
+            datasets = [entry.dataset for entry in entries]
+            answers = _send(receiver, datasets, addresses, inbox)
+            position = 0
+            async for is_accepted in answers:
+                self.sent.append((entries[position], receiver))
+                self.refused += not is_accepted
+                position += 1
+                line.show(len(self.sent), self._settled(), f"sending by {WAYS[receiver]}")
+            line.rest()
+        deadline = time.monotonic() + _SETTLE_DEADLINE_S
+        while (settled := self._settled()) < total - self.refused and time.monotonic() < deadline:
+            line.show(total, settled, "de-identifying")
+            await asyncio.sleep(_POLL_S)
+        line.show(total, self._settled(), "done")
+        line.end()
+        self._print_table()
+
+    def _settled(self) -> int:
+        return sum(entry.is_settled for entry in read_journal(self.database))
+
+    def _print_table(self) -> None:
+        found = {entry.original_uid: entry for entry in read_journal(self.database)}
+        rows = [
+            (
+                demonstration.kind,
+                WAYS[receiver],
+                *_became(found.get(demonstration.dataset.SOPInstanceUID)),
+            )
+            for demonstration, receiver in self.sent
+        ]
+        output.print_table(
+            ("What was sent", "by", "became", "as patient, or why not"),
+            rows,
+            title="What came in and what became of it",
+            stream=self.stream,
+        )
+
+
+async def _send(
+    receiver: Receiver, datasets: Sequence[Dataset], addresses: Addresses, inbox: Path
+) -> AsyncIterator[bool]:
+    if receiver is Receiver.DIMSE:
+        answers = send_by_dimse(datasets, addresses)
+    elif receiver is Receiver.STOW:
+        answers = send_by_stow(datasets, addresses)
+    else:
+        answers = drop_files(datasets, inbox)
+    async for answer in answers:
+        yield answer
+
+
+def _all_instances() -> list[Demonstration]:
+    return list(demonstration_instances())
+
+
+def _became(entry: Entry | None) -> tuple[str, str]:
+    if entry is None:
+        return "not received", ""
+    if entry.state is State.STORED:
+        return str(entry.state), entry.patient_id
+    return str(entry.state), f"{entry.reason} {entry.where}".strip()
+
+
+@dataclass(slots=True)
+class _ProgressLine:
+    """One line that is written over on a terminal; elsewhere a line at each step that matters."""
+
+    stream: TextIO
+    total: int
+    latest: str = ""
+
+    def show(self, sent: int, settled: int, doing: str) -> None:
+        self.latest = f"{sent}/{self.total} sent, {settled}/{self.total} settled: {doing}"
+        if self.stream.isatty():
+            self.stream.write(f"\r\x1b[K{self.latest}")
+            self.stream.flush()
+
+    def rest(self) -> None:
+        if not self.stream.isatty():
+            output.print_line(self.latest, self.stream)
+            self.stream.flush()
+
+    def end(self) -> None:
+        output.print_line("" if self.stream.isatty() else self.latest, self.stream)
+        self.stream.flush()
