@@ -1,0 +1,354 @@
+"""The engine, one behaviour a test; pydicom builds what goes in and reads what comes out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    UltrasoundImageStorage,
+)
+
+import deid
+from deid.errors import Reason
+
+KEY = deid.SiteKey(bytes(range(32)))
+BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+NATIVE = [
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+]
+
+
+def plan(*options: str, **ours: Any) -> deid.Plan:
+    return deid.compile_plan({**BASIC, "dicomveil": {"options": list(options), **ours}}, KEY)
+
+
+def instance(**attributes: Any) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.StudyInstanceUID = "1.2.3.1"
+    dataset.SeriesInstanceUID = "1.2.3.2"
+    dataset.Modality = "CT"
+    dataset.PatientName = "Zimmermann^Quirin"
+    dataset.PatientID = "MRN-4711"
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def encode(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.get("SOPClassUID", CTImageStorage)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.get("SOPInstanceUID", "1.2")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def written(source: bytes, result: deid.Deidentified) -> bytes:
+    return b"".join(
+        part if isinstance(part, bytes) else source[part.start : part.stop]
+        for part in result.segments
+    )
+
+
+def run(dataset: Dataset, syntax: str = ExplicitVRLittleEndian, *options: str, **ours: Any) -> Dataset:
+    source = encode(dataset, syntax)
+    return pydicom.dcmread(io.BytesIO(written(source, deid.deidentify(source, plan(*options, **ours)))))
+
+
+@pytest.mark.parametrize("syntax", NATIVE)
+def test_every_native_encoding_keeps_its_encoding_and_loses_the_name(syntax: str) -> None:
+    inner = Dataset()
+    inner.PatientName = "Zimmermann^Quirin"
+    inner.ReferencedSOPInstanceUID = "1.2.3.4"
+    result = run(
+        instance(ReferencedImageSequence=[inner], Rows=4, PatientBirthDate="19710203"), syntax
+    )
+    assert result.file_meta.TransferSyntaxUID == syntax
+    assert result.Rows == 4
+    assert result.PatientName == result.PatientID
+    assert result.PatientBirthDate == ""
+    assert result.ReferencedImageSequence[0].PatientName == result.PatientName
+    assert result.ReferencedImageSequence[0].ReferencedSOPInstanceUID == result.SOPInstanceUID
+
+
+def test_what_is_done_is_said() -> None:
+    result = run(instance())
+    assert result.PatientIdentityRemoved == "YES"
+    assert result.DeidentificationMethod.startswith("dicomveil")
+    assert [c.CodeValue for c in result.DeidentificationMethodCodeSequence] == ["113100"]
+    assert result.LongitudinalTemporalInformationModified == "REMOVED"
+    assert "BurnedInAnnotation" not in result
+
+
+def test_markers_that_came_in_are_replaced_not_repeated() -> None:
+    came = Dataset()
+    came.CodeValue, came.CodingSchemeDesignator, came.CodeMeaning = "X", "99X", "By Dr. Zimmermann"
+    result = run(
+        instance(
+            PatientIdentityRemoved="NO",
+            DeidentificationMethod="by Quirin",
+            DeidentificationMethodCodeSequence=[came],
+            LongitudinalTemporalInformationModified="UNMODIFIED",
+        )
+    )
+    assert result.PatientIdentityRemoved == "YES"
+    assert "Quirin" not in str(result)
+    assert len(result.DeidentificationMethodCodeSequence) == 1
+
+
+def test_the_preamble_is_zeroed_and_file_meta_rebuilt() -> None:
+    dataset = instance()
+    source = bytearray(encode(dataset))
+    source[:9] = b"MZ-Quirin"
+    result = deid.deidentify(bytes(source), plan())
+    out = written(bytes(source), result)
+    assert out[:128] == bytes(128)
+    meta = pydicom.dcmread(io.BytesIO(out)).file_meta
+    assert meta.MediaStorageSOPInstanceUID == result.sop_instance_uid
+    assert "SourceApplicationEntityTitle" not in meta
+
+
+def test_bytes_after_the_data_set_are_dropped() -> None:
+    dataset = instance(Rows=1, Columns=1, BitsAllocated=8, PixelData=b"\x00\x01")
+    dataset["PixelData"].VR = "OB"
+    source = encode(dataset)
+    tail = b"Zimmermann was here, and more of it"
+    out = written(source + tail, deid.deidentify(source + tail, plan()))
+    assert out == written(source, deid.deidentify(source, plan()))
+    assert b"was here" not in out
+
+
+def test_private_elements_go_and_their_creators_with_them() -> None:
+    dataset = instance()
+    block = dataset.private_block(0x0029, "ACME 1.1", create=True)
+    block.add_new(1, "LO", "Zimmermann")
+    result = run(dataset)
+    assert not any(element.tag.is_private for element in result)
+
+
+def test_safe_private_elements_stay_with_their_creator_and_the_rest_of_the_block_goes() -> None:
+    dataset = instance()
+    block = dataset.private_block(0x0019, "SIEMENS MR HEADER", create=True)
+    block.add_new(0x0C, "IS", "1000")
+    block.add_new(0x08, "CS", "QUIRIN")
+    other = dataset.private_block(0x0021, "ACME", create=True)
+    other.add_new(1, "LO", "Zimmermann")
+    result = run(dataset, ExplicitVRLittleEndian, "retain_safe_private")
+    kept = [element for element in result if element.tag.is_private]
+    assert [str(element.tag) for element in kept] == ["(0019,0010)", "(0019,100C)"]
+
+
+def test_a_sequence_encoded_as_un_is_descended_into() -> None:
+    inner = Dataset()
+    inner.PatientName = "Zimmermann^Quirin"
+    dataset = instance(ReferencedImageSequence=[inner])
+    source = encode(dataset)
+    item = struct.pack("<HHL", 0x0010, 0x0010, 18) + b"Zimmermann^Quirin "
+    value = struct.pack("<HHL", 0xFFFE, 0xE000, len(item)) + item
+    element = struct.pack("<HH2sHL", 0x0008, 0x1140, b"UN", 0, len(value)) + value
+    start = source.index(struct.pack("<HH2s", 0x0008, 0x1140, b"SQ"))
+    length = struct.unpack_from("<L", source, start + 8)[0]
+    changed = source[:start] + element + source[start + 12 + length :]
+    out = written(changed, deid.deidentify(changed, plan()))
+    assert b"Zimmermann" not in out
+    assert b"UN" in out
+
+
+def test_group_lengths_curves_and_unknown_elements_go() -> None:
+    dataset = instance()
+    dataset.add_new(0x50003000, "OW", b"\x00\x01")
+    dataset.add_new(0x00280001, "LO", "Quirin Zimmermann")
+    dataset.add_new(0x60003000, "OW", b"\x00\x01")
+    dataset.add_new(0x60000010, "US", 1)
+    result = run(dataset)
+    assert all(element.tag.group not in (0x5000, 0x6000) for element in result)
+    assert 0x00280001 not in result
+
+
+def test_text_outside_the_table_stays_when_all_of_it_is_recognised_and_goes_when_not() -> None:
+    known, local = Dataset(), Dataset()
+    known.CodeValue, known.CodingSchemeDesignator, known.CodeMeaning = "T-D3000", "SRT", "Chest"
+    local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "X1", "99LOC", "room of Mrs Qzxyw"
+    result = run(instance(ProcedureCodeSequence=[known, local], BodyPartExamined="CHEST"))
+    assert result.BodyPartExamined == "CHEST"
+    assert result.ProcedureCodeSequence[0].CodeMeaning == "Chest"
+    assert "Qzxyw" not in str(result)
+
+
+def test_required_values_of_an_attribute_are_judged_one_by_one() -> None:
+    result = run(instance(ImageType=["ORIGINAL", "PRIMARY", "QZXYWVU"]))
+    assert list(result.ImageType) == ["ORIGINAL", "PRIMARY", "REMOVED"]
+
+
+def test_a_residual_identifier_is_removed_where_the_rules_allow() -> None:
+    source = encode(instance(SoftwareVersions="ZIMMERMANN 2.0", ManufacturerModelName="Zimmermann"))
+    result = deid.deidentify(source, plan())
+    out = written(source, result)
+    assert b"zimmermann" not in out.lower()
+    assert result.outcome.residuals
+
+
+def test_a_name_in_another_character_set_is_found_again() -> None:
+    dataset = instance(PatientName="Шведова^Раиса", ManufacturerModelName="Шведова")
+    dataset.SpecificCharacterSet = "ISO_IR 144"
+    source = encode(dataset)
+    out = written(source, deid.deidentify(source, plan()))
+    assert "Шведова".encode("iso8859_5") not in out
+
+
+def test_dates_move_by_the_same_days_and_keep_their_intervals() -> None:
+    result = run(
+        instance(StudyDate="20240228", SeriesDate="20240301", AcquisitionDateTime="20240229120000.5"),
+        ExplicitVRLittleEndian,
+        "retain_modified_dates",
+    )
+    assert result.StudyDate != "20240228"
+    study = pydicom.valuerep.DA(result.StudyDate)
+    series = pydicom.valuerep.DA(result.SeriesDate)
+    assert study is not None
+    assert series is not None
+    assert (series - study).days == 2
+    assert str(result.AcquisitionDateTime).endswith("120000.5")
+    assert result.LongitudinalTemporalInformationModified == "MODIFIED"
+
+
+def test_two_date_options_exclude_each_other() -> None:
+    with pytest.raises(deid.ConfigurationInvalid, match="exclude each other"):
+        plan("retain_modified_dates", "retain_full_dates")
+
+
+def test_compressed_pixel_data_is_a_span_of_the_source() -> None:
+    dataset = instance(Rows=8, Columns=8, BitsAllocated=8)
+    fragments = pydicom.encaps.encapsulate([b"\xff\xd8" + bytes(100_000) + b"\xff\xd9"])
+    dataset.PixelData = fragments
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    source = encode(dataset, JPEGBaseline8Bit)
+    result = deid.deidentify(source, plan())
+    assert any(isinstance(part, deid.Span) for part in result.segments)
+    again = pydicom.dcmread(io.BytesIO(written(source, result)))
+    assert again.PixelData == dataset.PixelData
+
+
+@pytest.mark.parametrize(
+    ("attributes", "where"),
+    [
+        ({"BurnedInAnnotation": "YES"}, "(0028,0301)"),
+        ({"SOPClassUID": UltrasoundImageStorage, "Modality": "US"}, "(0008,0016)"),
+        ({"Modality": "ES", "Rows": 1}, "(0008,0060)"),
+    ],
+)
+def test_what_may_carry_burned_in_text_is_not_passed(attributes: dict[str, str], where: str) -> None:
+    source = encode(instance(**attributes))
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source, plan())
+    assert caught.value.reason is Reason.PIXELS_NOT_CLEANED
+    assert caught.value.where == where
+    deid.deidentify(source, plan(burnedIn="pass"))
+
+
+@pytest.mark.parametrize(
+    "missing", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
+)
+def test_an_instance_without_identity_is_refused(missing: str) -> None:
+    dataset = instance()
+    delattr(dataset, missing)
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(encode(dataset), plan())
+    assert caught.value.reason is Reason.MISSING_IDENTITY
+
+
+def test_a_sop_class_that_nobody_registered_is_refused_unless_allowed() -> None:
+    source = encode(instance(SOPClassUID="1.3.12.2.1107.5.9.1"))
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source, plan())
+    assert caught.value.reason is Reason.SOP_CLASS_UNKNOWN
+    result = deid.deidentify(source, plan(unknownSopClass="pass"))
+    assert result.sop_class_uid == "1.3.12.2.1107.5.9.1"
+
+
+def nested(depth: int) -> bytes:
+    inner = Dataset()
+    inner.PatientName = "Zimmermann"
+    for _ in range(depth):
+        outer = Dataset()
+        outer.ContentSequence = Sequence([inner])
+        inner = outer
+    return encode(instance(ReferencedImageSequence=[inner]))
+
+
+def test_sequences_thirty_two_deep_are_cleaned_and_deeper_ones_refused() -> None:
+    source = nested(31)
+    assert b"Zimmermann" not in written(source, deid.deidentify(source, plan()))
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(nested(32), plan())
+    assert caught.value.reason is Reason.NESTING_TOO_DEEP
+
+
+def test_a_data_set_that_is_not_encoded_as_declared_is_refused() -> None:
+    source = encode(instance(), ExplicitVRLittleEndian)
+    changed = source.replace(b"1.2.840.10008.1.2.1\x00", b"1.2.840.10008.1.2\x00\x00\x00")
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(changed, plan())
+    assert caught.value.reason is Reason.TRANSFER_SYNTAX_MISMATCH
+
+
+def test_a_deflate_bomb_is_refused_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deid.inflate.MAX_INFLATED_BYTES", 1 << 20)
+    source = encode(instance(), DeflatedExplicitVRLittleEndian)
+    meta = deid.header.read_file_meta(source)
+    bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
+    stream = bomb.compress(bytes(4 << 20)) + bomb.flush()
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source[: meta.dataset_offset] + stream, plan())
+    assert caught.value.reason is Reason.INFLATE_LIMIT
+
+
+def test_every_truncation_is_refused_or_clean() -> None:
+    dataset = instance(Rows=4, StudyDescription="x", RequestAttributesSequence=[instance()])
+    source = encode(dataset)
+    for length in range(len(source)):
+        try:
+            result = deid.deidentify(source[:length], plan())
+        except deid.Unsafe:
+            continue
+        assert b"Zimmermann" not in written(source[:length], result)
+
+
+def test_an_encapsulated_document_becomes_an_empty_one() -> None:
+    dataset = instance(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
+        Modality="OT",
+        MIMETypeOfEncapsulatedDocument="application/pdf",
+        EncapsulatedDocument=b"%PDF Zimmermann ",
+    )
+    result = run(dataset)
+    assert result.EncapsulatedDocument.startswith(b"%PDF-1.4")
+    assert b"Zimmermann" not in result.EncapsulatedDocument
+
+
+def test_the_outcome_names_elements_and_actions_and_no_value() -> None:
+    source = encode(instance(StudyDescription="Zimmermann"))
+    record = deid.deidentify(source, plan()).outcome.to_json()
+    assert b'["(0008,1030)","removed",1]' in record
+    assert b"Zimmermann" not in record
+    assert b"4711" not in record
