@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ from dicomweb.elements import swapped
 from dicomweb.media import MULTIPART
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 SENDFILE_MIN_BYTES: Final = 64 * 1024
@@ -45,11 +45,15 @@ class Part:
     ----------
     location
         Content-Location, or empty.
+    make
+        Where the bytes have to be made first: called when their turn comes, instead of `segments`.
+        Such a body has no length in advance.
     """
 
     content_type: str
     segments: Sequence[Segment]
     location: str = ""
+    make: Callable[[], Sequence[Segment]] | None = None
 
     @property
     def size(self) -> int:
@@ -76,41 +80,50 @@ async def send(
     short. Nothing is read ahead; a client that reads slowly is waited for.
     """
     boundary = secrets.token_hex(16)
-    if multipart:
-        kind = parts[0].content_type.partition(";")[0]
-        content_type = f'{MULTIPART}; type="{kind}"; boundary={boundary}'
-        segments = list(_multipart_segments(parts, boundary))
-    else:
-        content_type = parts[0].content_type
-        segments = list(parts[0].segments)
     response = web.StreamResponse(status=status, headers=headers)
-    response.headers["Content-Type"] = content_type
-    response.content_length = size_of(segments)
+    response.headers["Content-Type"] = (
+        f'{MULTIPART}; type="{parts[0].content_type.partition(";")[0]}"; boundary={boundary}'
+        if multipart
+        else parts[0].content_type
+    )
     if not multipart and parts[0].location:
         response.headers["Content-Location"] = parts[0].location
+    if all(part.make is None for part in parts):
+        framing = len(_closing(boundary)) if multipart else 0
+        response.content_length = framing + sum(
+            part.size + (len(_opening(part, boundary)) + 2 if multipart else 0) for part in parts
+        )
     if request.method == "HEAD":
         await response.prepare(request)
         return response
     with _Sender(request, response) as sender:
-        sender.check(segments)
+        sender.check(parts)
         await response.prepare(request)
-        for segment in segments:
-            await sender.send(segment)
+        for part in parts:
+            if multipart:
+                await sender.send(_opening(part, boundary))
+            segments = part.segments if part.make is None else await asyncio.to_thread(part.make)
+            for segment in segments:
+                await sender.send(segment)
+            if multipart:
+                await sender.send(b"\r\n")
+        if multipart:
+            await sender.send(_closing(boundary))
         await sender.flush()
     await response.write_eof()
     return response
 
 
-def _multipart_segments(parts: Sequence[Part], boundary: str) -> Iterator[Segment]:
-    for part in parts:
-        location = f"\r\nContent-Location: {part.location}" if part.location else ""
-        yield (
-            f"--{boundary}\r\nContent-Type: {part.content_type}\r\n"
-            f"Content-Length: {part.size}{location}\r\n\r\n"
-        ).encode("ascii")
-        yield from part.segments
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode("ascii")
+def _opening(part: Part, boundary: str) -> bytes:
+    length = f"\r\nContent-Length: {part.size}" if part.make is None else ""
+    location = f"\r\nContent-Location: {part.location}" if part.location else ""
+    return (f"--{boundary}\r\nContent-Type: {part.content_type}{length}{location}\r\n\r\n").encode(
+        "ascii"
+    )
+
+
+def _closing(boundary: str) -> bytes:
+    return f"--{boundary}--\r\n".encode("ascii")
 
 
 class _Sender:
@@ -124,24 +137,29 @@ class _Sender:
         self._path: Path | None = None
         self._file: IO[bytes] | None = None
 
-    def __enter__(self) -> _Sender:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
         if self._file is not None:
             self._file.close()
 
-    def check(self, segments: Sequence[Segment]) -> None:
+    def check(self, parts: Iterable[Part]) -> None:
         """Open the first file, so that a missing one is an answer and not a torn body."""
-        for segment in segments:
-            if isinstance(segment, Span):
-                self._open(segment.path)
-                return
+        for part in parts:
+            for segment in part.segments:
+                if isinstance(segment, Span):
+                    self._open(segment.path)
+                    return
 
     async def send(self, segment: Segment) -> None:
         if isinstance(segment, bytes):
             await self._write(segment)
-        elif segment.count < SENDFILE_MIN_BYTES or segment.word_bytes != 1:
+        elif (
+            segment.count < SENDFILE_MIN_BYTES
+            or segment.word_bytes != 1
+            or self._response.content_length is None  # chunked: the kernel cannot frame chunks
+        ):
             await self._copy(segment)
         else:
             await self._sendfile(segment)

@@ -6,6 +6,7 @@
     |-- BadRequest         400: names the parameter or header, what is wrong with it, what is valid
     |-- NotAcceptable      406: nothing the client accepts can be produced
     |-- UnsupportedMedia   415
+    |-- PayloadTooLarge    413
     |-- NotFound           404
     |-- StoreFull          503 with Retry-After
     |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
@@ -29,6 +30,10 @@ class NotAcceptable(DicomwebError):
 
 class UnsupportedMedia(DicomwebError):
     """The request's payload is of a type that is not stored."""
+
+
+class PayloadTooLarge(DicomwebError):
+    """The request's payload is longer than the settings allow."""
 
 
 class NotFound(DicomwebError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from dicomweb.bodies import Segment, Span
 from dicomweb.elements import (
@@ -79,6 +79,18 @@ class Pixels:
         """Whether frames are compressed bit streams."""
         return bool(self.fragments)
 
+    @property
+    def is_one_stream(self) -> bool:
+        """Whether the whole value is one bit stream: a single frame, or a video of many."""
+        return len(self.fragments) == 1
+
+    def streams(self) -> list[list[Segment]]:
+        """Return the bit streams of an encapsulated value, one per frame, or the one of a video."""
+        return [
+            [Span(self.path, part.start, part.count) for part in stream]
+            for stream in self.fragments
+        ]
+
     def frame(self, number: int) -> list[Segment]:
         """Return one frame, counted from 1, native ones in little endian.
 
@@ -90,6 +102,10 @@ class Pixels:
         if not 1 <= number <= self.number_of_frames:
             raise NotFound(f"no frame {number}: the instance has {self.number_of_frames}")
         if self.encapsulated:
+            if len(self.fragments) < number:
+                raise NotFound(
+                    "the frames of a video are one stream: retrieve frame 1, or bulk data"
+                )
             return [Span(self.path, part.start, part.count) for part in self.fragments[number - 1]]
         first_bit = (number - 1) * self.frame_bits
         if first_bit % 8 or self.frame_bits % 8:
@@ -161,7 +177,7 @@ class StoredFile:
         self.inflated = data if isinstance(data, bytes) else None
         self.stop = len(data)
 
-    def __enter__(self) -> StoredFile:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:

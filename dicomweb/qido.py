@@ -1,0 +1,297 @@
+"""Search (QIDO-RS): from a query string to a `Query`, from matches to a response (PS3.18 8.3.4, 10.6).
+
+Decisions the standard leaves open:
+
+* Nothing found is 200 with ``[]`` (PS3.18 2026a dropped 204).
+* A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header;
+  a value that is malformed for a parameter that we know is 400. Values are never repeated.
+* More results than the service gives in one answer: the first page, and a ``Warning: 299``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from pydicom.datadict import keyword_for_tag
+
+from dicomweb.attributes import COMPUTED, DEFAULTS, SEARCHABLE, VR_OF_KEY, tag_of, tags_of
+from dicomweb.errors import BadRequest
+from dicomweb.ports import Match, Query, Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dicomweb.ports import Level
+
+LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
+MAX_OFFSET: Final = 2**31 - 1
+_UID: Final = re.compile(r"[0-9.]{1,64}")
+_TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_NAME: Final = re.compile(r"[0-9A-Za-z]{1,64}(?:\.[0-9A-Za-z]{1,64}){0,8}")
+_DATE: Final = r"(?:\d{8}|\d{4}\.\d{2}\.\d{2}|\d{4}-\d{2}-\d{2})"
+_TIME: Final = r"(?:\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?)"
+_PATTERNS: Final = {
+    "DA": re.compile(rf"{_DATE}|{_DATE}-(?:{_DATE})?|-{_DATE}|\*"),
+    "TM": re.compile(rf"{_TIME}|{_TIME}-(?:{_TIME})?|-{_TIME}|\*"),
+    "IS": re.compile(r"[+-]?\d{1,12}|\*"),
+    "UI": re.compile(r"[0-9.]{1,64}|\*"),
+}
+_EXPECTED: Final = {
+    "DA": "a date YYYYMMDD or a range of dates with a hyphen",
+    "TM": "a time HHMMSS or a range of times with a hyphen",
+    "IS": "an integer",
+    "UI": "a UID or a list of UIDs",
+}
+_LISTS: Final = frozenset({"UI"})
+_LIST_KEYWORDS: Final = frozenset({"ModalitiesInStudy", "Modality"})
+# Not attributes: representation (PS3.18 8.3.3), and what Google's clients add to every request.
+_OTHER_PARAMETERS: Final = frozenset(
+    """accept charset alt prettyprint key fields quotausser quotauser access_token oauth_token uploadtype
+    upload_protocol callback $.xgafv""".split()
+)
+_UNSUPPORTED_SWITCHES: Final = ("emptyvaluematching", "multiplevaluematching")
+_RETRIEVE_URL: Final = b'"00081190"'
+_AVAILABILITY: Final = b'"00080056":{"vr":"CS","Value":["ONLINE"]}'
+_UID_TAGS: Final[Mapping[Level, bytes]] = {
+    "study": b'"0020000D"',
+    "series": b'"0020000E"',
+    "instance": b'"00080018"',
+}
+_COLLECTIONS: Final[Mapping[Level, str]] = {
+    "study": "studies",
+    "series": "series",
+    "instance": "instances",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A request for a search, understood.
+
+    Attributes
+    ----------
+    query
+        What to ask the store; its limit is one more than will be answered, to see whether there is more.
+    limit
+        How many matches to answer.
+    wanted
+        Tags to answer beyond what `Match.defaults` has, or None for all attributes.
+    warnings
+        What was not done as asked, for ``Warning: 299``.
+    """
+
+    query: Query
+    limit: int
+    capped: bool
+    wanted: frozenset[bytes] | None
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+
+
+def parse(
+    level: Level,
+    within: Resource | None,
+    parameters: Iterable[tuple[str, str]],
+    *,
+    max_results: int,
+) -> Search:
+    """Understand a query string.
+
+    Parameters
+    ----------
+    parameters
+        Names and values, percent-decoded, in their order.
+
+    Raises
+    ------
+    BadRequest
+        If a known parameter has a malformed value.
+    """
+    matches: dict[str, list[str]] = {}
+    include: set[str] = set()
+    warnings: list[str] = []
+    include_all = fuzzy = False
+    limit: int | None = None
+    offset = 0
+    for name, value in parameters:
+        lower = name.lower()
+        if lower == "limit":
+            limit = _unsigned(name, value)
+        elif lower == "offset":
+            offset = _unsigned(name, value)
+        elif lower == "fuzzymatching":
+            fuzzy = _boolean(name, value)
+        elif lower == "includefield":
+            fields = [part.strip() for part in value.split(",")]
+            include_all |= "all" in fields
+            include.update(tag for part in fields if (tag := _included_tag(part)))
+        elif lower in _UNSUPPORTED_SWITCHES:
+            if _boolean(name, value):
+                warnings.append(f"The {lower} parameter is not supported.")
+        elif lower not in _OTHER_PARAMETERS:
+            keyword = _keyword(name)
+            if keyword in SEARCHABLE[level]:
+                matches.setdefault(keyword, []).extend(_values(keyword, value))
+                include.add(tag_of(keyword.partition(".")[0]))
+            else:
+                shown = name if _NAME.fullmatch(name) else "given"
+                warnings.append(
+                    f"The {shown} parameter is not supported for this search and was ignored."
+                )
+    capped = limit is None or limit > max_results
+    limit = max_results if limit is None else min(limit, max_results)
+    answered = _answered_tags(level, within)
+    extra = frozenset(tag.encode() for tag in include) - answered
+    wanted = None if include_all else answered | extra
+    query = Query(
+        level=level,
+        matches={keyword: values for keyword, values in matches.items() if any(values)},
+        within=within,
+        fuzzy=fuzzy,
+        limit=limit + 1,
+        offset=offset,
+        with_attributes=include_all or bool(extra),
+    )
+    return Search(query, limit, capped, wanted, tuple(dict.fromkeys(warnings)))
+
+
+def _answered_tags(level: Level, within: Resource | None) -> frozenset[bytes]:
+    """Return the tags answered unasked: of the level, and of those above it that the path leaves open."""
+    named = 0 if within is None else 1 if within.series_uid is None else 2
+    own = LEVELS.index(level)
+    return frozenset(
+        tag.encode()
+        for answered in LEVELS[min(named, own) : own + 1]
+        for tag in tags_of((*DEFAULTS[answered], *_COMPUTED_DEFAULTS[answered]))
+    )
+
+
+_COMPUTED_DEFAULTS: Final[Mapping[Level, tuple[str, ...]]] = {
+    level: tuple(keyword for keyword in COMPUTED[level] if keyword in DEFAULTS[level])
+    for level in LEVELS
+}
+
+
+def _keyword(name: str) -> str:
+    """Return a parameter's attribute as ``Keyword`` or ``Sequence.Keyword``; tags are looked up."""
+    return ".".join(
+        (keyword_for_tag(int(part, 16)) or part) if _TAG.fullmatch(part) else part
+        for part in name.split(".")
+    )
+
+
+def _included_tag(name: str) -> str | None:
+    first = name.partition(".")[0]
+    if _TAG.fullmatch(first):
+        return first.upper()
+    try:
+        return tag_of(first)
+    except KeyError:
+        return None
+
+
+def _values(keyword: str, value: str) -> list[str]:
+    vr = VR_OF_KEY[keyword]
+    value = value.strip()
+    if vr in _LISTS or keyword in _LIST_KEYWORDS:
+        values = [part for part in re.split(r"[,\\]", value) if part]
+    else:
+        values = [value]
+    pattern = _PATTERNS.get(vr)
+    for part in values:
+        if part and pattern is not None and not pattern.fullmatch(part):
+            raise BadRequest(f"the value of {keyword} is not {_EXPECTED[vr]}")
+        if "\0" in part or len(part) > 1024:
+            raise BadRequest(f"the value of {keyword} is not valid")
+    if vr == "DA":
+        return [_compact_dates(part) for part in values]
+    return values
+
+
+def _compact_dates(value: str) -> str:
+    """Write ``2024-01-31`` as ``20240131``, keeping the hyphen of a range."""
+    return re.sub(r"(\d{4})-(\d{2})-(\d{2})", r"\1\2\3", value)
+
+
+def _unsigned(name: str, value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) > MAX_OFFSET:
+        raise BadRequest(f"{name.lower()} is not an unsigned integer")
+    return int(value)
+
+
+def _boolean(name: str, value: str) -> bool:
+    if value.lower() not in {"true", "false"}:
+        raise BadRequest(f"{name.lower()} is neither true nor false")
+    return value.lower() == "true"
+
+
+def answer(search: Search, matches: Sequence[Match], root: str) -> bytes:
+    """Return the response body.
+
+    Parameters
+    ----------
+    root
+        Address of the service, for Retrieve URL (0008,1190).
+    """
+    query = search.query
+    objects = [
+        _object(match.attributes if query.with_attributes else match.defaults, search, root)
+        for match in matches[: search.limit]
+    ]
+    return b"[" + b",".join(objects) + b"]"
+
+
+def _object(json_object: bytes, search: Search, root: str) -> bytes:
+    members = members_of(json_object)
+    wanted = search.wanted
+    url = _retrieve_url(members, search.query, root)
+    if wanted is not None:
+        members = {tag: member for tag, member in members.items() if tag[1:9] in wanted}
+    members[b'"00080056"'] = _AVAILABILITY
+    if url:
+        members[_RETRIEVE_URL] = _RETRIEVE_URL + b':{"vr":"UR","Value":["%b"]}' % url.encode()
+    return b"{" + b",".join(members[tag] for tag in sorted(members)) + b"}"
+
+
+def members_of(json_object: bytes) -> dict[bytes, bytes]:
+    """Return the members of a DICOM JSON object by their quoted tag.
+
+    Objects whose members a line feed separates are taken apart without parsing: no JSON string holds a
+    raw one, so each line is a member.
+    """
+    if b"\n" in json_object:
+        lines = json_object[1:-1].split(b",\n")
+        return {line[:10]: line for line in lines if line}
+    return {
+        b'"%b"' % tag.encode(): b'"%b":%b' % (tag.encode(), orjson.dumps(element))
+        for tag, element in orjson.loads(json_object).items()
+    }
+
+
+def _retrieve_url(members: Mapping[bytes, bytes], query: Query, root: str) -> str:
+    named = query.within
+    uids = (named.study_uid, named.series_uid) if named is not None else (None, None)
+    url = root
+    for level, given in zip(LEVELS, (*uids, None), strict=True):
+        uid = given or _uid(members.get(_UID_TAGS[level], b""))
+        if not uid:
+            return ""
+        url += f"/{_COLLECTIONS[level]}/{uid}"
+        if level == query.level:
+            break
+    return url
+
+
+def _uid(member: bytes) -> str:
+    """Return the UID in ``"0020000D":{"vr":"UI","Value":["1.2"]}``."""
+    if not member:
+        return ""
+    values = orjson.loads(member[11:]).get("Value", [""])
+    return values[0] if isinstance(values[0], str) and _UID.fullmatch(values[0]) else ""
+
+
+def warning_header(service: str, text: str) -> str:
+    """Return a Warning header field (PS3.18 8.3.4.2; RFC 7234 5.5)."""
+    return f"299 {service}: {text}"

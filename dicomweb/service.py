@@ -1,0 +1,311 @@
+"""The DICOMweb service over one store, as an application to be mounted (PS3.18 10).
+
+::
+
+    GET  /studies  /series  /instances  /studies/{}/series  /studies/{}/instances
+         /studies/{}/series/{}/instances                            search       `dicomweb.qido`
+    POST /studies  /studies/{}                                      store        `dicomweb.stow`
+    GET  /studies/{}[/series/{}[/instances/{}]]                     retrieve     `dicomweb.wado`
+         .../metadata  .../instances/{}/frames/{}  .../bulkdata/{}
+
+Errors become statuses in one place; their bodies name parameters and headers, never a value of an
+element. Answers to web viewers of other origins carry CORS headers, errors too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import structlog
+from aiohttp import web
+
+from dicomweb import qido, stow, wado
+from dicomweb.errors import (
+    BadRequest,
+    DescribeError,
+    DicomwebError,
+    NotAcceptable,
+    NotFound,
+    PayloadTooLarge,
+    StoreFull,
+    UnsupportedMedia,
+)
+from dicomweb.media import parse_accept
+from dicomweb.ports import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dicomweb.media import MediaRange
+    from dicomweb.ports import InstanceFile, InstanceStore, Level, UploadSink
+
+log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_UID: Final = re.compile(r"[0-9.]{1,64}")
+_STATUSES: Final[Mapping[type[Exception], int]] = {
+    BadRequest: 400,
+    NotFound: 404,
+    NotAcceptable: 406,
+    PayloadTooLarge: 413,
+    UnsupportedMedia: 415,
+    DescribeError: 500,
+    StoreFull: 503,
+}
+_RETRY_AFTER_S: Final = 10
+_ALLOWED_HEADERS: Final = (
+    "Accept, Authorization, Content-Type, Range, If-None-Match, X-Requested-With"
+)
+_EXPOSED_HEADERS: Final = "Content-Length, Content-Location, Content-Type, Retry-After, Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service behaves.
+
+    Attributes
+    ----------
+    public_root
+        Address under which clients reach this service, such as ``https://pacs.example/dicomweb/deid``.
+        Empty: addresses in answers are paths from the server's root, right behind any proxy that keeps
+        paths as they are.
+    cors_origins
+        Origins of web viewers that may read; ``*`` for any.
+    max_results
+        Most matches in one search answer.
+    body_timeout_s
+        How long a request's body may stand still.
+    """
+
+    public_root: str = ""
+    cors_origins: tuple[str, ...] = ()
+    max_results: int = 10_000
+    max_body_bytes: int = 16 << 30
+    max_instance_bytes: int = 16 << 30
+    max_parts: int = 10_000
+    body_timeout_s: float = 30.0
+
+
+def application(
+    store: InstanceStore, sink: UploadSink | None, *, settings: Settings
+) -> web.Application:
+    """Return the service, to be mounted with ``add_subapp``.
+
+    Parameters
+    ----------
+    sink
+        Where STOW-RS puts instances; None makes a store that cannot be written to (405).
+
+    Notes
+    -----
+    The server that this runs in must be made with ``auto_decompress=False``, so that a compressed body
+    is refused and not inflated.
+    """
+    service = _Service(store, sink, settings)
+    app = web.Application(middlewares=[service.handle_errors])
+    app.add_routes(service.routes())
+    app.on_response_prepare.append(service.add_headers)
+    return app
+
+
+class _Service:
+    def __init__(self, store: InstanceStore, sink: UploadSink | None, settings: Settings) -> None:
+        self._store = store
+        self._sink = sink
+        self._settings = settings
+        self._limits = stow.Limits(
+            max_body_bytes=settings.max_body_bytes,
+            max_instance_bytes=settings.max_instance_bytes,
+            max_parts=settings.max_parts,
+            body_timeout_s=settings.body_timeout_s,
+        )
+
+    def routes(self) -> list[web.RouteDef]:
+        study = "/studies/{study}"
+        series = f"{study}/series/{{series}}"
+        instance = f"{series}/instances/{{instance}}"
+        found: list[web.RouteDef] = [
+            web.get("/studies", self._searches("study")),
+            web.get("/series", self._searches("series")),
+            web.get("/instances", self._searches("instance")),
+            web.get(f"{study}/series", self._searches("series")),
+            web.get(f"{study}/instances", self._searches("instance")),
+            web.get(f"{series}/instances", self._searches("instance")),
+            web.get(f"{instance}/frames/{{frames}}", self._frames),
+            web.get(f"{instance}/bulkdata/{{path:.+}}", self._bulk),
+            web.post("/studies", self._stores),
+            web.post(study, self._stores),
+            web.options("/{path:.*}", self._options),
+        ]
+        for path in (study, series, instance):
+            found += [web.get(path, self._retrieve), web.get(f"{path}/metadata", self._metadata)]
+        return found
+
+    def _searches(self, level: Level) -> Handler:
+        async def search(request: web.Request) -> web.StreamResponse:
+            return await self._search(level, request)
+
+        return search
+
+    async def _search(self, level: Level, request: web.Request) -> web.StreamResponse:
+        media_type = wado.json_type(_accepted(request))
+        within = _resource(request) if "study" in request.match_info else None
+        search = qido.parse(
+            level, within, request.query.items(), max_results=self._settings.max_results
+        )
+        matches = await self._store.search(search.query)
+        root = self._root(request)
+        response = web.Response(
+            body=qido.answer(search, matches, root), headers={"Content-Type": media_type}
+        )
+        warnings = list(search.warnings)
+        if search.capped and len(matches) > search.limit:
+            warnings.append("There are additional results that can be requested")
+        for text in warnings:
+            response.headers.add("Warning", qido.warning_header(root, text))
+        return response
+
+    async def _metadata(self, request: web.Request) -> web.StreamResponse:
+        media_type = wado.json_type(_accepted(request))
+        objects = await self._store.metadata(_resource(request))
+        if not objects:
+            raise NotFound("no such resource")
+        return await wado.send_metadata(
+            request, objects, root=self._root(request), media_type=media_type
+        )
+
+    async def _retrieve(self, request: web.Request) -> web.StreamResponse:
+        resource = _resource(request)
+        files = await self._located(resource)
+        return await wado.send_instances(
+            request, files, _accepted(request), single=resource.sop_instance_uid is not None
+        )
+
+    async def _frames(self, request: web.Request) -> web.StreamResponse:
+        numbers = wado.parse_frame_list(request.match_info["frames"])
+        (file, *_others) = await self._located(_resource(request))
+        return await wado.send_frames(request, file, numbers, _accepted(request))
+
+    async def _bulk(self, request: web.Request) -> web.StreamResponse:
+        steps = wado.parse_bulk_path(request.match_info["path"])
+        (file, *_others) = await self._located(_resource(request))
+        return await wado.send_bulk(request, file, steps, _accepted(request))
+
+    async def _located(self, resource: Resource) -> list[InstanceFile]:
+        files = await self._store.locate(resource)
+        if not files:
+            raise NotFound("no such resource")
+        return files
+
+    async def _stores(self, request: web.Request) -> web.StreamResponse:
+        if self._sink is None:
+            raise web.HTTPMethodNotAllowed(
+                "POST",
+                ["GET", "HEAD", "OPTIONS"],
+                text="this store holds results only: send instances to the source store",
+            )
+        study_uid = _resource(request).study_uid if "study" in request.match_info else None
+        return await stow.store(
+            request, self._sink, self._limits, study_uid=study_uid, root=self._root(request)
+        )
+
+    async def _options(self, _request: web.Request) -> web.StreamResponse:
+        methods = "GET, HEAD, OPTIONS" + (", POST" if self._sink is not None else "")
+        return web.Response(status=204, headers={"Allow": methods})
+
+    def _root(self, request: web.Request) -> str:
+        """Return the address of this service, without a slash at its end."""
+        if self._settings.public_root:
+            return self._settings.public_root.rstrip("/")
+        path = request.rel_url.raw_path
+        mounted = request.match_info.route.resource
+        prefix = "" if mounted is None else _prefix(mounted.canonical)
+        return prefix if path.startswith(prefix) else ""
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add what every answer carries, errors included."""
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-cache")
+        origins = self._settings.cors_origins
+        if not origins:
+            return
+        response.headers.add("Vary", "Origin")
+        origin = request.headers.get("Origin", "")
+        if not origin or (origin not in origins and "*" not in origins):
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = response.headers.get(
+                "Allow", "GET, HEAD, OPTIONS"
+            )
+            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            response.headers["Access-Control-Max-Age"] = "600"
+
+    @web.middleware
+    async def handle_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn errors into statuses; bodies say what was wrong, never a value."""
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _error(error.status, error.text or error.reason, headers=error.headers)
+        except DicomwebError as error:
+            status = next(
+                (status for kind, status in _STATUSES.items() if isinstance(error, kind)), 500
+            )
+            text = str(error) if status < 500 or status == 503 else "the instance cannot be read"
+            response = _error(status, text)
+            if status == 503:
+                response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+        except TimeoutError:
+            response = _error(408, "the request's body stood still for too long")
+        except (ConnectionError, web.RequestPayloadError):
+            response = _error(400, "the request's body was cut short")
+        except Exception as error:  # noqa: BLE001 - the edge: our own bug
+            log.error("dicomweb_request_failed", error=type(error).__name__, exc_info=True)
+            response = _error(500, "internal error")
+        if request.can_read_body and not request.content.is_eof():
+            response.force_close()
+        return response
+
+
+def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    kept = {
+        name: value
+        for name, value in (headers or {}).items()
+        if name.lower() not in {"content-type", "content-length"}
+    }
+    body = orjson.dumps({"status": status, "error": text})
+    return web.Response(
+        status=status, body=body, headers={**kept, "Content-Type": "application/json"}
+    )
+
+
+def _prefix(canonical: str) -> str:
+    """Return what stands before our own paths in the route's pattern."""
+    match = re.search(r"/(?:studies|series|instances|\{path\})(?:/|$)", canonical)
+    return canonical[: match.start()] if match else ""
+
+
+def _accepted(request: web.Request) -> list[MediaRange]:
+    """Return what the client accepts: the ``accept`` parameter before the header (PS3.18 8.3.3.1)."""
+    given = request.query.getall("accept", [])
+    # A plus sign in a query string means a space; no media type has one.
+    fields = [value.replace("dicom json", "dicom+json") for value in given]
+    return parse_accept(fields or request.headers.getall("Accept", []))
+
+
+def _resource(request: web.Request) -> Resource:
+    names = ("study", "series", "instance")
+    uids = [request.match_info.get(name) for name in names]
+    for name, uid in zip(names, uids, strict=True):
+        if uid is not None and not _UID.fullmatch(uid):
+            raise BadRequest(f"the {name} in the path is not a UID")
+    study_uid, series_uid, sop_instance_uid = uids
+    assert study_uid is not None
+    return Resource(study_uid, series_uid, sop_instance_uid)

@@ -1,0 +1,412 @@
+"""Store (STOW-RS): instances from a request's body into the sink, as they arrive (PS3.18 10.5, annex I).
+
+Nothing is acknowledged but what the sink has made durable. A body that is not what it says it is, cut
+short above all, is answered 400 even if whole instances came before the break: those are stored, and
+sending them again does no harm, but the client must not think that the request succeeded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+import orjson
+import structlog
+from aiohttp import web
+
+from dicomweb.errors import (
+    BadRequest,
+    InstanceRefused,
+    PayloadTooLarge,
+    StoreFull,
+    UnsupportedMedia,
+)
+from dicomweb.identity import Identity, identify
+from dicomweb.media import (
+    DICOM,
+    DICOM_JSON,
+    DICOM_XML,
+    JSON,
+    MULTIPART,
+    OCTET_STREAM,
+    Offer,
+    choose,
+    parse_accept,
+    parse_content_type,
+)
+from dicomweb.multipart import MultipartParser, PartBegins, PartData
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from dicomweb.ports import Accepted, Upload, UploadSink
+
+log = structlog.get_logger()
+
+OUT_OF_RESOURCES: Final = 0xA700
+TOO_LARGE: Final = 0xA701
+STUDY_MISMATCH: Final = 0xA901
+CANNOT_UNDERSTAND: Final = 0xC000
+PROCESSING_FAILURE: Final = 0x0110
+
+_HEAD_BYTES: Final = 64 * 1024
+# Large private elements may stand before the Study Instance UID; beyond this we give up looking.
+_MAX_HEAD_BYTES: Final = 4 * 1024 * 1024
+_MAX_FINISHING: Final = 16
+_INSTANCE_TYPES: Final = frozenset({"", DICOM, OCTET_STREAM})
+_IDENTITY_ENCODINGS: Final = frozenset({"", "identity", "binary", "7bit", "8bit"})
+_RESPONSE_OFFERS: Final = (
+    Offer(DICOM_JSON, multipart=False),
+    Offer(JSON, multipart=False),
+    Offer(DICOM_XML, multipart=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may do."""
+
+    max_body_bytes: int
+    max_instance_bytes: int
+    max_parts: int
+    body_timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An instance that was not stored, and why (Failure Reason, PS3.18 table I.2-2)."""
+
+    reason: int
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+
+@dataclass(slots=True)
+class _Instance:
+    """One part on its way into the sink, and what came of it."""
+
+    upload: Upload | None = None
+    head: bytearray = field(default_factory=bytearray)
+    size: int = 0
+    outcome: Accepted | Failure | None = None
+
+    def fail(self, reason: int) -> None:
+        """Give up on this instance; what else comes of it is read and dropped."""
+        identity = identify(bytes(self.head))
+        self.abort()
+        self.outcome = Failure(reason, identity.sop_class_uid, identity.sop_instance_uid)
+
+    def abort(self) -> None:
+        """Let the sink forget what it got."""
+        if self.upload is not None:
+            self.upload.abort()
+            self.upload = None
+
+
+async def store(
+    request: web.Request, sink: UploadSink, limits: Limits, *, study_uid: str | None, root: str
+) -> web.Response:
+    """Answer a store request.
+
+    Parameters
+    ----------
+    study_uid
+        The study named in the path: instances of others are refused.
+    root
+        Address of the service, for Retrieve URL.
+
+    Raises
+    ------
+    BadRequest, UnsupportedMedia, PayloadTooLarge
+        If the request as a whole is unusable.
+    StoreFull
+        If there was no room for any instance.
+    """
+    media_type, parameters = _check_head(request, limits)
+    session = _Session(sink, limits, study_uid=study_uid, peer=request.remote or "")
+    trouble: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            session.group = group
+            try:
+                if media_type == MULTIPART:
+                    await _multipart(session, _body(request, limits), parameters)
+                else:
+                    await _single(session, _body(request, limits))
+            except Exception as error:  # noqa: BLE001 - whole instances before it are finished first
+                trouble = error
+    finally:
+        session.abort()
+    if trouble is not None:
+        raise trouble
+    return _response(request, session.outcomes(), study_uid=study_uid, root=root)
+
+
+def _check_head(request: web.Request, limits: Limits) -> tuple[str, dict[str, str]]:
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise UnsupportedMedia("Content-Encoding is not supported: send the body as it is")
+    if request.content_length is not None and request.content_length > limits.max_body_bytes:
+        raise PayloadTooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
+    media_type, parameters = parse_content_type(request.headers.get("Content-Type", ""))
+    if media_type == DICOM:
+        return media_type, parameters
+    if media_type != MULTIPART:
+        raise UnsupportedMedia(
+            f'instances are stored from {MULTIPART}; type="{DICOM}" or from {DICOM}'
+        )
+    inner = parse_content_type(parameters.get("type", DICOM))[0]
+    if inner != DICOM:
+        raise UnsupportedMedia(
+            f'metadata with bulk data is not stored here: send {MULTIPART}; type="{DICOM}"'
+        )
+    return media_type, parameters
+
+
+async def _body(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
+    """Yield the body as it comes, within limits of size and patience."""
+    size = 0
+    while True:
+        async with asyncio.timeout(limits.body_timeout_s):
+            chunk = await request.content.readany()
+        if not chunk:
+            return
+        size += len(chunk)
+        if size > limits.max_body_bytes:
+            raise PayloadTooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
+        yield chunk
+
+
+async def _multipart(
+    session: _Session, body: AsyncIterator[bytes], parameters: Mapping[str, str]
+) -> None:
+    parser = MultipartParser(parameters.get("boundary", ""), max_parts=session.limits.max_parts)
+    async for chunk in body:
+        for event in parser.feed(chunk):
+            if isinstance(event, PartBegins):
+                session.begin(event.headers)
+            elif isinstance(event, PartData):
+                session.write(event.data)
+            else:
+                await session.end()
+    parser.close()
+    if not session.instances:
+        raise BadRequest("the body holds no parts")
+
+
+async def _single(session: _Session, body: AsyncIterator[bytes]) -> None:
+    session.begin({})
+    async for chunk in body:
+        session.write(memoryview(chunk))
+    if not session.instances[0].size:
+        raise BadRequest("the body is empty")
+    await session.end()
+
+
+class _Session:
+    """The instances of one request, in their order.
+
+    While the sink makes one durable, the next is received: durable writes are grouped.
+    """
+
+    def __init__(
+        self, sink: UploadSink, limits: Limits, *, study_uid: str | None, peer: str
+    ) -> None:
+        self.limits = limits
+        self.instances: list[_Instance] = []
+        self.group: asyncio.TaskGroup | None = None
+        self._sink = sink
+        self._study_uid = study_uid
+        self._peer = peer
+        self._finishing = asyncio.Semaphore(_MAX_FINISHING)
+
+    def begin(self, headers: Mapping[str, str]) -> None:
+        instance = _Instance()
+        self.instances.append(instance)
+        media_type = parse_content_type(headers.get("content-type", ""))[0]
+        encodings = {
+            headers.get("content-encoding", "").lower(),
+            headers.get("content-transfer-encoding", "").lower(),
+        }
+        if media_type not in _INSTANCE_TYPES or not encodings <= _IDENTITY_ENCODINGS:
+            instance.fail(CANNOT_UNDERSTAND)
+            return
+        try:
+            instance.upload = self._sink.open(self._peer)
+        except StoreFull:
+            instance.fail(OUT_OF_RESOURCES)
+
+    def write(self, data: memoryview) -> None:
+        instance = self.instances[-1]
+        instance.size += len(data)
+        limit = _HEAD_BYTES if self._study_uid is None else _MAX_HEAD_BYTES
+        if len(instance.head) < limit:
+            instance.head += data[: limit - len(instance.head)]
+        if instance.upload is None:
+            return
+        if instance.size > self.limits.max_instance_bytes:
+            instance.fail(TOO_LARGE)
+            return
+        try:
+            instance.upload.write(data)
+        except StoreFull:
+            instance.fail(OUT_OF_RESOURCES)
+
+    async def end(self) -> None:
+        instance = self.instances[-1]
+        if instance.upload is None:
+            return
+        if self._study_uid is not None:
+            identity = identify(bytes(instance.head))
+            if identity.study_uid != self._study_uid:
+                instance.fail(_mismatch_reason(identity))
+                return
+        assert self.group is not None
+        await self._finishing.acquire()
+        self.group.create_task(self._finish(instance))
+
+    async def _finish(self, instance: _Instance) -> None:
+        upload = instance.upload
+        assert upload is not None
+        try:
+            instance.outcome = await upload.finish()
+            instance.upload = None
+        except InstanceRefused as refused:
+            identity = identify(bytes(instance.head))
+            instance.abort()
+            instance.outcome = Failure(
+                refused.failure_reason,
+                refused.sop_class_uid or identity.sop_class_uid,
+                refused.sop_instance_uid or identity.sop_instance_uid,
+            )
+        except StoreFull:
+            instance.fail(OUT_OF_RESOURCES)
+        except Exception as error:  # noqa: BLE001 - one instance's trouble is not the others'
+            log.error("upload_failed", error=type(error).__name__)
+            instance.fail(PROCESSING_FAILURE)
+        finally:
+            instance.head = bytearray()
+            self._finishing.release()
+
+    def abort(self) -> None:
+        """Let the sink forget what did not become durable."""
+        for instance in self.instances:
+            instance.abort()
+
+    def outcomes(self) -> list[Accepted | Failure]:
+        return [
+            Failure(PROCESSING_FAILURE) if instance.outcome is None else instance.outcome
+            for instance in self.instances
+        ]
+
+
+def _mismatch_reason(identity: Identity) -> int:
+    is_known = bool(identity.study_uid) or identity.is_complete
+    return STUDY_MISMATCH if is_known else CANNOT_UNDERSTAND
+
+
+def _response(
+    request: web.Request,
+    outcomes: Sequence[Accepted | Failure],
+    *,
+    study_uid: str | None,
+    root: str,
+) -> web.Response:
+    failures = [outcome for outcome in outcomes if isinstance(outcome, Failure)]
+    accepted = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
+    if not accepted and all(failure.reason == OUT_OF_RESOURCES for failure in failures):
+        raise StoreFull("there is no room now")
+    status = 200 if not failures else 202 if accepted else 409
+    studies = {outcome.study_uid for outcome in accepted} | ({study_uid} if study_uid else set())
+    study = studies.pop() if len(studies) == 1 else ""
+    dataset = response_module(accepted, failures, study_uid=study, root=root)
+    # A client that accepts none of these still has to learn what became of its instances.
+    offer = choose(parse_accept(request.headers.getall("Accept", [])), _RESPONSE_OFFERS)
+    media_type = offer.media_type if offer is not None else DICOM_JSON
+    body = _xml(dataset) if media_type == DICOM_XML else orjson.dumps(dataset)
+    return web.Response(status=status, body=body, headers={"Content-Type": media_type})
+
+
+def response_module(
+    accepted: Sequence[Accepted], failures: Sequence[Failure], *, study_uid: str, root: str
+) -> dict[str, Any]:
+    """Return the Store Instances Response Module as a DICOM JSON object (PS3.18 table I.1-1).
+
+    A failure whose instance could not be told is an item of Other Failures Sequence (0008,119A).
+    """
+    study_url = [f"{root}/studies/{study_uid}"] if study_uid else []
+    module: dict[str, Any] = {"00081190": _element("UR", study_url)}
+    named = [failure for failure in failures if failure.sop_instance_uid]
+    other = [failure for failure in failures if not failure.sop_instance_uid]
+    if named:
+        module["00081198"] = _element(
+            "SQ",
+            [
+                {
+                    "00081150": _element("UI", [f.sop_class_uid] if f.sop_class_uid else []),
+                    "00081155": _element("UI", [f.sop_instance_uid]),
+                    "00081197": _element("US", [f.reason]),
+                }
+                for f in named
+            ],
+        )
+    if accepted:
+        module["00081199"] = _element("SQ", [_reference(a, root) for a in accepted])
+    if other:
+        module["0008119A"] = _element(
+            "SQ", [{"00081197": _element("US", [failure.reason])} for failure in other]
+        )
+    return module
+
+
+def _reference(accepted: Accepted, root: str) -> dict[str, Any]:
+    url = (
+        f"{root}/studies/{accepted.study_uid}/series/{accepted.series_uid}"
+        f"/instances/{accepted.sop_instance_uid}"
+    )
+    return {
+        "00081150": _element("UI", [accepted.sop_class_uid]),
+        "00081155": _element("UI", [accepted.sop_instance_uid]),
+        "00081190": _element("UR", [url]),
+    }
+
+
+def _element(vr: str, values: list[Any]) -> dict[str, Any]:
+    return {"vr": vr, "Value": values} if values else {"vr": vr}
+
+
+_KEYWORDS: Final = {
+    "00081150": "ReferencedSOPClassUID",
+    "00081155": "ReferencedSOPInstanceUID",
+    "00081190": "RetrieveURL",
+    "00081197": "FailureReason",
+    "00081198": "FailedSOPSequence",
+    "00081199": "ReferencedSOPSequence",
+    "0008119A": "OtherFailuresSequence",
+}
+
+
+def _xml(dataset: Mapping[str, Any]) -> bytes:
+    """Return the response as Native DICOM Model (PS3.19 A.1)."""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>'
+        '<NativeDicomModel xmlns="http://dicom.nema.org/PS3.19/models/NativeDICOM" xml:space="preserve">'
+        + _xml_attributes(dataset)
+        + "</NativeDicomModel>"
+    ).encode()
+
+
+def _xml_attributes(dataset: Mapping[str, Any]) -> str:
+    return "".join(
+        f'<DicomAttribute tag="{tag}" vr={quoteattr(element["vr"])} keyword="{_KEYWORDS[tag]}">'
+        + "".join(
+            f'<Item number="{number}">{_xml_attributes(value)}</Item>'
+            if isinstance(value, dict)
+            else f'<Value number="{number}">{escape(str(value))}</Value>'
+            for number, value in enumerate(element.get("Value", ()), start=1)
+        )
+        + "</DicomAttribute>"
+        for tag, element in dataset.items()
+    )

@@ -1,0 +1,247 @@
+"""Retrieve (WADO-RS): instances, metadata, frames and bulk data (PS3.18 10.4).
+
+What is stored goes out as it is stored, by the kernel. A client that names no transfer syntax gets an
+instance as stored, bit for bit; one that insists on Explicit VR Little Endian gets it for everything
+stored natively; a compressed instance is not decompressed here: 406.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from dicomweb.bodies import Part, Span, send
+from dicomweb.convert import explicit_little_endian
+from dicomweb.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
+from dicomweb.errors import BadRequest, NotAcceptable, NotFound
+from dicomweb.media import (
+    DICOM,
+    DICOM_JSON,
+    FRAME_MEDIA_TYPES,
+    JSON,
+    OCTET_STREAM,
+    Offer,
+    choose,
+)
+from dicomweb.stored import Bulk, Pixels, locate_bulk, locate_pixels
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomweb.media import MediaRange
+    from dicomweb.ports import InstanceFile
+
+MAX_FRAMES_PER_REQUEST: Final = 10_000
+_FRAME_LIST: Final = re.compile(r"\d{1,9}(?:,\d{1,9})*")
+_BULK_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/\d{1,9}/[0-9A-Fa-f]{8}){0,32}")
+_JSON_OFFERS: Final = (Offer(DICOM_JSON, multipart=False), Offer(JSON, multipart=False))
+# Media types of encapsulated documents that a browser may show as what they are.
+_DOCUMENT_TYPES: Final = frozenset({"application/pdf"})
+_METADATA_CHUNK_BYTES: Final = 1 << 20
+
+
+def json_type(ranges: Sequence[MediaRange]) -> str:
+    """Return the JSON media type to answer with; raises `NotAcceptable`."""
+    offer = choose(ranges, _JSON_OFFERS)
+    if offer is None:
+        raise NotAcceptable(f"only {DICOM_JSON} and {JSON} can be produced here")
+    return offer.media_type
+
+
+async def send_metadata(
+    request: web.Request, objects: Sequence[bytes], *, root: str, media_type: str
+) -> web.StreamResponse:
+    """Answer with the prepared objects of instances in one JSON array."""
+    prefix = b'"BulkDataURI":"'
+    absolute = prefix + f"{root}/".encode()
+    size = sum(map(len, objects))
+    if size <= _METADATA_CHUNK_BYTES:
+        # A quotation mark within a JSON string is escaped: only member names can match.
+        body = (b"[" + b",".join(objects) + b"]").replace(prefix, absolute)
+        return web.Response(body=body, headers={"Content-Type": media_type})
+    response = web.StreamResponse(headers={"Content-Type": media_type})
+    await response.prepare(request)
+    pending = bytearray(b"[")
+    for index, prepared in enumerate(objects):
+        pending += (b"," if index else b"") + prepared.replace(prefix, absolute)
+        if len(pending) >= _METADATA_CHUNK_BYTES // 4:
+            chunk, pending = pending, bytearray()
+            await response.write(chunk)
+    pending += b"]"
+    await response.write(pending)
+    await response.write_eof()
+    return response
+
+
+async def send_instances(
+    request: web.Request,
+    files: Sequence[InstanceFile],
+    ranges: Sequence[MediaRange],
+    *,
+    single: bool,
+) -> web.StreamResponse:
+    """Answer with whole instances.
+
+    Parameters
+    ----------
+    single
+        Whether the resource is one instance, which may also be answered outside multipart.
+
+    Raises
+    ------
+    NotAcceptable
+        If none can be sent in a way that the client accepts. Where only some can, they are sent with
+        status 206.
+    """
+    chosen = [(file, choose(ranges, _instance_offers(file, single=single))) for file in files]
+    usable = [(file, offer) for file, offer in chosen if offer is not None]
+    if not usable:
+        raise NotAcceptable(
+            f"{DICOM} can be produced only in the stored transfer syntax,"
+            " or in Explicit VR Little Endian where that is not compressed"
+        )
+    parts = [_instance_part(file, offer) for file, offer in usable]
+    multipart = usable[0][1].multipart
+    return await send(
+        request, parts, multipart=multipart, status=200 if len(usable) == len(files) else 206
+    )
+
+
+def _instance_offers(file: InstanceFile, *, single: bool) -> list[Offer]:
+    stored = frozenset({file.transfer_syntax_uid})
+    offers = [Offer(DICOM, True, stored)]
+    if single:
+        offers.append(Offer(DICOM, False, stored))
+    if file.transfer_syntax_uid in NATIVE - {EXPLICIT_LITTLE}:
+        converted = frozenset({EXPLICIT_LITTLE})
+        offers.append(Offer(DICOM, True, converted, by_default=False))
+        if single:
+            offers.append(Offer(DICOM, False, converted, by_default=False))
+    return offers
+
+
+def _instance_part(file: InstanceFile, offer: Offer) -> Part:
+    syntax = file.transfer_syntax_uid
+    if syntax in offer.transfer_syntaxes:
+        return Part(f"{DICOM}; transfer-syntax={syntax}", [Span(file.path, 0, file.size)])
+    return Part(
+        f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE}",
+        [],
+        make=partial(explicit_little_endian, file.path),
+    )
+
+
+def parse_frame_list(text: str) -> list[int]:
+    """Return the frame numbers of ``1,3,5``, each from 1.
+
+    Raises
+    ------
+    BadRequest
+        If it is anything else.
+    """
+    if not _FRAME_LIST.fullmatch(text):
+        raise BadRequest("the frame list is not numbers separated by commas")
+    numbers = [int(part) for part in text.split(",")]
+    if min(numbers) < 1:
+        raise BadRequest("frames are counted from 1")
+    if len(numbers) > MAX_FRAMES_PER_REQUEST:
+        raise BadRequest(f"more than {MAX_FRAMES_PER_REQUEST} frames in one request")
+    return numbers
+
+
+async def send_frames(
+    request: web.Request, file: InstanceFile, numbers: Sequence[int], ranges: Sequence[MediaRange]
+) -> web.StreamResponse:
+    """Answer with frames, each as one part, compressed ones as stored.
+
+    Raises
+    ------
+    NotFound
+        If the instance has no such frame.
+    NotAcceptable
+        If the client wants another encoding than there is.
+    """
+    pixels = await asyncio.to_thread(locate_pixels, file.path, file.size)
+    offer = choose(ranges, _pixel_offers(pixels, single=len(numbers) == 1))
+    if offer is None:
+        raise NotAcceptable(_no_pixels_as_wanted(pixels))
+    content_type = _pixel_content_type(pixels, offer)
+    parts = [Part(content_type, pixels.frame(number)) for number in numbers]
+    return await send(request, parts, multipart=offer.multipart)
+
+
+def _pixel_offers(pixels: Pixels, *, single: bool) -> list[Offer]:
+    """Return how stored pixels can be sent, the preferred way first."""
+    syntax = pixels.transfer_syntax_uid
+    ways = (True, False) if single else (True,)
+    if not pixels.encapsulated:
+        # The bytes are those of little endian, whatever the file's own encoding.
+        native = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE, syntax})
+        return [Offer(OCTET_STREAM, multipart, native) for multipart in ways]
+    media_type = FRAME_MEDIA_TYPES.get(syntax)
+    offers = [
+        Offer(media_type, multipart, frozenset({syntax}))
+        for multipart in ways
+        if media_type is not None
+    ]
+    # A client that wants octets and names no transfer syntax means uncompressed (PS3.18 8.7.3.5).
+    offers += [
+        Offer(OCTET_STREAM, multipart, frozenset({syntax}), by_default=False) for multipart in ways
+    ]
+    return offers
+
+
+def _pixel_content_type(pixels: Pixels, offer: Offer) -> str:
+    syntax = pixels.transfer_syntax_uid if pixels.encapsulated else EXPLICIT_LITTLE
+    return f"{offer.media_type}; transfer-syntax={syntax}"
+
+
+def _no_pixels_as_wanted(pixels: Pixels) -> str:
+    if not pixels.encapsulated:
+        return f"pixels can be produced as {OCTET_STREAM} only"
+    media_type = FRAME_MEDIA_TYPES.get(pixels.transfer_syntax_uid, OCTET_STREAM)
+    return f"pixels can be produced as stored only: {media_type}, or with transfer-syntax=*"
+
+
+def parse_bulk_path(text: str) -> list[int]:
+    """Return the steps to a value: ``00082112/1/7FE00010`` is sequence, item from 1, element.
+
+    Raises
+    ------
+    NotFound
+        If it is not such a path: no metadata ever named it.
+    """
+    if not _BULK_PATH.fullmatch(text):
+        raise NotFound("no such bulk data")
+    return [int(part, 10 if index % 2 else 16) for index, part in enumerate(text.split("/"))]
+
+
+async def send_bulk(
+    request: web.Request, file: InstanceFile, steps: Sequence[int], ranges: Sequence[MediaRange]
+) -> web.StreamResponse:
+    """Answer with the value that a BulkDataURI points to."""
+    bulk = await asyncio.to_thread(locate_bulk, file.path, file.size, steps)
+    if bulk.pixels is not None:
+        offer = choose(ranges, _pixel_offers(bulk.pixels, single=bulk.pixels.is_one_stream))
+        if offer is None:
+            raise NotAcceptable(_no_pixels_as_wanted(bulk.pixels))
+        content_type = _pixel_content_type(bulk.pixels, offer)
+        parts = [Part(content_type, frame) for frame in bulk.pixels.streams()]
+        return await send(request, parts, multipart=offer.multipart)
+    offer = choose(ranges, _bulk_offers(bulk))
+    if offer is None:
+        raise NotAcceptable(f"this value can be produced as {OCTET_STREAM} only")
+    part = Part(offer.media_type, bulk.segments, location=request.rel_url.raw_path)
+    return await send(request, [part], multipart=offer.multipart)
+
+
+def _bulk_offers(bulk: Bulk) -> list[Offer]:
+    syntaxes = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
+    offers = [Offer(OCTET_STREAM, True, syntaxes), Offer(OCTET_STREAM, False, syntaxes)]
+    if bulk.media_type in _DOCUMENT_TYPES:
+        offers += [Offer(bulk.media_type, False), Offer(bulk.media_type, True)]
+    return offers
