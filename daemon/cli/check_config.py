@@ -1,0 +1,97 @@
+"""``dicomveil check-config``: everything wrong with the configuration, or what it says."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from daemon.cli import arguments, exit_codes, output
+
+if TYPE_CHECKING:
+    import argparse
+
+    from config import Problem, Settings
+
+NAME = "check-config"
+HELP = "check the configuration file and every de-identification configuration it names"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    arguments.add_config(parser)
+    arguments.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print every problem, or a summary when there is none."""
+    import config  # noqa: PLC0415
+
+    file = config.locate(options.config)
+    name = str(file) if file else "built-in defaults"
+    settings = None
+    try:
+        settings = config.load(options.config)
+        problems = semantic_problems(settings, name)
+    except config.ConfigError as error:
+        problems = list(error.problems)
+    if options.json:
+        output.print_json(
+            {"file": name, "ok": not problems, "problems": [asdict(each) for each in problems]}
+        )
+    elif problems:
+        for problem in problems:
+            output.print_line(str(problem), sys.stderr)
+    else:
+        assert settings is not None
+        _print_summary(name, settings)
+    return exit_codes.CONFIGURATION if problems else exit_codes.OK
+
+
+def semantic_problems(settings: Settings, source: str) -> list[Problem]:
+    """Return what is wrong with deidentifiers and the key file: other packages judge that."""
+    from config import Problem, presets  # noqa: PLC0415
+    from daemon.keyfile import read_key_file  # noqa: PLC0415
+    from deid import compile_plan  # noqa: PLC0415
+    from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
+    from deid.keys import KEY_BYTES, SiteKey  # noqa: PLC0415
+
+    # Whether a plan compiles does not depend on the key, and the real one may be out of reach here.
+    key = SiteKey(bytes(range(KEY_BYTES)))
+    problems = []
+    for name, deidentifier in settings.deidentifiers.items():
+        where = f"deidentifiers.{name}.config"
+        try:
+            compile_plan(presets.resolve(deidentifier.config), key)
+        except ConfigurationInvalid as error:
+            problems += [Problem(source, where, "", sentence) for sentence in error.problems]
+    if settings.key.file is not None:
+        try:
+            read_key_file(settings.key.file)
+        except KeyRefused as error:
+            problems.append(Problem(source, "key.file", "", str(error)))
+    return problems
+
+
+def _print_summary(name: str, settings: Settings) -> None:
+    rows: list[tuple[str, Any]] = [
+        ("configuration", name),
+        ("state", settings.state_dir),
+        ("C-STORE", f"{settings.dimse.ae_title} at {settings.dimse.host}:{settings.dimse.port}"),
+        ("HTTP", f"http://{settings.http.host}:{settings.http.port}"),
+        *(("watched folder", f"{watch.path} ({watch.after})") for watch in settings.watch),
+        *(
+            ("deidentifier", f"{name}: {_words(each.config)}")
+            for name, each in settings.deidentifiers.items()
+        ),
+        *(
+            ("route", f"{route.name or number}: to {route.deidentifier}")
+            for number, route in enumerate(settings.routes, 1)
+        ),
+    ]
+    output.print_table(("setting", "value"), rows)
+    output.print_line("No problem found.")
+
+
+def _words(configuration: object) -> str:
+    return configuration if isinstance(configuration, str) else "a table in the file"

@@ -1,0 +1,68 @@
+"""``dicomveil explain``: what a deidentifier will do, in words, element by element."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from daemon.cli import arguments, exit_codes, output
+from daemon.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from pydantic import JsonValue
+
+    from config import Settings
+
+NAME = "explain"
+HELP = "say what a deidentifier does, element by element"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "deidentifier",
+        nargs="?",
+        default="default",
+        metavar="NAME|FILE.json",
+        help="a deidentifier of the configuration, a shipped preset, or a file (default: default)",
+    )
+    arguments.add_config(parser)
+    arguments.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the explanation."""
+    configuration = find(options.deidentifier, arguments.settings(options))
+    from deid.explain import explain  # noqa: PLC0415
+
+    explanation = explain(configuration)
+    if options.json:
+        output.print_json(explanation.document())
+    else:
+        for line in explanation.lines():
+            output.print_line(line)
+    return exit_codes.OK
+
+
+def find(name: str, settings: Settings) -> dict[str, JsonValue]:
+    """Return the configuration that a name on the command line stands for.
+
+    A deidentifier of the site goes before a preset of the same name.
+
+    Raises
+    ------
+    UsageError
+        If there is neither, nor is it a file ending in ``.json``.
+    """
+    from config import presets  # noqa: PLC0415
+
+    if name in settings.deidentifiers:
+        return presets.resolve(settings.deidentifiers[name].config)
+    if name.endswith(".json") or name in presets.names():
+        return presets.resolve(name)
+    known = [*settings.deidentifiers, *presets.names()]
+    nearest = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {nearest[0]}?" if nearest else ""
+    raise UsageError(f"no deidentifier or preset is called {name}{meant}")

@@ -1,0 +1,121 @@
+"""``dicomveil``: parse the arguments, run one command, turn what it raises into an exit status.
+
+The modules of the commands describe their arguments without loading what they need to run, so that
+``dicomveil --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from daemon.cli import (
+    check_config,
+    deid,
+    exit_codes,
+    explain,
+    fsck,
+    output,
+    quarantine,
+    serve,
+    status,
+)
+from daemon.cli.errors import CliError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck)
+
+_EXIT_STATUS = """\
+exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances quarantined (deid) or damage
+found (fsck); 78 wrong configuration, nothing was started"""
+
+
+class _ShowVersion(argparse.Action):
+    """``--version``, without reading the version of the distribution unless asked."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415 - slow, and rarely asked for
+
+        output.print_line(f"dicomveil {version('dicomveil')}")
+        parser.exit()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="dicomveil",
+        description="Receive DICOM instances, de-identify them, serve source and result.",
+        epilog=_EXIT_STATUS,
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        sub = commands.add_parser(
+            command.NAME,
+            help=command.HELP,
+            description=command.HELP,
+            epilog=_EXIT_STATUS,
+            allow_abbrev=False,
+        )
+        command.add_arguments(sub)
+        sub.set_defaults(run=command.run)
+    return top
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = parser().parse_args(arguments)
+    try:
+        status_code: int = options.run(options)
+        sys.stdout.flush()
+    except CliError as error:
+        output.print_line(f"dicomveil: {error}", sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        output.print_line("dicomveil: interrupted", sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (``| head``); say nothing when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.OK
+    except Exception as error:  # noqa: BLE001 - the edge: told below, without values
+        return _explain(error)
+    return status_code
+
+
+def _explain(error: Exception) -> int:
+    """Tell a known error in its own words, and an unknown one by type and place only."""
+    from config import ConfigError  # noqa: PLC0415
+    from daemon.errors import DaemonError  # noqa: PLC0415
+    from daemon.pipeline.traces import trace  # noqa: PLC0415
+    from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
+
+    if isinstance(error, ConfigError):
+        lines = [str(problem) for problem in error.problems]
+    elif isinstance(error, ConfigurationInvalid):
+        lines = error.problems
+    elif isinstance(error, KeyRefused):
+        lines = [str(error)]
+    elif isinstance(error, DaemonError):
+        output.print_line(f"dicomveil: {error}", sys.stderr)
+        return exit_codes.FAILED
+    else:
+        output.print_line(f"dicomveil: unexpected: {trace(error)}", sys.stderr)
+        return exit_codes.FAILED
+    for line in lines:
+        output.print_line(f"dicomveil: {line}", sys.stderr)
+    return exit_codes.CONFIGURATION
+
+
+def main() -> None:
+    """Run the command line and leave the process with its exit status."""
+    sys.exit(run())
+
+
+if __name__ == "__main__":
+    main()

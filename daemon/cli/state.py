@@ -1,0 +1,74 @@
+"""The state folder as commands see it, whether a daemon runs on it or not."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daemon.cli.errors import CommandFailed
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator
+
+    from config import Settings
+    from daemon.store.stores import Layout
+
+_LOCKS = Path("/proc/locks")
+
+
+@contextmanager
+def connected(
+    settings: Settings, *, query_only: bool = False
+) -> Iterator[tuple[sqlite3.Connection, Layout]]:
+    """Open the database of the state folder.
+
+    Raises
+    ------
+    CommandFailed
+        If there is none: nothing was ever received here.
+    """
+    from daemon.store.database import connect_current  # noqa: PLC0415
+    from daemon.store.stores import Layout  # noqa: PLC0415
+
+    layout = Layout(settings.state_dir)
+    try:
+        exists = layout.database.is_file()
+    except PermissionError:
+        raise CommandFailed(
+            f"{settings.state_dir} belongs to another user; run this as that user"
+        ) from None
+    if not exists:
+        raise CommandFailed(f"{settings.state_dir} holds no state of dicomveil (see state_dir)")
+    with closing(connect_current(layout.database, query_only=query_only)) as connection:
+        yield connection, layout
+
+
+def is_running(layout: Layout) -> bool:
+    """Say whether a daemon holds the lock of the state folder.
+
+    Looks into the kernel's table instead of trying the lock: a daemon that starts at this moment
+    must not find it taken.
+    """
+    try:
+        inode = layout.lock.stat().st_ino
+        table = _LOCKS.read_text("ascii")
+    except OSError:
+        return False
+    held = (line.split() for line in table.splitlines())
+    return any(
+        fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5].endswith(f":{inode}")
+        for fields in held
+        if len(fields) > 5
+    )
+
+
+def instant(timestamp: float | None) -> str | None:
+    """Return a point in time for people and programs: UTC, ISO 8601, whole seconds."""
+    if timestamp is None:
+        return None
+    return (
+        datetime.fromtimestamp(timestamp, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    )

@@ -1,0 +1,97 @@
+"""``dicomveil status``: what waits, what became of the rest, and whether there is room."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from daemon.cli import arguments, exit_codes, output, state
+
+if TYPE_CHECKING:
+    import argparse
+
+    from daemon.store.queries import Status
+
+NAME = "status"
+HELP = "show counts per state, the oldest waiting instance, rates and disk"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    arguments.add_config(parser)
+    arguments.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the status."""
+    from daemon.store import queries  # noqa: PLC0415
+
+    settings = arguments.settings(options)
+    now = time.time()
+    with state.connected(settings, query_only=True) as (connection, layout):
+        status = queries.status(connection, settings.state_dir, now=now)
+        is_running = state.is_running(layout)
+    if options.json:
+        output.print_json(
+            {"state_dir": str(settings.state_dir), "running": is_running, **asdict(status)}
+        )
+    else:
+        output.print_line(
+            f"{settings.state_dir}: {'the service is running' if is_running else 'no service runs'}"
+        )
+        _print(status, now)
+    return exit_codes.OK
+
+
+def _print(status: Status, now: float) -> None:
+    states = [(name, count) for name, count in status.states.items() if count]
+    output.print_table(("state", "instances"), states, title="Received instances")
+    if status.quarantine:
+        output.print_table(
+            ("reason", "instances"), [*status.quarantine.items()], title="Quarantine"
+        )
+    oldest = status.oldest_waiting_at
+    if oldest is not None:
+        waited = output.duration(max(0.0, now - oldest))
+        output.print_line(
+            f"Waiting: {output.size(status.waiting_bytes)}, the oldest since "
+            f"{state.instant(oldest)} ({waited})"
+        )
+    output.print_table(
+        ("over the last", "received per second", "settled per second"),
+        [
+            (output.duration(rate.window_s), f"{rate.received:.1f}", f"{rate.settled:.1f}")
+            for rate in status.rates
+        ],
+        title="Rates",
+    )
+    output.print_table(
+        ("receiver", "instances", "size", "waiting", "refused"),
+        [
+            (each.receiver, each.instances, output.size(each.bytes), each.waiting, each.refused)
+            for each in status.receivers
+        ],
+        title="Receivers",
+    )
+    output.print_table(
+        ("deidentifier", "stored", "size", "quarantined"),
+        [
+            (each.deidentifier, each.stored, output.size(each.stored_bytes), each.quarantined)
+            for each in status.destinations
+        ],
+        title="Deidentifiers",
+    )
+    output.print_table(
+        ("store", "studies", "instances", "size"),
+        [
+            (each.store, each.studies, each.instances, output.size(each.bytes))
+            for each in status.stores
+        ],
+        title="Stores",
+    )
+    disk = status.disk
+    output.print_line(
+        f"Disk: {output.size(disk.free)} free of {output.size(disk.total)}; "
+        f"database {output.size(disk.database)}"
+    )
