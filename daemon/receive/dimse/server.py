@@ -51,6 +51,11 @@ class DimseServer:
         assert self._listener is not None
         return int(self._listener.sockets[0].getsockname()[1])
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._service is not None and self._service.is_stopping
+
     async def start(self) -> None:
         """Bind and accept associations. Raises `OSError` when the address cannot be bound."""
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
