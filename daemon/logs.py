@@ -81,6 +81,13 @@ ALLOWED: dict[str, str] = {
     "frames": "how many frames",
     "workers": "how many worker processes",
     "associations": "how many associations are open",
+    "partial_files": "how many files that were being received were removed at start",
+    "unacknowledged_files": "how many whole files without a row were removed at start",
+    "kept_apart": "how many files that nobody could explain were moved to lost+found",
+    "taken_files": "how many files of watched folders were found taken at start",
+    "outputs": "how many outputs of killed workers were removed at start",
+    "garbage": "how many blobs that no row needs were removed",
+    "missing": "how many rows were found without their blob",
 }
 
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")

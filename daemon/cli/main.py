@@ -70,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
+    from daemon import logs  # noqa: PLC0415 - not for --help
+
+    # What the parts log goes through the allow-list, whichever command calls them.
+    logs.configure("warning")
     try:
         status_code: int = options.run(options)
         sys.stdout.flush()

@@ -40,15 +40,17 @@ def print_table(
     Parameters
     ----------
     columns
-        Headings; a column whose cells are all numbers is set to the right.
+        Headings; a column whose cells are all numbers is set to the right. A table without rows is
+        printed only if it has no title: a list that is empty says so by its headings alone.
     rows
         Cells; numbers stay numbers, None is empty.
     """
+    if title and not rows:
+        return
     stream = stream or sys.stdout
     cells = [[_cell(cell) for cell in row] for row in rows]
     right = [
-        bool(rows) and all(isinstance(row[index], (int, float)) for row in rows)
-        for index in range(len(columns))
+        all(isinstance(row[index], (int, float)) for row in rows) for index in range(len(columns))
     ]
     if stream.isatty():
         _draw(columns, cells, right, title, stream)
@@ -63,11 +65,14 @@ def _draw(
     title: str,
     stream: TextIO,
 ) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+    from rich import box  # noqa: PLC0415 - only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    table = Table(title=title or None, title_justify="left", header_style="bold")
+    table = Table(
+        title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
     for name, is_right in zip(columns, right, strict=True):
         table.add_column(Text(name), justify="right" if is_right else "left", overflow="fold")
     for row in cells:
@@ -115,12 +120,15 @@ def size(count: int) -> str:
 
 def duration(seconds: float) -> str:
     """Return a time span in its two largest units, as ``3 h 12 min``."""
+    if 0 < seconds < 10:
+        return f"{seconds:.1f} s"
     whole = int(seconds)
-    days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    if minutes:
-        return f"{minutes} min {whole % 60} s"
-    return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    parts = [
+        (whole // 86_400, "d"),
+        (whole // 3600 % 24, "h"),
+        (whole // 60 % 60, "min"),
+        (whole % 60, "s"),
+    ]
+    largest = next((at for at, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    told = [f"{count} {unit}" for count, unit in parts[largest : largest + 2] if count]
+    return " ".join(told) or "0 s"

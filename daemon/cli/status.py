@@ -61,7 +61,7 @@ def _print(status: Status, now: float) -> None:
     output.print_table(
         ("over the last", "received per second", "settled per second"),
         [
-            (output.duration(rate.window_s), f"{rate.received:.1f}", f"{rate.settled:.1f}")
+            (output.duration(rate.window_s), round(rate.received, 2), round(rate.settled, 2))
             for rate in status.rates
         ],
         title="Rates",
