@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import structlog
 
-from daemon.errors import StoreUnavailable
+from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.pipeline.backoff import Backoff
 from daemon.pipeline.errors import PoolClosed, WorkerKilled, WorkerRaised
 from daemon.pipeline.figures import NoPipelineFigures
@@ -42,6 +42,8 @@ _log = structlog.get_logger(__name__)
 _SUSPECT_AFTER = 2
 _WHERE_LENGTH = 500
 _FLUSH_S = 5.0
+_REFUSALS_BEFORE_RETURN = 5
+_PASSING = (StoreUnavailable, SpoolFull)
 
 
 class Workers(Protocol):
@@ -115,6 +117,7 @@ class _Flight:
     begun_at: float
     task: asyncio.Task[None] | None = None
     result: Result | None = None
+    refusals: int = 0
 
 
 class Dispatcher:
@@ -162,7 +165,7 @@ class Dispatcher:
         """
         async with asyncio.TaskGroup() as group:
             feeder = group.create_task(self._feed(group), name="dispatch-feed")
-            settler = group.create_task(self._settle(), name="dispatch-settle")
+            settler = group.create_task(self._settle(group), name="dispatch-settle")
             await self._stopping.wait()
             _log.info("dispatch_stopping", count=len(self._flights), delay_s=self._drain_s)
             try:
@@ -263,7 +266,7 @@ class Dispatcher:
         while True:
             try:
                 return await self._workers.process(job, receipt.size)
-            except StoreUnavailable as error:
+            except _PASSING as error:
                 failures += 1
                 await self._wait_out("output", failures, error)
                 if self._stopping.is_set():
@@ -298,51 +301,62 @@ class Dispatcher:
 
     def _hand_over(self, flight: _Flight, result: Result) -> None:
         flight.result = result
+        self._queue(flight)
+
+    def _queue(self, flight: _Flight) -> None:
         self._results.append(flight)
         self._has_results.set()
 
-    async def _settle(self) -> None:
+    async def _settle(self, group: asyncio.TaskGroup) -> None:
         while True:
             await self._has_results.wait()
             self._has_results.clear()
             while self._results:
-                # While one group is being written, the next one gathers.
-                size = min(len(self._results), self._settings.settle_batch)
-                batch = [self._results.popleft() for _ in range(size)]
+                batch = self._next_batch()
                 try:
-                    await self._settle_batch(batch)
-                except asyncio.CancelledError:
-                    self._results.extendleft(reversed(batch))
-                    raise
+                    await self._receipts.settle([each.result for each in batch if each.result])
+                except Exception as error:  # noqa: BLE001 (told apart in there)
+                    for flight in batch:
+                        self._settle_refused(group, flight, error, is_alone=len(batch) == 1)
+                else:
+                    for flight in batch:
+                        self._settled(flight)
 
-    async def _settle_batch(self, batch: list[_Flight]) -> None:
-        results = [flight.result for flight in batch if flight.result is not None]
-        try:
-            await self._insist("settle", lambda: self._receipts.settle(results))
-        except Exception as error:  # noqa: BLE001 (one that cannot be settled must not hold the others)
-            if len(batch) > 1:
-                for flight in batch:
-                    await self._settle_batch([flight])
-            else:
-                await self._settle_failed(batch[0], error)
-            return
-        for flight in batch:
-            self._settled(flight)
+    def _next_batch(self) -> list[_Flight]:
+        """Take what has gathered while the last batch was written; the once refused go alone."""
+        batch = [self._results.popleft()]
+        while self._results and len(batch) < self._settings.settle_batch:
+            if batch[0].refusals or self._results[0].refusals:
+                break
+            batch.append(self._results.popleft())
+        return batch
 
-    async def _settle_failed(self, flight: _Flight, error: Exception) -> None:
-        """Set one aside whose result the store cannot take; if it cannot take that, let it wait."""
-        receipt = flight.receipt
-        _log.error("settle_failed", receipt=receipt.id, exc_info=error)
-        flight.result = _quarantined(receipt, PipelineReason.INTERNAL_ERROR, _where(error))
-        result = flight.result
+    def _settle_refused(
+        self, group: asyncio.TaskGroup, flight: _Flight, error: Exception, *, is_alone: bool
+    ) -> None:
+        """Try a result again later: alone, then as internal error, then as if never processed."""
+        flight.refusals += 1
+        delay_s = self._settings.after_refusal.delay_s(flight.refusals)
+        self._tell_refused("settle", flight.refusals, delay_s, error)
+        if is_alone and not isinstance(error, _PASSING):
+            flight.result = _quarantined(
+                flight.receipt, PipelineReason.INTERNAL_ERROR, _where(error)
+            )
+        if flight.refusals % _REFUSALS_BEFORE_RETURN:
+            asyncio.get_running_loop().call_later(delay_s, self._queue, flight)
+        else:
+            # The files may be gone that the result speaks of; then processing makes them anew.
+            flight.task = group.create_task(self._return(flight))
+
+    async def _return(self, flight: _Flight) -> None:
         try:
-            await self._insist("settle", lambda: self._receipts.settle([result]))
-        except Exception as again:  # noqa: BLE001
-            _log.critical("receipt_stuck", receipt=receipt.id, exc_info=again)
-            delay_s = self._settings.after_refusal.longest_s
-            asyncio.get_running_loop().call_later(delay_s, self._land, flight)
-            return
-        self._settled(flight)
+            await self._receipts.release([flight.receipt.id])
+        except Exception as error:  # noqa: BLE001 (the store is away altogether: keep the result)
+            self._tell_refused("release", flight.refusals, 0.0, error)
+            self._queue(flight)
+        else:
+            self._figures.postponed("store_unavailable")
+            self._land(flight)
 
     def _settled(self, flight: _Flight) -> None:
         result = flight.result
@@ -377,7 +391,7 @@ class Dispatcher:
         while True:
             try:
                 await call()
-            except StoreUnavailable as error:
+            except _PASSING as error:
                 failures += 1
                 await self._wait_out(what, failures, error, until_stopped=False)
             else:
@@ -388,19 +402,21 @@ class Dispatcher:
     ) -> None:
         """Say that something failed, and wait before it is tried again."""
         delay_s = self._settings.after_refusal.delay_s(failures)
+        self._tell_refused(what, failures, delay_s, error)
+        if until_stopped:
+            await self._unless_stopping(asyncio.sleep(delay_s))
+        else:
+            await asyncio.sleep(delay_s)
+
+    def _tell_refused(self, what: str, failures: int, delay_s: float, error: Exception) -> None:
         self._figures.waited(what)
-        known = isinstance(error, StoreUnavailable)
         _log.warning(
-            "store_refused" if known else "dispatch_failed",
+            "store_refused" if isinstance(error, _PASSING) else "dispatch_failed",
             action=what,
             attempts=failures,
             delay_s=round(delay_s, 2),
             exc_info=error,
         )
-        if until_stopped:
-            await self._unless_stopping(asyncio.sleep(delay_s))
-        else:
-            await asyncio.sleep(delay_s)
 
     async def _unless_stopping(self, awaitable: Awaitable[object]) -> None:
         """Wait for it, or for `stop`."""
