@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daemon.demo.journal import read_journal
+from daemon.store.layout import DATABASE_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from daemon.demo.journal import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 60.0
@@ -128,13 +136,17 @@ class RunningDaemon:
         self.process = None
         return status
 
-    def kill(self) -> None:
-        """Kill it, and its workers with it, as a power cut would."""
-        if self.process is not None:
-            if self.process.poll() is None:
+    def kill(self, *, workers_too: bool = True) -> None:
+        """Kill it, and its workers with it as a power cut would, or leave them to find out."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            if workers_too:
                 os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
+            else:
+                self.process.kill()
+        self.process.wait()
+        self.process = None
 
     def is_alive(self) -> bool:
         """Whether the process runs and answers."""
@@ -169,23 +181,61 @@ class RunningDaemon:
                 return found
             found += page
 
-    def quarantined(self) -> list[dict[str, Any]]:
-        """Return what is in quarantine, as `dicomveil quarantine list --json` tells it."""
-        run = self.command("quarantine", "list", "--json")
-        assert run.returncode == 0, run.stderr
-        return [dict(entry) for entry in json.loads(run.stdout or "[]")]
+    def journal(self) -> list[Entry]:
+        """Return every receipt, in the order of arrival."""
+        found: list[Entry] = []
+        while page := read_journal(self.database, found[-1].seq if found else 0):
+            found += page
+        return found
 
-    def status(self) -> dict[str, Any]:
-        """Return what `dicomveil status --json` tells."""
-        run = self.command("status", "--json")
-        assert run.returncode == 0, run.stderr
-        return dict(json.loads(run.stdout))
+    def wait_until_settled(self, receipts: int, *, deadline_s: float = DEADLINE_S) -> list[Entry]:
+        """Wait until so many receipts are there and nothing more will happen to any of them."""
+        found: list[Entry] = []
+
+        def are_settled() -> bool:
+            assert self.process is None or self.process.poll() is None, self.log[-4000:]
+            found[:] = self.journal()
+            return len(found) >= receipts and all(entry.is_settled for entry in found)
+
+        try:
+            wait_until(are_settled, what=f"{receipts} receipts have settled", deadline_s=deadline_s)
+        except AssertionError as error:
+            states = Counter(entry.state for entry in found)
+            message = f"{error}: {len(found)} receipts, {dict(states)}\n{self.log[-3000:]}"
+            raise AssertionError(message) from None
+        return found
+
+    @property
+    def database(self) -> Path:
+        """The service's database file."""
+        return self.state_dir / DATABASE_NAME
+
+    def replaced(self) -> dict[str, tuple[str, str, str]]:
+        """Return study, series and instance UID in the destination by original instance UID."""
+        query = """
+            SELECT s.SOPInstanceUID, t.StudyInstanceUID, e.SeriesInstanceUID, d.SOPInstanceUID
+              FROM source_instances s JOIN deid_instances d ON d.receipt_id = s.receipt_id
+              JOIN deid_series e ON e.id = d.series_id JOIN deid_studies t ON t.id = d.study_id
+        """
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(query).fetchall()
+        return {original: (study, series, instance) for original, study, series, instance in rows}
+
+    def retrieve(self, study: str, series: str, instance: str, store: str = "deid") -> bytes:
+        """Return one instance's file by WADO-RS."""
+        status, body = self.get(
+            f"/dicomweb/{store}/studies/{study}/series/{series}/instances/{instance}",
+            accept='multipart/related; type="application/dicom"; transfer-syntax=*',
+        )
+        assert status == 200, (status, body[:300])
+        start = body.index(b"\r\n\r\n") + 4
+        return body[start : body.rindex(b"\r\n--")]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run another `dicomveil` command against the same configuration."""
         return subprocess.run(
             [
-                *(sys.executable, "-m", "daemon.cli.main"),
+                *(sys.executable, "-m", "daemon"),
                 *(*arguments, "--config", str(self.config_path)),
             ],
             cwd=ROOT,

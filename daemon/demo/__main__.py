@@ -18,7 +18,7 @@ from daemon.demo.senders import WAYS
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import Tour
 from daemon.records import Receiver, State
-from daemon.store.database import FILE_NAME
+from daemon.store.layout import DATABASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -59,7 +59,7 @@ async def _run(options: argparse.Namespace, stream: TextIO) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     service = Service(options.state.resolve())
-    database = service.state_dir / FILE_NAME
+    database = service.state_dir / DATABASE_NAME
     print_line("Starting dicomveil ...", stream)
     try:
         addresses = await asyncio.to_thread(

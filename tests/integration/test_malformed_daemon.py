@@ -1,0 +1,287 @@
+"""Malformed input through every receiver of the real daemon: it lives, and says what it refused."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from daemon.records import Receiver, State
+from tests.factories import encoded, make_ct
+from tests.malformed import (
+    CT_STORAGE,
+    EXPLICIT,
+    MARK,
+    Conversation,
+    Expected,
+    Malformed,
+    associate_request,
+    command,
+    malformed_archives,
+    malformed_conversations,
+    malformed_files,
+    malformed_requests,
+    p_data,
+)
+from tests.service import DEADLINE_S, RunningDaemon, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CASES = malformed_files()
+MEMORY_ABOVE_IDLE_MB = 200
+"""For the daemon's own process; workers have limits of their own."""
+NUMBERED = re.compile(rb"\.9\.(\d{4})\.5\.")
+
+
+def own_uids(case: Malformed, number: int) -> bytes:
+    """Return the case's bytes with UIDs of its own, so that no case is a conflict of another."""
+    return case.make().replace(b".9.7433.5.", b".9.%04d.5." % number)
+
+
+def daemon_rss_mb(daemon: RunningDaemon) -> float:
+    assert daemon.process is not None
+    return float(psutil.Process(daemon.process.pid).memory_info().rss) / 1e6
+
+
+@pytest.fixture
+def watched(running_daemon: RunningDaemon) -> Iterator[RunningDaemon]:
+    """Hand out a daemon that must be alive, sane in size, and free of marks at the end."""
+    before = daemon_rss_mb(running_daemon)
+    yield running_daemon
+    assert running_daemon.is_alive()
+    assert daemon_rss_mb(running_daemon) - before < MEMORY_ABOVE_IDLE_MB
+    _accepts_a_good_instance(running_daemon)
+    assert_no_marks(running_daemon)
+
+
+def _accepts_a_good_instance(daemon: RunningDaemon) -> None:
+    good = make_ct(seed=99)
+    assert post(daemon, encoded(good)) == 200
+    wait_until(
+        lambda: any(
+            entry.original_uid == good.SOPInstanceUID and entry.state is State.STORED
+            for entry in daemon.journal()
+        ),
+        what="a good instance is stored",
+    )
+
+
+def assert_no_marks(daemon: RunningDaemon) -> None:
+    """Nothing of what was planted is in the destination, the log, the metrics or a file's name."""
+    leaks = [
+        path.name
+        for path in (daemon.state_dir / "deid").rglob("*")
+        if path.is_file() and MARK in path.read_bytes()
+    ]
+    assert leaks == []
+    assert MARK not in daemon.log_path.read_bytes()
+    assert MARK not in daemon.get("/metrics", accept="*/*")[1]
+    names = [str(path.relative_to(daemon.state_dir)) for path in daemon.state_dir.rglob("*")]
+    assert [name for name in names if MARK.decode() in name] == []
+
+
+def assert_each_has_a_fate(daemon: RunningDaemon) -> None:
+    """Every receipt ended; what had to stay out is in quarantine, with a reason that is no bug."""
+    for entry in daemon.journal():
+        if entry.state is not State.STORED:
+            assert entry.state in {State.QUARANTINED, State.DUPLICATE}
+            assert entry.reason or entry.state is State.DUPLICATE
+        assert entry.reason != "internal_error", entry.where
+        numbered = NUMBERED.search(entry.original_uid.encode())
+        if entry.state is State.STORED and numbered and int(numbered[1]) < len(CASES):
+            case = CASES[int(numbered[1])]
+            assert case.expected is Expected.CLEAN, case.id
+
+
+def post(daemon: RunningDaemon, content: bytes) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.addresses["http"][1], timeout=60)
+    try:
+        connection.request(
+            "POST", "/dicomweb/source/studies", content, {"Content-Type": "application/dicom"}
+        )
+        with connection.getresponse() as response:
+            response.read()
+            return response.status
+    finally:
+        connection.close()
+
+
+@pytest.mark.timeout(300)
+def test_malformed_files_dropped_end_in_quarantine_or_refused(watched: RunningDaemon) -> None:
+    inbox = watched.inbox
+    assert inbox is not None
+    for number, case in enumerate(CASES):
+        (inbox / f"{number:04d}.dcm").write_bytes(own_uids(case, number))
+    wait_until(lambda: not list(inbox.glob("*.dcm")), what="all were taken", deadline_s=200)
+    journal = watched.wait_until_settled(0, deadline_s=200)
+    assert_each_has_a_fate(watched)
+    refused = list((inbox / ".refused").iterdir())
+    reasons = [path for path in refused if path.suffix in {".json", ".txt", ".reason"}]
+    received = sum(entry.receiver == Receiver.WATCH for entry in journal)
+    assert received + (len(refused) - len(reasons)) == len(CASES)
+    assert len(reasons) == len(refused) - len(reasons)
+
+
+@pytest.mark.timeout(300)
+def test_malformed_archives_dropped_put_nothing_outside(
+    watched: RunningDaemon, tmp_path: Path
+) -> None:
+    inbox = watched.inbox
+    assert inbox is not None
+    for number, case in enumerate(malformed_archives()):
+        (inbox / f"{number}.zip").write_bytes(case.make())
+    wait_until(lambda: not list(inbox.glob("*.zip")), what="all were taken", deadline_s=200)
+    watched.wait_until_settled(0, deadline_s=200)
+    escaped = list(tmp_path.parent.parent.rglob("zqx_slipped*"))
+    assert escaped == []
+    assert not any(path.is_symlink() for path in watched.folder.rglob("*"))
+
+
+@pytest.mark.timeout(300)
+def test_malformed_files_stored_by_stow_are_refused_or_end_in_quarantine(
+    watched: RunningDaemon,
+) -> None:
+    answers = {case.id: post(watched, own_uids(case, number)) for number, case in enumerate(CASES)}
+    assert set(answers.values()) <= {200, 202, 400, 409, 413, 415}
+    assert [
+        case.id for case in CASES if case.expected is Expected.REFUSED and answers[case.id] == 200
+    ] == []
+    watched.wait_until_settled(0, deadline_s=200)
+    assert_each_has_a_fate(watched)
+
+
+@pytest.mark.timeout(300)
+def test_malformed_datasets_sent_by_c_store_are_refused_or_end_in_quarantine(
+    watched: RunningDaemon,
+) -> None:
+    accepted = 0
+    for number, case in enumerate(CASES):
+        content = own_uids(case, number)
+        dataset = content[_dataset_offset(content) :]
+        uid = b"1.2.826.0.1.3680043.9.%04d.5.1" % number
+        status = c_store(watched.dimse_port, dataset, uid)
+        assert status is None or status == 0 or status >= 0xA700 or status == 0x0122
+        accepted += status == 0
+    journal = watched.wait_until_settled(accepted, deadline_s=200)
+    assert sum(entry.receiver == Receiver.DIMSE for entry in journal) == accepted
+    assert_each_has_a_fate(watched)
+
+
+def _dataset_offset(content: bytes) -> int:
+    """Return where a case's dataset begins, when its file meta information makes sense."""
+    if content[128:136] != b"DICM\x02\x00\x00\x00" or len(content) < 144:
+        return 0
+    (length,) = struct.unpack_from("<I", content, 140)
+    return int(144 + length) if length < len(content) else 0
+
+
+def c_store(port: int, dataset: bytes, uid: bytes) -> int | None:
+    """Send one dataset over an association of its own; None when the peer hung up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as peer:
+        peer.sendall(associate_request(contexts=_explicit_only()))
+        if _receive(peer)[:1] != b"\x02":
+            return None
+        peer.sendall(p_data((1, 0x03, command(instance=uid))))
+        chunks = [dataset[at : at + 16000] for at in range(0, len(dataset), 16000)] or [b""]
+        try:
+            for chunk in chunks[:-1]:
+                peer.sendall(p_data((1, 0x00, chunk)))
+            peer.sendall(p_data((1, 0x02, chunks[-1])))
+            answer = _receive(peer)
+            peer.sendall(b"\x05\0\0\0\0\4\0\0\0\0")
+        except OSError:
+            return None
+    at = answer.find(b"\x00\x00\x00\x09\x02\x00\x00\x00")
+    return int(struct.unpack_from("<H", answer, at + 8)[0]) if at > 0 else None
+
+
+def _explicit_only() -> bytes:
+    from tests.malformed import sub_item  # noqa: PLC0415
+
+    body = b"\x01\0\0\0" + sub_item(0x30, CT_STORAGE) + sub_item(0x40, EXPLICIT.encode())
+    return sub_item(0x20, body)
+
+
+def _receive(peer: socket.socket) -> bytes:
+    """Return one PDU, or what came before the peer hung up."""
+    found = b""
+    wanted = 6
+    while len(found) < wanted:
+        try:
+            part = peer.recv(65536)
+        except OSError:
+            break
+        if not part:
+            break
+        found += part
+        if len(found) >= 6:
+            wanted = 6 + int.from_bytes(found[2:6], "big")
+    return found
+
+
+def say(port: int, conversation: Conversation) -> bytes:
+    """Send the pieces, then hang up; return what was answered until then."""
+    answer = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as peer:
+            peer.settimeout(0.2)
+            for piece in conversation.pieces:
+                peer.sendall(piece)
+                try:
+                    answer += peer.recv(65536)
+                except TimeoutError:
+                    continue
+    except OSError:
+        pass
+    return answer
+
+
+@pytest.mark.timeout(300)
+def test_malformed_conversations_leave_the_dicom_port_serving(watched: RunningDaemon) -> None:
+    for conversation in malformed_conversations():
+        say(watched.dimse_port, conversation)
+        assert watched.process is not None
+        assert watched.process.poll() is None, conversation.id
+    good = encoded(make_ct(seed=98))
+    uid = make_ct(seed=98).SOPInstanceUID.encode()
+    assert c_store(watched.dimse_port, good[_dataset_offset(good) :], uid) == 0
+    watched.wait_until_settled(1)
+    assert_each_has_a_fate(watched)
+
+
+@pytest.mark.timeout(300)
+def test_malformed_requests_leave_the_web_services_serving(watched: RunningDaemon) -> None:
+    port = int(watched.addresses["http"][1])
+    answers = {}
+    for conversation in malformed_requests(port):
+        answer = say(port, conversation)
+        answers[conversation.id] = answer[:15]
+        assert MARK not in answer
+        assert b"Traceback" not in answer
+        assert watched.process is not None
+        assert watched.process.poll() is None, conversation.id
+    assert [name for name, answer in answers.items() if b" 500" in answer] == []
+    watched.wait_until_settled(0)
+    assert_each_has_a_fate(watched)
+
+
+@pytest.mark.timeout(300)
+def test_bad_input_again_and_again_does_not_make_the_daemon_grow(watched: RunningDaemon) -> None:
+    some = [case for case in CASES if case.id.startswith(("meta/", "length/", "not_dicom/"))]
+    for number, case in enumerate(some):
+        post(watched, own_uids(case, number))
+    settled = daemon_rss_mb(watched)
+    for _ in range(10):
+        for conversation in malformed_conversations()[:20]:
+            with socket.create_connection(("127.0.0.1", watched.dimse_port), timeout=5) as peer:
+                peer.sendall(b"".join(conversation.pieces)[:100_000])
+        for number, case in enumerate(some):
+            post(watched, own_uids(case, number))
+    assert daemon_rss_mb(watched) - settled < 40
