@@ -182,7 +182,7 @@ class WatchedFolder:
         """Look at the whole folder; returns False when there was more than can be kept in mind."""
         try:
             identity = await self._in_thread(self._inbox.identity)
-            if identity != self._identity:
+            if identity != self._identity or self._is_deaf():
                 await self._begin_root(identity)
             seen = await self._in_thread(self._list)
         except OSError as error:
@@ -221,6 +221,9 @@ class WatchedFolder:
             pass
         if present:
             record.keep_only(present, device)
+
+    def _is_deaf(self) -> bool:
+        return self._wakeups is not None and not self._wakeups.is_alive
 
     async def _stop_wakeups(self) -> None:
         if self._wakeups is not None:

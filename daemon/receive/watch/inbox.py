@@ -23,6 +23,7 @@ import stat
 import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
@@ -50,6 +51,11 @@ _LONGEST_NAME = 255
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should a FIFO have come in place of the file, opening it must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_REFUSED_KINDS = {
+    Kind.DICOMDIR: WatchReason.DICOMDIR.value,
+    Kind.OTHER: WatchReason.NOT_DICOM.value,
+}
+_NOT_LOOKED_AT = Structure(Kind.OTHER)
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
 
 
@@ -94,11 +100,12 @@ class Claim:
     id: str
     found: Found
     descriptor: int
-    held: int
-    held_name: str
-    structure: Structure
+    held: int = -1
+    held_name: str = ""
+    structure: Structure = _NOT_LOOKED_AT
     refuse: str = ""
     copy: bool = False
+    release: Callable[[], None] = lambda: None
     _closed: bool = field(default=False, repr=False)
 
     @property
@@ -110,9 +117,10 @@ class Claim:
         """Close what is open. Safe to call twice."""
         if not self._closed:
             self._closed = True
-            if self.descriptor >= 0:
-                os.close(self.descriptor)
-            os.close(self.held)
+            for descriptor in (self.descriptor, self.held):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self.release()
 
 
 class Inbox:
@@ -129,6 +137,7 @@ class Inbox:
     def __init__(self, settings: WatchSettings) -> None:
         self._settings = settings
         self._moves = settings.after != "keep"
+        self._held: set[str] = set()  # names in `.taking` that a claim of this run has
 
     def identity(self) -> tuple[int, int]:
         """Return device and inode of the folder, which change when something is mounted over it."""
@@ -194,76 +203,73 @@ class Inbox:
                 if error.errno in {errno.ELOOP, errno.ENXIO}:
                     return Wait.CHANGED
                 raise
-            stack.callback(_close_unless_kept, kept := _Kept(descriptor))
-            return self._open_claim(root, folder, found, kept, patient=patient)
+            claim = Claim(secrets.token_hex(16), found, descriptor, held_name=found.name)
+            try:
+                wait = self._judge(claim, patient=patient) or self._hold(root, folder, claim)
+            except BaseException:
+                claim.close()
+                raise
+            if wait is not None:
+                claim.close()
+                return wait
+            return claim
 
-    def _open_claim(
-        self, root: int, folder: int, found: Found, kept: _Kept, *, patient: bool
-    ) -> Claim | Wait:
-        descriptor = kept.descriptor
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or _signature(status) != found.signature:
+    def _judge(self, claim: Claim, *, patient: bool) -> Wait | None:
+        """Note in the claim what the open file is, unless it is too early to say."""
+        status = os.fstat(claim.descriptor)
+        if not stat.S_ISREG(status.st_mode) or _signature(status) != claim.found.signature:
             return Wait.CHANGED
-        reason = ""
-        structure = Structure(Kind.OTHER)
         if status.st_size > self._settings.max_file_bytes:
-            reason = WatchReason.TOO_LARGE
+            claim.refuse = WatchReason.TOO_LARGE
         else:
-            structure = examine(descriptor, status.st_size)
-            if structure.kind is Kind.ZIP and patient:
-                with os.fdopen(os.dup(descriptor), "rb") as file:
-                    structure = Structure(Kind.ZIP, has_end_record(file))
-            if structure.kind is Kind.DICOMDIR:
-                reason = WatchReason.DICOMDIR
-            elif structure.kind is Kind.OTHER:
-                reason = WatchReason.NOT_DICOM
-        written_to = _is_open_for_writing(descriptor)
-        if patient and (written_to or not structure.complete):
+            claim.structure = examine(claim.descriptor, status.st_size)
+            if claim.structure.kind is Kind.ZIP and patient:
+                with os.fdopen(os.dup(claim.descriptor), "rb") as file:
+                    claim.structure = Structure(Kind.ZIP, has_end_record(file))
+            claim.refuse = _REFUSED_KINDS.get(claim.structure.kind, "")
+        is_written_to = _is_open_for_writing(claim.descriptor)
+        # A file of another user could be written to, by a descriptor, after it was renamed.
+        is_shared = status.st_nlink > 1 or status.st_uid != os.geteuid()
+        claim.copy = is_written_to or is_shared
+        if patient and (is_written_to or not claim.structure.complete):
             return Wait.INCOMPLETE
-        claim = Claim(
-            id=secrets.token_hex(16),
-            found=found,
-            descriptor=descriptor,
-            held=-1,
-            held_name=found.name,
-            structure=structure,
-            refuse=reason,
-            copy=written_to or status.st_nlink > 1 or status.st_uid != os.geteuid(),
-        )
-        if not self._moves or found.ours or reason:
-            # Renamed out of ours, or not at all: with `keep` it stays, with a reason it goes
-            # straight to where refused files are.
+        return None
+
+    def _hold(self, root: int, folder: int, claim: Claim) -> Wait | None:
+        """Move the file to where nobody else can replace it, if it is to leave its folder."""
+        found = claim.found
+        if not self._moves or found.ours or claim.refuse:
+            # It is there already, stays where it is, or goes straight to where refused files are.
             claim.held = os.dup(folder)
-        else:
-            held_name = _bounded(f"{claim.id}.{found.name}")
-            with self._ours(root, TAKING) as taking:
-                try:
-                    os.rename(found.name, held_name, src_dir_fd=folder, dst_dir_fd=taking)
-                except FileNotFoundError:
-                    return Wait.GONE
-                except OSError as error:
-                    if error.errno != errno.EXDEV:
-                        raise
-                    # Something is mounted below the root: copied from there, then removed there.
-                    claim.held, claim.copy = os.dup(folder), True
-                else:
-                    # What was renamed may be another file than the one that is open; it is then
-                    # found in `.taking` by the next scan.
-                    moved = os.stat(held_name, dir_fd=taking, follow_symlinks=False)
-                    if (moved.st_dev, moved.st_ino) != (status.st_dev, status.st_ino):
-                        return Wait.GONE
-                    claim.held, claim.held_name = os.dup(taking), held_name
-        kept.kept = True
-        return claim
+            return None
+        held_name = _bounded(f"{claim.id}.{found.name}")
+        self._held.add(held_name)
+        claim.release = partial(self._held.discard, held_name)
+        with self._ours(root, TAKING) as taking:
+            try:
+                os.rename(found.name, held_name, src_dir_fd=folder, dst_dir_fd=taking)
+            except FileNotFoundError:
+                return Wait.GONE
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                # Something is mounted below the root: copied from there, then removed there.
+                claim.held, claim.copy = os.dup(folder), True
+                return None
+            moved = os.stat(held_name, dir_fd=taking, follow_symlinks=False)
+            if not os.path.samestat(moved, os.fstat(claim.descriptor)):
+                # Another file than the one that is open; the next scan finds it in `.taking`.
+                return Wait.GONE
+            claim.held, claim.held_name = os.dup(taking), held_name
+        return None
 
     def _unopened(self, folder: int, found: Found, reason: str) -> Claim:
         return Claim(
-            id=secrets.token_hex(16),
-            found=found,
-            descriptor=-1,
+            secrets.token_hex(16),
+            found,
+            -1,
             held=os.dup(folder),
             held_name=found.name,
-            structure=Structure(Kind.OTHER),
             refuse=reason,
         )
 
@@ -425,6 +431,8 @@ class Inbox:
         try:
             with os.scandir(taking) as entries:
                 for entry in entries:
+                    if entry.name in self._held:
+                        continue
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         yield Found((), entry.name, _signature(status), status.st_mode, ours=True)
@@ -464,17 +472,6 @@ def pour(descriptor: int, sink: Sink | None, head: bytes = b"") -> bytes:
             sink.write(data)
         position += len(data)
     return digest.digest()
-
-
-@dataclass(slots=True)
-class _Kept:
-    descriptor: int
-    kept: bool = False
-
-
-def _close_unless_kept(kept: _Kept) -> None:
-    if not kept.kept:
-        os.close(kept.descriptor)
 
 
 def _entries(folder: int, way: tuple[str, ...]) -> Iterator[Found]:

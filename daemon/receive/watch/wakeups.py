@@ -7,6 +7,7 @@ makes it look at once.
 
 from __future__ import annotations
 
+import logging
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,9 @@ _TELLING: list[type[FileSystemEvent]] = [
 ]
 _STOP_TIMEOUT_S = 5.0
 
+# The library's own messages name the files that it sees, and those name patients.
+logging.getLogger("watchdog").setLevel(logging.CRITICAL + 1)
+
 
 class Wakeups:
     """Calls `wake`, from a thread of its own, when something came into a folder.
@@ -53,6 +57,13 @@ class Wakeups:
             _Handler(root, wake), str(root), recursive=True, event_filter=_TELLING
         )
         self._observer.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether events still come; the library's threads do not outlive their own errors."""
+        return self._observer.is_alive() and all(
+            emitter.is_alive() for emitter in self._observer.emitters
+        )
 
     def stop(self) -> None:
         """End the thread."""
