@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config import Settings
-    from daemon.store.stores import Layout
+    from daemon.store.layout import Layout
 
 _LOCKS = Path("/proc/locks")
 
@@ -31,7 +31,7 @@ def connected(
         If there is none: nothing was ever received here.
     """
     from daemon.store.database import connect_current  # noqa: PLC0415
-    from daemon.store.stores import Layout  # noqa: PLC0415
+    from daemon.store.layout import Layout  # noqa: PLC0415
 
     layout = Layout(settings.state_dir)
     try:
