@@ -8,7 +8,7 @@ on one sheet, and the detector looks at the sheet.
 
 The running extremes fade slowly, so that text which appears late where anatomy was once as bright
 is new again. Where text has been found already nothing needs to be looked at again: a region is
-filled in every frame in which it is not flat (`is_flat`).
+filled in every frame in which it is not flat.
 """
 
 from __future__ import annotations
@@ -112,20 +112,6 @@ def find_text(
     if sheet is not None:
         found += sheet.found(detector)
     return found
-
-
-def is_flat(picture: Picture, box: Box, *, levels: int = 12) -> bool:
-    """Whether a box shows nothing but (almost) one grey level, so that no text can be in it."""
-    area = picture.display[box.top : box.bottom, box.left : box.right]
-    if not area.size:
-        return True
-    flat = area.reshape(-1, 3)
-    low, high = np.percentile(flat, (0.5, 99.5), axis=0)
-    if float((high - low).max()) >= levels:
-        return False
-    # The local view is grey noise where nothing is; text outside the window has structure there.
-    contrast = picture.contrast[box.top : box.bottom, box.left : box.right]
-    return bool(np.ptp(flat, axis=0).max() < levels and contrast.std() < 45)
 
 
 class _RunningExtremes:
@@ -282,5 +268,3 @@ def _moved_back(
                 region.legibility,
             )
             yield FoundRegion(frame, moved)
-
-

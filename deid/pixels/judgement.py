@@ -52,9 +52,7 @@ DEFAULT_INFO_TYPES = frozenset(
     }
 )
 
-_MONTHS = (
-    r"(?:JAN|FEB|MAR|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ)[A-Z]*"
-)
+_MONTHS = r"(?:JAN|FEB|MAR|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ)[A-Z]*"
 
 #: infoType -> pattern, searched in the upper-case text.
 PATTERNS: Mapping[str, re.Pattern[str]] = {
@@ -87,7 +85,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"\b(?:MRN|M\.?R\.?N|PID|P\.?ID|PAT(?:IENT)?\s*[-.]?\s*(?:ID|N[O0R]|#)"
         r"|(?:UNIT|HOSP|HOSPITAL|RECORD)\s*(?:N[O0]|#)|NHS|CHI|SSN|[I1]D)\b\.?\s*[:#=]?\s*\S*\d"
     ),
-    "ACCESSION": re.compile(r"\bACC(?:ESS(?:ION)?|N)?\b\.?\s*(?:N[O0]\.?|NUM(?:BER)?|#)?\s*[:#=]?\s*\S*\d"),
+    "ACCESSION": re.compile(
+        r"\bACC(?:ESS(?:ION)?|N)?\b\.?\s*(?:N[O0]\.?|NUM(?:BER)?|#)?\s*[:#=]?\s*\S*\d"
+    ),
     "PERSON_NAME": re.compile(
         r"\^"
         r"|\b(?:PATIENT|PAT|PT|NAME|NOM|NOMBRE|OPERATOR|OPER|TECH(?:NOLOGIST)?|PHYSICIAN|REF(?:ERRING)?"
@@ -185,9 +185,7 @@ class Judgement:
 
     def knowing(self, identifiers: Sequence[KnownIdentifier]) -> KnownTexts:
         """Prepare one instance's known identifiers, those of the wanted infoTypes."""
-        return KnownTexts(
-            [entry for entry in identifiers if entry.info_type in self._info_types]
-        )
+        return KnownTexts([entry for entry in identifiers if entry.info_type in self._info_types])
 
 
 class KnownTexts:

@@ -196,9 +196,7 @@ class PPOCR:
         for number, candidate in enumerate(candidates):
             text, legibility = best[number]
             if legibility >= self.tuning.legible or candidate.confidence >= self.tuning.certain:
-                regions.append(
-                    TextRegion(candidate.box, candidate.confidence, text, legibility)
-                )
+                regions.append(TextRegion(candidate.box, candidate.confidence, text, legibility))
         return regions
 
     def _best(

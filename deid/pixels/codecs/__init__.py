@@ -31,8 +31,9 @@ class FrameCodec:
         Return the frame encoded again with boxes filled by stored values.
     scrubbed
         Return the frame without comments and trailing bytes, of the same length where possible.
-    loses_again
-        Whether redacting this frame is another lossy step for pixels outside the boxes.
+    residue
+        How far decoded values inside a filled box may spread after redacting this frame; above 0
+        redacting is another lossy step for the pixels outside, too.
     compression_method
         The defined term of Lossy Image Compression Method (0028,2114) of such a step.
     """
@@ -40,31 +41,34 @@ class FrameCodec:
     decode: Callable[[bytes, ImageDescription], Decoded]
     redact: Callable[[bytes, ImageDescription, Sequence[Box], Sequence[int]], bytes]
     scrubbed: Callable[[bytes, ImageDescription], bytes]
-    loses_again: Callable[[bytes, ImageDescription], bool]
+    residue: Callable[[bytes, ImageDescription], int]
     compression_method: str = ""
 
 
-def _never(frame: bytes, image: ImageDescription) -> bool:
+_IRREVERSIBLE_RESIDUE = 8
+
+
+def _exact(frame: bytes, image: ImageDescription) -> int:
     del frame, image
-    return False
+    return 0
 
 
-def _is_near(frame: bytes, image: ImageDescription) -> bool:
-    return jpegls.near(frame, image) > 0
+def _near(frame: bytes, image: ImageDescription) -> int:
+    return 2 * jpegls.near(frame, image)
 
 
-def _is_irreversible(frame: bytes, image: ImageDescription) -> bool:
+def _irreversible(frame: bytes, image: ImageDescription) -> int:
     del image
-    return jpeg2000.loses_again(frame)
+    return _IRREVERSIBLE_RESIDUE if jpeg2000.loses_again(frame) else 0
 
 
-_JPEG = FrameCodec(jpeg.decode, jpeg.redact, jpeg.scrubbed, _never)
-_JPEG_LS = FrameCodec(jpegls.decode, jpegls.redact, jpegls.scrubbed, _is_near, "ISO_14495_1")
+_JPEG = FrameCodec(jpeg.decode, jpeg.redact, jpeg.scrubbed, _exact)
+_JPEG_LS = FrameCodec(jpegls.decode, jpegls.redact, jpegls.scrubbed, _near, "ISO_14495_1")
 _JPEG_2000 = FrameCodec(
-    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _is_irreversible, "ISO_15444_1"
+    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _irreversible, "ISO_15444_1"
 )
 _HTJ2K = FrameCodec(
-    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _is_irreversible, "ISO_15444_15"
+    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _irreversible, "ISO_15444_15"
 )
 
 #: PS3.6 Table A-1, the encapsulated still-image transfer syntaxes that are understood.
@@ -80,7 +84,7 @@ CODECS: dict[str, FrameCodec] = {
     "1.2.840.10008.1.2.4.201": _HTJ2K,  # HTJ2K (Lossless Only)
     "1.2.840.10008.1.2.4.202": _HTJ2K,  # HTJ2K with RPCL Options (Lossless Only)
     "1.2.840.10008.1.2.4.203": _HTJ2K,  # HTJ2K
-    "1.2.840.10008.1.2.5": FrameCodec(rle.decode, rle.redact, rle.scrubbed, _never),  # RLE Lossless
+    "1.2.840.10008.1.2.5": FrameCodec(rle.decode, rle.redact, rle.scrubbed, _exact),  # RLE Lossless
 }
 
 #: Native transfer syntaxes; deflating is the dataset's business, not ours.

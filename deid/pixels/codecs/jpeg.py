@@ -68,7 +68,9 @@ def redact(
         fill = [0, 1 << (header.precision - 1), 1 << (header.precision - 1)]
     else:
         fill = [0, 0, 0]
-    return jpeg_blocks.wipe(frame, boxes, fill)
+    # Decoders smooth subsampled chroma across block edges: one pixel more keeps the box flat.
+    ring = 0 if header.components == 1 else 1
+    return jpeg_blocks.wipe(frame, [box.grown(ring) for box in boxes], fill)
 
 
 def _redact_lossless(
@@ -79,8 +81,10 @@ def _redact_lossless(
     boxes: Sequence[Box],
     values: Sequence[int],
 ) -> bytes:
-    samples = imagecodecs.jpeg8_decode(frame) if header.components == 1 else (
-        imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB")
+    samples = (
+        imagecodecs.jpeg8_decode(frame)
+        if header.components == 1
+        else (imagecodecs.jpeg8_decode(frame, colorspace="RGB", outcolorspace="RGB"))
     )
     samples = samples.reshape(image.rows, image.columns, image.samples)
     if image.samples == 3 and _is_ycc(frame, segments, header, image):
@@ -103,9 +107,7 @@ def _redact_lossless(
     return encoded
 
 
-def _checked(
-    frame: bytes, segments: list[MarkerSegment], image: ImageDescription
-) -> FrameHeader:
+def _checked(frame: bytes, segments: list[MarkerSegment], image: ImageDescription) -> FrameHeader:
     header = jpeg_header(frame, segments)
     if (header.rows, header.columns, header.components) != (
         image.rows,

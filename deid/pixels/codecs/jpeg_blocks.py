@@ -79,9 +79,7 @@ class _Huffman:
         unless the longest codes are 16 bits already).
         """
         missing = [symbol for symbol in dict.fromkeys(wanted) if symbol not in self.codes()]
-        used = sum(
-            count << (16 - length) for length, count in enumerate(self.counts, start=1)
-        )
+        used = sum(count << (16 - length) for length, count in enumerate(self.counts, start=1))
         if used + len(missing) > (1 << 16) - 1:
             raise CodestreamBroken("no room for a Huffman code")
         counts = (*self.counts[:15], self.counts[15] + len(missing))
@@ -234,7 +232,9 @@ def _wipe_scan(
     scan = _scan(stream, codestream[segment.start : segment.stop], boxes)
     order = {component.identifier: at for at, component in enumerate(stream.components)}
     levels = [
-        _dc_level(fill[order[part.identifier]], stream.quantisation[part.quantisation], stream.precision)
+        _dc_level(
+            fill[order[part.identifier]], stream.quantisation[part.quantisation], stream.precision
+        )
         for part in scan.components
     ]
     intervals = _RESTART.split(data) if stream.restart_interval else [data]
@@ -299,9 +299,7 @@ def _scan(stream: _Stream, header: bytes, boxes: Sequence[Box]) -> _Scan:
     else:
         pattern = [0]
         only = components[0]
-        across, down = (
-            (1, 1) if len(stream.components) == 1 else (only.horizontal, only.vertical)
-        )
+        across, down = (1, 1) if len(stream.components) == 1 else (only.horizontal, only.vertical)
         columns = -(-(-(-stream.columns * across // widest)) // 8)
         rows = -(-(-(-stream.rows * down // highest)) // 8)
         spread = np.repeat(np.repeat(grid, down, axis=0), across, axis=1)
@@ -393,9 +391,7 @@ class _Interval:
         """Return the interval's bytes with filled blocks and corrected differences."""
         bits, pieces, copied = self._bits, [], 0
         ends = np.append(self._starts[1:], self._stop)
-        end_of_block = [
-            _bit_array(*codes[key][_END_OF_BLOCK]) for key in self._scan.ac_keys
-        ]
+        end_of_block = [_bit_array(*codes[key][_END_OF_BLOCK]) for key in self._scan.ac_keys]
         coded: dict[tuple[int, int], NDArray[np.uint8]] = {}
         for block in self._changed.tolist():
             start = int(self._starts[block])
@@ -478,9 +474,7 @@ def _size(value: int) -> int:
     return abs(value).bit_length()
 
 
-def _coded_difference(
-    codes: dict[int, tuple[int, int]], value: int
-) -> NDArray[np.uint8]:
+def _coded_difference(codes: dict[int, tuple[int, int]], value: int) -> NDArray[np.uint8]:
     size = _size(value)
     extra = value if value >= 0 else value + (1 << size) - 1
     return np.concatenate((_bit_array(*codes[size]), _bit_array(extra, size)))

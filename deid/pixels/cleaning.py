@@ -1,0 +1,379 @@
+"""Find text in an instance's frames, decide which of it goes, fill it, and prove that it is filled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deid.errors import ConfigurationInvalid, Reason, Unsafe
+from deid.pixels import rules
+from deid.pixels.cine import FoundRegion, find_text
+from deid.pixels.codecs import VIDEO
+from deid.pixels.description import describe, first_number
+from deid.pixels.frames import open_frames
+from deid.pixels.geometry import Box
+from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
+from deid.pixels.ports import Picture
+from deid.pixels.samples import stored_values
+from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
+from deid.pixels.views import picture
+from deid.ports import CleanedPixels, PixelRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from deid.identifiers import KnownIdentifier
+    from deid.pixels.description import ImageDescription
+    from deid.pixels.frames import Frames
+    from deid.pixels.ports import TextDetector, TextJudge, TextRegion
+    from deid.pixels.samples import Decoded
+    from deid.pixels.templates import RegionTemplate
+    from deid.ports import PixelInstance
+
+    VideoCleaner = Callable[["PixelCleaning", PixelInstance], CleanedPixels]
+
+#: Where the values in a box spread no further than this share of the text's own contrast, the box
+#: shows no text in that frame.
+_FLAT_SHARE = 0.15
+
+
+class TextRedactionMode(StrEnum):
+    """The Healthcare API's ``image.textRedactionMode``."""
+
+    UNSPECIFIED = "TEXT_REDACTION_MODE_UNSPECIFIED"
+    NO_TEXT = "REDACT_NO_TEXT"
+    ALL_TEXT = "REDACT_ALL_TEXT"
+    SENSITIVE_TEXT = "REDACT_SENSITIVE_TEXT"
+    SENSITIVE_TEXT_CLEAN_DESCRIPTORS = "REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS"
+
+
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    """A box to fill in every frame that shows something there, and why.
+
+    `frame` is the one the text was found in, counted from 0, which is filled in any case; None for
+    rules.
+    """
+
+    box: Box
+    why: str
+    frame: int | None = None
+
+
+class PixelCleaning:
+    """Removes burned-in text by one configuration; implements `deid.ports.PixelCleaner`.
+
+    Made once per configuration; holds nothing of the instances it cleaned.
+
+    Parameters
+    ----------
+    mode
+        What text goes. With NO_TEXT, and with UNSPECIFIED when `additional_info_types` is empty,
+        nothing is examined and nothing changes.
+    detector
+        Finds the text.
+    additional_info_types, exclude_info_types, custom_regexes
+        As in the Healthcare API's ImageConfig; for the sensitive modes. UNSPECIFIED with additional
+        infoTypes looks for those only.
+    judge
+        Asked for an infoType after our own patterns.
+    templates
+        Region templates, all of which that fit are applied.
+    blank_outside_ultrasound_regions
+        Fill everything outside Sequence of Ultrasound Regions.
+    untrusted
+        Objects that are refused even though their text could be removed; empty trusts all.
+    video
+        Cleans video, a `PixelCleaner` of its own (see `deid.pixels.video`); without it video is
+        refused.
+    margin
+        How many pixels a found region is widened on each side before it is filled.
+
+    Raises
+    ------
+    ConfigurationInvalid
+        When mode and infoTypes contradict each other.
+    """
+
+    def __init__(
+        self,
+        mode: TextRedactionMode | str,
+        detector: TextDetector,
+        *,
+        additional_info_types: Collection[str] = (),
+        exclude_info_types: Collection[str] = (),
+        custom_regexes: Sequence[CustomRegex] = (),
+        judge: TextJudge | None = None,
+        templates: Sequence[RegionTemplate] = (),
+        blank_outside_ultrasound_regions: bool = True,
+        untrusted: Sequence[Untrusted] = UNTRUSTED,
+        video: VideoCleaner | None = None,
+        margin: int = 3,
+    ) -> None:
+        self.mode = TextRedactionMode(mode)
+        self._detector = detector
+        info_types = _info_types(self.mode, additional_info_types, exclude_info_types)
+        self._judgement = (
+            None
+            if self.mode is TextRedactionMode.ALL_TEXT
+            else Judgement(info_types, custom_regexes=custom_regexes, judge=judge)
+        )
+        self._is_idle = self.mode is TextRedactionMode.NO_TEXT or (
+            self.mode is TextRedactionMode.UNSPECIFIED and not info_types and not custom_regexes
+        )
+        self._templates = tuple(templates)
+        self._blanks_ultrasound = blank_outside_ultrasound_regions
+        self._untrusted = tuple(untrusted)
+        self._video = video
+        self._margin = margin
+
+    def clean(self, instance: PixelInstance) -> CleanedPixels:
+        """Return what to write for one instance.
+
+        Raises
+        ------
+        Unsafe
+            `SCREEN_CAPTURE` or `DOCUMENT_NOT_CLEANED` for objects that are not trusted,
+            `VIDEO_NOT_CLEANED`, `PIXELS_UNDECODABLE` when a frame cannot be decoded or its
+            description is wrong, `PIXELS_NOT_CLEANED` when a filled region is not flat afterwards.
+        """
+        if self._is_idle:
+            return CleanedPixels(None, (), {}, examined_all=False)
+        refuse_untrusted(instance.attributes, self._untrusted)
+        if instance.transfer_syntax_uid in VIDEO:
+            if self._video is None:
+                raise Unsafe(
+                    Reason.VIDEO_NOT_CLEANED, f"transfer syntax {instance.transfer_syntax_uid}"
+                )
+            return self._video(self, instance)
+        image = describe(instance.attributes)
+        frames = open_frames(instance, image)
+        pass_over = _PassOver(instance, image, frames)
+        fillings = [
+            *self._rule_fillings(instance, image),
+            *self._text_fillings(instance, pass_over),
+        ]
+        regions = pass_over.fill(fillings)
+        segments, changes = frames.finished()
+        return CleanedPixels(
+            segments, tuple(regions), changes | pass_over.changes(), examined_all=True
+        )
+
+    def find(self, instance: PixelInstance) -> tuple[list[TextRegion], list[Box]]:
+        """Return all text regions of the first frame, and the boxes that rules would fill.
+
+        For showing to a person who makes a template; the regions hold the text that was read.
+        """
+        image = describe(instance.attributes)
+        first = open_frames(instance, image).decoded(0)
+        found = self._detector.find([picture(image, first, instance.attributes)])[0]
+        return found, [filling.box for filling in self._rule_fillings(instance, image)]
+
+    def clean_bitmap(
+        self, bitmap: NDArray[np.bool_], known: Sequence[KnownIdentifier]
+    ) -> list[Box]:
+        """Clear text in a bitmap such as an overlay plane, in place.
+
+        Parameters
+        ----------
+        bitmap
+            Shape (rows, columns).
+
+        Returns
+        -------
+        list of Box
+            What was cleared.
+        """
+        grey = bitmap.astype(np.uint8) * 255
+        shown = Picture(np.repeat(grey[..., None], 3, axis=2), grey)
+        judge = self._judging(known)
+        boxes = []
+        for region in self._detected([shown], frames=1, judge=judge):
+            box = region.region.box.grown(self._margin).clipped(*bitmap.shape)
+            if box is not None and judge(region.region) is not None:
+                bitmap[box.top : box.bottom, box.left : box.right] = False
+                boxes.append(box)
+        return boxes
+
+    def _rule_fillings(self, instance: PixelInstance, image: ImageDescription) -> list[_Filling]:
+        fillings = []
+        if self._blanks_ultrasound:
+            boxes = rules.outside_ultrasound_regions(instance.attributes, image)
+            fillings += [_Filling(box, "rule:ultrasound_regions") for box in boxes]
+        for template in self._templates:
+            if template.fits(instance.attributes):
+                why = f"rule:template:{template.name}"
+                fillings += [
+                    _Filling(box, why) for box in template.boxes(image.rows, image.columns)
+                ]
+        return fillings
+
+    def _text_fillings(self, instance: PixelInstance, pass_over: _PassOver) -> list[_Filling]:
+        judge = self._judging(instance.known)
+        fillings: list[_Filling] = []
+        for entry in self._detected(
+            pass_over.pictures(), frames=pass_over.image.frames, judge=judge
+        ):
+            why = judge(entry.region)
+            box = entry.region.box.grown(self._margin).clipped(
+                pass_over.image.rows, pass_over.image.columns
+            )
+            if why is not None and box is not None:
+                fillings.append(_Filling(box, why, entry.frame))
+        return _without_covered(fillings)
+
+    def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
+        judgement = self._judgement
+        if judgement is None:
+            return lambda _: "all_text"
+        texts = judgement.knowing(known)
+        return lambda region: judgement.why(region, texts)
+
+    def _detected(
+        self,
+        pictures: Iterable[Picture],
+        *,
+        frames: int,
+        judge: Callable[[TextRegion], str | None],
+    ) -> list[FoundRegion]:
+        try:
+            return find_text(
+                pictures,
+                self._detector,
+                frames=frames,
+                is_resolved=lambda region: judge(region) is not None,
+            )
+        except (Unsafe, MemoryError):
+            raise
+        except Exception as error:
+            raise Unsafe(Reason.PIXELS_NOT_CLEANED, "text detector") from error
+
+
+class _PassOver:
+    """The two passes over an instance's frames: looking at each, then filling those that need it."""
+
+    def __init__(self, instance: PixelInstance, image: ImageDescription, frames: Frames) -> None:
+        self.image = image
+        self._instance, self._frames = instance, frames
+        self._tracks_extremes = any(
+            instance.attributes.get(keyword) is not None for keyword in _EXTREMES
+        )
+        self._extremes: dict[int, tuple[int, int]] = {}
+        self._has_filled = False
+
+    def pictures(self) -> Iterator[Picture]:
+        """Decode each frame in turn and yield its views."""
+        for number in range(self.image.frames):
+            decoded = self._frames.decoded(number)
+            self._note_extremes(number, decoded)
+            yield picture(self.image, decoded, self._instance.attributes)
+
+    def fill(self, fillings: Sequence[_Filling]) -> list[PixelRegion]:
+        """Fill every box in the frames where there is something to hide; return what was filled."""
+        spreads = self._spreads(fillings)
+        regions: list[PixelRegion] = []
+        for number in range(self.image.frames) if fillings else ():
+            applied = fillings
+            if self.image.frames > 1 or any(filling.frame is None for filling in fillings):
+                samples = self._frames.decoded(number).samples
+                applied = [
+                    filling
+                    for filling, spread in zip(fillings, spreads, strict=True)
+                    if filling.frame == number or _spread(samples, filling.box) > spread
+                ]
+            if not applied:
+                continue
+            boxes = [filling.box for filling in applied]
+            self._note_extremes(number, self._frames.redact(number, boxes))
+            self._has_filled = True
+            regions += [PixelRegion(number + 1, *filling.box, filling.why) for filling in applied]
+        return regions
+
+    def changes(self) -> dict[str, Any]:
+        """Return new values of Smallest/Largest Image Pixel Value and their series forms."""
+        if not self._tracks_extremes or not self._has_filled:
+            return {}
+        low = min(pair[0] for pair in self._extremes.values())
+        high = max(pair[1] for pair in self._extremes.values())
+        changes: dict[str, Any] = {}
+        for keyword, (value, is_series) in _extreme_values(low, high).items():
+            old = first_number(self._instance.attributes, keyword)
+            if old is None:
+                continue
+            # A series' extremes may come from another instance: they only ever widen.
+            if is_series:
+                value = min(value, int(old)) if value == low else max(value, int(old))
+            if value != old:
+                changes[keyword] = value
+        return changes
+
+    def _spreads(self, fillings: Sequence[_Filling]) -> list[float]:
+        """Return for each box up to which spread of values a frame shows nothing there."""
+        spreads = [0.0] * len(fillings)
+        if self.image.frames == 1:
+            return spreads
+        for number in {filling.frame for filling in fillings} - {None}:
+            assert number is not None
+            samples = self._frames.decoded(number).samples
+            for at, filling in enumerate(fillings):
+                if filling.frame == number:
+                    spreads[at] = _FLAT_SHARE * _spread(samples, filling.box)
+        return spreads
+
+    def _note_extremes(self, number: int, decoded: Decoded) -> None:
+        if self._tracks_extremes:
+            values = stored_values(self.image, decoded.samples)
+            self._extremes[number] = (int(values.min()), int(values.max()))
+
+
+def _extreme_values(low: int, high: int) -> dict[str, tuple[int, bool]]:
+    return {
+        "SmallestImagePixelValue": (low, False),
+        "LargestImagePixelValue": (high, False),
+        "SmallestPixelValueInSeries": (low, True),
+        "LargestPixelValueInSeries": (high, True),
+    }
+
+
+_EXTREMES = tuple(_extreme_values(0, 0))
+
+
+def _spread(samples: NDArray[Any], box: Box) -> float:
+    area = samples[box.top : box.bottom, box.left : box.right]
+    flat = area.reshape(-1, area.shape[2])
+    return float(np.max(flat.max(axis=0).astype(np.float64) - flat.min(axis=0)))
+
+
+def _without_covered(fillings: Sequence[_Filling]) -> list[_Filling]:
+    """Drop a box that another of the same frame contains."""
+    kept: list[_Filling] = []
+    for filling in sorted(fillings, key=lambda entry: -entry.box.area):
+        if not any(
+            other.frame == filling.frame and other.box.contains(filling.box) for other in kept
+        ):
+            kept.append(filling)
+    return kept
+
+
+def _info_types(
+    mode: TextRedactionMode, additional: Collection[str], excluded: Collection[str]
+) -> frozenset[str]:
+    sensitive = {
+        TextRedactionMode.SENSITIVE_TEXT,
+        TextRedactionMode.SENSITIVE_TEXT_CLEAN_DESCRIPTORS,
+    }
+    problems = []
+    if additional and mode not in {*sensitive, TextRedactionMode.UNSPECIFIED}:
+        problems.append(f"additionalInfoTypes cannot be used with {mode.value}")
+    if excluded and mode not in sensitive:
+        problems.append(f"excludeInfoTypes cannot be used with {mode.value}")
+    if problems:
+        raise ConfigurationInvalid(problems)
+    base = DEFAULT_INFO_TYPES if mode in sensitive else frozenset()
+    return (base | frozenset(additional)) - frozenset(excluded)

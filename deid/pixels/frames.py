@@ -1,0 +1,240 @@
+"""The frames of one instance, native or encapsulated, behind one face."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from deid.errors import Reason, Unsafe
+from deid.pixels import encapsulation
+from deid.pixels.codecs import CODECS, NATIVE
+from deid.pixels.codecs.native import NativeFrame
+from deid.pixels.samples import black
+from deid.segments import Segment, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deid.pixels.description import ImageDescription
+    from deid.pixels.geometry import Box
+    from deid.pixels.samples import Decoded
+    from deid.ports import PixelInstance
+
+
+class Frames(Protocol):
+    """The frames of one value of Pixel Data. Frame numbers count from 0 here."""
+
+    def decoded(self, number: int) -> Decoded:
+        """Return a frame's samples. Raises `Unsafe` when it cannot be decoded."""
+
+    def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
+        """Fill boxes in a frame; return what a reader will now decode."""
+
+    def finished(self) -> tuple[list[Segment] | None, dict[str, Any]]:
+        """Return the new value field, None when nothing changed, and attribute changes."""
+
+
+def open_frames(instance: PixelInstance, image: ImageDescription) -> Frames:
+    """Return the frames of an instance.
+
+    Raises
+    ------
+    Unsafe
+        When the transfer syntax is not understood, or the value cannot hold such frames.
+    """
+    syntax = instance.transfer_syntax_uid
+    if syntax in NATIVE:
+        return _NativeFrames(instance, image)
+    if syntax in CODECS:
+        return _EncapsulatedFrames(instance, image)
+    raise Unsafe(Reason.PIXELS_UNDECODABLE, f"transfer syntax {syntax}")
+
+
+class _NativeFrames:
+    def __init__(self, instance: PixelInstance, image: ImageDescription) -> None:
+        self._instance, self._image = instance, image
+        self._bits = image.native_frame_bits
+        self._length = -(-self._bits * image.frames // 8)
+        if instance.stop - instance.start < self._length:
+            raise Unsafe(Reason.PIXELS_UNDECODABLE, "(7FE0,0010) is too short")
+        # Single-bit frames need not begin on a byte; then the whole value is one buffer.
+        self._is_packed = image.bits_allocated == 1
+        self._packed = (
+            bytes(instance.value[instance.start : instance.start + self._length])
+            if self._is_packed
+            else b""
+        )
+        self._changed: dict[int, bytes] = {}
+
+    def decoded(self, number: int) -> Decoded:
+        return self._frame(number).decoded()
+
+    def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
+        frame = self._frame(number)
+        decoded = frame.decoded()
+        frame.fill(boxes, black(self._image, decoded, self._instance.attributes))
+        frame.clear_unused_bits()
+        self._keep(number, frame)
+        decoded = frame.decoded()
+        _prove_filled(number, decoded, boxes, 0)
+        return decoded
+
+    def finished(self) -> tuple[list[Segment] | None, dict[str, Any]]:
+        start, stop = self._instance.start, self._instance.stop
+        if self._is_packed:
+            parts: list[Segment] = (
+                [self._packed] if self._changed else [Span(start, start + self._length)]
+            )
+        else:
+            for number in range(self._image.frames):
+                if number not in self._changed:
+                    frame = self._frame(number)
+                    if frame.clear_unused_bits():
+                        self._keep(number, frame)
+            parts = self._native_parts()
+        padding = b"\x00" * (self._length % 2)
+        rest = bytes(
+            self._instance.value[start + self._length : min(stop, start + self._length + 2)]
+        )
+        has_tail = stop - start > self._length + len(padding) or rest[: len(padding)] != padding
+        if not self._changed and not has_tail:
+            return None, {}
+        return [*parts, *([padding] if padding else [])], {}
+
+    def _native_parts(self) -> list[Segment]:
+        size, start = self._bits // 8, self._instance.start
+        parts: list[Segment] = []
+        for number in range(self._image.frames):
+            begin = start + number * size
+            if number in self._changed:
+                parts.append(self._changed[number])
+            elif parts and isinstance(parts[-1], Span) and parts[-1].stop == begin:
+                parts[-1] = Span(parts[-1].start, begin + size)
+            else:
+                parts.append(Span(begin, begin + size))
+        return parts
+
+    def _frame(self, number: int) -> NativeFrame:
+        first = number * self._bits
+        if self._is_packed:
+            raw = self._packed
+        elif number in self._changed:
+            raw = self._changed[number]
+        else:
+            begin = self._instance.start + first // 8
+            raw = bytes(self._instance.value[begin : begin + self._bits // 8])
+        return NativeFrame(
+            self._image,
+            raw,
+            first_bit=first if self._is_packed else 0,
+            is_big_endian=self._instance.big_endian,
+            has_swapped_bytes=self._instance.big_endian
+            and self._image.bits_allocated <= 8
+            and self._instance.attributes.get("PixelDataVR") == "OW",
+        )
+
+    def _keep(self, number: int, frame: NativeFrame) -> None:
+        self._changed[number] = frame.tobytes()
+        if self._is_packed:
+            self._packed = self._changed[number][: self._length]
+
+
+class _EncapsulatedFrames:
+    def __init__(self, instance: PixelInstance, image: ImageDescription) -> None:
+        self._instance, self._image = instance, image
+        self._codec = CODECS[instance.transfer_syntax_uid]
+        self._source = encapsulation.parse(
+            instance.value,
+            instance.start,
+            instance.stop,
+            image.frames,
+            instance.attributes.get("ExtendedOffsetTable"),
+        )
+        self._changed: dict[int, bytes] = {}
+        self._lossy_bytes: list[int] = []
+
+    def decoded(self, number: int) -> Decoded:
+        with _undecodable(number):
+            return self._codec.decode(self._clean(number), self._image)
+
+    def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
+        with _undecodable(number):
+            frame = self._clean(number)
+            values = black(
+                self._image, self._codec.decode(frame, self._image), self._instance.attributes
+            )
+            self._changed[number] = self._codec.redact(frame, self._image, boxes, values)
+            residue = self._codec.residue(frame, self._image)
+            if residue:
+                self._lossy_bytes.append(len(self._changed[number]))
+            decoded = self._codec.decode(self._changed[number], self._image)
+        _prove_filled(number, decoded, boxes, residue)
+        return decoded
+
+    def finished(self) -> tuple[list[Segment] | None, dict[str, Any]]:
+        if not self._changed:
+            return None, {}
+        segments, changes = encapsulation.build(
+            self._source, self._changed, self._instance.attributes
+        )
+        if self._lossy_bytes:
+            changes |= self._lossy_step()
+        return segments, changes
+
+    def _clean(self, number: int) -> bytes:
+        if number in self._changed:
+            return self._changed[number]
+        frame = self._source.frames[number].read(self._instance.value)
+        scrubbed = self._codec.scrubbed(frame, self._image)
+        if scrubbed != frame:
+            self._changed[number] = scrubbed
+        return scrubbed
+
+    def _lossy_step(self) -> dict[str, Any]:
+        # PS3.3 C.7.6.1.1.5: one value per successive lossy step.
+        attributes = self._instance.attributes
+        mean = sum(self._lossy_bytes) / len(self._lossy_bytes)
+        ratio = self._image.native_frame_bits / 8 / max(mean, 1)
+        ratios = _values(attributes.get("LossyImageCompressionRatio"))
+        methods = _values(attributes.get("LossyImageCompressionMethod"))
+        return {
+            "LossyImageCompression": "01",
+            "LossyImageCompressionRatio": [*ratios, f"{ratio:.4g}"],
+            "LossyImageCompressionMethod": [*methods, self._codec.compression_method],
+        }
+
+
+class _undecodable:  # noqa: N801 - reads as the statement it makes
+    """Turn whatever a decoder raises into a refusal that names the frame."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, Unsafe | MemoryError):
+            raise Unsafe(Reason.PIXELS_UNDECODABLE, f"frame {self._number + 1}") from error
+
+
+def _values(value: Any) -> list[str]:
+    if value in (None, ""):
+        return []
+    if isinstance(value, str):
+        return value.split("\\")
+    if isinstance(value, int | float):
+        return [str(value)]
+    return [str(part) for part in value]
+
+
+def _prove_filled(number: int, decoded: Decoded, boxes: Sequence[Box], residue: int) -> None:
+    for box in boxes:
+        area = decoded.samples[box.top : box.bottom, box.left : box.right]
+        flat = area.reshape(-1, area.shape[2])
+        if (
+            flat.size
+            and int(np.max(flat.max(axis=0).astype(np.int64) - flat.min(axis=0))) > residue
+        ):
+            raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"frame {number + 1}")
