@@ -188,7 +188,7 @@ class Dispatcher:
                 failures = 0
             except Exception as error:  # noqa: BLE001 (the loop outlives whatever it meets)
                 failures += 1
-                await self._wait_out("due", failures, error)
+                await self._wait_out("take", failures, error)
 
     async def _feed_once(self, group: asyncio.TaskGroup) -> None:
         room = self._settings.in_flight - len(self._flights)
@@ -316,6 +316,7 @@ class Dispatcher:
                 try:
                     await self._receipts.settle([each.result for each in batch if each.result])
                 except Exception as error:  # noqa: BLE001 (told apart in there)
+                    self._tell_refused("settle", batch[0].refusals + 1, 0.0, error)
                     for flight in batch:
                         self._settle_refused(group, flight, error, is_alone=len(batch) == 1)
                 else:
@@ -337,7 +338,6 @@ class Dispatcher:
         """Try a result again later: alone, then as internal error, then as if never processed."""
         flight.refusals += 1
         delay_s = self._settings.after_refusal.delay_s(flight.refusals)
-        self._tell_refused("settle", flight.refusals, delay_s, error)
         if is_alone and not isinstance(error, _PASSING):
             flight.result = _quarantined(
                 flight.receipt, PipelineReason.INTERNAL_ERROR, _where(error)

@@ -23,7 +23,7 @@ class PipelineFigures(Protocol):
         """Count one that goes back to wait: a `PipelineReason`, or ``store_unavailable``."""
 
     def waited(self, reason: str) -> None:
-        """Count a wait before another try of what the store refused: ``due``, ``settle``, ..."""
+        """Count a wait before another try of what was refused: ``take``, ``output``, ``settle``."""
 
 
 class NoPipelineFigures:
