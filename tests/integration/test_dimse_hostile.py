@@ -134,18 +134,6 @@ async def test_an_idle_association_is_aborted(disk_path: Path) -> None:
         assert running.counted.aborted == ["idle"]
 
 
-async def test_a_slow_message_is_not_an_idle_association(disk_path: Path) -> None:
-    async with (
-        running_server(disk_path, idle_timeout_s=SHORT_S, network_timeout_s=LONG_S) as running,
-        wire(running.port) as sender,
-    ):
-        await sender.ask(associate_rq())
-        whole = message(store_command(), bytes(100))
-        await sender.send(whole[:-1])
-        await asyncio.sleep(3 * SHORT_S)
-        assert response(await sender.ask(whole[-1:])).Status == 0
-
-
 @pytest.mark.parametrize(
     "data",
     [

@@ -65,6 +65,7 @@ def test_a_connection_that_left_makes_room() -> None:
         ("::ffff:10.1.2.3", True),
         ("fd00::1", True),
         ("::1", False),
+        ("", False),
     ],
 )
 def test_networks_are_allowed_by_cidr(peer: str, is_allowed: bool) -> None:

@@ -80,6 +80,9 @@ class MemoryTransport(asyncio.Transport):
     def abort(self) -> None:
         self.is_closed = True
 
+    def is_closing(self) -> bool:
+        return self.is_closed
+
     def pause_reading(self) -> None:
         self.is_reading_paused = True
 
@@ -424,6 +427,30 @@ async def test_a_whole_instance_is_kept_though_the_connection_is_lost() -> None:
         spool.let_go.set()
         await until(lambda: opened.counted.received == [4], "the instance is durable")
         assert opened.answers() == []
+
+
+async def test_a_fault_of_ours_ends_one_association_and_not_the_service() -> None:
+    spool = StubbornSpool()
+    spool.let_go.set()
+    async with bench_on(spool) as opened:
+        opened.ask(associate_rq(*CONTEXTS))
+        opened.counted.received = None  # type: ignore[assignment]  # counting fails
+        opened.receive(message(store_command(), b"data"))
+        await until(lambda: opened.transport.is_closed, "the association ends")
+
+
+async def test_a_message_under_way_is_not_judged_by_the_idle_timeout(tmp_path: Path) -> None:
+    async with associated(tmp_path, idle_timeout_s=1, network_timeout_s=1000) as opened:
+        whole = message(store_command(), b"data")
+        opened.receive(whole[:-1])
+        opened.association._progressed_at -= 500
+        opened.association._watch()
+        (answer,) = await opened.answered(whole[-1:])
+        assert response(answer).Status == 0
+        opened.association._progressed_at -= 500
+        opened.association._watch()
+        assert opened.answers() == [ABORT_BY_USER]
+        assert opened.counted.aborted == ["idle"]
 
 
 async def test_a_cancel_is_not_answered(tmp_path: Path) -> None:

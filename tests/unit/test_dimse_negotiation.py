@@ -202,6 +202,8 @@ WHOLE = associate_rq()
             associate_rq(more_items=context_item((3, CT, [IMPLICIT])) * 10_000),
             id="10 000 contexts",
         ),
+        pytest.param(associate_rq(user_items=role(CT, 1, 0) * 129), id="129 role selections"),
+        pytest.param(associate_rq(user_items=item(0x51, bytes(4))), id="the maximum length twice"),
         pytest.param(associate_rq(max_length=3), id="a maximum length without room"),
         pytest.param(associate_rq(user_items=item(0x53, b"\0")), id="half an operations window"),
         pytest.param(

@@ -36,7 +36,10 @@ class Admission(Generic[Connection]):
         """Whether an address is in an allowed network."""
         if not self._networks:
             return True
-        address = ip_address(peer)
+        try:
+            address = ip_address(peer)
+        except ValueError:  # the connection was gone before its address could be asked
+            return False
         # A listener on :: sees IPv4 peers as ::ffff:a.b.c.d.
         address = getattr(address, "ipv4_mapped", None) or address
         return any(address in network for network in self._networks)

@@ -356,8 +356,12 @@ class Association(asyncio.BufferedProtocol):
     async def _store(self, operation: Operation) -> None:
         await operation.commit()
         self._is_storing = False
-        self._respond(operation)
-        self._go_on()
+        try:
+            self._respond(operation)
+            self._go_on()
+        except Exception:  # one association ends, the others' commits go on
+            log.exception("association_failed", **self._who())
+            self._transport.abort()
 
     def _respond(self, operation: Operation) -> None:
         command, refusal = operation.command, operation.refusal
@@ -409,7 +413,9 @@ class Association(asyncio.BufferedProtocol):
 
     def _go_on(self) -> None:
         """Look at what was held, and read on unless that started something again."""
-        if self._state is not State.ESTABLISHED or self._is_storing or self._is_congested:
+        if self._state is not State.ESTABLISHED or self._transport.is_closing():
+            return
+        if self._is_storing or self._is_congested:
             return
         held, self._held = self._held, b""
         if held:
