@@ -64,6 +64,7 @@ ALLOWED: dict[str, str] = {
     "setting": "key of the configuration",
     "key_id": "identifier of the site key",
     "version": "version of dicomveil",
+    "part": "name of a part of the service",
     "pid": "process identifier of a worker",
     "exit_code": "exit code of a worker or of the service",
     "signal": "name of a signal",

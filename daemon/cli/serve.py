@@ -23,7 +23,8 @@ def run(options: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415
 
     settings = arguments.settings(options)
-    from daemon import app, logs  # noqa: PLC0415
+    from daemon import logs  # noqa: PLC0415
+    from daemon.app import serve  # noqa: PLC0415
 
     logs.configure(settings.log.level, settings.log.format)
-    return asyncio.run(app.serve(settings))
+    return asyncio.run(serve(settings))

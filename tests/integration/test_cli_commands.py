@@ -1,0 +1,291 @@
+"""The commands as an operator types them, on a real state folder."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.records import Origin, Receiver, Result, State
+from daemon.store.blobs import FileBlobs
+from daemon.store.stores import Stores
+
+ROOT = Path(__file__).parents[2]
+HEADER_LINES = 1
+
+
+class Command:
+    """``dicomveil`` in a child process, without a terminal."""
+
+    def __init__(self, folder: Path, state_dir: Path) -> None:
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DICOMVEIL_STATE_DIR": str(state_dir),
+        }
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", *arguments],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+        )
+
+    def json(self, *arguments: str) -> Any:
+        run = self(*arguments, "--json")
+        assert run.stderr == ""
+        return json.loads(run.stdout)
+
+
+@pytest.fixture
+def run(tmp_path: Path, state_dir: Path) -> Command:
+    return Command(tmp_path, state_dir)
+
+
+@pytest.fixture
+def refused(state_dir: Path) -> list[str]:
+    """Two quarantined instances, one unrouted and one that waits; returns the ids in that order."""
+
+    async def fill() -> list[str]:
+        stores = await Stores.open(state_dir)
+        ids = []
+        for size in (1, 2, 3, 4):
+            file = stores.spool.open(Origin(Receiver.DIMSE, "CT1", "VEIL", "10.0.0.1"))
+            file.write(b"x" * size)
+            ids.append((await file.commit()).id)
+        await stores.receipts.begin(ids[:3])
+        await stores.receipts.settle(
+            [
+                Result(ids[0], State.QUARANTINED, "not_dicom", "offset 128"),
+                Result(ids[1], State.QUARANTINED, "truncated"),
+                Result(ids[2], State.QUARANTINED, "not_dicom"),
+            ]
+        )
+        await stores.close()
+        return ids
+
+    return asyncio.run(fill())
+
+
+class TestUsage:
+    def test_help_names_every_command(self, run: Command) -> None:
+        shown = run("--help")
+        commands = ["serve", "check-config", "deid", "status", "quarantine", "explain", "fsck"]
+        assert shown.returncode == 0
+        assert [name for name in commands if name not in shown.stdout] == []
+
+    def test_help_does_not_load_what_the_commands_need(self, run: Command) -> None:
+        script = (
+            "import sys; from daemon.cli import main; main.parser().format_help(); "
+            "print([m for m in ('pydicom', 'numpy', 'pydantic', 'structlog', 'rich') "
+            "if m in sys.modules])"
+        )
+        shown = subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=run.environment,
+        )
+        assert shown.stdout.strip() == "[]"
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            [],
+            ["sing"],
+            ["status", "--sing"],
+            ["stat"],
+            ["quarantine"],
+            ["quarantine", "retry"],
+            ["quarantine", "retry", "--all", "0123"],
+            ["explain", "no-such-deidentifier"],
+            ["deid"],
+        ],
+    )
+    def test_wrong_usage_ends_with_2(
+        self, run: Command, refused: list[str], arguments: list[str]
+    ) -> None:
+        assert run(*arguments).returncode == 2
+
+    def test_an_unknown_deidentifier_is_answered_with_the_nearest(self, run: Command) -> None:
+        assert "did you mean basic?" in run("explain", "basik").stderr
+
+
+class TestConfiguration:
+    @pytest.mark.parametrize(
+        "command", [["status"], ["fsck"], ["serve"], ["quarantine", "list"], ["check-config"]]
+    )
+    def test_a_wrong_configuration_ends_every_command_with_78(
+        self, run: Command, tmp_path: Path, command: list[str]
+    ) -> None:
+        (tmp_path / "dicomveil.toml").write_text("[dimse]\nprot = 1\n")
+        ended = run(*command)
+        assert ended.returncode == 78
+        assert "dimse.prot" in ended.stderr
+        assert "did you mean dimse.port?" in ended.stderr
+
+    def test_check_config_names_every_problem_as_json(self, run: Command, tmp_path: Path) -> None:
+        (tmp_path / "dicomveil.toml").write_text("[dimse]\nprot = 1\nport = true\n")
+        checked = run.json("check-config")
+        assert not checked["ok"]
+        assert {problem["key"] for problem in checked["problems"]} == {"dimse.prot", "dimse.port"}
+
+    def test_check_config_asks_the_engine_about_each_deidentifier(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        (tmp_path / "own.json").write_text('{"dicom": {"filterProfil": "X"}}')
+        (tmp_path / "dicomveil.toml").write_text(
+            '[deidentifiers.default]\nconfig = "basic"\n[deidentifiers.own]\nconfig = "own.json"\n'
+        )
+        ended = run("check-config")
+        assert ended.returncode == 78
+        assert "deidentifiers.own.config" in ended.stderr
+        assert "dicom.filterProfile" in ended.stderr
+
+    def test_check_config_reads_the_key_file(self, run: Command, tmp_path: Path) -> None:
+        key = tmp_path / "key"
+        key.write_bytes(bytes(range(32)))
+        key.chmod(0o644)
+        (tmp_path / "dicomveil.toml").write_text('[key]\nfile = "key"\n')
+        ended = run("check-config")
+        assert ended.returncode == 78
+        assert "key.file" in ended.stderr
+
+    def test_check_config_says_what_runs_when_nothing_is_wrong(self, run: Command) -> None:
+        ended = run("check-config")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "DICOMVEIL at 127.0.0.1:11112" in ended.stdout
+
+
+class TestStatus:
+    def test_it_counts_states_reasons_and_what_waits(
+        self, run: Command, refused: list[str]
+    ) -> None:
+        status = run.json("status")
+        assert status["states"]["quarantined"] == 3
+        assert status["states"]["received"] == 1
+        assert status["quarantine"] == {"not_dicom": 2, "truncated": 1}
+        assert not status["running"]
+
+    def test_it_is_readable_in_a_pipe(self, run: Command, refused: list[str]) -> None:
+        lines = run("status").stdout.splitlines()
+        assert "quarantined          3" in lines
+        assert "\x1b" not in "".join(lines)
+
+    def test_it_tells_whether_a_service_runs(self, run: Command, state_dir: Path) -> None:
+        async def look_while_open() -> Any:
+            stores = await Stores.open(state_dir)
+            try:
+                return await asyncio.to_thread(run.json, "status")
+            finally:
+                await stores.close()
+
+        assert asyncio.run(look_while_open())["running"]
+
+    def test_without_state_it_says_so(self, run: Command) -> None:
+        ended = run("status")
+        assert ended.returncode == 1
+        assert "holds no state" in ended.stderr
+
+
+class TestQuarantine:
+    def test_list_shows_why_and_where(self, run: Command, refused: list[str]) -> None:
+        listed = run.json("quarantine", "list")
+        assert [entry["id"] for entry in listed] == refused[:3]
+        assert listed[0]["reason"] == "not_dicom"
+        assert listed[0]["where"] == "offset 128"
+        assert listed[0]["calling_ae"] == "CT1"
+
+    def test_list_is_cut_by_reason_and_number(self, run: Command, refused: list[str]) -> None:
+        assert len(run.json("quarantine", "list", "--reason", "truncated")) == 1
+        assert len(run.json("quarantine", "list", "--limit", "2")) == 2
+        assert len(run.json("quarantine", "list", "--limit", "2", "--offset", "2")) == 1
+
+    def test_list_says_when_there_are_more(self, run: Command, refused: list[str]) -> None:
+        ended = run("quarantine", "list", "--limit", "2")
+        assert len(ended.stdout.splitlines()) == HEADER_LINES + 2
+        assert "--offset 2" in ended.stderr
+
+    def test_show_takes_the_beginning_of_an_id(self, run: Command, refused: list[str]) -> None:
+        shown = run.json("quarantine", "show", refused[1])
+        assert shown["reason"] == "truncated"
+        assert run("quarantine", "show", "").returncode == 2
+
+    def test_retry_lets_it_wait_again(self, run: Command, refused: list[str]) -> None:
+        assert run("quarantine", "retry", refused[0]).returncode == 0
+        assert [entry["id"] for entry in run.json("quarantine", "list")] == refused[1:3]
+        assert run.json("status")["states"]["received"] == 2
+
+    def test_retry_of_everything_with_one_reason(self, run: Command, refused: list[str]) -> None:
+        assert run("quarantine", "retry", "--all", "--reason", "not_dicom").returncode == 0
+        assert [entry["id"] for entry in run.json("quarantine", "list")] == [refused[1]]
+
+    def test_discard_asks_and_does_nothing_where_nobody_can_answer(
+        self, run: Command, refused: list[str]
+    ) -> None:
+        ended = run("quarantine", "discard", refused[0])
+        assert ended.returncode == 2
+        assert "--yes" in ended.stderr
+        assert len(run.json("quarantine", "list")) == 3
+
+    def test_discard_removes_the_bytes_and_keeps_the_receipt(
+        self, run: Command, refused: list[str], state_dir: Path
+    ) -> None:
+        blob = FileBlobs(state_dir / "source").path_of(refused[0])
+        assert blob.exists()
+        assert run("quarantine", "discard", refused[0], "--yes").returncode == 0
+        assert not blob.exists()
+        assert run.json("status")["states"]["discarded"] == 1
+
+    def test_retry_of_what_is_not_refused_fails(self, run: Command, refused: list[str]) -> None:
+        assert run("quarantine", "retry", refused[3]).returncode == 1
+
+    def test_it_works_while_the_service_runs(
+        self, run: Command, refused: list[str], state_dir: Path
+    ) -> None:
+        async def retry_while_open() -> int:
+            stores = await Stores.open(state_dir)
+            try:
+                await asyncio.to_thread(run, "quarantine", "retry", refused[0])
+                return len(await stores.receipts.due(10, []))
+            finally:
+                await stores.close()
+
+        assert asyncio.run(retry_while_open()) == 2
+
+
+class TestFsck:
+    def test_a_whole_state_ends_with_0(self, run: Command, refused: list[str]) -> None:
+        assert run("fsck").returncode == 0
+
+    def test_damage_ends_with_3_until_it_is_repaired(
+        self, run: Command, refused: list[str], state_dir: Path
+    ) -> None:
+        orphan = FileBlobs(state_dir / "source").path_of("0" * 32)
+        orphan.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        orphan.touch(0o600)
+        ended = run("fsck")
+        assert ended.returncode == 3
+        assert "blob_without_row" in ended.stdout
+        assert run("fsck", "--repair").returncode == 0
+        assert run("fsck").returncode == 0
+
+    def test_findings_are_told_as_json(
+        self, run: Command, refused: list[str], state_dir: Path
+    ) -> None:
+        FileBlobs(state_dir / "source").path_of(refused[0]).unlink()
+        report = run.json("fsck")
+        assert [finding["kind"] for finding in report["findings"]] == ["blob_missing"]
