@@ -94,6 +94,7 @@ ALLOWED: dict[str, str] = {
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _LONGEST = 300
+_FIRST = ("timestamp", "level", "event")
 _LIBRARIES = ("aiohttp", "asyncio", "pydicom", "pynetdicom", "py.warnings", "watchdog")
 _LONGEST_TRACE = 4000
 _MOST_VALUES = 12
@@ -155,7 +156,8 @@ def keep_allowed(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     if dropped:
         Withheld.keys += dropped
         kept["withheld"] = dropped
-    return kept
+    first = {key: kept.pop(key) for key in _FIRST if key in kept}
+    return {**first, **kept}
 
 
 def tell_exceptions_by_type(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments
+from daemon.cli import arguments, output
 
 if TYPE_CHECKING:
     import argparse
@@ -27,4 +28,10 @@ def run(options: argparse.Namespace) -> int:
     from daemon.app import serve  # noqa: PLC0415
 
     logs.configure(settings.log.level, settings.log.format)
-    return asyncio.run(serve(settings))
+    return asyncio.run(serve(settings, told=_tell))
+
+
+def _tell(line: str) -> None:
+    """Print at once: whoever started the service may read it through a pipe."""
+    output.print_line(line)
+    sys.stdout.flush()
