@@ -107,9 +107,7 @@ def _unknown(
             problems.append(f"{prefix}{name} is not a known field; {hint}")
 
 
-def _choice(
-    path: str, given: Any, valid: Mapping[str, _T], problems: list[str]
-) -> _T | None:
+def _choice(path: str, given: Any, valid: Mapping[str, _T], problems: list[str]) -> _T | None:
     if given is None:
         return None
     if isinstance(given, str) and given in valid:

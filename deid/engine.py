@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 from deid.errors import Reason, Unsafe
 from deid.header import (
@@ -24,6 +24,7 @@ from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
+from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, UnknownSopClass
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
@@ -208,8 +209,6 @@ def _check_pixels(facts: _Facts, plan: Plan) -> None:
 
 def _replaced_uid(plan: Plan, original_uid: str, tag: int) -> str:
     """Return what the rules made of a primary UID."""
-    from deid.tags.actions import KIND_MASK, Action  # noqa: PLC0415
-
     table = plan.rules.root("", EXPLICIT_LITTLE)
     kind = plan.rules.action(tag, "UI", table) & KIND_MASK
     return plan.replacements.uid(original_uid) if kind == Action.REPLACE_UID else original_uid
@@ -228,9 +227,7 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
             element(0x00020013, b"SH", _IMPLEMENTATION_VERSION),
         )
     )
-    return (
-        _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
-    )
+    return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
 def _searchable(dataset: list[Segment]) -> bytes:

@@ -24,6 +24,7 @@ from deid.tags.syntax import (
     encoding_of,
     is_known,
 )
+from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -258,7 +259,7 @@ def read_header(source: Buffer, keywords: Iterable[str] = ()) -> Header:
     Unsafe
         When the file is not a DICOM instance or its structure makes no sense.
     """
-    from deid.inflate import dataset_of  # noqa: PLC0415 - only here: inflate builds on this module
+    from deid.inflate import dataset_of  # noqa: PLC0415 - inflate builds on this module
 
     meta = read_file_meta(source)
     data, offset = dataset_of(source, meta)
@@ -297,6 +298,4 @@ def _uid(raw: bytes) -> str:
 
 
 def _decoded(raw: bytes, charset: str) -> tuple[str, ...]:
-    from deid.text.charset import decode  # noqa: PLC0415 - the text package is needed for facts only
-
     return tuple(part.strip(" \x00") for part in decode(raw, charset).split("\\"))

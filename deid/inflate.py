@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
-from deid.header import Buffer, FileMeta
 from deid.tags.syntax import DEFLATED
+
+if TYPE_CHECKING:
+    from deid.header import Buffer, FileMeta
 
 MAX_INFLATED_BYTES: Final = 512 * 1024 * 1024
 _CHUNK: Final = 1 << 20

@@ -32,7 +32,9 @@ class SiteKey:
 
     def __post_init__(self) -> None:
         if len(self.secret) != KEY_BYTES:
-            raise KeyRefused(f"the key must be exactly {KEY_BYTES} bytes, this one has {len(self.secret)}")
+            raise KeyRefused(
+                f"the key must be exactly {KEY_BYTES} bytes, this one has {len(self.secret)}"
+            )
         if len(set(self.secret)) < KEY_BYTES // 2:
             raise KeyRefused("the key is too regular to be random; make one with 32 random bytes")
 
@@ -65,14 +67,18 @@ class Replacements:
 
     def token(self, label: str, original: str) -> str:
         """Return 16 upper-case hex digits standing for some other identifier (fits SH and CS)."""
-        digest = _mac(self.key.secret, f"token:{label}", original.encode("utf-8", "surrogateescape"))
+        digest = _mac(
+            self.key.secret, f"token:{label}", original.encode("utf-8", "surrogateescape")
+        )
         return digest.hex()[:16].upper()
 
     def shift_days(self, identity: str) -> int:
         """Return a patient's date shift in whole days: -100..+100, never 0."""
         digest = _mac(self.key.secret, "date-shift", identity.encode("utf-8", "surrogateescape"))
         step = int.from_bytes(digest[:8], "big") % (2 * _SHIFT_RANGE_DAYS)
-        return step - _SHIFT_RANGE_DAYS if step < _SHIFT_RANGE_DAYS else step - _SHIFT_RANGE_DAYS + 1
+        return (
+            step - _SHIFT_RANGE_DAYS if step < _SHIFT_RANGE_DAYS else step - _SHIFT_RANGE_DAYS + 1
+        )
 
 
 def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:

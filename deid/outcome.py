@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -38,7 +38,6 @@ class Outcome:
     residuals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     pixels_examined: bool = False
-    _words: Mapping[int, str] = field(default_factory=lambda: _WORDS, repr=False)
 
     def to_json(self) -> bytes:
         """Return the record as JSON: elements as ``[tag, action, count]`` in tag order."""
@@ -46,7 +45,7 @@ class Outcome:
             {
                 "key_id": self.deidentifier_key_id,
                 "elements": [
-                    [tag_name(key >> 8), self._words[key & 0xFF], count]
+                    [tag_name(key >> 8), _WORDS[key & 0xFF], count]
                     for key, count in sorted(self.actions.items())
                 ],
                 "regions": [

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
 from deid.keys import Replacements, SiteKey
 from deid.tables.load import safe_private_elements
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import KNOWN_KINDS, Rules
-from deid.tags.syntax import Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deid.ports import PixelCleaner, TextCleaner
+    from deid.tags.syntax import Encoding
 
 _REGISTERED_PREFIXES: Final = ("1.2.840.10008.", "2.16.840.1.113883.")
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
@@ -67,7 +67,9 @@ class Plan:
     uids: dict[bytes, bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
-    _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(default_factory=dict)
+    _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
+        default_factory=dict
+    )
 
     def is_registered(self, raw: bytes) -> bool:
         """Whether every UID of a value is one that the standard or HL7 registers."""

@@ -98,7 +98,5 @@ class CleanedText:
 class TextCleaner(Protocol):
     """Cleans free text by one configuration."""
 
-    def clean(
-        self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
-    ) -> CleanedText:
+    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int) -> CleanedText:
         """Return the text without what identifies."""

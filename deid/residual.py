@@ -1,4 +1,4 @@
-"""The last look: does anything that identified the person still stand in what was written?
+"""The last look: nothing that identified the person may still stand in what was written.
 
 Every original value that the rules removed is known by then. The new data set's bytes, outside Pixel Data,
 are searched for each of them in its raw and its usual encoded forms, ignoring case. The search is a handful
@@ -108,7 +108,16 @@ def _is_telling(part: str, info_type: str) -> bool:
 def _encoded(part: str, raw: bytes) -> set[bytes]:
     """Return the forms in which the source itself and Latin-1 encode a non-ASCII part."""
     forms: set[bytes] = set()
-    for codec in ("latin-1", "cp1252", "iso8859-2", "iso8859-5", "iso8859-7", "shift_jis", "gb18030", "euc_kr"):
+    for codec in (
+        "latin-1",
+        "cp1252",
+        "iso8859-2",
+        "iso8859-5",
+        "iso8859-7",
+        "shift_jis",
+        "gb18030",
+        "euc_kr",
+    ):
         try:
             encoded = part.encode(codec)
         except UnicodeError:
@@ -123,9 +132,7 @@ def _dates(text: str) -> set[str]:
     if len(digits) != 8 or not digits.isdigit():
         return set()
     year, month, day = digits[:4], digits[4:6], digits[6:]
-    return {
-        form.replace("%Y", year).replace("%m", month).replace("%d", day) for form in _DOB_FORMS
-    }
+    return {form.replace("%Y", year).replace("%m", month).replace("%d", day) for form in _DOB_FORMS}
 
 
 @lru_cache(maxsize=4096)

@@ -1,0 +1,1 @@
+"""Tables of the standard, as data; see README.md here for editions and origins."""

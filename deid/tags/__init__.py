@@ -1,0 +1,1 @@
+"""De-identifying data elements: `rewrite` walks, `rules` decides, `values` replaces, `judge` doubts."""

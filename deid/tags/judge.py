@@ -12,25 +12,30 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from pydicom.datadict import DicomDictionary, dictionary_keyword, private_dictionaries
+from pydicom._dicom_dict import DicomDictionary
+from pydicom._private_dict import private_dictionaries
+from pydicom._uid_dict import UID_dictionary
+from pydicom.datadict import dictionary_keyword
 from pydicom.sr._concepts_dict import concepts
-from pydicom.uid import UID_dictionary
 
 _TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NUMBER: Final = re.compile(r"[+-]?\d{0,8}(\.\d+)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
-_DATE_LIKE: Final = re.compile(r"(?<!\d)(19|20)\d\d[-./ ]?(0[1-9]|1[0-2])[-./ ]?([0-2]\d|3[01])(?!\d)|(?<!\d)([0-2]?\d|3[01])[-./](0?[1-9]|1[0-2])[-./](19|20)?\d\d(?!\d)")
+_DATE_LIKE: Final = re.compile(
+    r"(?<!\d)(19|20)\d\d[-./ ]?(0[1-9]|1[0-2])[-./ ]?([0-2]\d|3[01])(?!\d)"
+    r"|(?<!\d)([0-2]?\d|3[01])[-./](0?[1-9]|1[0-2])[-./](19|20)?\d\d(?!\d)"
+)
 _MACHINE_TAGS: Final = frozenset(
     {
         0x00080070, 0x00081090, 0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210,
         0x00180024, 0x00181250, 0x00181251, 0x00189005, 0x00189041, 0x00181160, 0x00181180,
-        0x00181460, 0x00187005, 0x00187008, 0x00189041, 0x00181022, 0x00181261, 0x00080100,
+        0x00181460, 0x00187005, 0x00187008, 0x00181022, 0x00181261, 0x00080100,
         0x00080102, 0x00080103, 0x00080119, 0x0040A124,
     }
 )  # fmt: skip
-"""Names of devices, software, coils, kernels and sequences, and codes: shapes such as ``VB20A_P57`` are usual."""
+"""Names of devices, software, coils and kernels, and codes: shapes such as ``VB20A_P57`` are usual."""
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
 _VERSION: Final = re.compile(r"[A-Za-z]{0,6}[\d.]{1,12}[A-Za-z]{0,3}[\d.]{0,6}[A-Za-z]?\d{0,3}\Z")
@@ -45,7 +50,8 @@ def vocabulary() -> frozenset[str]:
         words.update(part.lower() for part in _CAMEL.findall(keyword))
     for name, *_rest in UID_dictionary.values():
         words.update(_words(name))
-    for scheme in concepts.values():
+    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
+    for scheme in schemes.values():
         for meanings in scheme.values():
             for meaning, _cids in meanings.values():
                 words.update(_words(meaning))

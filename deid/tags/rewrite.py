@@ -22,7 +22,7 @@ from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
@@ -48,6 +48,27 @@ _PHI_DROP: Final = int(Action.PHI_DROP)
 _MARKER: Final = int(Action.MARKER)
 _DUMMY: Final = int(Action.DUMMY)
 _UNRECOGNISED: Final = int(Action.UNRECOGNISED)
+
+
+_HANDLERS: Final = {
+    int(Action.KEEP): "_kept",
+    int(Action.CHECK): "_checked",
+    int(Action.PHI_DROP): "_removed",
+    int(Action.DROP): "_removed",
+    int(Action.EMPTY): "_emptied",
+    int(Action.DUMMY): "_dummied",
+    int(Action.REPLACE_UID): "_uids",
+    int(Action.KEEP_REGISTERED_UID): "_registered",
+    int(Action.PSEUDONYM): "_pseudonymised",
+    int(Action.TOKEN): "_token",
+    int(Action.SHIFT): "_shifted",
+    int(Action.CAP_AGE): "_aged",
+    int(Action.CLEAN): "_clean",
+    int(Action.CHARACTER_SET): "_character_set",
+    int(Action.DOCUMENT): "_document",
+    int(Action.UNRECOGNISED): "_unrecognised",
+}
+"""The method that makes the new value, by action."""
 
 
 @dataclass(slots=True)
@@ -119,6 +140,9 @@ class Rewriter:
         self.residuals: list[str] = []
         self.pixels = pixels
         self._pixels_seen = False
+        self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
+            kind: getattr(self, name) for kind, name in _HANDLERS.items()
+        }
         self._path: list[str] = []
 
     def rewrite(
@@ -244,7 +268,7 @@ class Rewriter:
             tag = key >> 16
             run = self._flush(run, pos, depth, out)
             count = tag << 8 | kind
-            if kind == _DROP or kind == _MARKER:
+            if kind in (_DROP, _MARKER):
                 pass
             elif kind == _PIXELS:
                 if depth == 0:
@@ -387,7 +411,7 @@ class Rewriter:
         vr, info_type = self.plan.nature(tag, word, encoding)
         if info_type and kind not in (_KEEP, _CHECK):
             self.known.add(raw, info_type, self.charset)
-        return _HANDLERS[kind](self, fallback, tag, vr, raw)
+        return self._handlers[kind](fallback, tag, vr, raw)
 
     def _kept(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         """Decide on the second pass about something that the first would have kept without looking."""
@@ -458,7 +482,9 @@ class Rewriter:
         stripped = raw.strip(b" \x00")
         if not stripped:
             return b""
-        return values.text(self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset)))
+        return values.text(
+            self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset))
+        )
 
     def _character_set(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes | None:
         declared = raw.strip(b" \x00").decode("ascii", "replace")
@@ -468,7 +494,7 @@ class Rewriter:
         self.charset = declared
         return _UNCHANGED
 
-    def _clean(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
+    def _clean(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
         cleaner = self.plan.text_cleaner
         if cleaner is None or vr not in _CLEANABLE:
             return self._fall_back(fallback, vr, raw)
@@ -544,15 +570,17 @@ class Rewriter:
             return value + length
         creator.used = True
         if vr == "SQ" or undefined:
-            return self._sequence(
-                table, tag, pos, value, length, end, depth, out, dummy=False
-            )
+            return self._sequence(table, tag, pos, value, length, end, depth, out, dummy=False)
         after = value + length
         raw = self.source[value:after]
-        if self.forbidden is not None and vr not in _BINARY:
-            if self.forbidden.occurs_in(raw, decode(raw, self.charset)):
-                self.residuals.append(self._where(tag))
-                return after
+        forbidden = self.forbidden
+        if (
+            forbidden is not None
+            and vr not in _BINARY
+            and forbidden.occurs_in(raw, decode(raw, self.charset))
+        ):
+            self.residuals.append(self._where(tag))
+            return after
         out.append(self.source[pos:after])
         return after
 
@@ -573,7 +601,12 @@ class Rewriter:
         return pos
 
     def _put_pixels(
-        self, pixels: Sequence[Segment], pos: int, value: int, encoding: Encoding, out: list[Segment]
+        self,
+        pixels: Sequence[Segment],
+        pos: int,
+        value: int,
+        encoding: Encoding,
+        out: list[Segment],
     ) -> None:
         """Put out Pixel Data with a new value field; encapsulated when the source's was."""
         head = self.source[pos : value - 4]
@@ -583,7 +616,9 @@ class Rewriter:
             out.extend(pixels)
             out.append(encoding.item_header(0xE0DD, 0))
             return
-        size = sum(len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels)
+        size = sum(
+            len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels
+        )
         out.append(head + encoding.long.pack(size))
         out.extend(pixels)
 
@@ -615,24 +650,6 @@ class _Creator:
 _UNCHANGED: Final = b"\xff unchanged \xff"
 """Compared by identity: the value stays as it is."""
 _CLEANABLE: Final = CONTENT_VRS
-_HANDLERS: Final = {
-    int(Action.KEEP): Rewriter._kept,
-    int(Action.CHECK): Rewriter._checked,
-    int(Action.PHI_DROP): Rewriter._removed,
-    int(Action.DROP): Rewriter._removed,
-    int(Action.EMPTY): Rewriter._emptied,
-    int(Action.DUMMY): Rewriter._dummied,
-    int(Action.REPLACE_UID): Rewriter._uids,
-    int(Action.KEEP_REGISTERED_UID): Rewriter._registered,
-    int(Action.PSEUDONYM): Rewriter._pseudonymised,
-    int(Action.TOKEN): Rewriter._token,
-    int(Action.SHIFT): Rewriter._shifted,
-    int(Action.CAP_AGE): Rewriter._aged,
-    int(Action.CLEAN): Rewriter._clean,
-    int(Action.CHARACTER_SET): Rewriter._character_set,
-    int(Action.DOCUMENT): Rewriter._document,
-    int(Action.UNRECOGNISED): Rewriter._unrecognised,
-}
 _BINARY: Final = frozenset(
     {"AT", "FL", "FD", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SQ", "SS", "SV", "UL", "US", "UV"}
 )

@@ -7,16 +7,19 @@ works out from the tables and stores.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pydicom.datadict import DicomDictionary, RepeatersDictionary, private_dictionaries
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+from pydicom._private_dict import private_dictionaries
 
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, LONG_FORM, Action
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.syntax import LONG_VRS, SHORT_VRS, Encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
 PATIENT_NAME: Final = 0x00100010
@@ -49,7 +52,9 @@ _STRUCTURE: Final = frozenset(
         0x0040B037, 0x004008EA, 0x00700022, 0x00700023, 0x0040A130,
     }
 )  # fmt: skip
-_CODE_SEQUENCE_TAGS: Final = frozenset({0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120})
+_CODE_SEQUENCE_TAGS: Final = frozenset(
+    {0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120}
+)
 
 
 # What the original of an element is, when it identifies: fed to the residual check and text cleaning.
@@ -167,7 +172,7 @@ class Rules:
             return Action.MARKER
         if self.policy.profile is Profile.BASIC:
             return self._basic(tag, vr, table)
-        return self._other_profile(tag, vr, table)
+        return self._other_profile(tag, vr)
 
     def vr_of(self, tag: int, vr: str) -> str:
         """Return the VR that an element's value is to be read as."""
@@ -180,7 +185,7 @@ class Rules:
     def _basic(self, tag: int, vr: str, table: Table) -> int:
         declared = dictionary_vr(tag)
         if table.dummy:
-            return self._dummied(tag, vr, table)
+            return self._dummied(tag, vr)
         if tag == 0x00080005:
             return Action.CHARACTER_SET
         row = confidentiality_by_tag().get(tag)
@@ -190,9 +195,7 @@ class Rules:
             return Action.DROP
         return self._unlisted(tag, vr, declared, table)
 
-    def _listed(
-        self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table
-    ) -> int:
+    def _listed(self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table) -> int:
         chosen = {verb for name, verb in options.items() if Option(name) in self.policy.options}
         actual = self.vr_of(tag, vr)
         if tag in _PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:
@@ -296,7 +299,7 @@ class Rules:
         strength = 1 if types is None else types.get((table.parent, tag), 3)
         return {1: Action.DUMMY, 2: Action.EMPTY}.get(strength, Action.DROP)
 
-    def _dummied(self, tag: int, vr: str, table: Table) -> int:
+    def _dummied(self, tag: int, vr: str) -> int:
         """Decide inside a sequence that gets the D action: its shape stays, its contents do not."""
         declared = dictionary_vr(tag)
         actual = self.vr_of(tag, vr)
@@ -335,7 +338,7 @@ class Rules:
                     return action
         return None
 
-    def _other_profile(self, tag: int, vr: str, table: Table) -> int:
+    def _other_profile(self, tag: int, vr: str) -> int:
         actual = self.vr_of(tag, vr)
         if tag in _PRIMARY_UIDS:
             regenerate = self.policy.regenerate_primary_ids
@@ -348,9 +351,7 @@ class Rules:
             return Action.KEEP if tag in MINIMAL_KEEP else Action.DROP
         if actual == "SQ":
             return Action.RECURSE
-        if self.policy.profile is Profile.TAG_CONTENTS and (
-            actual in CONTENT_VRS
-        ):
+        if self.policy.profile is Profile.TAG_CONTENTS and (actual in CONTENT_VRS):
             return Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT
         return Action.KEEP
 

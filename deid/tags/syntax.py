@@ -6,19 +6,19 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 DEFLATED: Final = frozenset(
     {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
 )
-_IMPLICIT: Final = frozenset(
-    {"1.2.840.10008.1.2", "1.2.840.10008.1.20", "1.2.840.113619.5.2"}
-)
+_IMPLICIT: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.20", "1.2.840.113619.5.2"})
 _BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
 _NATIVE: Final = _IMPLICIT | DEFLATED | {"1.2.840.10008.1.2.1", _BIG_ENDIAN}
 _VIDEO_PREFIXES: Final = ("1.2.840.10008.1.2.4.10",)
-_NOT_VIDEO: Final = frozenset({"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"})
+_NOT_VIDEO: Final = frozenset(
+    {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
+)
 
 # VRs with a 32-bit length after two reserved bytes (PS3.5 Table 7.1-1).
 LONG_VRS: Final = frozenset(
@@ -115,7 +115,4 @@ def is_encapsulated(transfer_syntax_uid: str) -> bool:
 
 def is_video(transfer_syntax_uid: str) -> bool:
     """Whether Pixel Data is an MPEG-2, MPEG-4, HEVC or other video stream (PS3.5 8.2.5 to 8.2.8)."""
-    return (
-        transfer_syntax_uid.startswith(_VIDEO_PREFIXES)
-        and transfer_syntax_uid not in _NOT_VIDEO
-    )
+    return transfer_syntax_uid.startswith(_VIDEO_PREFIXES) and transfer_syntax_uid not in _NOT_VIDEO

@@ -87,7 +87,7 @@ def shift(vr: str, value: bytes, days: int) -> bytes | None:
     Times of day stay as they are: the shift is in whole days, so that intervals hold to the fraction
     of a second. Partial DT values (year, or year and month) move with the first day they may mean.
     """
-    moved = []
+    moved: list[bytes] = []
     for part in split(value):
         if not part:
             moved.append(part)
@@ -108,7 +108,11 @@ def _shift_one(vr: str, part: bytes, days: int) -> bytes | None:
             return None
         year, dot, month, day = found.groups()
         moved = _add(year, month, day, days)
-        return None if moved is None else moved.strftime(f"%Y{dot.decode()}%m{dot.decode()}%d").encode()
+        return (
+            None
+            if moved is None
+            else moved.strftime(f"%Y{dot.decode()}%m{dot.decode()}%d").encode()
+        )
     found = _DATE_TIME.match(part)
     if not found:
         return None

@@ -1,0 +1,1 @@
+"""Text: character sets, and what in it identifies."""

@@ -1,0 +1,347 @@
+r"""The composition root: the one place that knows every concrete part of the running service.
+
+::
+
+    DimseServer   HttpServer(STOW)   WatchedFolder     receive
+         \               |               /
+                     FileSpool                         make durable
+                         |
+        Dispatcher -- InstanceWorkers (child processes) decide, de-identify
+                         |
+                       Stores                          keep
+                         |
+                 HttpServer(QIDO, WADO)                serve
+
+Stop order: listeners, what is being processed, workers, stores.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final, Self
+
+import structlog
+
+from config import presets
+from daemon.health import Probes
+from daemon.keyfile import credential_key_file, ensure_key_file, read_key_file
+from daemon.metrics import Metrics
+from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.limits import Limits
+from daemon.pipeline.routing import Route
+from daemon.pipeline.workers import Deidentifier, InstanceWorkers
+from daemon.receive.dimse.server import DimseServer
+from daemon.receive.dimse.settings import DimseSettings
+from daemon.receive.stow import SpoolSink
+from daemon.receive.watch.folder import WatchedFolder
+from daemon.receive.watch.settings import WatchSettings
+from daemon.store import retention
+from daemon.store.receipts import ConflictPolicy
+from daemon.store.spool import SpoolLimits
+from daemon.store.stores import Stores
+from daemon.systemd_notify import Notifier
+from daemon.web.server import HttpServer, HttpSettings
+from deid.keys import SiteKey
+from dicomweb import service as dicomweb_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from config.settings import Settings
+
+_log = structlog.get_logger(__name__)
+KEY_FILE: Final = "site.key"
+_DRAIN_S: Final = 20.0
+_RETENTION_INTERVAL_S: Final = 600.0
+
+
+async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> int:
+    """Run the service until SIGTERM or SIGINT; return its exit status.
+
+    Parameters
+    ----------
+    told
+        Given one line with the addresses once everything listens.
+
+    Raises
+    ------
+    KeyRefused, ConfigError, StoreUnavailable
+        When it cannot start.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    service = Service(settings)
+    try:
+        async with service:
+            told(service.announcement)
+            await stopping.wait()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    return 0
+
+
+class Service:
+    """Everything that runs, as an async context manager.
+
+    Attributes
+    ----------
+    addresses
+        Where it listens, by ``dimse`` and ``http``; also in ``state_dir/run/addresses.json``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._notifier = Notifier()
+        self._stack = AsyncExitStack()
+        self.addresses: dict[str, tuple[str, int]] = {}
+
+    @property
+    def announcement(self) -> str:
+        """One line for people."""
+        dimse_host, dimse_port = self.addresses["dimse"]
+        http_host, http_port = self.addresses["http"]
+        title = self._settings.dimse.ae_title
+        return (
+            f"dicomveil is ready: DICOM {title}@{dimse_host}:{dimse_port},"
+            f" DICOMweb http://{http_host}:{http_port}/dicomweb/source and /dicomweb/deid"
+        )
+
+    async def __aenter__(self) -> Self:
+        """Start every part, in the order of the flow from its end to its beginning."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self._notifier.ready(self.announcement)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        """Stop in the opposite order."""
+        _log.info("service_stopping")
+        self._notifier.stopping()
+        await self._stack.aclose()
+        _log.info("service_stopped")
+
+    async def _start(self) -> None:
+        settings = self._settings
+        metrics = Metrics()
+        stores = await self._open_stores()
+        workers = InstanceWorkers(
+            routes(settings),
+            deidentifiers(settings, site_key(settings)),
+            count=settings.workers.count,
+            limits=_limits(settings),
+            figures=metrics.pool,
+        )
+        await self._stack.enter_async_context(workers)
+        dispatcher = Dispatcher(
+            stores.receipts,
+            workers,
+            settings=DispatchSettings(max_kills=settings.workers.max_attempts),
+            figures=metrics.pipeline,
+        )
+        self._run_until_stopped(dispatcher)
+        probes = Probes(stores, metrics, self._notifier, settings.spool.min_free_bytes)
+        await probes.probe()
+        self._run_in_background(probes.run(), "probes")
+        if settings.source.retention_days or settings.source.retention_bytes:
+            self._run_in_background(self._retain(stores), "retention")
+        http = await self._start_http(stores, metrics, probes)
+        dimse = DimseServer(_dimse(settings), stores.spool, metrics.dimse)
+        await dimse.start()
+        self._stack.push_async_callback(dimse.stop, drain_s=_DRAIN_S)
+        self.addresses = {
+            "dimse": (settings.dimse.host, dimse.port),
+            "http": (settings.http.host, http.port),
+        }
+        await self._start_watching(stores, metrics)
+        self._stack.callback(probes.drain)
+        self._write_addresses()
+        _log.info("service_started", count=len(settings.watch))
+
+    async def _open_stores(self) -> Stores:
+        settings = self._settings
+        stores = await Stores.open(
+            settings.state_dir,
+            SpoolLimits(
+                max_waiting_instances=settings.spool.max_instances,
+                max_waiting_bytes=settings.spool.max_bytes,
+                min_free_bytes=settings.spool.min_free_bytes,
+                max_instance_bytes=_largest_instance(settings),
+            ),
+            ConflictPolicy(settings.source.conflict),
+        )
+        self._stack.push_async_callback(stores.close)
+        return stores
+
+    async def _start_http(self, stores: Stores, metrics: Metrics, probes: Probes) -> HttpServer:
+        http = self._settings.http
+        root = http.public_root.rstrip("/")
+
+        def service_settings(path: str) -> dicomweb_service.Settings:
+            return dicomweb_service.Settings(
+                public_root=f"{root}{path}" if root else "",
+                cors_origins=http.cors_origins,
+                max_results=http.max_results,
+                max_body_bytes=http.max_body_bytes,
+                max_instance_bytes=http.max_instance_bytes,
+                max_parts=http.max_parts,
+                body_timeout_s=http.body_timeout_s,
+            )
+
+        source, result = "/dicomweb/source", "/dicomweb/deid"
+        sink = SpoolSink(stores.spool, metrics.stow)
+        server = HttpServer(
+            HttpSettings(
+                host=http.host,
+                port=http.port,
+                max_connections=http.max_connections,
+                header_timeout_s=http.header_timeout_s,
+                keepalive_timeout_s=http.keepalive_timeout_s,
+            ),
+            {
+                source: dicomweb_service.application(
+                    stores.source, sink, settings=service_settings(source)
+                ),
+                result: dicomweb_service.application(
+                    stores.deid, None, settings=service_settings(result)
+                ),
+            },
+            probes,
+            metrics.request,
+        )
+        await server.start()
+        self._stack.push_async_callback(server.stop)
+        return server
+
+    async def _start_watching(self, stores: Stores, metrics: Metrics) -> None:
+        for number, watch in enumerate(self._settings.watch):
+            folder = WatchedFolder(
+                WatchSettings(
+                    path=watch.path,
+                    settle_s=watch.settle_s,
+                    incomplete_s=watch.incomplete_s,
+                    after=watch.after,
+                    moved_to=watch.moved_to,
+                    record_path=self._settings.state_dir / f"watch-{number}.sqlite",
+                    scan_interval_s=watch.scan_interval_s,
+                    max_file_bytes=watch.max_file_bytes,
+                    remove_empty_folders=watch.remove_empty_folders,
+                ),
+                stores.spool,
+                metrics.watch(str(watch.path)),
+            )
+            await folder.start()
+            self._stack.push_async_callback(folder.stop)
+
+    async def _retain(self, stores: Stores) -> None:
+        source = self._settings.source
+        policy = retention.Retention(
+            max_age_s=source.retention_days * 86400 or None,
+            max_total_bytes=source.retention_bytes or None,
+        )
+        while True:
+            try:
+                await retention.enforce(stores, policy)
+            except Exception as error:  # noqa: BLE001 - tried again; removing less loses nothing
+                _log.error("retention_failed", error=type(error).__name__)
+            await asyncio.sleep(_RETENTION_INTERVAL_S)
+
+    def _run_until_stopped(self, dispatcher: Dispatcher) -> None:
+        task = asyncio.create_task(dispatcher.run(), name="dispatcher")
+        task.add_done_callback(_end_service_if_failed)
+
+        async def stop() -> None:
+            dispatcher.stop(_DRAIN_S)
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+    def _run_in_background(self, work: Coroutine[object, object, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_end_service_if_failed)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._stack.push_async_callback(stop)
+
+    def _write_addresses(self) -> None:
+        folder = self._settings.state_dir / "run"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / "addresses.json"
+        partial = folder / "addresses.json.part"
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(self.addresses, file)
+        partial.rename(path)
+        self._stack.callback(path.unlink, missing_ok=True)
+
+
+def site_key(settings: Settings) -> SiteKey:
+    """Return the site key: the configured file, systemd's credential, or one made at the first start.
+
+    Raises
+    ------
+    KeyRefused
+        When the file cannot be read, is open to others, or holds no usable key.
+    """
+    if settings.key.file is not None:
+        return SiteKey(read_key_file(settings.key.file))
+    credential = credential_key_file()
+    if credential is not None:
+        return SiteKey(read_key_file(credential))
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return SiteKey(ensure_key_file(settings.state_dir / KEY_FILE))
+
+
+def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
+    """Return the named configurations, each with the key that is its own."""
+    return [
+        Deidentifier(name, presets.resolve(each.config), key.derive(name))
+        for name, each in settings.deidentifiers.items()
+    ]
+
+
+def routes(settings: Settings) -> list[Route]:
+    """Return the routes as the pipeline takes them."""
+    return [Route.from_document(each.model_dump()) for each in settings.routes]
+
+
+def _dimse(settings: Settings) -> DimseSettings:
+    return DimseSettings(**settings.dimse.model_dump())
+
+
+def _limits(settings: Settings) -> Limits:
+    workers = settings.workers
+    return Limits(
+        memory_bytes=workers.memory_bytes,
+        timeout_s=workers.timeout_s,
+        timeout_per_mb_s=workers.timeout_per_mb_s,
+    )
+
+
+def _largest_instance(settings: Settings) -> int:
+    limits = (
+        settings.dimse.max_instance_bytes or 1 << 62,
+        settings.http.max_instance_bytes,
+        *(watch.max_file_bytes for watch in settings.watch),
+    )
+    return max(limits) + (1 << 16)
+
+
+def _end_service_if_failed(task: asyncio.Task[None]) -> None:
+    """End the process when a part that must run for ever has failed: the manager starts it anew."""
+    if task.cancelled() or task.exception() is None:
+        return
+    _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
+    os.kill(os.getpid(), signal.SIGTERM)

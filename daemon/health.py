@@ -1,0 +1,108 @@
+"""The probes: is the database writable, is there room, is the loop on time.
+
+One loop does the probing, feeds systemd's watchdog, and sets the gauges of ``/metrics``. When it is late,
+the event loop is blocked; when a probe fails, the service is not ready, and the watchdog is not fed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from daemon.errors import DaemonError
+from daemon.metrics import CONTENT_TYPE
+from daemon.store import queries
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from daemon.metrics import Metrics
+    from daemon.records import State
+    from daemon.store.stores import Stores
+    from daemon.systemd_notify import Notifier
+
+_log = structlog.get_logger(__name__)
+_INTERVAL_S: Final = 2.0
+_PROBE_TIMEOUT_S: Final = 10.0
+_LATE_S: Final = 20.0
+
+
+class Probes:
+    """Implements `daemon.web.server.Health`."""
+
+    def __init__(self, stores: Stores, metrics: Metrics, notifier: Notifier, min_free: int) -> None:
+        self._stores = stores
+        self._metrics = metrics
+        self._notifier = notifier
+        self._min_free = min_free
+        self._passed_at = -1e9
+        self._probed_at = time.monotonic()
+        self._is_draining = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the last probe, whatever it found, is recent."""
+        return time.monotonic() - self._probed_at < _LATE_S
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the last probe passed, is recent, and the service is not draining."""
+        return not self._is_draining and time.monotonic() - self._passed_at < _LATE_S
+
+    def drain(self) -> None:
+        """Say from now on that the service is not ready."""
+        self._is_draining = True
+
+    async def run(self) -> None:
+        """Probe for ever."""
+        interval_s = min(_INTERVAL_S, self._notifier.watchdog_interval_s or _INTERVAL_S)
+        while True:
+            await self.probe()
+            await asyncio.sleep(interval_s)
+
+    async def probe(self) -> None:
+        """Write to the database, look at the disk, set the gauges; feed the watchdog if all is well."""
+        is_healthy = False
+        free = 0
+        try:
+            async with asyncio.timeout(_PROBE_TIMEOUT_S):
+                await self._stores.database.write(_touch)
+            disk = os.statvfs(self._stores.layout.state_dir)
+            free = disk.f_bavail * disk.f_frsize
+            is_healthy = free >= self._min_free
+        except (OSError, DaemonError, TimeoutError) as error:
+            _log.error("probe_failed", error=type(error).__name__)
+        self._probed_at = time.monotonic()
+        self._metrics.probed(is_healthy, free)
+        if is_healthy:
+            self._passed_at = self._probed_at
+            self._notifier.alive()
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """Return the exposition, with states and waiting instances as they are now."""
+        counts, waiting, size, oldest = await self._stores.database.read(_figures)
+        self._metrics.states(counts)
+        oldest_s = 0.0 if oldest is None else max(0.0, time.time() - oldest)
+        self._metrics.spool(waiting, size, oldest_s)
+        return self._metrics.exposition(), CONTENT_TYPE
+
+
+def _touch(connection: sqlite3.Connection) -> None:
+    """Write a page, so that a disk or a file that refuses writing is noticed."""
+    number = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.execute(f"PRAGMA user_version = {int(number)}")
+
+
+def _figures(
+    connection: sqlite3.Connection,
+) -> tuple[dict[State, int], int, int, float | None]:
+    counts = queries.counts(connection)
+    row = connection.execute(
+        "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"
+        " WHERE state IN ('received', 'routed', 'deidentified')"
+    ).fetchone()
+    return counts, row[0], row[1], queries.oldest_waiting(connection)

@@ -1,0 +1,144 @@
+"""Limits that aiohttp's server does not have: how many connections, and how long a header may take.
+
+A client that connects and says nothing, or sends a header a byte at a time, holds an aiohttp server's
+connection open for as long as it likes. Here such a connection is closed, and past a number of
+connections the oldest silent one makes room, so that a talkative client gets in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+_log = structlog.get_logger(__name__)
+
+
+class ConnectionGuard:
+    """Watches the connections of one server.
+
+    Parameters
+    ----------
+    max_connections
+        Open at the same time. Past it the oldest connection without a request is closed, or the new one.
+    header_timeout_s
+        From connection, or the first byte of a next request, to the end of that request's header.
+    keepalive_timeout_s
+        From the end of a response to the first byte of a next request.
+    """
+
+    def __init__(
+        self, max_connections: int, header_timeout_s: float, keepalive_timeout_s: float
+    ) -> None:
+        self._max_connections = max_connections
+        self._header_timeout_s = header_timeout_s
+        self._keepalive_timeout_s = keepalive_timeout_s
+        self._open: dict[asyncio.BaseTransport, GuardedConnection] = {}
+        self._silent: dict[GuardedConnection, asyncio.TimerHandle] = {}
+
+    def guard(self, handler: asyncio.Protocol) -> GuardedConnection:
+        """Return what to hand to the event loop in place of a new connection's handler."""
+        return GuardedConnection(self, handler)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Stop the clock of a connection while a request of it is being answered."""
+        transport = request.transport
+        connection = self._open.get(transport) if transport is not None else None
+        if connection is None:
+            return await handler(request)
+        self._stop_clock(connection)
+        connection.is_answering = True
+        try:
+            return await handler(request)
+        finally:
+            connection.is_answering = False
+            connection.has_begun = False
+            if connection.transport in self._open:
+                self._start_clock(connection, self._keepalive_timeout_s)
+
+    def opened(self, connection: GuardedConnection, transport: asyncio.BaseTransport) -> None:
+        """Count a connection and wait for its first request."""
+        self._open[transport] = connection
+        self._start_clock(connection, self._header_timeout_s)
+        if len(self._open) > self._max_connections:
+            _log.warning("http_connection_rejected", reason="max_connections")
+            self._close(next(iter(self._silent), connection))
+
+    def closed(self, connection: GuardedConnection) -> None:
+        """Forget a connection."""
+        self._stop_clock(connection)
+        if connection.transport is not None:
+            self._open.pop(connection.transport, None)
+
+    def heard(self, connection: GuardedConnection) -> None:
+        """Shorten the wait when the first bytes of a next request have come."""
+        if not connection.is_answering and not connection.has_begun:
+            connection.has_begun = True
+            self._start_clock(connection, self._header_timeout_s)
+
+    def _start_clock(self, connection: GuardedConnection, seconds: float) -> None:
+        self._stop_clock(connection)
+        loop = asyncio.get_running_loop()
+        self._silent[connection] = loop.call_later(seconds, self._expired, connection)
+
+    def _stop_clock(self, connection: GuardedConnection) -> None:
+        timer = self._silent.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _expired(self, connection: GuardedConnection) -> None:
+        _log.info("http_connection_expired", reason="no_request")
+        self._close(connection)
+
+    def _close(self, connection: GuardedConnection) -> None:
+        transport = connection.transport
+        self.closed(connection)
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+
+
+class GuardedConnection(asyncio.Protocol):
+    """Passes everything on to aiohttp's handler, and tells the guard."""
+
+    def __init__(self, guard: ConnectionGuard, handler: asyncio.Protocol) -> None:
+        self.transport: asyncio.BaseTransport | None = None
+        self.has_begun = True
+        self.is_answering = False
+        self._guard = guard
+        self._handler = handler
+        self._receive = handler.data_received
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a request."""
+        self.transport = transport
+        self._handler.connection_made(transport)
+        self._guard.opened(self, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._guard.closed(self)
+        self._handler.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Notice the first bytes of a next request."""
+        if not self.has_begun:
+            self._guard.heard(self)
+        self._receive(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        return self._handler.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._handler.resume_writing()

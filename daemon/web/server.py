@@ -1,0 +1,204 @@
+"""The HTTP server put together: DICOMweb for both stores, health, readiness, metrics, a page of addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+from aiohttp import web
+
+from daemon.web.guard import ConnectionGuard
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from aiohttp.typedefs import Handler
+
+_log = structlog.get_logger(__name__)
+_SHUTDOWN_S: Final = 10.0
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+class Health(Protocol):
+    """What the probes say of the service."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop that probes is running on time."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether instances can be received and served now."""
+
+    async def metrics(self) -> tuple[bytes, str]:
+        """Return the metrics' text and its media type."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """Settings of the listener.
+
+    Attributes
+    ----------
+    port
+        0 lets the kernel choose; `HttpServer.port` then tells.
+    header_timeout_s
+        From connection, or the first byte of a next request, to the end of its header.
+    keepalive_timeout_s
+        From a response to the first byte of a next request.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_connections: int = 256
+    header_timeout_s: float = 10.0
+    keepalive_timeout_s: float = 60.0
+    tls: ssl.SSLContext | None = None
+
+
+class HttpServer:
+    """One listener.
+
+    Parameters
+    ----------
+    services
+        DICOMweb applications by the path they are mounted at, such as ``/dicomweb/deid``.
+    observe
+        Told of each request: endpoint's pattern, method, status, seconds.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        services: Mapping[str, web.Application],
+        health: Health,
+        observe: Callable[[str, str, int, float], None],
+    ) -> None:
+        self._settings = settings
+        self._guard = ConnectionGuard(
+            settings.max_connections, settings.header_timeout_s, settings.keepalive_timeout_s
+        )
+        self._health = health
+        self._observe = observe
+        app = web.Application(middlewares=[self._measured, self._guard.middleware])
+        app.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/healthz", self._healthz),
+                web.get("/readyz", self._readyz),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        for path, service in services.items():
+            app.add_subapp(path, service)
+        self._services = tuple(services)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=settings.keepalive_timeout_s + 5,
+            handler_cancellation=True,
+            shutdown_timeout=_SHUTDOWN_S,
+        )
+        self._server: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The bound port."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Bind and serve."""
+        await self._runner.setup()
+        handlers = self._runner.server
+        assert handlers is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self._guard.guard(handlers()),
+            self._settings.host,
+            self._settings.port,
+            ssl=self._settings.tls,
+            reuse_address=True,
+            backlog=256,
+        )
+
+    async def stop(self) -> None:
+        """Listen no more, let requests under way finish for some seconds, and close."""
+        if self._server is not None:
+            self._server.close()
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _measured(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        began = time.perf_counter()
+        status = 500
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        except ConnectionError:
+            status = 499
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge: no detail leaves, no value is logged
+            _log.error("http_request_failed", exc_info=error)
+            return web.Response(status=500, text="internal error\n")
+        else:
+            status = response.status
+            return response
+        finally:
+            self._observe(_endpoint(request), request.method, status, time.perf_counter() - began)
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return _plain(self._health.is_alive, "alive", "the probing loop is late")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        return _plain(
+            self._health.is_ready, "ready", "not ready: see the log and `dicomveil status`"
+        )
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        body, media_type = await self._health.metrics()
+        return web.Response(body=body, headers={"Content-Type": media_type})
+
+    async def _index(self, _request: web.Request) -> web.Response:
+        rows = "".join(
+            f'<li><a href="{path}">{path}</a></li>'
+            for service in self._services
+            for path in (f"{service}/studies", f"{service}/series", f"{service}/instances")
+        )
+        other = "".join(
+            f'<li><a href="{path}">{path}</a></li>' for path in ("/healthz", "/readyz", "/metrics")
+        )
+        return web.Response(
+            text=_PAGE.format(rows=rows, other=other),
+            content_type="text/html",
+            headers=_SECURITY_HEADERS,
+        )
+
+
+def _endpoint(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "other"
+
+
+def _plain(is_well: bool, well: str, ill: str) -> web.Response:
+    return web.Response(status=200 if is_well else 503, text=f"{well if is_well else ill}\n")
+
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>dicomveil</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#1b2733}}
+h1{{font-weight:600}}a{{color:#0b5cad}}li{{margin:.2rem 0}}</style></head>
+<body><h1>dicomveil</h1><p>Instances that were received, and what de-identification made of them,
+over DICOMweb (QIDO-RS, WADO-RS; STOW-RS into the source):</p><ul>{rows}</ul>
+<p>The service itself:</p><ul>{other}</ul></body></html>
+"""
