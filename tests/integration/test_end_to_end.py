@@ -249,7 +249,8 @@ def test_nothing_went_wrong_that_nobody_planned(filled: RunningDaemon) -> None:
 
 def test_sigterm_in_mid_transfer_ends_cleanly(running_daemon: RunningDaemon) -> None:
     client = DICOMwebClient(url=f"{running_daemon.http}/dicomweb/source")
-    client.store_instances(datasets=[make_ct(instance=n) for n in range(1, 6)])
+    files = [pydicom.dcmread(io.BytesIO(content)) for content in many_ct(5, rows=4)]
+    client.store_instances(datasets=files)
     assert running_daemon.stop() == 0
     settled = [entry for entry in running_daemon.journal() if entry.original_uid]
     running_daemon.start()
