@@ -1,0 +1,33 @@
+"""What a configuration asks of pixels, as a value (the Healthcare API's `ImageConfig`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RedactionMode(StrEnum):
+    """`image.textRedactionMode`; unset means `NONE`."""
+
+    NONE = "REDACT_NO_TEXT"
+    ALL = "REDACT_ALL_TEXT"
+    SENSITIVE = "REDACT_SENSITIVE_TEXT"
+    SENSITIVE_CLEAN_DESCRIPTORS = "REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomRegex:
+    """A pattern whose matches, or capture groups, are redacted."""
+
+    pattern: str
+    group_indexes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePolicy:
+    """Everything that decides about burned-in text."""
+
+    mode: RedactionMode = RedactionMode.NONE
+    additional_info_types: frozenset[str] = frozenset()
+    exclude_info_types: frozenset[str] = frozenset()
+    custom_regexes: tuple[CustomRegex, ...] = ()

@@ -1,0 +1,67 @@
+"""What a configuration asks of text, as a value (the Healthcare API's `TextConfig`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Transformation(StrEnum):
+    """What becomes of a finding."""
+
+    REDACT = "redact"
+    MASK = "mask"
+    DATE_SHIFT = "date_shift"
+    CRYPTO_HASH = "crypto_hash"
+    REPLACE_WITH_INFO_TYPE = "replace_with_info_type"
+
+
+@dataclass(frozen=True, slots=True)
+class InfoTypeTransformation:
+    """One transformation and the infoTypes it is for; none named means those that no other names.
+
+    Attributes
+    ----------
+    key
+        The transformation's own key, 16, 24 or 32 bytes; None: derived from the deidentifier's.
+    masking_character
+        For `MASK`.
+    """
+
+    transformation: Transformation
+    info_types: frozenset[str] = frozenset()
+    key: bytes | None = field(default=None, repr=False)
+    masking_character: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomInfoType:
+    """A site's own pattern: a regular expression, and the capture groups that are the finding."""
+
+    pattern: str
+    groups: tuple[int, ...] = ()
+    info_type: str = "CUSTOM"
+
+
+@dataclass(frozen=True, slots=True)
+class TextPolicy:
+    """Everything that decides about text.
+
+    Attributes
+    ----------
+    transformations
+        Looked through in order; one that names the infoType goes before one that names none.
+    excluded
+        infoTypes that are left as they are.
+    basic
+        Whether what no transformation covers gets v1beta1's BASIC: dates shift, the rest becomes its
+        infoType in brackets. Otherwise it is redacted.
+    contextual
+        Whether values of the Basic Profile's attributes are phrases that become ``[CTX]`` in text.
+    """
+
+    transformations: tuple[InfoTypeTransformation, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    basic: bool = True
+    contextual: bool = False
+    custom: tuple[CustomInfoType, ...] = ()
