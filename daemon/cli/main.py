@@ -108,6 +108,11 @@ def _explain(error: Exception) -> int:
     elif isinstance(error, DaemonError):
         output.print_line(f"dicomveil: {error}", sys.stderr)
         return exit_codes.FAILED
+    elif isinstance(error, OSError) and error.errno:
+        # The system's own words, without the name of a file: it may be one that was received.
+        told = f"the system refused: {os.strerror(error.errno)} ({trace(error)})"
+        output.print_line(f"dicomveil: {told}", sys.stderr)
+        return exit_codes.FAILED
     else:
         output.print_line(f"dicomveil: unexpected: {trace(error)}", sys.stderr)
         return exit_codes.FAILED

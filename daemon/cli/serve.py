@@ -6,9 +6,11 @@ import sys
 from typing import TYPE_CHECKING
 
 from daemon.cli import arguments, output
+from daemon.cli.errors import CommandFailed
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
 NAME = "serve"
 HELP = "receive, de-identify and serve until stopped"
@@ -28,7 +30,18 @@ def run(options: argparse.Namespace) -> int:
     from daemon.app import serve  # noqa: PLC0415
 
     logs.configure(settings.log.level, settings.log.format)
+    _make_state_folder(settings.state_dir)
     return asyncio.run(serve(settings, told=_tell))
+
+
+def _make_state_folder(state_dir: Path) -> None:
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandFailed(
+            f"state_dir {state_dir} cannot be made ({error.strerror}); name another one in "
+            "dicomveil.toml, or with DICOMVEIL_STATE_DIR"
+        ) from error
 
 
 def _tell(line: str) -> None:
