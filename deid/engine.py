@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom._uid_dict import UID_dictionary
 
+from deid import implementation
 from deid.errors import Reason, Unsafe
 from deid.header import (
     Buffer,
@@ -20,6 +22,8 @@ from deid.header import (
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
+from deid.pixel_facts import PIXEL_DATA, encoded_changes, known_identifiers, pixel_instance
+from deid.ports import CleanedPixels
 from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
@@ -27,15 +31,17 @@ from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, UnknownSopClass
 from deid.tags.rewrite import Person, Rewriter
+from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
+    from deid.header import FileMeta
+    from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
+    from deid.tags.syntax import Encoding
 
 _UID_CHARACTERS: Final = frozenset("0123456789.")
-_IMPLEMENTATION_CLASS_UID: Final = "2.25.200420261120550148379064157811083724177"
-_IMPLEMENTATION_VERSION: Final = b"DICOMVEIL_0_1 "
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
@@ -44,6 +50,9 @@ _FACTS: Final = frozenset(
         0x0020000D, 0x0020000E, 0x00280010, 0x00280301,
     }
 )  # fmt: skip
+_KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
+_PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
+_NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
 
 
@@ -108,26 +117,40 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     encoding = encoding_of(meta.transfer_syntax_uid)
     check_encoding(data, offset, encoding)
     try:
-        found = index_top_level(data, offset, encoding, _FACTS)
+        found = index_top_level(data, offset, encoding, _wanted(plan))
     except struct.error as error:
         raise Unsafe(Reason.TRUNCATED) from error
     facts = _facts(data, found)
     _check_identity(facts)
     _check_class(facts, plan)
-    _check_pixels(facts, plan)
     identity = patient_identity(facts.issuer, facts.patient_id, facts.study_uid)
     person = Person(
         identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
     )
-    inserts = plan.markers(encoding, pixels_cleaned=False)
-    rewriter = Rewriter(data, plan, facts.sop_class_uid, person, charset=facts.charset)
+    known = (
+        known_identifiers(data, found, facts.charset)
+        if plan.text_cleaner is not None or plan.pixel_cleaner is not None
+        else ()
+    )
+    cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
+    inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
+    inserts = sorted([*inserts, *cleaned.elements])
+    rewrite = partial(
+        Rewriter,
+        data,
+        plan,
+        facts.sop_class_uid,
+        person,
+        charset=facts.charset,
+        known=known,
+        pixels=cleaned.pixels.segments,
+    )
+    rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
     forbidden = Forbidden(rewriter.known.found).without([person.pseudonym.encode()])
     residuals: tuple[str, ...] = ()
     if forbidden.occurs_in_any(_searchable(dataset)):
-        again = Rewriter(
-            data, plan, facts.sop_class_uid, person, charset=facts.charset, forbidden=forbidden
-        )
+        again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
         if forbidden.occurs_in_any(_searchable(dataset)):
@@ -141,7 +164,13 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         segments = _joined([head, *dataset])
     return Deidentified(
         segments,
-        Outcome(plan.replacements.key.id, rewriter.actions, residuals=residuals),
+        Outcome(
+            plan.replacements.key.id,
+            rewriter.actions,
+            regions=tuple(cleaned.pixels.regions),
+            residuals=residuals,
+            pixels_examined=cleaned.pixels.examined_all,
+        ),
         person.pseudonym,
         _replaced_uid(plan, facts.study_uid, 0x0020000D),
         _replaced_uid(plan, facts.series_uid, 0x0020000E),
@@ -149,6 +178,13 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         facts.sop_class_uid,
         meta.transfer_syntax_uid,
     )
+
+
+def _wanted(plan: Plan) -> frozenset[int]:
+    """Return the tags that have to be looked at before rewriting."""
+    if plan.pixel_cleaner is not None:
+        return _PIXEL_FACTS
+    return _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
 
 
 def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
@@ -190,6 +226,33 @@ def _check_class(facts: _Facts, plan: Plan) -> None:
         raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")
 
 
+class _Cleaned(NamedTuple):
+    """What pixel cleaning gave, and its changed attributes as encoded elements."""
+
+    pixels: CleanedPixels
+    elements: list[tuple[int, bytes]]
+
+
+def _clean_pixels(
+    data: Buffer,
+    offset: int,
+    encoding: Encoding,
+    meta: FileMeta,
+    found: dict[int, Element],
+    facts: _Facts,
+    known: tuple[KnownIdentifier, ...],
+    plan: Plan,
+) -> _Cleaned:
+    """Clean pixels where the plan asks for it, else refuse what may carry text."""
+    pixels = found.get(PIXEL_DATA)
+    if plan.pixel_cleaner is None or pixels is None:
+        _check_pixels(facts, plan)
+        return _Cleaned(_NOTHING, [])
+    instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
+    cleaned = plan.pixel_cleaner.clean(instance)
+    return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
+
+
 def _check_pixels(facts: _Facts, plan: Plan) -> None:
     """Refuse what is likely to carry burned-in text, unless the configuration says otherwise."""
     if plan.policy.burned_in is BurnedIn.PASS:
@@ -223,8 +286,8 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
             element(0x00020002, b"UI", values.uid(sop_class_uid)),
             element(0x00020003, b"UI", values.uid(sop_instance_uid)),
             element(0x00020010, b"UI", values.uid(transfer_syntax_uid)),
-            element(0x00020012, b"UI", values.uid(_IMPLEMENTATION_CLASS_UID)),
-            element(0x00020013, b"SH", _IMPLEMENTATION_VERSION),
+            element(0x00020012, b"UI", values.uid(implementation.CLASS_UID)),
+            element(0x00020013, b"SH", values.text(implementation.VERSION_NAME)),
         )
     )
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body

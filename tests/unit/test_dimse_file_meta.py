@@ -8,7 +8,8 @@ import pytest
 from pydicom import dcmread
 from pydicom.uid import UID
 
-from daemon.receive.dimse.file_meta import IMPLEMENTATION_CLASS_UID, encode_file_meta
+from daemon.receive.dimse.file_meta import encode_file_meta
+from deid import implementation
 from tests.dimse_peers import CT, EXPLICIT, INSTANCE
 
 
@@ -27,4 +28,4 @@ def test_pydicom_reads_every_element_of_the_file_meta(title: str) -> None:
 
 
 def test_our_implementation_class_uid_is_valid() -> None:
-    assert UID(IMPLEMENTATION_CLASS_UID).is_valid
+    assert UID(implementation.CLASS_UID).is_valid

@@ -5,9 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-# UUID-derived (PS3.5 B.2), made once for this implementation.
-IMPLEMENTATION_CLASS_UID: Final = "2.25.165066066858494226619458859510232202552"
-IMPLEMENTATION_VERSION_NAME: Final = "DICOMVEIL_0_1"
+from deid import implementation
 
 _SHORT: Final = Struct("<HH2sH")
 _LONG: Final = Struct("<HH2sHI")
@@ -31,8 +29,8 @@ def encode_file_meta(
     elements += _text(0x0002, b"UI", sop_class_uid, b"\0")
     elements += _text(0x0003, b"UI", sop_instance_uid, b"\0")
     elements += _text(0x0010, b"UI", transfer_syntax_uid, b"\0")
-    elements += _text(0x0012, b"UI", IMPLEMENTATION_CLASS_UID, b"\0")
-    elements += _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, b" ")
+    elements += _text(0x0012, b"UI", implementation.CLASS_UID, b"\0")
+    elements += _text(0x0013, b"SH", implementation.VERSION_NAME, b" ")
     elements += _text(0x0016, b"AE", source_ae_title, b" ")
     group_length = _SHORT.pack(0x0002, 0x0000, b"UL", 4) + len(elements).to_bytes(4, "little")
     return bytes(128) + b"DICM" + group_length + elements

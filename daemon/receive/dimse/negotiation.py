@@ -22,12 +22,12 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
-from daemon.receive.dimse.file_meta import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from daemon.receive.dimse.sop_classes import (
     VERIFICATION,
     is_storage,
     preferred_transfer_syntax,
 )
+from deid import implementation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -190,9 +190,9 @@ def accept(
     primitive.application_context_name = APPLICATION_CONTEXT
     primitive.presentation_context_definition_results_list = results
     primitive.maximum_length_received = settings.max_pdu_bytes
-    primitive.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+    primitive.implementation_class_uid = implementation.CLASS_UID
     version_name = ImplementationVersionNameNotification()
-    version_name.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    version_name.implementation_version_name = implementation.VERSION_NAME
     primitive.user_information.append(version_name)
     primitive.user_information.extend(role_replies)
     if _proposes(request.primitive, AsynchronousOperationsWindowNegotiation):

@@ -1,0 +1,149 @@
+"""What pixel cleaning may look at, read from the header, and writing back what it changes."""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_dataset
+
+from deid.errors import Reason, Unsafe
+from deid.identifiers import KnownIdentifier
+from deid.ports import PixelInstance
+from deid.tags import values
+from deid.tags.rules import KNOWN_KINDS
+from deid.tags.syntax import UNDEFINED_LENGTH
+from deid.text.charset import decode
+
+if TYPE_CHECKING:
+    from deid.header import Buffer, Element
+    from deid.tags.syntax import Encoding
+
+PIXEL_DATA: Final = 0x7FE00010
+_GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
+_EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
+
+
+def known_identifiers(
+    data: Buffer, found: Mapping[int, Element], charset: str
+) -> tuple[KnownIdentifier, ...]:
+    """Return the top-level originals that identify, decoded, one entry for each value."""
+    known = []
+    for tag, info_type in KNOWN_KINDS.items():
+        element = found.get(tag)
+        if not info_type or element is None or not 0 < element.length <= 1024:
+            continue
+        raw = data[element.start : element.start + element.length].strip(b" \x00")
+        known += [
+            KnownIdentifier(value.strip(), info_type)
+            for value in decode(raw, charset).split("\\")
+            if value.strip()
+        ]
+    return tuple(known)
+
+
+def pixel_instance(
+    data: Buffer,
+    offset: int,
+    encoding: Encoding,
+    transfer_syntax_uid: str,
+    pixels: Element,
+    known: Sequence[KnownIdentifier],
+) -> PixelInstance:
+    """Gather what pixel cleaning may look at.
+
+    The header's structure has been checked by then (depth, lengths), so that pydicom may decode it.
+
+    Raises
+    ------
+    Unsafe
+        `PIXELS_UNDECODABLE` when the header cannot be decoded.
+    """
+    head = data[offset : pixels.start]
+    # The element's own header is cut off: the data set ends where Pixel Data begins.
+    size = 12 if encoding.explicit and head[-8:-6] in (b"OB", b"OW", b"UN") else 8
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = read_dataset(
+                io.BytesIO(head[:-size]),
+                is_implicit_VR=not encoding.explicit,
+                is_little_endian=not encoding.big_endian,
+            )
+            attributes = _attributes(dataset)
+    except Exception as error:  # pydicom fails in a dozen ways; all mean the same here
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, "header") from error
+    if encoding.explicit:
+        attributes["PixelDataVR"] = head[-size + 4 : -size + 6].decode("latin-1")
+    else:
+        attributes["PixelDataVR"] = "OW"
+    stop = pixels.start + pixels.length
+    if pixels.length == UNDEFINED_LENGTH:
+        stop = _end_of_items(data, pixels.start, encoding)
+    return PixelInstance(
+        transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
+    )
+
+
+def encoded_changes(
+    changes: Mapping[str, Any], attributes: Mapping[str, Any], encoding: Encoding
+) -> list[tuple[int, bytes]]:
+    """Return changed attributes as ``(tag, encoded element)``; an empty element removes."""
+    elements = []
+    for keyword, value in changes.items():
+        tag = tag_for_keyword(keyword)
+        if tag is None:
+            raise Unsafe(Reason.PIXELS_NOT_CLEANED, keyword)
+        if value is None:
+            elements.append((tag, b""))
+            continue
+        vr = dictionary_VR(tag)
+        if " or " in vr:
+            vr = "SS" if attributes.get("PixelRepresentation") == 1 else "US"
+        elements.append((tag, encoding.element(tag, vr.encode(), _encoded(vr, value, encoding))))
+    return elements
+
+
+def _encoded(vr: str, value: Any, encoding: Encoding) -> bytes:
+    if isinstance(value, bytes):
+        return values.even(value)
+    many = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+    if vr in ("US", "SS", "UL", "SL"):
+        order = ">" if encoding.big_endian else "<"
+        code = {"US": "H", "SS": "h", "UL": "L", "SL": "l"}[vr]
+        return struct.pack(f"{order}{len(many)}{code}", *(int(each) for each in many))
+    return values.even("\\".join(str(each) for each in many).encode("ascii"), b" ")
+
+
+def _attributes(dataset: Dataset) -> dict[str, Any]:
+    return {
+        element.keyword: _plain(element.value)
+        for element in dataset
+        if element.tag.group in _GROUPS and element.keyword
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Dataset):
+        return {element.keyword: _plain(element.value) for element in value if element.keyword}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
+    """Return where the Sequence Delimitation Item stands (PS3.5 A.4)."""
+    unpack = encoding.item.unpack_from
+    while pos + 8 <= len(data):
+        group, element, length = unpack(data, pos)
+        if group != 0xFFFE or length == UNDEFINED_LENGTH:
+            break
+        if element == 0xE0DD:
+            return pos
+        pos += 8 + length
+    raise Unsafe(Reason.TRUNCATED, "(7FE0,0010)")
