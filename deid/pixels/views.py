@@ -94,6 +94,7 @@ def _local_contrast(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     window = (_LOCAL_WINDOW, _LOCAL_WINDOW)
     mean = cv2.blur(near, window)
     variance = cv2.blur((near - mean) ** 2, window)
-    deviation = np.sqrt(variance) + np.float32(_NOISE_FLOOR * spread)
+    # Rounding in the running sums may leave a variance just below zero.
+    deviation = np.sqrt(np.maximum(variance, 0)) + np.float32(_NOISE_FLOOR * spread)
     shown = (near - mean) / deviation * (255.0 / _LOCAL_SPREAD) + 127.5
     return np.clip(shown, 0, 255).astype(np.uint8)

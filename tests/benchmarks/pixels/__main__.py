@@ -1,0 +1,80 @@
+"""Prints the benchmark's figures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+from daemon.pixel_models import make_detector
+from deid.pixels import TextDetector
+from tests.benchmarks.pixels.bases import real_bases
+from tests.benchmarks.pixels.corpus import samples
+from tests.benchmarks.pixels.score import Tally, score, touched_share
+
+
+def main() -> None:
+    """Run one half."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pixels", description=__doc__)
+    half = parser.add_mutually_exclusive_group()
+    half.add_argument("--held-out", action="store_true", help="the odd seeds (the figures to quote)")
+    half.add_argument("--tuning", action="store_true", help="the even seeds (the default)")
+    parser.add_argument("--seeds", type=int, default=8, help="seeds per category (default 8)")
+    parser.add_argument("--only", default="", help="categories whose name contains this")
+    parser.add_argument("--engine", default="ppocr", choices=("ppocr", "tesseract", "paranoid"))
+    parser.add_argument("--misses", action="store_true", help="name each text that went wrong")
+    parser.add_argument("--speed", action="store_true", help="measure time and memory instead")
+    arguments = parser.parse_args()
+    os.nice(10)
+    if arguments.speed:
+        from tests.benchmarks.pixels.speed import report  # noqa: PLC0415
+
+        report(arguments.engine)
+        return
+    detector = _engine(arguments.engine)
+    start = time.process_time()
+    seeds = range(1 if arguments.held_out else 0, 2 * arguments.seeds, 2)
+    tallies = score(samples(seeds, only=arguments.only), detector, talk=arguments.misses)
+    _print(tallies)
+    mean, shares = touched_share(real_bases(64), detector)
+    print(f"clean real frames, area touched: {mean:.3%} of {len(shares)} frames")
+    for name, share in shares.items():
+        if share:
+            print(f"    {name}: {share:.3%}")
+    print(f"CPU {time.process_time() - start:.0f} s")
+
+
+def _engine(name: str) -> TextDetector:
+    if name == "ppocr":
+        return make_detector()
+    from daemon import pixel_tesseract  # noqa: PLC0415
+
+    if name == "tesseract":
+        return pixel_tesseract.Tesseract()
+    return pixel_tesseract.paranoid_detector()
+
+
+def _print(tallies: dict[str, Tally]) -> None:
+    total = Tally()
+    print(f"{'category':18} {'texts':>6} {'found':>8} {'ident. found':>13} {'ident. redacted':>16} {'other kept':>11}")
+    for name, tally in tallies.items():
+        _line(name, tally)
+        total.add(tally)
+    _line("all", total)
+
+
+def _line(name: str, tally: Tally) -> None:
+    print(
+        f"{name:18} {tally.texts:6} {_percent(tally.found, tally.texts):>8}"
+        f" {_percent(tally.found_identifying, tally.identifying):>13}"
+        f" {_percent(tally.redacted_identifying, tally.identifying):>16}"
+        f" {_percent(tally.kept, tally.harmless):>11}"
+    )
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Writes text into stored values, in every manner that the categories name."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from tests.benchmarks.pixels.bases import Base
+from tests.benchmarks.pixels.strings import Burned
+
+_FONT_FOLDERS = ("/usr/share/fonts/truetype", "/usr/share/fonts/opentype")
+_PLAIN = (
+    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansCondensed.ttf", "NotoMono-Regular.ttf",
+    "NotoSansMono-Regular.ttf", "NimbusSans-Regular.otf", "NimbusSans-Bold.otf", "NimbusMonoPS-Regular.otf",
+    "DejaVuSerif.ttf", "NimbusRoman-Regular.otf", "NimbusSansNarrow-Regular.otf",
+)  # fmt: skip
+_ITALIC = ("Z003-MediumItalic.otf", "NimbusRoman-BoldItalic.otf", "DejaVuSans-Oblique.ttf")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a text looks.
+
+    Attributes
+    ----------
+    height
+        Font size in pixels, from and to.
+    contrast
+        Display levels (of 255) between text and what is around it, from and to.
+    angle
+        Degrees counter-clockwise.
+    style
+        ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap`` or ``italic``.
+    """
+
+    height: tuple[int, int] = (12, 24)
+    contrast: tuple[int, int] = (90, 255)
+    angle: tuple[int, ...] = (0,)
+    style: str = "plain"
+    is_dark: bool = False
+    colour: bool = False
+    spacing: int = 0
+    over_anatomy: bool = False
+    at_edge: bool = False
+    beyond_window: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One text as it was burned in; `ink` are the pixels of its letters."""
+
+    text: str
+    is_identifying: bool
+    ink: NDArray[np.bool_]
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom of the ink."""
+        rows, columns = np.nonzero(self.ink)
+        return int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1
+
+
+def burn(
+    random: Random, base: Base, texts: list[Burned], manner: Manner
+) -> tuple[Base, list[Placed]]:
+    """Return the base with texts burned in where there was room for them."""
+    values = base.values.copy()
+    placed: list[Placed] = []
+    taken = np.zeros(values.shape[:2], np.bool_)
+    for burned in texts:
+        mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
+        at = _position(random, base, mask, taken, manner)
+        if at is None:
+            continue
+        left, top = at
+        placed.append(
+            Placed(
+                burned.text,
+                burned.is_identifying,
+                _draw(random, base, values, mask, left, top, manner),
+            )
+        )
+        height, width = mask.shape
+        taken[max(top - 8, 0) : top + height + 8, max(left - 10, 0) : left + width + 10] = True
+    return replace(base, values=values), placed
+
+
+def _draw(
+    random: Random,
+    base: Base,
+    values: NDArray[Any],
+    mask: NDArray[np.float32],
+    left: int,
+    top: int,
+    manner: Manner,
+) -> NDArray[np.bool_]:
+    """Blend the mask into `values` and return its ink in the whole frame."""
+    rows, columns = values.shape[:2]
+    down, right = max(-top, 0), max(-left, 0)
+    mask = mask[down : rows - top, right : columns - left]
+    top, left = max(top, 0), max(left, 0)
+    area = values[top : top + mask.shape[0], left : left + mask.shape[1]].astype(np.float32)
+    low, high = base.shown_range
+    level = (high - low) / 255
+    contrast = random.uniform(*manner.contrast)
+    around = np.median(np.clip(area, low, high), axis=(0, 1))
+    is_inverted = base.attributes["PhotometricInterpretation"] == "MONOCHROME1"
+    brighter = bool(np.mean((around - low) / level) < 128) != manner.is_dark
+    if manner.contrast[0] >= 90:
+        brighter = not manner.is_dark
+        if is_inverted:
+            brighter = not brighter
+    ink_value = np.clip(around + (contrast if brighter else -contrast) * level, low, high)
+    if manner.colour:
+        tint = random.choice([(255, 255, 0), (0, 255, 0), (0, 255, 255), (255, 128, 0), (255, 90, 90)])
+        ink_value = np.array(tint, np.float32)
+    if manner.beyond_window:
+        ink_value = np.float32(high + (high - low) * 2)
+        area[:] = high + (high - low) * 1.2
+    halo = low if np.mean((ink_value - low) / level) > 128 else high
+    weight = mask if area.ndim == 2 else mask[..., None]
+    if manner.style == "boxed":
+        area[:] = high
+        ink_value = low if area.ndim == 2 else np.zeros(3, np.float32)
+    elif manner.style in {"outlined", "shadowed"}:
+        shape = np.ones((3, 3), np.uint8)
+        wide = cv2.dilate(mask, shape) if manner.style == "outlined" else np.roll(mask, (1, 1), (0, 1))
+        area += (halo - area) * (wide if area.ndim == 2 else wide[..., None])
+    area += (ink_value - area) * weight
+    limits = _limits(base)
+    values[top : top + mask.shape[0], left : left + mask.shape[1]] = np.clip(
+        np.round(area), *limits
+    ).astype(values.dtype)
+    ink = np.zeros((rows, columns), np.bool_)
+    ink[top : top + mask.shape[0], left : left + mask.shape[1]] = mask > 0.4
+    return ink
+
+
+def _limits(base: Base) -> tuple[int, int]:
+    stored = int(base.attributes["BitsStored"])
+    if base.attributes.get("PixelRepresentation"):
+        return -(1 << (stored - 1)), (1 << (stored - 1)) - 1
+    return 0, (1 << stored) - 1
+
+
+def _position(
+    random: Random, base: Base, mask: NDArray[np.float32], taken: NDArray[np.bool_], manner: Manner
+) -> tuple[int, int] | None:
+    rows, columns = taken.shape
+    height, width = mask.shape
+    if height + 4 > rows or width + 4 > columns:
+        return None
+    for _ in range(60):
+        left, top = random.randrange(2, columns - width - 1), random.randrange(2, rows - height - 1)
+        if manner.over_anatomy:
+            left = columns // 4 + random.randrange(max(columns // 2 - width, 1))
+            top = rows // 4 + random.randrange(max(rows // 2 - height, 1))
+            left, top = min(left, columns - width - 2), min(top, rows - height - 2)
+        if manner.at_edge:
+            side = random.randrange(4)
+            left = (0, columns - width, left, left)[side]
+            top = (top, top, 0, rows - height)[side]
+        if not taken[top : top + height, left : left + width].any():
+            return left, top
+    return None
+
+
+def _mask(random: Random, text: str, manner: Manner) -> NDArray[np.float32]:
+    """Return the text's coverage, 0 to 1, trimmed to a margin of two pixels."""
+    size = random.randint(*manner.height)
+    if manner.style == "bitmap":
+        return _bitmap_mask(random, text, size)
+    font = _font(_name_for(random, text, manner), size)
+    spaced = (" " * manner.spacing).join(text) if manner.spacing else text
+    left, top, right, bottom = font.getbbox(spaced)
+    image = Image.new("L", (int(right - left) + 4, int(bottom - top) + 4), 0)
+    ImageDraw.Draw(image).text((2 - left, 2 - top), spaced, 255, font=font)
+    return np.asarray(image, np.float32) / 255
+
+
+def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[np.float32]:
+    if random.random() < 0.5:  # PIL's 6 x 11 raster font, enlarged by whole factors
+        font = ImageFont.load_default_imagefont()
+        left, top, right, bottom = font.getbbox(text)
+        image = Image.new("1", (int(right - left) + 4, int(bottom - top) + 4), 0)
+        ImageDraw.Draw(image).text((2, 2), text, 1, font=font)
+        factor = 2 if size >= 18 else 1
+        return np.asarray(image, np.float32).repeat(factor, 0).repeat(factor, 1)
+    scale = size / 30
+    face = random.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX])
+    scale *= 1.8 if face == cv2.FONT_HERSHEY_PLAIN else 1
+    (width, height), baseline = cv2.getTextSize(text, face, scale, 1)
+    canvas = np.zeros((height + baseline + 6, width + 6), np.uint8)
+    cv2.putText(canvas, text, (3, height + 2), face, scale, 255, 1, cv2.LINE_8)
+    return canvas.astype(np.float32) / 255
+
+
+def _rotated(mask: NDArray[np.float32], angle: int) -> NDArray[np.float32]:
+    if angle % 90 == 0:
+        return np.ascontiguousarray(np.rot90(mask, angle // 90))
+    image = Image.fromarray((mask * 255).astype(np.uint8))
+    turned = image.rotate(angle, resample=Image.Resampling.BICUBIC, expand=True)
+    return np.asarray(turned, np.float32) / 255
+
+
+def _name_for(random: Random, text: str, manner: Manner) -> str:
+    if any("\u3000" <= character <= "\u9fff" for character in text):
+        return "DroidSansFallbackFull.ttf"
+    if not text.isascii():
+        return "DejaVuSans.ttf"
+    return random.choice(_ITALIC if manner.style == "italic" else _PLAIN)
+
+
+@functools.cache
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    path = _font_files().get(name) or _font_files().get("DejaVuSans.ttf")
+    if path is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(str(path), size)
+
+
+@functools.cache
+def _font_files() -> dict[str, Path]:
+    return {
+        path.name: path
+        for folder in _FONT_FOLDERS
+        for path in Path(folder).rglob("*.*")
+        if path.suffix in {".ttf", ".otf"}
+    }

@@ -1,0 +1,143 @@
+"""Runs a cleaner over samples and counts what it found and touched."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deid.pixels import Picture, PixelCleaning, TextDetector, TextRegion
+from deid.ports import CleanedPixels
+from tests.benchmarks.pixels.bases import Base
+from tests.benchmarks.pixels.burn import Placed
+from tests.benchmarks.pixels.corpus import Sample, _instance
+
+#: A text is found (redacted) when this share of its ink is filled, kept when at most the other is.
+FOUND_SHARE = 0.9
+KEPT_SHARE = 0.2
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one category: hits of tries."""
+
+    found: int = 0
+    texts: int = 0
+    found_identifying: int = 0
+    identifying: int = 0
+    redacted_identifying: int = 0
+    kept: int = 0
+    harmless: int = 0
+    missed: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Add another tally's counts."""
+        for name in ("found", "texts", "found_identifying", "identifying", "redacted_identifying", "kept", "harmless"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class RememberingDetector:
+    """Asks a detector once for the same pictures, as two cleaners look at each sample."""
+
+    def __init__(self, detector: TextDetector) -> None:
+        self._detector = detector
+        self._answers: dict[int, list[list[TextRegion]]] = {}
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        """Return the regions, remembered for the sample at hand."""
+        key = hash(tuple(picture.display.tobytes() for picture in pictures))
+        if key not in self._answers:
+            self._answers[key] = self._detector.find(pictures)
+        return self._answers[key]
+
+    def forget(self) -> None:
+        """Begin the next sample."""
+        self._answers.clear()
+
+
+def score(samples: Iterable[Sample], detector: TextDetector, *, talk: bool = False) -> dict[str, Tally]:
+    """Return the tally of each category."""
+    remembering = RememberingDetector(detector)
+    everything = PixelCleaning("REDACT_ALL_TEXT", remembering, untrusted=())
+    sensitive = PixelCleaning("REDACT_SENSITIVE_TEXT", remembering, untrusted=())
+    tallies: dict[str, Tally] = defaultdict(Tally)
+    for sample in samples:
+        remembering.forget()
+        all_filled = _filled(sample, everything.clean(sample.instance))
+        some_filled = _filled(sample, sensitive.clean(sample.instance))
+        tally = tallies[sample.category]
+        for number in sorted({number for _, number, _ in sample.placed}):
+            _count(
+                tally,
+                sample,
+                [(frame, placed) for frame, mine, placed in sample.placed if mine == number],
+                all_filled,
+                some_filled,
+                talk=talk,
+            )
+    return dict(tallies)
+
+
+def _count(
+    tally: Tally,
+    sample: Sample,
+    seen: Sequence[tuple[int, Placed]],
+    all_filled: Sequence[NDArray[np.bool_]],
+    some_filled: Sequence[NDArray[np.bool_]],
+    *,
+    talk: bool,
+) -> None:
+    """Count one text, which must be filled (or kept) in every frame that shows it."""
+    frame, placed = seen[0]
+    found = min(_share(entry, all_filled[number]) for number, entry in seen)
+    shares = [_share(entry, some_filled[number]) for number, entry in seen]
+    redacted = min(shares) if placed.is_identifying else max(shares)
+    is_found = found >= FOUND_SHARE
+    tally.texts += 1
+    tally.found += is_found
+    if placed.is_identifying:
+        tally.identifying += 1
+        tally.found_identifying += is_found
+        tally.redacted_identifying += redacted >= FOUND_SHARE
+        bad = not is_found or redacted < FOUND_SHARE
+    else:
+        tally.harmless += 1
+        tally.kept += redacted <= KEPT_SHARE
+        bad = not is_found or redacted > KEPT_SHARE
+    if bad:
+        tally.missed.append(placed.text)
+        if talk:
+            print(
+                f"    {sample.category} seed {sample.seed} ({sample.base}) frame {frame} {placed.box} {placed.text!r}"
+                f" found {found:.2f} redacted {redacted:.2f}"
+            )
+
+
+def _share(placed: Placed, filled: NDArray[np.bool_]) -> float:
+    return float(filled[placed.ink].mean())
+
+
+def _filled(sample: Sample, cleaned: CleanedPixels) -> list[NDArray[np.bool_]]:
+    rows, columns = sample.instance.attributes["Rows"], sample.instance.attributes["Columns"]
+    masks = [
+        np.zeros((rows, columns), np.bool_)
+        for _ in range(sample.instance.attributes["NumberOfFrames"])
+    ]
+    for region in cleaned.regions:
+        masks[region.frame - 1][
+            region.top : region.top + region.height, region.left : region.left + region.width
+        ] = True
+    return masks
+
+
+def touched_share(bases: Sequence[Base], detector: TextDetector) -> tuple[float, dict[str, float]]:
+    """Return the share of clean frames' area that is filled in ALL_TEXT mode: mean, and by frame."""
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=())
+    shares = {}
+    for base in bases:
+        sample = Sample("clean", 0, _instance([base.values], base.attributes, (), ""), [], base.name)
+        shares[base.name] = float(_filled(sample, cleaner.clean(sample.instance))[0].mean())
+    return (sum(shares.values()) / len(shares) if shares else 0.0), shares
