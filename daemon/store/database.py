@@ -18,7 +18,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 
@@ -27,12 +27,11 @@ from daemon.store import schema
 from daemon.store.files import FILE_MODE, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
 
-FILE_NAME: Final = "dicomveil.sqlite"
 _GROUP_MOST: Final = 256
 _READERS: Final = 2
 _BUSY_TIMEOUT_MS: Final = 10_000
@@ -163,6 +162,27 @@ def create_or_migrate(path: Path) -> None:
         connection.close()
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what happens inside, durably, or roll all of it back.
+
+    Raises
+    ------
+    SpoolFull, StoreUnavailable
+        If the disk or the database refused.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            _roll_back(connection)
+            raise
+    except sqlite3.Error as error:
+        raise translated(error) from error
+
+
 class Database:
     """The daemon's own door to the database. Opens (and migrates) the file at once.
 
@@ -182,7 +202,10 @@ class Database:
         self._read_connections: list[sqlite3.Connection] = []
         self._after_commit: list[Callable[[sqlite3.Connection], None]] = []
         self._closing = False
-        self._writer = threading.Thread(target=self._write_until_closed, name="database-write")
+        # A process that ends without `close` is like a killed one: nothing promised is lost.
+        self._writer = threading.Thread(
+            target=self._write_until_closed, name="database-write", daemon=True
+        )
         self._writer.start()
 
     def call_after_commit(self, function: Callable[[sqlite3.Connection], None]) -> None:

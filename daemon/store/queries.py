@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.pipeline.states import MOVES, WAITING, way
 from daemon.records import Receipt, State, StoreName
 from daemon.store import indexing
+from daemon.store.database import transaction
 from daemon.store.receipts import (
     RECEIPT_COLUMNS,
     Garbage,
@@ -331,10 +332,9 @@ def retry(
     now = time.time() if now is None else now
     changed = Changed()
     for start in range(0, len(receipt_ids), _BATCH):
-        connection.execute("BEGIN IMMEDIATE")
-        for receipt_id in receipt_ids[start : start + _BATCH]:
-            _retry_one(connection, receipt_id, now, changed)
-        connection.execute("COMMIT")
+        with transaction(connection):
+            for receipt_id in receipt_ids[start : start + _BATCH]:
+                _retry_one(connection, receipt_id, now, changed)
     return changed
 
 
@@ -369,10 +369,9 @@ def discard(
     changed = Changed()
     for start in range(0, len(receipt_ids), _BATCH):
         garbage: list[Garbage] = []
-        connection.execute("BEGIN IMMEDIATE")
-        for receipt_id in receipt_ids[start : start + _BATCH]:
-            garbage += _discard_one(connection, receipt_id, now, changed)
-        connection.execute("COMMIT")
+        with transaction(connection):
+            for receipt_id in receipt_ids[start : start + _BATCH]:
+                garbage += _discard_one(connection, receipt_id, now, changed)
         remove_garbage(connection, blobs, garbage)
     return changed
 

@@ -15,8 +15,9 @@ import structlog
 from daemon.pipeline.states import WAITING, way
 from daemon.records import Origin, Receipt, Receiver, State, StoreName
 from daemon.store import indexing
-from daemon.store.files import make_private_folder, sync_folder
-from daemon.store.receipts import BLOB_MISSING, Garbage, Place, strike_garbage
+from daemon.store.database import transaction
+from daemon.store.files import FILE_MODE, make_private_folder, sync_folder
+from daemon.store.receipts import BLOB_MISSING, Garbage, Place, list_garbage, strike_garbage
 from daemon.store.spool import PART_SUFFIX, fulfil_intent, insert_receipt
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def recover(
     _fulfil_intents(connection, spool_folder, found)
     _clear_spool(connection, spool_folder, lost_folder, blobs, found)
     _drop_outputs_of_waiting(connection, blobs[StoreName.DEID], found)
-    _collect_garbage(connection, blobs, found)
     _quarantine_missing(connection, spool_folder, blobs[StoreName.SOURCE], found, now)
+    _collect_garbage(connection, blobs, found)
     report = log.error if found.missing or found.kept_apart else log.info
     report(
         "store_recovered",
@@ -102,23 +103,24 @@ def _fulfil_intents(connection: sqlite3.Connection, spool_folder: Path, found: R
     sync_folder(spool_folder)
     for row in connection.execute("SELECT * FROM intents").fetchall():
         path = spool_folder / row["id"]
-        connection.execute("BEGIN IMMEDIATE")
-        if path.is_file():
-            status = path.stat()
-            if status.st_nlink > 1:
-                # It was on its way back to the inbox and has its name there again.
-                path.unlink()
-            else:
-                path.chmod(0o600)
+        with transaction(connection):
+            if path.is_file() and _may_be_taken(path):
                 origin = Origin(
                     Receiver(row["receiver"]), row["calling_ae"], row["called_ae"], row["peer"]
                 )
-                insert_receipt(
-                    connection, Receipt(row["id"], origin, row["received_at"], status.st_size)
-                )
+                receipt = Receipt(row["id"], origin, row["received_at"], path.stat().st_size)
+                insert_receipt(connection, receipt)
                 found.taken_files += 1
-        fulfil_intent(connection, row["id"])
-        connection.execute("COMMIT")
+            fulfil_intent(connection, row["id"])
+
+
+def _may_be_taken(path: Path) -> bool:
+    """Make a taken file ours; or let go of it if it was on its way back and has its old name again."""
+    if path.stat().st_nlink > 1:
+        path.unlink()
+        return False
+    path.chmod(FILE_MODE)
+    return True
 
 
 def _clear_spool(
@@ -191,18 +193,28 @@ def _quarantine_missing(
         if (spool_folder / receipt_id).is_file() or source.has(receipt_id):
             continue
         way(State(row["state"]), State.QUARANTINED)
-        connection.execute("BEGIN IMMEDIATE")
-        for store in StoreName:
-            indexed = indexing.find_of_receipt(connection, store, receipt_id)
-            if indexed is not None:
-                indexing.remove(connection, store, indexed)
-        connection.execute(
-            "UPDATE receipts SET state = ?, reason = ?, place = ?, changed_at = ? WHERE id = ?",
-            (State.QUARANTINED.value, BLOB_MISSING, Place.GONE.value, now, receipt_id),
-        )
-        connection.execute("COMMIT")
+        with transaction(connection):
+            mark_missing(connection, receipt_id, now)
         found.missing += 1
         log.error("received_file_missing", receipt_id=receipt_id)
+
+
+def mark_missing(
+    connection: sqlite3.Connection, receipt_id: str, now: float, reason: str = BLOB_MISSING
+) -> None:
+    """Put a receipt whose bytes are gone into quarantine, and take its instance out of the indexes.
+
+    The destination's blob, if there is one, becomes garbage: what is quarantined is not passed on.
+    """
+    for store in StoreName:
+        indexed = indexing.find_of_receipt(connection, store, receipt_id)
+        if indexed is not None:
+            indexing.remove(connection, store, indexed)
+            list_garbage(connection, store, indexed.blob)
+    connection.execute(
+        "UPDATE receipts SET state = ?, reason = ?, place = ?, changed_at = ? WHERE id = ?",
+        (State.QUARANTINED.value, reason, Place.GONE.value, now, receipt_id),
+    )
 
 
 def _waiting(connection: sqlite3.Connection) -> list[sqlite3.Row]:

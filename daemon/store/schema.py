@@ -149,6 +149,10 @@ def receipts_and_spool(db: SchemaDatabase) -> None:
         " WHERE state IN ('received', 'routed', 'deidentified')"
     )
     db.execute(
+        "CREATE INDEX receipts_removable ON receipts (received_at)"
+        " WHERE state IN ('discarded', 'duplicate', 'stored') AND place = 'source'"
+    )
+    db.execute(
         "CREATE INDEX receipts_refused ON receipts (state, reason, seq)"
         " WHERE state IN ('quarantined', 'unrouted')"
     )

@@ -177,7 +177,9 @@ class _Committing:
         self._folder_descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        os.close(self._folder_descriptor)
+        if self._folder_descriptor >= 0:
+            os.close(self._folder_descriptor)
+            self._folder_descriptor = -1
 
     def prepare(
         self, connection: sqlite3.Connection, works: Sequence[_Arrival]

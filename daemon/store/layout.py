@@ -1,0 +1,85 @@
+"""What is where in the state folder, and who may use it.
+
+::
+
+    state_dir/                0700, files 0600
+        lock                  held while a daemon runs
+        dicomveil.sqlite      receipts, outcomes and the indexes of both stores
+        spool/                received, acknowledged, not yet settled
+        work/                 outputs that workers are writing
+        source/  deid/        blobs of the two stores
+        lost+found/           files that nobody could explain (made when needed)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from daemon.errors import StoreUnavailable
+from daemon.store.files import FILE_MODE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.records import StoreName
+
+DATABASE_NAME = "dicomveil.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things are in a state folder."""
+
+    state_dir: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.state_dir / DATABASE_NAME
+
+    @property
+    def spool(self) -> Path:
+        """Received instances that still wait."""
+        return self.state_dir / "spool"
+
+    @property
+    def work(self) -> Path:
+        """Outputs that workers are writing."""
+        return self.state_dir / "work"
+
+    @property
+    def lost(self) -> Path:
+        """What nobody could explain."""
+        return self.state_dir / "lost+found"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the running daemon."""
+        return self.state_dir / "lock"
+
+    def store(self, name: StoreName) -> Path:
+        """Return the blob folder of a store."""
+        return self.state_dir / name.value
+
+
+class StateLock:
+    """The right to be the only daemon on a state folder; given up with the process, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(
+            path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE
+        )
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._descriptor)
+            raise StoreUnavailable("another process is using the state folder") from error
+
+    def release(self) -> None:
+        """Give it up; may be called twice."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,57 @@
+"""The transition table."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.pipeline import states
+from daemon.pipeline.states import MOVES, WAITING, MoveNotAllowed, check_damage, check_move, way
+from daemon.records import State
+
+
+def test_every_state_has_a_row_in_the_table() -> None:
+    assert set(MOVES) == set(State)
+
+
+def test_nothing_follows_stored_duplicate_and_discarded() -> None:
+    assert states.terminal_states() == {State.STORED, State.DUPLICATE, State.DISCARDED}
+
+
+@pytest.mark.parametrize("state", [*WAITING, State.UNROUTED])
+def test_whatever_is_not_finished_can_be_quarantined(state: State) -> None:
+    check_move(state, State.QUARANTINED)
+
+
+@pytest.mark.parametrize("state", sorted(states.terminal_states()))
+def test_what_is_finished_cannot_be_quarantined(state: State) -> None:
+    with pytest.raises(MoveNotAllowed):
+        check_move(state, State.QUARANTINED)
+
+
+def test_a_damaged_disk_may_quarantine_what_was_stored() -> None:
+    check_damage(State.STORED, State.QUARANTINED)
+
+
+def test_a_damaged_disk_does_not_bring_the_discarded_back() -> None:
+    with pytest.raises(MoveNotAllowed):
+        check_damage(State.DISCARDED, State.QUARANTINED)
+
+
+def test_an_instance_is_stored_by_way_of_routing_and_de_identification() -> None:
+    assert way(State.RECEIVED, State.STORED) == (State.ROUTED, State.DEIDENTIFIED, State.STORED)
+
+
+def test_the_quarantined_are_not_stored_without_a_retry() -> None:
+    with pytest.raises(MoveNotAllowed):
+        way(State.QUARANTINED, State.STORED)
+
+
+@pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])
+def test_the_refused_can_be_retried(state: State) -> None:
+    check_move(state, State.RECEIVED)
+
+
+@pytest.mark.parametrize("state", sorted(set(State) - {State.QUARANTINED}))
+def test_only_the_quarantined_are_discarded(state: State) -> None:
+    with pytest.raises(MoveNotAllowed):
+        check_move(state, State.DISCARDED)
