@@ -1,0 +1,181 @@
+"""A DICOMweb service for tests: a real HTTP server over the real index and real files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pydicom.data
+from aiohttp import web
+
+from daemon.records import StoredInstance, StoreName
+from daemon.store import indexing
+from daemon.store.blobs import FileBlobs, Move
+from daemon.store.database import Database, create_or_migrate
+from daemon.store.index import SqliteIndex
+from dicomweb.describe import DescribeError, describe
+from dicomweb.errors import InstanceRefused, StoreFull
+from dicomweb.ports import Accepted
+from dicomweb.service import Settings, application
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import AsyncIterator
+
+BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
+"""The files that the pydicom package brings."""
+
+
+class TestStore:
+    """One store on disk, without the daemon round it. Also an upload sink that describes at once.
+
+    Attributes
+    ----------
+    capacity_bytes
+        What an instance may have before the store says that it is full.
+    accepted
+        How many uploads became durable.
+    """
+
+    __test__ = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        create_or_migrate(folder / "dicomveil.sqlite")
+        self.database = Database(folder / "dicomveil.sqlite")
+        (folder / "blobs").mkdir(mode=0o700)
+        self.blobs = FileBlobs(folder / "blobs")
+        self.index = SqliteIndex(StoreName.SOURCE, self.database, self.blobs)
+        self.capacity_bytes = 1 << 40
+        self.accepted = 0
+        self.opened = 0
+        self.ended = 0
+
+    async def add(self, data: bytes) -> Accepted:
+        """Store a file."""
+        description = describe(data)
+        name = uuid.uuid4().hex
+        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+            file.write(data)
+        self.blobs.take([Move(Path(file.name), name)])
+        digest = sha256(data).hexdigest()
+        instance = StoredInstance(
+            study_uid=description.study_uid,
+            series_uid=description.series_uid,
+            sop_instance_uid=description.sop_instance_uid,
+            sop_class_uid=description.sop_class_uid,
+            transfer_syntax_uid=description.transfer_syntax_uid,
+            blob=name,
+            size=len(data),
+            digest=digest,
+            dataset_digest=digest,
+            number_of_frames=description.number_of_frames,
+            metadata=description.metadata,
+            study=description.study,
+            series=description.series,
+            instance=description.instance,
+            keys=description.keys,
+        )
+
+        def apply(connection: sqlite3.Connection) -> None:
+            found = indexing.find(connection, StoreName.SOURCE, instance.sop_instance_uid)
+            if found is None:
+                connection.execute(
+                    "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at,"
+                    " size, state, changed_at) VALUES (?, 'stow', '', '', '', 0, ?, 'stored', 0)",
+                    (name, len(data)),
+                )
+                indexing.add(
+                    connection, StoreName.SOURCE, instance, blob=name, receipt_id=name
+                )
+
+        await self.database.write(apply)
+        return Accepted(
+            instance.study_uid,
+            instance.series_uid,
+            instance.sop_class_uid,
+            instance.sop_instance_uid,
+        )
+
+    def open(self, peer: str) -> _Upload:
+        """Start an upload."""
+        assert peer
+        self.opened += 1
+        return _Upload(self)
+
+    async def close(self) -> None:
+        """Close the database."""
+        await self.database.close()
+
+
+class _Upload:
+    def __init__(self, store: TestStore) -> None:
+        self._store = store
+        self._data = bytearray()
+        self._is_open = True
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert self._is_open
+        if len(self._data) + len(data) > self._store.capacity_bytes:
+            raise StoreFull("full")
+        self._data += data
+
+    async def finish(self) -> Accepted:
+        try:
+            accepted = await self._store.add(bytes(self._data))
+        except DescribeError as error:
+            raise InstanceRefused(0xC000) from error
+        self._end()
+        self._store.accepted += 1
+        return accepted
+
+    def abort(self) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            self._store.ended += 1
+
+
+@asynccontextmanager
+async def served(
+    store: TestStore, *, settings: Settings | None = None, writable: bool = True
+) -> AsyncIterator[str]:
+    """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address."""
+    root = web.Application()
+    service = application(
+        store.index, store if writable else None, settings=settings or Settings()
+    )
+    root.add_subapp("/dicomweb/source", service)
+    runner = web.AppRunner(root, auto_decompress=False, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}/dicomweb/source"
+    finally:
+        await runner.cleanup()
+
+
+def bundled(name: str) -> bytes:
+    """Return a file of pydicom's."""
+    return (BUNDLED / name).read_bytes()
+
+
+def readable_bundled() -> list[Path]:
+    """Return every Part 10 file that pydicom brings."""
+    found = []
+    for folder, _folders, names in os.walk(BUNDLED.parent):
+        for name in sorted(names):
+            path = Path(folder, name)
+            with path.open("rb") as file:
+                if file.read(132)[128:] == b"DICM":
+                    found.append(path)
+    return sorted(found)
