@@ -141,16 +141,16 @@ class Archive:
     def __exit__(self, *exc_info: object) -> None:
         self._zip.close()
 
-    def entries(self) -> Iterator[Entry]:
-        """Give every file in the archive's own order; folders and hidden files are left out."""
+    def entries(self, *, hidden: bool = False) -> Iterator[Entry]:
+        """Give every file in the archive's own order, without folders; hidden ones if asked for."""
         for index, info in enumerate(self._infos):
-            if not info.is_dir() and not _is_hidden(info.filename):
+            if not info.is_dir() and (hidden or not _is_hidden(info.filename)):
                 yield Entry(index, info.filename, info.file_size, _reason(info, self._limits))
 
-    def open(self, entry: Entry) -> EntryReader:
+    def open(self, index: int) -> EntryReader:
         """Return a reader of an entry that has no `reason`. Raises `Refused`."""
         try:
-            stream = self._zip.open(self._infos[entry.index])
+            stream = self._zip.open(self._infos[index])
         except (zipfile.BadZipFile, ValueError, OSError, struct.error, RuntimeError) as error:
             raise Refused(ArchiveReason.BROKEN) from error
         return EntryReader(self, stream)

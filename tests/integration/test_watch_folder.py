@@ -118,7 +118,12 @@ class Bench:
 
     @asynccontextmanager
     async def watching(self, **changes: object) -> AsyncIterator[WatchedFolder]:
-        settings = {"path": self.inbox, "settle_s": 0.05, "incomplete_s": 0.6, "scan_interval_s": 0.1}
+        settings = {
+            "path": self.inbox,
+            "settle_s": 0.05,
+            "incomplete_s": 0.6,
+            "scan_interval_s": 0.1,
+        }
         watched = WatchedFolder(WatchSettings(**{**settings, **changes}), self.spool, self.events)  # type: ignore[arg-type]
         await watched.start()
         try:
@@ -128,9 +133,7 @@ class Bench:
 
     def spooled(self) -> list[bytes]:
         """What is in the spool, in any order."""
-        return [
-            path.read_bytes() for path in self.spool.folder.iterdir() if path.suffix != ".part"
-        ]
+        return [path.read_bytes() for path in self.spool.folder.iterdir() if path.suffix != ".part"]
 
     def refused(self) -> dict[str, dict[str, str]]:
         """Reason documents by the name of the file as it came."""
@@ -715,9 +718,7 @@ async def test_killed_in_the_middle_of_taking_nothing_is_lost(bench: Bench, afte
         path.read_bytes() for path in bench.inbox.rglob("*") if path.is_file()
     }
     assert contents <= everywhere
-    async with bench.watching(
-        after=after, record_path=bench.state / "watch.sqlite", retry_s=0.1
-    ):
+    async with bench.watching(after=after, record_path=bench.state / "watch.sqlite", retry_s=0.1):
         await until(lambda: contents <= set(bench.spooled()))
         if after == "delete":
             await until(lambda: bench.waiting() == [])

@@ -416,7 +416,7 @@ class WatchedFolder:
 
     def _lay_aside(self, claim: Claim, archive: Archive, entry: Entry, reason: str) -> None:
         with (
-            archive.open(entry) as reader,
+            archive.open(entry.index) as reader,
             self._inbox.refused_entry(claim, entry.name, reason) as sink,
         ):
             while data := reader.read(_CHUNK_BYTES):
@@ -496,7 +496,7 @@ class _ArchiveTaking:
 
 
 def _pour_entry(archive: Archive, entry: Entry, sink: Sink) -> None:
-    with archive.open(entry) as reader:
+    with archive.open(entry.index) as reader:
         start = b""
         while len(start) < _START_BYTES and (data := reader.read(_START_BYTES - len(start))):
             start += data

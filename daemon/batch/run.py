@@ -1,0 +1,336 @@
+"""One batch run: walk, hand out, commit in order.
+
+::
+
+    feeder ----- inputs ----> jobs in workers (any order) ----> committer (input order)
+
+Inputs between the two are bounded, so memory does not grow with their number, and one slow instance
+lets the workers run ahead only so far.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import deid
+from daemon.batch.errors import BatchFailed, BatchInterrupted
+from daemon.batch.inputs import Input, check_inputs, walk
+from daemon.batch.output import OutputFolder, failure
+from daemon.batch.report import Report, printable
+from daemon.batch.request import BatchProgress, BatchState, BatchSummary
+from daemon.batch.sources import Sources
+from daemon.batch.work import TARGET
+from daemon.pipeline.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
+from daemon.pipeline.frames import Message
+from daemon.pipeline.pool import WorkerPool
+from daemon.pipeline.reasons import PipelineReason
+from deid.keys import SiteKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from daemon.batch.request import BatchRequest
+
+Tell = Callable[[BatchProgress], None]
+
+_WALK_AT_ONCE = 256
+_AHEAD_PER_WORKER = 64
+_COMMIT_AT_ONCE = 64
+_FLUSH_THREADS = 8
+_ATTEMPTS = 2
+_CONFLICT = "conflict"
+_ANSWERED = {
+    BatchState.DEIDENTIFIED.value,
+    BatchState.QUARANTINED.value,
+    BatchState.SKIPPED.value,
+}
+_IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_instance_uid")
+
+
+def run_batch(request: BatchRequest, tell: Tell | None = None) -> BatchSummary:
+    """De-identify files and folders into a folder.
+
+    Parameters
+    ----------
+    tell
+        Called now and then, on the calling thread, with how far the run is.
+
+    Raises
+    ------
+    BatchRefused
+        For a usage error, before anything is written.
+    deid.ConfigurationInvalid, deid.KeyRefused
+        When the deidentifier cannot be compiled, before anything is written.
+    BatchFailed
+        When the output folder does not take what is written.
+    BatchInterrupted
+        After SIGINT or SIGTERM. What was committed stays; nothing else is left.
+    """
+    inputs = check_inputs(request.inputs, request.out)
+    deid.compile_plan(request.configuration, SiteKey(request.key))
+    with (
+        Report(request.report) as report,
+        contextlib.closing(_output(request)) as output,
+        contextlib.closing(Sources(request.archive)) as sources,
+    ):
+        run = _Run(request, inputs, output, report, sources, tell or (lambda _: None))
+        return asyncio.run(run.until_done())
+
+
+def _output(request: BatchRequest) -> OutputFolder:
+    try:
+        return OutputFolder(request.out, request.key)
+    except OSError as error:
+        raise failure(error) from error
+
+
+@dataclass(slots=True)
+class _Item:
+    """One input on its way."""
+
+    source: Input
+    part: str = ""
+    answer: asyncio.Task[dict[str, Any]] | None = None
+
+    async def result(self) -> dict[str, Any]:
+        if self.answer is not None:
+            return await self.answer
+        if self.source.skip:
+            return {"state": BatchState.SKIPPED.value, "reason": self.source.skip}
+        return _quarantined(self.source.refuse)
+
+
+@dataclass(slots=True)
+class _Run:
+    request: BatchRequest
+    inputs: Sequence[Any]
+    output: OutputFolder
+    report: Report
+    sources: Sources
+    tell: Tell
+    started: float = field(default_factory=time.monotonic)
+    states: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    found: int = 0
+    is_walked: bool = False
+
+    async def until_done(self) -> BatchSummary:
+        """Run until everything is committed or a signal comes."""
+        task = asyncio.current_task()
+        assert task is not None
+        signals: list[int] = []
+        loop = asyncio.get_running_loop()
+
+        def interrupt(number: int) -> None:
+            signals.append(number)
+            task.cancel()
+
+        handled = (signal.SIGINT, signal.SIGTERM)
+        with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread
+            for number in handled:
+                loop.add_signal_handler(number, interrupt, number)
+        try:
+            await self._work()
+        except asyncio.CancelledError:
+            if not signals:
+                raise
+            raise BatchInterrupted(signals[0]) from None
+        finally:
+            for number in handled:
+                with contextlib.suppress(RuntimeError, ValueError):
+                    loop.remove_signal_handler(number)
+        return self._summary()
+
+    async def _work(self) -> None:
+        request = self.request
+        pool = WorkerPool(
+            TARGET,
+            {
+                "configuration": dict(request.configuration),
+                "out": str(self.output.path),
+                "archive": asdict(request.archive),
+            },
+            request.key,
+            count=request.jobs,
+            limits=request.limits,
+        )
+        queue: asyncio.Queue[_Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
+        with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:
+            try:
+                async with pool, asyncio.TaskGroup() as group:
+                    group.create_task(self._feed(pool, queue, group))
+                    group.create_task(self._commit(queue, flushers))
+            except* BatchFailed as errors:
+                raise _first(errors) from None
+        await asyncio.to_thread(self._finish)
+
+    async def _feed(
+        self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], group: asyncio.TaskGroup
+    ) -> None:
+        walker = self._walk()
+        while some := await asyncio.to_thread(lambda: list(islice(walker, _WALK_AT_ONCE))):
+            self.found += len(some)
+            for source in some:
+                item = _Item(source)
+                if not source.skip and not source.refuse:
+                    item.part = self.output.new_part()
+                    item.answer = group.create_task(self._process(pool, item))
+                await queue.put(item)
+        self.is_walked = True
+        await queue.put(None)
+
+    def _walk(self) -> Iterator[Input]:
+        return walk(self.inputs, self.request.out, self.request.archive)
+
+    async def _process(self, pool: WorkerPool, item: _Item) -> dict[str, Any]:
+        """Return a worker's answer, or why there is none."""
+        source = item.source
+        job = Message(
+            {
+                "path": source.path,
+                "member": source.member,
+                "output": str(self.output.path / item.part),
+                "is_named_dicom": source.is_named_dicom,
+            }
+        )
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                answer = await pool.run(job, source.size)
+            except (WorkerCrashed, WorkerMemory) as error:
+                # Once more: on a machine short of memory another process may have been to blame.
+                self.output.remove_part(item.part)
+                if attempt == _ATTEMPTS:
+                    return _quarantined(error.reason)
+            except WorkerKilled as error:
+                self.output.remove_part(item.part)
+                return _quarantined(error.reason)
+            except WorkerRaised as error:
+                self.output.remove_part(item.part)
+                return _quarantined(PipelineReason.INTERNAL_ERROR, error.trace)
+            else:
+                if "errno" in answer.header:
+                    raise BatchFailed(str(answer.header["errno"]))
+                return _checked(answer.header)
+        raise AssertionError("every attempt ends")
+
+    async def _commit(
+        self, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor
+    ) -> None:
+        """Commit in the order of the inputs, in groups of those that are ready."""
+        loop = asyncio.get_running_loop()
+        is_last = False
+        while not is_last:
+            item = await queue.get()
+            group: list[tuple[_Item, dict[str, Any]]] = []
+            while item is not None:
+                group.append((item, await item.result()))
+                if len(group) >= _COMMIT_AT_ONCE or queue.empty():
+                    break
+                item = queue.get_nowait()
+                if item is not None and item.answer is not None and not item.answer.done():
+                    group.append((item, await item.result()))
+                    break
+            is_last = item is None
+            parts = [item.part for item, answer in group if _is_clean(answer)]
+            try:
+                await asyncio.gather(
+                    *(
+                        loop.run_in_executor(flushers, self.output.flush_part, part)
+                        for part in parts
+                    )
+                )
+                await asyncio.to_thread(self._settle, group)
+            except OSError as error:
+                raise failure(error) from error
+            done = sum(self.states.values())
+            quarantined = self.states[BatchState.QUARANTINED]
+            self.tell(BatchProgress(done, self.found, self.is_walked, quarantined))
+
+    def _settle(self, group: Sequence[tuple[_Item, dict[str, Any]]]) -> None:
+        for item, answer in group:
+            self._settle_one(item, answer)
+
+    def _settle_one(self, item: _Item, answer: dict[str, Any]) -> None:
+        source = item.source
+        record: dict[str, object] = {"input": printable(source.path)}
+        if source.member is not None:
+            record["member"] = printable(source.member_name)
+        relative = ""
+        if _is_clean(answer):
+            patient, study, series, instance = (str(answer[name]) for name in _IDENTIFIERS)
+            relative, clash = self.output.place(item.part, (patient, study, series, instance))
+            if clash == _CONFLICT:
+                answer = _quarantined(_CONFLICT)
+            elif clash:
+                answer = {**answer, "state": BatchState.DUPLICATE.value}
+        state, reason = answer["state"], answer.get("reason", "")
+        record |= {"state": state, "reason": reason, "where": answer.get("where", "")}
+        if state == BatchState.QUARANTINED:
+            document = {
+                "reason": reason,
+                "where": answer.get("where", ""),
+                "deidentifier": self.request.deidentifier,
+            }
+            record["quarantine_id"] = self.output.quarantine(source, self.sources, document)
+            relative = ""
+        record |= {
+            "output": relative,
+            "deidentifier": self.request.deidentifier,
+            "method": answer.get("method", []),
+        }
+        self.report.add(record)
+        self.states[state] += 1
+        if reason:
+            self.reasons[reason] += 1
+
+    def _finish(self) -> None:
+        try:
+            self.output.finish()
+        except OSError as error:
+            raise failure(error) from error
+
+    def _summary(self) -> BatchSummary:
+        return BatchSummary(
+            deidentified=self.states[BatchState.DEIDENTIFIED],
+            duplicates=self.states[BatchState.DUPLICATE],
+            quarantined=self.states[BatchState.QUARANTINED],
+            skipped=self.states[BatchState.SKIPPED],
+            reasons=dict(self.reasons),
+            seconds=time.monotonic() - self.started,
+        )
+
+
+def _quarantined(reason: str, where: str = "") -> dict[str, Any]:
+    return {"state": BatchState.QUARANTINED.value, "reason": str(reason), "where": where}
+
+
+def _checked(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return a worker's answer, which is input too: the worker parses what came from outside."""
+    known = ("reason", "where", *_IDENTIFIERS)
+    is_sound = (
+        answer.get("state") in _ANSWERED
+        and all(isinstance(answer.get(name, ""), str) for name in known)
+        and (not _is_clean(answer) or all(answer.get(name) for name in _IDENTIFIERS))
+    )
+    return answer if is_sound else _quarantined(PipelineReason.WORKER_CRASHED)
+
+
+def _is_clean(answer: dict[str, Any]) -> bool:
+    return bool(answer["state"] == BatchState.DEIDENTIFIED.value)
+
+
+def _first(errors: BaseExceptionGroup[BatchFailed]) -> BatchFailed:
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, BatchFailed)
+    return found

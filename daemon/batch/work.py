@@ -1,0 +1,208 @@
+"""What a worker process does with one input: open, complete, de-identify, write.
+
+The only place of a batch run that looks into what came from outside.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import deid
+from daemon.batch.inputs import UNREADABLE
+from daemon.batch.request import BatchState
+from daemon.batch.sources import Sources, copy_all, unnamed_file
+from daemon.errors import Refused
+from daemon.pipeline.frames import Message
+from daemon.pipeline.segments import write_segments
+from daemon.receive.archive import ArchiveLimits, ArchiveReason
+from daemon.receive.structure import Kind, examine
+from deid.errors import Reason, Unsafe
+from deid.keys import SiteKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+TARGET = f"{__name__}:start"
+_WHERE_LENGTH = 500
+
+
+def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
+    """Compile the plan and return the handler of jobs.
+
+    Parameters
+    ----------
+    document
+        ``configuration``; ``out``, the output folder; ``archive``, fields of `ArchiveLimits`.
+    secret
+        The deidentifier's key.
+    """
+    plan = deid.compile_plan(document["configuration"], SiteKey(secret))
+    work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
+    return work.process
+
+
+class _WriteFailed(Exception):
+    """The output folder did not take it; the run must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchWork:
+    """Everything that stays the same from job to job."""
+
+    plan: deid.Plan
+    out: str
+    sources: Sources
+
+    def process(self, message: Message) -> Message:
+        """Return what became of one input; its ``output`` is written when it is clean.
+
+        The header of a job has ``path``, ``member`` (or None), ``output`` (where to write) and
+        ``is_named_dicom``. That of an answer has ``state``, ``reason``, ``where``, and for a
+        clean one the replacement identifiers; its field is the outcome record. An ``errno``
+        instead of a state means that the output folder could not be written to.
+        """
+        job = message.header
+        try:
+            return self._process(job)
+        except Unsafe as unsafe:
+            return _answer(BatchState.QUARANTINED, unsafe.reason, unsafe.where)
+        except Refused as refusal:
+            return _answer(BatchState.QUARANTINED, refusal.reason)
+        except _WriteFailed as error:
+            cause = error.__cause__
+            number = cause.errno if isinstance(cause, OSError) else None
+            return Message({"errno": errno.errorcode.get(number or 0, "EIO")})
+
+    def _process(self, job: Mapping[str, Any]) -> Message:
+        try:
+            source, size = self._open(job)
+        except OSError:
+            return _answer(BatchState.QUARANTINED, UNREADABLE)
+        try:
+            structure = examine(source, size, thorough=False)
+            match structure.kind:
+                case Kind.DICOMDIR:
+                    return _answer(BatchState.SKIPPED, Reason.DICOMDIR)
+                case Kind.ZIP:
+                    return _answer(BatchState.QUARANTINED, ArchiveReason.NESTED)
+                case Kind.OTHER:
+                    # A note lying beside the images is no failure; something that says it is DICOM
+                    # and is not readable as such is.
+                    claims = job["is_named_dicom"]
+                    state = BatchState.QUARANTINED if claims else BatchState.SKIPPED
+                    return _answer(state, Reason.NOT_DICOM)
+                case Kind.BARE:
+                    completed = self._complete(structure.head, source, size)
+                    os.close(source)
+                    source = completed
+            return self._deidentify(source, job["output"])
+        finally:
+            os.close(source)
+
+    def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
+        if job["member"] is None:
+            source = os.open(job["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            return source, os.fstat(source).st_size
+        with _writing():
+            source = unnamed_file(self.out)
+        try:
+            with self.sources.open_member(job["path"], job["member"]) as reader:
+                size = copy_all(reader.read, _Writer(source).write)
+        except BaseException:
+            os.close(source)
+            raise
+        return source, size
+
+    def _complete(self, head: bytes, source: int, size: int) -> int:
+        """Return a new file with the head that a bare dataset lacks."""
+        with _writing():
+            completed = unnamed_file(self.out)
+            try:
+                os.write(completed, head)
+                position = 0
+                while position < size:
+                    sent = os.sendfile(completed, source, position, size - position)
+                    if sent == 0:
+                        break
+                    position += sent
+            except BaseException:
+                os.close(completed)
+                raise
+        return completed
+
+    def _deidentify(self, source: int, output: str) -> Message:
+        with _mapped(source) as buffer:
+            clean = deid.deidentify(buffer, self.plan)
+            with _writing(), _new_file(output) as target:
+                write_segments(target, source, clean.segments)
+            header = {
+                "state": BatchState.DEIDENTIFIED.value,
+                "patient_id": clean.patient_id,
+                "study_uid": clean.study_uid,
+                "series_uid": clean.series_uid,
+                "sop_instance_uid": clean.sop_instance_uid,
+                "method": [
+                    code
+                    for code, _ in self.plan.method_codes(
+                        pixels_cleaned=clean.outcome.pixels_examined
+                    )
+                ],
+            }
+            return Message(header, (clean.outcome.to_json(),))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    descriptor: int
+
+    def write(self, data: bytes) -> None:
+        with _writing():
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+
+
+def _answer(state: BatchState, reason: str, where: str = "") -> Message:
+    header = {"state": state.value, "reason": str(reason), "where": where[:_WHERE_LENGTH]}
+    return Message(header, (b"",))
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _WriteFailed from error
+
+
+@contextmanager
+def _mapped(descriptor: int) -> Iterator[mmap.mmap | bytes]:
+    if os.fstat(descriptor).st_size == 0:  # which cannot be mapped
+        yield b""
+        return
+    mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+    try:
+        yield mapped
+    finally:
+        # An exception's frames may still hold a view; the map goes with them then.
+        with suppress(BufferError):
+            mapped.close()
+
+
+@contextmanager
+def _new_file(path: str) -> Iterator[int]:
+    """Create a file with the user's own umask; it is gone again when the body raises."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        yield descriptor
+    except BaseException:
+        os.unlink(path)  # noqa: PTH108 - strings here, as everywhere in a job
+        raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,417 @@
+"""``dicomveil deid`` over real files, with real worker processes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
+
+from daemon.batch import BatchRefused, BatchRequest, BatchSummary, run_batch
+from daemon.batch.request import BatchProgress
+from daemon.pipeline.limits import Limits
+from tests.factories import PATIENTS, encoded, make_ct, make_sc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+KEY = bytes(range(32))
+DEADLINE_S = 60.0
+CONFIGURATION = json.loads((ROOT / "config/deidentifiers/basic.json").read_text())
+
+
+def request(inputs: list[Path], out: Path, **changes: Any) -> BatchRequest:
+    plain = BatchRequest(
+        inputs=inputs, out=out, configuration=CONFIGURATION, key=KEY, deidentifier="basic", jobs=2
+    )
+    return replace(plain, **changes)
+
+
+def run(inputs: list[Path], out: Path, **changes: Any) -> tuple[BatchSummary, list[dict[str, Any]]]:
+    """Run with a report; return the summary and the records."""
+    report = out.parent / "report.json"
+    summary = run_batch(request(inputs, out, report=report, **changes))
+    return summary, json.loads(report.read_text())
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Digests of all files by relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def bare(content: bytes) -> bytes:
+    (meta_bytes,) = struct.unpack_from("<I", content, 140)
+    return content[144 + meta_bytes :]
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def fill(folder: Path, count: int, **changes: object) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        instance = make_ct(PATIENTS[number % 2], instance=number, series=2 + number % 2, **changes)  # type: ignore[arg-type]
+        (folder / f"{number:04}.dcm").write_bytes(encoded(instance))
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def test_instances_get_names_from_replacements_only(source: Path, out: Path) -> None:
+    fill(source / "DOE^JANE", 6)
+    before = tree(source)
+    summary, records = run([source], out)
+    assert (summary.deidentified, summary.exit_code) == (6, 0)
+    assert len(records) == 6
+    for record in records:
+        written = pydicom.dcmread(out / record["output"])
+        patient, study, series, name = Path(record["output"]).parts
+        assert patient == written.PatientID
+        assert study == written.StudyInstanceUID
+        assert series == written.SeriesInstanceUID
+        assert name == f"{written.SOPInstanceUID}.dcm"
+        assert written.PatientIdentityRemoved == "YES"
+        assert record["state"] == "deidentified"
+        assert record["deidentifier"] == "basic"
+        assert "113100" in record["method"]
+    assert tree(source) == before
+    assert not (out / ".quarantine").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_the_same_run_again_gives_the_same_bytes_whatever_the_number_of_workers(
+    source: Path, out: Path, jobs: int
+) -> None:
+    fill(source, 30)
+    (source / "broken.dcm").write_bytes((source / "0003.dcm").read_bytes()[:300])
+    first, _ = run([source], out, jobs=2)
+    before = tree(out)
+    again, records = run([source], out, jobs=jobs)
+    assert tree(out) == before
+    assert (again.deidentified, again.quarantined) == (first.deidentified, first.quarantined)
+    assert len(records) == 31
+    elsewhere = out.parent / "other"
+    run([source], elsewhere, jobs=jobs)
+    assert tree(elsewhere) == before
+
+
+def test_bare_datasets_are_completed(source: Path, out: Path) -> None:
+    content = encoded(make_ct())
+    (source / "bare").write_bytes(bare(content))
+    (source / "whole").write_bytes(content)
+    summary, records = run([source], out)
+    assert [record["state"] for record in records] == ["deidentified", "duplicate"]
+    assert summary.duplicates == 1
+
+
+def test_what_is_no_instance_is_reported_and_does_not_fail_the_run(source: Path, out: Path) -> None:
+    fill(source, 1)
+    (source / "README.txt").write_text("hello")
+    (source / "empty").write_bytes(b"")
+    (source / "folder-link").symlink_to(source)
+    os.mkfifo(source / "pipe")
+    directory = Dataset()
+    directory.file_meta = FileMetaDataset()
+    directory.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    directory.file_meta.MediaStorageSOPClassUID = MediaStorageDirectoryStorage
+    directory.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    directory.DirectoryRecordSequence = []
+    directory.save_as(source / "DICOMDIR", enforce_file_format=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(source / "socket"))
+        summary, records = run([source], out)
+    reasons = {Path(record["input"]).name: record["reason"] for record in records}
+    assert reasons == {
+        "0000.dcm": "",
+        "DICOMDIR": "dicomdir",
+        "README.txt": "not_dicom",
+        "empty": "not_dicom",
+        "folder-link": "symbolic_link",
+        "pipe": "not_regular",
+        "socket": "not_regular",
+    }
+    assert (summary.skipped, summary.exit_code) == (6, 0)
+
+
+def test_broken_files_go_to_quarantine_with_a_reason_and_no_name(source: Path, out: Path) -> None:
+    whole = encoded(make_ct())
+    (source / "ZQXPHI.dcm").write_bytes(b"ZQXPHI is no DICOM")
+    (source / "cut").write_bytes(whole[: len(whole) // 2])
+    summary, records = run([source], out)
+    assert (summary.quarantined, summary.exit_code) == (2, 3)
+    quarantine = out / ".quarantine"
+    assert stat.S_IMODE(quarantine.stat().st_mode) == 0o700
+    for record in records:
+        copied = quarantine / f"{record['quarantine_id']}.dcm"
+        document = json.loads((quarantine / f"{record['quarantine_id']}.json").read_text())
+        assert document["reason"] == record["reason"] != ""
+        assert document["id"] == record["quarantine_id"]
+        assert copied.read_bytes() == Path(record["input"]).read_bytes()
+        assert stat.S_IMODE(copied.stat().st_mode) == 0o600
+        assert record["output"] == ""
+    names = "\n".join(str(path.relative_to(out)) for path in out.rglob("*"))
+    texts = "\n".join(path.read_text() for path in quarantine.glob("*.json"))
+    assert "ZQXPHI" not in names + texts
+
+
+def test_zip_archives_are_entered(source: Path, out: Path) -> None:
+    members = {f"JANE DOE/{n}.dcm": encoded(make_ct(instance=n)) for n in range(5)}
+    members["notes.txt"] = b"hello"
+    members["bare"] = bare(encoded(make_ct(instance=9)))
+    members["inner.zip"] = zipped({"x": b"y"})
+    members["broken.dcm"] = b"nothing"
+    (source / "study.zip").write_bytes(zipped(members))
+    summary, records = run([source / "study.zip"], out)
+    states = {record["member"]: (record["state"], record["reason"]) for record in records}
+    assert states.pop("notes.txt") == ("skipped", "not_dicom")
+    assert states.pop("inner.zip") == ("quarantined", "archive_nested")
+    assert states.pop("broken.dcm") == ("quarantined", "not_dicom")
+    assert set(states.values()) == {("deidentified", "")}
+    assert summary.deidentified == 6
+
+
+def test_a_broken_zip_and_an_encrypted_entry_are_quarantined(source: Path, out: Path) -> None:
+    content = bytearray(zipped({"x.dcm": encoded(make_ct())}))
+    content[6] |= 1
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (source / "encrypted.zip").write_bytes(content)
+    (source / "half.zip").write_bytes(content[: len(content) // 2])
+    summary, records = run([source], out)
+    assert [record["reason"] for record in records] == ["archive_encrypted", "archive_broken"]
+    assert summary.exit_code == 3
+    half = out / ".quarantine" / f"{records[1]['quarantine_id']}.zip"
+    assert half.read_bytes() == (source / "half.zip").read_bytes()
+
+
+def test_the_first_in_sorted_order_wins_and_other_content_is_a_conflict(
+    source: Path, out: Path
+) -> None:
+    for name, rows in (("b", 4), ("a", 8), ("c", 8)):
+        (source / name).write_bytes(encoded(make_ct(rows=rows)))
+    _, records = run([source], out, jobs=3)
+    states = {Path(record["input"]).name: record["state"] for record in records}
+    assert states == {"a": "deidentified", "b": "quarantined", "c": "duplicate"}
+    (written,) = out.glob("*/*/*/*.dcm")
+    assert pydicom.dcmread(written).Rows == 8
+    (conflict,) = (record for record in records if record["state"] == "quarantined")
+    assert conflict["reason"] == "conflict"
+
+
+def test_input_in_the_output_folder_is_a_usage_error(source: Path, out: Path) -> None:
+    fill(out / "sub", 1)
+    for inputs in ([out], [out / "sub"], [source, out / "sub" / "0000.dcm"]):
+        with pytest.raises(BatchRefused):
+            run_batch(request(inputs, out))
+    with pytest.raises(BatchRefused):
+        run_batch(request([source / "missing"], out))
+
+
+def test_an_output_folder_inside_the_input_is_not_walked(source: Path) -> None:
+    fill(source, 3)
+    out = source / "out"
+    for _ in range(2):
+        summary = run_batch(request([source], out))
+        assert summary.deidentified == 3
+        assert summary.duplicates == 0
+
+
+def test_links_in_the_output_folder_are_not_followed(
+    source: Path, out: Path, tmp_path: Path
+) -> None:
+    fill(source, 1)
+    _, records = run([source], out)
+    patient = Path(records[0]["output"]).parts[0]
+    shutil.rmtree(out)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    out.mkdir()
+    (out / patient).symlink_to(elsewhere)
+    with pytest.raises(Exception, match="cannot be written"):
+        run([source], out)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_two_runs_into_one_folder_at_once_are_refused(source: Path, out: Path) -> None:
+    fill(source, 1)
+    import fcntl  # noqa: PLC0415
+
+    out.mkdir()
+    descriptor = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with pytest.raises(BatchRefused, match="another run"):
+            run_batch(request([source], out))
+    finally:
+        os.close(descriptor)
+
+
+def test_leftovers_of_a_killed_run_are_removed(source: Path, out: Path) -> None:
+    fill(source, 1)
+    (out / ".quarantine").mkdir(parents=True)
+    (out / ".dicomveil-0123456789abcdef-7.part").write_bytes(b"half")
+    (out / ".quarantine" / ".dicomveil-0123456789abcdef.part").write_bytes(b"half")
+    (out / "mine.part").write_bytes(b"not ours")
+    run([source], out)
+    assert [path.name for path in out.rglob("*.part")] == ["mine.part"]
+
+
+def test_an_instance_that_takes_too_long_is_quarantined_and_the_run_goes_on(
+    source: Path, out: Path, tmp_path: Path
+) -> None:
+    fill(source, 4)
+    plain = encoded(make_ct(instance=50))
+    # 60 million empty elements to walk: real work, that never ends within the limit.
+    with (source / "0002-slow.dcm").open("wb") as file:
+        file.write(plain)
+        element = struct.pack("<HH2sH", 0x0009, 0x1001, b"LO", 0)
+        file.write(element * 8_000_000)
+    summary, records = run([source], out, limits=Limits(timeout_s=1.0, timeout_per_mb_s=0.0))
+    states = {Path(record["input"]).name: record["state"] for record in records}
+    assert states.pop("0002-slow.dcm") == "quarantined"
+    assert set(states.values()) == {"deidentified"}
+    assert summary.deidentified == 4
+
+
+def test_the_report_may_be_lines(source: Path, out: Path, tmp_path: Path) -> None:
+    fill(source, 3)
+    report = tmp_path / "report.jsonl"
+    run_batch(request([source], out, report=report))
+    records = [json.loads(line) for line in report.read_text().splitlines()]
+    assert [Path(record["input"]).name for record in records] == [
+        "0000.dcm",
+        "0001.dcm",
+        "0002.dcm",
+    ]
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+
+
+def test_progress_is_told_and_ends_complete(source: Path, out: Path) -> None:
+    fill(source, 10)
+    told: list[BatchProgress] = []
+    run_batch(request([source], out), told.append)
+    assert told[-1] == BatchProgress(10, 10, is_complete=True, quarantined=0)
+
+
+def test_pixels_that_may_show_names_are_quarantined_and_the_rest_goes_on(
+    source: Path, out: Path
+) -> None:
+    fill(source, 2)
+    (source / "sc.dcm").write_bytes(encoded(make_sc()))
+    summary, _ = run([source], out)
+    assert summary.deidentified == 2
+    assert summary.quarantined == 1
+
+
+_CHILD = textwrap.dedent(
+    """
+    import json, sys
+    from pathlib import Path
+    from daemon.batch import BatchInterrupted, BatchRequest, run_batch
+
+    def tell(progress):
+        print(progress.done, flush=True)
+
+    source, out, configuration = map(Path, sys.argv[1:])
+    request = BatchRequest(
+        [source], out, json.loads(configuration.read_text()), bytes(range(32)), jobs=2
+    )
+    print("ready", flush=True)
+    try:
+        run_batch(request, tell)
+    except BatchInterrupted as interrupted:
+        sys.exit(128 + interrupted.signal_number)
+    """
+)
+
+
+def _interrupt(source: Path, out: Path, number: int, is_time: Callable[[int], bool]) -> int:
+    """Run in a child and send it a signal once so many are done; return its exit status."""
+    configuration = ROOT / "config/deidentifiers/basic.json"
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(source), str(out), str(configuration)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert child.stdout is not None
+    with child.stdout:
+        for line in child.stdout:
+            if line.strip().isdigit() and is_time(int(line)):
+                child.send_signal(number)
+                break
+    return child.wait(DEADLINE_S)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_interrupted_nothing_is_half_written_and_a_second_run_completes_it(
+    source: Path, out: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    fill(source, 400, rows=128)
+    whole = tmp_path / "whole"
+    run([source], whole)
+    expected = tree(whole)
+    status = _interrupt(source, out, number, lambda done: done >= 40)
+    assert status == (-number if number == signal.SIGKILL else 128 + number)
+    left = tree(out)
+    parts = {name for name in left if name.endswith(".part")}
+    assert left.items() - {(name, left[name]) for name in parts} <= expected.items()
+    if number != signal.SIGKILL:
+        assert parts == set()
+    _wait_until_free(out)
+    run([source], out)
+    assert tree(out) == expected
+
+
+def _wait_until_free(out: Path) -> None:
+    end = time.monotonic() + DEADLINE_S
+    while any(str(out) in path for path in _open_files()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _open_files() -> list[str]:
+    found = []
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        try:
+            found.append(str(link.readlink()))
+        except OSError:
+            continue
+    return found
