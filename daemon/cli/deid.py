@@ -2,22 +2,162 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments
+from daemon.cli import arguments, exit_codes, output
+from daemon.cli.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+
+    from config import Settings
+    from daemon.batch import BatchProgress, BatchRequest
+    from deid.keys import SiteKey
 
 NAME = "deid"
 HELP = "de-identify files, folders and zip archives into a folder"
 
+_ABOUT = """\
+De-identify files, folders and zip archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
+replacement identifiers. What is refused is written to DIR/.quarantine with its reason beside it.
+The same inputs and key give the same bytes, however often it is run."""
+_USER_KEY = Path("dicomveil") / "site.key"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
+    parser.description = _ABOUT
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a file or a folder")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="the folder to write to"
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--deidentifier",
+        default="default",
+        metavar="NAME",
+        help="a deidentifier of the configuration, or a shipped preset (default: default)",
+    )
+    which.add_argument(
+        "--deid-config",
+        type=Path,
+        metavar="FILE.json",
+        help="a DeidentifyConfig; its key is that of the deidentifier named like the file",
+    )
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help=(
+            "the site key, 32 bytes, mode 0600 (else that of the configuration, else site.key in "
+            "state_dir, else one of your own, made at the first run)"
+        ),
+    )
+    parser.add_argument(
+        "--jobs", type=_jobs, default=0, metavar="N", help="processes (default: one per core)"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="write one JSON record per input (.jsonl: one per line without brackets)",
+    )
     arguments.add_config(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
-    raise NotImplementedError
+    """De-identify and return the exit status."""
+    from daemon.batch import BatchInterrupted, BatchRefused, run_batch  # noqa: PLC0415
+
+    request = _request(options, arguments.settings(options))
+    try:
+        with _progress() as tell:
+            summary = run_batch(request, tell)
+    except BatchRefused as error:
+        raise UsageError(str(error)) from error
+    except BatchInterrupted as error:
+        output.print_line("dicomveil: interrupted; what was written is whole", sys.stderr)
+        return 128 + error.signal_number
+    output.print_line(summary.line())
+    return exit_codes.SOME_QUARANTINED if summary.quarantined else exit_codes.OK
+
+
+def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
+    from config import presets  # noqa: PLC0415
+    from daemon.batch import BatchRequest  # noqa: PLC0415
+    from daemon.cli.explain import find  # noqa: PLC0415
+    from daemon.pipeline.limits import Limits  # noqa: PLC0415
+
+    if options.deid_config is not None:
+        if options.deid_config.suffix != ".json":
+            raise UsageError(f"--deid-config {options.deid_config} does not end in .json")
+        name = options.deid_config.stem
+        configuration = presets.resolve(str(options.deid_config))
+    else:
+        name = options.deidentifier
+        configuration = find(name, settings)
+    return BatchRequest(
+        inputs=options.inputs,
+        out=options.out,
+        configuration=configuration,
+        key=site_key(options.key_file, settings, os.environ).derive(name).secret,
+        deidentifier=name,
+        jobs=options.jobs,
+        report=options.report,
+        limits=Limits(
+            memory_bytes=settings.workers.memory_bytes,
+            timeout_s=settings.workers.timeout_s,
+            timeout_per_mb_s=settings.workers.timeout_per_mb_s,
+        ),
+    )
+
+
+def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str]) -> SiteKey:
+    """Return the site key, and say on standard error which one it is.
+
+    The first of: the file named, that of the configuration, systemd's credential, the service's on
+    this machine, and one of the user's own, which is made if it is missing.
+
+    Raises
+    ------
+    KeyRefused
+        If the first that there is cannot be read, or is not a usable key.
+    """
+    from daemon import keyfile  # noqa: PLC0415
+    from daemon.app import KEY_FILE  # noqa: PLC0415
+    from deid.keys import SiteKey  # noqa: PLC0415
+
+    file = named or settings.key.file or keyfile.credential_key_file(environ)
+    services = settings.state_dir / KEY_FILE
+    if file is None and os.path.lexists(services):
+        file = services
+    if file is not None:
+        key = SiteKey(keyfile.read_key_file(file))
+    else:
+        base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+        file = Path(base) / _USER_KEY
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key = SiteKey(keyfile.ensure_key_file(file))
+    output.print_line(f"dicomveil: site key {key.id} from {file}", sys.stderr)
+    return key
+
+
+def _jobs(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise ValueError
+    return count
+
+
+def _progress() -> AbstractContextManager[Callable[[BatchProgress], None] | None]:
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from daemon.batch import progress_bar  # noqa: PLC0415
+
+    return progress_bar()
