@@ -20,7 +20,7 @@ from pydicom.sr._concepts_dict import concepts
 
 _TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_NUMBER: Final = re.compile(r"[+-]?\d{0,8}(\.\d+)?([eE][+-]?\d{1,3})?\Z")
+_NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
 _DATE_LIKE: Final = re.compile(
@@ -29,16 +29,18 @@ _DATE_LIKE: Final = re.compile(
 )
 _MACHINE_TAGS: Final = frozenset(
     {
-        0x00080070, 0x00081090, 0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210,
-        0x00180024, 0x00181250, 0x00181251, 0x00189005, 0x00189041, 0x00181160, 0x00181180,
-        0x00181460, 0x00187005, 0x00187008, 0x00181022, 0x00181261, 0x00080100,
-        0x00080102, 0x00080103, 0x00080119, 0x0040A124,
+        0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210, 0x00180024, 0x00181250,
+        0x00181251, 0x00189005, 0x00189041, 0x00181160, 0x00181180, 0x00181022, 0x00080100,
+        0x00080102, 0x00080103, 0x00080119, 0x00080120,
     }
 )  # fmt: skip
-"""Names of devices, software, coils and kernels, and codes: shapes such as ``VB20A_P57`` are usual."""
+"""Software, coils, kernels, sequences and codes: shapes such as ``VB20A`` or ``0.1.2b`` are usual."""
+_CODE_VALUE: Final = 0x00080100
+_CODE_DIGITS: Final = 18
+_MOST_DIGITS: Final = 7
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
-_VERSION: Final = re.compile(r"[A-Za-z]{0,6}[\d.]{1,12}[A-Za-z]{0,3}[\d.]{0,6}[A-Za-z]?\d{0,3}\Z")
+_VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}\Z")
 
 
 @cache
@@ -79,7 +81,7 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     if not text:
         return True
     if vr in ("IS", "DS"):
-        return all(_NUMBER.match(part.strip()) for part in text.split("\\"))
+        return all(_is_measure(part.strip()) for part in text.split("\\"))
     if "\x00" in text or "^" in text:
         return False
     if vr == "UR":
@@ -90,12 +92,34 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return True
     words = vocabulary()
     machine = tag in _MACHINE_TAGS
+    if tag == _CODE_VALUE and text.isdigit():
+        return len(text) <= _CODE_DIGITS
     return all(_is_recognised_token(token, words, machine) for token in _TOKEN.findall(text))
+
+
+def _is_measure(part: str) -> bool:
+    """Whether a number looks measured or counted, not issued: record numbers are long and not round."""
+    if not _NUMBER.match(part):
+        return False
+    digits = part.lstrip("+-0")
+    return not digits.isdigit() or len(digits.rstrip("0")) <= _MOST_DIGITS
+
+
+def is_colour_profile(value: bytes) -> bool:
+    """Whether bytes are an ICC profile by signature and size, and carry no free text but a name.
+
+    ICC.1 7.2: the size stands in the first four bytes, ``acsp`` at 36.
+    """
+    return (
+        len(value) >= 128
+        and value[36:40] == b"acsp"
+        and int.from_bytes(value[:4], "big") in (len(value), len(value) - 1)
+    )
 
 
 def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bool:
     if token.isdigit():
-        return len(token) <= (_RECOGNISED_DIGITS if not machine else 10)
+        return len(token) <= _RECOGNISED_DIGITS
     lower = token.lower()
     if len(token) <= 2 or lower in words:
         return True

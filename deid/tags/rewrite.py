@@ -16,7 +16,7 @@ from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
 from deid.segments import Segment, Span
 from deid.tags import values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, LONG_FORM, Action
-from deid.tags.judge import recognised
+from deid.tags.judge import is_colour_profile, recognised
 from deid.tags.rules import CONTENT_VRS, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined
@@ -513,6 +513,8 @@ class Rewriter:
 
     def _judge(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> bool:
         vr, _info_type = self.plan.nature(tag, word, encoding)
+        if vr == "OB":
+            return is_colour_profile(raw)
         return recognised(tag, vr, decode(raw, self.charset))
 
     def _strictly(self, kind: int, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:

@@ -41,7 +41,7 @@ _BINARY_VRS: Final = frozenset({"OB", "UN", "OB or OW"})
 _PLAIN_BINARY: Final = frozenset(
     {
         0x00282000, 0x00281101, 0x00281102, 0x00281103, 0x00281201, 0x00281202, 0x00281203,
-        0x00281221, 0x00281222, 0x00281223, 0x00283006, 0x00660023, 0x00660029, 0x00686300,
+        0x00281221, 0x00281222, 0x00281223, 0x00283006, 0x00660023, 0x00660029,
         0x54001010, 0x54000110, 0x54000112, 0x7FE00010,
     }
 )  # fmt: skip
@@ -273,6 +273,8 @@ class Rules:
             return Action.RECURSE if actual == "SQ" else Action.DROP
         if tag == 0x7FE00010:
             return Action.PIXELS
+        if tag == 0x00282000:
+            return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if vr and vr != "UN" and vr not in declared:
             # Text where the standard has a number: an odd place, and a good one to hide in.
             return self._fallback_action(tag, table)
