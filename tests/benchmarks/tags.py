@@ -134,7 +134,15 @@ def _pydicom(files: list[Path], out: Path) -> None:
 
 
 def _command(source: Path, out: Path, key: Path) -> list[str | Path]:
-    program: list[str | Path] = [sys.executable, "-m", "daemon", "deid", source, "--out", out / "veiled"]
+    program: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "daemon",
+        "deid",
+        source,
+        "--out",
+        out / "veiled",
+    ]
     return [*program, "--key-file", key, "--jobs", "1"]
 
 

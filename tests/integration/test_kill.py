@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pydicom
 import pytest
-from pynetdicom.ae import ApplicationEntity
 
 from daemon.records import State
 from tests.factories import many_ct
+from tests.scu import Hangup, PlainScu, dataset_of
 from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 KILLS = 10
 INSTANCES = 400
 ROWS = 48
-CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 PATIENCE_S = 110
 
 
@@ -82,20 +81,15 @@ class Senders:
             self.waiting.pop(uid, None)
 
     def _by_dimse(self, daemon: RunningDaemon, uids: list[str]) -> None:
-        entity = ApplicationEntity()
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
-        entity.add_requested_context(CT_STORAGE, "1.2.840.10008.1.2.1")
-        association = entity.associate("127.0.0.1", daemon.dimse_port)
-        for uid in uids:
-            if not association.is_established or self._gone.is_set():
-                break
-            try:
-                status = association.send_c_store(pydicom.dcmread(io.BytesIO(self.waiting[uid])))
-            except (RuntimeError, ValueError):
-                break
-            if status.get("Status") == 0x0000:
-                self._acknowledge(uid)
-        association.abort()
+        try:
+            with PlainScu(daemon.dimse_port) as scu:
+                for uid in uids:
+                    if self._gone.is_set():
+                        break
+                    if scu.store(dataset_of(self.waiting[uid]), uid.encode()) == 0x0000:
+                        self._acknowledge(uid)
+        except Hangup:
+            pass
 
     def _by_stow(self, daemon: RunningDaemon, uids: list[str]) -> None:
         connection = http.client.HTTPConnection(

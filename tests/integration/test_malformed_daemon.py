@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-import struct
 from typing import TYPE_CHECKING
 
 import psutil
@@ -14,20 +13,16 @@ import pytest
 from daemon.records import Receiver, State
 from tests.factories import encoded, make_ct
 from tests.malformed import (
-    CT_STORAGE,
-    EXPLICIT,
     MARK,
     Conversation,
     Expected,
     Malformed,
-    associate_request,
-    command,
     malformed_archives,
     malformed_conversations,
     malformed_files,
     malformed_requests,
-    p_data,
 )
+from tests.scu import Hangup, PlainScu, dataset_of
 from tests.service import DEADLINE_S, RunningDaemon, wait_until
 
 if TYPE_CHECKING:
@@ -164,9 +159,8 @@ def test_malformed_datasets_sent_by_c_store_are_refused_or_end_in_quarantine(
     accepted = 0
     for number, case in enumerate(CASES):
         content = own_uids(case, number)
-        dataset = content[_dataset_offset(content) :]
         uid = b"1.2.826.0.1.3680043.9.%04d.5.1" % number
-        status = c_store(watched.dimse_port, dataset, uid)
+        status = c_store(watched.dimse_port, dataset_of(content), uid)
         assert status is None or status == 0 or status >= 0xA700 or status == 0x0122
         accepted += status == 0
     journal = watched.wait_until_settled(accepted, deadline_s=200)
@@ -174,56 +168,13 @@ def test_malformed_datasets_sent_by_c_store_are_refused_or_end_in_quarantine(
     assert_each_has_a_fate(watched)
 
 
-def _dataset_offset(content: bytes) -> int:
-    """Return where a case's dataset begins, when its file meta information makes sense."""
-    if content[128:136] != b"DICM\x02\x00\x00\x00" or len(content) < 144:
-        return 0
-    (length,) = struct.unpack_from("<I", content, 140)
-    return int(144 + length) if length < len(content) else 0
-
-
 def c_store(port: int, dataset: bytes, uid: bytes) -> int | None:
     """Send one dataset over an association of its own; None when the peer hung up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as peer:
-        peer.sendall(associate_request(contexts=_explicit_only()))
-        if _receive(peer)[:1] != b"\x02":
-            return None
-        peer.sendall(p_data((1, 0x03, command(instance=uid))))
-        chunks = [dataset[at : at + 16000] for at in range(0, len(dataset), 16000)] or [b""]
-        try:
-            for chunk in chunks[:-1]:
-                peer.sendall(p_data((1, 0x00, chunk)))
-            peer.sendall(p_data((1, 0x02, chunks[-1])))
-            answer = _receive(peer)
-            peer.sendall(b"\x05\0\0\0\0\4\0\0\0\0")
-        except OSError:
-            return None
-    at = answer.find(b"\x00\x00\x00\x09\x02\x00\x00\x00")
-    return int(struct.unpack_from("<H", answer, at + 8)[0]) if at > 0 else None
-
-
-def _explicit_only() -> bytes:
-    from tests.malformed import sub_item  # noqa: PLC0415
-
-    body = b"\x01\0\0\0" + sub_item(0x30, CT_STORAGE) + sub_item(0x40, EXPLICIT.encode())
-    return sub_item(0x20, body)
-
-
-def _receive(peer: socket.socket) -> bytes:
-    """Return one PDU, or what came before the peer hung up."""
-    found = b""
-    wanted = 6
-    while len(found) < wanted:
-        try:
-            part = peer.recv(65536)
-        except OSError:
-            break
-        if not part:
-            break
-        found += part
-        if len(found) >= 6:
-            wanted = 6 + int.from_bytes(found[2:6], "big")
-    return found
+    try:
+        with PlainScu(port, timeout_s=DEADLINE_S) as scu:
+            return scu.store(dataset, uid)
+    except Hangup:
+        return None
 
 
 def say(port: int, conversation: Conversation) -> bytes:
@@ -251,7 +202,7 @@ def test_malformed_conversations_leave_the_dicom_port_serving(watched: RunningDa
         assert watched.process.poll() is None, conversation.id
     good = encoded(make_ct(seed=98))
     uid = make_ct(seed=98).SOPInstanceUID.encode()
-    assert c_store(watched.dimse_port, good[_dataset_offset(good) :], uid) == 0
+    assert c_store(watched.dimse_port, dataset_of(good), uid) == 0
     watched.wait_until_settled(1)
     assert_each_has_a_fate(watched)
 
