@@ -1,0 +1,160 @@
+"""``dicomveil deid`` as a user types it: arguments, keys, exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.factories import make_ct, write
+
+ROOT = Path(__file__).parents[2]
+KEY = bytes(range(1, 33))
+
+
+class Deid:
+    """The command in a child process, with a home of its own and no configuration but a key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = self.key_file("site.key", KEY)
+        self.inputs = folder / "in"
+        write(self.inputs / "a" / "ct.dcm", make_ct())
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder / "home"),
+            "DICOMVEIL_STATE_DIR": str(folder / "state"),
+        }
+
+    def key_file(self, name: str, secret: bytes) -> Path:
+        file = self.folder / name
+        file.write_bytes(secret)
+        file.chmod(0o600)
+        return file
+
+    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "deid", *map(str, arguments)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+            env=self.environment,
+        )
+
+    def output(self, *arguments: str | Path, out: str = "out") -> dict[str, bytes]:
+        """Run, expect success, and return what was written, by relative path."""
+        run = self(self.inputs, "--out", out, *arguments)
+        assert run.returncode == 0, run.stderr
+        folder = self.folder / out
+        return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.dcm")}
+
+
+@pytest.fixture
+def deid(disk_path: Path) -> Deid:
+    return Deid(disk_path)
+
+
+def test_all_clean_ends_with_0_and_says_how_many(deid: Deid) -> None:
+    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key)
+    assert run.returncode == 0
+    assert run.stdout.startswith("1 de-identified")
+    assert "\r" not in run.stderr
+
+
+def test_something_quarantined_ends_with_3(deid: Deid) -> None:
+    (deid.inputs / "b.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 100)
+    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key)
+    assert run.returncode == 3
+    assert "1 quarantined" in run.stdout
+    assert list((deid.folder / "out" / ".quarantine").iterdir())
+
+
+def test_again_gives_the_same_bytes_under_the_same_names(deid: Deid) -> None:
+    first = deid.output("--key-file", deid.key)
+    assert deid.output("--key-file", deid.key, "--jobs", "1", out="again") == first
+
+
+def test_another_key_gives_other_names(deid: Deid) -> None:
+    other = deid.key_file("other.key", bytes(range(101, 133)))
+    first = deid.output("--key-file", deid.key)
+    assert not set(deid.output("--key-file", other, out="other")) & set(first)
+
+
+def test_two_deidentifiers_cannot_be_joined(deid: Deid) -> None:
+    (deid.folder / "dicomveil.toml").write_text(
+        '[deidentifiers.default]\nconfig = "basic"\n[deidentifiers.study]\nconfig = "basic"\n'
+    )
+    first = deid.output("--key-file", deid.key)
+    second = deid.output("--key-file", deid.key, "--deidentifier", "study", out="study")
+    assert not set(first) & set(second)
+
+
+def test_a_configuration_file_stands_for_the_deidentifier_of_its_name(deid: Deid) -> None:
+    configuration = '{"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}'
+    (deid.folder / "default.json").write_text(configuration)
+    first = deid.output("--key-file", deid.key)
+    given = deid.output("--key-file", deid.key, "--deid-config", "default.json", out="given")
+    assert given == first
+
+
+def test_the_services_key_is_used_where_there_is_one(deid: Deid) -> None:
+    (deid.folder / "state").mkdir()
+    deid.key.rename(deid.folder / "state" / "site.key")
+    run = deid(deid.inputs, "--out", "out")
+    assert run.returncode == 0
+    assert str(deid.folder / "state" / "site.key") in run.stderr
+
+
+def test_without_a_key_one_of_the_users_own_is_made_and_kept(deid: Deid) -> None:
+    first = deid.output()
+    own = deid.folder / "home" / ".local" / "state" / "dicomveil" / "site.key"
+    assert own.stat().st_mode & 0o777 == 0o600
+    assert deid.output(out="again") == first
+
+
+def test_the_report_holds_one_record_per_input(deid: Deid) -> None:
+    (deid.inputs / "notes.txt").write_text("nothing")
+    deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--report", "report.json")
+    records = json.loads((deid.folder / "report.json").read_text())
+    assert sorted(record["state"] for record in records) == ["deidentified", "skipped"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["in"],
+        ["missing", "--out", "out"],
+        ["in", "--out", "out", "--deidentifier", "nobody"],
+        ["in", "--out", "out", "--deid-config", "x.toml"],
+        ["in", "--out", "out", "--deidentifier", "default", "--deid-config", "x.json"],
+        ["in", "--out", "out", "--jobs", "-1"],
+        ["in", "--out", "out", "--jobs", "many"],
+    ],
+)
+def test_wrong_usage_ends_with_2(deid: Deid, arguments: list[str]) -> None:
+    run = deid(*arguments, "--key-file", deid.key)
+    assert run.returncode == 2, run.stderr
+    assert not (deid.folder / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "configuration", ["{", '{"dicom": {"filterProfile": "X"}}', '{"dicm": {}}']
+)
+def test_a_wrong_configuration_ends_with_78(deid: Deid, configuration: str) -> None:
+    (deid.folder / "own.json").write_text(configuration)
+    run = deid("in", "--out", "out", "--key-file", deid.key, "--deid-config", "own.json")
+    assert run.returncode == 78, run.stderr
+    assert not (deid.folder / "out").exists()
+
+
+def test_a_weak_key_ends_with_78(deid: Deid) -> None:
+    run = deid("in", "--out", "out", "--key-file", deid.key_file("weak.key", b"a" * 32))
+    assert run.returncode == 78
+    assert "too regular" in run.stderr
