@@ -1,0 +1,225 @@
+"""What must hold for any data set whatever: nothing identifying survives, and replacements agree."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from datetime import date, timedelta
+
+import pydicom
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom._dicom_dict import DicomDictionary
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+import deid
+from deid.tables.load import confidentiality_by_tag
+
+KEY = deid.SiteKey(bytes(range(32)))
+BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+PLAN = deid.compile_plan({**BASIC, "dicomveil": {"burnedIn": "pass"}}, KEY)
+SHIFTING = deid.compile_plan(
+    {**BASIC, "dicomveil": {"burnedIn": "pass", "options": ["retain_modified_dates"]}}, KEY
+)
+SYNTAXES = [
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+]
+CHARACTER_SETS = ["", "ISO_IR 100", "ISO_IR 144", "ISO_IR 192", "GB18030"]
+CLASSES = [
+    "1.2.840.10008.5.1.4.1.1.2",
+    "1.2.840.10008.5.1.4.1.1.4.1",
+    "1.2.840.10008.5.1.4.1.1.88.33",
+    "1.2.840.10008.5.1.4.1.1.481.3",
+    "1.2.840.10008.5.1.4.1.1.11.1",
+]
+_TEXT = {
+    "AE": 16,
+    "CS": 16,
+    "LO": 60,
+    "LT": 100,
+    "PN": 60,
+    "SH": 16,
+    "ST": 100,
+    "UC": 60,
+    "UT": 100,
+}
+TEXT_TAGS = sorted(
+    tag
+    for tag, (vr, _vm, _name, _retired, keyword) in DicomDictionary.items()
+    if vr in _TEXT
+    and keyword
+    and tag >> 16 not in (0, 2, 4)
+    # The manufacturer's name for itself is kept whatever it is (docs/decisions).
+    and tag not in (0x00080005, 0x00080070, 0x00081090, 0x00120063)
+)
+SEQUENCES = sorted(
+    tag
+    for tag, (vr, _vm, _name, _retired, keyword) in DicomDictionary.items()
+    if vr == "SQ" and keyword and tag >> 16 not in (0, 2, 4)
+)
+UID_TAGS = sorted(
+    tag for tag, row in confidentiality_by_tag().items() if row.basic == "U" and tag >> 16 > 4
+)
+
+
+def canary(number: int, vr: str) -> str:
+    """Return a value that no vocabulary knows and that occurs nowhere else."""
+    letters = "".join(chr(ord("a") + int(digit)) for digit in f"{number:05d}")
+    text = f"Zqxv{letters}Wky"
+    return text.upper() if vr in ("CS", "AE") else text
+
+
+@st.composite
+def elements(draw: st.DrawFn, depth: int) -> Dataset:
+    dataset = Dataset()
+    for tag in draw(st.lists(st.sampled_from(TEXT_TAGS), max_size=8, unique=True)):
+        vr = DicomDictionary[tag][0]
+        value = canary(draw(st.integers(0, 99_999)), vr)
+        declared = draw(st.sampled_from([vr, vr, vr, "UN", "LT"]))
+        raw: object = value.encode() + b" " * (len(value) % 2) if declared == "UN" else value
+        dataset.add_new(tag, declared, raw)
+    if depth:
+        for tag in draw(st.lists(st.sampled_from(SEQUENCES), max_size=3, unique=True)):
+            items = draw(st.lists(elements(depth - 1), min_size=1, max_size=2))
+            dataset.add_new(tag, "SQ", items)
+            dataset[tag].is_undefined_length = draw(st.booleans())
+    if draw(st.booleans()):
+        block = dataset.private_block(draw(st.sampled_from([0x0009, 0x0029])), "ACME", create=True)
+        block.add_new(
+            1, draw(st.sampled_from(["LO", "UN"])), draw(st.sampled_from(["Zqxvprivate"])).encode()
+        )
+        block[1].value = b"Zqxvprivate " if block[1].VR == "UN" else "Zqxvprivate"
+    return dataset
+
+
+@st.composite
+def instances(draw: st.DrawFn) -> bytes:
+    dataset = draw(elements(3))
+    dataset.SOPClassUID = draw(st.sampled_from(CLASSES))
+    dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.StudyInstanceUID = "1.2.3.1"
+    dataset.SeriesInstanceUID = "1.2.3.2"
+    dataset.Modality = "CT"
+    declared = draw(st.sampled_from(CHARACTER_SETS))
+    if declared:
+        dataset.SpecificCharacterSet = declared
+    return encode(dataset, draw(st.sampled_from(SYNTAXES)))
+
+
+def encode(dataset: Dataset, syntax: str = ExplicitVRLittleEndian) -> bytes:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.file_meta.TransferSyntaxUID = syntax
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def run(source: bytes, plan: deid.Plan = PLAN) -> bytes:
+    result = deid.deidentify(source, plan)
+    return b"".join(
+        part if isinstance(part, bytes) else source[part.start : part.stop]
+        for part in result.segments
+    )
+
+
+def everything(content: bytes) -> bytes:
+    """Return what a reader can see of a file, inflated if need be."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return content + str(pydicom.dcmread(io.BytesIO(content))).encode()
+
+
+@given(source=instances())
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_planted_value_survives_at_any_depth_in_any_encoding(source: bytes) -> None:
+    assert b"zqxv" not in everything(run(source)).lower()
+
+
+@given(source=instances())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_same_instance_gives_the_same_bytes_whatever_came_before(source: bytes) -> None:
+    fresh = deid.compile_plan({**BASIC, "dicomveil": {"burnedIn": "pass"}}, KEY)
+    assert run(source) == run(source, fresh)
+
+
+@given(source=instances())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_what_was_written_can_be_read_and_de_identified_again(source: bytes) -> None:
+    once = run(source)
+    twice = run(once)
+    first, second = (pydicom.dcmread(io.BytesIO(content)) for content in (once, twice))
+    assert [element.tag for element in first] == [element.tag for element in second]
+
+
+@given(
+    uids=st.lists(
+        st.from_regex(r"[1-9]\d{0,3}(\.(0|[1-9]\d{0,9})){1,6}", fullmatch=True),
+        min_size=2,
+        max_size=20,
+        unique=True,
+    )
+)
+def test_different_uids_stay_different_and_the_same_stay_the_same(uids: list[str]) -> None:
+    replace = PLAN.replacements.uid
+    replaced = [replace(uid) for uid in uids]
+    assert len(set(replaced)) == len(uids)
+    assert [replace(uid) for uid in reversed(uids)] == replaced[::-1]
+
+
+@given(tag=st.sampled_from(UID_TAGS), depth=st.integers(0, 4))
+@settings(max_examples=60, deadline=None)
+def test_a_reference_points_where_the_instance_went_wherever_it_stands(
+    tag: int, depth: int
+) -> None:
+    inner = Dataset()
+    inner.add_new(tag, "UI", "1.2.3.4.5")
+    for _ in range(depth):
+        outer = Dataset()
+        outer.ReferencedImageSequence = [inner]
+        inner = outer
+    dataset = Dataset()
+    dataset.SOPClassUID = CLASSES[0]
+    dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.StudyInstanceUID = "1.2.3.1"
+    dataset.SeriesInstanceUID = "1.2.3.2"
+    dataset.SourceImageSequence = [inner]
+    content = run(encode(dataset))
+    assert PLAN.replacements.uid("1.2.3.4.5").encode() in content
+    assert b"1.2.3.4.5" not in content
+
+
+@given(
+    first=st.dates(date(1901, 1, 1), date(2099, 12, 31)),
+    gap=st.integers(-40_000, 40_000),
+    patient=st.text("ABC0123456789", min_size=1, max_size=10),
+)
+def test_intervals_hold_over_leap_years_and_centuries(first: date, gap: int, patient: str) -> None:
+    second = first + timedelta(days=gap)
+    dataset = Dataset()
+    dataset.SOPClassUID = CLASSES[0]
+    dataset.SOPInstanceUID = "1.2.3.4"
+    dataset.StudyInstanceUID = "1.2.3.1"
+    dataset.SeriesInstanceUID = "1.2.3.2"
+    dataset.PatientID = patient
+    dataset.StudyDate = first.strftime("%Y%m%d")
+    dataset.AcquisitionDateTime = second.strftime("%Y%m%d") + "235959.75"
+    result = pydicom.dcmread(io.BytesIO(run(encode(dataset), SHIFTING)))
+    moved = [
+        date.fromisoformat(str(text)[:8]) for text in (result.StudyDate, result.AcquisitionDateTime)
+    ]
+    assert (moved[1] - moved[0]).days == gap
+    assert moved[0] != first
+    assert str(result.AcquisitionDateTime).endswith("235959.75")
