@@ -69,9 +69,13 @@ def written(source: bytes, result: deid.Deidentified) -> bytes:
     )
 
 
-def run(dataset: Dataset, syntax: str = ExplicitVRLittleEndian, *options: str, **ours: Any) -> Dataset:
+def run(
+    dataset: Dataset, syntax: str = ExplicitVRLittleEndian, *options: str, **ours: Any
+) -> Dataset:
     source = encode(dataset, syntax)
-    return pydicom.dcmread(io.BytesIO(written(source, deid.deidentify(source, plan(*options, **ours)))))
+    return pydicom.dcmread(
+        io.BytesIO(written(source, deid.deidentify(source, plan(*options, **ours))))
+    )
 
 
 @pytest.mark.parametrize("syntax", NATIVE)
@@ -187,7 +191,11 @@ def test_group_lengths_curves_and_unknown_elements_go() -> None:
 def test_text_outside_the_table_stays_when_all_of_it_is_recognised_and_goes_when_not() -> None:
     known, local = Dataset(), Dataset()
     known.CodeValue, known.CodingSchemeDesignator, known.CodeMeaning = "T-D3000", "SRT", "Chest"
-    local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "X1", "99LOC", "room of Mrs Qzxyw"
+    local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = (
+        "X1",
+        "99LOC",
+        "room of Mrs Qzxyw",
+    )
     result = run(instance(ProcedureCodeSequence=[known, local], BodyPartExamined="CHEST"))
     assert result.BodyPartExamined == "CHEST"
     assert result.ProcedureCodeSequence[0].CodeMeaning == "Chest"
@@ -217,7 +225,9 @@ def test_a_name_in_another_character_set_is_found_again() -> None:
 
 def test_dates_move_by_the_same_days_and_keep_their_intervals() -> None:
     result = run(
-        instance(StudyDate="20240228", SeriesDate="20240301", AcquisitionDateTime="20240229120000.5"),
+        instance(
+            StudyDate="20240228", SeriesDate="20240301", AcquisitionDateTime="20240229120000.5"
+        ),
         ExplicitVRLittleEndian,
         "retain_modified_dates",
     )
@@ -257,7 +267,9 @@ def test_compressed_pixel_data_is_a_span_of_the_source() -> None:
         ({"Modality": "ES", "Rows": 1}, "(0008,0060)"),
     ],
 )
-def test_what_may_carry_burned_in_text_is_not_passed(attributes: dict[str, str], where: str) -> None:
+def test_what_may_carry_burned_in_text_is_not_passed(
+    attributes: dict[str, str], where: str
+) -> None:
     source = encode(instance(**attributes))
     with pytest.raises(deid.Unsafe) as caught:
         deid.deidentify(source, plan())

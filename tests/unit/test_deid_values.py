@@ -31,7 +31,8 @@ def test_what_is_not_a_date_is_not_shifted(value: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "expected"), [(b"089Y", b"089Y"), (b"090Y", b"090Y"), (b"104Y", b"090Y"), (b"012M", b"012M")]
+    ("age", "expected"),
+    [(b"089Y", b"089Y"), (b"090Y", b"090Y"), (b"104Y", b"090Y"), (b"012M", b"012M")],
 )
 def test_ages_over_89_years_become_90(age: bytes, expected: bytes) -> None:
     assert values.cap_age(age) == expected
@@ -42,7 +43,9 @@ def test_numbers_keep_their_multiplicity_when_they_become_dummies() -> None:
     assert values.dummy("DS", b"1.5\\2.5\\3") == b"0\\0\\0 "
 
 
-@pytest.mark.parametrize("vr", ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UR"])
+@pytest.mark.parametrize(
+    "vr", ["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UR"]
+)
 def test_dummies_have_even_length(vr: str) -> None:
     assert len(values.dummy(vr)) % 2 == 0
     assert values.dummy(vr)
