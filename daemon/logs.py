@@ -47,6 +47,7 @@ ALLOWED: dict[str, str] = {
     "port": "TCP port",
     "address": "address that a listener is bound to",
     "receipt": "our own identifier of a received instance",
+    "receipt_id": "the same",
     "id": "our own identifier of a file that was taken or put aside",
     "archive": "our own identifier of an archive that was taken",
     "deidentifier": "name of the deidentifier",
@@ -72,6 +73,7 @@ ALLOWED: dict[str, str] = {
     "moved": "whether a refused file was put aside",
     # How much and how long.
     "count": "how many",
+    "instances": "how many instances",
     "limit": "how many are allowed",
     "attempts": "how often it was tried",
     "size": "bytes",
