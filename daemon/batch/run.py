@@ -46,6 +46,7 @@ _WALK_AT_ONCE = 256
 _AHEAD_PER_WORKER = 64
 _COMMIT_AT_ONCE = 64
 _FLUSH_THREADS = 8
+_GATHER_S = 0.2
 _ATTEMPTS = 2
 _CONFLICT = "conflict"
 _ANSWERED = {
@@ -122,6 +123,7 @@ class _Run:
     reasons: Counter[str] = field(default_factory=Counter)
     found: int = 0
     is_walked: bool = False
+    _next: _Item | None = None
 
     async def until_done(self) -> BatchSummary:
         """Run until everything is committed or a signal comes."""
@@ -225,35 +227,52 @@ class _Run:
     async def _commit(
         self, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor
     ) -> None:
-        """Commit in the order of the inputs, in groups of those that are ready."""
+        """Commit in the order of the inputs, in groups: flushing many files together is cheaper."""
         loop = asyncio.get_running_loop()
         is_last = False
         while not is_last:
-            item = await queue.get()
-            group: list[tuple[_Item, dict[str, Any]]] = []
-            while item is not None:
-                group.append((item, await item.result()))
-                if len(group) >= _COMMIT_AT_ONCE or queue.empty():
-                    break
-                item = queue.get_nowait()
-                if item is not None and item.answer is not None and not item.answer.done():
-                    group.append((item, await item.result()))
-                    break
-            is_last = item is None
+            group, is_last = await self._next_group(queue)
             parts = [item.part for item, answer in group if _is_clean(answer)]
             try:
-                await asyncio.gather(
-                    *(
-                        loop.run_in_executor(flushers, self.output.flush_part, part)
-                        for part in parts
-                    )
-                )
+                flushes = [
+                    loop.run_in_executor(flushers, self._flush, parts[thread::_FLUSH_THREADS])
+                    for thread in range(min(_FLUSH_THREADS, len(parts)))
+                ]
+                await asyncio.gather(*flushes)
                 await asyncio.to_thread(self._settle, group)
             except OSError as error:
                 raise failure(error) from error
             done = sum(self.states.values())
             quarantined = self.states[BatchState.QUARANTINED]
             self.tell(BatchProgress(done, self.found, self.is_walked, quarantined))
+
+    async def _next_group(
+        self, queue: asyncio.Queue[_Item | None]
+    ) -> tuple[list[tuple[_Item, dict[str, Any]]], bool]:
+        """Return what is ready within a moment, and whether it is the last."""
+        group: list[tuple[_Item, dict[str, Any]]] = []
+        until = asyncio.get_running_loop().time() + _GATHER_S
+        while len(group) < _COMMIT_AT_ONCE:
+            if self._next is None:
+                try:
+                    async with asyncio.timeout_at(until if group else None):
+                        self._next = await queue.get()
+                except TimeoutError:
+                    break
+                if self._next is None:
+                    return group, True
+            answer = self._next.answer
+            if answer is not None and group:
+                await asyncio.wait([answer], timeout=until - asyncio.get_running_loop().time())
+                if not answer.done():
+                    break
+            group.append((self._next, await self._next.result()))
+            self._next = None
+        return group, False
+
+    def _flush(self, parts: Sequence[str]) -> None:
+        for part in parts:
+            self.output.flush_part(part)
 
     def _settle(self, group: Sequence[tuple[_Item, dict[str, Any]]]) -> None:
         for item, answer in group:
