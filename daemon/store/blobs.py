@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from daemon.store.files import FOLDER_MODE, make_private_folder, sync_folder, sync_folders
+from daemon.store.files import FILE_MODE, FOLDER_MODE, make_private_folder, sync_folder, sync_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,6 +112,8 @@ class FileBlobs:
     def _take_one(self, move: Move) -> bool:
         target = self.path_of(move.name)
         try:
+            if move.file.stat().st_mode & 0o077:
+                move.file.chmod(FILE_MODE)
             move.file.rename(target)
         except FileNotFoundError:
             return target.is_file()

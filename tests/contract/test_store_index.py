@@ -1,0 +1,369 @@
+"""What every `dicomweb.ports.InstanceStore` does. One adapter so far: SQLite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from daemon.records import StoreName
+from daemon.store import indexing
+from daemon.store.stores import Stores
+from dicomweb.attributes import SEARCHABLE
+from dicomweb.ports import Query, Resource
+from tests.store_samples import CT_IMAGE_STORAGE, make_instance, receive, store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from dicomweb.ports import Level
+
+MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
+
+
+@pytest.fixture(params=["sqlite"])
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state")
+    yield opened
+    await opened.close()
+
+
+async def fill(stores: Stores) -> None:
+    """Three patients, one with two series of two instances each."""
+    jane = {"PatientName": "doe^jane", "PatientID": "P-1", "StudyDescription": "CHEST ROUTINE"}
+    for series, modality in (("1.1.1", "CT"), ("1.1.2", "SR")):
+        for number in (1, 2):
+            await store(
+                stores,
+                make_instance(number, study="1.1", series=series, Modality=modality, **jane),
+            )
+    await store(
+        stores,
+        make_instance(
+            study="1.2",
+            series="1.2.1",
+            PatientName="doering^john=山田^太郎",
+            PatientID="P-2",
+            StudyDate="20230101",
+            StudyTime="090000.5",
+            Modality="MR",
+            SOPClassUID=MR_IMAGE_STORAGE,
+            AccessionNumber="A[1]",
+        ),
+    )
+    await store(
+        stores,
+        make_instance(
+            study="1.3",
+            series="1.3.1",
+            PatientName="muller^hans peter",
+            PatientID="P-30",
+            StudyDate="",
+            StudyTime="",
+            Modality="CR",
+            **{"RequestAttributesSequence.ScheduledProcedureStepID": "S1\\S2"},
+        ),
+    )
+
+
+async def found(
+    stores: Stores, level: Level = "study", *, fuzzy: bool = False, **matches: str | list[str]
+) -> list[str]:
+    """Return the UIDs of that level that a search finds, in its order."""
+    lists = {
+        keyword.replace("__", "."): [value] if isinstance(value, str) else value
+        for keyword, value in matches.items()
+    }
+    results = await stores.source.search(
+        Query(level, lists, None, fuzzy=fuzzy, limit=100, offset=0)
+    )
+    tag = {"study": "0020000D", "series": "0020000E", "instance": "00080018"}[level]
+    return [orjson.loads(match.defaults)[tag]["Value"][0] for match in results]
+
+
+@pytest.mark.parametrize(
+    ("matches", "studies"),
+    [
+        ({}, ["1.1", "1.2", "1.3"]),
+        ({"PatientID": "P-1"}, ["1.1"]),
+        ({"PatientID": "p-1"}, []),
+        ({"PatientID": ""}, ["1.1", "1.2", "1.3"]),
+        ({"PatientID": "*"}, ["1.1", "1.2", "1.3"]),
+        ({"PatientID": "P-?"}, ["1.1", "1.2"]),
+        ({"PatientID": "P-3*"}, ["1.3"]),
+        ({"PatientID": "*3*"}, ["1.3"]),
+        ({"PatientName": "DOE^JANE"}, ["1.1"]),
+        ({"PatientName": "Doe^Jane^^^"}, ["1.1"]),
+        ({"PatientName": "Doe"}, []),
+        ({"PatientName": "do*"}, ["1.1", "1.2"]),
+        ({"PatientName": "*jane"}, ["1.1"]),
+        ({"PatientName": "山田*"}, ["1.2"]),
+        ({"PatientName": "Müller*"}, ["1.3"]),
+        ({"AccessionNumber": "A[1]"}, ["1.2"]),
+        ({"AccessionNumber": "A[*"}, ["1.2"]),
+        ({"AccessionNumber": "[A]*"}, []),
+        ({"StudyDescription": "*ROUTINE"}, ["1.1"]),
+        ({"StudyDate": "20240229"}, ["1.1"]),
+        ({"StudyDate": "20230101-20240229"}, ["1.1", "1.2"]),
+        ({"StudyDate": "20240101-"}, ["1.1"]),
+        ({"StudyDate": "-20231231"}, ["1.2"]),
+        ({"StudyTime": "1015"}, ["1.1"]),
+        ({"StudyTime": "09-10"}, ["1.1", "1.2"]),
+        ({"StudyTime": "090000.5"}, ["1.2"]),
+        ({"StudyTime": "090001-"}, ["1.1"]),
+        ({"ModalitiesInStudy": "SR"}, ["1.1"]),
+        ({"ModalitiesInStudy": ["MR", "CR"]}, ["1.2", "1.3"]),
+        ({"ModalitiesInStudy": "?R"}, ["1.1", "1.2", "1.3"]),
+        ({"StudyInstanceUID": "1.2"}, ["1.2"]),
+        ({"StudyInstanceUID": ["1.3", "1.1", "9"]}, ["1.1", "1.3"]),
+        ({"PatientID": "P-1", "ModalitiesInStudy": "MR"}, []),
+        ({"PatientID": "P-1", "StudyDate": "20240229", "PatientName": "doe*"}, ["1.1"]),
+        ({"PatientID": "' OR 1=1 --"}, []),
+    ],
+)
+async def test_studies_match(
+    stores: Stores, matches: dict[str, Any], studies: list[str]
+) -> None:
+    await fill(stores)
+    assert await found(stores, **matches) == studies
+
+
+@pytest.mark.parametrize(
+    ("name", "studies"),
+    [
+        ("jane doe", ["1.1"]),
+        ("DOE", ["1.1", "1.2"]),
+        ("ja", ["1.1"]),
+        ("ane", []),
+        ("peter muller", ["1.3"]),
+        ("太郎", ["1.2"]),
+        ("Müll", ["1.3"]),
+        ("jane john", []),
+    ],
+)
+async def test_a_fuzzy_name_matches_the_beginnings_of_words(
+    stores: Stores, name: str, studies: list[str]
+) -> None:
+    await fill(stores)
+    assert await found(stores, fuzzy=True, PatientName=name) == studies
+
+
+@pytest.mark.parametrize(
+    ("matches", "series"),
+    [
+        ({}, ["1.1.1", "1.1.2", "1.2.1", "1.3.1"]),
+        ({"Modality": "SR"}, ["1.1.2"]),
+        ({"Modality": ["SR", "MR"]}, ["1.1.2", "1.2.1"]),
+        ({"PatientID": "P-1"}, ["1.1.1", "1.1.2"]),
+        ({"PatientID": "P-1", "Modality": "CT"}, ["1.1.1"]),
+        ({"SeriesInstanceUID": "1.2.1"}, ["1.2.1"]),
+        ({"RequestAttributesSequence__ScheduledProcedureStepID": "S2"}, ["1.3.1"]),
+        ({"RequestAttributesSequence__ScheduledProcedureStepID": "S"}, []),
+    ],
+)
+async def test_series_match(stores: Stores, matches: dict[str, Any], series: list[str]) -> None:
+    await fill(stores)
+    assert await found(stores, "series", **matches) == series
+
+
+@pytest.mark.parametrize(
+    ("matches", "instances"),
+    [
+        ({"PatientName": "doe^jane"}, ["1.1.1.1", "1.1.1.2", "1.1.2.1", "1.1.2.2"]),
+        ({"PatientName": "doe^jane", "InstanceNumber": "2"}, ["1.1.1.2", "1.1.2.2"]),
+        ({"InstanceNumber": "02"}, ["1.1.1.2", "1.1.2.2"]),
+        ({"SOPClassUID": MR_IMAGE_STORAGE}, ["1.2.1.1"]),
+        ({"SOPInstanceUID": "1.1.1.2", "Modality": "CT"}, ["1.1.1.2"]),
+        ({"SOPInstanceUID": "1.1.1.2", "Modality": "MR"}, []),
+        ({"SOPClassUID": CT_IMAGE_STORAGE, "ModalitiesInStudy": "CR"}, ["1.3.1.1"]),
+    ],
+)
+async def test_instances_match(
+    stores: Stores, matches: dict[str, Any], instances: list[str]
+) -> None:
+    await fill(stores)
+    assert await found(stores, "instance", **matches) == instances
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+async def test_every_searchable_keyword_can_be_searched(stores: Stores, level: Level) -> None:
+    await fill(stores)
+    for keyword in SEARCHABLE[level]:
+        for value in ("1", "a*", "1-2"):
+            for fuzzy in (False, True):
+                query = Query(level, {keyword: [value]}, None, fuzzy, limit=5, offset=0)
+                await stores.source.search(query)
+
+
+async def test_an_unknown_keyword_is_a_mistake_of_the_caller(stores: Stores) -> None:
+    with pytest.raises(KeyError):
+        await found(stores, PatientID__1="x")
+
+
+async def test_pages_follow_one_another(stores: Stores) -> None:
+    for number in range(1, 8):
+        await store(stores, make_instance(number))
+    pages = [
+        await stores.source.search(
+            Query("instance", {"PatientID": ["P-1"]}, None, fuzzy=False, limit=3, offset=offset)
+        )
+        for offset in (0, 3, 6, 9)
+    ]
+    numbers = [[orjson.loads(m.defaults)["00200013"]["Value"][0] for m in page] for page in pages]
+    assert numbers == [[1, 2, 3], [4, 5, 6], [7], []]
+
+
+async def test_a_search_within_a_series_finds_its_instances_only(stores: Stores) -> None:
+    await fill(stores)
+    query = Query("instance", {}, Resource("1.1", "1.1.2"), fuzzy=False, limit=10, offset=0)
+    matches = await stores.source.search(query)
+    uids = [orjson.loads(match.defaults)["00080018"]["Value"][0] for match in matches]
+    assert uids == ["1.1.2.1", "1.1.2.2"]
+
+
+async def test_a_search_within_a_study_that_is_not_there_finds_nothing(stores: Stores) -> None:
+    await fill(stores)
+    query = Query("series", {}, Resource("9.9"), fuzzy=False, limit=10, offset=0)
+    assert await stores.source.search(query) == []
+
+
+async def test_a_study_tells_its_counts_modalities_and_classes(stores: Stores) -> None:
+    await fill(stores)
+    query = Query("study", {"PatientID": ["P-1"]}, None, fuzzy=False, limit=10, offset=0)
+    (match,) = await stores.source.search(query)
+    defaults, attributes = orjson.loads(match.defaults), orjson.loads(match.attributes)
+    assert defaults["00080061"] == {"vr": "CS", "Value": ["CT", "SR"]}
+    assert defaults["00201206"] == {"vr": "IS", "Value": [2]}
+    assert defaults["00201208"] == {"vr": "IS", "Value": [4]}
+    assert attributes["00080062"] == {"vr": "UI", "Value": [CT_IMAGE_STORAGE]}
+    assert "00081030" not in defaults
+    assert attributes["00081030"]["Value"] == ["CHEST ROUTINE"]
+
+
+async def test_answers_are_in_ascending_tag_order(stores: Stores) -> None:
+    await fill(stores)
+    for level in ("study", "series", "instance"):
+        query = Query(level, {}, None, fuzzy=False, limit=10, offset=0)
+        for match in await stores.source.search(query):
+            for answer in (match.defaults, match.attributes):
+                tags = list(orjson.loads(answer))
+                assert tags == sorted(tags)
+
+
+async def test_an_answer_tells_of_the_levels_that_the_path_leaves_open(stores: Stores) -> None:
+    await fill(stores)
+    free = Query("series", {"Modality": ["MR"]}, None, fuzzy=False, limit=1, offset=0)
+    named = Query("series", {}, Resource("1.2"), fuzzy=False, limit=1, offset=0)
+    (free_match,) = await stores.source.search(free)
+    (named_match,) = await stores.source.search(named)
+    assert "0020000D" in orjson.loads(free_match.defaults)
+    assert "00100020" not in orjson.loads(named_match.defaults)
+    assert orjson.loads(free_match.attributes) == orjson.loads(named_match.attributes)
+
+
+async def test_attributes_are_left_out_where_nobody_looks(stores: Stores) -> None:
+    await fill(stores)
+    query = Query("study", {}, None, fuzzy=False, limit=9, offset=0, with_attributes=False)
+    assert {match.attributes for match in await stores.source.search(query)} == {b""}
+
+
+async def test_a_later_instance_supplies_what_the_first_left_empty(stores: Stores) -> None:
+    await store(stores, make_instance(1))
+    await store(stores, make_instance(2, StudyDescription="LATER"))
+    await store(stores, make_instance(3, StudyDescription="THIRD"))
+    query = Query("study", {}, None, fuzzy=False, limit=9, offset=0)
+    (match,) = await stores.source.search(query)
+    assert orjson.loads(match.attributes)["00081030"]["Value"] == ["LATER"]
+
+
+async def test_metadata_are_those_prepared_of_a_study_series_or_instance(stores: Stores) -> None:
+    await fill(stores)
+    assert len(await stores.source.metadata(Resource("1.1"))) == 4
+    assert len(await stores.source.metadata(Resource("1.1", "1.1.2"))) == 2
+    assert len(await stores.source.metadata(Resource("1.1", "1.1.2", "1.1.2.1"))) == 1
+    assert await stores.source.metadata(Resource("1.1", "1.2.1")) == []
+    assert await stores.source.metadata(Resource("9")) == []
+
+
+async def test_files_are_located_and_can_be_read(stores: Stores) -> None:
+    instance = make_instance()
+    await store(stores, instance)
+    (file,) = await stores.source.locate(Resource(instance.study_uid))
+    assert (file.sop_instance_uid, file.series_uid) == (
+        instance.sop_instance_uid,
+        instance.series_uid,
+    )
+    assert file.path.read_bytes() == instance.metadata
+    assert (file.size, file.number_of_frames) == (len(instance.metadata), 1)
+    assert await stores.source.locate(Resource("9")) == []
+
+
+async def test_the_stores_do_not_mix(stores: Stores) -> None:
+    await fill(stores)
+    assert await stores.deid.locate(Resource("1.1")) == []
+    assert len(await stores.deid.locate(Resource("2.25.1.1"))) == 4
+
+
+async def remove(stores: Stores, uid: str) -> None:
+    def apply(connection: Any) -> None:
+        instance = indexing.find(connection, StoreName.SOURCE, uid)
+        assert instance is not None
+        indexing.remove(connection, StoreName.SOURCE, instance)
+
+    await stores.database.write(apply)
+
+
+async def test_counts_follow_a_removal(stores: Stores) -> None:
+    await fill(stores)
+    await remove(stores, "1.1.2.1")
+    await remove(stores, "1.1.2.2")
+    query = Query("study", {"PatientID": ["P-1"]}, None, fuzzy=False, limit=10, offset=0)
+    (match,) = await stores.source.search(query)
+    attributes = orjson.loads(match.attributes)
+    assert attributes["00080061"]["Value"] == ["CT"]
+    assert attributes["00201206"]["Value"] == [1]
+    assert attributes["00201208"]["Value"] == [2]
+
+
+async def test_a_study_goes_with_its_last_instance(stores: Stores) -> None:
+    await fill(stores)
+    await remove(stores, "1.2.1.1")
+    assert await found(stores) == ["1.1", "1.3"]
+    assert await found(stores, fuzzy=True, PatientName="doering") == []
+    assert await found(stores, ModalitiesInStudy="MR") == []
+
+
+async def test_nothing_is_visible_before_it_is_settled(stores: Stores) -> None:
+    await receive(stores)
+    assert await found(stores) == []
+
+
+@pytest.mark.parametrize("count", [1500])
+async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count: int) -> None:
+    """Beyond a thousand candidates the plan changes, the answer does not."""
+
+    def add(connection: Any) -> None:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute(
+            "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at, size,"
+            " changed_at) VALUES ('r', 'dimse', '', '', '', 0, 0, 0)"
+        )
+        for number in range(count):
+            instance = make_instance(
+                1,
+                study=f"1.{number}",
+                series=f"1.{number}.1",
+                PatientID="P-1" if number % 3 else "P-2",
+                StudyDate=f"2024{number % 12 + 1:02}01",
+            )
+            indexing.add(connection, StoreName.SOURCE, instance, blob="b", receipt_id="r")
+
+    await stores.database.write(add)
+    both = {"PatientID": "P-1", "StudyDate": "20240301-20240331"}
+    by_date = await found(stores, **both)
+    everything = [f"1.{n}" for n in range(count) if n % 3 and n % 12 == 2]
+    assert by_date == everything[:100]
+    wide = await found(stores, PatientName="doe*", StudyDate="2024-", ModalitiesInStudy="CT")
+    assert wide == [f"1.{number}" for number in range(100)]

@@ -1,0 +1,429 @@
+"""What every `daemon.ports.Receipts` does. One adapter so far: SQLite and files."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.errors import StoreUnavailable
+from daemon.records import Result, State, StoreName
+from daemon.store import fsck, queries
+from daemon.store.database import connect_current
+from daemon.store.receipts import ConflictPolicy
+from daemon.store.retention import Retention, enforce
+from daemon.store.stores import Stores
+from dicomweb.ports import Query, Resource
+from tests.store_samples import file_of, make_instance, receive, store, veiled, work
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from daemon.records import Receipt
+
+ALL_INSTANCES = Query("instance", {}, None, fuzzy=False, limit=1000, offset=0)
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite_and_files"])
+async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state", clock=clock)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def with_policy(tmp_path: Path) -> AsyncIterator[Callable[[ConflictPolicy], Stores]]:
+    opened: list[Stores] = []
+
+    async def open_with(policy: ConflictPolicy) -> Stores:
+        opened.append(await Stores.open(tmp_path / "state", conflict=policy))
+        return opened[-1]
+
+    yield open_with  # type: ignore[misc]
+    for each in opened:
+        await each.close()
+
+
+async def receipt_now(stores: Stores, receipt: Receipt) -> queries.Shown:
+    shown = await stores.database.read(lambda connection: queries.show(connection, receipt.id))
+    assert shown is not None
+    return shown
+
+
+async def state_of(stores: Stores, receipt: Receipt) -> tuple[State, str]:
+    shown = await receipt_now(stores, receipt)
+    return shown.receipt.state, shown.receipt.reason
+
+
+async def retry(stores: Stores, *receipts: Receipt) -> queries.Changed:
+    ids = [receipt.id for receipt in receipts]
+    connection = connect_current(stores.layout.database)
+    try:
+        return queries.retry(connection, ids)
+    finally:
+        connection.close()
+
+
+async def visible(stores: Stores, store_name: StoreName) -> int:
+    index = stores.source if store_name is StoreName.SOURCE else stores.deid
+    return len(await index.search(ALL_INSTANCES))
+
+
+async def assert_consistent(stores: Stores) -> None:
+    report = await asyncio.to_thread(fsck.check, stores.layout.state_dir)
+    assert report.findings == []
+
+
+async def test_what_waits_is_due_oldest_first(stores: Stores) -> None:
+    receipts = [await receive(stores) for _ in range(5)]
+    assert await stores.receipts.due(3, []) == receipts[:3]
+
+
+async def test_what_is_being_processed_is_not_due_again(stores: Stores) -> None:
+    receipts = [await receive(stores) for _ in range(4)]
+    excluded = [receipts[0].id, receipts[2].id]
+    assert await stores.receipts.due(10, excluded) == [receipts[1], receipts[3]]
+
+
+async def test_attempts_are_counted_and_can_be_taken_back(stores: Stores) -> None:
+    receipt = await receive(stores)
+    await stores.receipts.begin([receipt.id])
+    await stores.receipts.begin([receipt.id])
+    await stores.receipts.release([receipt.id])
+    (due,) = await stores.receipts.due(1, [])
+    assert due.attempts == 1
+
+
+async def test_a_postponed_instance_is_due_after_its_delay(stores: Stores, clock: Clock) -> None:
+    receipt = await receive(stores)
+    await stores.receipts.postpone(receipt.id, "worker_timeout", 30)
+    assert await stores.receipts.due(1, []) == []
+    clock.now += 31
+    (due,) = await stores.receipts.due(1, [])
+    assert due.reason == "worker_timeout"
+
+
+async def test_an_arrival_wakes_the_pipeline(stores: Stores) -> None:
+    waiting = asyncio.ensure_future(stores.receipts.job_arrived())  # type: ignore[arg-type]
+    await receive(stores)
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_stored_instance_is_in_both_stores(stores: Stores) -> None:
+    instance = make_instance()
+    receipt = await store(stores, instance)
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    assert await stores.source.metadata(Resource(instance.study_uid)) == [instance.metadata]
+    (output,) = await stores.deid.locate(Resource(veiled(instance).study_uid))
+    assert output.path.read_bytes() == file_of(veiled(instance))
+    assert await stores.receipts.due(10, []) == []
+    assert list(stores.layout.spool.iterdir()) == []
+    assert list(stores.layout.work.iterdir()) == []
+    await assert_consistent(stores)
+
+
+async def test_the_outcome_is_kept(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    result = replace(work(stores, receipt, make_instance()), outcome=b'{"actions":3}')
+    await stores.receipts.settle([result])
+    shown = await receipt_now(stores, receipt)
+    assert shown.outcome == b'{"actions":3}'
+    assert (shown.receipt.route, shown.receipt.deidentifier) == ("all", "default")
+
+
+async def test_settling_twice_changes_nothing(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    result = work(stores, receipt, make_instance())
+    await stores.receipts.settle([result])
+    before = await receipt_now(stores, receipt)
+    await stores.receipts.settle([result])
+    work(stores, receipt, make_instance())
+    await stores.receipts.settle([result])
+    assert await receipt_now(stores, receipt) == before
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
+
+
+async def test_an_unrouted_instance_is_kept_in_source_and_goes_no_further(stores: Stores) -> None:
+    receipt = await store(stores, make_instance(), state=State.UNROUTED, reason="no_route")
+    assert await state_of(stores, receipt) == (State.UNROUTED, "no_route")
+    assert await visible(stores, StoreName.SOURCE) == 1
+    assert await visible(stores, StoreName.DEID) == 0
+    await assert_consistent(stores)
+
+
+async def test_a_quarantined_instance_is_kept_in_source_and_goes_no_further(
+    stores: Stores,
+) -> None:
+    receipt = await store(
+        stores, make_instance(), state=State.QUARANTINED, reason="pixels_not_cleaned"
+    )
+    assert await state_of(stores, receipt) == (State.QUARANTINED, "pixels_not_cleaned")
+    assert await visible(stores, StoreName.SOURCE) == 1
+    assert await visible(stores, StoreName.DEID) == 0
+    await assert_consistent(stores)
+
+
+async def test_what_is_not_dicom_is_kept_in_quarantine(stores: Stores) -> None:
+    receipt = await receive(stores, b"not dicom")
+    result = Result(receipt.id, State.QUARANTINED, reason="not_dicom")
+    await stores.receipts.settle([result])
+    assert await state_of(stores, receipt) == (State.QUARANTINED, "not_dicom")
+    assert stores.receipts.job(receipt).source.read_bytes() == b"not dicom"
+    await assert_consistent(stores)
+
+
+async def test_a_quarantined_instance_can_be_retried_until_it_is_stored(stores: Stores) -> None:
+    receipt = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
+    changed = await retry(stores, receipt)
+    assert changed.changed == [receipt.id]
+    (due,) = await stores.receipts.due(10, [])
+    assert (due.id, due.attempts, due.reason) == (receipt.id, 0, "")
+    await stores.receipts.settle([work(stores, due, make_instance())])
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    assert await visible(stores, StoreName.SOURCE) == 1
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
+
+
+async def test_a_stored_instance_is_not_retried(stores: Stores) -> None:
+    receipt = await store(stores, make_instance())
+    changed = await retry(stores, receipt)
+    assert changed.passed_over == [receipt.id]
+
+
+async def test_the_same_instance_again_is_a_duplicate(stores: Stores) -> None:
+    first = await store(stores, make_instance())
+    again = await store(stores, make_instance())
+    assert await state_of(stores, again) == (State.DUPLICATE, "")
+    shown = await receipt_now(stores, again)
+    assert (shown.related, shown.place) == (first.id, "gone")
+    assert await state_of(stores, first) == (State.STORED, "")
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
+
+
+async def test_the_same_instance_twice_at_once_is_stored_once(stores: Stores) -> None:
+    receipts = [await receive(stores, file_of(make_instance())) for _ in range(3)]
+    results = [work(stores, receipt, make_instance()) for receipt in receipts]
+    await stores.receipts.settle(results)
+    states = [(await state_of(stores, receipt))[0] for receipt in receipts]
+    assert states == [State.STORED, State.DUPLICATE, State.DUPLICATE]
+    assert await visible(stores, StoreName.SOURCE) == 1
+    await assert_consistent(stores)
+
+
+async def test_a_duplicate_of_a_quarantined_instance_leaves_it_there(stores: Stores) -> None:
+    first = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
+    again = await store(stores, make_instance())
+    assert await state_of(stores, first) == (State.QUARANTINED, "malformed")
+    assert await state_of(stores, again) == (State.DUPLICATE, "")
+    assert await visible(stores, StoreName.DEID) == 0
+    await assert_consistent(stores)
+
+
+async def test_other_content_under_the_same_uid_is_quarantined(stores: Stores) -> None:
+    first = await store(stores, make_instance())
+    other = await store(stores, make_instance(content="other"))
+    assert await state_of(stores, first) == (State.STORED, "")
+    assert await state_of(stores, other) == (State.QUARANTINED, "conflict")
+    assert stores.receipts.job(other).source.exists()
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
+
+
+async def test_other_content_at_once_is_quarantined(stores: Stores) -> None:
+    instances = [make_instance(), make_instance(content="other")]
+    receipts = [await receive(stores, file_of(instance)) for instance in instances]
+    await stores.receipts.settle([
+        work(stores, receipt, instance)
+        for receipt, instance in zip(receipts, instances, strict=True)
+    ])
+    assert await state_of(stores, receipts[0]) == (State.STORED, "")
+    assert await state_of(stores, receipts[1]) == (State.QUARANTINED, "conflict")
+    await assert_consistent(stores)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"study": "1.2.4", "series": "1.2.3.1"},
+        {"series": "1.2.3.9", "sop_instance_uid": "1.2.3.1.1"},
+    ],
+    ids=["another study", "another series"],
+)
+async def test_the_same_sop_instance_uid_elsewhere_is_a_conflict(
+    stores: Stores, where: dict[str, str]
+) -> None:
+    await store(stores, make_instance())
+    other = await store(stores, make_instance(**where))  # type: ignore[arg-type]
+    assert await state_of(stores, other) == (State.QUARANTINED, "conflict")
+    assert await visible(stores, StoreName.SOURCE) == 1
+    await assert_consistent(stores)
+
+
+async def test_a_conflict_is_stored_once_the_first_is_discarded(stores: Stores) -> None:
+    first = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
+    other = await store(stores, make_instance(content="other"))
+    connection = connect_current(stores.layout.database)
+    changed = queries.discard(connection, stores.blobs, [first.id])
+    connection.close()
+    assert changed.changed == [first.id]
+    assert not stores.blobs[StoreName.SOURCE].has(first.id)
+    await retry(stores, other)
+    await stores.receipts.settle([work(stores, other, make_instance(content="other"))])
+    assert await state_of(stores, first) == (State.DISCARDED, "malformed")
+    assert await state_of(stores, other) == (State.STORED, "")
+    await assert_consistent(stores)
+
+
+async def test_keep_first_drops_what_conflicts(
+    with_policy: Callable[[ConflictPolicy], object],
+) -> None:
+    stores = await with_policy(ConflictPolicy.KEEP_FIRST)  # type: ignore[misc]
+    first = await store(stores, make_instance())
+    other = await store(stores, make_instance(content="other"))
+    assert await state_of(stores, other) == (State.DUPLICATE, "conflict")
+    assert await state_of(stores, first) == (State.STORED, "")
+    await assert_consistent(stores)
+
+
+async def test_replace_lets_the_last_win_in_both_stores(
+    with_policy: Callable[[ConflictPolicy], object],
+) -> None:
+    stores = await with_policy(ConflictPolicy.REPLACE)  # type: ignore[misc]
+    first = await store(stores, make_instance())
+    other_instance = make_instance(content="other")
+    other = await store(stores, other_instance)
+    assert await state_of(stores, other) == (State.STORED, "")
+    shown = await receipt_now(stores, first)
+    assert (shown.receipt.reason, shown.place, shown.related) == ("replaced", "gone", other.id)
+    (output,) = await stores.deid.locate(Resource(veiled(other_instance).study_uid))
+    assert output.path.read_bytes() == file_of(veiled(other_instance))
+    assert not stores.blobs[StoreName.SOURCE].has(first.id)
+    await assert_consistent(stores)
+
+
+async def test_replace_does_not_hide_an_output_for_what_goes_no_further(
+    with_policy: Callable[[ConflictPolicy], object],
+) -> None:
+    stores = await with_policy(ConflictPolicy.REPLACE)  # type: ignore[misc]
+    first = await store(stores, make_instance())
+    other = await store(
+        stores, make_instance(content="other"), state=State.QUARANTINED, reason="malformed"
+    )
+    assert await state_of(stores, first) == (State.STORED, "")
+    assert await state_of(stores, other) == (State.QUARANTINED, "malformed")
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
+
+
+async def test_replace_discards_what_was_quarantined(
+    with_policy: Callable[[ConflictPolicy], object],
+) -> None:
+    stores = await with_policy(ConflictPolicy.REPLACE)  # type: ignore[misc]
+    first = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
+    await store(stores, make_instance(content="other"))
+    assert await state_of(stores, first) == (State.DISCARDED, "replaced")
+    await assert_consistent(stores)
+
+
+async def test_an_instance_whose_file_is_gone_is_quarantined_with_that_reason(
+    stores: Stores,
+) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    result = work(stores, receipt, make_instance())
+    (stores.layout.spool / receipt.id).unlink()
+    await stores.receipts.settle([result])
+    assert await state_of(stores, receipt) == (State.QUARANTINED, "blob_missing")
+    assert (await retry(stores, receipt)).missing == [receipt.id]
+    assert await visible(stores, StoreName.DEID) == 0
+
+
+async def test_the_same_instance_again_cures_a_missing_one(stores: Stores) -> None:
+    lost = await receive(stores)
+    result = work(stores, lost, make_instance())
+    (stores.layout.spool / lost.id).unlink()
+    await stores.receipts.settle([result])
+    again = await store(stores, make_instance())
+    assert await state_of(stores, again) == (State.STORED, "")
+    await assert_consistent(stores)
+
+
+async def test_a_result_without_its_output_is_not_believed(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    result = work(stores, receipt, make_instance())
+    stores.receipts.job(receipt).output.unlink()
+    with pytest.raises(StoreUnavailable):
+        await stores.receipts.settle([result])
+    assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
+
+
+async def test_one_result_that_fails_does_not_undo_its_neighbours(stores: Stores) -> None:
+    good, bad = [await receive(stores) for _ in range(2)]
+    results = [
+        work(stores, bad, make_instance(1)),
+        work(stores, good, make_instance(2)),
+    ]
+    stores.receipts.job(bad).output.unlink()
+    with pytest.raises(StoreUnavailable):
+        await stores.receipts.settle(results)
+    assert await state_of(stores, good) == (State.STORED, "")
+
+
+async def test_a_result_for_nobody_is_ignored(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    result = replace(work(stores, receipt, make_instance()), receipt_id="f" * 32)
+    await stores.receipts.settle([result])
+    assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
+
+
+async def test_an_output_with_new_content_takes_the_place_of_the_old(stores: Stores) -> None:
+    instance = make_instance()
+    receipt = await store(stores, instance)
+    resource = Resource(veiled(instance).study_uid)
+    (before,) = await stores.deid.locate(resource)
+    # A lost output is quarantined and made again; meanwhile the deidentifier has changed.
+    before.path.unlink()
+    await stores.close()
+    report = fsck.check(stores.layout.state_dir, repair=True)
+    assert fsck.Kind.OUTPUT_MISSING in {finding.kind for finding in report.findings}
+    reopened = await Stores.open(stores.layout.state_dir)
+    await retry(reopened, receipt)
+    result = work(reopened, receipt, instance)
+    changed = veiled(make_instance(content="changed"))
+    reopened.receipts.job(receipt).output.write_bytes(file_of(changed))
+    await reopened.receipts.settle([replace(result, output=changed)])
+    (after,) = await reopened.deid.locate(resource)
+    assert after.path != before.path
+    await assert_consistent(reopened)
+    await reopened.close()
+
+
+async def test_a_source_that_expired_and_comes_again_shares_its_output(stores: Stores) -> None:
+    first = await store(stores, make_instance())
+    assert await enforce(stores, Retention(max_total_bytes=0)) == 1
+    assert (await receipt_now(stores, first)).place == "gone"
+    assert await visible(stores, StoreName.SOURCE) == 0
+    again = await store(stores, make_instance())
+    assert await state_of(stores, again) == (State.STORED, "")
+    assert await visible(stores, StoreName.DEID) == 1
+    await assert_consistent(stores)
