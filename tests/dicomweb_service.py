@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import uuid
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -145,23 +147,37 @@ class _Upload:
 
 @asynccontextmanager
 async def served(
-    store: TestStore, *, settings: Settings | None = None, writable: bool = True
+    store: TestStore,
+    *,
+    settings: Settings | None = None,
+    writable: bool = True,
+    learns_root: bool = False,
 ) -> AsyncIterator[str]:
-    """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address."""
-    root = web.Application()
-    service = application(
-        store.index, store if writable else None, settings=settings or Settings()
-    )
-    root.add_subapp("/dicomweb/source", service)
-    runner = web.AppRunner(root, auto_decompress=False, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    try:
-        yield f"http://{host}:{port}/dicomweb/source"
-    finally:
-        await runner.cleanup()
+    """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address.
+
+    Parameters
+    ----------
+    learns_root
+        Whether the service is told its public root, as the operator would configure it.
+    """
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/dicomweb/source"
+        chosen = settings or Settings()
+        if learns_root:
+            chosen = replace(chosen, public_root=url)
+        root = web.Application()
+        root.add_subapp(
+            "/dicomweb/source",
+            application(store.index, store if writable else None, settings=chosen),
+        )
+        runner = web.AppRunner(root, auto_decompress=False, access_log=None)
+        await runner.setup()
+        try:
+            await web.SockSite(runner, listening).start()
+            yield url
+        finally:
+            await runner.cleanup()
 
 
 def bundled(name: str) -> bytes:
