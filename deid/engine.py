@@ -156,6 +156,10 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         if forbidden.occurs_in_any(_searchable(dataset)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
+    if plan.recipients:
+        sealed = _sealed_originals(data, offset, encoding, dataset, plan)
+        rewriter = rewrite(forbidden=forbidden if residuals else None)
+        dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
     sop_instance_uid = _replaced_uid(plan, facts.sop_instance_uid, 0x00080018)
     head = _file_meta(facts.sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid)
     if meta.transfer_syntax_uid in DEFLATED:
@@ -178,6 +182,18 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         facts.sop_class_uid,
         meta.transfer_syntax_uid,
     )
+
+
+def _sealed_originals(
+    data: Buffer, offset: int, encoding: Encoding, dataset: list[Segment], plan: Plan
+) -> tuple[int, bytes]:
+    """Return the originals of what was changed, encrypted for the plan's recipients."""
+    # Few sites use this, and the cryptography it needs is slow to import.
+    from deid import encrypted  # noqa: PLC0415
+
+    originals = encrypted.changed_elements(data, offset, _searchable(dataset, b""), encoding)
+    element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)
+    return encrypted.ENCRYPTED_ATTRIBUTES, element
 
 
 def _wanted(plan: Plan) -> frozenset[int]:
@@ -293,8 +309,8 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
-def _searchable(dataset: list[Segment]) -> bytes:
-    return b"\n".join(part for part in dataset if isinstance(part, bytes))
+def _searchable(dataset: list[Segment], between: bytes = b"\n") -> bytes:
+    return between.join(part for part in dataset if isinstance(part, bytes))
 
 
 def _materialise(dataset: list[Segment], data: Buffer) -> bytes:

@@ -27,7 +27,7 @@ from deid.tags.syntax import (
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 MAX_DEPTH: Final = 32
 PREAMBLE: Final = 128
@@ -181,6 +181,45 @@ def index_top_level(
             if pos > end:
                 raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
     return found
+
+
+def each_top_level(
+    source: Buffer, pos: int, encoding: Encoding, stop_before: int
+) -> Iterator[tuple[int, int, int]]:
+    """Yield tag, start and end of the top-level elements below a tag.
+
+    Raises
+    ------
+    Unsafe
+        When lengths or nesting make no sense.
+    """
+    end = len(source)
+    explicit = encoding.explicit
+    unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
+    while pos + 8 <= end:
+        group, element, word, length = unpack(source, pos)
+        tag = group << 16 | element
+        if tag >= stop_before:
+            return
+        value = pos + 8
+        if not explicit:
+            length = long(source, pos + 4)[0]
+        elif word in encoding.long_words:
+            if pos + 12 > end:
+                raise Unsafe(Reason.TRUNCATED, tag_name(tag))
+            length = long(source, value)[0]
+            value = pos + 12
+        elif word not in encoding.short_words:
+            raise Unsafe(Reason.MALFORMED, tag_name(tag))
+        if length == UNDEFINED_LENGTH:
+            is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
+            after = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)
+        else:
+            after = value + length
+            if after > end:
+                raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
+        yield tag, pos, after
+        pos = after
 
 
 def skip_items(source: Buffer, pos: int, end: int, encoding: Encoding, depth: int) -> int:

@@ -16,6 +16,8 @@ from deid.tags.rules import KNOWN_KINDS, Rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cryptography.x509 import Certificate
+
     from deid.ports import PixelCleaner, TextCleaner
     from deid.tags.syntax import Encoding
 
@@ -54,6 +56,8 @@ class Plan:
         Where pseudonyms, UIDs and shifts come from.
     text_cleaner, pixel_cleaner
         The engines, where the configuration asks for them.
+    recipients
+        Whose private keys may bring the originals back; usually nobody's.
     judged, uids
         Memory of earlier decisions, bounded; values that were judged or replaced before.
     """
@@ -63,6 +67,7 @@ class Plan:
     replacements: Replacements
     text_cleaner: TextCleaner | None = None
     pixel_cleaner: PixelCleaner | None = None
+    recipients: tuple[Certificate, ...] = ()
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
