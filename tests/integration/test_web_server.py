@@ -1,0 +1,122 @@
+"""The HTTP server's own limits, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from daemon.web.server import HttpServer, HttpSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Well:
+    """A health that never changes."""
+
+    is_alive = True
+    is_ready = False
+
+    async def metrics(self) -> tuple[bytes, str]:
+        return b"x 1\n", "text/plain"
+
+
+async def _slow(_request: web.Request) -> web.Response:
+    await asyncio.sleep(1.0)
+    return web.Response(text="late but whole")
+
+
+async def _failing(_request: web.Request) -> web.Response:
+    message = "Zimmermann^Quirin"
+    raise ValueError(message)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: HttpSettings, seen: list[tuple[str, str, int]] | None = None
+) -> AsyncIterator[HttpServer]:
+    service = web.Application()
+    service.add_routes([web.get("/slow", _slow), web.get("/failing/{uid}", _failing)])
+    seen = [] if seen is None else seen
+    server = HttpServer(
+        settings,
+        {"/dicomweb/deid": service},
+        Well(),
+        lambda endpoint, method, status, _seconds: seen.append((endpoint, method, status)),
+    )
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def connect(server: HttpServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_a_silent_connection_is_closed() -> None:
+    async with serving(HttpSettings(port=0, header_timeout_s=0.2)) as server:
+        reader, writer = await connect(server)
+        with contextlib.suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_a_header_that_drips_is_closed_although_bytes_keep_coming() -> None:
+    async with serving(HttpSettings(port=0, header_timeout_s=0.3)) as server:
+        reader, writer = await connect(server)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                writer.write(b"G")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            pytest.fail("it was never closed")
+        del reader
+
+
+async def test_a_slow_answer_is_not_mistaken_for_a_silent_client() -> None:
+    settings = HttpSettings(port=0, header_timeout_s=0.2, keepalive_timeout_s=0.2)
+    async with (
+        serving(settings) as server,
+        aiohttp.ClientSession() as client,
+        client.get(f"http://127.0.0.1:{server.port}/dicomweb/deid/slow") as response,
+    ):
+        assert await response.text() == "late but whole"
+
+
+async def test_silent_connections_make_room_for_one_that_speaks() -> None:
+    async with serving(HttpSettings(port=0, max_connections=5)) as server:
+        silent = [await connect(server) for _ in range(5)]
+        async with (
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{server.port}/healthz") as response,
+        ):
+            assert response.status == 200
+        for _reader, writer in silent:
+            writer.close()
+
+
+async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_address() -> None:
+    seen: list[tuple[str, str, int]] = []
+    async with serving(HttpSettings(port=0), seen) as server, aiohttp.ClientSession() as client:
+        address = f"http://127.0.0.1:{server.port}/dicomweb/deid/failing/1.2.3"
+        async with client.get(address) as response:
+            assert response.status == 500
+            assert "Zimmermann" not in await response.text()
+    assert seen == [("/dicomweb/deid/failing/{uid}", "GET", 500)]
+
+
+async def test_a_service_that_is_not_ready_says_503_and_is_alive() -> None:
+    async with serving(HttpSettings(port=0)) as server, aiohttp.ClientSession() as client:
+        root = f"http://127.0.0.1:{server.port}"
+        async with client.get(f"{root}/readyz") as ready, client.get(f"{root}/healthz") as alive:
+            assert (ready.status, alive.status) == (503, 200)
+        async with client.get(f"{root}/") as page:
+            assert "/dicomweb/deid/studies" in await page.text()
+            assert "default-src 'none'" in page.headers["Content-Security-Policy"]
