@@ -140,7 +140,6 @@ class _Service:
             web.get(f"{instance}/bulkdata/{{path:.+}}", self._bulk),
             web.post("/studies", self._stores),
             web.post(study, self._stores),
-            web.options("/{path:.*}", self._options),
         ]
         for path in (study, series, instance):
             found += [web.get(path, self._retrieve), web.get(f"{path}/metadata", self._metadata)]
@@ -214,7 +213,8 @@ class _Service:
             request, self._sink, self._limits, study_uid=study_uid, root=self._root(request)
         )
 
-    async def _options(self, _request: web.Request) -> web.StreamResponse:
+    def _options(self) -> web.StreamResponse:
+        """Answer a preflight request, whatever its path: whether there is a resource is not asked."""
         methods = "GET, HEAD, OPTIONS" + (", POST" if self._sink is not None else "")
         return web.Response(status=204, headers={"Allow": methods})
 
@@ -250,6 +250,8 @@ class _Service:
     @web.middleware
     async def handle_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn errors into statuses; bodies say what was wrong, never a value."""
+        if request.method == "OPTIONS":
+            return self._options()
         try:
             return await handler(request)
         except web.HTTPException as error:
@@ -288,7 +290,7 @@ def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
 
 def _prefix(canonical: str) -> str:
     """Return what stands before our own paths in the route's pattern."""
-    match = re.search(r"/(?:studies|series|instances|\{path\})(?:/|$)", canonical)
+    match = re.search(r"/(?:studies|series|instances)(?:/|$)", canonical)
     return canonical[: match.start()] if match else ""
 
 
