@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.pipeline.frames import Message
+    from deid.segments import Segment
 
     Buffer = mmap.mmap | bytes
 
@@ -114,11 +115,14 @@ class Work:
             raise
         except Exception as error:  # noqa: BLE001 (as above, but the source is known by now)
             return _internal_error(job, error, source=source, way=way)
-        with _new_file(job.output) as fd_out:
-            write_segments(fd_out, fd_in, deidentified.segments)
-            os.fdatasync(fd_out)
-            with _map(fd_out) as written:
-                output = _stored(job, written, deid.read_header(written, ()).dataset_offset)
+        try:
+            output = _written(job, fd_in, deidentified.segments)
+        except Unsafe as unsafe:
+            where = f"output {unsafe.where}"
+            return _quarantined(job, unsafe.reason, where=where, source=source, way=way)
+        except DescribeError as error:
+            where = f"output {error}"
+            return _quarantined(job, Reason.MALFORMED, where=where, source=source, way=way)
         return Result(
             job.receipt_id,
             State.STORED,
@@ -165,6 +169,15 @@ def _internal_error(
 ) -> Result:
     reason = PipelineReason.INTERNAL_ERROR
     return _quarantined(job, reason, where=trace(error), source=source, way=way)
+
+
+def _written(job: Job, fd_in: int, segments: Sequence[Segment]) -> StoredInstance:
+    """Write the output durably, and describe it as it can be read back."""
+    with _new_file(job.output) as fd_out:
+        write_segments(fd_out, fd_in, segments)
+        os.fdatasync(fd_out)
+        with _map(fd_out) as buffer:
+            return _stored(job, buffer, deid.read_header(buffer, ()).dataset_offset)
 
 
 def _stored(job: Job, buffer: Buffer, dataset_offset: int) -> StoredInstance:
