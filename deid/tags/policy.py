@@ -79,6 +79,8 @@ class TagPolicy:
         Study, Series and SOP Instance UID get replacements (None: as the profile and options say).
     safe_private
         ``(creator, group, element in block)`` that a site declares safe beside Table E.3.10-1.
+    identity_issuer
+        Assumed where (0010,0021) Issuer of Patient ID is absent.
     """
 
     profile: Profile = Profile.BASIC
@@ -88,3 +90,4 @@ class TagPolicy:
     burned_in: BurnedIn = BurnedIn.QUARANTINE
     unknown_sop_class: UnknownSopClass = UnknownSopClass.QUARANTINE
     safe_private: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)
+    identity_issuer: str = ""

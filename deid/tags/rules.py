@@ -16,7 +16,7 @@ from pydicom._private_dict import private_dictionaries
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, LONG_FORM, Action
 from deid.tags.policy import Option, Profile, TagPolicy
-from deid.tags.syntax import LONG_VRS, SHORT_VRS, Encoding
+from deid.tags.syntax import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
 PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
-_PRIMARY_UIDS: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018})
+PRIMARY_UIDS: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018})
+_IDENTITIES: Final = PRIMARY_UIDS | {0x00080016}
 
 # UIDs that name kinds of things, not things: kept when registered (PS3.6 Annex A) or of a standards body.
 _CLASS_UIDS: Final = frozenset(
@@ -35,6 +36,9 @@ _CLASS_UIDS: Final = frozenset(
     }
 )  # fmt: skip
 _REFERENCED_IMAGES: Final = "X/Z/U*"
+# Referenced SOP Instance UID, Failed SOP Instance UID List, UID of an SR reference: they point at primary
+# UIDs, so they share their fate under every profile and references keep pointing where they pointed.
+_INSTANCE_REFERENCES: Final = frozenset({0x00081155, 0x00080058, 0x0040A124})
 _TEXT_VRS: Final = frozenset({"AE", "AS", "CS", "LO", "LT", "SH", "ST", "UC", "UR", "UT"})
 _TEMPORAL_VRS: Final = frozenset({"DA", "DT", "TM"})
 _BINARY_VRS: Final = frozenset({"OB", "UN", "OB or OW"})
@@ -164,6 +168,8 @@ class Rules:
         override = self._override(tag, vr, table)
         if override is not None:
             return override
+        if tag in _INSTANCE_REFERENCES and not table.dummy and self._keeps_instance_uids():
+            return Action.KEEP
         if group & 1:
             return self._private(tag)
         if not tag & 0xFFFF:
@@ -198,7 +204,7 @@ class Rules:
     def _listed(self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table) -> int:
         chosen = {verb for name, verb in options.items() if Option(name) in self.policy.options}
         actual = self.vr_of(tag, vr)
-        if tag in _PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:
+        if tag in PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:
             return Action.REPLACE_UID if self.policy.regenerate_primary_ids else Action.KEEP
         if "C" in chosen:
             return self._cleaned(tag, actual, basic, table)
@@ -331,18 +337,30 @@ class Rules:
     def _override(self, tag: int, vr: str, table: Table) -> int | None:
         if not self.policy.overrides:
             return None
+        if tag == 0x00080005 or not tag & 0xFFFF:
+            return None
         actual = self.vr_of(tag, vr)
         path = (*table.path, tag)
         for override in self.policy.overrides:
             if tag in override.tags or actual in override.vrs or path in override.paths:
-                action = _VERBS[override.verb](actual)
+                removes = override.verb in ("delete", "empty")
+                if tag == 0x7FE00010 and not removes:
+                    return Action.PIXELS
+                if tag in _IDENTITIES and removes:
+                    continue
+                action = _VERBS[override.verb](tag, actual)
                 if action is not None:
                     return action
         return None
 
+    def _keeps_instance_uids(self) -> bool:
+        if self.policy.profile is Profile.MINIMAL:
+            return False
+        return self.action(0x00080018, "UI", self.root("", EXPLICIT_LITTLE)) == Action.KEEP
+
     def _other_profile(self, tag: int, vr: str) -> int:
         actual = self.vr_of(tag, vr)
-        if tag in _PRIMARY_UIDS:
+        if tag in PRIMARY_UIDS:
             regenerate = self.policy.regenerate_primary_ids
             return Action.KEEP if regenerate is False else Action.REPLACE_UID
         if tag == 0x00080005:
@@ -353,6 +371,8 @@ class Rules:
             return Action.KEEP if tag in MINIMAL_KEEP else Action.DROP
         if actual == "SQ":
             return Action.RECURSE
+        if tag in _INSTANCE_REFERENCES:
+            return Action.KEEP_REGISTERED_UID
         if self.policy.profile is Profile.TAG_CONTENTS and (actual in CONTENT_VRS):
             return Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT
         return Action.KEEP
@@ -372,21 +392,31 @@ MINIMAL_KEEP: Final = frozenset(
 )  # fmt: skip
 
 
-def _recurse(vr: str) -> int | None:
-    return Action.RECURSE if vr == "SQ" else None
+def _regenerate(tag: int, vr: str) -> int | None:
+    if vr != "UI":
+        return None
+    return Action.REPLACE_UID if tag in PRIMARY_UIDS else Action.KEEP_REGISTERED_UID
 
 
-_VERBS: Final[dict[str, Callable[[str], int | None]]] = {
-    "keep": lambda _vr: Action.KEEP,
-    "empty": lambda _vr: Action.EMPTY,
-    "delete": lambda _vr: Action.DROP,
-    "reset": lambda vr: Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY,
-    "clean_text": lambda vr: (
+def _reset(tag: int, vr: str) -> int | None:
+    if vr == "UI":
+        return _regenerate(tag, vr)
+    return Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY
+
+
+# The verbs of overrides by tag and VR; None where a verb does not apply and the next rule decides. A kept
+# sequence is kept as a sequence: its items go through the same rules.
+_VERBS: Final[dict[str, Callable[[int, str], int | None]]] = {
+    "keep": lambda _tag, vr: Action.RECURSE if vr == "SQ" else Action.KEEP,
+    "empty": lambda _tag, _vr: Action.EMPTY,
+    "delete": lambda _tag, _vr: Action.DROP,
+    "reset": _reset,
+    "clean_text": lambda _tag, vr: (
         Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT if vr in CONTENT_VRS else None
     ),
-    "recurse": _recurse,
-    "regen_uid": lambda vr: Action.REPLACE_UID if vr == "UI" else None,
-    "clean_image": lambda _vr: Action.PIXELS,
+    "recurse": lambda _tag, vr: Action.RECURSE if vr == "SQ" else None,
+    "regen_uid": _regenerate,
+    "clean_image": lambda _tag, _vr: None,
 }
 
 
