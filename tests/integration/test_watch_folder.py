@@ -26,6 +26,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -56,7 +57,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def ct(number: int = 1, *, rows: int = 8, syntax: str = ExplicitVRLittleEndian) -> Dataset:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.SOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = generate_uid(entropy_srcs=["watch", str(number)])
     dataset.StudyInstanceUID = "1.2.3.4"
@@ -132,18 +133,18 @@ class Bench:
             await watched.stop()
 
     def spooled(self) -> list[bytes]:
-        """What is in the spool, in any order."""
+        """Return what is in the spool, in any order."""
         return [path.read_bytes() for path in self.spool.folder.iterdir() if path.suffix != ".part"]
 
     def refused(self) -> dict[str, dict[str, str]]:
-        """Reason documents by the name of the file as it came."""
+        """Return the reason documents by the name of the file as it came."""
         documents = [
             json.loads(path.read_text()) for path in (self.inbox / ".refused").glob("*.reason.json")
         ]
         return {document.get("member") or document["name"]: document for document in documents}
 
     def waiting(self) -> list[Path]:
-        """Files of others that are still in the inbox."""
+        """Return the files of others that are still in the inbox."""
         return [
             path
             for path in self.inbox.rglob("*")
@@ -169,6 +170,26 @@ async def bench(disk_path: Path) -> AsyncIterator[Bench]:
     yield Bench(inbox, state, spool)
     await database.close()
     spool.close()
+
+
+def another_file_system(than: Path) -> Path:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == than.stat().st_dev:
+        pytest.skip("needs /dev/shm on another file system")
+    return memory
+
+
+def start_child(bench: Bench, after: str) -> subprocess.Popen[bytes]:
+    """Watch in a process of its own; returns once that takes files."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", _CHILD, str(bench.inbox), str(bench.state), after],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    child.stdout.close()
+    return child
 
 
 async def test_files_there_at_start_in_nested_folders_are_taken(bench: Bench) -> None:
@@ -355,9 +376,7 @@ async def test_with_move_files_go_to_the_done_folder_with_their_folders(bench: B
 
 
 async def test_with_move_to_another_file_system_files_are_copied_there(bench: Bench) -> None:
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or memory.stat().st_dev == bench.inbox.stat().st_dev:
-        pytest.skip("needs /dev/shm on another file system")
+    memory = another_file_system(bench.inbox)
     target = memory / f"dicomveil-{os.getpid()}"
     try:
         (bench.inbox / "x.dcm").write_bytes(part10())
@@ -369,9 +388,7 @@ async def test_with_move_to_another_file_system_files_are_copied_there(bench: Be
 
 
 async def test_an_inbox_on_another_file_system_is_copied_from_and_emptied(bench: Bench) -> None:
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or memory.stat().st_dev == bench.spool.folder.stat().st_dev:
-        pytest.skip("needs /dev/shm on another file system")
+    memory = another_file_system(bench.spool.folder)
     bench.inbox = memory / f"dicomveil-inbox-{os.getpid()}"
     bench.inbox.mkdir()
     try:
@@ -703,17 +720,10 @@ async def test_killed_in_the_middle_of_taking_nothing_is_lost(bench: Bench, afte
     for number in range(400):
         (bench.inbox / f"{number}.dcm").write_bytes(part10(number))
     for kill in range(4):
-        child = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, str(bench.inbox), str(bench.state), after],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-        )
-        assert child.stdout is not None
-        child.stdout.readline()
+        child = await asyncio.to_thread(start_child, bench, after)
         await asyncio.sleep(0.02 + 0.05 * kill)
         child.send_signal(signal.SIGKILL)
         child.wait()
-        child.stdout.close()
     everywhere = set(bench.spooled()) | {
         path.read_bytes() for path in bench.inbox.rglob("*") if path.is_file()
     }
