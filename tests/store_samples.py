@@ -94,18 +94,32 @@ def element(vr: str, value: Any) -> dict[str, Any]:
 
 def veiled(instance: StoredInstance) -> StoredInstance:
     """Return what stands for an instance in the destination: other UIDs, other content."""
-    metadata = b'{"00100010":{"vr":"PN"},' + instance.metadata[1:]
+    metadata = _veiled_json(instance.metadata)
     return replace(
         instance,
-        size=len(metadata),
-        metadata=metadata,
         study_uid=f"2.25.{instance.study_uid}",
         series_uid=f"2.25.{instance.series_uid}",
         sop_instance_uid=f"2.25.{instance.sop_instance_uid}",
+        size=len(metadata),
         digest=sha256(metadata).hexdigest(),
         dataset_digest=sha256(b"dataset " + metadata).hexdigest(),
+        metadata=metadata,
+        study=_veiled_json(instance.study),
+        series=_veiled_json(instance.series),
+        instance=_veiled_json(instance.instance),
         keys=instance.keys | {"PatientName": "", "PatientID": "ABCDEF"},
     )
+
+
+def _veiled_json(json_object: bytes) -> bytes:
+    attributes = orjson.loads(json_object)
+    for tag in ("0020000D", "0020000E", "00080018"):
+        if tag in attributes:
+            attributes[tag]["Value"][0] = f"2.25.{attributes[tag]['Value'][0]}"
+    for tag, replacement in (("00100010", {"vr": "PN"}), ("00100020", element("LO", "ABCDEF"))):
+        if tag in attributes:
+            attributes[tag] = replacement
+    return orjson.dumps(attributes)
 
 
 async def receive(stores: Stores, data: bytes = b"bytes", origin: Origin = ORIGIN) -> Receipt:

@@ -19,7 +19,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from daemon.store.files import FILE_MODE, FOLDER_MODE, make_private_folder, sync_folder, sync_folders
+from daemon.store.files import (
+    FILE_MODE,
+    FOLDER_MODE,
+    make_private_folder,
+    sync_folder,
+    sync_folders,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

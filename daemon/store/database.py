@@ -34,11 +34,10 @@ T = TypeVar("T")
 
 _GROUP_MOST: Final = 256
 _READERS: Final = 2
-_BUSY_TIMEOUT_MS: Final = 10_000
+BUSY_TIMEOUT_MS: Final = 10_000
 _FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _CONNECTION_SETTINGS: Final = (
-    f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA cache_size = -32768",  # KiB
@@ -87,7 +86,9 @@ def translated(error: sqlite3.Error | OSError) -> DaemonError:
     return StoreUnavailable(f"the database refused: {getattr(error, 'sqlite_errorname', '?')}")
 
 
-def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path, *, query_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS
+) -> sqlite3.Connection:
     """Return a connection to an existing database, for one thread at a time, without implicit transactions.
 
     Also the door for other processes (the command line) while the daemon runs.
@@ -106,6 +107,7 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
             cached_statements=256,
         )
         connection.row_factory = sqlite3.Row
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout_ms)}")
         for setting in _CONNECTION_SETTINGS:
             connection.execute(setting)
         if query_only:
@@ -190,12 +192,14 @@ class Database:
     ----------
     path
         The file; its folder exists.
+    busy_timeout_ms
+        How long to wait for another process that writes, before refusing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.path = path
         create_or_migrate(path)
-        self._writer_connection = connect(path)
+        self._writer_connection = connect(path, busy_timeout_ms=busy_timeout_ms)
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="database-read")
         self._reading = threading.local()

@@ -123,9 +123,7 @@ async def found(
         ({"PatientID": "' OR 1=1 --"}, []),
     ],
 )
-async def test_studies_match(
-    stores: Stores, matches: dict[str, Any], studies: list[str]
-) -> None:
+async def test_studies_match(stores: Stores, matches: dict[str, Any], studies: list[str]) -> None:
     await fill(stores)
     assert await found(stores, **matches) == studies
 

@@ -253,10 +253,12 @@ async def test_other_content_under_the_same_uid_is_quarantined(stores: Stores) -
 async def test_other_content_at_once_is_quarantined(stores: Stores) -> None:
     instances = [make_instance(), make_instance(content="other")]
     receipts = [await receive(stores, file_of(instance)) for instance in instances]
-    await stores.receipts.settle([
-        work(stores, receipt, instance)
-        for receipt, instance in zip(receipts, instances, strict=True)
-    ])
+    await stores.receipts.settle(
+        [
+            work(stores, receipt, instance)
+            for receipt, instance in zip(receipts, instances, strict=True)
+        ]
+    )
     assert await state_of(stores, receipts[0]) == (State.STORED, "")
     assert await state_of(stores, receipts[1]) == (State.QUARANTINED, "conflict")
     await assert_consistent(stores)

@@ -1,0 +1,200 @@
+"""A process that receives, takes and settles is killed again and again. Nothing promised is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from daemon.records import State
+from daemon.store import fsck, queries
+from daemon.store.stores import Stores
+from dicomweb.ports import Query
+from tests.integration.store_crash_child import instance_named
+from tests.store_samples import ORIGIN, file_of, receive, veiled, work
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dicomweb.ports import InstanceStore
+
+KILLS = 10
+DROPPED = 60
+ROOT = Path(__file__).parents[2]
+
+
+async def run_and_kill(arguments: Sequence[str], log: Path, promises: int) -> None:
+    """Run the child until it has made so many more promises, then kill it."""
+    before = len(lines(log))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.integration.store_crash_child", *arguments, cwd=ROOT
+    )
+    try:
+        async with asyncio.timeout(60):
+            while len(lines(log)) < before + promises:
+                assert process.returncode is None, "the child ended by itself"
+                await asyncio.sleep(0.002)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+
+def lines(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
+async def settle_all(stores: Stores) -> None:
+    """Do what the child does with what still waits."""
+    while due := await stores.receipts.due(50, []):
+        results = []
+        for receipt in due:
+            data = stores.receipts.job(receipt).source.read_bytes()
+            content = orjson.loads(data)["00200013"]["Value"][0]
+            state = State.QUARANTINED if content % 10 == 0 else State.STORED
+            results.append(
+                work(stores, receipt, instance_named(str(content)), state=state, reason="x")
+            )
+        await stores.receipts.settle(results)
+
+
+async def visible(index: InstanceStore) -> Counter[str]:
+    query = Query("instance", {}, None, fuzzy=False, limit=100_000, offset=0)
+    return Counter(
+        orjson.loads(match.defaults)["00080018"]["Value"][0] for match in await index.search(query)
+    )
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_promised_is_lost_however_often_it_is_killed(tmp_path: Path) -> None:
+    state_dir, inbox, log = tmp_path / "state", tmp_path / "inbox", tmp_path / "log"
+    inbox.mkdir()
+    chance = random.Random(20240229)  # noqa: S311 - repeatable, not secret
+    dropped = {str(1000 + number) for number in range(DROPPED)}
+    for kill in range(KILLS):
+        for name in sorted(dropped)[kill * 6 : kill * 6 + 6]:
+            (inbox / name).write_bytes(file_of(instance_named(name)))
+        await run_and_kill(
+            [str(state_dir), str(inbox), str(log), str(kill)], log, chance.randrange(1, 60)
+        )
+    stores = await Stores.open(state_dir)
+    remaining = {path.name for path in inbox.iterdir()}
+    await settle_all(stores)
+
+    promised = dict(line.split()[1:] for line in lines(log))
+    source, deid = await visible(stores.source), await visible(stores.deid)
+    states = {}
+    for receipt_id, content in promised.items():
+        shown = await stores.database.read(
+            lambda connection, receipt_id=receipt_id: queries.show(connection, receipt_id)
+        )
+        assert shown is not None, "an acknowledged instance is not known any more"
+        states[receipt_id] = shown.receipt.state
+        assert instance_named(content).sop_instance_uid in source
+    assert set(states.values()) <= {State.STORED, State.DUPLICATE, State.QUARANTINED}
+    assert set(source.values()) == {1}
+    assert set(deid.values()) <= {1}
+
+    for content in {*promised.values(), *(dropped - remaining)}:
+        instance = instance_named(content)
+        assert instance.sop_instance_uid in source, "a dropped file was lost"
+        is_stored = veiled(instance).sop_instance_uid in deid
+        assert is_stored == (int(content) % 10 != 0)
+
+    await stores.close()
+    assert fsck.check(state_dir).findings == []
+    assert await_nothing_in(state_dir / "spool")
+    assert await_nothing_in(state_dir / "work")
+
+
+def await_nothing_in(folder: Path) -> bool:
+    return list(folder.iterdir()) == []
+
+
+async def test_a_start_forgets_what_was_never_acknowledged(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    await receive(stores)
+    await stores.close()
+    (tmp_path / "spool" / ("a" * 32 + ".part")).write_bytes(b"half")
+    (tmp_path / "spool" / ("b" * 32)).write_bytes(b"renamed, no row")
+    stores = await Stores.open(tmp_path)
+    assert stores.recovered.partial_files == 1
+    assert stores.recovered.unacknowledged_files == 1
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+    await stores.close()
+
+
+async def test_a_start_with_an_empty_database_keeps_files_apart(tmp_path: Path) -> None:
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / ("b" * 32)).write_bytes(b"whose database is this?")
+    stores = await Stores.open(tmp_path)
+    assert stores.recovered.kept_apart == 1
+    assert (tmp_path / "lost+found" / ("b" * 32)).exists()
+    await stores.close()
+
+
+async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    await stores.database.write(
+        lambda connection: connection.execute(
+            "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
+        )
+    )
+    await stores.close()
+    (tmp_path / "spool" / ("c" * 32)).write_bytes(b"taken")
+    stores = await Stores.open(tmp_path)
+    (receipt,) = await stores.receipts.due(10, [])
+    assert (receipt.id, receipt.size, receipt.received_at) == ("c" * 32, 5, 12.5)
+    assert receipt.origin.peer == "/srv/inbox"
+    await stores.close()
+
+
+async def test_a_start_forgets_an_intent_whose_file_stayed_in_the_inbox(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    await stores.database.write(
+        lambda connection: connection.execute(
+            "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
+        )
+    )
+    await stores.close()
+    stores = await Stores.open(tmp_path)
+    assert await stores.receipts.due(10, []) == []
+    left = await stores.database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM intents").fetchone()[0]
+    )
+    assert left == 0
+    await stores.close()
+
+
+async def test_a_start_reports_and_quarantines_what_has_lost_its_file(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    receipt = await receive(stores, origin=ORIGIN)
+    await stores.close()
+    (tmp_path / "spool" / receipt.id).unlink()
+    stores = await Stores.open(tmp_path)
+    assert stores.recovered.missing == 1
+    shown = await stores.database.read(lambda connection: queries.show(connection, receipt.id))
+    assert shown is not None
+    assert (shown.receipt.state, shown.receipt.reason) == (State.QUARANTINED, "blob_missing")
+    await stores.close()
+
+
+async def test_a_start_removes_outputs_that_no_row_announces(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    receipt = await receive(stores)
+    path = stores.blobs[next(reversed(stores.blobs))].path_of(f"{receipt.id}-0123456789abcdef")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"moved in, then killed")
+    (tmp_path / "work" / f"{receipt.id}.out").write_bytes(b"half an output")
+    await stores.close()
+    stores = await Stores.open(tmp_path)
+    assert stores.recovered.outputs == 2
+    assert not path.exists()
+    await stores.close()
