@@ -467,7 +467,7 @@ def _identities() -> Iterator[Malformed]:
     yield _case(
         "identity/dicomdir_with_records",
         directory + element(0x00041130, b"CS", b"DISC") + sequence(0x00041220, item(record)),
-        Expected.REFUSED,
+        Expected.QUARANTINED,
     )
 
 

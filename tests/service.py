@@ -251,7 +251,11 @@ class RunningDaemon:
         assert "Traceback (most recent call last)" not in self.log, self.log[-6000:]
 
     def _write_config(self) -> None:
-        watch = f'[[watch]]\npath = "{self.inbox}"\nsettle_s = 0.3\n' if self.inbox else ""
+        watch = (
+            f'[[watch]]\npath = "{self.inbox}"\nsettle_s = 0.3\nincomplete_s = 1.0\n'
+            if self.inbox
+            else ""
+        )
         self.config_path.write_text(
             f'state_dir = "{self.state_dir}"\n'
             '[dimse]\nhost = "127.0.0.1"\nport = 0\n'

@@ -47,7 +47,9 @@ _FIRST_DAY = dt.date(2024, 2, 5)
 
 def original_uid(*parts: object) -> UID:
     """Return the UID that stands for `parts` in every demonstration instance."""
-    return generate_uid(prefix=PYDICOM_ROOT_UID, entropy_srcs=["|".join(map(str, ("dicomveil demo", *parts)))])
+    return generate_uid(
+        prefix=PYDICOM_ROOT_UID, entropy_srcs=["|".join(map(str, ("dicomveil demo", *parts)))]
+    )
 
 
 def make_ct(

@@ -43,7 +43,7 @@ class Tour:
         for number, entry in enumerate(await asyncio.to_thread(_all_instances)):
             shares[list(WAYS)[number % len(WAYS)]].append(entry)
         total = sum(map(len, shares.values()))
-        line = _ProgressLine(self.stream, total)
+        line = ProgressLine(self.stream, total)
         for receiver, entries in shares.items():
             datasets = [entry.dataset for entry in entries]
             answers = _send(receiver, datasets, addresses, inbox)
@@ -71,7 +71,7 @@ class Tour:
             (
                 demonstration.kind,
                 WAYS[receiver],
-                *_became(found.get(demonstration.dataset.SOPInstanceUID)),
+                *became(found.get(demonstration.dataset.SOPInstanceUID)),
             )
             for demonstration, receiver in self.sent
         ]
@@ -100,7 +100,8 @@ def _all_instances() -> list[Demonstration]:
     return list(demonstration_instances())
 
 
-def _became(entry: Entry | None) -> tuple[str, str]:
+def became(entry: Entry | None) -> tuple[str, str]:
+    """Return the state in a word, and the pseudonym or the reason."""
     if entry is None:
         return "not received", ""
     if entry.state is State.STORED:
@@ -109,7 +110,7 @@ def _became(entry: Entry | None) -> tuple[str, str]:
 
 
 @dataclass(slots=True)
-class _ProgressLine:
+class ProgressLine:
     """One line that is written over on a terminal; elsewhere a line at each step that matters."""
 
     stream: TextIO
@@ -117,16 +118,19 @@ class _ProgressLine:
     latest: str = ""
 
     def show(self, sent: int, settled: int, doing: str) -> None:
+        """Say how far it is."""
         self.latest = f"{sent}/{self.total} sent, {settled}/{self.total} settled: {doing}"
         if self.stream.isatty():
             self.stream.write(f"\r\x1b[K{self.latest}")
             self.stream.flush()
 
     def rest(self) -> None:
+        """End a step."""
         if not self.stream.isatty():
             output.print_line(self.latest, self.stream)
             self.stream.flush()
 
     def end(self) -> None:
+        """Say the last of it and begin a new line."""
         output.print_line("" if self.stream.isatty() else self.latest, self.stream)
         self.stream.flush()

@@ -1,0 +1,126 @@
+"""``make run`` as a user sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.factories import encoded, make_ct
+from tests.service import ROOT, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BASE = re.compile(r"(http://127\.0\.0\.1:\d+)/healthz")
+
+
+class Shown:
+    """A running demonstration and what it has printed."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "daemon.demo", "--state", str(state)),
+                *("--dimse-port", "0", "--http-port", "0"),
+            ],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        assert self.process.stdout is not None
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.text = ""
+
+    def read(self) -> str:
+        """Return everything printed so far."""
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        while select.select([descriptor], [], [], 0)[0]:
+            part = os.read(descriptor, 65536)
+            if not part:
+                break
+            self.text += part.decode()
+        return self.text
+
+    def wait_for(self, words: str) -> None:
+        """Wait until the words were printed."""
+        wait_until(lambda: words in self.read(), what=f"{words!r} is shown")
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        self.read()
+        return status
+
+
+@pytest.fixture
+def shown(disk_path: Path) -> Iterator[Shown]:
+    demonstration = Shown(disk_path / "state")
+    try:
+        yield demonstration
+    finally:
+        if demonstration.process.poll() is None:
+            demonstration.end(signal.SIGTERM)
+        assert demonstration.process.stdout is not None
+        demonstration.process.stdout.close()
+
+
+def test_the_first_start_sends_by_each_way_shows_a_table_and_ends_cleanly(shown: Shown) -> None:
+    shown.wait_for("Ctrl-C stops")
+    text = shown.read()
+    for words in ("C-STORE", "STOW-RS", "dropped file", "stored", "pixels_not_cleaned"):
+        assert words in text
+    assert "not received" not in text
+    base = _BASE.search(text)
+    assert base is not None
+    with urllib.request.urlopen(f"{base[1]}/dicomweb/deid/studies", timeout=30) as response:
+        assert len(json.load(response)) >= 6
+    with urllib.request.urlopen(f"{base[1]}/healthz", timeout=30) as response:
+        assert response.status == 200
+    assert shown.end(signal.SIGINT) == 0
+    assert "Stopped." in shown.text
+    assert "Traceback" not in shown.text
+
+
+def test_what_arrives_later_is_shown_as_it_settles(shown: Shown) -> None:
+    shown.wait_for("Ctrl-C stops")
+    (shown.state / "inbox" / "later.dcm").write_bytes(encoded(make_ct(seed=77)))
+    wait_until(
+        lambda: re.search(r"\d\d:\d\d:\d\d  dropped file  stored", shown.read()) is not None,
+        what="the later instance is shown",
+    )
+    assert shown.end(signal.SIGINT) == 0
+
+
+def test_a_second_start_sends_nothing_by_itself(shown: Shown) -> None:
+    shown.wait_for("Ctrl-C stops")
+    assert shown.end(signal.SIGINT) == 0
+    again = Shown(shown.state)
+    try:
+        again.wait_for("Ctrl-C stops")
+        assert "already" in again.text
+        assert "became" not in again.text
+        assert again.end(signal.SIGTERM) == 0
+    finally:
+        assert again.process.stdout is not None
+        again.process.stdout.close()
+
+
+def test_interrupting_in_the_middle_of_sending_ends_cleanly(shown: Shown) -> None:
+    shown.wait_for("Starting")
+    ready = shown.state / "service" / "run" / "addresses.json"
+    wait_until(ready.exists, what="the service has started")
+    assert shown.end(signal.SIGINT) == 0
+    assert "Traceback" not in shown.text

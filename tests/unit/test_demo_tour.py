@@ -1,0 +1,157 @@
+"""The parts of the first tour, each alone."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pydicom
+import pytest
+
+from daemon.demo.journal import Entry, read_journal
+from daemon.demo.senders import WAYS, content, drop_files
+from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
+from daemon.demo.tour import ProgressLine, became
+from daemon.records import Receiver, State
+from daemon.store import schema
+from tests.factories import make_ct
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Make a database as the service does, with one receipt of each of two states."""
+    path = tmp_path / "dicomveil.sqlite"
+    with sqlite3.connect(path) as connection:
+        schema.migrate(connection)
+        connection.execute(
+            "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at, size,"
+            " attempts, not_before, changed_at, related, state, reason, where_)"
+            " VALUES ('a', 'dimse', 'X', 'Y', '127.0.0.1', 1.0, 10, 1, 0.0, 2.0, '', 'received', '', ''),"
+            " ('b', 'stow', '', '', '127.0.0.1', 1.0, 10, 1, 0.0, 2.0, '', 'quarantined',"
+            " 'pixels_not_cleaned', '(0028,0301)')"
+        )
+    connection.close()
+    return path
+
+
+def entry(state: State, **changes: str) -> Entry:
+    values = {"reason": "", "where": "", "original_uid": "", "patient_id": "", "study_uid": ""}
+    return Entry(seq=1, receiver="dimse", state=state, **{**values, **changes})
+
+
+def test_a_database_that_is_not_there_yet_has_no_receipts(tmp_path: Path) -> None:
+    assert read_journal(tmp_path / "none.sqlite") == []
+
+
+def test_a_database_without_tables_has_no_receipts(tmp_path: Path) -> None:
+    path = tmp_path / "empty.sqlite"
+    path.touch()
+    assert read_journal(path) == []
+
+
+def test_the_journal_tells_states_and_reasons_in_order(database: Path) -> None:
+    found = read_journal(database)
+    assert [(one.receiver, one.state, one.reason, one.where) for one in found] == [
+        ("dimse", State.RECEIVED, "", ""),
+        ("stow", State.QUARANTINED, "pixels_not_cleaned", "(0028,0301)"),
+    ]
+
+
+def test_the_journal_goes_on_after_a_number(database: Path) -> None:
+    first, second = read_journal(database)
+    assert read_journal(database, first.seq) == [second]
+
+
+@pytest.mark.parametrize(
+    ("state", "is_settled"),
+    [
+        (State.RECEIVED, False),
+        (State.ROUTED, False),
+        (State.DEIDENTIFIED, False),
+        (State.STORED, True),
+        (State.QUARANTINED, True),
+        (State.DUPLICATE, True),
+        (State.UNROUTED, True),
+    ],
+)
+def test_settled_is_what_waits_for_nothing(state: State, is_settled: bool) -> None:
+    assert entry(state).is_settled is is_settled
+
+
+def test_what_became_of_it_names_the_pseudonym_or_the_reason() -> None:
+    assert became(None) == ("not received", "")
+    assert became(entry(State.STORED, patient_id="0F3A")) == ("stored", "0F3A")
+    quarantined = entry(State.QUARANTINED, reason="pixels_not_cleaned", where="(0028,0301)")
+    assert became(quarantined) == ("quarantined", "pixels_not_cleaned (0028,0301)")
+
+
+async def test_dropped_files_appear_whole_and_leave_no_partial_ones(tmp_path: Path) -> None:
+    answers = [
+        answer async for answer in drop_files([make_ct(instance=n) for n in (1, 2)], tmp_path)
+    ]
+    assert answers == [True, True]
+    assert sorted(os.listdir(tmp_path)) == ["0001.dcm", "0002.dcm"]
+    assert pydicom.dcmread(tmp_path / "0002.dcm").InstanceNumber == 2
+
+
+def test_content_is_a_file_with_preamble() -> None:
+    assert content(make_ct())[128:132] == b"DICM"
+
+
+def test_every_receiver_has_a_way_in() -> None:
+    assert set(WAYS) == set(Receiver)
+
+
+def test_a_port_in_use_is_not_offered() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port(port) == 0
+    assert free_port(port) == port
+
+
+def test_a_terminal_sees_one_line_written_over() -> None:
+    stream = Terminal()
+    line = ProgressLine(stream, 3)
+    line.show(1, 0, "sending")
+    line.show(2, 1, "sending")
+    line.end()
+    assert stream.getvalue().count("\n") == 1
+    assert stream.getvalue().endswith("2/3 sent, 1/3 settled: sending\n")
+
+
+def test_a_pipe_sees_a_line_at_each_step_and_no_control_characters() -> None:
+    stream = io.StringIO()
+    line = ProgressLine(stream, 3)
+    line.show(1, 0, "sending")
+    line.show(3, 0, "sending")
+    line.rest()
+    line.show(3, 3, "done")
+    line.end()
+    assert stream.getvalue() == "3/3 sent, 0/3 settled: sending\n3/3 sent, 3/3 settled: done\n"
+
+
+def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
+    service = Service(tmp_path / "state")
+    service.state_dir.mkdir(parents=True)
+    (service.state_dir / "dicomveil.sqlite").mkdir()
+    with pytest.raises(ServiceFailed) as caught:
+        service.start(0, 0)
+    assert "did not start" in str(caught.value)
+    assert not service.is_running()
+
+
+def test_addresses_have_a_base() -> None:
+    assert Addresses(("127.0.0.1", 104), ("127.0.0.1", 80)).base == "http://127.0.0.1:80"
