@@ -107,6 +107,8 @@ def _available(wanted: int, what: str, stream: TextIO) -> int:
 
 def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> None:
     base = addresses.base
+    config = _short(service.config)
+    program = _short(Path(sys.executable).with_name("dicomveil"))
     for line in (
         "",
         "Look at",
@@ -115,17 +117,23 @@ def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> 
         f"  {base}/dicomweb/deid/instances?Modality=CT",
         f"  {base}/healthz   {base}/readyz   {base}/metrics",
         "or ask",
-        f"  dicomveil status --config {service.config}",
-        f"  dicomveil quarantine list --config {service.config}",
+        f"  {program} status --config {config}",
+        f"  {program} quarantine list --config {config}",
         "and send to",
         f"  C-STORE       storescu -aec DICOMVEIL {' '.join(map(str, addresses.dimse))} FILE...",
         f"  STOW-RS       {base}/dicomweb/source/studies",
-        f"  dropped file  {service.inbox}",
-        f"The service's log is {service.log}",
+        f"  dropped file  {_short(service.inbox)}",
+        f"The service's log is {_short(service.log)}",
         "",
     ):
         print_line(line, stream)
     stream.flush()
+
+
+def _short(path: Path) -> Path:
+    """Return the path as it can be typed here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 async def _follow(service: Service, database: Path, seen: int, stream: TextIO) -> None:
