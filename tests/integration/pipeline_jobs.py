@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.errors import StoreUnavailable
-from daemon.pipeline import work
 from daemon.pipeline.frames import Message
 
 if TYPE_CHECKING:
@@ -233,24 +231,3 @@ DEEDS: dict[str, Callable[..., Message]] = {
     "twice": _twice,
     "print": _print,
 }
-
-
-def start_poisoned(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
-    """Process instances as usual, but crash on those that hold the word CRASH."""
-    usual = work.start(document, secret)
-
-    def handle(job: Message) -> Message:
-        if b"CRASH" in Path(job.header["source"]).read_bytes():
-            ctypes.string_at(0)
-        return usual(job)
-
-    return handle
-
-
-def start_full(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
-    """Meet a disk that is always full."""
-
-    def handle(job: Message) -> Message:
-        raise StoreUnavailable(VALUE)
-
-    return handle

@@ -261,7 +261,7 @@ async def test_a_disk_that_fails_in_the_worker_is_heard_of_in_the_daemon(
 ) -> None:
     workers = make_workers(site_key)
     workers.pool = WorkerPool(
-        "tests.integration.pipeline_jobs:start_full", {}, b"", count=1, import_path=[ROOT]
+        "tests.integration.pipeline_poison:start_full", {}, b"", count=1, import_path=[ROOT]
     )
     async with workers:
         with pytest.raises(StoreUnavailable) as raised:
@@ -355,7 +355,7 @@ async def test_an_instance_that_crashes_every_worker_is_quarantined_and_the_othe
     # The same workers, but for one instance they meet a decoder that crashes.
     usual = workers.pool._program
     workers.pool = WorkerPool(
-        "tests.integration.pipeline_jobs:start_poisoned",
+        "tests.integration.pipeline_poison:start_poisoned",
         usual.document,
         usual.secret,
         count=2,
