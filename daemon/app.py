@@ -28,7 +28,7 @@ import structlog
 
 from config import presets
 from daemon.health import Probes
-from daemon.keyfile import credential_key_file, ensure_key_file, read_key_file
+from daemon.keyfile import IN_STATE_DIR, credential_key_file, ensure_key_file, read_key_file
 from daemon.metrics import Metrics
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.limits import Limits
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _log = structlog.get_logger(__name__)
-KEY_FILE: Final = "site.key"
 _DRAIN_S: Final = 20.0
 _RETENTION_INTERVAL_S: Final = 600.0
 
@@ -301,7 +300,7 @@ def site_key(settings: Settings) -> SiteKey:
     if credential is not None:
         return SiteKey(read_key_file(credential))
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SiteKey(ensure_key_file(settings.state_dir / KEY_FILE))
+    return SiteKey(ensure_key_file(settings.state_dir / IN_STATE_DIR))
 
 
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CREDENTIAL = "dicomveil.key"
+IN_STATE_DIR = "site.key"
+"""Name of the key that is made in the state folder at the first start."""
 _MOST_BYTES = 2 * KEY_BYTES + 2  # hexadecimal digits and a line end
 
 

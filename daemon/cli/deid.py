@@ -130,11 +130,11 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
         If the first that there is cannot be read, or is not a usable key.
     """
     from daemon import keyfile  # noqa: PLC0415
-    from daemon.app import KEY_FILE  # noqa: PLC0415
+    from daemon.keyfile import IN_STATE_DIR  # noqa: PLC0415
     from deid.keys import SiteKey  # noqa: PLC0415
 
     file = named or settings.key.file or keyfile.credential_key_file(environ)
-    services = settings.state_dir / KEY_FILE
+    services = settings.state_dir / IN_STATE_DIR
     if file is None and os.path.lexists(services):
         file = services
     if file is not None:
