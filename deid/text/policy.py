@@ -54,10 +54,12 @@ class TextPolicy:
     excluded
         infoTypes that are left as they are.
     basic
-        Whether what no transformation covers gets v1beta1's BASIC: dates shift, the rest becomes its
-        infoType in brackets. Otherwise it is redacted.
+        Whether what no transformation covers gets v1beta1's BASIC: dates shift, ages over 89 become
+        ``90+``, the rest becomes its infoType in brackets. Otherwise (EMPTY) it stays.
     contextual
         Whether values of the Basic Profile's attributes are phrases that become ``[CTX]`` in text.
+    strict
+        Whether every word that is not recognised goes as well (Clean Descriptors, PS3.15 E.3.5).
     """
 
     transformations: tuple[InfoTypeTransformation, ...] = ()
@@ -65,3 +67,14 @@ class TextPolicy:
     basic: bool = True
     contextual: bool = False
     custom: tuple[CustomInfoType, ...] = ()
+    strict: bool = False
+
+    @property
+    def date_shift_key(self) -> bytes | None:
+        """The one key that date shifts are derived from; None: the deidentifier's."""
+        keys = [
+            each.key
+            for each in self.transformations
+            if each.transformation is Transformation.DATE_SHIFT
+        ]
+        return next((key for key in keys if key), None)

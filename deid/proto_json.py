@@ -1,0 +1,390 @@
+"""Read the Healthcare API's messages from JSON as protocol buffers define it, collecting every problem.
+
+Field names in lowerCamelCase or snake_case, null for unset, 64-bit and 32-bit integers as strings or
+numbers, bytes in standard or URL-safe base64, enums by name. Which messages and fields there are is
+data: `MESSAGES`, `ENUMS` and `UNIONS`, from the discovery documents v1 rev 20261013 and v1beta1 rev
+20260924 (unions from their wording, as discovery does not show them).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import json
+import re
+from typing import Any, Final
+
+# field -> type; "[]" repeated, "@" fields that v1 does not have. Fields of ours stand in `dicomveil`.
+MESSAGES: Final[dict[str, dict[str, str]]] = {
+    "DeidentifyConfig": {
+        "dicom": "DicomConfig",
+        "fhir": "FhirConfig",
+        "image": "ImageConfig",
+        "text": "TextConfig",
+        "useRegionalDataProcessing": "bool",
+        "dicomTagConfig": "@DicomTagConfig",
+        "fhirFieldConfig": "@FhirFieldConfig",
+        "operationMetadata": "@DeidentifyOperationMetadata",
+        "dicomveil": "Dicomveil",
+    },
+    "DicomConfig": {
+        "filterProfile": "enum TagFilterProfile",
+        "keepList": "TagFilterList",
+        "removeList": "TagFilterList",
+        "skipIdRedaction": "bool",
+    },
+    "TagFilterList": {"tags": "[]string"},
+    "DicomTagConfig": {
+        "profileType": "enum ProfileType",
+        "options": "Options",
+        "actions": "[]Action",
+    },
+    "Options": {
+        "primaryIds": "enum PrimaryIdsOption",
+        "cleanImage": "ImageConfig",
+        "cleanDescriptors": "Empty",
+    },
+    "Action": {
+        "queries": "[]string",
+        "keepTag": "Empty",
+        "removeTag": "Empty",
+        "deleteTag": "Empty",
+        "resetTag": "Empty",
+        "cleanTextTag": "Empty",
+        "cleanImageTag": "ImageConfig",
+        "recurseTag": "Empty",
+        "regenUidTag": "Empty",
+    },
+    "ImageConfig": {
+        "textRedactionMode": "enum TextRedactionMode",
+        "customRegexes": "[]CustomRegex",
+        "additionalInfoTypes": "@[]string",
+        "excludeInfoTypes": "@[]string",
+    },
+    "CustomRegex": {"pattern": "string", "groupIndexes": "[]int32"},
+    "TextConfig": {
+        "transformations": "[]InfoTypeTransformation",
+        "additionalTransformations": "[]InfoTypeTransformation",
+        "excludeInfoTypes": "[]string",
+        "profileType": "@enum TextProfileType",
+    },
+    "InfoTypeTransformation": {
+        "infoTypes": "[]string",
+        "redactConfig": "Empty",
+        "characterMaskConfig": "CharacterMaskConfig",
+        "dateShiftConfig": "KeyConfig",
+        "cryptoHashConfig": "KeyConfig",
+        "replaceWithInfoTypeConfig": "Empty",
+    },
+    "CharacterMaskConfig": {"maskingCharacter": "string"},
+    "KeyConfig": {"cryptoKey": "bytes", "kmsWrapped": "KmsWrappedCryptoKey"},
+    "KmsWrappedCryptoKey": {"cryptoKey": "string", "wrappedKey": "bytes"},
+    "FhirConfig": {"fieldMetadataList": "[]FieldMetadata", "defaultKeepExtensions": "bool"},
+    "FieldMetadata": {"paths": "[]string", "action": "enum FieldAction"},
+    "FhirFieldConfig": {
+        "profileType": "enum FhirProfileType",
+        "options": "FhirOptions",
+        "fieldMetadataList": "[]FhirFieldMetadata",
+    },
+    "FhirOptions": {
+        "characterMaskConfig": "CharacterMaskConfig",
+        "cryptoHashConfig": "KeyConfig",
+        "dateShiftConfig": "KeyConfig",
+        "contextualDeid": "Empty",
+        "keepExtensions": "Empty",
+    },
+    "FhirFieldMetadata": {
+        "paths": "[]string",
+        "keepField": "Empty",
+        "removeField": "Empty",
+        "cleanTextField": "Empty",
+        "cryptoHashField": "Empty",
+        "characterMaskField": "Empty",
+        "dateShiftField": "Empty",
+    },
+    "DeidentifyOperationMetadata": {"fhirOutput": "FhirOutput"},
+    "FhirOutput": {"fhirStore": "string"},
+    "Empty": {},
+    "Dicomveil": {
+        "options": "[]enum Option",
+        "burnedIn": "enum BurnedIn",
+        "unknownSopClass": "enum UnknownSopClass",
+        "safePrivate": "[]SafePrivate",
+        "identityIssuer": "string",
+        "customInfoTypes": "[]CustomInfoType",
+    },
+    "SafePrivate": {"creator": "string", "group": "string", "element": "string"},
+    "CustomInfoType": {"name": "string", "pattern": "string", "groups": "[]int32"},
+}
+
+_PROFILES: Final = (
+    "MINIMAL_KEEP_LIST_PROFILE",
+    "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE",
+    "KEEP_ALL_PROFILE",
+    "DEIDENTIFY_TAG_CONTENTS",
+)
+ENUMS: Final[dict[str, tuple[str, ...]]] = {
+    "TagFilterProfile": ("TAG_FILTER_PROFILE_UNSPECIFIED", *_PROFILES),
+    "ProfileType": ("PROFILE_TYPE_UNSPECIFIED", *_PROFILES),
+    "PrimaryIdsOption": ("PRIMARY_IDS_OPTION_UNSPECIFIED", "KEEP", "REGEN"),
+    "TextRedactionMode": (
+        "TEXT_REDACTION_MODE_UNSPECIFIED",
+        "REDACT_ALL_TEXT",
+        "REDACT_SENSITIVE_TEXT",
+        "REDACT_NO_TEXT",
+        "@REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS",
+    ),
+    "TextProfileType": ("PROFILE_TYPE_UNSPECIFIED", "EMPTY", "BASIC"),
+    "FieldAction": (
+        "ACTION_UNSPECIFIED",
+        "TRANSFORM",
+        "INSPECT_AND_TRANSFORM",
+        "DO_NOT_TRANSFORM",
+    ),
+    "FhirProfileType": ("PROFILE_TYPE_UNSPECIFIED", "KEEP_ALL", "BASIC", "CLEAN_ALL"),
+    "BurnedIn": ("quarantine", "pass", "clean"),
+    "UnknownSopClass": ("quarantine", "pass"),
+    "Option": (
+        "retain_safe_private",
+        "retain_uids",
+        "retain_device_identity",
+        "retain_institution_identity",
+        "retain_patient_characteristics",
+        "retain_full_dates",
+        "retain_modified_dates",
+        "clean_descriptors",
+        "clean_structured_content",
+        "clean_graphics",
+    ),
+}
+
+TAG_VERBS: Final = (
+    "keepTag",
+    "removeTag",
+    "deleteTag",
+    "resetTag",
+    "cleanTextTag",
+    "cleanImageTag",
+    "recurseTag",
+    "regenUidTag",
+)
+TRANSFORMATIONS: Final = (
+    "redactConfig",
+    "characterMaskConfig",
+    "dateShiftConfig",
+    "cryptoHashConfig",
+    "replaceWithInfoTypeConfig",
+)
+# message -> (fields of which at most one may be set, whether one must be)
+UNIONS: Final[dict[str, tuple[tuple[str, ...], bool]]] = {
+    "Action": (TAG_VERBS, True),
+    "InfoTypeTransformation": (TRANSFORMATIONS, True),
+    "KeyConfig": (("cryptoKey", "kmsWrapped"), False),
+    "FhirFieldMetadata": (
+        tuple(name for name in MESSAGES["FhirFieldMetadata"] if name != "paths"),
+        True,
+    ),
+}
+
+_INT32: Final = range(-(2**31), 2**31)
+_KINDS: Final = {
+    dict: "an object",
+    list: "a list",
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
+_BROKEN: Final = object()
+
+
+class Reader:
+    """Reads one configuration.
+
+    Parameters
+    ----------
+    version
+        ``v1``, ``v1beta1``, or None to accept the fields of both.
+
+    Attributes
+    ----------
+    problems
+        One sentence each: the JSON path, what is wrong, and the nearest valid choice.
+    """
+
+    def __init__(self, version: str | None = None) -> None:
+        self.version = version
+        self.problems: list[str] = []
+
+    def message(self, kind: str, value: Any, path: str = "") -> dict[str, Any]:
+        """Return a message's fields that are set, by their lowerCamelCase names, decoded."""
+        if not isinstance(value, dict):
+            self.problems.append(
+                f"{path or 'the configuration'} must be an object, not {_is(value)}"
+            )
+            return {}
+        fields = MESSAGES[kind]
+        prefix = f"{path}." if path else ""
+        read: dict[str, Any] = {}
+        seen: dict[str, str] = {}
+        for given, content in value.items():
+            name = self._field(str(given), fields, prefix)
+            if name is None:
+                continue
+            if name in seen:
+                self.problems.append(f"{prefix}{given} is {prefix}{seen[name]} again; keep one")
+                continue
+            seen[name] = str(given)
+            if content is None:
+                continue
+            decoded = self._value(fields[name].removeprefix("@"), content, prefix + name)
+            if decoded is not _BROKEN:
+                read[name] = decoded
+        self._check_union(kind, read, seen, path)
+        return read
+
+    def _field(self, given: str, fields: dict[str, str], prefix: str) -> str | None:
+        name = camel(given)
+        if name not in fields:
+            near = difflib.get_close_matches(name, list(fields), 1, 0.5)
+            valid = ", ".join(fields) or "no field at all"
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"valid here: {valid}"
+            self.problems.append(f"{prefix}{given} is not a known field; {hint}")
+            return None
+        if fields[name].startswith("@") and self.version == "v1":
+            self.problems.append(f"{prefix}{given} is a field of v1beta1, not of v1")
+            return None
+        return name
+
+    def _check_union(
+        self, kind: str, read: dict[str, Any], seen: dict[str, str], path: str
+    ) -> None:
+        members, required = UNIONS.get(kind, ((), False))
+        chosen = [name for name in members if name in read]
+        if len(chosen) > 1:
+            self.problems.append(f"{path} sets {' and '.join(chosen)}; only one of them may be set")
+        if required and not chosen and not set(seen).intersection(members):
+            self.problems.append(f"{path} sets none of {', '.join(members)}; exactly one is needed")
+
+    def _value(self, kind: str, value: Any, path: str) -> Any:
+        if kind.startswith("[]"):
+            if not isinstance(value, list):
+                self.problems.append(f"{path} must be a list, not {_is(value)}")
+                return _BROKEN
+            items = [
+                self._value(kind[2:], item, f"{path}[{index}]") for index, item in enumerate(value)
+            ]
+            return [item for item in items if item is not _BROKEN]
+        if kind.startswith("enum "):
+            return self._enum(kind[5:], value, path)
+        match kind:
+            case "bool":
+                return (
+                    value if isinstance(value, bool) else self._wrong(path, "true or false", value)
+                )
+            case "string":
+                return value if isinstance(value, str) else self._wrong(path, "a string", value)
+            case "int32":
+                return self._integer(value, path)
+            case "bytes":
+                return self._bytes(value, path)
+            case _:
+                return self.message(kind, value, path)
+
+    def _enum(self, kind: str, value: Any, path: str) -> Any:
+        names = [
+            name.removeprefix("@")
+            for name in ENUMS[kind]
+            if not (self.version == "v1" and name.startswith("@"))
+        ]
+        if isinstance(value, str) and value in names:
+            return value
+        wanted = str(value)
+        near = [name for name in names if wanted and wanted.upper() in name.upper()]
+        near += difflib.get_close_matches(wanted, names, 1, 0.4)
+        hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(names)}"
+        self.problems.append(f"{path} has no choice of that name; {hint}")
+        return _BROKEN
+
+    def _integer(self, value: Any, path: str) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value):
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or value not in _INT32:
+            return self._wrong(path, "a 32-bit integer", value)
+        return value
+
+    def _bytes(self, value: Any, path: str) -> Any:
+        if isinstance(value, bytes):
+            return value
+        if isinstance(value, str):
+            text = value.translate({ord("-"): "+", ord("_"): "/"}).rstrip("=")
+            try:
+                return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+            except (binascii.Error, ValueError):
+                pass
+        return self._wrong(path, "bytes in base64", value)
+
+    def _wrong(self, path: str, expected: str, value: Any) -> Any:
+        self.problems.append(f"{path} must be {expected}, not {_is(value)}")
+        return _BROKEN
+
+
+def camel(name: str) -> str:
+    """Return a field's lowerCamelCase name."""
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), name)
+
+
+def loads(text: str) -> tuple[Any, bool]:
+    """Parse JSON, or JSON whose strings stand in single quotes; also say whether it was the latter.
+
+    Python's `True`, `False` and `None` are understood in the latter, as printed dictionaries have them.
+
+    Raises
+    ------
+    ValueError
+        If it is neither; the message names line and column, never the text.
+    """
+    try:
+        return json.loads(text), False
+    except json.JSONDecodeError as error:
+        if "'" not in text:
+            raise ValueError(_where(error)) from None
+        first = error
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+    try:
+        return json.loads(_double_quoted(text)), True
+    except json.JSONDecodeError:
+        raise ValueError(_where(first)) from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
+def _where(error: json.JSONDecodeError) -> str:
+    return f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+
+
+_LITERAL: Final = re.compile(
+    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|\b(True|False|None)\b", re.DOTALL
+)
+_PYTHON_WORDS: Final = {"True": "true", "False": "false", "None": "null"}
+
+
+def _double_quoted(text: str) -> str:
+    def quoted(found: re.Match[str]) -> str:
+        if found[3]:
+            return _PYTHON_WORDS[found[3]]
+        if found[1] is None:
+            return found[0]
+        content = found[1].replace("\\'", "'")
+        return '"' + re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', content) + '"'
+
+    return _LITERAL.sub(quoted, text)
+
+
+def _is(value: Any) -> str:
+    return _KINDS.get(type(value), type(value).__name__)

@@ -1,0 +1,619 @@
+"""`DeidentifyConfig`, both versions, and our own fields: what each says, and what is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deid.configuration import Parsed, parse_configuration, parse_configuration_text
+from deid.errors import ConfigurationInvalid
+from deid.image_policy import RedactionMode
+from deid.tags.policy import BurnedIn, Option, Profile, TagOverride
+from deid.text.policy import Transformation
+
+KEY16 = bytes(range(16))
+PRESETS = Path(__file__).parents[2] / "config" / "deidentifiers"
+BASIC = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
+CONTENTS = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}}
+
+
+def problems(configuration: Any, version: str | None = None) -> list[str]:
+    with pytest.raises(ConfigurationInvalid) as caught:
+        parse_configuration(configuration, version)
+    return caught.value.problems
+
+
+def codes(parsed: Parsed) -> list[str]:
+    return [warning.split(":")[0] for warning in parsed.warnings]
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"),
+    [
+        (BASIC, Profile.BASIC),
+        ("MINIMAL_KEEP_LIST_PROFILE", Profile.MINIMAL),
+        ("KEEP_ALL_PROFILE", Profile.KEEP_ALL),
+        ("DEIDENTIFY_TAG_CONTENTS", Profile.TAG_CONTENTS),
+        ("TAG_FILTER_PROFILE_UNSPECIFIED", Profile.KEEP_ALL),
+    ],
+)
+def test_each_filter_profile_of_v1_is_understood(name: str, profile: Profile) -> None:
+    assert parse_configuration({"dicom": {"filterProfile": name}}).tags.profile is profile
+
+
+def test_v1_keeps_all_by_default_and_says_so() -> None:
+    parsed = parse_configuration({"dicom": {}})
+    assert parsed.tags.profile is Profile.KEEP_ALL
+    assert codes(parsed) == ["keeps_all_tags_by_default"]
+
+
+def test_v1beta1_is_basic_by_default() -> None:
+    parsed = parse_configuration({"dicomTagConfig": {}})
+    assert parsed.tags.profile is Profile.BASIC
+    assert parsed.warnings == ()
+
+
+@pytest.mark.parametrize("configuration", [{}, {"text": {}}, {"image": {}}, {"fhir": {}}])
+def test_a_configuration_that_names_no_profile_is_refused(configuration: dict[str, Any]) -> None:
+    assert "names no profile" in problems(configuration)[0]
+
+
+def test_snake_case_names_say_the_same() -> None:
+    camel = {"dicom": {"filterProfile": BASIC, "skipIdRedaction": True}}
+    snake = {"dicom": {"filter_profile": BASIC, "skip_id_redaction": True}}
+    assert parse_configuration(camel) == parse_configuration(snake)
+
+
+def test_a_field_given_in_both_spellings_is_refused() -> None:
+    given = {"dicom": {"filterProfile": BASIC, "filter_profile": BASIC}}
+    assert problems(given) == [
+        "dicom.filter_profile is dicom.filterProfile again; keep one",
+    ]
+
+
+def test_null_is_unset() -> None:
+    given = {"dicom": {"filterProfile": BASIC, "keepList": None}, "text": None, "image": None}
+    assert parse_configuration(given) == parse_configuration({"dicom": {"filterProfile": BASIC}})
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ({"dicm": {}}, "dicm is not a known field; did you mean dicom?"),
+        (
+            {"dicom": {"filterProfil": BASIC}},
+            "dicom.filterProfil is not a known field; did you mean dicom.filterProfile?",
+        ),
+        (
+            {"dicom": {"filterProfile": "BASIC_PROFILE"}},
+            f"dicom.filterProfile has no choice of that name; did you mean {BASIC}?",
+        ),
+        ({"dicom": []}, "dicom must be an object, not a list"),
+        (
+            {"dicom": {"skipIdRedaction": "true"}},
+            "dicom.skipIdRedaction must be true or false, not a string",
+        ),
+        (
+            {"dicom": {"keepList": {"tags": "PatientID"}}},
+            "dicom.keepList.tags must be a list, not a string",
+        ),
+        (
+            {"dicom": {"keepList": {"tags": ["PatientId"]}}},
+            "dicom.keepList.tags[0] names no data element; did you mean PatientID?",
+        ),
+        (
+            {"dicom": {"keepList": {"tags": ["0010002"]}}},
+            "dicom.keepList.tags[0] names no data element; give a keyword or eight hex digits",
+        ),
+        (
+            {**CONTENTS, "text": {"excludeInfoTypes": ["PERSON_NAMES"]}},
+            "text.excludeInfoTypes[0] is no infoType that is detected here; did you mean PERSON_NAME?",
+        ),
+        (
+            {**CONTENTS, "text": {"additionalTransformations": [{"infoTypes": ["DATE"]}]}},
+            (
+                "text.additionalTransformations[0] sets none of redactConfig, characterMaskConfig,"
+                " dateShiftConfig, cryptoHashConfig, replaceWithInfoTypeConfig; exactly one is needed"
+            ),
+        ),
+        (
+            {
+                **CONTENTS,
+                "text": {"transformations": [{"redactConfig": {}, "dateShiftConfig": {}}]},
+            },
+            "text.transformations[0] sets redactConfig and dateShiftConfig; only one of them may be set",
+        ),
+        (
+            {"dicomTagConfig": {"actions": [{"queries": ["PatientID"]}]}},
+            (
+                "dicomTagConfig.actions[0] sets none of keepTag, removeTag, deleteTag, resetTag,"
+                " cleanTextTag, cleanImageTag, recurseTag, regenUidTag; exactly one is needed"
+            ),
+        ),
+        (
+            {"dicomTagConfig": {"actions": [{"queries": [], "keepTag": {}}]}},
+            "dicomTagConfig.actions[0].queries names nothing; list tags, keywords, VRs or paths",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_path_and_the_nearest_choice(
+    configuration: dict[str, Any], said: str
+) -> None:
+    assert said in problems(configuration)
+
+
+def test_every_problem_is_named_not_only_the_first() -> None:
+    found = problems(
+        {
+            "dicom": {"filterProfile": "NONE", "keeplist": {}},
+            "image": {"textRedactionMode": "ALL"},
+            "dicomveil": {"options": ["retain_everything"]},
+        }
+    )
+    assert [problem.split(" ")[0] for problem in found] == [
+        "dicom.filterProfile",
+        "dicom.keeplist",
+        "image.textRedactionMode",
+        "dicomveil.options[0]",
+    ]
+
+
+def test_tag_filters_exclude_each_other() -> None:
+    both = {"dicom": {"keepList": {"tags": []}, "removeList": {"tags": []}}}
+    profile = {"dicom": {"filterProfile": BASIC, "removeList": {"tags": []}}}
+    assert "only one of" in problems(both)[0]
+    assert "only one of" in problems(profile)[0]
+
+
+def test_v1_and_v1beta1_tags_together_are_refused() -> None:
+    assert "keep one" in problems({"dicom": {"filterProfile": BASIC}, "dicomTagConfig": {}})[0]
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"dicomTagConfig": {}},
+        {**CONTENTS, "text": {"profileType": "BASIC"}},
+        {**CONTENTS, "image": {"textRedactionMode": "REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS"}},
+        {
+            **CONTENTS,
+            "image": {
+                "textRedactionMode": "REDACT_SENSITIVE_TEXT",
+                "additionalInfoTypes": ["URL"],
+            },
+        },
+    ],
+)
+def test_what_only_v1beta1_has_is_refused_when_v1_is_asked_for(
+    configuration: dict[str, Any],
+) -> None:
+    parse_configuration(configuration)
+    parse_configuration(configuration, "v1beta1")
+    assert problems(configuration, "v1")
+
+
+# --------------------------------------------------------------------- lists
+
+
+def test_a_keep_list_keeps_what_it_names_beside_what_an_instance_needs() -> None:
+    parsed = parse_configuration({"dicom": {"keepList": {"tags": ["PatientID", "00100040"]}}})
+    assert parsed.tags.profile is Profile.MINIMAL
+    assert parsed.tags.overrides == (TagOverride("keep", frozenset({0x00100020, 0x00100040})),)
+    assert parsed.tags.regenerate_primary_ids is True
+
+
+def test_primary_uids_in_a_keep_list_are_regenerated_all_the_same() -> None:
+    tags = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PixelData", "Rows"]
+    assert parse_configuration({"dicom": {"keepList": {"tags": tags}}}).tags.overrides == ()
+
+
+def test_a_private_element_is_kept_with_its_creator() -> None:
+    parsed = parse_configuration({"dicom": {"keepList": {"tags": ["0009100a"]}}})
+    assert parsed.tags.overrides[0].tags == {0x0009100A, 0x00090010}
+
+
+def test_skip_id_redaction_leaves_the_primary_uids() -> None:
+    given = {"dicom": {"filterProfile": BASIC, "skipIdRedaction": True}}
+    assert parse_configuration(given).tags.regenerate_primary_ids is False
+
+
+def test_a_remove_list_removes_what_it_names_and_overlay_data() -> None:
+    parsed = parse_configuration({"dicom": {"removeList": {"tags": ["PatientName"]}}})
+    assert parsed.tags.profile is Profile.KEEP_ALL
+    [override] = parsed.tags.overrides
+    assert override.verb == "delete"
+    assert {0x00100010, 0x60003000, 0x60FE3000} <= override.tags
+
+
+def test_what_an_instance_needs_cannot_be_in_a_remove_list() -> None:
+    [problem] = problems({"dicom": {"removeList": {"tags": ["Rows"]}}})
+    assert "(0028,0010)" in problem
+
+
+def test_text_with_a_keep_list_cleans_the_kept_dates_and_leaves_what_it_does_not_name() -> None:
+    parsed = parse_configuration(
+        {
+            "dicom": {"keepList": {"tags": ["PatientID", "StudyDate", "Modality"]}},
+            "text": {"transformations": [{"infoTypes": ["DATE"], "dateShiftConfig": {}}]},
+        }
+    )
+    assert parsed.tags.overrides == (
+        TagOverride("clean_text", frozenset({0x00100020, 0x00080020})),
+        TagOverride("keep", frozenset({0x00080060})),
+    )
+    assert parsed.text is not None
+    assert not parsed.text.basic
+
+
+# --------------------------------------------------------------------- v1beta1 actions
+
+
+def test_actions_become_overrides_in_the_order_given() -> None:
+    given = {
+        "dicomTagConfig": {
+            "profileType": "KEEP_ALL_PROFILE",
+            "actions": [
+                {"queries": ["PatientID", "0010001F", "0010001f"], "keepTag": {}},
+                {"queries": ["PN", "DA"], "cleanTextTag": {}},
+                {"queries": ["UI"], "regenUidTag": {}},
+                {"queries": ["SQ"], "recurseTag": {}},
+                {"queries": ["AccessionNumber"], "removeTag": {}},
+                {"queries": ["StudyID"], "deleteTag": {}},
+                {"queries": ["DeviceSerialNumber"], "resetTag": {}},
+            ],
+        }
+    }
+    parsed = parse_configuration(given)
+    assert [each.verb for each in parsed.tags.overrides] == [
+        "keep",
+        "clean_text",
+        "regen_uid",
+        "recurse",
+        "empty",
+        "delete",
+        "reset",
+    ]
+    assert parsed.tags.overrides[0].tags == {0x00100020, 0x0010001F}
+    assert parsed.tags.overrides[1].vrs == {"PN", "DA"}
+    assert parsed.text is not None
+
+
+@pytest.mark.parametrize("separator", [".", "/"])
+def test_a_path_names_an_element_within_a_sequence_and_opens_the_way_to_it(separator: str) -> None:
+    query = f"RequestAttributesSequence{separator}00400007"
+    given = {
+        "dicomTagConfig": {
+            "profileType": "MINIMAL_KEEP_LIST_PROFILE",
+            "actions": [{"queries": [query], "keepTag": {}}],
+        }
+    }
+    keep, way = parse_configuration(given).tags.overrides
+    assert keep.paths == {(0x00400275, 0x00400007)}
+    assert (way.verb, way.paths) == ("recurse", {(0x00400275,)})
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ({"queries": ["PatientSex"], "cleanTextTag": {}}, "has VR CS"),
+        ({"queries": ["PatientID"], "regenUidTag": {}}, "has VR LO"),
+        ({"queries": ["PatientID"], "recurseTag": {}}, "has VR LO"),
+        ({"queries": ["OverlayData"], "cleanImageTag": {}}, "PixelData alone"),
+        ({"queries": ["SOPInstanceUID"], "deleteTag": {}}, "cannot be removed"),
+        ({"queries": ["SOPClassUID"], "regenUidTag": {}}, "names a kind of object"),
+        ({"queries": ["PatientID.StudyID"], "keepTag": {}}, "no sequence"),
+    ],
+)
+def test_an_action_that_cannot_be_done_is_refused(action: dict[str, Any], said: str) -> None:
+    assert said in problems({"dicomTagConfig": {"actions": [action]}})[0]
+
+
+def test_options_of_v1beta1_are_understood() -> None:
+    parsed = parse_configuration(
+        {
+            "dicomTagConfig": {
+                "options": {
+                    "primaryIds": "KEEP",
+                    "cleanDescriptors": {},
+                    "cleanImage": {"textRedactionMode": "REDACT_ALL_TEXT"},
+                }
+            }
+        }
+    )
+    assert parsed.tags.regenerate_primary_ids is False
+    assert parsed.tags.options == {Option.CLEAN_DESCRIPTORS}
+    assert parsed.text is not None
+    assert parsed.text.contextual
+    assert parsed.text.strict
+    assert parsed.image.mode is RedactionMode.ALL
+    assert parsed.tags.burned_in is BurnedIn.CLEAN
+
+
+def test_an_image_action_goes_before_the_image_option() -> None:
+    given = {
+        "dicomTagConfig": {
+            "options": {"cleanImage": {"textRedactionMode": "REDACT_ALL_TEXT"}},
+            "actions": [
+                {
+                    "queries": ["PixelData"],
+                    "cleanImageTag": {"textRedactionMode": "REDACT_SENSITIVE_TEXT"},
+                }
+            ],
+        }
+    }
+    assert parse_configuration(given).image.mode is RedactionMode.SENSITIVE
+
+
+def test_clean_descriptors_over_keep_all_cleans_what_the_table_says() -> None:
+    given = {
+        "dicomTagConfig": {
+            "profileType": "KEEP_ALL_PROFILE",
+            "options": {"cleanDescriptors": {}},
+        }
+    }
+    [override] = parse_configuration(given).tags.overrides
+    assert override.verb == "clean_text"
+    assert 0x00081030 in override.tags
+
+
+# --------------------------------------------------------------------- image
+
+
+@pytest.mark.parametrize(
+    ("image", "mode"),
+    [
+        ({}, RedactionMode.NONE),
+        ({"textRedactionMode": "TEXT_REDACTION_MODE_UNSPECIFIED"}, RedactionMode.NONE),
+        ({"textRedactionMode": "REDACT_NO_TEXT"}, RedactionMode.NONE),
+        ({"textRedactionMode": "REDACT_ALL_TEXT"}, RedactionMode.ALL),
+        ({"additionalInfoTypes": ["URL"]}, RedactionMode.SENSITIVE),
+    ],
+)
+def test_image_modes_are_understood(image: dict[str, Any], mode: RedactionMode) -> None:
+    parsed = parse_configuration({"dicom": {"filterProfile": BASIC}, "image": image})
+    assert parsed.image.mode is mode
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"textRedactionMode": "REDACT_ALL_TEXT", "additionalInfoTypes": ["URL"]},
+        {"excludeInfoTypes": ["URL"]},
+        {"customRegexes": [{"pattern": "("}]},
+        {"customRegexes": [{"pattern": "a*"}]},
+        {"customRegexes": [{"pattern": "(a)", "groupIndexes": [2]}]},
+    ],
+)
+def test_an_image_configuration_that_makes_no_sense_is_refused(image: dict[str, Any]) -> None:
+    assert problems({"dicom": {"filterProfile": BASIC}, "image": image})
+
+
+def test_integers_may_be_strings() -> None:
+    image = {
+        "textRedactionMode": "REDACT_SENSITIVE_TEXT",
+        "customRegexes": [{"pattern": "(a)(b)", "groupIndexes": ["1", 2.0]}],
+    }
+    parsed = parse_configuration({"dicom": {"filterProfile": BASIC}, "image": image})
+    assert parsed.image.custom_regexes[0].group_indexes == (1, 2)
+
+
+# --------------------------------------------------------------------- text
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_key_is_base64_of_either_alphabet(encode: Any, padded: bool) -> None:
+    key = bytes([251, 255] * 8)
+    given = encode(key).decode()
+    hashing = {"cryptoHashConfig": {"cryptoKey": given if padded else given.rstrip("=")}}
+    parsed = parse_configuration({**CONTENTS, "text": {"transformations": [hashing]}})
+    assert parsed.text is not None
+    assert parsed.text.transformations[0].key == key
+    assert given not in repr(parsed)
+
+
+@pytest.mark.parametrize("key", ["", "AAAA", "not base64!", 5])
+def test_a_key_of_another_size_or_kind_is_refused(key: Any) -> None:
+    shift = {"dateShiftConfig": {"cryptoKey": key}}
+    assert problems({**CONTENTS, "text": {"transformations": [shift]}})
+
+
+def test_a_wrapped_key_is_refused_and_the_way_out_named() -> None:
+    wrapped = {"kmsWrapped": {"cryptoKey": "projects/p", "wrappedKey": "AAAA"}}
+    [problem] = problems({**CONTENTS, "text": {"transformations": [{"cryptoHashConfig": wrapped}]}})
+    assert problem.startswith("text.transformations[0].cryptoHashConfig.kmsWrapped ")
+    assert "cryptoKey" in problem
+    assert "site key" in problem
+
+
+def test_each_transformation_is_understood() -> None:
+    given = [
+        {"infoTypes": ["DATE"], "dateShiftConfig": {}},
+        {"infoTypes": ["PERSON_NAME"], "characterMaskConfig": {"maskingCharacter": "#"}},
+        {"infoTypes": ["URL"], "redactConfig": {}},
+        {"infoTypes": ["AGE"], "cryptoHashConfig": {}},
+        {"replaceWithInfoTypeConfig": {}},
+    ]
+    parsed = parse_configuration({**CONTENTS, "text": {"additionalTransformations": given}})
+    assert parsed.text is not None
+    assert [each.transformation for each in parsed.text.transformations] == [
+        Transformation.DATE_SHIFT,
+        Transformation.MASK,
+        Transformation.REDACT,
+        Transformation.CRYPTO_HASH,
+        Transformation.REPLACE_WITH_INFO_TYPE,
+    ]
+    assert parsed.text.transformations[1].masking_character == "#"
+
+
+def test_a_narrower_info_type_is_transformed_as_the_wider_and_not_excluded_as_it() -> None:
+    transforming = {"transformations": [{"infoTypes": ["LAST_NAME"], "redactConfig": {}}]}
+    parsed = parse_configuration({**CONTENTS, "text": transforming})
+    assert parsed.text is not None
+    assert parsed.text.transformations[0].info_types == {"PERSON_NAME"}
+    assert "wider" in problems({**CONTENTS, "text": {"excludeInfoTypes": ["LAST_NAME"]}})[0]
+
+
+def test_date_shifts_with_different_keys_are_refused() -> None:
+    key = base64.b64encode(KEY16).decode()
+    given = [
+        {"infoTypes": ["DATE"], "dateShiftConfig": {"cryptoKey": key}},
+        {"infoTypes": ["DATE_OF_BIRTH"], "dateShiftConfig": {}},
+    ]
+    assert "one key" in problems({**CONTENTS, "text": {"transformations": given}})[0]
+
+
+def test_text_that_nothing_uses_gives_a_warning() -> None:
+    parsed = parse_configuration({"dicom": {"filterProfile": BASIC}, "text": {}})
+    assert parsed.text is None
+    assert codes(parsed) == ["text_is_not_used"]
+
+
+def test_regional_processing_has_the_documented_incompatibilities() -> None:
+    regional = {**CONTENTS, "useRegionalDataProcessing": True}
+    assert "LOCATION" in problems(regional)[0]
+    parse_configuration({**regional, "text": {"excludeInfoTypes": ["LOCATION"]}})
+    image = {"image": {"textRedactionMode": "REDACT_SENSITIVE_TEXT"}}
+    excluding = {**regional, "text": {"excludeInfoTypes": ["LOCATION"]}, **image}
+    assert "image" in problems(excluding)[0]
+    parse_configuration(excluding, "v1")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"fhir": {"fieldMetadataList": [{"paths": ["Patient.name"], "action": "TRANSFORM"}]}},
+        {"fhirFieldConfig": {"fieldMetadataList": [{"paths": ["Id"], "cryptoHashField": {}}]}},
+        {"operationMetadata": {"fhirOutput": {"fhirStore": "projects/p"}}},
+    ],
+)
+def test_parts_about_fhir_are_checked_and_said_not_to_apply(part: dict[str, Any]) -> None:
+    assert codes(parse_configuration({"dicomTagConfig": {}, **part})) == ["not_applied_to_dicom"]
+    assert problems({"dicomTagConfig": {}, next(iter(part)): {"nonsense": 1}})
+
+
+# --------------------------------------------------------------------- ours
+
+
+def test_our_fields_are_understood() -> None:
+    parsed = parse_configuration(
+        {
+            "dicom": {"filterProfile": BASIC},
+            "dicomveil": {
+                "options": ["retain_safe_private", "retain_uids"],
+                "burnedIn": "pass",
+                "unknownSopClass": "pass",
+                "safePrivate": [{"creator": "ACME 1.1", "group": "0029", "element": "0A"}],
+                "identityIssuer": "HOSPITAL",
+            },
+        }
+    )
+    assert parsed.tags.options == {Option.RETAIN_SAFE_PRIVATE, Option.RETAIN_UIDS}
+    assert parsed.tags.burned_in is BurnedIn.PASS
+    assert parsed.tags.safe_private == {("ACME 1.1", 0x29, 0x0A)}
+    assert parsed.tags.identity_issuer == "HOSPITAL"
+
+
+def test_custom_info_types_can_be_transformed_by_name() -> None:
+    parsed = parse_configuration(
+        {
+            **CONTENTS,
+            "text": {"transformations": [{"infoTypes": ["TRIAL"], "redactConfig": {}}]},
+            "dicomveil": {"customInfoTypes": [{"name": "TRIAL", "pattern": r"TRL-\d+"}]},
+        }
+    )
+    assert parsed.text is not None
+    assert parsed.text.custom[0].info_type == "TRIAL"
+
+
+@pytest.mark.parametrize(
+    "ours",
+    [
+        {"options": ["retain_full_dates", "retain_modified_dates"]},
+        {"safePrivate": [{"creator": "A", "group": "0029", "element": "0A"}]},
+        {
+            "options": ["retain_safe_private"],
+            "safePrivate": [{"creator": "A", "group": "0028", "element": "0A"}],
+        },
+        {"burnedIn": "clean"},
+        {"customInfoTypes": [{"name": "trial", "pattern": "x"}]},
+        {"customInfoTypes": [{"name": "TRIAL", "pattern": "("}]},
+    ],
+)
+def test_contradictions_and_half_said_things_of_ours_are_refused(ours: dict[str, Any]) -> None:
+    assert problems({"dicom": {"filterProfile": BASIC}, "dicomveil": ours})
+
+
+def test_options_need_the_basic_profile() -> None:
+    given = {"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}}
+    assert "Basic" in problems({**given, "dicomveil": {"options": ["retain_uids"]}})[0]
+
+
+# --------------------------------------------------------------------- leniencies
+
+
+def test_a_filter_profile_with_a_keep_list_keeps_the_listed_and_warns() -> None:
+    given = {"dicom": {"filterProfile": BASIC, "keepList": {"tags": ["PatientSex"]}}}
+    parsed = parse_configuration(given)
+    assert parsed.tags.profile is Profile.BASIC
+    assert parsed.tags.overrides == (TagOverride("keep", frozenset({0x00100040})),)
+    assert codes(parsed) == ["filter_profile_with_keep_list"]
+
+
+@pytest.mark.parametrize("name", ["tag_filter_profile", "tagFilterProfile"])
+def test_a_stray_filter_profile_is_understood_and_warned_about(name: str) -> None:
+    parsed = parse_configuration({name: BASIC})
+    assert parsed.tags.profile is Profile.BASIC
+    assert codes(parsed) == ["stray_tag_filter_profile"]
+    same = {name: BASIC, "dicom": {"filterProfile": BASIC}}
+    assert parse_configuration(same).tags.profile is Profile.BASIC
+    assert problems({name: BASIC, "dicom": {"filterProfile": "KEEP_ALL_PROFILE"}})
+    assert problems({name: "NOTHING"})
+
+
+def test_an_empty_masking_character_is_an_asterisk_and_warned_about() -> None:
+    mask = {"characterMaskConfig": {"maskingCharacter": ""}}
+    parsed = parse_configuration({**CONTENTS, "text": {"transformations": [mask]}})
+    assert parsed.text is not None
+    assert parsed.text.transformations[0].masking_character == "*"
+    assert codes(parsed) == ["empty_masking_character"]
+
+
+@pytest.mark.parametrize("character", ["**", "\\", "^", "=", "\n"])
+def test_a_masking_character_that_separates_values_is_refused(character: str) -> None:
+    mask = {"characterMaskConfig": {"maskingCharacter": character}}
+    assert problems({**CONTENTS, "text": {"transformations": [mask]}})
+
+
+def test_single_quoted_json_is_understood_and_warned_about() -> None:
+    text = "{'dicom': {'filterProfile': '" + BASIC + "', 'skipIdRedaction': true}}"
+    parsed = parse_configuration_text(text)
+    assert parsed.tags.profile is Profile.BASIC
+    assert parsed.tags.regenerate_primary_ids is False
+    assert codes(parsed) == ["single_quoted_json"]
+
+
+def test_a_printed_python_dictionary_with_quotes_within_is_understood() -> None:
+    given = {
+        "dicom": {"filterProfile": BASIC, "skipIdRedaction": False, "keepList": None},
+        "dicomveil": {"identityIssuer": 'St. Mary\'s "A" \\ B'},
+    }
+    assert parse_configuration_text(str(given)).tags == parse_configuration(given).tags
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "{'a': __import__('os')}", "[1]", "'x'", "[" * 100_000, "{'a':" * 100_000],
+)
+def test_text_that_is_no_configuration_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationInvalid):
+        parse_configuration_text(text)
+
+
+@pytest.mark.parametrize("file", sorted(PRESETS.glob("*.json")), ids=lambda file: file.stem)
+def test_every_shipped_preset_is_understood_without_a_warning(file: Path) -> None:
+    assert parse_configuration(json.loads(file.read_text())).warnings == ()
