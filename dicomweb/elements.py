@@ -59,7 +59,12 @@ NUMBER_FORMATS: Final = {
 """Struct code and size in bytes of the numeric VRs."""
 WORD_BYTES: Final = {
     **{vr: size for vr, (_code, size) in NUMBER_FORMATS.items()},
-    **{b"AT": 2, b"OW": 2, b"OF": 4, b"OL": 4, b"OD": 8, b"OV": 8},
+    b"AT": 2,
+    b"OW": 2,
+    b"OF": 4,
+    b"OL": 4,
+    b"OD": 8,
+    b"OV": 8,
 }
 """Size of what is swapped between big and little endian (PS3.5 7.3); other VRs are bytes."""
 
@@ -338,10 +343,8 @@ def looked_up_vr(tag: int, length: int, creators: dict[int, str]) -> bytes:
     creators
         Private creators of the data set by the first tag of their block.
     """
-    if tag & 0x10000:
-        vr = private_vr(tag, creators.get(tag & 0xFFFFFF00, ""))
-    else:
-        vr = public_vr(tag)
+    is_private = tag & 0x10000
+    vr = private_vr(tag, creators.get(tag & 0xFFFFFF00, "")) if is_private else public_vr(tag)
     # Only sequences and encapsulated pixel data have undefined length (PS3.5 6.2.2, note 1).
     return b"SQ" if length == UNDEFINED and vr == b"UN" else vr
 

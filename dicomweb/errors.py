@@ -50,7 +50,7 @@ class InstanceRefused(DicomwebError):
     Attributes
     ----------
     failure_reason
-        Failure Reason (0008,1197), PS3.18 10.5.3 and PS3.4 table GG.4-2: 0xA700, 0xA900, 0xC000, 0x0110, 0x0122.
+        Failure Reason (0008,1197), PS3.18 table I.2-2: 0xA700, 0xA900, 0xC000, 0x0110, 0x0122.
     """
 
     def __init__(

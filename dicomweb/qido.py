@@ -49,8 +49,10 @@ _LISTS: Final = frozenset({"UI"})
 _LIST_KEYWORDS: Final = frozenset({"ModalitiesInStudy", "Modality"})
 # Not attributes: representation (PS3.18 8.3.3), and what Google's clients add to every request.
 _OTHER_PARAMETERS: Final = frozenset(
-    """accept charset alt prettyprint key fields quotausser quotauser access_token oauth_token uploadtype
-    upload_protocol callback $.xgafv""".split()
+    {
+        *("accept", "charset", "alt", "prettyprint", "key", "fields", "quotauser", "callback"),
+        *("access_token", "oauth_token", "uploadtype", "upload_protocol", "$.xgafv"),
+    }
 )
 _UNSUPPORTED_SWITCHES: Final = ("emptyvaluematching", "multiplevaluematching")
 _RETRIEVE_URL: Final = b'"00081190"'

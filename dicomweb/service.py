@@ -268,8 +268,8 @@ class _Service:
             response = _error(408, "the request's body stood still for too long")
         except (ConnectionError, web.RequestPayloadError):
             response = _error(400, "the request's body was cut short")
-        except Exception as error:  # noqa: BLE001 - the edge: our own bug
-            log.error("dicomweb_request_failed", error=type(error).__name__, exc_info=True)
+        except Exception as error:  # the edge: our own bug
+            log.exception("dicomweb_request_failed", error=type(error).__name__)
             response = _error(500, "internal error")
         if request.can_read_body and not request.content.is_eof():
             response.force_close()

@@ -283,8 +283,8 @@ class _Session:
             )
         except StoreFull:
             instance.fail(OUT_OF_RESOURCES)
-        except Exception as error:  # noqa: BLE001 - one instance's trouble is not the others'
-            log.error("upload_failed", error=type(error).__name__)
+        except Exception as error:  # one instance's trouble is not the others'
+            log.exception("upload_failed", error=type(error).__name__)
             instance.fail(PROCESSING_FAILURE)
         finally:
             instance.head = bytearray()

@@ -92,9 +92,7 @@ class TestStore:
                     " size, state, changed_at) VALUES (?, 'stow', '', '', '', 0, ?, 'stored', 0)",
                     (name, len(data)),
                 )
-                indexing.add(
-                    connection, StoreName.SOURCE, instance, blob=name, receipt_id=name
-                )
+                indexing.add(connection, StoreName.SOURCE, instance, blob=name, receipt_id=name)
 
         await self.database.write(apply)
         return Accepted(
@@ -171,7 +169,7 @@ async def served(
             "/dicomweb/source",
             application(store.index, store if writable else None, settings=chosen),
         )
-        runner = web.AppRunner(root, auto_decompress=False, access_log=None)
+        runner = web.AppRunner(root, auto_decompress=False, lingering_time=0.2, access_log=None)
         await runner.setup()
         try:
             await web.SockSite(runner, listening).start()

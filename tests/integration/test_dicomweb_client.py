@@ -173,7 +173,10 @@ async def test_searches_find_by_every_level(store: TestStore) -> None:
             search_filters={"00100020": "1CT1"}, fields=["StudyDescription", "00181030"]
         )
         assert study["00081030"]["Value"] == ["e+1"]
-        assert len(client.search_for_studies(search_filters={"PatientName": "CompressedSamples*"})) == 3
+        assert (
+            len(client.search_for_studies(search_filters={"PatientName": "CompressedSamples*"}))
+            == 3
+        )
         assert len(client.search_for_studies(limit=2)) == 2
         assert len(client.search_for_studies(limit=2, offset=2)) == 1
         assert len(client.search_for_studies(limit=1, get_remaining=True)) == 3
@@ -231,4 +234,3 @@ async def test_many_instances_are_stored_in_one_request(store: TestStore) -> Non
     await using(store, work)
     assert store.accepted == 40
     assert store.opened == store.ended
-

@@ -36,6 +36,11 @@ def parsed(body: bytes, sizes: list[int] | None = None, *, max_parts: int = 100)
     return [(headers, bytes(data)) for headers, data in parts]
 
 
+def feed_all(parser: MultipartParser, chunks: list[bytes]) -> None:
+    for chunk in chunks:
+        list(parser.feed(chunk))
+
+
 def body_of(contents: list[bytes], *, preamble: bytes = b"", epilogue: bytes = b"\r\n") -> bytes:
     delimiter = b"--" + BOUNDARY.encode()
     parts = b"".join(
@@ -47,7 +52,9 @@ def body_of(contents: list[bytes], *, preamble: bytes = b"", epilogue: bytes = b
 
 # Bytes that look like delimiters and header ends are the interesting ones.
 tricky = st.lists(
-    st.sampled_from([b"\r", b"\n", b"\r\n", b"-", b"--", b"--B", b"\r\n--B", b"\r\n--B-", b"B-1", b"x", b"\0"]),
+    st.sampled_from(
+        [b"\r", b"\n", b"\r\n", b"-", b"--", b"--B", b"\r\n--B", b"\r\n--B-", b"B-1", b"x", b"\0"]
+    ),
     max_size=12,
 ).map(b"".join)
 
@@ -82,8 +89,8 @@ def test_a_body_that_is_cut_short_is_refused(cut: int, sizes: list[int]) -> None
 def test_arbitrary_bytes_are_parsed_or_refused(body: bytes, sizes: list[int]) -> None:
     try:
         parsed(body, sizes)
-    except BadRequest as error:
-        assert str(error)
+    except BadRequest:
+        return
 
 
 def test_parts_may_have_no_header_fields_and_no_body() -> None:
@@ -113,16 +120,14 @@ def test_another_boundary_than_announced_is_refused() -> None:
 def test_a_body_that_never_begins_is_refused_before_it_ends() -> None:
     parser = MultipartParser(BOUNDARY, max_parts=1)
     with pytest.raises(BadRequest, match="does not begin"):
-        for _ in range(100):
-            list(parser.feed(bytes(4096)))
+        feed_all(parser, [bytes(4096)] * 100)
 
 
 def test_long_part_headers_are_refused_before_they_end() -> None:
     parser = MultipartParser(BOUNDARY, max_parts=1)
     list(parser.feed(b"--B-1\r\n"))
     with pytest.raises(BadRequest, match="header is longer"):
-        for _ in range(MAX_HEADER_BYTES // 1000 + 2):
-            list(parser.feed(b"X-A: " + b"a" * 995))
+        feed_all(parser, [b"X-A: " + b"a" * 995] * (MAX_HEADER_BYTES // 1000 + 2))
 
 
 @pytest.mark.parametrize("line", [b"no colon", b": no name", b"nul: \0"])
@@ -137,7 +142,7 @@ def test_parts_are_limited() -> None:
     assert len(parsed(body_of([b"x"] * 3), max_parts=3)) == 3
 
 
-@pytest.mark.parametrize("boundary", ["", "a" * 71, "ends with blank ", "quo\"te", "line\r\nend"])
+@pytest.mark.parametrize("boundary", ["", "a" * 71, "ends with blank ", 'quo"te', "line\r\nend"])
 def test_invalid_boundaries_are_refused(boundary: str) -> None:
     with pytest.raises(BadRequest, match="boundary"):
         MultipartParser(boundary, max_parts=1)
