@@ -1,0 +1,225 @@
+"""What the consistency check finds, and what repairing does about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.errors import StoreUnavailable
+from daemon.records import State, StoreName
+from daemon.store import fsck, indexing, queries
+from daemon.store.database import connect
+from daemon.store.fsck import Kind
+from daemon.store.stores import Stores
+from tests.store_samples import ORIGIN, file_of, make_instance, receive, store, work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.records import Receipt
+
+
+async def filled(state_dir: Path) -> tuple[Receipt, Receipt]:
+    """Make a state folder with a stored and a quarantined instance; return their receipts."""
+    stores = await Stores.open(state_dir)
+    stored = await store(stores, make_instance(1))
+    refused = await store(stores, make_instance(2), state=State.QUARANTINED, reason="malformed")
+    await stores.close()
+    return stored, refused
+
+
+def kinds(state_dir: Path, *, repair: bool = False) -> list[Kind]:
+    return [finding.kind for finding in fsck.check(state_dir, repair=repair).findings]
+
+
+def blob_path(state_dir: Path, store_name: StoreName, receipt: Receipt) -> Path:
+    (path,) = (state_dir / store_name).rglob(f"{receipt.id}*")
+    return path
+
+
+def state_of(state_dir: Path, receipt: Receipt) -> tuple[State, str, str]:
+    connection = connect(state_dir / "dicomveil.sqlite")
+    shown = queries.show(connection, receipt.id)
+    connection.close()
+    assert shown is not None
+    return shown.receipt.state, shown.receipt.reason, shown.place
+
+
+def execute(state_dir: Path, sql: str) -> None:
+    connection = connect(state_dir / "dicomveil.sqlite")
+    connection.execute(sql)
+    connection.close()
+
+
+async def test_a_sound_state_folder_has_no_findings(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    report = fsck.check(tmp_path)
+    assert report.findings == []
+    assert (report.receipts, report.blobs) == (2, 3)
+    assert report.bytes_read > 0
+
+
+async def test_a_stored_instance_that_lost_its_source_keeps_its_output(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    blob_path(tmp_path, StoreName.SOURCE, stored).unlink()
+    assert kinds(tmp_path) == [Kind.BLOB_MISSING]
+    fsck.check(tmp_path, repair=True)
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.STORED, "blob_missing", "gone")
+    assert blob_path(tmp_path, StoreName.DEID, stored).exists()
+
+
+async def test_a_waiting_instance_that_lost_its_file_is_quarantined(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    waiting = await receive(stores)
+    await stores.close()
+    (tmp_path / "spool" / waiting.id).unlink()
+    assert kinds(tmp_path, repair=True) == [Kind.BLOB_MISSING]
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, waiting) == (State.QUARANTINED, "blob_missing", "gone")
+
+
+async def test_a_lost_output_is_quarantined_and_can_be_made_again(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    blob_path(tmp_path, StoreName.DEID, stored).unlink()
+    assert kinds(tmp_path, repair=True) == [Kind.OUTPUT_MISSING]
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.QUARANTINED, "blob_missing", "source")
+    connection = connect(tmp_path / "dicomveil.sqlite")
+    assert queries.retry(connection, [stored.id]).changed == [stored.id]
+    connection.close()
+    stores = await Stores.open(tmp_path)
+    await stores.receipts.settle([work(stores, stored, make_instance(1))])
+    await stores.close()
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.STORED, "", "source")
+
+
+@pytest.mark.parametrize("damage", ["flipped", "longer"])
+async def test_a_damaged_output_is_not_served_any_more(tmp_path: Path, damage: str) -> None:
+    stored, _ = await filled(tmp_path)
+    path = blob_path(tmp_path, StoreName.DEID, stored)
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + b"?" if damage == "flipped" else data + b"?")
+    assert kinds(tmp_path, repair=True) == [Kind.OUTPUT_DAMAGED]
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.QUARANTINED, "blob_damaged", "source")
+    assert not path.exists()
+
+
+async def test_a_damaged_source_is_set_aside(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    blob_path(tmp_path, StoreName.SOURCE, stored).write_bytes(b"damaged")
+    assert kinds(tmp_path, repair=True) == [Kind.BLOB_DAMAGED]
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.STORED, "blob_damaged", "gone")
+    (kept,) = (tmp_path / "lost+found").iterdir()
+    assert kept.read_bytes() == b"damaged"
+
+
+async def test_sizes_are_compared_even_without_digests(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    blob_path(tmp_path, StoreName.SOURCE, stored).write_bytes(b"damaged")
+    report = fsck.check(tmp_path, digests=False)
+    assert [finding.kind for finding in report.findings] == [Kind.BLOB_DAMAGED]
+    assert report.bytes_read == 0
+
+
+@pytest.mark.parametrize("store_name", list(StoreName))
+async def test_a_blob_that_nobody_knows_is_kept_apart(
+    tmp_path: Path, store_name: StoreName
+) -> None:
+    await filled(tmp_path)
+    stray = tmp_path / store_name / "ab" / "cd" / f"abcd{'0' * 28}.dcm"
+    stray.parent.mkdir(parents=True, mode=0o700)
+    stray.parent.parent.chmod(0o700)
+    stray.touch(mode=0o600)
+    assert kinds(tmp_path, repair=True) == [Kind.BLOB_WITHOUT_ROW]
+    assert kinds(tmp_path) == []
+    assert [path.name for path in (tmp_path / "lost+found").iterdir()] == [
+        f"{store_name}-{stray.stem}"
+    ]
+
+
+async def test_a_missing_blob_that_comes_back_can_be_retried(tmp_path: Path) -> None:
+    _, refused = await filled(tmp_path)
+    path = blob_path(tmp_path, StoreName.SOURCE, refused)
+    path.unlink()
+    fsck.check(tmp_path, repair=True)
+    assert state_of(tmp_path, refused) == (State.QUARANTINED, "blob_missing", "gone")
+    path.write_bytes(file_of(make_instance(2)))
+    path.chmod(0o600)
+    assert kinds(tmp_path, repair=True) == [Kind.BLOB_WITHOUT_ROW]
+    assert state_of(tmp_path, refused) == (State.QUARANTINED, "blob_missing", "source")
+    assert kinds(tmp_path) == []
+
+
+async def test_a_stray_file_in_the_spool_is_kept_apart(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    (tmp_path / "spool" / ("e" * 32)).touch(mode=0o600)
+    (tmp_path / "spool" / ("f" * 32 + ".part")).touch(mode=0o600)
+    assert sorted(kinds(tmp_path, repair=True)) == [Kind.PARTIAL_FILE, Kind.SPOOL_ORPHAN]
+    assert kinds(tmp_path) == []
+    assert [path.name for path in (tmp_path / "lost+found").iterdir()] == ["e" * 32]
+
+
+async def test_wrong_counts_are_counted_again(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    execute(tmp_path, "UPDATE source_series SET instances = 7")
+    execute(tmp_path, "UPDATE source_studies SET instances = 9")
+    assert kinds(tmp_path, repair=True) == [Kind.COUNTS_WRONG]
+    assert kinds(tmp_path) == []
+
+
+async def test_wrong_tallies_are_counted_again(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    execute(tmp_path, "UPDATE tallies SET instances = instances + 1")
+    execute(tmp_path, "UPDATE totals SET bytes = 0")
+    assert kinds(tmp_path, repair=True) == [Kind.TALLIES_WRONG]
+    assert kinds(tmp_path) == []
+
+
+async def test_files_open_to_others_are_closed(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    blob_path(tmp_path, StoreName.DEID, stored).chmod(0o644)
+    assert kinds(tmp_path, repair=True) == [Kind.OPEN_TO_OTHERS]
+    assert kinds(tmp_path) == []
+
+
+async def test_a_running_daemon_can_be_checked_but_not_repaired(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    await store(stores, make_instance())
+    half = stores.spool.open(ORIGIN)
+    assert kinds(tmp_path) == []
+    with pytest.raises(StoreUnavailable):
+        fsck.check(tmp_path, repair=True)
+    half.abort()
+    await stores.close()
+
+
+async def test_two_daemons_cannot_share_a_state_folder(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    with pytest.raises(StoreUnavailable):
+        await Stores.open(tmp_path)
+    await stores.close()
+    await (await Stores.open(tmp_path)).close()
+
+
+def test_where_there_is_no_state_there_is_nothing_to_check(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable):
+        fsck.check(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_an_output_that_lost_its_row_is_found(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    connection = connect(tmp_path / "dicomveil.sqlite")
+    instance = indexing.find_of_receipt(connection, StoreName.DEID, stored.id)
+    assert instance is not None
+    indexing.remove(connection, StoreName.DEID, instance)
+    connection.close()
+    found = kinds(tmp_path, repair=True)
+    assert sorted(found) == [Kind.BLOB_WITHOUT_ROW, Kind.OUTPUT_MISSING]
+    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored)[0] is State.QUARANTINED
