@@ -293,29 +293,35 @@ class WatchedFolder:
                 return
             if claim.structure.kind is Kind.ZIP:
                 await self._take_archive(claim)
+            elif await self._take_by_rename(claim):
+                self._taken(claim)
+                return
             else:
-                await self._take_instance(claim)
+                self._count(await self._durably(lambda: self._copy(claim)))
         except Refused as refusal:
             await self._refuse(claim, refusal.reason)
             return
         await self._in_thread(partial(self._inbox.finish, claim))
         if self._record is not None:
             await self._in_thread(partial(self._record.add, claim.found.signature))
+        self._taken(claim)
+
+    def _taken(self, claim: Claim) -> None:
         if self._settings.remove_empty_folders and claim.found.folder:
             self._emptied.add(claim.found.folder)
         self._settling.gone(claim.found)
 
-    async def _take_instance(self, claim: Claim) -> None:
-        by_rename = self._settings.after == "delete" and not claim.copy and not claim.structure.head
-        if by_rename:
-            try:
-                self._inbox.close_to_others(claim)
-                self._count(await self._durably(lambda: self._adopt(claim)))
-            except (CrossDevice, PermissionError):
-                pass
-            else:
-                return
-        self._count(await self._durably(lambda: self._copy(claim)))
+    async def _take_by_rename(self, claim: Claim) -> bool:
+        """Take the file itself, where that is possible; it is not in the folder any more then."""
+        if self._settings.after != "delete" or claim.copy or claim.structure.head:
+            return False
+        try:
+            self._inbox.close_to_others(claim)
+            receipt = await self._durably(lambda: self._adopt(claim))
+        except (CrossDevice, PermissionError):
+            return False
+        self._count(receipt)
+        return True
 
     async def _adopt(self, claim: Claim) -> Receipt:
         # The spool may not be left alone with a path whose descriptor is about to be closed.

@@ -348,7 +348,10 @@ class Inbox:
                 raise
 
     def remove_empty(self, folder: tuple[str, ...], idle_s: float, now: float) -> bool:
-        """Remove a sub-folder if it is empty and nothing happened in it for so long."""
+        """Remove a sub-folder if it is empty and nothing happened in it for so long.
+
+        Returns whether it is gone.
+        """
         if not folder:
             return False
         try:
@@ -357,6 +360,8 @@ class Inbox:
                 if now - status.st_mtime < idle_s:
                     return False
                 os.rmdir(folder[-1], dir_fd=above)
+        except FileNotFoundError:
+            return True
         except OSError:
             return False
         return True
