@@ -91,7 +91,7 @@ def test_what_leaves_is_whole_and_stays_as_it_is_when_done_again(
     try:
         first = deidentify(source, plan)
     except Unsafe:
-        pytest.skip("it does not leave")
+        return
     content = content_of(source, first)
     again = deidentify(content, plan)
     assert again.sop_class_uid == first.sop_class_uid
