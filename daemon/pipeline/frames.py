@@ -120,7 +120,9 @@ class Decoder:
         if len(buffer) < end:
             self._needed = end
             return None
-        frame = _frame(kind, bytes(buffer[start:end]), document_bytes, lengths)
+        with memoryview(buffer) as view:
+            body = bytes(view[start:end])
+        frame = _frame(kind, body, document_bytes, lengths)
         del buffer[:end]
         self._needed = _PREFIX.size
         return frame

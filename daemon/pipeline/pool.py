@@ -131,9 +131,9 @@ class WorkerPool:
         try:
             async with asyncio.TaskGroup() as group:
                 starts = [group.create_task(self._start_worker()) for _ in range(self.count)]
-        except* WorkerStartFailed as errors:
+        except* (WorkerStartFailed, OSError) as errors:
             await self.close()
-            raise errors.exceptions[0] from None
+            raise WorkerStartFailed(_told(errors.exceptions[0])) from None
         self._keepers = [
             asyncio.create_task(self._keep(started.result()), name=f"worker-keeper-{number}")
             for number, started in enumerate(starts)
@@ -278,7 +278,7 @@ def _report_keeper(keeper: asyncio.Task[None]) -> None:
         _log.critical("worker_keeper_failed", place=trace(error))
 
 
-def _told(error: WorkerStartFailed | OSError) -> str:
+def _told(error: Exception) -> str:
     # The text of our own error is a trace without values.
     return str(error) if isinstance(error, WorkerStartFailed) else trace(error)
 

@@ -101,9 +101,13 @@ class Worker(asyncio.Protocol):
         self._first_since = 0.0
         # From the loop's own thread: the death signal comes when the *thread* that spawned ends.
         self._ours, theirs = socket.socketpair()
-        with theirs:
+        with theirs, contextlib.ExitStack() as undo:
+            undo.callback(self._ours.close)
             self.process = _spawn(theirs, program.import_path)
-        self._pidfd = os.pidfd_open(self.pid)
+            undo.callback(self.process.wait)
+            undo.callback(self.process.kill)
+            self._pidfd = os.pidfd_open(self.pid)
+            undo.pop_all()
         self._loop.add_reader(self._pidfd, self._on_exit)
 
     @property

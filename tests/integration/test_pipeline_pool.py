@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -346,3 +347,17 @@ async def test_no_process_survives_a_daemon_that_is_killed(tmp_path: Path) -> No
     owner.kill()
     await owner.wait()
     await eventually(lambda: not any(is_alive(pid) for pid in pids))
+
+
+async def test_a_pool_without_descriptors_says_so_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_pid: int) -> int:
+        raise OSError(errno.EMFILE, VALUE)
+
+    before = set(psutil.Process().children())
+    monkeypatch.setattr(os, "pidfd_open", refuse)
+    with pytest.raises(WorkerStartFailed) as raised:
+        await make_pool().start()
+    assert VALUE not in str(raised.value)
+    assert set(psutil.Process().children()) == before
