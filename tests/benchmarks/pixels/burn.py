@@ -76,21 +76,52 @@ def burn(
     placed: list[Placed] = []
     taken = np.zeros(values.shape[:2], np.bool_)
     for burned in texts:
-        mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
-        at = _position(random, base, mask, taken, manner)
-        if at is None:
-            continue
-        left, top = at
-        placed.append(
-            Placed(
-                burned.text,
-                burned.is_identifying,
-                _draw(random, base, values, mask, left, top, manner),
-            )
-        )
-        height, width = mask.shape
-        taken[max(top - 8, 0) : top + height + 8, max(left - 10, 0) : left + width + 10] = True
+        for _ in range(12):
+            mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
+            at = _position(random, base, mask, taken, manner)
+            if at is None:
+                continue
+            left, top = at
+            drawn = values.copy()
+            ink = _draw(random, base, drawn, mask, left, top, manner)
+            if not _is_legible(base, drawn, ink, manner):
+                continue
+            values = drawn
+            placed.append(Placed(burned.text, burned.is_identifying, ink))
+            height, width = mask.shape
+            taken[max(top - 8, 0) : top + height + 8, max(left - 10, 0) : left + width + 10] = True
+            break
     return replace(base, values=values), placed
+
+
+def _is_legible(
+    base: Base, values: NDArray[Any], ink: NDArray[np.bool_], manner: Manner
+) -> bool:
+    """Whether nine in ten pixels of the ink stand out from what is around them.
+
+    By 18 display levels, which a person just sees; white on white is no burned-in text. Texts beyond
+    the window are judged by their stored values.
+    """
+    low, high = base.shown_range
+    rows, columns = np.nonzero(ink)
+    area = (
+        slice(max(rows.min() - 12, 0), rows.max() + 13),
+        slice(max(columns.min() - 12, 0), columns.max() + 13),
+    )
+    part = values[area].astype(np.float32)
+    shown = part if manner.beyond_window else np.clip(part, low, high)
+    levels = (shown - low) / (high - low) * 255
+    letters = ink[area]
+    wide = cv2.dilate(letters.astype(np.uint8), np.ones((3, 3), np.uint8))
+    background = (wide == 0).astype(np.float32)
+    weight = np.maximum(cv2.blur(background, (15, 15)), 1e-3)
+    if levels.ndim == 3:
+        background, weight = background[..., None], weight[..., None]
+    around = cv2.blur(levels * background, (15, 15)) / weight
+    difference = np.abs(levels - around)
+    if difference.ndim == 3:
+        difference = difference.max(axis=2)
+    return float((difference[letters] >= 18).mean()) >= 0.9
 
 
 def _draw(
