@@ -25,7 +25,8 @@ def make_instance(
     series: str = "1.2.3.1",
     content: str = "",
     sop_instance_uid: str | None = None,
-    **keys: str,
+    keys: dict[str, str] | None = None,
+    **more_keys: str,
 ) -> StoredInstance:
     """Return what a worker would tell of an instance; `keys` are searchable values by keyword."""
     uid = sop_instance_uid or f"{series}.{number}"
@@ -40,7 +41,8 @@ def make_instance(
         "PatientID": "P-1",
         "Modality": "CT",
         "InstanceNumber": str(number),
-        **keys,
+        **(keys or {}),
+        **more_keys,
     }
     study_json = {
         "00080020": element("DA", values["StudyDate"]),

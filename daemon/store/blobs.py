@@ -2,15 +2,19 @@
 
 The contract, so that an object store can stand in for the folder later:
 
-- A name is 32 or more characters from ``0-9a-f-`` and made by us. Nothing from outside is ever part of it.
-- A blob is there whole or not at all. `take` moves finished, fsynced files in; after it returns, they are
-  durable under their new names. (An object store uploads here, with create-only semantics.)
+- A name is 32 or more characters from ``0-9a-f-`` and made by us. Nothing from outside is ever part
+  of it.
+- A blob is there whole or not at all. `take` moves finished, fsynced files in; after it returns,
+  they are durable under their new names. (An object store uploads here, with create-only
+  semantics.)
 - Taking the same file again after a crash is harmless: what was already moved stays where it is.
-- A blob never changes. New content gets a new name; the index row switches, then the old blob is removed.
+- A blob never changes. New content gets a new name; the index row switches, then the old blob is
+  removed.
 - Removing a blob that is not there is not an error. Rows go first, blobs second.
 - The index decides what is visible. A blob without a row is garbage, never an answer.
 
-In the folder: ``ab/cd/<name>.dcm`` where ``abcd`` are the first four characters; folders 0700, files 0600.
+In the folder: ``ab/cd/<name>.dcm`` where ``abcd`` are the first four characters; folders 0700,
+files 0600.
 """
 
 from __future__ import annotations
@@ -90,8 +94,8 @@ class FileBlobs:
     def take(self, moves: Sequence[Move]) -> list[bool]:
         """Move files in by rename, then fsync each folder that changed, once.
 
-        Files must be on this file system and already fsynced. Returns, for each move, whether the blob is
-        there now.
+        Files must be on this file system and already fsynced. Returns, for each move, whether the
+        blob is there now.
 
         Raises
         ------
@@ -104,8 +108,8 @@ class FileBlobs:
             leaf.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
             leaf.mkdir(mode=FOLDER_MODE, exist_ok=True)
         there = [self._take_one(move) for move in moves]
-        # Folders that files leave need no fsync: should the old name come back after a power cut, it
-        # is a second link to the same file, and the start of the daemon removes it.
+        # Folders that files leave need no fsync: should the old name come back after a power cut,
+        # it is a second link to the same file, and the start of the daemon removes it.
         sync_folders(leaves)
         # A folder may stem from a process that died before its name was durable: once per process
         # the parents are synced, whoever made them.

@@ -1,9 +1,9 @@
 """One SQLite file, one thread that writes, a few that read.
 
-Every durable step of the daemon ends in a commit with ``synchronous=FULL``. A commit costs a disk flush,
-so the writer takes all work that waits at that moment into one transaction, with a savepoint for each
-piece: a piece that fails undoes itself and none of its neighbours. Whoever asked is resumed after the
-commit that holds his work, never before.
+Every durable step of the daemon ends in a commit with ``synchronous=FULL``. A commit costs a disk
+flush, so the writer takes all work that waits at that moment into one transaction, with a savepoint
+for each piece: a piece that fails undoes itself and none of its neighbours. Whoever asked is
+resumed after the commit that holds his work, never before.
 
 Work may need the disk before its rows (renames before the row that announces them). It then names a
 `Stage`, which is shown all its pieces of one transaction at once and can group their flushes.
@@ -338,7 +338,8 @@ class Database:
 
     def _tell_committed(self, connection: sqlite3.Connection) -> None:
         for function in self._after_commit:
-            # What was committed stays committed: a failing figure must not look like a failed write.
+            # What was committed stays committed: a failing figure must not look like a failed
+            # write.
             with suppress(sqlite3.Error):
                 function(connection)
 

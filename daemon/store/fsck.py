@@ -85,8 +85,8 @@ class Finding:
     store
         ``source``, ``deid``, or empty.
     subject
-        A receipt's id, a blob's name, a row's number or a path below the state folder: names of ours,
-        never from outside.
+        A receipt's id, a blob's name, a row's number or a path below the state folder: names of
+        ours, never from outside.
     repaired
         What was done about it, in a few words; empty if nothing was.
     """
@@ -306,7 +306,7 @@ class _Check:
 
     def _tallies(self) -> Iterator[Finding | None]:
         wrong = self._connection.execute(
-            f"SELECT EXISTS ({_TALLIES_NOW} EXCEPT SELECT * FROM tallies)"
+            f"SELECT EXISTS ({_TALLIES_NOW} EXCEPT SELECT * FROM tallies)"  # noqa: S608 - fixed names
             f" OR EXISTS (SELECT * FROM tallies WHERE instances <> 0 EXCEPT {_TALLIES_NOW})"
         ).fetchone()[0]
         for store in StoreName:
@@ -457,7 +457,7 @@ class _Repair:
             indexing.recount(self._connection, StoreName(finding.store), int(finding.subject))
         return "counted again"
 
-    def _tally_again(self, finding: Finding) -> str:
+    def _tally_again(self, _: Finding) -> str:
         with transaction(self._connection):
             self._connection.execute("DELETE FROM tallies")
             self._connection.execute(f"INSERT INTO tallies {_TALLIES_NOW}")

@@ -1,9 +1,10 @@
 """Reading the index of a store: searches, metadata and where the files are. See `dicomweb.ports.InstanceStore`.
 
-How a search is planned. For every condition that an index can look up, up to a thousand candidates are
-counted. The condition with the fewest drives, and the few rows are sorted. Where none is that
-selective, rows are walked in the order of their ids and checked one by one: with so many that fit, the
-page is soon full. The order is the same in both cases: study, series, instance, each as first stored.
+How a search is planned. For every condition that an index can look up, up to a thousand candidates
+are counted. The condition with the fewest drives, and the few rows are sorted. Where none is that
+selective, rows are walked in the order of their ids and checked one by one: with so many that fit,
+the page is soon full. The order is the same in both cases: study, series, instance, each as first
+stored.
 """
 
 from __future__ import annotations
@@ -220,7 +221,7 @@ def metadata(connection: sqlite3.Connection, store: StoreName, resource: Resourc
     """Return the prepared metadata of the instances of a resource, on a connection."""
     sql, parameters = _instances_of(store, resource)
     rows = connection.execute(
-        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_instance_json j ON j.id = i.id')}",  # noqa: S608 - fixed names
+        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_instance_json j ON j.id = i.id')}",
         parameters,
     )
     return [row[0] for row in rows]
@@ -231,7 +232,7 @@ def _locate(
 ) -> list[sqlite3.Row]:
     sql, parameters = _instances_of(store, resource)
     return connection.execute(
-        "SELECT s.StudyInstanceUID, e.SeriesInstanceUID, i.SOPInstanceUID, i.SOPClassUID,"  # noqa: S608 - fixed names
+        "SELECT s.StudyInstanceUID, e.SeriesInstanceUID, i.SOPInstanceUID, i.SOPClassUID,"
         f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql.format(also='')}",
         parameters,
     ).fetchall()

@@ -1,11 +1,12 @@
 """Writing the index of a store: rows for what is stored, prepared answers for what will be asked.
 
-Each level has two rows: a narrow one that searches match on, and one with the DICOM JSON that answers
-(PS3.18 F.2, attributes in ascending tag order). Adding or removing an instance brings the counts and
-ModalitiesInStudy of its series and study up to date at once, so that a search only reads.
+Each level has two rows: a narrow one that searches match on, and one with the DICOM JSON that
+answers (PS3.18 F.2, attributes in ascending tag order). Adding or removing an instance brings the
+counts and ModalitiesInStudy of its series and study up to date at once, so that a search only
+reads.
 
-Prepared objects are written with their members separated by a comma and a line feed. That is plain JSON,
-and since no JSON string holds a raw line feed, objects can be merged without parsing them.
+Prepared objects are written with their members separated by a comma and a line feed. That is plain
+JSON, and since no JSON string holds a raw line feed, objects can be merged without parsing them.
 
 All functions take part in the caller's transaction.
 """

@@ -8,8 +8,8 @@ single value        equal, as `dicomweb.attributes.normalise` writes it
 list of UIDs        any of them
 wildcard            ``*`` and ``?`` where the VR allows them (not in dates, times, UIDs, integers)
 range               dates and times: ``a-b``, ``a-``, ``-b``; a time matches to its own precision
-person names        one component group (alphabetic, ideographic, phonetic) matches on its own; fuzzy:
-                    every word asked for starts a word of the name, "any order"
+person names        one component group (alphabetic, ideographic, phonetic) matches on its own;
+                    fuzzy: every word asked for starts a word of the name, in any order
 ==================  ============================================================================
 """
 
@@ -60,7 +60,8 @@ class Condition:
     Attributes
     ----------
     check
-        An expression on one row (alias as in `ALIAS`) that keeps SQLite from choosing an index for it.
+        An expression on one row (alias as in `ALIAS`) that keeps SQLite from choosing an index for
+        it.
     candidates
         A SELECT of the ids of all rows that fulfil it, by an index; None where there is no index.
     parameters

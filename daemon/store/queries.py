@@ -1,7 +1,8 @@
 """What an operator asks of the state folder, and does to what was refused.
 
-Synchronous functions on a connection of `daemon.store.database.connect_current`, for the command line and
-the pages; they work while the daemon runs. The daemon notices retried instances within a second.
+Synchronous functions on a connection of `daemon.store.database.connect_current`, for the command
+line and the pages; they work while the daemon runs. The daemon notices retried instances within a
+second.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Status:
     quarantine
         Quarantined receipts by reason, most frequent first.
     oldest_waiting_at
-        When the instance was received that has waited longest for the pipeline; None when none waits.
+        When the instance was received that has waited longest for the pipeline; None when none
+        waits.
     source_bytes
         Received bytes that are kept, indexed or not.
     """

@@ -2,15 +2,16 @@
 
 `Receipts.settle` is where an instance ends. Its steps, for all results given at once:
 
-1. files: ``spool/<id>`` becomes a blob of the source store, the worker's output a blob of the destination
-   (rename, then one fsync of each folder);
-2. rows, in one transaction: duplicates and conflicts are decided, both indexes, the receipt's state, the
-   outcome; what turned out not to be needed is listed as garbage;
+1. files: ``spool/<id>`` becomes a blob of the source store, the worker's output a blob of the
+   destination (rename, then one fsync of each folder);
+2. rows, in one transaction: duplicates and conflicts are decided, both indexes, the receipt's
+   state, the outcome; what turned out not to be needed is listed as garbage;
 3. garbage is removed, and then struck off the list.
 
-Killed after 1, the receipt still waits: `job` finds its file in either place, and settling again moves
-nothing twice. A destination blob is named after its receipt and its content, so that a different output
-never overwrites one that a row points at: the row switches, then the old blob goes.
+Killed after 1, the receipt still waits: `job` finds its file in either place, and settling again
+moves nothing twice. A destination blob is named after its receipt and its content, so that a
+different output never overwrites one that a row points at: the row switches, then the old blob
+goes.
 """
 
 from __future__ import annotations
@@ -221,8 +222,8 @@ class SqliteReceipts:
     async def settle(self, results: Sequence[Result]) -> None:
         """Apply results: blobs first (rename, folder fsync), then rows, one transaction for all.
 
-        Each result stands for itself: one that fails undoes none of the others. Repeating it changes
-        nothing.
+        Each result stands for itself: one that fails undoes none of the others. Repeating it
+        changes nothing.
 
         Raises
         ------

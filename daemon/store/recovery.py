@@ -1,8 +1,8 @@
 """What the daemon does first at every start: make rows and files agree again after a kill.
 
 Only what was never acknowledged is removed. The whole stores are not walked here (see
-`daemon.store.fsck`); everything that a kill can leave behind is found from the spool's folder and the
-receipts that still wait.
+`daemon.store.fsck`); everything that a kill can leave behind is found from the spool's folder and
+the receipts that still wait.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def recover(
 ) -> Recovered:
     """Bring rows and files together. Nobody else uses the state folder meanwhile.
 
-    - Partial files, and files without a row that no intent speaks of, were never acknowledged: removed.
-      Unless there are no receipts at all: then the database is not the one that belongs to the files,
-      and they are moved to ``lost+found``.
+    - Partial files, and files without a row that no intent speaks of, were never acknowledged:
+      removed. Unless there are no receipts at all: then the database is not the one that belongs to
+      the files, and they are moved to ``lost+found``.
     - A file with an intent was taken from a watched folder: it gets its receipt.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
     - A receipt that waits and has no file is reported and quarantined as ``blob_missing``.
@@ -136,7 +136,8 @@ def _clear_spool(
         if row is not None and State(row["state"]) in WAITING:
             continue
         if row is not None:
-            # Settled: its bytes are in the source store or were not to be kept; this is an old name.
+            # Settled: its bytes are in the source store or were not to be kept; this is an old
+            # name.
             if blobs[StoreName.SOURCE].has(path.name) or _is_gone(connection, path.name):
                 path.unlink()
             continue

@@ -1,8 +1,8 @@
 """How long the source store keeps what it received. Off by default.
 
-Only instances that are done with are removed: stored in the destination, and not waiting, quarantined or
-unrouted. Rows go first, so that nothing is served half; then blobs. The receipt and its outcome stay, and
-tell that the source is gone. The destination store is never touched.
+Only instances that are done with are removed: stored in the destination, and not waiting,
+quarantined or unrouted. Rows go first, so that nothing is served half; then blobs. The receipt and
+its outcome stay, and tell that the source is gone. The destination store is never touched.
 """
 
 from __future__ import annotations

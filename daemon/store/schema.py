@@ -2,22 +2,24 @@
 
 ::
 
-    receipts     one row per acknowledged instance, from acknowledgement to the end
-    intents      files about to be taken from a watched folder by rename (see `daemon.store.spool`)
-    outcomes     what was done to an instance: JSON, free of original values
-    garbage      blobs that no row needs any more, still to be removed
-    tallies      receipts counted by receiver, state, ... (kept by triggers)
-    totals       instances and bytes of each store (kept by triggers)
-    <store>_studies, _series, _instances      what searches match on; narrow, so that scans are quick
-    <store>_study_json, _series_json, _instance_json      what searches and metadata answer, ready to send
-    <store>_terms     words and component groups of person names
+    receipts    one row per acknowledged instance, from acknowledgement to the end
+    intents     files about to be taken from a watched folder by rename (`daemon.store.spool`)
+    outcomes    what was done to an instance: JSON, free of original values
+    garbage     blobs that no row needs any more, still to be removed
+    tallies     receipts counted by receiver, state, ... (kept by triggers)
+    totals      instances and bytes of each store (kept by triggers)
+
+and for each store (``source_``, ``deid_``)::
+
+    studies, series, instances               what searches match on: narrow, so that scans are quick
+    study_json, series_json, instance_json   what searches and metadata answer, ready to send
+    terms                                    words and component groups of person names
 
 A migration is never edited once released; a change is a new one at the end.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Final
 
 from sqlite_utils import Database as SchemaDatabase
@@ -27,6 +29,7 @@ from daemon.errors import SchemaTooNew
 from daemon.records import StoreName
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Mapping
 
     from dicomweb.ports import Level
@@ -291,8 +294,8 @@ def _create_index(db: SchemaDatabase, store: str) -> None:
     db.table(f"{store}_terms").create_index(["study_id"])
     for event, row, sign in (("INSERT", "NEW", "+"), ("DELETE", "OLD", "-")):
         db.execute(
-            f"CREATE TRIGGER {instances}_{event.lower()} AFTER {event} ON {instances} BEGIN"
-            f" UPDATE totals SET instances = instances {sign} 1, bytes = bytes {sign} {row}.size"  # noqa: S608 - names from this file
+            f"CREATE TRIGGER {instances}_{event.lower()} AFTER {event} ON {instances} BEGIN"  # noqa: S608 - fixed names
+            f" UPDATE totals SET instances = instances {sign} 1, bytes = bytes {sign} {row}.size"
             f" WHERE store = '{store}'; END"
         )
 

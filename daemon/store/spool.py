@@ -1,6 +1,7 @@
 """Where received instances become durable, and with that acknowledged.
 
-The order, for every instance, shared by all that wait at the same moment (see `daemon.store.database`):
+The order, for every instance, shared by all that wait at the same moment (see
+`daemon.store.database`):
 
 1. the bytes are streamed into ``spool/<id>.part`` (new, 0600, never through a link);
 2. fdatasync of each file;
@@ -9,11 +10,12 @@ The order, for every instance, shared by all that wait at the same moment (see `
 5. one database transaction with a row for each;
 6. only now the callers return, and the peers are told.
 
-Killed before 5: the peer was told nothing. A ``.part`` or a file without a row is removed at the next
-start. A file from a watched folder, though, has no peer that would send it again: before its rename into
-the spool (step 3) an *intent* row is committed. At the next start an intent with a file becomes a
-receipt, an intent without one is forgotten, for then the file is still in its inbox. So at every moment
-a dropped file is in its inbox or will be found in the spool (`daemon.store.recovery`).
+Killed before 5: the peer was told nothing. A ``.part`` or a file without a row is removed at the
+next start. A file from a watched folder, though, has no peer that would send it again: before its
+rename into the spool (step 3) an *intent* row is committed. At the next start an intent with a file
+becomes a receipt, an intent without one is forgotten, for then the file is still in its inbox. So
+at every moment a dropped file is in its inbox or will be found in the spool
+(`daemon.store.recovery`).
 
 Killed between 5 and 6: the peer does not know and sends again; the second is a duplicate.
 """
@@ -393,8 +395,8 @@ class FileSpool:
             If it is on another file system; it is untouched.
         Refused
             If it is not a regular file with exactly one name (``not_a_regular_file``,
-            ``has_other_links``), was swapped meanwhile (``changed_while_taken``) or is larger than an
-            instance may be (``too_large``).
+            ``has_other_links``), was swapped meanwhile (``changed_while_taken``) or is larger than
+            an instance may be (``too_large``).
         SpoolFull, StoreUnavailable
             If it cannot be taken now. The file is back where it was.
         """
@@ -402,7 +404,7 @@ class FileSpool:
             raise SpoolFull("too much is waiting to be processed")
         self._gauge.check_disk()
         try:
-            status = path.lstat()
+            status = os.lstat(path)
         except OSError as error:
             raise translated(error) from error
         check_regular(status)
@@ -432,8 +434,8 @@ class FileSpoolFile:
         "_descriptor",
         "_origin",
         "_path",
-        "_received_at",
         "_receipt_id",
+        "_received_at",
         "_size",
         "_spool",
     )

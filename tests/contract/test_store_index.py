@@ -32,13 +32,18 @@ async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
 
 async def fill(stores: Stores) -> None:
     """Three patients, one with two series of two instances each."""
-    jane = {"PatientName": "doe^jane", "PatientID": "P-1", "StudyDescription": "CHEST ROUTINE"}
     for series, modality in (("1.1.1", "CT"), ("1.1.2", "SR")):
         for number in (1, 2):
-            await store(
-                stores,
-                make_instance(number, study="1.1", series=series, Modality=modality, **jane),
+            instance = make_instance(
+                number,
+                study="1.1",
+                series=series,
+                Modality=modality,
+                PatientName="doe^jane",
+                PatientID="P-1",
+                StudyDescription="CHEST ROUTINE",
             )
+            await store(stores, instance)
     await store(
         stores,
         make_instance(
@@ -63,7 +68,7 @@ async def fill(stores: Stores) -> None:
             StudyDate="",
             StudyTime="",
             Modality="CR",
-            **{"RequestAttributesSequence.ScheduledProcedureStepID": "S1\\S2"},
+            keys={"RequestAttributesSequence.ScheduledProcedureStepID": "S1\\S2"},
         ),
     )
 
@@ -359,8 +364,7 @@ async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count
             indexing.add(connection, StoreName.SOURCE, instance, blob="b", receipt_id="r")
 
     await stores.database.write(add)
-    both = {"PatientID": "P-1", "StudyDate": "20240301-20240331"}
-    by_date = await found(stores, **both)
+    by_date = await found(stores, PatientID="P-1", StudyDate="20240301-20240331")
     everything = [f"1.{n}" for n in range(count) if n % 3 and n % 12 == 2]
     assert by_date == everything[:100]
     wide = await found(stores, PatientName="doe*", StudyDate="2024-", ModalitiesInStudy="CT")

@@ -122,7 +122,7 @@ async def test_a_postponed_instance_is_due_after_its_delay(stores: Stores, clock
 
 
 async def test_an_arrival_wakes_the_pipeline(stores: Stores) -> None:
-    waiting = asyncio.ensure_future(stores.receipts.job_arrived())  # type: ignore[arg-type]
+    waiting = asyncio.ensure_future(stores.receipts.job_arrived())
     await receive(stores)
     await asyncio.wait_for(waiting, 5)
 

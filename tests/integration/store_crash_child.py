@@ -1,7 +1,7 @@
 """A process to be killed: receives, takes and settles until then, and writes down what it promised.
 
-Run as ``python -m tests.integration.store_crash_child STATE_DIR INBOX LOG SEED``. One line of the log per
-promise, written after the promise was made: ``acknowledged <receipt id> <content>``.
+Run as ``python -m tests.integration.store_crash_child STATE_DIR INBOX LOG SEED``. One line of the
+log per promise, written after the promise was made: ``acknowledged <receipt id> <content>``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from daemon.store.stores import Stores
 from tests.store_samples import ORIGIN, make_instance, work
 
 if TYPE_CHECKING:
-    from daemon.records import Receipt, StoredInstance
+    from daemon.records import Receipt, Result, StoredInstance
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
 
@@ -31,8 +31,8 @@ def instance_named(content: str) -> StoredInstance:
     return make_instance(int(content), series=f"1.2.3.{int(content) % 3}")
 
 
-async def main(state_dir: Path, inbox: Path, log: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+async def main(state_dir: Path, dropped: list[Path], log: Path, seed: int) -> None:
+    chance = random.Random(seed)
     stores = await Stores.open(state_dir)
     with log.open("ab", buffering=0) as promises:
 
@@ -51,7 +51,7 @@ async def main(state_dir: Path, inbox: Path, log: Path, seed: int) -> None:
 
         async def take() -> None:
             watched = Origin(Receiver.WATCH, peer="/srv/inbox")
-            for path in sorted(inbox.iterdir()):
+            for path in dropped:
                 acknowledge(await stores.spool.adopt(path, watched), path.name)
 
         async def process() -> None:
@@ -61,7 +61,7 @@ async def main(state_dir: Path, inbox: Path, log: Path, seed: int) -> None:
                 await stores.receipts.settle([result(receipt) for receipt in due])
                 await asyncio.sleep(0)
 
-        def result(receipt: Receipt) -> object:
+        def result(receipt: Receipt) -> Result:
             data = stores.receipts.job(receipt).source.read_bytes()
             content = data.rpartition(b'"00200013":{"vr":"IS","Value":[')[2].partition(b"]")[0]
             state = State.QUARANTINED if int(content) % 10 == 0 else State.STORED
@@ -76,4 +76,5 @@ async def main(state_dir: Path, inbox: Path, log: Path, seed: int) -> None:
 
 if __name__ == "__main__":
     os.umask(0o077)
-    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])))
+    inbox = sorted(Path(sys.argv[2]).iterdir())
+    asyncio.run(main(Path(sys.argv[1]), inbox, Path(sys.argv[3]), int(sys.argv[4])))

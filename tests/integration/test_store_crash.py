@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 import signal
 import sys
@@ -76,7 +77,7 @@ async def visible(index: InstanceStore) -> Counter[str]:
 async def test_nothing_promised_is_lost_however_often_it_is_killed(tmp_path: Path) -> None:
     state_dir, inbox, log = tmp_path / "state", tmp_path / "inbox", tmp_path / "log"
     inbox.mkdir()
-    chance = random.Random(20240229)  # noqa: S311 - repeatable, not secret
+    chance = random.Random(20240229)
     dropped = {str(1000 + number) for number in range(DROPPED)}
     for kill in range(KILLS):
         for name in sorted(dropped)[kill * 6 : kill * 6 + 6]:
@@ -92,9 +93,7 @@ async def test_nothing_promised_is_lost_however_often_it_is_killed(tmp_path: Pat
     source, deid = await visible(stores.source), await visible(stores.deid)
     states = {}
     for receipt_id, content in promised.items():
-        shown = await stores.database.read(
-            lambda connection, receipt_id=receipt_id: queries.show(connection, receipt_id)
-        )
+        shown = await stores.database.read(functools.partial(queries.show, receipt_id=receipt_id))
         assert shown is not None, "an acknowledged instance is not known any more"
         states[receipt_id] = shown.receipt.state
         assert instance_named(content).sop_instance_uid in source

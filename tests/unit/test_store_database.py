@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 import stat
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from daemon.errors import SchemaTooNew, SpoolFull, StoreUnavailable
 from daemon.store.database import Database, connect, connect_current, create_or_migrate
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 

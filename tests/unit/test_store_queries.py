@@ -46,7 +46,7 @@ async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
 
 @pytest.fixture
 def connection(stores: Stores) -> Iterator[sqlite3.Connection]:
-    """The command line's connection, while the daemon runs."""
+    """Open what the command line opens while the daemon runs."""
     opened = connect_current(stores.layout.database)
     yield opened
     opened.close()
