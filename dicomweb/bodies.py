@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SENDFILE_MIN_BYTES: Final = 64 * 1024
 """Shorter stretches are read and written: the system call's set-up costs more than the copy."""
 CHUNK_BYTES: Final = 256 * 1024
+SENT_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
+"""What the kernel copies while nobody looks whether the client still reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ async def send(
     parts: Sequence[Part],
     *,
     multipart: bool,
+    send_timeout_s: float,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> web.StreamResponse:
@@ -78,6 +81,11 @@ async def send(
 
     The length is known before the first byte goes out, so that a client sees when a body was cut
     short. Nothing is read ahead; a client that reads slowly is waited for.
+
+    Parameters
+    ----------
+    send_timeout_s
+        How long the client may take to read `SENT_AT_ONCE_BYTES`; then the connection is dropped.
     """
     boundary = secrets.token_hex(16)
     response = web.StreamResponse(status=status, headers=headers)
@@ -96,20 +104,20 @@ async def send(
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    with _Sender(request, response) as sender:
+    with _Sender(request, response, send_timeout_s) as sender:
         sender.check(parts)
         await response.prepare(request)
-        for part in parts:
+        try:
+            for part in parts:
+                await sender.send_part(part, boundary if multipart else None)
             if multipart:
-                await sender.send(_opening(part, boundary))
-            segments = part.segments if part.make is None else await asyncio.to_thread(part.make)
-            for segment in segments:
-                await sender.send(segment)
-            if multipart:
-                await sender.send(b"\r\n")
-        if multipart:
-            await sender.send(_closing(boundary))
-        await sender.flush()
+                await sender.send(_closing(boundary))
+            await sender.flush()
+        except Exception:
+            # The head is out: the only way left to say that this went wrong is to break off.
+            if request.transport is not None:
+                request.transport.abort()
+            raise
     await response.write_eof()
     return response
 
@@ -129,9 +137,12 @@ def _closing(boundary: str) -> bytes:
 class _Sender:
     """Writes segments to a response; gathers short ones, lets the kernel copy long ones."""
 
-    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+    def __init__(
+        self, request: web.Request, response: web.StreamResponse, send_timeout_s: float
+    ) -> None:
         self._request = request
         self._response = response
+        self._send_timeout_s = send_timeout_s
         self._pending = bytearray()
         self._begun = False
         self._path: Path | None = None
@@ -152,6 +163,15 @@ class _Sender:
                     self._open(segment.path)
                     return
 
+    async def send_part(self, part: Part, boundary: str | None) -> None:
+        if boundary is not None:
+            await self.send(_opening(part, boundary))
+        segments = part.segments if part.make is None else await asyncio.to_thread(part.make)
+        for segment in segments:
+            await self.send(segment)
+        if boundary is not None:
+            await self.send(b"\r\n")
+
     async def send(self, segment: Segment) -> None:
         if isinstance(segment, bytes):
             await self._write(segment)
@@ -169,7 +189,8 @@ class _Sender:
             # Handed over whole: the transport may keep it until the socket takes it.
             pending, self._pending = self._pending, bytearray()
             self._begun = True
-            await self._response.write(pending)
+            async with asyncio.timeout(self._send_timeout_s):
+                await self._response.write(pending)
 
     async def _write(self, data: bytes) -> None:
         self._pending += data
@@ -199,9 +220,13 @@ class _Sender:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         loop = asyncio.get_running_loop()
-        sent = await loop.sendfile(transport, self._open(span.path), start, count)
-        if sent != count:
-            raise OSError("a stored file is shorter than it was")
+        file = self._open(span.path)
+        while count:
+            async with asyncio.timeout(self._send_timeout_s):
+                sent = await loop.sendfile(transport, file, start, min(count, SENT_AT_ONCE_BYTES))
+            if not sent:
+                raise OSError("a stored file is shorter than it was")
+            start, count = start + sent, count - sent
 
     def _open(self, path: Path) -> IO[bytes]:
         if self._file is None or path != self._path:

@@ -206,8 +206,8 @@ def elements(cursor: Cursor, stop: int) -> Iterator[tuple[int, bytes, int]]:
                     (length,) = unpack_length(data, position + 4)
                     vr = b""
                     start = position + 8
-                elif last == PIXEL_DATA and cursor.depth == 0:
-                    break  # bytes after the data set
+                elif cursor.depth == 0 and (last >= PIXEL_DATA or group == element == 0):
+                    break  # bytes behind the data set, or padding
                 else:
                     raise DescribeError("unknown Value Representation")
             tag = group << 16 | element
@@ -215,7 +215,6 @@ def elements(cursor: Cursor, stop: int) -> Iterator[tuple[int, bytes, int]]:
                 cursor.position = start
                 return
             cursor.position = start
-            last = tag
             if length == UNDEFINED:
                 yield tag, vr, length
                 if cursor.position == start:
@@ -224,10 +223,15 @@ def elements(cursor: Cursor, stop: int) -> Iterator[tuple[int, bytes, int]]:
             else:
                 position = start + length
                 if position > stop:
+                    if cursor.depth == 0 and last >= PIXEL_DATA:
+                        break
                     raise DescribeError("a length goes past the end")
                 yield tag, vr, length
+            last = tag
     except struct.error as error:
-        raise DescribeError("a data element header is cut off") from error
+        is_tail = last >= PIXEL_DATA or not data[position:stop].strip(b"\0")
+        if cursor.depth or not is_tail:
+            raise DescribeError("a data element header is cut off") from error
     cursor.position = position
 
 

@@ -80,6 +80,8 @@ class Settings:
         Most matches in one search answer.
     body_timeout_s
         How long a request's body may stand still.
+    send_timeout_s
+        How long a client may take to read 4 MiB of an answer.
     """
 
     public_root: str = ""
@@ -89,6 +91,7 @@ class Settings:
     max_instance_bytes: int = 16 << 30
     max_parts: int = 10_000
     body_timeout_s: float = 30.0
+    send_timeout_s: float = 120.0
 
 
 def application(
@@ -182,18 +185,30 @@ class _Service:
         resource = _resource(request)
         files = await self._located(resource)
         return await wado.send_instances(
-            request, files, _accepted(request), single=resource.sop_instance_uid is not None
+            request,
+            files,
+            _accepted(request),
+            single=resource.sop_instance_uid is not None,
+            send_timeout_s=self._settings.send_timeout_s,
         )
 
     async def _frames(self, request: web.Request) -> web.StreamResponse:
         numbers = wado.parse_frame_list(request.match_info["frames"])
         (file, *_others) = await self._located(_resource(request))
-        return await wado.send_frames(request, file, numbers, _accepted(request))
+        return await wado.send_frames(
+            request,
+            file,
+            numbers,
+            _accepted(request),
+            send_timeout_s=self._settings.send_timeout_s,
+        )
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         steps = wado.parse_bulk_path(request.match_info["path"])
         (file, *_others) = await self._located(_resource(request))
-        return await wado.send_bulk(request, file, steps, _accepted(request))
+        return await wado.send_bulk(
+            request, file, steps, _accepted(request), send_timeout_s=self._settings.send_timeout_s
+        )
 
     async def _located(self, resource: Resource) -> list[InstanceFile]:
         files = await self._store.locate(resource)

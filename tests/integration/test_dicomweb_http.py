@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
 import pytest_asyncio
-from aiohttp import ClientConnectionError, ClientSession
+from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate, encapsulate_extended
 from pydicom.uid import (
@@ -28,7 +30,6 @@ from tests.dicomweb_service import TestStore, bundled, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from aiohttp import ClientResponse
 
@@ -677,14 +678,14 @@ async def test_long_metadata_is_streamed_whole(
     http: ClientSession, url: str, store: TestStore
 ) -> None:
     dataset = pydicom.dcmread(io.BytesIO(make_frames()))
-    for number in range(40):
+    for number in range(75):
         dataset.SOPInstanceUID = f"1.2.3.4.{number + 100}"
         dataset.add_new(0x0040A160, "UT", "x" * 60_000)
         buffer = io.BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)
         await store.add(buffer.getvalue())
     response = await http.get(f"{url}/studies/1.2.3/metadata")
-    assert len(await response.json(content_type=None)) == 40
+    assert len(await response.json(content_type=None)) == 75
     assert "Content-Length" not in response.headers
 
 
@@ -698,6 +699,41 @@ async def test_a_lost_blob_is_a_plain_error(
         response = await http.get(url + path)
         assert response.status == 500
         assert await response.json() == {"status": 500, "error": "internal error"}
+
+
+async def test_a_blob_that_ends_early_breaks_the_answer_off(
+    http: ClientSession, url: str, store: TestStore
+) -> None:
+    big = CT + bytes(900_000)
+    await stow(http, url, io.BytesIO(multipart(big)))
+    (name,) = store.blobs.names()
+    os.truncate(store.blobs.path_of(name), 500_000)
+    for accept in ("*/*", "application/dicom"):
+        response = await http.get(url + CT_PATH, headers={"Accept": accept})
+        with pytest.raises(ClientPayloadError):
+            await response.read()
+
+
+async def test_a_client_that_does_not_read_is_dropped(store: TestStore) -> None:
+    data = CT + bytes(40 << 20)
+    await store.add(data)
+    async with served(store, settings=Settings(send_timeout_s=0.2)) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url), limit=1024)
+        writer.write(f"GET /dicomweb/source{CT_PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        # The kernel's buffers hold a few megabytes; the rest never comes.
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        async with asyncio.timeout(30):
+            while open_files_of(store):  # noqa: ASYNC110 - polls with a deadline
+                await asyncio.sleep(0.02)
+        writer.transport.abort()
+
+
+def open_files_of(store: TestStore) -> list[str]:
+    """Return the blobs that this process has open."""
+    folder = str(store.blobs.path_of("0" * 32).parent.parent.parent)
+    links = Path("/proc/self/fd").iterdir()
+    return [path for link in links if (path := os.path.realpath(link)).startswith(folder)]
 
 
 # --- other origins ----------------------------------------------------------------------------

@@ -383,9 +383,15 @@ def describe_end_of_meta(data: bytes) -> int:
     return 132 + 12 + int.from_bytes(data[140:144], "little")
 
 
-def test_bytes_behind_the_data_set_are_passed_over() -> None:
-    data = file_of(element(0x7FE00010, "OW", b"\1\2"))
-    assert describe(data + b"trailing bytes").metadata == describe(data).metadata
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_bytes_behind_the_data_set_are_passed_over(syntax: str) -> None:
+    dataset = instance(BitsAllocated=16)
+    plain = encoded(dataset, syntax)
+    assert describe(plain + bytes(3001)).metadata == describe(plain).metadata
+    dataset.add_new(0x7FE00010, "OW", b"\1\2")
+    data = encoded(dataset, syntax)
+    for tail in (b"trailing bytes that are no element", bytes(7), b"\xfe" * 99):
+        assert describe(data + tail).metadata == describe(data).metadata
 
 
 # --- character sets ---------------------------------------------------------------------------
