@@ -339,6 +339,15 @@ def test_pixels_that_may_show_names_are_quarantined_and_the_rest_goes_on(
     assert summary.quarantined == 1
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """Make a folder of instances, and what a run over it that nobody interrupts writes."""
+    folder = tmp_path_factory.mktemp("many")
+    fill(folder / "in", 200, rows=64)
+    run_batch(request([folder / "in"], folder / "out"))
+    return folder / "in", tree(folder / "out")
+
+
 _CHILD = textwrap.dedent(
     """
     import json, sys
@@ -382,12 +391,9 @@ def _interrupt(source: Path, out: Path, number: int, is_time: Callable[[int], bo
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_nothing_is_half_written_and_a_second_run_completes_it(
-    source: Path, out: Path, tmp_path: Path, number: signal.Signals
+    many: tuple[Path, dict[str, str]], out: Path, number: signal.Signals
 ) -> None:
-    fill(source, 400, rows=128)
-    whole = tmp_path / "whole"
-    run([source], whole)
-    expected = tree(whole)
+    source, expected = many
     status = _interrupt(source, out, number, lambda done: done >= 40)
     assert status == (-number if number == signal.SIGKILL else 128 + number)
     left = tree(out)

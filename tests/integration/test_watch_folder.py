@@ -293,15 +293,15 @@ async def test_the_same_name_again_is_taken_again(bench: Bench) -> None:
 
 async def test_thousands_dropped_at_once_in_nested_folders_are_taken(bench: Bench) -> None:
     content = part10()
-    for folder in range(100):
+    for folder in range(80):
         place = bench.inbox / f"p{folder % 10}" / f"s{folder}"
         place.mkdir(parents=True)
-        for number in range(30):
+        for number in range(25):
             (place / f"{number}.dcm").write_bytes(content)
     async with bench.watching():
-        await until(lambda: bench.events.received == 3000)
+        await until(lambda: bench.events.received == 2000)
     assert bench.waiting() == []
-    assert len(bench.spooled()) == 3000
+    assert len(bench.spooled()) == 2000
 
 
 async def test_files_that_come_with_folders_while_watching_are_all_taken(bench: Bench) -> None:
@@ -351,7 +351,7 @@ def read_only(folder: Path) -> Iterator[None]:
     """Let nobody change the folder; root is only kept from it by the immutable attribute."""
     folder.chmod(0o500)
     is_root = os.geteuid() == 0
-    if is_root and subprocess.run(["chattr", "+i", folder], stderr=subprocess.DEVNULL).returncode:
+    if is_root and subprocess.run(["chattr", "+i", folder], check=False).returncode:
         pytest.skip("root may write to every folder here")
     try:
         yield
@@ -730,8 +730,8 @@ _CHILD = textwrap.dedent(
 
 @pytest.mark.parametrize("after", ["delete", "keep"])
 async def test_killed_in_the_middle_of_taking_nothing_is_lost(bench: Bench, after: str) -> None:
-    contents = {part10(number) for number in range(400)}
-    for number in range(400):
+    contents = {part10(number) for number in range(200)}
+    for number in range(200):
         (bench.inbox / f"{number}.dcm").write_bytes(part10(number))
     for kill in range(4):
         child = await asyncio.to_thread(start_child, bench, after)

@@ -35,11 +35,11 @@ def read_all(content: bytes | bytearray, limits: ArchiveLimits = PLENTY) -> dict
     with Archive(io.BytesIO(content), limits) as archive:
         for entry in archive.entries():
             assert entry.reason == ""
-            data = b""
+            pieces = []
             with archive.open(entry.index) as reader:
                 while piece := reader.read(65536):
-                    data += piece
-            found[entry.name] = data
+                    pieces.append(piece)
+            found[entry.name] = b"".join(pieces)
     return found
 
 
