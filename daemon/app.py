@@ -144,7 +144,9 @@ class Service:
         dispatcher = Dispatcher(
             stores.receipts,
             workers,
-            settings=DispatchSettings(max_kills=settings.workers.max_attempts),
+            settings=DispatchSettings(
+                in_flight=max(16, 8 * workers.pool.count), max_kills=settings.workers.max_attempts
+            ),
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)

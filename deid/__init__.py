@@ -10,12 +10,14 @@ from deid.header import Header, read_header
 from deid.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan
+from deid.ports import Engines
 from deid.segments import Segment, Span
 
 __all__ = [
     "ConfigurationInvalid",
     "DeidError",
     "Deidentified",
+    "Engines",
     "Header",
     "KeyRefused",
     "Outcome",

@@ -12,6 +12,7 @@ from pydicom._uid_dict import UID_dictionary
 from deid import implementation
 from deid.errors import Reason, Unsafe
 from deid.header import (
+    DICOMDIR_CLASS,
     Buffer,
     Element,
     check_encoding,
@@ -173,6 +174,7 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
             rewriter.actions,
             regions=tuple(cleaned.pixels.regions),
             residuals=residuals,
+            warnings=plan.warnings,
             pixels_examined=cleaned.pixels.examined_all,
         ),
         person.pseudonym,
@@ -237,6 +239,8 @@ def _check_identity(facts: _Facts) -> None:
 
 
 def _check_class(facts: _Facts, plan: Plan) -> None:
+    if facts.sop_class_uid == DICOMDIR_CLASS:
+        raise Unsafe(Reason.DICOMDIR, "(0008,0016)")
     known = UID_dictionary.get(facts.sop_class_uid)
     if known is None and plan.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
         raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")

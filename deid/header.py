@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 32
 PREAMBLE: Final = 128
-_DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
+DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
 _IDENTITY: Final = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 _MAX_FACT_BYTES: Final = 4096
@@ -114,7 +114,7 @@ def read_file_meta(source: Buffer) -> FileMeta:
             uids[element] = _uid(source[value : value + min(length, _MAX_UID + 2)])
         pos = value + length
     transfer_syntax_uid = uids[0x0010]
-    if uids[0x0002] == _DICOMDIR_CLASS:
+    if uids[0x0002] == DICOMDIR_CLASS:
         raise Unsafe(Reason.DICOMDIR)
     if not is_known(transfer_syntax_uid):
         raise Unsafe(Reason.TRANSFER_SYNTAX_UNKNOWN, "(0002,0010)")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
+from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
 from deid.tables.load import safe_private_elements
 from deid.tags.policy import Option, Profile, TagPolicy
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from deid.ports import PixelCleaner, TextCleaner
+    from deid.image_policy import ImagePolicy
+    from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.tags.syntax import Encoding
 
 _REGISTERED_PREFIXES: Final = ("1.2.840.10008.", "2.16.840.1.113883.")
@@ -56,6 +58,8 @@ class Plan:
         Where pseudonyms, UIDs and shifts come from.
     text_cleaner, pixel_cleaner
         The engines, where the configuration asks for them.
+    warnings
+        What the configuration leaves to leniency; each outcome record repeats it.
     recipients
         Whose private keys may bring the originals back; usually nobody's.
     judged, uids
@@ -68,6 +72,7 @@ class Plan:
     text_cleaner: TextCleaner | None = None
     pixel_cleaner: PixelCleaner | None = None
     recipients: tuple[Certificate, ...] = ()
+    warnings: tuple[str, ...] = ()
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
@@ -157,10 +162,19 @@ def compile_plan(
     configuration: Mapping[str, Any],
     key: SiteKey,
     *,
+    engines: Engines | None = None,
     text_cleaner: TextCleaner | None = None,
     pixel_cleaner: PixelCleaner | None = None,
 ) -> Plan:
     """Compile a `DeidentifyConfig` (the Healthcare API's JSON, and our own fields).
+
+    Parameters
+    ----------
+    engines
+        Where a text detector comes from when the configuration asks for clean pixels. Without it such
+        a configuration compiles, and refuses every instance that is likely to carry burned-in text.
+    text_cleaner, pixel_cleaner
+        Used instead of those that the configuration leads to.
 
     Raises
     ------
@@ -168,12 +182,34 @@ def compile_plan(
         With every problem found, not only the first.
     """
     parsed = parse_configuration(configuration)
+    if pixel_cleaner is None and engines is not None:
+        pixel_cleaner = _pixel_cleaner(parsed.image, engines)
     return Plan(
         parsed.tags,
         Rules(parsed.tags),
         Replacements(key),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
+        warnings=parsed.warnings,
+    )
+
+
+def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
+    if image.mode is RedactionMode.NONE and not image.additional_info_types:
+        return None
+    # The picture libraries are large, and most plans do without them.
+    from deid.pixels import CustomRegex, PixelCleaning  # noqa: PLC0415
+
+    return PixelCleaning(
+        image.mode.value,
+        engines.detector(),
+        additional_info_types=image.additional_info_types,
+        exclude_info_types=image.exclude_info_types,
+        custom_regexes=[
+            CustomRegex(each.pattern, each.group_indexes) for each in image.custom_regexes
+        ],
+        templates=engines.templates,
+        video=engines.video,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from deid.identifiers import KnownIdentifier
     from deid.segments import Segment
@@ -93,6 +93,25 @@ class CleanedText:
 
     text: str
     findings: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What the shell hands to the core for looking at pixels; made only when a configuration asks.
+
+    Attributes
+    ----------
+    detector
+        Makes a `deid.pixels.ports.TextDetector`; called once per plan that cleans pixels.
+    templates
+        Region templates of known machines (`deid.pixels.templates`).
+    video
+        Cleans video, where a decoder is installed.
+    """
+
+    detector: Callable[[], Any]
+    templates: Sequence[Any] = ()
+    video: Any = None
 
 
 class TextCleaner(Protocol):

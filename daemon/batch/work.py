@@ -16,6 +16,7 @@ import deid
 from daemon.batch.inputs import UNREADABLE
 from daemon.batch.request import BatchState
 from daemon.batch.sources import Sources, copy_all, unnamed_file
+from daemon.engines import engines
 from daemon.errors import Refused
 from daemon.pipeline.frames import Message
 from daemon.pipeline.segments import write_segments
@@ -41,7 +42,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     secret
         The deidentifier's key.
     """
-    plan = deid.compile_plan(document["configuration"], SiteKey(secret))
+    plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=engines())
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
     return work.process
 

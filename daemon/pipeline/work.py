@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import deid
+from daemon.engines import engines
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.messages import job_from, result_message
 from daemon.pipeline.reasons import PipelineReason
@@ -57,7 +58,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
     plans = {
-        name: deid.compile_plan(configuration, SiteKey(key))
+        name: deid.compile_plan(configuration, SiteKey(key), engines=engines())
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
     work = Work([Route.from_document(each) for each in document["routes"]], plans)

@@ -1,0 +1,27 @@
+"""What the de-identification core is handed for looking at pixels.
+
+Made in worker processes only: the models are read, and the runtime is loaded, when the first plan that
+cleans pixels asks for a detector.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from deid.ports import Engines
+
+if TYPE_CHECKING:
+    from deid.pixels.ports import TextDetector
+
+
+def engines() -> Engines:
+    """Return the engines of this process."""
+    return Engines(detector=_detector)
+
+
+@cache
+def _detector() -> TextDetector:
+    from daemon.pixel_models import make_detector  # noqa: PLC0415 - large, and seldom needed
+
+    return make_detector()
