@@ -480,6 +480,15 @@ async def test_files_over_the_limit_are_refused(bench: Bench) -> None:
         await until(lambda: bench.events.refused == ["too_large"])
 
 
+async def test_an_entry_over_the_limit_for_files_is_refused(bench: Bench) -> None:
+    (bench.inbox / "z.zip").write_bytes(zipped({"a": part10(1), "b": part10(2, rows=99)}))
+    async with bench.watching(max_file_bytes=10_000):
+        await until(lambda: bench.events.refused == ["too_large"])
+        await until(lambda: bench.waiting() == [])
+    assert bench.spooled() == [part10(1)]
+    assert bench.refused()["z.zip"]["reason"] == "too_large"
+
+
 async def test_a_dicomdir_is_refused_as_such(bench: Bench) -> None:
     directory = Dataset()
     directory.file_meta = FileMetaDataset()

@@ -19,6 +19,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -399,7 +400,9 @@ class WatchedFolder:
             broken or a bomb, or something is in it that cannot be taken out.
         """
         with os.fdopen(os.dup(claim.descriptor), "rb") as file:
-            opening = partial(Archive, file, self._settings.archive)
+            most_bytes = min(self._settings.archive.entry_bytes, self._settings.max_file_bytes)
+            limits = replace(self._settings.archive, entry_bytes=most_bytes)
+            opening = partial(Archive, file, limits)
             with await self._in_thread(opening) as archive:
                 reasons = await _ArchiveTaking(self, archive).run()
                 entries = list(archive.entries())

@@ -219,14 +219,14 @@ class Inbox:
         status = os.fstat(claim.descriptor)
         if not stat.S_ISREG(status.st_mode) or _signature(status) != claim.found.signature:
             return Wait.CHANGED
-        if status.st_size > self._settings.max_file_bytes:
-            claim.refuse = WatchReason.TOO_LARGE
-        else:
-            claim.structure = examine(claim.descriptor, status.st_size)
-            if claim.structure.kind is Kind.ZIP and patient:
+        claim.structure = examine(claim.descriptor, status.st_size)
+        if claim.structure.kind is Kind.ZIP:
+            if patient:
                 with os.fdopen(os.dup(claim.descriptor), "rb") as file:
                     claim.structure = Structure(Kind.ZIP, has_end_record(file))
-            claim.refuse = _REFUSED_KINDS.get(claim.structure.kind, "")
+        elif status.st_size > self._settings.max_file_bytes:
+            claim.refuse = WatchReason.TOO_LARGE
+        claim.refuse = claim.refuse or _REFUSED_KINDS.get(claim.structure.kind, "")
         is_written_to = _is_open_for_writing(claim.descriptor)
         # A file of another user could be written to, by a descriptor, after it was renamed.
         is_shared = status.st_nlink > 1 or status.st_uid != os.geteuid()

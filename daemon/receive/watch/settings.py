@@ -40,7 +40,7 @@ class WatchSettings:
     retry_s
         Longest time between two attempts while the spool is full or the folder is away.
     max_file_bytes
-        Larger files are refused.
+        Larger files are refused, and larger entries of archives; archives have `archive`.
     in_flight
         Files being taken at the same time, which lets the spool make them durable together.
     remove_empty_folders
