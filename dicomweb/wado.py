@@ -61,8 +61,10 @@ async def send_metadata(
     relative = b'"BulkDataURI":"studies/'
     absolute = f'"BulkDataURI":"{root}/studies/'.encode()
     if sum(map(len, objects)) <= _METADATA_CHUNK_BYTES:
-        body = absolute.join((b"[" + b",".join(objects) + b"]").split(relative))
-        return web.Response(body=body, headers={"Content-Type": media_type})
+        pieces = b",".join(objects).split(relative)
+        pieces[0] = b"[" + pieces[0]
+        pieces[-1] += b"]"
+        return web.Response(body=absolute.join(pieces), headers={"Content-Type": media_type})
     response = web.StreamResponse(headers={"Content-Type": media_type})
     await response.prepare(request)
     pending = bytearray(b"[")
