@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.table import Row
 
+BUSY = 2.0
+"""Load per core above which the machine was hardly ours alone."""
 RESULTS = Path(__file__).resolve().parents[2] / "bench-results"
 
 
@@ -63,6 +66,11 @@ def main() -> int:
         table.show(found)
         table.save(rows, options.json)
     print_line()
+    if os.getloadavg()[0] > BUSY * (os.cpu_count() or 1):
+        print_line(
+            f"The load average is {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores: others were working"
+            " too, or the benchmark kept the disk busy. Do not quote these figures unless it was alone."
+        )
     print_line(f"Figures are in {options.json}")
     return 0
 

@@ -56,13 +56,26 @@ def run(command: Sequence[str | Path], *, cwd: Path | None = None) -> Cost:
         said = process.communicate()[0]
     wall = time.perf_counter() - started
     after = os.times()
-    if process.returncode not in {0, 3}:
+    if process.returncode != 0:
         message = f"{command[0]} ended with {process.returncode}: {said[-2000:]!r}"
         raise RuntimeError(message)
     cpu = (
         after.children_user - before.children_user + after.children_system - before.children_system
     )
     return Cost(wall, cpu, watch.peak_mb)
+
+
+def expect(found: int, wanted: int, who: str) -> None:
+    """Refuse a figure of somebody who did not do all of the work.
+
+    Raises
+    ------
+    RuntimeError
+        When not as many instances came out as went in.
+    """
+    if found != wanted:
+        message = f"{who} did {found} of {wanted}: its figure would mean nothing"
+        raise RuntimeError(message)
 
 
 def here(work: Callable[[], object]) -> Cost:

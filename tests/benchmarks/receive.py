@@ -12,6 +12,7 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from daemon.records import State
 from tests.benchmarks import measure, servers
 from tests.benchmarks.table import Row
 from tests.factories import many_ct
@@ -48,6 +49,7 @@ def c_store(folder: Path, rounds: int, associations: int) -> Row:
                 measure.MemoryWatch(server.pid) as watch,
             ):
                 seconds = _store(server, many if is_quick else few, associations, no_delay=no_delay)
+                measure.expect(server.received(), count, name)
             contender = row.contender(name, is_ours=is_ours)
             contender.values.append(count / seconds)
             contender.notes |= {
@@ -129,6 +131,7 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
             measure.MemoryWatch(server.pid) as watch,
         ):
             seconds = _post(server, contents, connections, _multipart)
+            measure.expect(server.received(), len(contents), "dicomveil")
         ours = row.contender("dicomveil", is_ours=True)
         ours.values.append(len(contents) / seconds)
         ours.notes |= {"peak MB": watch.peak_mb}
@@ -138,6 +141,7 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
                 measure.MemoryWatch(server.pid) as watch,
             ):
                 seconds = _post(server, contents, connections, _plain)
+                measure.expect(server.received(), len(contents), "Orthanc")
             other = row.contender("Orthanc, POST /instances (its plugin for STOW is not installed)")
             other.values.append(len(contents) / seconds)
             other.notes |= {"peak MB": watch.peak_mb}
@@ -207,7 +211,9 @@ def end_to_end(folder: Path, rounds: int) -> Row:
             assert server.daemon is not None
             started = time.time()
             _store(server, outbox, 4)
-            server.daemon.wait_until_settled(3 * INSTANCES, deadline_s=300)
+            settled = server.daemon.wait_until_settled(3 * INSTANCES, deadline_s=300)
+            stored = sum(entry.state is State.STORED for entry in settled)
+            measure.expect(stored, 3 * INSTANCES, "dicomveil")
             with closing(
                 sqlite3.connect(f"file:{server.daemon.database}?mode=ro", uri=True)
             ) as database:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,18 @@ class Server:
     dimse: int
     http: int = 0
     daemon: RunningDaemon | None = None
+    folder: Path | None = None
+
+    def received(self) -> int:
+        """Return how many instances it holds, by its own account."""
+        if self.daemon is not None:
+            return len(self.daemon.journal())
+        if self.http:
+            url = f"http://127.0.0.1:{self.http}/statistics"
+            with urllib.request.urlopen(url, timeout=30) as response:
+                return int(json.load(response)["CountInstances"])
+        assert self.folder is not None
+        return sum(path.name != "log" for path in self.folder.iterdir())
 
 
 @contextlib.contextmanager
@@ -59,7 +72,7 @@ def storescp(folder: Path, *, no_delay: bool = False) -> Iterator[Server]:
     port = _free_port()
     command = ["storescp", "--fork", "-od", str(folder), str(port)]
     with _running(command, folder, port, no_delay=no_delay) as pid:
-        yield Server(pid, "STORESCP", port)
+        yield Server(pid, "STORESCP", port, folder=folder)
 
 
 @contextlib.contextmanager

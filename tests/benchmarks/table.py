@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
@@ -101,6 +102,8 @@ def save(rows: list[Row], path: Path) -> None:
     document = {
         "machine": f"{platform.machine()} {platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load_average_1_min": os.getloadavg()[0],
         "rows": [
             {**asdict(row), "medians": {one.name: one.value for one in row.contenders},
              "ratios": [list(ratio) for ratio in row.ratios()]}
