@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 _SHUTDOWN_S: Final = 10.0
+# A refused upload may go on for so long before its connection is closed.
+_LINGERING_S: Final = 2.0
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -107,6 +109,7 @@ class HttpServer:
             keepalive_timeout=settings.keepalive_timeout_s + 5,
             handler_cancellation=True,
             shutdown_timeout=_SHUTDOWN_S,
+            lingering_time=_LINGERING_S,
         )
         self._server: asyncio.Server | None = None
 
