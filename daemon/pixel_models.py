@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from importlib import metadata
+from pathlib import Path
 
 from deid.pixels import PPOCR, Tuning
 
@@ -54,5 +55,5 @@ def make_detector(
 def _read(distribution: metadata.Distribution, part: str) -> bytes:
     for file in distribution.files or ():
         if file.suffix == ".onnx" and part in file.name:
-            return file.locate().read_bytes()
+            return Path(str(file.locate())).read_bytes()
     raise PixelModelsMissing(f"{_DISTRIBUTION} {distribution.version} has no model *{part}*.onnx")

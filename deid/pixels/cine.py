@@ -122,7 +122,7 @@ class _RunningExtremes:
         high, low = _extremes(picture)
         self._high = high.astype(np.float32)
         self._low = low.astype(np.float32)
-        self._resolved = np.zeros(self._high.shape, np.bool_)
+        self._resolved: NDArray[Any] = np.zeros(self._high.shape, np.bool_)
 
     def forget(self, boxes: Iterable[Box]) -> None:
         """Look no more at places that will be filled."""
@@ -144,7 +144,7 @@ class _RunningExtremes:
         return _boxes_of(is_new, self._novelty.pixels)
 
 
-def _extremes(picture: Picture) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _extremes(picture: Picture) -> tuple[NDArray[Any], NDArray[Any]]:
     return picture.display.max(axis=2), picture.display.min(axis=2)
 
 
@@ -156,10 +156,11 @@ def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
     busy = (cells.sum(axis=(1, 3), dtype=np.int32) >= pixels).astype(np.uint8)
     if not busy.any():
         return []
-    joined = cv2.dilate(busy, np.ones((1, 3), np.uint8))
+    joined = cv2.dilate(busy, np.ones((1, 5), np.uint8))  # across words
     count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     boxes = []
-    for left, top, width, height, _ in stats[1:count].tolist():
+    for rectangle in stats[1:count]:
+        left, top, width, height = (int(number) for number in rectangle[:4])
         cell_box = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
         inside = cell_box.grown(_SURROUND).clipped(rows, columns)
         if inside is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,6 @@ from deid.pixels.cine import FoundRegion, find_text
 from deid.pixels.codecs import VIDEO
 from deid.pixels.description import describe, first_number
 from deid.pixels.frames import open_frames
-from deid.pixels.geometry import Box
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
 from deid.pixels.ports import Picture
 from deid.pixels.samples import stored_values
@@ -24,13 +22,14 @@ from deid.pixels.views import picture
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from deid.identifiers import KnownIdentifier
     from deid.pixels.description import ImageDescription
     from deid.pixels.frames import Frames
+    from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.samples import Decoded
     from deid.pixels.templates import RegionTemplate
@@ -41,6 +40,15 @@ if TYPE_CHECKING:
 #: Where the values in a box spread no further than this share of the text's own contrast, the box
 #: shows no text in that frame.
 _FLAT_SHARE = 0.15
+
+#: Attributes that hold extremes of stored values, and whether they may narrow: those of a series may
+#: come from another instance and only ever widen.
+_EXTREMES = {
+    "SmallestImagePixelValue": True,
+    "LargestImagePixelValue": True,
+    "SmallestPixelValueInSeries": False,
+    "LargestPixelValueInSeries": False,
+}
 
 
 class TextRedactionMode(StrEnum):
@@ -217,10 +225,13 @@ class PixelCleaning:
     def _text_fillings(self, instance: PixelInstance, pass_over: _PassOver) -> list[_Filling]:
         judge = self._judging(instance.known)
         fillings: list[_Filling] = []
+        moving: list[FoundRegion] = []
         for entry in self._detected(
             pass_over.pictures(), frames=pass_over.image.frames, judge=judge
         ):
-            why = judge(entry.region)
+            why = judge(entry.region) or _carried_over(entry, moving, judge)
+            if why is not None:
+                moving.append(entry)
             box = entry.region.box.grown(self._margin).clipped(
                 pass_over.image.rows, pass_over.image.columns
             )
@@ -302,13 +313,14 @@ class _PassOver:
         low = min(pair[0] for pair in self._extremes.values())
         high = max(pair[1] for pair in self._extremes.values())
         changes: dict[str, Any] = {}
-        for keyword, (value, is_series) in _extreme_values(low, high).items():
+        for keyword, narrowest in _EXTREMES.items():
             old = first_number(self._instance.attributes, keyword)
             if old is None:
                 continue
-            # A series' extremes may come from another instance: they only ever widen.
-            if is_series:
-                value = min(value, int(old)) if value == low else max(value, int(old))
+            is_low = keyword.startswith("Smallest")
+            value = low if is_low else high
+            if not narrowest:
+                value = min(value, int(old)) if is_low else max(value, int(old))
             if value != old:
                 changes[keyword] = value
         return changes
@@ -332,16 +344,25 @@ class _PassOver:
             self._extremes[number] = (int(values.min()), int(values.max()))
 
 
-def _extreme_values(low: int, high: int) -> dict[str, tuple[int, bool]]:
-    return {
-        "SmallestImagePixelValue": (low, False),
-        "LargestImagePixelValue": (high, False),
-        "SmallestPixelValueInSeries": (low, True),
-        "LargestPixelValueInSeries": (high, True),
-    }
+def _carried_over(
+    entry: FoundRegion,
+    filled: Sequence[FoundRegion],
+    judge: Callable[[TextRegion], str | None],
+) -> str | None:
+    """Return why text is filled that continues one filled in an earlier frame, on the same line.
 
-
-_EXTREMES = tuple(_extreme_values(0, 0))
+    Of text that moves only its leading end is new in each frame; the end alone tells nothing.
+    """
+    box = entry.region.box
+    for earlier in filled:
+        other = earlier.region.box
+        if (
+            earlier.frame < entry.frame
+            and box.grown(2).overlap(other)
+            and abs(box.top - other.top) + abs(box.bottom - other.bottom) <= box.height
+        ):
+            return judge(earlier.region) or "unreadable"
+    return None
 
 
 def _spread(samples: NDArray[Any], box: Box) -> float:

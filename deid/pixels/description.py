@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +141,7 @@ def first_number(attributes: Mapping[str, Any], keyword: str) -> float | None:
         number = None if value in (None, "") else float(value)
     except (TypeError, ValueError):
         return None
-    return number if number is not None and number == number and abs(number) < 1e30 else None  # noqa: PLR0124
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _integer(attributes: Mapping[str, Any], keyword: str, default: int | None = None) -> int:

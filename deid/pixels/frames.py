@@ -14,7 +14,7 @@ from deid.pixels.samples import black
 from deid.segments import Segment, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
@@ -58,22 +58,28 @@ class _NativeFrames:
         self._length = -(-self._bits * image.frames // 8)
         if instance.stop - instance.start < self._length:
             raise Unsafe(Reason.PIXELS_UNDECODABLE, "(7FE0,0010) is too short")
-        # Single-bit frames need not begin on a byte; then the whole value is one buffer.
-        self._is_packed = image.bits_allocated == 1
-        self._packed = (
-            bytes(instance.value[instance.start : instance.start + self._length])
-            if self._is_packed
-            else b""
-        )
+        self._padding = b"\x00" * (self._length % 2)
         self._changed: dict[int, bytes] = {}
+        # 8-bit samples in big endian OW: neighbouring bytes have changed places (PS3.5 A.3). Such a
+        # value, and single bits, whose frames need not begin on a byte, are held whole.
+        self._swaps = (
+            instance.big_endian
+            and image.bits_allocated <= 8
+            and instance.attributes.get("PixelDataVR") == "OW"
+        )
+        self._whole: bytes | None = None
+        if self._swaps or image.bits_allocated == 1:
+            stop = instance.start + self._length + len(self._padding)
+            whole = bytes(instance.value[instance.start : min(stop, instance.stop)])
+            whole += bytes(len(whole) % 2)
+            self._whole = _swapped(whole) if self._swaps else whole
 
     def decoded(self, number: int) -> Decoded:
         return self._frame(number).decoded()
 
     def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
         frame = self._frame(number)
-        decoded = frame.decoded()
-        frame.fill(boxes, black(self._image, decoded, self._instance.attributes))
+        frame.fill(boxes, black(self._image, frame.decoded(), self._instance.attributes))
         frame.clear_unused_bits()
         self._keep(number, frame)
         decoded = frame.decoded()
@@ -82,27 +88,23 @@ class _NativeFrames:
 
     def finished(self) -> tuple[list[Segment] | None, dict[str, Any]]:
         start, stop = self._instance.start, self._instance.stop
-        if self._is_packed:
-            parts: list[Segment] = (
-                [self._packed] if self._changed else [Span(start, start + self._length)]
-            )
-        else:
-            for number in range(self._image.frames):
-                if number not in self._changed:
-                    frame = self._frame(number)
-                    if frame.clear_unused_bits():
-                        self._keep(number, frame)
-            parts = self._native_parts()
-        padding = b"\x00" * (self._length % 2)
-        rest = bytes(
-            self._instance.value[start + self._length : min(stop, start + self._length + 2)]
-        )
-        has_tail = stop - start > self._length + len(padding) or rest[: len(padding)] != padding
+        if self._whole is not None:
+            kept = self._whole[: self._length] + self._padding
+            kept = _swapped(kept) if self._swaps else kept
+            is_same = kept == bytes(self._instance.value[start:stop])
+            return (None if is_same else [kept]), {}
+        for number in range(self._image.frames):
+            if number not in self._changed:
+                frame = self._frame(number)
+                if frame.clear_unused_bits():
+                    self._keep(number, frame)
+        tail = bytes(self._instance.value[start + self._length : stop][:2])
+        has_tail = stop - start > self._length + len(self._padding) or tail != self._padding
         if not self._changed and not has_tail:
             return None, {}
-        return [*parts, *([padding] if padding else [])], {}
+        return [*self._parts(), *([self._padding] if self._padding else [])], {}
 
-    def _native_parts(self) -> list[Segment]:
+    def _parts(self) -> list[Segment]:
         size, start = self._bits // 8, self._instance.start
         parts: list[Segment] = []
         for number in range(self._image.frames):
@@ -117,27 +119,32 @@ class _NativeFrames:
 
     def _frame(self, number: int) -> NativeFrame:
         first = number * self._bits
-        if self._is_packed:
-            raw = self._packed
-        elif number in self._changed:
+        if self._image.bits_allocated == 1:
+            assert self._whole is not None
+            return NativeFrame(self._image, self._whole, first_bit=first)
+        begin, size = first // 8, self._bits // 8
+        if number in self._changed:
             raw = self._changed[number]
+        elif self._whole is not None:
+            raw = self._whole[begin : begin + size]
         else:
-            begin = self._instance.start + first // 8
-            raw = bytes(self._instance.value[begin : begin + self._bits // 8])
-        return NativeFrame(
-            self._image,
-            raw,
-            first_bit=first if self._is_packed else 0,
-            is_big_endian=self._instance.big_endian,
-            has_swapped_bytes=self._instance.big_endian
-            and self._image.bits_allocated <= 8
-            and self._instance.attributes.get("PixelDataVR") == "OW",
-        )
+            begin += self._instance.start
+            raw = bytes(self._instance.value[begin : begin + size])
+        return NativeFrame(self._image, raw, is_big_endian=self._instance.big_endian)
 
     def _keep(self, number: int, frame: NativeFrame) -> None:
-        self._changed[number] = frame.tobytes()
-        if self._is_packed:
-            self._packed = self._changed[number][: self._length]
+        if self._image.bits_allocated == 1:
+            self._whole = frame.tobytes()
+        elif self._whole is not None:
+            begin = number * self._bits // 8
+            changed = frame.tobytes()
+            self._whole = self._whole[:begin] + changed + self._whole[begin + len(changed) :]
+        else:
+            self._changed[number] = frame.tobytes()
+
+
+def _swapped(data: bytes) -> bytes:
+    return np.frombuffer(data, np.uint8).reshape(-1, 2)[:, ::-1].tobytes()
 
 
 class _EncapsulatedFrames:
@@ -155,11 +162,11 @@ class _EncapsulatedFrames:
         self._lossy_bytes: list[int] = []
 
     def decoded(self, number: int) -> Decoded:
-        with _undecodable(number):
+        with _Decoding(number):
             return self._codec.decode(self._clean(number), self._image)
 
     def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
-        with _undecodable(number):
+        with _Decoding(number):
             frame = self._clean(number)
             values = black(
                 self._image, self._codec.decode(frame, self._image), self._instance.attributes
@@ -205,7 +212,7 @@ class _EncapsulatedFrames:
         }
 
 
-class _undecodable:  # noqa: N801 - reads as the statement it makes
+class _Decoding:
     """Turn whatever a decoder raises into a refusal that names the frame."""
 
     def __init__(self, number: int) -> None:

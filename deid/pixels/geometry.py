@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def outside(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
     kept = [box for box in (box.clipped(rows, columns) for box in boxes) if box is not None]
     edges = sorted({0, rows, *(box.top for box in kept), *(box.bottom for box in kept)})
     bands: list[tuple[int, int, tuple[tuple[int, int], ...]]] = []
-    for top, bottom in zip(edges, edges[1:], strict=False):
+    for top, bottom in pairwise(edges):
         gaps = _gaps([box for box in kept if box.top <= top and box.bottom >= bottom], columns)
         if bands and bands[-1][2] == gaps:
             bands[-1] = (bands[-1][0], bottom, gaps)

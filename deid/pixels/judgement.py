@@ -1,4 +1,4 @@
-"""Is a text that was read from the pixels identifying?
+"""Which of the texts that were read from the pixels identify somebody.
 
 In order: what is known of the person (fuzzily, as OCR confuses O and 0, I and 1, S and 5, B and 8),
 patterns by infoType and by the site, a pluggable judge, and at last the vocabulary of what may stay:
@@ -110,15 +110,17 @@ _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
 
 _TOKEN = re.compile(r"[^\W_]+")
 _NUMBER_AND_UNIT = re.compile(
-    r"[<>~=+\-±]*\d+(?:[.,:/x×*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
+    r"[<>~=+\-±]*\d+(?:[.,:/x\u00d7*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
 )
 
+_COMMON_NAME_TEXT = """
+HOSPITAL CLINIC CENTER CENTRE MEDICAL GENERAL UNIVERSITY INSTITUTE RADIOLOGY IMAGING HEALTH CARE
+DEPARTMENT THE AND FOR ROOM WARD UNIT SAINT STREET ROAD AVENUE NORTH SOUTH EAST WEST NONE UNKNOWN
+ANONYMOUS
+"""
+
 #: Words in the names of institutions that tell nothing about which one it is.
-_COMMON_NAME_WORDS = frozenset(
-    "HOSPITAL CLINIC CENTER CENTRE MEDICAL GENERAL UNIVERSITY INSTITUTE RADIOLOGY IMAGING HEALTH CARE"
-    " DEPARTMENT THE AND FOR ROOM WARD UNIT SAINT STREET ROAD AVENUE NORTH SOUTH EAST WEST NONE"
-    " UNKNOWN ANONYMOUS".split()
-)
+_COMMON_NAME_WORDS = frozenset(_COMMON_NAME_TEXT.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Judgement:
 
     def why(self, region: TextRegion, known: KnownTexts) -> str | None:
         """Return why a region must be filled (as in `PixelRegion.why`), None when it may stay."""
-        text = region.text.strip()
+        text = _closed_up(region.text.strip())
         upper = _plain(text)
         if known.match(upper):
             return "known_identifier"
@@ -240,7 +242,37 @@ def is_harmless(upper: str) -> bool:
     """Whether every word is one that may stay: a number, a unit, or of the vocabulary."""
     rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
     tokens = re.findall(r"[^\W\d_]+", rest)
-    return all(_is_word(token) for token in tokens)
+    if all(_is_word(token) for token in tokens):
+        return True
+    # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.
+    return all(_is_word(token) or _is_run_of_words(token) for token in tokens) or _is_run_of_words(
+        "".join(tokens)
+    )
+
+
+def _is_run_of_words(letters: str) -> bool:
+    """Whether letters are words of the vocabulary one after the other, at most one of them short.
+
+    A word of four letters at least must be among them, lest short words add up to a name.
+    """
+    if letters in WORDS:
+        return len(letters) >= 4
+    # Reachable positions -> (short words used, has a long word), fewest short words first.
+    states: dict[int, set[tuple[int, bool]]] = {0: {(0, False)}}
+    for start in range(len(letters)):
+        for short, has_long in states.get(start, ()):
+            for stop in range(start + 2, len(letters) + 1):
+                size = stop - start
+                if letters[start:stop] in WORDS and (size > 2 or not short):
+                    states.setdefault(stop, set()).add((short + (size == 2), has_long or size >= 4))
+    return any(has_long for _, has_long in states.get(len(letters), ()))
+
+
+def _closed_up(text: str) -> str:
+    """Return text without its spaces when it is set in spaced letters."""
+    parts = text.split()
+    single = sum(len(part) == 1 for part in parts)
+    return "".join(parts) if len(parts) >= 4 and single * 4 >= len(parts) * 3 else text
 
 
 def _without_known_unit(match: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ Recognition is CTC over strips 48 pixels high.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32) * 255
 _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
 _STRIDE = 32
+#: A strip read with less is tried upside down, too.
+_UPSIDE_DOWN_BELOW = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +72,15 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise."""
+    """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise.
 
-    corners: NDArray[np.float32]
+    `area` is the upright box around it.
+    """
+
+    corners: NDArray[Any]
     confidence: float
     view: int
-    text: str = field(default="", repr=False)
-    legibility: float = 0.0
-
-    @property
-    def box(self) -> Box:
-        low = np.floor(self.corners.min(axis=0)).astype(int)
-        high = np.ceil(self.corners.max(axis=0)).astype(int)
-        return Box(int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
+    area: Box
 
 
 class PPOCR:
@@ -122,12 +120,12 @@ class PPOCR:
             if self.tuning.half_resolution:
                 half = cv2.resize(view, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
                 candidates += [
-                    replace(found, corners=found.corners * 2)
+                    _candidate(found.corners * 2, found.confidence, number)
                     for found in self._detect(half, number)
                 ]
-        return self._read(views, _without_repeats(candidates))
+        return self._read(views, _merged(candidates))
 
-    def _detect(self, view: NDArray[np.uint8], number: int) -> list[_Candidate]:
+    def _detect(self, view: NDArray[Any], number: int) -> list[_Candidate]:
         rows, columns = view.shape[:2]
         tuning = self.tuning
         scale = tuning.enlarge if max(rows, columns) < tuning.enlarge_below else 1.0
@@ -140,28 +138,28 @@ class PPOCR:
         for left, top in _tiles(scaled.shape[0], scaled.shape[1], tuning.tile, tuning.overlap):
             tile = scaled[top : top + tuning.tile, left : left + tuning.tile]
             for corners, confidence in self._regions(self._probability(tile)):
-                placed = (corners + (left, top)) / np.float32(scale)
-                found.append(_Candidate(placed.astype(np.float32), confidence, number))
+                placed = (corners + np.array((left, top), np.float32)) / scale
+                found.append(_candidate(placed.astype(np.float32), confidence, number))
         limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
         return [candidate for candidate in found if _short_side(candidate.corners) <= limit]
 
-    def _probability(self, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _probability(self, tile: NDArray[Any]) -> NDArray[Any]:
         rows, columns = tile.shape[:2]
         padded_rows = max(-(-rows // _STRIDE) * _STRIDE, 64)
         padded_columns = max(-(-columns // _STRIDE) * _STRIDE, 64)
         padded = cv2.copyMakeBorder(
             tile, 0, padded_rows - rows, 0, padded_columns - columns, cv2.BORDER_REPLICATE
         )
-        given = ((padded.astype(np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None]
+        given: NDArray[Any] = ((padded.astype(np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)[
+            None
+        ]
         (probability,) = self._detection.run(None, {"x": np.ascontiguousarray(given)})
-        cut: NDArray[np.float32] = probability[0, 0, :rows, :columns]
+        cut: NDArray[Any] = probability[0, 0, :rows, :columns]
         return cut
 
-    def _regions(
-        self, probability: NDArray[np.float32]
-    ) -> Iterator[tuple[NDArray[np.float32], float]]:
-        mask = (probability > self.tuning.binarise).astype(np.uint8)
-        mask = cv2.dilate(mask, np.ones((2, 2), np.uint8))
+    def _regions(self, probability: NDArray[Any]) -> Iterator[tuple[NDArray[Any], float]]:
+        core = (probability > self.tuning.binarise).astype(np.uint8)
+        mask = cv2.dilate(core, np.ones((2, 2), np.uint8))
         contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
         for contour in contours:
             (_, (width, height), _) = rectangle = cv2.minAreaRect(contour)
@@ -177,9 +175,9 @@ class PPOCR:
             yield _ordered(cv2.boxPoints(grown)), confidence
 
     def _read(
-        self, views: Sequence[NDArray[np.uint8]], candidates: Sequence[_Candidate]
+        self, views: Sequence[NDArray[Any]], candidates: Sequence[_Candidate]
     ) -> list[TextRegion]:
-        strips: list[tuple[int, NDArray[np.uint8]]] = []
+        strips: list[tuple[int, NDArray[Any]]] = []
         for number, candidate in enumerate(candidates):
             strip = _strip(views[candidate.view], candidate.corners)
             turns = (0,) if strip.shape[0] < 1.5 * strip.shape[1] else (1, 3)
@@ -188,20 +186,21 @@ class PPOCR:
         unsure = [
             (number, np.ascontiguousarray(np.rot90(strip, 2)))
             for number, strip in strips
-            if best[number][1] < 0.8
+            if best[number][1] < _UPSIDE_DOWN_BELOW
         ]
         for number, reading in self._best(unsure).items():
             best[number] = max(best[number], reading, key=lambda pair: pair[1])
         regions = []
         for number, candidate in enumerate(candidates):
             text, legibility = best[number]
-            if legibility >= self.tuning.legible or candidate.confidence >= self.tuning.certain:
-                regions.append(TextRegion(candidate.box, candidate.confidence, text, legibility))
+            if legibility < self.tuning.legible and candidate.confidence < self.tuning.certain:
+                continue
+            if _has_too_few_letters(text, candidate.corners):
+                text, legibility = "", 0.0
+            regions.append(TextRegion(candidate.area, candidate.confidence, text, legibility))
         return regions
 
-    def _best(
-        self, strips: Iterable[tuple[int, NDArray[np.uint8]]]
-    ) -> dict[int, tuple[str, float]]:
+    def _best(self, strips: Iterable[tuple[int, NDArray[Any]]]) -> dict[int, tuple[str, float]]:
         best: dict[int, tuple[str, float]] = {}
         for number, strip in strips:
             reading = self._recognise(strip)
@@ -209,7 +208,7 @@ class PPOCR:
                 best[number] = reading
         return best
 
-    def _recognise(self, strip: NDArray[np.uint8]) -> tuple[str, float]:
+    def _recognise(self, strip: NDArray[Any]) -> tuple[str, float]:
         rows, columns = strip.shape[:2]
         width = int(min(max(round(48 * columns / max(rows, 1)), 16), 1600))
         padded = -(-width // 8) * 8
@@ -220,7 +219,13 @@ class PPOCR:
         return _decoded_text(steps[0], self._alphabet)
 
 
-def _decoded_text(steps: NDArray[np.float32], alphabet: Sequence[str]) -> tuple[str, float]:
+def _candidate(corners: NDArray[Any], confidence: float, view: int) -> _Candidate:
+    left, top = (int(edge) for edge in np.floor(corners.min(axis=0)))
+    right, bottom = (int(edge) for edge in np.ceil(corners.max(axis=0)))
+    return _Candidate(corners, confidence, view, Box(left, top, right - left, bottom - top))
+
+
+def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, float]:
     """Return the best CTC path's text and the mean probability of its characters."""
     best = steps.argmax(axis=1)
     sure = steps.max(axis=1)
@@ -253,7 +258,7 @@ def _offsets(length: int, tile: int, overlap: int) -> list[int]:
     return [round(at * (length - tile) / (count - 1)) for at in range(count)]
 
 
-def _mean_inside(probability: NDArray[np.float32], corners: NDArray[np.float32]) -> float:
+def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:
     rows, columns = probability.shape
     left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (columns - 1, rows - 1))
     right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (columns - 1, rows - 1))
@@ -262,7 +267,7 @@ def _mean_inside(probability: NDArray[np.float32], corners: NDArray[np.float32])
     return float(cv2.mean(probability[top : bottom + 1, left : right + 1], mask)[0])
 
 
-def _ordered(corners: NDArray[np.float32]) -> NDArray[np.float32]:
+def _ordered(corners: NDArray[Any]) -> NDArray[Any]:
     """Return corners clockwise from the top left one."""
     by_column = corners[np.argsort(corners[:, 0], kind="stable")]
     left = by_column[:2][np.argsort(by_column[:2, 1])]
@@ -270,16 +275,16 @@ def _ordered(corners: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.array((left[0], right[0], right[1], left[1]), np.float32)
 
 
-def _short_side(corners: NDArray[np.float32]) -> float:
+def _short_side(corners: NDArray[Any]) -> float:
     return float(
         min(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0]))
     )
 
 
-def _strip(view: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     """Return the rotated rectangle, straightened."""
-    width = max(int(round(np.linalg.norm(corners[1] - corners[0]))), 4)
-    height = max(int(round(np.linalg.norm(corners[3] - corners[0]))), 4)
+    width = max(round(float(np.linalg.norm(corners[1] - corners[0]))), 4)
+    height = max(round(float(np.linalg.norm(corners[3] - corners[0]))), 4)
     target = np.array(((0, 0), (width, 0), (width, height), (0, height)), np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
     return cv2.warpPerspective(
@@ -287,11 +292,28 @@ def _strip(view: NDArray[np.uint8], corners: NDArray[np.float32]) -> NDArray[np.
     )
 
 
-def _without_repeats(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Drop a candidate that another one, found with more confidence, covers almost wholly."""
+def _merged(candidates: Sequence[_Candidate]) -> list[_Candidate]:
+    """Make one of candidates that are the same place seen twice, the most confident one's reading.
+
+    Two boxes are the same place when they share more than half of what they cover together; then
+    the area is around both.
+    """
     kept: list[_Candidate] = []
     for candidate in sorted(candidates, key=lambda found: -found.confidence):
-        box = candidate.box
-        if not any(box.overlap(other.box) > 0.85 * box.area for other in kept):
+        for number, other in enumerate(kept):
+            shared = candidate.area.overlap(other.area)
+            if shared * 2 > candidate.area.area + other.area.area - shared:
+                kept[number] = replace(other, area=other.area.joined(candidate.area))
+                break
+        else:
             kept.append(candidate)
     return kept
+
+
+def _has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
+    """Whether the recogniser left out most of the strip, as with scripts that it does not know."""
+    across = float(np.linalg.norm(corners[1] - corners[0]))
+    down = float(np.linalg.norm(corners[3] - corners[0]))
+    length, height = max(across, down), max(min(across, down), 1.0)
+    letters = sum(character.isalnum() for character in text)
+    return letters * 1.5 * height < length - height

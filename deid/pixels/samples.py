@@ -61,7 +61,7 @@ def black(
         is_partial = photometric.startswith("YBR_PARTIAL")
         return ((middle >> 3) if is_partial else 0, middle, middle)
     if decoded.samples.shape[2] > 1:
-        return (0,) * decoded.samples.shape[2]
+        return tuple(0 for _ in range(decoded.samples.shape[2]))
     if not image.is_signed:
         return (image.highest if image.is_inverted else 0,)
     values = stored_values(image, decoded.samples)

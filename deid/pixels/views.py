@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -13,6 +12,8 @@ from deid.pixels.ports import Picture
 from deid.pixels.samples import palette, stored_values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from deid.pixels.description import ImageDescription
@@ -47,7 +48,7 @@ def picture(image: ImageDescription, decoded: Decoded, attributes: Mapping[str, 
     )
 
 
-def _windowed(grey: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[np.uint8]:
+def _windowed(grey: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[Any]:
     """Apply the first window of the VOI LUT module (PS3.3 C.11.2), or the range of the values."""
     centre = first_number(attributes, "WindowCenter")
     width = first_number(attributes, "WindowWidth")
@@ -71,12 +72,12 @@ def _robust_range(grey: NDArray[Any]) -> tuple[float, float]:
     return low, high if high > low else low + 1.0
 
 
-def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     scaled = (grey.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    return _eight_bits(scaled)
 
 
-def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[np.uint8]:
+def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
     eight = values if bits == 8 else (values >> (bits - 8) if bits > 8 else values << (8 - bits))
     eight = np.ascontiguousarray(eight.astype(np.uint8))
     if not photometric.startswith("YBR"):
@@ -85,7 +86,7 @@ def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[np.uin
     return cv2.cvtColor(swapped, cv2.COLOR_YCrCb2RGB)
 
 
-def _local_contrast(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
     """Return (value - local mean) / local deviation as 8 bits, both over a square window."""
     low, high = np.percentile(values[::2, ::2], (0.5, 99.5))
     spread = float(high - low) or float(np.ptp(values)) or 1.0
@@ -97,4 +98,9 @@ def _local_contrast(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     # Rounding in the running sums may leave a variance just below zero.
     deviation = np.sqrt(np.maximum(variance, 0)) + np.float32(_NOISE_FLOOR * spread)
     shown = (near - mean) / deviation * (255.0 / _LOCAL_SPREAD) + 127.5
-    return np.clip(shown, 0, 255).astype(np.uint8)
+    return _eight_bits(shown)
+
+
+def _eight_bits(values: NDArray[Any]) -> NDArray[Any]:
+    clipped: NDArray[Any] = np.clip(values, 0, 255).astype(np.uint8)
+    return clipped

@@ -97,14 +97,14 @@ def _redact_lossless(
     colour: dict[str, Any] = (
         {} if image.samples == 1 else {"colorspace": "RGB", "outcolorspace": "RGB"}
     )
-    encoded: bytes = imagecodecs.jpeg8_encode(
+    encoded = imagecodecs.jpeg8_encode(
         np.ascontiguousarray(out[..., 0] if image.samples == 1 else out),
         lossless=True,
         predictor=predictor,
         bitspersample=header.precision,
         **colour,
     )
-    return encoded
+    return bytes(encoded)
 
 
 def _checked(frame: bytes, segments: list[MarkerSegment], image: ImageDescription) -> FrameHeader:

@@ -70,7 +70,7 @@ def redact(
     reversible = not loses_again(frame)
     if coding.is_high_throughput:
         return _high_throughput(out, header, coding, reversible=reversible)
-    encoded: bytes = imagecodecs.jpeg2k_encode(
+    encoded = imagecodecs.jpeg2k_encode(
         np.ascontiguousarray(out[..., 0] if header.components == 1 else out),
         level=0,
         codecformat="J2K",
@@ -81,7 +81,7 @@ def redact(
         mct=coding.has_component_transform,
         numthreads=1,
     )
-    return scrubbed_j2k(encoded)
+    return scrubbed_j2k(bytes(encoded))
 
 
 def loses_again(frame: bytes) -> bool:
@@ -93,7 +93,7 @@ def loses_again(frame: bytes) -> bool:
 def _high_throughput(
     out: NDArray[Any], header: FrameHeader, coding: _Coding, *, reversible: bool
 ) -> bytes:
-    options = {
+    options: dict[str, Any] = {
         "planar": False,
         "rgb": coding.has_component_transform,
         "reversible": reversible,
@@ -105,7 +105,7 @@ def _high_throughput(
     if not reversible:
         if header.precision not in {8, 16}:
             raise CodestreamBroken("precision of irreversible HTJ2K colour")
-        return scrubbed_j2k(imagecodecs.htj2k_encode(plane, level=1e-5, **options))
+        return scrubbed_j2k(bytes(imagecodecs.htj2k_encode(plane, level=1e-5, **options)))
     # The encoder writes 8 or 16 bits into SIZ. Values are given level-shifted and signed, which
     # makes the coefficients of any precision the same; then SIZ gets the true precision.
     middle = 0 if header.is_signed else 1 << (header.precision - 1)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -268,7 +268,8 @@ def _scan(stream: _Stream, header: bytes, boxes: Sequence[Box]) -> _Scan:
     count = header[0] if header else 0
     if not 1 <= count <= 4 or len(header) != 4 + 2 * count:
         raise CodestreamBroken("scan header")
-    components, dc_keys, ac_keys, tables = [], [], [], {}
+    components, dc_keys, ac_keys = [], [], []
+    tables: dict[tuple[int, int], _Huffman] = {}
     for identifier, selected in struct.iter_unpack("BB", header[1 : 1 + 2 * count]):
         if identifier not in by_identifier:
             raise CodestreamBroken("scan component")
@@ -300,11 +301,15 @@ def _scan(stream: _Stream, header: bytes, boxes: Sequence[Box]) -> _Scan:
         pattern = [0]
         only = components[0]
         across, down = (1, 1) if len(stream.components) == 1 else (only.horizontal, only.vertical)
-        columns = -(-(-(-stream.columns * across // widest)) // 8)
-        rows = -(-(-(-stream.rows * down // highest)) // 8)
+        columns = _divided_up(_divided_up(stream.columns * across, widest), 8)
+        rows = _divided_up(_divided_up(stream.rows * down, highest), 8)
         spread = np.repeat(np.repeat(grid, down, axis=0), across, axis=1)
         filled = spread[:rows, :columns].ravel()
     return _Scan(components, dc_keys, ac_keys, tables, pattern, filled)
+
+
+def _divided_up(number: int, by: int) -> int:
+    return -(-number // by)
 
 
 def _touched_mcus(
@@ -456,7 +461,7 @@ def _dc_steps(table: _Huffman, windows: NDArray[np.uint16]) -> memoryview:
     steps = lengths.astype(np.uint16) + sizes
     # An impossible code sends the walk beyond the end.
     steps[(lengths == 0) | (sizes > 16)] = 0xFFFF
-    return memoryview(steps[windows])
+    return memoryview(steps[windows].data)
 
 
 def _ac_steps(table: _Huffman, windows: NDArray[np.uint16]) -> memoryview:
@@ -467,7 +472,8 @@ def _ac_steps(table: _Huffman, windows: NDArray[np.uint16]) -> memoryview:
     advance[symbols == _END_OF_BLOCK] = _EOB_ADVANCE
     advance[(size == 0) & (symbols != _END_OF_BLOCK) & (symbols != _ZERO_RUN)] = _INVALID_ADVANCE
     advance[lengths == 0] = _INVALID_ADVANCE
-    return memoryview((bits | advance << 5)[windows])
+    steps: NDArray[Any] = bits | advance << 5
+    return memoryview(steps[windows].data)
 
 
 def _size(value: int) -> int:

@@ -186,10 +186,8 @@ def _scrubbed_tile_part(clean: bytearray, codestream: bytes, start: int) -> int:
         if marker == J2K_COM:
             _blank_comment(clean, at, length)
         at += 2 + length
-    if tile_part_length:
-        end = start + tile_part_length
-    else:  # Psot 0: this tile-part runs to EOC
-        end = codestream.find(b"\xff\xd9", at)
+    # Psot 0: this tile-part runs to EOC.
+    end = start + int(tile_part_length) if tile_part_length else codestream.find(b"\xff\xd9", at)
     if end < at + 2 or end + 2 > len(codestream):
         raise CodestreamBroken("tile-part")
     return end

@@ -31,8 +31,6 @@ class NativeFrame:
         Where in the first byte the frame begins (Bits Allocated 1 only, else 0).
     is_big_endian
         Whether words are big endian.
-    has_swapped_bytes
-        8-bit samples in big endian OW: neighbouring bytes have changed places.
     """
 
     def __init__(
@@ -42,16 +40,12 @@ class NativeFrame:
         *,
         first_bit: int = 0,
         is_big_endian: bool = False,
-        has_swapped_bytes: bool = False,
     ) -> None:
         if image.photometric == "YBR_PARTIAL_420":
             raise Unsafe(Reason.PIXELS_UNDECODABLE, "(0028,0004)")
         self._image = image
         self._first_bit = first_bit
-        self._swaps = has_swapped_bytes and len(raw) % 2 == 0
         data = np.frombuffer(raw, np.uint8).copy()
-        if self._swaps:
-            data = data.reshape(-1, 2)[:, ::-1].ravel()
         if image.bits_allocated == 1:
             self._bits = np.unpackbits(data, bitorder="little")
             words: NDArray[Any] = self._bits[first_bit : first_bit + image.native_frame_bits]
@@ -119,12 +113,9 @@ class NativeFrame:
 
     def tobytes(self) -> bytes:
         """Return the frame as it goes into Pixel Data."""
-        data = self._data
         if self._image.bits_allocated == 1:
             return np.packbits(self._bits, bitorder="little").tobytes()
-        if self._swaps:
-            data = data.reshape(-1, 2)[:, ::-1].ravel()
-        return data.tobytes()
+        return self._data.tobytes()
 
 
 def _shape(image: ImageDescription) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def _segments(frame: bytes, image: ImageDescription) -> list[tuple[int, int]]:
     edges = [*offsets[:count], len(frame)]
     if edges[0] != _HEADER_BYTES or edges != sorted(edges):
         raise CodestreamBroken("RLE offsets")
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 def _packed_length(frame: bytes, start: int, stop: int, wanted: int) -> int:

@@ -5,19 +5,26 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from typing import TYPE_CHECKING
 
 from daemon.pixel_models import make_detector
-from deid.pixels import TextDetector
+from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
 from tests.benchmarks.pixels.bases import real_bases
 from tests.benchmarks.pixels.corpus import samples
 from tests.benchmarks.pixels.score import Tally, score, touched_share
+from tests.benchmarks.pixels.speed import report
+
+if TYPE_CHECKING:
+    from deid.pixels import TextDetector
 
 
 def main() -> None:
     """Run one half."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pixels", description=__doc__)
     half = parser.add_mutually_exclusive_group()
-    half.add_argument("--held-out", action="store_true", help="the odd seeds (the figures to quote)")
+    half.add_argument(
+        "--held-out", action="store_true", help="the odd seeds (the figures to quote)"
+    )
     half.add_argument("--tuning", action="store_true", help="the even seeds (the default)")
     parser.add_argument("--seeds", type=int, default=8, help="seeds per category (default 8)")
     parser.add_argument("--only", default="", help="categories whose name contains this")
@@ -27,8 +34,6 @@ def main() -> None:
     arguments = parser.parse_args()
     os.nice(10)
     if arguments.speed:
-        from tests.benchmarks.pixels.speed import report  # noqa: PLC0415
-
         report(arguments.engine)
         return
     detector = _engine(arguments.engine)
@@ -47,16 +52,15 @@ def main() -> None:
 def _engine(name: str) -> TextDetector:
     if name == "ppocr":
         return make_detector()
-    from daemon import pixel_tesseract  # noqa: PLC0415
-
-    if name == "tesseract":
-        return pixel_tesseract.Tesseract()
-    return pixel_tesseract.paranoid_detector()
+    return Tesseract() if name == "tesseract" else make_paranoid_detector()
 
 
 def _print(tallies: dict[str, Tally]) -> None:
     total = Tally()
-    print(f"{'category':18} {'texts':>6} {'found':>8} {'ident. found':>13} {'ident. redacted':>16} {'other kept':>11}")
+    print(
+        f"{'category':18} {'texts':>6} {'found':>8} {'ident. found':>13}"
+        f" {'ident. redacted':>16} {'other kept':>11}"
+    )
     for name, tally in tallies.items():
         _line(name, tally)
         total.add(tally)

@@ -6,20 +6,23 @@ import functools
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset
 
 from deid.pixels.description import describe
 from deid.pixels.frames import open_frames
 from deid.pixels.samples import stored_values
 from deid.ports import PixelInstance
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
 
 #: Bundled instances whose first frame shows no text (looked at by eye); those of pydicom-data
 #: are used where that package is installed.
@@ -165,11 +168,14 @@ def synthetic_ultrasound(random: Random, rows: int = 600, columns: int = 800) ->
 def synthetic_ct(random: Random, side: int = 512) -> Base:
     """Return ellipses of soft tissue and bone in air, signed HU with a soft-tissue window."""
     noise = np.random.default_rng(random.randrange(2**32))
-    hu = np.full((side, side), -1000, np.float32)
+    hu: NDArray[Any] = np.full((side, side), -1000, np.float32)
     centre = (side // 2, side // 2)
     cv2.ellipse(hu, centre, (int(side * 0.4), int(side * 0.31)), 0, 0, 360, 40, -1)
     for _ in range(14):
-        at = (random.randrange(side // 4, 3 * side // 4), random.randrange(side // 3, 2 * side // 3))
+        at = (
+            random.randrange(side // 4, 3 * side // 4),
+            random.randrange(side // 3, 2 * side // 3),
+        )
         axes = (random.randrange(8, 50), random.randrange(8, 40))
         value = random.choice([-700, -90, 20, 60, 120, 400, 900])
         cv2.ellipse(hu, at, axes, random.randrange(180), 0, 360, value, -1)

@@ -5,20 +5,24 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tests.benchmarks.pixels.bases import Base
-from tests.benchmarks.pixels.strings import Burned
+if TYPE_CHECKING:
+    from random import Random
+
+    from numpy.typing import NDArray
+
+    from tests.benchmarks.pixels.bases import Base
+    from tests.benchmarks.pixels.strings import Burned
 
 _FONT_FOLDERS = ("/usr/share/fonts/truetype", "/usr/share/fonts/opentype")
 _PLAIN = (
-    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansCondensed.ttf", "NotoMono-Regular.ttf",
+    "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSansCondensed.ttf",
+    "NotoMono-Regular.ttf",
     "NotoSansMono-Regular.ttf", "NimbusSans-Regular.otf", "NimbusSans-Bold.otf", "NimbusMonoPS-Regular.otf",
     "DejaVuSerif.ttf", "NimbusRoman-Regular.otf", "NimbusSansNarrow-Regular.otf",
 )  # fmt: skip
@@ -94,9 +98,7 @@ def burn(
     return replace(base, values=values), placed
 
 
-def _is_legible(
-    base: Base, values: NDArray[Any], ink: NDArray[np.bool_], manner: Manner
-) -> bool:
+def _is_legible(base: Base, values: NDArray[Any], ink: NDArray[np.bool_], manner: Manner) -> bool:
     """Whether nine in ten pixels of the ink stand out from what is around them.
 
     By 18 display levels, which a person just sees; white on white is no burned-in text. Texts beyond
@@ -128,7 +130,7 @@ def _draw(
     random: Random,
     base: Base,
     values: NDArray[Any],
-    mask: NDArray[np.float32],
+    mask: NDArray[Any],
     left: int,
     top: int,
     manner: Manner,
@@ -151,7 +153,9 @@ def _draw(
             brighter = not brighter
     ink_value = np.clip(around + (contrast if brighter else -contrast) * level, low, high)
     if manner.colour:
-        tint = random.choice([(255, 255, 0), (0, 255, 0), (0, 255, 255), (255, 128, 0), (255, 90, 90)])
+        tint = random.choice(
+            [(255, 255, 0), (0, 255, 0), (0, 255, 255), (255, 128, 0), (255, 90, 90)]
+        )
         ink_value = np.array(tint, np.float32)
     if manner.beyond_window:
         ink_value = np.float32(high + (high - low) * 2)
@@ -163,7 +167,9 @@ def _draw(
         ink_value = low if area.ndim == 2 else np.zeros(3, np.float32)
     elif manner.style in {"outlined", "shadowed"}:
         shape = np.ones((3, 3), np.uint8)
-        wide = cv2.dilate(mask, shape) if manner.style == "outlined" else np.roll(mask, (1, 1), (0, 1))
+        wide = (
+            cv2.dilate(mask, shape) if manner.style == "outlined" else np.roll(mask, (1, 1), (0, 1))
+        )
         area += (halo - area) * (wide if area.ndim == 2 else wide[..., None])
     area += (ink_value - area) * weight
     limits = _limits(base)
@@ -183,7 +189,7 @@ def _limits(base: Base) -> tuple[int, int]:
 
 
 def _position(
-    random: Random, base: Base, mask: NDArray[np.float32], taken: NDArray[np.bool_], manner: Manner
+    random: Random, base: Base, mask: NDArray[Any], taken: NDArray[np.bool_], manner: Manner
 ) -> tuple[int, int] | None:
     rows, columns = taken.shape
     height, width = mask.shape
@@ -204,7 +210,7 @@ def _position(
     return None
 
 
-def _mask(random: Random, text: str, manner: Manner) -> NDArray[np.float32]:
+def _mask(random: Random, text: str, manner: Manner) -> NDArray[Any]:
     """Return the text's coverage, 0 to 1, trimmed to a margin of two pixels."""
     size = random.randint(*manner.height)
     if manner.style == "bitmap":
@@ -217,7 +223,7 @@ def _mask(random: Random, text: str, manner: Manner) -> NDArray[np.float32]:
     return np.asarray(image, np.float32) / 255
 
 
-def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[np.float32]:
+def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[Any]:
     if random.random() < 0.5:  # PIL's 6 x 11 raster font, enlarged by whole factors
         font = ImageFont.load_default_imagefont()
         left, top, right, bottom = font.getbbox(text)
@@ -226,7 +232,9 @@ def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[np.float32]:
         factor = 2 if size >= 18 else 1
         return np.asarray(image, np.float32).repeat(factor, 0).repeat(factor, 1)
     scale = size / 30
-    face = random.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX])
+    face = random.choice(
+        [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX]
+    )
     scale *= 1.8 if face == cv2.FONT_HERSHEY_PLAIN else 1
     (width, height), baseline = cv2.getTextSize(text, face, scale, 1)
     canvas = np.zeros((height + baseline + 6, width + 6), np.uint8)
@@ -234,7 +242,7 @@ def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[np.float32]:
     return canvas.astype(np.float32) / 255
 
 
-def _rotated(mask: NDArray[np.float32], angle: int) -> NDArray[np.float32]:
+def _rotated(mask: NDArray[Any], angle: int) -> NDArray[Any]:
     if angle % 90 == 0:
         return np.ascontiguousarray(np.rot90(mask, angle // 90))
     image = Image.fromarray((mask * 255).astype(np.uint8))

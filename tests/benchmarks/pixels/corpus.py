@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import imagecodecs
 import numpy as np
-from numpy.typing import NDArray
 
 from deid.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
@@ -25,6 +23,11 @@ from tests.benchmarks.pixels.bases import (
 )
 from tests.benchmarks.pixels.burn import Manner, Placed, burn
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
@@ -57,15 +60,17 @@ def _any_real(random: Random) -> Base:
 
 
 def _any_synthetic(random: Random) -> Base:
-    return random.choice([synthetic_ultrasound, synthetic_ct, synthetic_cr])(random)
+    makers: list[Callable[[Random], Base]] = [synthetic_ultrasound, synthetic_ct, synthetic_cr]
+    return random.choice(makers)(random)
 
 
 def _any(random: Random) -> Base:
-    return random.choice([_any_real, _any_synthetic])(random)
+    return _any_real(random) if random.random() < 0.5 else _any_synthetic(random)
 
 
 def _any_colour(random: Random) -> Base:
-    return random.choice([synthetic_ultrasound, synthetic_screen])(random)
+    makers: list[Callable[[Random], Base]] = [synthetic_ultrasound, synthetic_screen]
+    return random.choice(makers)(random)
 
 
 def _deep(random: Random) -> Base:
@@ -131,7 +136,7 @@ def samples(seeds: range, *, only: str = "") -> Iterator[Sample]:
 
 
 def _sample(category: Category, seed: int) -> Sample:
-    random = Random(zlib.crc32(category.name.encode()) * 1000 + seed)  # noqa: S311
+    random = Random(zlib.crc32(category.name.encode()) * 1000 + seed)
     half = seed % 2
     person = make_person(random, half)
     base = category.base(random)
@@ -143,7 +148,7 @@ def _sample(category: Category, seed: int) -> Sample:
     if category.encoding.startswith("cine"):
         return _cine(category, seed, random, base, texts, known)
     burned, placed = burn(random, base, texts, category.manner)
-    instance = _instance([burned.values], burned.attributes, known, category.encoding)
+    instance = make_instance([burned.values], burned.attributes, known, category.encoding)
     numbered = [(0, number, entry) for number, entry in enumerate(placed)]
     return Sample(category.name, seed, instance, numbered, base.name)
 
@@ -188,7 +193,34 @@ def _cine(
                         continue
                     moving[number][ink] = 230
                     placed.append((number, at, replace(entry, ink=ink)))
-    return Sample(category.name, seed, _instance(moving, base.attributes, known, ""), placed, base.name)
+    return Sample(
+        category.name, seed, make_instance(moving, base.attributes, known, ""), placed, base.name
+    )
+
+
+def make_cine(
+    random: Random,
+    base: Base,
+    texts: list[Burned],
+    known: tuple[KnownIdentifier, ...],
+    frames: int,
+) -> PixelInstance:
+    """Return a beating cine whose first half of the texts stays and whose second half moves."""
+    half = len(texts) // 2
+    still, _ = burn(random, base, texts[:half], Manner())
+    noise = np.random.default_rng(3)
+    moving = [_beating(base.values, number, noise) for number in range(frames)]
+    changed = (still.values != base.values).any(axis=2)
+    for values in moving:
+        values[changed] = still.values[changed]
+    for burned in texts[half : half + 2]:
+        _, entries = burn(random, base, [burned], Manner())
+        for number in range(frames):
+            for entry in entries:
+                ink = np.roll(entry.ink, number * 6, axis=1)
+                if not _is_torn(ink):
+                    moving[number][ink] = 230
+    return make_instance(moving, base.attributes, known)
 
 
 def _beating(values: NDArray[Any], number: int, noise: np.random.Generator) -> NDArray[Any]:
@@ -198,19 +230,21 @@ def _beating(values: NDArray[Any], number: int, noise: np.random.Generator) -> N
     matrix = np.array(((swing, 0, columns / 2 * (1 - swing)), (0, swing, 0)), np.float32)
     moved = cv2.warpAffine(values, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
     shaken = moved.astype(np.int16) + noise.integers(-4, 5, moved.shape)
-    return np.clip(shaken, 0, 255).astype(np.uint8)
+    clipped: NDArray[Any] = np.clip(shaken, 0, 255).astype(np.uint8)
+    return clipped
 
 
 def _is_torn(ink: NDArray[np.bool_]) -> bool:
     return bool(ink[:, 0].any() or ink[:, -1].any())
 
 
-def _instance(
+def make_instance(
     frames: list[NDArray[Any]],
     attributes: dict[str, Any],
     known: tuple[KnownIdentifier, ...],
-    encoding: str,
+    encoding: str = "",
 ) -> PixelInstance:
+    """Return an instance of these frames (stored values), native unless `encoding` says otherwise."""
     described = dict(attributes)
     first = frames[0]
     described |= {
@@ -227,7 +261,11 @@ def _instance(
         described["PhotometricInterpretation"] = "YBR_FULL_422"
         encoded = imagecodecs.jpeg8_encode(first, level=55, subsampling="422")
         encoded += b"\0" * (len(encoded) % 2)
-        value = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0" + len(encoded).to_bytes(4, "little") + encoded
+        value = (
+            b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0"
+            + len(encoded).to_bytes(4, "little")
+            + encoded
+        )
     elif encoding == "palette":
         index, entries = _quantised(first)
         described |= {"PhotometricInterpretation": "PALETTE COLOR", "SamplesPerPixel": 1}
@@ -246,7 +284,7 @@ def _instance(
     return PixelInstance(syntax, described, value, 0, len(value), big_endian=False, known=known)
 
 
-def _quantised(colour: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def _quantised(colour: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return indices into a palette of 6 x 6 x 6 colours in shuffled order."""
     order = np.random.default_rng(7).permutation(216)
     steps = (colour.astype(np.int32) * 5 + 127) // 255
@@ -254,4 +292,5 @@ def _quantised(colour: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np
     entries = np.zeros((256, 3), np.uint8)
     number = np.arange(216)
     entries[order[number]] = np.stack((number // 36, number // 6 % 6, number % 6), axis=1) * 51
-    return order[flat].astype(np.uint8), entries
+    index: NDArray[Any] = order[flat].astype(np.uint8)
+    return index, entries

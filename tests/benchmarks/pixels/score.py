@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deid.pixels import Picture, PixelCleaning, TextDetector, TextRegion
-from deid.ports import CleanedPixels
-from tests.benchmarks.pixels.bases import Base
-from tests.benchmarks.pixels.burn import Placed
-from tests.benchmarks.pixels.corpus import Sample, _instance
+from tests.benchmarks.pixels.corpus import Sample, make_instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.ports import CleanedPixels
+    from tests.benchmarks.pixels.bases import Base
+    from tests.benchmarks.pixels.burn import Placed
 
 #: A text is found (redacted) when this share of its ink is filled, kept when at most the other is.
 FOUND_SHARE = 0.9
@@ -35,7 +40,15 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Add another tally's counts."""
-        for name in ("found", "texts", "found_identifying", "identifying", "redacted_identifying", "kept", "harmless"):
+        for name in (
+            "found",
+            "texts",
+            "found_identifying",
+            "identifying",
+            "redacted_identifying",
+            "kept",
+            "harmless",
+        ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -58,7 +71,9 @@ class RememberingDetector:
         self._answers.clear()
 
 
-def score(samples: Iterable[Sample], detector: TextDetector, *, talk: bool = False) -> dict[str, Tally]:
+def score(
+    samples: Iterable[Sample], detector: TextDetector, *, talk: bool = False
+) -> dict[str, Tally]:
     """Return the tally of each category."""
     remembering = RememberingDetector(detector)
     everything = PixelCleaning("REDACT_ALL_TEXT", remembering, untrusted=())
@@ -111,7 +126,8 @@ def _count(
         tally.missed.append(placed.text)
         if talk:
             print(
-                f"    {sample.category} seed {sample.seed} ({sample.base}) frame {frame} {placed.box} {placed.text!r}"
+                f"    {sample.category} seed {sample.seed} ({sample.base}) frame {frame}"
+                f" {placed.box} {placed.text!r}"
                 f" found {found:.2f} redacted {redacted:.2f}"
             )
 
@@ -138,6 +154,8 @@ def touched_share(bases: Sequence[Base], detector: TextDetector) -> tuple[float,
     cleaner = PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=())
     shares = {}
     for base in bases:
-        sample = Sample("clean", 0, _instance([base.values], base.attributes, (), ""), [], base.name)
+        sample = Sample(
+            "clean", 0, make_instance([base.values], base.attributes, (), ""), [], base.name
+        )
         shares[base.name] = float(_filled(sample, cleaner.clean(sample.instance))[0].mean())
     return (sum(shares.values()) / len(shares) if shares else 0.0), shares

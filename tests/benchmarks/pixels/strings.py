@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
+from typing import TYPE_CHECKING
 
 from deid.identifiers import KnownIdentifier
 
+if TYPE_CHECKING:
+    from random import Random
+
+# ruff: noqa: E501, RUF001 - rows of texts, some of them Cyrillic
 # Two halves each, one for tuning and one held out.
 _SURNAMES = (
     ["SMITH", "GARCIA", "MUELLER", "NGUYEN", "OCONNOR", "ROSSI", "IVANOV", "PETERSEN", "DUBOIS", "KOWALSKI",
@@ -65,10 +69,17 @@ def make_person(random: Random, half: int) -> Person:
     physician = random.choice(_SURNAMES[half])
     hospital = random.choice(_HOSPITALS[half])
     record = random.choice(
-        [str(random.randrange(10**6, 10**8)), f"{random.choice('ABHKMX')}{random.randrange(10**5, 10**7)}"]
+        [
+            str(random.randrange(10**6, 10**8)),
+            f"{random.choice('ABHKMX')}{random.randrange(10**5, 10**7)}",
+        ]
     )
     accession = f"{random.choice(['A', 'US', 'CR', 'RAD'])}{random.randrange(10**6, 10**8)}"
-    year, month, day = random.randrange(1930, 2015), random.randrange(1, 13), random.randrange(1, 29)
+    year, month, day = (
+        random.randrange(1930, 2015),
+        random.randrange(1, 13),
+        random.randrange(1, 29),
+    )
     birth = f"{year}{month:02}{day:02}"
     study = f"20{random.randrange(10, 26)}{random.randrange(1, 13):02}{random.randrange(1, 29):02}"
     age = 2026 - year
@@ -110,4 +121,4 @@ def some_texts(random: Random, person: Person, half: int, count: int) -> list[Bu
 
 
 def _month(number: int) -> str:
-    return "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()[number - 1]
+    return "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"[3 * number - 3 : 3 * number]

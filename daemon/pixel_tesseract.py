@@ -1,0 +1,149 @@
+"""Tesseract as a text detector: a program of its own, fed and read through pipes.
+
+pytesseract would write the picture and the text that was read into temporary files; names do not
+belong there. So pytesseract only tells where the program is and which version, and the picture goes
+in through stdin and the table of words comes out of stdout. The program is killed when it takes too
+long.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytesseract
+
+from daemon.pixel_models import PixelModels, make_detector
+from deid.pixels import Box, Picture, TextDetector, TextRegion, Tuning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_ENLARGE_BELOW = 1000
+_BEST_PAGE_SEGMENTATION = "11"  # sparse text
+
+
+class TesseractFailed(Exception):
+    """The program is missing, was killed, or ended with an error."""
+
+
+class Tesseract:
+    """Finds words with the tesseract program; needs no model runtime.
+
+    Parameters
+    ----------
+    languages
+        As Tesseract's ``-l``.
+    timeout_s
+        For one picture in one view.
+    least_confidence
+        Words read with less, 0 to 1, are no text.
+    """
+
+    def __init__(
+        self, *, languages: str = "eng", timeout_s: float = 60.0, least_confidence: float = 0.3
+    ) -> None:
+        try:
+            self.version = str(pytesseract.get_tesseract_version())
+        except (pytesseract.TesseractNotFoundError, SystemExit) as error:
+            raise TesseractFailed("tesseract is not installed") from error
+        self._program = pytesseract.pytesseract.tesseract_cmd
+        self._languages = languages
+        self._timeout_s = timeout_s
+        self._least_confidence = least_confidence
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        """Return the text regions of each picture: lines, upright and turned by 90 degrees."""
+        return [self._find(picture) for picture in pictures]
+
+    def _find(self, picture: Picture) -> list[TextRegion]:
+        grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)
+        regions: list[TextRegion] = []
+        for view in (grey, 255 - grey, picture.contrast):
+            regions += self._lines(view)
+        rows, columns = grey.shape
+        for region in self._lines(np.ascontiguousarray(np.rot90(grey))):
+            box = region.box
+            turned = Box(columns - box.bottom, box.left, box.height, box.width)
+            regions.append(TextRegion(turned, region.confidence, region.text, region.legibility))
+        return [
+            region
+            for region in regions
+            if min(region.box.width, region.box.height) <= max(40, 0.2 * min(rows, columns))
+        ]
+
+    def _lines(self, view: NDArray[Any]) -> list[TextRegion]:
+        scale = 2.0 if max(view.shape) < _ENLARGE_BELOW else 1.0
+        larger = cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        words: dict[tuple[str, ...], list[tuple[Box, float, str]]] = defaultdict(list)
+        for row in csv.DictReader(
+            io.StringIO(self._table(larger)), delimiter="\t", quoting=csv.QUOTE_NONE
+        ):
+            text, confidence = (row.get("text") or "").strip(), float(row.get("conf") or -1) / 100
+            if not text or confidence < self._least_confidence:
+                continue
+            left, top, width, height = (
+                int(int(row[key]) / scale) for key in ("left", "top", "width", "height")
+            )
+            line = (row["block_num"], row["par_num"], row["line_num"])
+            words[line].append((Box(left, top, width + 1, height + 1), confidence, text))
+        return [_line(parts) for parts in words.values()]
+
+    def _table(self, view: NDArray[Any]) -> str:
+        is_encoded, image = cv2.imencode(".pgm", view)
+        assert is_encoded
+        command = [self._program, "stdin", "stdout", "-l", self._languages]
+        command += ["--psm", _BEST_PAGE_SEGMENTATION, "--dpi", "150", "tsv"]
+        try:
+            done = subprocess.run(  # noqa: S603 - our own program and options, no shell
+                command,
+                input=image.tobytes(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                timeout=self._timeout_s,
+                check=True,
+                env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            # `from None`: the error of a killed program carries what it had read so far.
+            raise TesseractFailed(type(error).__name__) from None
+        return done.stdout.decode("utf-8", "replace")
+
+
+class United:
+    """Several detectors as one: everything that any of them finds."""
+
+    def __init__(self, *detectors: TextDetector) -> None:
+        self._detectors = detectors
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        """Return the regions of all detectors for each picture."""
+        answers = [detector.find(pictures) for detector in self._detectors]
+        return [
+            [region for regions in found for region in regions]
+            for found in zip(*answers, strict=True)
+        ]
+
+
+def make_paranoid_detector(
+    models: PixelModels | None = None, *, threads: int = 1, timeout_s: float = 60.0
+) -> TextDetector:
+    """Return the ``paranoid`` setting: PP-OCR with a look at half resolution, and Tesseract."""
+    first = make_detector(models, threads=threads, tuning=Tuning(half_resolution=True))
+    return United(first, Tesseract(timeout_s=timeout_s))
+
+
+def _line(words: Sequence[tuple[Box, float, str]]) -> TextRegion:
+    box = words[0][0]
+    for other, _, _ in words[1:]:
+        box = box.joined(other)
+    confidence = sum(entry[1] for entry in words) / len(words)
+    return TextRegion(box, confidence, " ".join(entry[2] for entry in words), confidence)

@@ -1,0 +1,88 @@
+"""Time and memory of typical instances, each ratio within one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import time
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from daemon.pixel_models import make_detector
+from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
+from deid.pixels import PixelCleaning, TextDetector
+from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
+from tests.benchmarks.pixels.burn import Manner, burn
+from tests.benchmarks.pixels.corpus import make_cine, make_instance
+from tests.benchmarks.pixels.strings import make_person, some_texts
+
+if TYPE_CHECKING:
+    from deid.ports import PixelInstance
+
+_CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500")
+
+
+def report(engine: str) -> None:
+    """Print CPU and wall seconds, peak memory, and the cine's cost in frames."""
+    context = multiprocessing.get_context("spawn")
+    print(f"{engine}: start-up, then {'case':20} {'CPU s':>8} {'wall s':>8} {'peak MiB':>9}")
+    costs = {}
+    for case in _CASES:
+        with context.Pool(1) as pool:
+            start_up, cpu, wall, before, peak = pool.apply(_measure, (engine, case))
+        costs[case] = cpu
+        print(
+            f"{start_up:8.2f} s      {case:24} {cpu:8.2f} {wall:8.2f} {peak:9.0f} (idle {before:.0f})"
+        )
+    ratio = costs["US cine, 60 frames"] / costs["US 1024 x 768"]
+    print(f"cine of 60 frames: {ratio:.1f} x one frame")
+
+
+def _measure(engine: str, case: str) -> tuple[float, float, float, float, float]:
+    instance = _case(case)
+    begin = time.perf_counter()
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", _engine(engine), untrusted=())
+    cleaner.clean(_small())
+    start_up = time.perf_counter() - begin
+    before = _peak()
+    cpu, wall = _cpu(), time.perf_counter()
+    cleaner.clean(instance)
+    return start_up, _cpu() - cpu, time.perf_counter() - wall, before, _peak()
+
+
+def _engine(name: str) -> TextDetector:
+    if name == "ppocr":
+        return make_detector()
+    return Tesseract() if name == "tesseract" else make_paranoid_detector()
+
+
+def _case(name: str) -> PixelInstance:
+    random = Random(5)
+    person = make_person(random, 0)
+    texts = some_texts(random, person, 0, 8)
+    if name == "US cine, 60 frames":
+        return make_cine(random, synthetic_ultrasound(random, 768, 1024), texts, person.known, 60)
+    base = {
+        "CT 512 x 512": lambda: synthetic_ct(random),
+        "US 1024 x 768": lambda: synthetic_ultrasound(random, 768, 1024),
+        "DX 3000 x 2500": lambda: synthetic_cr(random, 2500, 3000),
+    }[name]()
+    burned, _ = burn(random, base, texts, Manner())
+    return make_instance([burned.values], burned.attributes, person.known)
+
+
+def _small() -> PixelInstance:
+    base = synthetic_ct(Random(1), 64)
+    return make_instance([np.ascontiguousarray(base.values)], base.attributes, ())
+
+
+def _cpu() -> float:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
