@@ -85,6 +85,8 @@ class Parsed:
     ----------
     text
         None when nothing in the configuration cleans text.
+    certificates
+        PEM; whose keys may bring the originals back (Encrypted Attributes Sequence).
     warnings
         What was leniently understood: a code, a colon and the JSON path.
     """
@@ -92,6 +94,7 @@ class Parsed:
     tags: TagPolicy
     text: TextPolicy | None = None
     image: ImagePolicy = field(default_factory=ImagePolicy)
+    certificates: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -174,7 +177,10 @@ class _Parser:
             self._check_regional(given, text, image)
         if self.problems or policy is None:
             raise ConfigurationInvalid(self.problems)
-        return Parsed(policy, text, image, tuple(self.warnings))
+        sealed = given.get("dicomveil", {}).get("encryptedAttributes", {})
+        return Parsed(
+            policy, text, image, tuple(sealed.get("certificates", ())), tuple(self.warnings)
+        )
 
     # ------------------------------------------------------------------ tags
 

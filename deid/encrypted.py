@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import algorithms
 from cryptography.hazmat.primitives.serialization import Encoding as Serialization
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs7
+from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -133,9 +134,14 @@ def reidentify(content: bytes, private_key_pem: bytes, certificate_pem: bytes) -
     NotReidentifiable
         When there is nothing that this key opens.
     """
-    dataset = pydicom.dcmread(io.BytesIO(content))
-    key = load_pem_private_key(private_key_pem, None)
-    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(content))
+        key = load_pem_private_key(private_key_pem, None)
+        certificate = x509.load_pem_x509_certificate(certificate_pem)
+    except InvalidDicomError as error:
+        raise NotReidentifiable("the file is not a DICOM file") from error
+    except (ValueError, TypeError) as error:
+        raise NotReidentifiable("the key or the certificate is not in PEM form") from error
     if not isinstance(key, rsa.RSAPrivateKey):
         raise NotReidentifiable("the private key is not an RSA key")
     for item in dataset.get("EncryptedAttributesSequence", ()):

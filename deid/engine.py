@@ -124,7 +124,9 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     facts = _facts(data, found)
     _check_identity(facts)
     _check_class(facts, plan)
-    identity = patient_identity(facts.issuer, facts.patient_id, facts.study_uid)
+    identity = patient_identity(
+        facts.issuer or plan.policy.identity_issuer, facts.patient_id, facts.study_uid
+    )
     person = Person(
         identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
     )

@@ -15,7 +15,7 @@ from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import KNOWN_KINDS, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -190,8 +190,18 @@ def compile_plan(
         Replacements(key),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
+        recipients=_recipients(parsed.certificates),
         warnings=parsed.warnings,
     )
+
+
+def _recipients(certificates: Sequence[str]) -> tuple[Certificate, ...]:
+    if not certificates:
+        return ()
+    # As in `deid.engine`: slow to import, and seldom needed.
+    from deid.encrypted import load_certificates  # noqa: PLC0415
+
+    return load_certificates(certificates)
 
 
 def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:

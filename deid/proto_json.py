@@ -113,7 +113,9 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
         "safePrivate": "[]SafePrivate",
         "identityIssuer": "string",
         "customInfoTypes": "[]CustomInfoType",
+        "encryptedAttributes": "EncryptedAttributes",
     },
+    "EncryptedAttributes": {"certificates": "[]string"},
     "SafePrivate": {"creator": "string", "group": "string", "element": "string"},
     "CustomInfoType": {"name": "string", "pattern": "string", "groups": "[]int32"},
 }

@@ -19,6 +19,7 @@ from daemon.cli import (
     fsck,
     output,
     quarantine,
+    reidentify,
     serve,
     status,
 )
@@ -27,7 +28,7 @@ from daemon.cli.errors import CliError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck)
+COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck, reidentify)
 
 _EXIT_STATUS = """\
 exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances quarantined (deid) or damage

@@ -1,0 +1,58 @@
+"""Sealing by configuration and restoring by command, as a trustee does it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pydicom
+
+from tests.factories import make_ct, write
+from tests.unit.test_deid_encrypted import STRANGER, TRUSTEE, certificate, private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def dicomveil(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "daemon", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_trustee_restores_what_was_sealed_and_a_stranger_does_not(tmp_path: Path) -> None:
+    original = make_ct()
+    write(tmp_path / "in" / "a.dcm", original)
+    configuration = {
+        "dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"},
+        "dicomveil": {"encryptedAttributes": {"certificates": [certificate(TRUSTEE).decode()]}},
+    }
+    (tmp_path / "sealed.json").write_text(json.dumps(configuration))
+    key_file = tmp_path / "key"
+    key_file.write_bytes(bytes(range(32)))
+    key_file.chmod(0o600)
+    done = dicomveil(
+        "deid", tmp_path / "in", "--out", tmp_path / "out",
+        "--deid-config", tmp_path / "sealed.json", "--key-file", key_file,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (sealed,) = (tmp_path / "out").rglob("*.dcm")
+    assert str(original.PatientName).encode() not in sealed.read_bytes()
+    for name, holder in (("trustee", TRUSTEE), ("stranger", STRANGER)):
+        (tmp_path / f"{name}.key").write_bytes(private(holder))
+        (tmp_path / f"{name}.pem").write_bytes(certificate(holder))
+        restoring = dicomveil(
+            "reidentify", sealed, "--out", tmp_path / name,
+            "--private-key", tmp_path / f"{name}.key", "--certificate", tmp_path / f"{name}.pem",
+        )  # fmt: skip
+        assert restoring.returncode == (0 if name == "trustee" else 1)
+    (restored,) = (tmp_path / "trustee").iterdir()
+    assert restored.stat().st_mode & 0o777 == 0o600
+    assert pydicom.dcmread(restored).PatientName == original.PatientName
+    assert not list((tmp_path / "stranger").iterdir())
