@@ -165,7 +165,7 @@ class PixelCleaning:
         pass_over = _PassOver(instance, image, frames)
         fillings = [
             *self._rule_fillings(instance, image),
-            *self._text_fillings(instance, pass_over),
+            *self._text_fillings(instance, image, pass_over.pictures()),
         ]
         regions = pass_over.fill(fillings)
         segments, changes = frames.finished()
@@ -222,19 +222,26 @@ class PixelCleaning:
                 ]
         return fillings
 
-    def _text_fillings(self, instance: PixelInstance, pass_over: _PassOver) -> list[_Filling]:
+    def video_fillings(
+        self, instance: PixelInstance, image: ImageDescription, pictures: Iterable[Picture]
+    ) -> list[_Filling]:
+        """Return what is to be filled in a video, each in all of its frames."""
+        return [
+            *self._rule_fillings(instance, image),
+            *self._text_fillings(instance, image, pictures),
+        ]
+
+    def _text_fillings(
+        self, instance: PixelInstance, image: ImageDescription, pictures: Iterable[Picture]
+    ) -> list[_Filling]:
         judge = self._judging(instance.known)
         fillings: list[_Filling] = []
         moving: list[FoundRegion] = []
-        for entry in self._detected(
-            pass_over.pictures(), frames=pass_over.image.frames, judge=judge
-        ):
+        for entry in self._detected(pictures, frames=image.frames, judge=judge):
             why = judge(entry.region) or _carried_over(entry, moving, judge)
             if why is not None:
                 moving.append(entry)
-            box = entry.region.box.grown(self._margin).clipped(
-                pass_over.image.rows, pass_over.image.columns
-            )
+            box = entry.region.box.grown(self._margin).clipped(image.rows, image.columns)
             if why is not None and box is not None:
                 fillings.append(_Filling(box, why, entry.frame))
         return _without_covered(fillings)

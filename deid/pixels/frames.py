@@ -14,7 +14,7 @@ from deid.pixels.samples import black
 from deid.segments import Segment, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
@@ -186,7 +186,9 @@ class _EncapsulatedFrames:
             self._source, self._changed, self._instance.attributes
         )
         if self._lossy_bytes:
-            changes |= self._lossy_step()
+            mean = sum(self._lossy_bytes) / len(self._lossy_bytes)
+            ratio = self._image.native_frame_bits / 8 / max(mean, 1)
+            changes |= lossy_step(self._instance.attributes, ratio, self._codec.compression_method)
         return segments, changes
 
     def _clean(self, number: int) -> bytes:
@@ -198,18 +200,16 @@ class _EncapsulatedFrames:
             self._changed[number] = scrubbed
         return scrubbed
 
-    def _lossy_step(self) -> dict[str, Any]:
-        # PS3.3 C.7.6.1.1.5: one value per successive lossy step.
-        attributes = self._instance.attributes
-        mean = sum(self._lossy_bytes) / len(self._lossy_bytes)
-        ratio = self._image.native_frame_bits / 8 / max(mean, 1)
-        ratios = _values(attributes.get("LossyImageCompressionRatio"))
-        methods = _values(attributes.get("LossyImageCompressionMethod"))
-        return {
-            "LossyImageCompression": "01",
-            "LossyImageCompressionRatio": [*ratios, f"{ratio:.4g}"],
-            "LossyImageCompressionMethod": [*methods, self._codec.compression_method],
-        }
+
+def lossy_step(attributes: Mapping[str, Any], ratio: float, method: str) -> dict[str, Any]:
+    """Return the attributes that record one more lossy step (PS3.3 C.7.6.1.1.5)."""
+    ratios = _values(attributes.get("LossyImageCompressionRatio"))
+    methods = _values(attributes.get("LossyImageCompressionMethod"))
+    return {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": [*ratios, f"{ratio:.4g}"],
+        "LossyImageCompressionMethod": [*methods, method],
+    }
 
 
 class _Decoding:

@@ -1,0 +1,62 @@
+"""Overlay planes (60xx,3000): one bit per pixel, cleaned like a frame when they are kept.
+
+PS3.3 C.9.2. Overlay planes in unused high bits of Pixel Data (retired) are cleared together with
+the frame, see `deid.pixels.codecs.native`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deid.errors import Reason, Unsafe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deid.identifiers import KnownIdentifier
+    from deid.pixels.cleaning import PixelCleaning
+
+_WHERE = "(60xx,3000)"
+MAX_OVERLAY_PIXELS = 1 << 28
+
+
+def clean_overlay(
+    cleaning: PixelCleaning,
+    data: bytes,
+    rows: int,
+    columns: int,
+    *,
+    frames: int = 1,
+    known: Sequence[KnownIdentifier] = (),
+) -> bytes | None:
+    """Return Overlay Data without its text, None when there was none.
+
+    Parameters
+    ----------
+    data
+        The value of Overlay Data: bits in little-endian order, frames following each other without
+        padding (PS3.5 8.1.2).
+    rows, columns, frames
+        Overlay Rows, Overlay Columns, Number of Frames in Overlay.
+
+    Raises
+    ------
+    Unsafe
+        `Reason.PIXELS_UNDECODABLE` when the value is too short for that size.
+    """
+    size = rows * columns
+    if min(rows, columns, frames) < 1 or size * frames > MAX_OVERLAY_PIXELS:
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, _WHERE)
+    if len(data) * 8 < size * frames:
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, _WHERE)
+    bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
+    is_changed = bool(bits[size * frames :].any())
+    bits[size * frames :] = 0
+    for number in range(frames):
+        plane = bits[number * size : (number + 1) * size].reshape(rows, columns).astype(np.bool_)
+        if plane.any() and cleaning.clean_bitmap(plane, known):
+            bits[number * size : (number + 1) * size] = plane.ravel()
+            is_changed = True
+    return np.packbits(bits, bitorder="little").tobytes() if is_changed else None
