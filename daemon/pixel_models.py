@@ -1,15 +1,16 @@
-"""Reads the text models that the installed rapidocr distribution carries; nothing is downloaded.
+"""Reads what pixel cleaning is handed: text models and region templates. Nothing is downloaded.
 
-rapidocr itself is never imported: its wheel is only where the models lie.
+The models are those that the installed rapidocr distribution carries; rapidocr itself is never
+imported, its wheel is only where they lie.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 
-from deid.pixels import PPOCR, Tuning
+from deid.pixels import PPOCR, RegionTemplate, Tuning, read_templates
 
 _DISTRIBUTION = "rapidocr"
 
@@ -50,6 +51,32 @@ def make_detector(
     """Return the default text detector; takes some 0.2 s, so a worker makes it once."""
     found = models or read_pixel_models()
     return PPOCR(found.detection, found.recognition, threads=threads, tuning=tuning)
+
+
+def read_region_templates(*folders: Path) -> list[RegionTemplate]:
+    """Read the shipped region templates, then the ``*.toml`` of a site's own folders, in order.
+
+    Raises
+    ------
+    deid.errors.ConfigurationInvalid
+        Naming file and template.
+    OSError
+        If a folder cannot be read.
+    """
+    shipped = resources.files("config") / "regions"
+    files = sorted(
+        (entry for entry in shipped.iterdir() if entry.name.endswith(".toml")),
+        key=lambda entry: entry.name,
+    )
+    templates = [
+        template
+        for file in files
+        for template in read_templates(file.read_bytes(), where=f"config/regions/{file.name}")
+    ]
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            templates += read_templates(path.read_bytes(), where=str(path))
+    return templates
 
 
 def _read(distribution: metadata.Distribution, part: str) -> bytes:
