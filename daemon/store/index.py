@@ -9,17 +9,19 @@ stored.
 
 from __future__ import annotations
 
-from itertools import pairwise
+import itertools
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from daemon.store import matching
-from daemon.store.indexing import merged
+from daemon.store.indexing import members_of, merged
 from daemon.store.matching import ALIAS, TABLES, UID_COLUMNS, Condition
 from dicomweb.ports import InstanceFile, Match
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from daemon.records import StoreName
     from daemon.store.blobs import Blobs
@@ -147,7 +149,7 @@ def _page(
     nested = levels if driving is None else sorted(levels, key=lambda level: level != driving.level)
     if driving is not None and driving.level == "instance":
         nested = list(reversed(levels))
-    tests += [_JOINS[pair] for pair in pairwise(levels)]
+    tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
     tables = " CROSS JOIN ".join(f"{store}_{TABLES[level]} {ALIAS[level]}" for level in nested)
     order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
     attributes = "j.attributes" if query.with_attributes else "x''"
@@ -174,54 +176,63 @@ def _answers(
     own_position = _LEVELS.index(query.level)
     named = 0 if query.within is None else len(_uids(query.within))
     defaults_above = _LEVELS[min(named, own_position) : own_position]
-    above = _Above(connection, store)
-    answers: list[Match] = []
-    for series_id, study_id, defaults, attributes in rows:
-        ids: dict[Level, int] = {"study": study_id, "series": series_id}
-        answers.append(
-            Match(
-                defaults=above.merge(defaults, "defaults", defaults_above, ids),
-                attributes=above.merge(attributes, "attributes", _LEVELS[:own_position], ids)
-                if query.with_attributes
-                else b"",
-            )
+    ids: dict[Level, list[int]] = {
+        "study": [row["study_id"] for row in rows],
+        "series": [row["series_id"] for row in rows],
+    }
+    above = _above(connection, store, "defaults", {level: ids[level] for level in defaults_above})
+    defaults = [
+        _with_above(row["defaults"], members) for row, members in zip(rows, above, strict=False)
+    ]
+    if not query.with_attributes:
+        return [Match(attributes=b"", defaults=answer) for answer in defaults]
+    all_above = {level: ids[level] for level in _LEVELS[:own_position]}
+    above = _above(connection, store, "attributes", all_above)
+    return [
+        Match(attributes=_with_above(row["attributes"], members), defaults=answer)
+        for row, members, answer in zip(rows, above, defaults, strict=False)
+    ]
+
+
+def _with_above(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
+    return merged(own, above) if above else own
+
+
+def _above(
+    connection: sqlite3.Connection, store: StoreName, column: str, ids: Mapping[Level, list[int]]
+) -> Iterable[Mapping[bytes, bytes]]:
+    """Return, for each row, the members of the objects of the levels above, by their quoted tag.
+
+    `ids` has the levels wanted, highest first, and for each level the id in every row.
+    """
+    if not ids:
+        return itertools.repeat({})
+    objects = {
+        level: dict(
+            connection.execute(
+                f"SELECT id, {column} FROM {store}_{level}_json"  # noqa: S608 - fixed names
+                " WHERE id IN (SELECT value FROM json_each(?))",
+                (orjson.dumps(list(set(of_level))).decode(),),
+            ).fetchall()
         )
-    return answers
-
-
-class _Above:
-    """The prepared objects of studies and series, each read once per search."""
-
-    def __init__(self, connection: sqlite3.Connection, store: StoreName) -> None:
-        self._connection = connection
-        self._store = store
-        self._objects: dict[tuple[str, Level, int], bytes] = {}
-
-    def merge(
-        self, own: bytes, column: str, levels: Sequence[Level], ids: dict[Level, int]
-    ) -> bytes:
-        if not levels:
-            return own
-        return merged(
-            [own, *(self._object(column, level, ids[level]) for level in reversed(levels))]
-        )
-
-    def _object(self, column: str, level: Level, row_id: int) -> bytes:
-        key = (column, level, row_id)
-        if key not in self._objects:
-            row = self._connection.execute(
-                f"SELECT {column} FROM {self._store}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
-                (row_id,),
-            ).fetchone()
-            self._objects[key] = b"{}" if row is None else row[0]
-        return self._objects[key]
+        for level, of_level in ids.items()
+    }
+    known: dict[tuple[int, ...], dict[bytes, bytes]] = {}
+    found = []
+    for key in zip(*ids.values(), strict=True):
+        if key not in known:
+            known[key] = {}
+            for level, row_id in zip(ids, key, strict=True):
+                known[key] |= members_of(objects[level].get(row_id, b"{}"))
+        found.append(known[key])
+    return found
 
 
 def metadata(connection: sqlite3.Connection, store: StoreName, resource: Resource) -> list[bytes]:
     """Return the prepared metadata of the instances of a resource, on a connection."""
     sql, parameters = _instances_of(store, resource)
     rows = connection.execute(
-        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_instance_json j ON j.id = i.id')}",
+        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_metadata j ON j.id = i.id')}",
         parameters,
     )
     return [row[0] for row in rows]

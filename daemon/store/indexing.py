@@ -23,7 +23,7 @@ from dicomweb.attributes import DEFAULTS, tags_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from daemon.records import StoredInstance, StoreName
     from dicomweb.ports import Level
@@ -122,11 +122,8 @@ def add(
             "receipt_id": receipt_id,
         },
     )
-    connection.execute(
-        f"INSERT INTO {store}_instance_json (id, defaults, attributes, metadata)"  # noqa: S608 - fixed names
-        " VALUES (?, ?, ?, ?)",
-        (row_id, _defaults("instance", own), written(own), instance.metadata),
-    )
+    _write_attributes(connection, store, "instance", row_id, own)
+    _insert(connection, f"{store}_metadata", {"id": row_id, "metadata": instance.metadata})
     _add_to_series(connection, store, series_id, instance)
     _add_to_study(connection, store, study_id, instance, is_new_series=is_new_series)
 
@@ -134,6 +131,7 @@ def add(
 def remove(connection: sqlite3.Connection, store: StoreName, instance: IndexedInstance) -> None:
     """Make an instance invisible; its series and study go with their last one."""
     _delete(connection, f"{store}_instance_json", "id", instance.id)
+    _delete(connection, f"{store}_metadata", "id", instance.id)
     _delete(connection, f"{store}_instances", "id", instance.id)
     if _has(connection, f"{store}_instances", "series_id", instance.series_id):
         _recount_series(connection, store, instance.series_id)
@@ -364,11 +362,12 @@ def written(attributes: Mapping[str, Any]) -> bytes:
     return b"{" + SEPARATOR.join(members) + b"}"
 
 
-def merged(objects: Iterable[bytes]) -> bytes:
-    """Return one object with the members of several, in ascending tag order; the first of a tag wins."""
-    members: dict[bytes, bytes] = {}
-    for json_object in objects:
-        for member in json_object[1:-1].split(SEPARATOR):
-            if member:
-                members.setdefault(member[:10], member)
-    return b"{" + SEPARATOR.join(members[tag] for tag in sorted(members)) + b"}"
+def members_of(json_object: bytes) -> dict[bytes, bytes]:
+    """Return the members of an object that `written` wrote, by their quoted tag, unparsed."""
+    return {member[:10]: member for member in json_object[1:-1].split(SEPARATOR) if member}
+
+
+def merged(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
+    """Return an object with members of the levels above added, in ascending tag order; own ones win."""
+    members = {**above, **members_of(own)}
+    return b"{" + SEPARATOR.join([members[tag] for tag in sorted(members)]) + b"}"

@@ -12,7 +12,8 @@
 and for each store (``source_``, ``deid_``)::
 
     studies, series, instances               what searches match on: narrow, so that scans are quick
-    study_json, series_json, instance_json   what searches and metadata answer, ready to send
+    study_json, series_json, instance_json   what searches answer, ready to send
+    metadata                                 what metadata requests answer, ready to send
     terms                                    words and component groups of person names
 
 A migration is never edited once released; a change is a new one at the end.
@@ -208,7 +209,7 @@ def tallies(db: SchemaDatabase) -> None:
 
 
 @migrations()
-def store_indexes(db: SchemaDatabase) -> None:
+def indexes_of_stores(db: SchemaDatabase) -> None:
     """Create the index of each store."""
     db.table("totals").create(
         {"store": str, "instances": int, "bytes": int}, pk="store", strict=True
@@ -278,15 +279,12 @@ def _create_index(db: SchemaDatabase, store: str) -> None:
     for level, columns in INDEXED_COLUMNS.items():
         for column in columns:
             db.table(f"{store}_{level}").create_index([column], if_not_exists=True)
-    for level in ("study", "series"):
+    for level in ("study", "series", "instance"):
         db.table(f"{store}_{level}_json").create(
             {"id": int, "defaults": bytes, "attributes": bytes}, pk="id", strict=True
         )
-    db.table(f"{store}_instance_json").create(
-        {"id": int, "defaults": bytes, "attributes": bytes, "metadata": bytes},
-        pk="id",
-        strict=True,
-    )
+    # Apart from the answers of searches, which then lie close together.
+    db.table(f"{store}_metadata").create({"id": int, "metadata": bytes}, pk="id", strict=True)
     db.execute(
         f"CREATE TABLE {store}_terms (keyword TEXT NOT NULL, term TEXT NOT NULL,"
         " study_id INTEGER NOT NULL, PRIMARY KEY (keyword, term, study_id)) STRICT, WITHOUT ROWID"
