@@ -1,0 +1,1 @@
+"""The project's adversarial corpus: places where identifiers hide, an answer key, a scorer."""
