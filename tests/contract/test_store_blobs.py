@@ -1,0 +1,85 @@
+"""What every `daemon.store.blobs.Blobs` does. One adapter so far: a folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from daemon.store.blobs import Blobs, FileBlobs, Move
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "0a1b" + "c" * 28
+OTHER = "0a1b" + "d" * 28 + "-0123456789abcdef"
+FAR = "ffff" + "e" * 28
+
+
+@pytest.fixture(params=["files"])
+def blobs(tmp_path: Path) -> Blobs:
+    return FileBlobs(tmp_path / "blobs")
+
+
+def finished(tmp_path: Path, content: bytes = b"bytes") -> Path:
+    path = tmp_path / f"finished-{content.hex()}"
+    path.write_bytes(content)
+    return path
+
+
+def test_what_was_taken_is_there_whole(blobs: Blobs, tmp_path: Path) -> None:
+    file = finished(tmp_path)
+    assert blobs.take([Move(file, NAME)]) == [True]
+    assert not file.exists()
+    assert blobs.has(NAME)
+    assert blobs.path_of(NAME).read_bytes() == b"bytes"
+
+
+def test_many_are_taken_at_once(blobs: Blobs, tmp_path: Path) -> None:
+    moves = [Move(finished(tmp_path, name.encode()), name) for name in (NAME, OTHER, FAR)]
+    assert blobs.take(moves) == [True, True, True]
+    assert sorted(blobs.names()) == sorted([NAME, OTHER, FAR])
+
+
+def test_taking_again_after_a_crash_is_harmless(blobs: Blobs, tmp_path: Path) -> None:
+    move = Move(finished(tmp_path), NAME)
+    blobs.take([move])
+    assert blobs.take([move]) == [True]
+    assert blobs.path_of(NAME).read_bytes() == b"bytes"
+
+
+def test_what_is_nowhere_is_told(blobs: Blobs, tmp_path: Path) -> None:
+    there = Move(finished(tmp_path), NAME)
+    assert blobs.take([Move(tmp_path / "none", FAR), there]) == [False, True]
+    assert not blobs.has(FAR)
+
+
+def test_removing_twice_is_not_an_error(blobs: Blobs, tmp_path: Path) -> None:
+    blobs.take([Move(finished(tmp_path), NAME)])
+    blobs.remove([NAME])
+    blobs.remove([NAME, FAR])
+    assert not blobs.has(NAME)
+    assert list(blobs.names()) == []
+
+
+def test_names_are_found_by_their_beginning(blobs: Blobs, tmp_path: Path) -> None:
+    blobs.take([Move(finished(tmp_path, name.encode()), name) for name in (NAME, OTHER, FAR)])
+    assert sorted(blobs.names_in_folder_of("0a1b")) == sorted([NAME, OTHER])
+    assert blobs.names_in_folder_of("1234") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["", "short", "../" * 12 + "etc/passwd", "A" * 32, "0" * 31 + "/", "0" * 31 + "."]
+)
+def test_a_name_that_is_not_ours_is_refused(blobs: Blobs, name: str) -> None:
+    with pytest.raises(ValueError, match="not a blob name"):
+        blobs.path_of(name)
+
+
+def test_others_can_read_nothing(blobs: Blobs, tmp_path: Path) -> None:
+    file = finished(tmp_path)
+    file.chmod(0o644)
+    blobs.take([Move(file, NAME)])
+    path = blobs.path_of(NAME)
+    for each in (path, path.parent, path.parent.parent, path.parent.parent.parent):
+        assert each.stat().st_mode & 0o077 == 0
