@@ -29,7 +29,6 @@ from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
-from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, UnknownSopClass
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
@@ -163,7 +162,7 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         sealed = _sealed_originals(data, offset, encoding, dataset, plan)
         rewriter = rewrite(forbidden=forbidden if residuals else None)
         dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
-    sop_instance_uid = _replaced_uid(plan, facts.sop_instance_uid, 0x00080018)
+    sop_instance_uid = plan.primary_uid(0x00080018, facts.sop_instance_uid)
     head = _file_meta(facts.sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid)
     if meta.transfer_syntax_uid in DEFLATED:
         segments: list[Segment] = [head, deflate(_materialise(dataset, data))]
@@ -180,8 +179,8 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
             pixels_examined=cleaned.pixels.examined_all,
         ),
         person.pseudonym,
-        _replaced_uid(plan, facts.study_uid, 0x0020000D),
-        _replaced_uid(plan, facts.series_uid, 0x0020000E),
+        plan.primary_uid(0x0020000D, facts.study_uid),
+        plan.primary_uid(0x0020000E, facts.series_uid),
         sop_instance_uid,
         facts.sop_class_uid,
         meta.transfer_syntax_uid,
@@ -290,13 +289,6 @@ def _check_pixels(facts: _Facts, plan: Plan) -> None:
         facts.image_type.split("\\")
     ):
         raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0008)")
-
-
-def _replaced_uid(plan: Plan, original_uid: str, tag: int) -> str:
-    """Return what the rules made of a primary UID."""
-    table = plan.rules.root("", EXPLICIT_LITTLE)
-    kind = plan.rules.action(tag, "UI", table) & KIND_MASK
-    return plan.replacements.uid(original_uid) if kind == Action.REPLACE_UID else original_uid
 
 
 def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from deid.header import Buffer, FileMeta
 
 MAX_INFLATED_BYTES: Final = 512 * 1024 * 1024
+_FREE_BYTES: Final = 64 * 1024 * 1024
+_MAX_RATIO: Final = 200
 _CHUNK: Final = 1 << 20
 _LEVEL: Final = 6
 
@@ -22,10 +24,14 @@ def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
     Raises
     ------
     Unsafe
-        `INFLATE_LIMIT` past 512 MiB; `MALFORMED` or `TRUNCATED` for a broken stream.
+        `INFLATE_LIMIT` past 512 MiB, or past 64 MiB when it grows more than 200 times; `MALFORMED`
+        or `TRUNCATED` for a broken stream.
     """
     if meta.transfer_syntax_uid not in DEFLATED:
         return source, meta.dataset_offset
+    limit = min(
+        MAX_INFLATED_BYTES, max(_FREE_BYTES, _MAX_RATIO * (len(source) - meta.dataset_offset))
+    )
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
     size = 0
@@ -35,11 +41,11 @@ def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
             data = source[pos : pos + _CHUNK]
             pos += len(data)
             while data and not inflater.eof:
-                part = inflater.decompress(data, MAX_INFLATED_BYTES + 1 - size)
+                part = inflater.decompress(data, limit + 1 - size)
                 data = inflater.unconsumed_tail
                 size += len(part)
                 parts.append(part)
-                if size > MAX_INFLATED_BYTES:
+                if size > limit:
                     raise Unsafe(Reason.INFLATE_LIMIT)
     except zlib.error as error:
         raise Unsafe(Reason.MALFORMED, "deflated data set") from error

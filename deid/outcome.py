@@ -66,7 +66,6 @@ class Outcome:
 _WORDS = {
     action.value: {
         Action.DROP: "removed",
-        Action.PHI_DROP: "removed",
         Action.EMPTY: "emptied",
         Action.DUMMY: "dummied",
         Action.REPLACE_UID: "replaced",

@@ -11,8 +11,10 @@ from deid.configuration import parse_configuration
 from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
 from deid.tables.load import safe_private_elements
+from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import Option, Profile, TagPolicy
-from deid.tags.rules import KNOWN_KINDS, Rules
+from deid.tags.rules import Rules
+from deid.tags.syntax import EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,8 +64,9 @@ class Plan:
         What the configuration leaves to leniency; each outcome record repeats it.
     recipients
         Whose private keys may bring the originals back; usually nobody's.
-    judged, uids
-        Memory of earlier decisions, bounded; values that were judged or replaced before.
+    judged, uids, empties
+        Memory of earlier decisions, bounded: values that were judged or replaced before, and encoded
+        elements without a value.
     """
 
     policy: TagPolicy
@@ -75,8 +78,10 @@ class Plan:
     warnings: tuple[str, ...] = ()
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
+    empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
+    _primary: dict[int, bool] = field(default_factory=dict)
     _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )
@@ -94,6 +99,14 @@ class Plan:
                 self._registered[raw] = found
         return found
 
+    def primary_uid(self, tag: int, original_uid: str) -> str:
+        """Return what the rules make of a Study, Series or SOP Instance UID."""
+        replaces = self._primary.get(tag)
+        if replaces is None:
+            kind = self.rules.action(tag, "UI", self.rules.root("", EXPLICIT_LITTLE)) & KIND_MASK
+            replaces = self._primary[tag] = kind == Action.REPLACE_UID
+        return self.replacements.uid(original_uid) if replaces else original_uid
+
     def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
         """Return the VR an element is read as, and its infoType when its original identifies."""
         key = (tag, word, encoding.big_endian)
@@ -101,8 +114,7 @@ class Plan:
         if found is None:
             vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
             vr = self.rules.vr_of(tag, vr).split(" ")[0]
-            info_type = KNOWN_KINDS.get(tag, "PERSON_NAME" if vr == "PN" else "")
-            found = (vr, info_type)
+            found = (vr, self.rules.info_type(tag, vr))
             if len(self._natures) < 20_000:
                 self._natures[key] = found
         return found

@@ -54,10 +54,10 @@ class Forbidden:
     def occurs_in_any(self, data: bytes) -> bool:
         """Whether a token stands, as a word of its own, in encoded data."""
         lowered = data.lower()
-        return any(
-            token in lowered and _pattern(token).search(lowered) is not None
-            for token in self.tokens
-        )
+        for token in self.tokens:
+            if token in lowered and _pattern(token).search(lowered) is not None:
+                return True
+        return False
 
     def occurs_in(self, raw: bytes, text: str) -> bool:
         """Whether a token stands in one value, as encoded or as decoded."""

@@ -51,8 +51,6 @@ class Action(IntEnum):
     """A UID kept when the standard registers it, else replaced."""
     MARKER = 20
     """An attribute that we set ourselves; the original is dropped."""
-    PHI_DROP = 21
-    """As DROP, and the original is remembered as a known identifier."""
     UNRECOGNISED = 23
     """A required text that was not recognised: dummies in place of the values that are not."""
     REFUSE = 22
@@ -61,5 +59,7 @@ class Action(IntEnum):
 
 KIND_MASK: Final = 0x3F
 LONG_FORM: Final = 0x40
+KNOWN: Final = 0x80
+"""The original identifies: it is remembered when the element does not stay."""
 FALLBACK_SHIFT: Final = 8
 """Bits 8 and up of an action word hold the fallback action of CHECK and CLEAN."""

@@ -15,7 +15,7 @@ from deid.errors import Reason, Unsafe
 from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
 from deid.segments import Segment, Span
 from deid.tags import values
-from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, LONG_FORM, Action
+from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.judge import is_colour_profile, recognised
 from deid.tags.rules import CONTENT_VRS, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
@@ -44,8 +44,9 @@ _ITEM_END: Final = int(Action.ITEM_END)
 _REFUSE: Final = int(Action.REFUSE)
 _PRIVATE_CREATOR: Final = int(Action.PRIVATE_CREATOR)
 _PRIVATE: Final = int(Action.PRIVATE)
-_PHI_DROP: Final = int(Action.PHI_DROP)
 _MARKER: Final = int(Action.MARKER)
+_EMPTY: Final = int(Action.EMPTY)
+_STAYING: Final = frozenset({_KEEP, _CHECK, _PIXELS, _RECURSE})
 _DUMMY: Final = int(Action.DUMMY)
 _UNRECOGNISED: Final = int(Action.UNRECOGNISED)
 
@@ -53,7 +54,6 @@ _UNRECOGNISED: Final = int(Action.UNRECOGNISED)
 _HANDLERS: Final = {
     int(Action.KEEP): "_kept",
     int(Action.CHECK): "_checked",
-    int(Action.PHI_DROP): "_removed",
     int(Action.DROP): "_removed",
     int(Action.EMPTY): "_emptied",
     int(Action.DUMMY): "_dummied",
@@ -189,7 +189,6 @@ class Rewriter:
         unpack = encoding.header.unpack_from
         long = encoding.long.unpack_from
         get = table.known.get
-        decide = self.plan.rules.decide
         judged = self.plan.judged
         actions = self.actions
         strict = self.forbidden is not None
@@ -199,7 +198,7 @@ class Rewriter:
         run = pos
         while pos < end:
             if end - pos < 8:
-                if depth == 0:
+                if depth == 0 and self._is_trailing(pos, end):
                     break
                 raise Unsafe(Reason.TRUNCATED, self._where(0))
             group, element, word, length = unpack(source, pos)
@@ -209,39 +208,32 @@ class Rewriter:
             else:
                 key = group << 32 | element << 16
                 length = long(source, pos + 4)[0]
+            action = get(key)
+            if action is None:
+                action = self.plan.rules.decide(table, key)
             if key >= insert_key:
                 run = self._flush(run, pos, depth, out)
-                tag = key >> 16
-                replaced = False
-                while insert_at < len(inserts) and inserts[insert_at][0] <= tag:
-                    replaced = inserts[insert_at][0] == tag
+                while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
+                    if inserts[insert_at][0] == key >> 16:
+                        action = _MARKER | action & LONG_FORM
                     out.append(inserts[insert_at][1])
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
-                action = _MARKER if replaced else -1
-                if replaced and explicit and word in encoding.long_words:
-                    action |= LONG_FORM
-            else:
-                action = -1
-            if action < 0:
-                found = get(key)
-                action = decide(table, key) if found is None else found
             if action & LONG_FORM:
                 length = long(source, pos + 8)[0]
                 value = pos + 12
             after = value + length
             kind = action & KIND_MASK
-            if length == UNDEFINED_LENGTH and kind != _ITEM_END:
-                if kind in (_RECURSE, _RECURSE_DUMMY, _PRIVATE, _KEEP, _CHECK):
-                    after = -1
-                elif kind == _PIXELS and depth == 0:
-                    after = skip_items(source, value, end, encoding, depth)
-                elif kind == _REFUSE:
-                    pass
-                else:
-                    inner = self._content_encoding(pos, encoding)
-                    after = skip_items(source, value, end, inner, depth + 1)
-            elif after > end:
+            if length & 1 and kind != _ITEM_END:
+                # Odd, and so undefined or wrong (PS3.5 7.1.1).
+                if length == UNDEFINED_LENGTH:
+                    after = self._end_of_undefined(kind, pos, value, end, depth, encoding)
+                elif after <= end and kind in _STAYING:
+                    run = self._flush(run, pos, depth, out)
+                    self._put_even(kind, action, key, pos, value, after, encoding, out)
+                    pos = run = after
+                    continue
+            if after > end:
                 if depth == 0 and self._is_trailing(pos, end):
                     break
                 raise Unsafe(Reason.LENGTH_PAST_END, self._where(key >> 16))
@@ -249,37 +241,44 @@ class Rewriter:
                 pos = after
                 continue
             if kind == _CHECK and after >= 0 and not strict:
-                if length == 0:
+                if not length:
                     pos = after
                     continue
                 memo = (key, source[value:after])
                 verdict = judged.get(memo)
                 if verdict is None:
-                    verdict = self._judge(key >> 16, word, encoding, memo[1])
-                    if len(judged) < _MEMO_ENTRIES and len(memo[1]) <= _MAX_KNOWN_BYTES:
-                        judged[memo] = verdict
+                    verdict = self._judge(key >> 16, word, encoding, memo)
                 if verdict:
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
                 if kind == _DUMMY:
                     kind, action = _UNRECOGNISED, (_DUMMY << FALLBACK_SHIFT)
-            # From here on the element does not stay as it is.
+            # From here on the element does not stay as it is: the run of kept bytes ends before it.
+            if pos > run:
+                if depth == 0 and pos - run >= _SPAN_MIN:
+                    out.append(Span(run, pos))
+                else:
+                    out.append(source[run:pos])
+                run = pos
             tag = key >> 16
-            run = self._flush(run, pos, depth, out)
             count = tag << 8 | kind
-            if kind in (_DROP, _MARKER):
-                pass
+            if kind == _DROP:
+                if action & KNOWN:
+                    self._remember(tag, word, encoding, source[value:after])
+            elif kind == _EMPTY:
+                if action & KNOWN:
+                    self._remember(tag, word, encoding, source[value:after])
+                out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
                 if depth == 0:
                     self._pixels_seen = True
-                    run = pos
                     if self.pixels is not None:
                         self._put_pixels(self.pixels, pos, value, encoding, out)
                         run = after
                     pos = after
                     continue
-                kind, count = _DROP, tag << 8 | _DROP
+                count = tag << 8 | _DROP
             elif kind == _ITEM_END:
                 if not delimited:
                     raise Unsafe(Reason.MALFORMED, self._where(tag))
@@ -301,12 +300,11 @@ class Rewriter:
                     table, tag, pos, value, length, end, depth, out, dummy=kind == _RECURSE_DUMMY
                 )
                 continue
-            else:
+            elif kind != _MARKER:
                 replacement = self._replace(
                     kind, action >> FALLBACK_SHIFT, tag, word, encoding, source[value:after]
                 )
                 if replacement is _UNCHANGED:
-                    run = pos
                     pos = after
                     continue
                 if replacement is not None:
@@ -323,6 +321,76 @@ class Rewriter:
             self._finish_creators(creators, out)
         out.extend(element for _tag, element in inserts[insert_at:])
         return pos
+
+    def _end_of_undefined(
+        self, kind: int, pos: int, value: int, end: int, depth: int, encoding: Encoding
+    ) -> int:
+        """Return where a value of undefined length ends, or -1 when it has to be gone through."""
+        if kind in (_RECURSE, _RECURSE_DUMMY, _PRIVATE, _KEEP, _CHECK):
+            return -1
+        if kind == _REFUSE:
+            return value
+        if kind == _PIXELS and depth == 0:
+            return skip_items(self.source, value, end, encoding, depth)
+        return skip_items(self.source, value, end, self._content_encoding(pos, encoding), depth + 1)
+
+    def _put_even(
+        self,
+        kind: int,
+        action: int,
+        key: int,
+        pos: int,
+        value: int,
+        after: int,
+        encoding: Encoding,
+        out: list[Segment],
+    ) -> None:
+        """Put out an element that stays and whose value has an odd length, made even (PS3.5 7.1.1).
+
+        Text is padded; a number cut short is not one, and Pixel Data keeps its bytes as they are.
+        """
+        tag, word = key >> 16, key & 0xFFFF
+        vr, _info_type = self.plan.nature(tag, word, encoding)
+        if kind == _PIXELS:
+            self._pixels_seen = True
+            if self.pixels is not None:
+                self._put_pixels(self.pixels, pos, value, encoding, out)
+                return
+        elif vr in _NUMBERS or kind == _RECURSE:
+            raise Unsafe(Reason.MALFORMED, self._where(tag))
+        length_size = 4 if action & LONG_FORM or not encoding.explicit else 2
+        pack = encoding.long.pack if length_size == 4 else encoding.short.pack
+        head = self.source[pos : value - length_size] + pack(after - value + 1)
+        if after - value >= _SPAN_MIN and kind == _PIXELS:
+            out += [head, Span(value, after), b"\x00"]
+            return
+        raw = self.source[value:after]
+        padded = raw + (b"\x00" if vr in _BINARY or vr == "UI" else b" ")
+        if kind == _CHECK or (kind == _KEEP and self.forbidden is not None and vr not in _BINARY):
+            kept = self._checked(action >> FALLBACK_SHIFT, tag, vr, padded)
+            if kept is None:
+                return
+            if kept is not _UNCHANGED:
+                out.append(encoding.element(tag, encoding.vr_bytes(word), kept))
+                return
+            if not self._may_stay(tag, vr, decode(raw, self.charset)):
+                return
+        out.append(head + padded)
+
+    def _remember(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> None:
+        """Keep an original in mind for the residual check."""
+        _vr, info_type = self.plan.nature(tag, word, encoding)
+        if info_type:
+            self.known.add(raw, info_type, self.charset)
+
+    def _empty(self, key: int, encoding: Encoding) -> bytes:
+        """Return an encoded element without a value."""
+        found = self.plan.empties.get((key, encoding))
+        if found is None:
+            found = encoding.element(key >> 16, encoding.vr_bytes(key & 0xFFFF), b"")
+            if len(self.plan.empties) < _MEMO_ENTRIES:
+                self.plan.empties[key, encoding] = found
+        return found
 
     # ------------------------------------------------------------------ sequences
 
@@ -511,11 +579,17 @@ class Rewriter:
             return self._fall_back(fallback, vr, raw)
         return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
 
-    def _judge(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> bool:
+    def _judge(self, tag: int, word: int, encoding: Encoding, memo: tuple[int, bytes]) -> bool:
+        """Return whether a text that no table names may stay; remember it where that is safe."""
+        raw = memo[1]
         vr, _info_type = self.plan.nature(tag, word, encoding)
         if vr == "OB":
             return is_colour_profile(raw)
-        return recognised(tag, vr, decode(raw, self.charset))
+        verdict = recognised(tag, vr, decode(raw, self.charset))
+        # What other bytes mean depends on the character set.
+        if raw.isascii() and len(raw) <= _MAX_KNOWN_BYTES and len(self.plan.judged) < _MEMO_ENTRIES:
+            self.plan.judged[memo] = verdict
+        return verdict
 
     def _strictly(self, kind: int, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         """Decide on the second pass about something that the first would have kept."""
@@ -652,6 +726,9 @@ class _Creator:
 _UNCHANGED: Final = b"\xff unchanged \xff"
 """Compared by identity: the value stays as it is."""
 _CLEANABLE: Final = CONTENT_VRS
+_NUMBERS: Final = frozenset(
+    {"AT", "FL", "FD", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}
+)
 _BINARY: Final = frozenset(
     {"AT", "FL", "FD", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SQ", "SS", "SV", "UL", "US", "UV"}
 )

@@ -14,7 +14,7 @@ from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._private_dict import private_dictionaries
 
 from deid.tables.load import attribute_types, confidentiality_by_tag
-from deid.tags.actions import FALLBACK_SHIFT, LONG_FORM, Action
+from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.syntax import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 
@@ -149,6 +149,8 @@ class Rules:
         action = self.action(tag, vr.decode("latin-1"), table)
         if vr in LONG_VRS:
             action |= LONG_FORM
+        if self.info_type(tag, vr.decode("latin-1")):
+            action |= KNOWN
         if len(table.known) < MAX_ENTRIES:
             table.known[key] = action
         return action
@@ -179,6 +181,10 @@ class Rules:
         if self.policy.profile is Profile.BASIC:
             return self._basic(tag, vr, table)
         return self._other_profile(tag, vr)
+
+    def info_type(self, tag: int, vr: str) -> str:
+        """Return what the original of an element is when it identifies; empty when it does not."""
+        return KNOWN_KINDS.get(tag, "PERSON_NAME" if self.vr_of(tag, vr) == "PN" else "")
 
     def vr_of(self, tag: int, vr: str) -> str:
         """Return the VR that an element's value is to be read as."""
@@ -217,9 +223,9 @@ class Rules:
         if tag == 0x00420011:
             return Action.DOCUMENT
         code = self._resolve(basic, tag, table)
-        return self._coded(code, tag, actual)
+        return self._coded(code, actual)
 
-    def _coded(self, code: str, tag: int, vr: str) -> int:
+    def _coded(self, code: str, vr: str) -> int:
         match code:
             case "U" | "U*":
                 return Action.RECURSE if vr == "SQ" else Action.REPLACE_UID
@@ -228,7 +234,7 @@ class Rules:
             case "Z":
                 return Action.EMPTY
             case _:
-                return Action.PHI_DROP if tag in KNOWN_KINDS or vr == "PN" else Action.DROP
+                return Action.DROP
 
     def _resolve(self, basic: str, tag: int, table: Table) -> str:
         """Choose among compound codes by the attribute's type in the IOD (PS3.15 E.3, Table E.1-1 key)."""
@@ -253,7 +259,7 @@ class Rules:
             return Action.RECURSE
         if vr in _TEXT_VRS:
             return Action.CLEAN | self._fallback(basic, tag, table)
-        return self._coded(self._resolve(basic, tag, table), tag, vr)
+        return self._coded(self._resolve(basic, tag, table), vr)
 
     def _fallback(self, basic: str, tag: int, table: Table) -> int:
         code = self._resolve(basic, tag, table)
