@@ -94,16 +94,16 @@ def attributes(
     }
 
 
-def with_text(frame: NDArray[Any], text: str = NAME, *, at: tuple[int, int] = (20, 40)) -> NDArray[Any]:
+def with_text(
+    frame: NDArray[Any], text: str = NAME, *, at: tuple[int, int] = (20, 40)
+) -> NDArray[Any]:
     """Return a dark copy of the frame with bright text."""
-    top = np.iinfo(frame.dtype).max if frame.dtype.itemsize == 1 else 4000
-    dark = (frame // 6).astype(frame.dtype)
-    flat = np.ascontiguousarray(dark)
-    for sample in range(flat.shape[2]):
-        plane = np.ascontiguousarray(flat[..., sample])
-        cv2.putText(plane, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, int(top), 1, cv2.LINE_AA)
-        flat[..., sample] = plane
-    return flat
+    top = 255 if frame.dtype.itemsize == 1 else 4000
+    ink = np.zeros(frame.shape[:2], np.uint8)
+    cv2.putText(ink, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.55, 255, 1, cv2.LINE_AA)
+    weight = ink[..., None].astype(np.float32) / 255
+    dark = frame.astype(np.float32) / 6
+    return (dark + (top - dark) * weight).astype(frame.dtype)
 
 
 def encapsulated(frames: Sequence[bytes], *, offsets: bool = True) -> bytes:
@@ -207,9 +207,7 @@ def encode(syntax: str, frame: NDArray[Any], bits: int = 0, **options: Any) -> b
         depth = {"bitspersample": bits} if bits > 8 else {}
         return bytes(imagecodecs.jpeg8_encode(plane, level=90, **depth, **options))
     if syntax in {JPEG_LOSSLESS, JPEG_LOSSLESS_SV1}:
-        return bytes(
-            imagecodecs.jpeg8_encode(plane, lossless=True, bitspersample=bits, **options)
-        )
+        return bytes(imagecodecs.jpeg8_encode(plane, lossless=True, bitspersample=bits, **options))
     if syntax in {JPEG_LS, JPEG_LS_NEAR}:
         return bytes(
             jpeg_ls.encode_buffer(
@@ -227,6 +225,8 @@ def encode(syntax: str, frame: NDArray[Any], bits: int = 0, **options: Any) -> b
         options.setdefault("level", 0 if options["reversible"] else 60)
         # Without OpenJPEG's comment, which cleaning would blank.
         return scrubbed_j2k(
-            bytes(imagecodecs.jpeg2k_encode(plane, codecformat="J2K", bitspersample=bits, **options))
+            bytes(
+                imagecodecs.jpeg2k_encode(plane, codecformat="J2K", bitspersample=bits, **options)
+            )
         )
     return bytes(imagecodecs.htj2k_encode(plane, reversible=True, planar=False, **options))

@@ -100,8 +100,9 @@ class PixelCleaning:
     video
         Cleans video, a `PixelCleaner` of its own (see `deid.pixels.video`); without it video is
         refused.
-    margin
-        How many pixels a found region is widened on each side before it is filled.
+    margin, margin_share
+        How far a found region is widened on each side before it is filled: so many pixels, and this
+        share of its shorter side, for the last letter that the detector cut.
 
     Raises
     ------
@@ -123,6 +124,7 @@ class PixelCleaning:
         untrusted: Sequence[Untrusted] = UNTRUSTED,
         video: VideoCleaner | None = None,
         margin: int = 3,
+        margin_share: float = 0.3,
     ) -> None:
         self.mode = TextRedactionMode(mode)
         self._detector = detector
@@ -139,7 +141,7 @@ class PixelCleaning:
         self._blanks_ultrasound = blank_outside_ultrasound_regions
         self._untrusted = tuple(untrusted)
         self._video = video
-        self._margin = margin
+        self._margin, self._margin_share = margin, margin_share
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write for one instance.
@@ -203,7 +205,7 @@ class PixelCleaning:
         judge = self._judging(known)
         boxes = []
         for region in self._detected([shown], frames=1, judge=judge):
-            box = region.region.box.grown(self._margin).clipped(*bitmap.shape)
+            box = self._widened(region.region.box).clipped(*bitmap.shape)
             if box is not None and judge(region.region) is not None:
                 bitmap[box.top : box.bottom, box.left : box.right] = False
                 boxes.append(box)
@@ -241,10 +243,13 @@ class PixelCleaning:
             why = judge(entry.region) or _carried_over(entry, moving, judge)
             if why is not None:
                 moving.append(entry)
-            box = entry.region.box.grown(self._margin).clipped(image.rows, image.columns)
+            box = self._widened(entry.region.box).clipped(image.rows, image.columns)
             if why is not None and box is not None:
                 fillings.append(_Filling(box, why, entry.frame))
         return _without_covered(fillings)
+
+    def _widened(self, box: Box) -> Box:
+        return box.grown(self._margin + round(self._margin_share * min(box.width, box.height)))
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
         judgement = self._judgement

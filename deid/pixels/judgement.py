@@ -281,15 +281,8 @@ def _without_known_unit(match: re.Match[str]) -> str:
 
 
 def _is_word(token: str) -> bool:
-    if len(token) == 1 or token in WORDS or token in UNITS:
-        return True
-    folded = _folded(token)
-    if folded in _FOLDED_WORDS:
-        return True
-    return len(token) >= 5 and any(
-        OSA.distance(folded, word, score_cutoff=1) <= 1
-        for word in _FOLDED_BY_LENGTH.get(len(folded), ())
-    )
+    # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER.
+    return len(token) == 1 or token in WORDS or token in UNITS or _folded(token) in _FOLDED_WORDS
 
 
 def _is_like(known: str, token: str) -> bool:
@@ -349,8 +342,3 @@ def _compiled(custom: CustomRegex) -> tuple[re.Pattern[str], tuple[int, ...]]:
 
 
 _FOLDED_WORDS = frozenset(_folded(word) for word in WORDS)
-_FOLDED_BY_LENGTH: dict[int, list[str]] = {}
-for _word in _FOLDED_WORDS:
-    for _length in (len(_word) - 1, len(_word), len(_word) + 1):
-        if len(_word) >= 5:
-            _FOLDED_BY_LENGTH.setdefault(_length, []).append(_word)

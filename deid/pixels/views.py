@@ -19,11 +19,8 @@ if TYPE_CHECKING:
     from deid.pixels.description import ImageDescription
     from deid.pixels.samples import Decoded
 
-_LOCAL_WINDOW = 31
-#: The contrast view shows this many local standard deviations from black to white.
-_LOCAL_SPREAD = 6.0
-#: Local deviations below this share of the frame's spread are not amplified further.
-_NOISE_FLOOR = 0.01
+_CLIP_LIMIT = 4.0
+_TILES = 16
 
 
 def picture(image: ImageDescription, decoded: Decoded, attributes: Mapping[str, Any]) -> Picture:
@@ -87,18 +84,11 @@ def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
 
 
 def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
-    """Return (value - local mean) / local deviation as 8 bits, both over a square window."""
-    low, high = np.percentile(values[::2, ::2], (0.5, 99.5))
-    spread = float(high - low) or float(np.ptp(values)) or 1.0
-    # An extreme value (text at the top of the range) must not swamp its surroundings.
-    near = np.clip(values, low - 2 * spread, high + 2 * spread)
-    window = (_LOCAL_WINDOW, _LOCAL_WINDOW)
-    mean = cv2.blur(near, window)
-    variance = cv2.blur((near - mean) ** 2, window)
-    # Rounding in the running sums may leave a variance just below zero.
-    deviation = np.sqrt(np.maximum(variance, 0)) + np.float32(_NOISE_FLOOR * spread)
-    shown = (near - mean) / deviation * (255.0 / _LOCAL_SPREAD) + 127.5
-    return _eight_bits(shown)
+    """Equalise the whole range of stored values tile by tile, with limited contrast, to 8 bits."""
+    low, high = float(values.min()), float(values.max())
+    wide = ((values - low) * np.float32(65535 / max(high - low, 1))).astype(np.uint16)
+    equalised = cv2.createCLAHE(_CLIP_LIMIT, (_TILES, _TILES)).apply(wide)
+    return (equalised >> 8).astype(np.uint8)
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[Any]:

@@ -259,9 +259,7 @@ def test_swapped_bytes_of_big_endian_words_are_filled_where_they_belong() -> Non
     assert (after[~mask] == 0).all()
 
 
-@pytest.mark.parametrize(
-    ("photometric", "expected"), [("MONOCHROME1", 4095), ("MONOCHROME2", 0)]
-)
+@pytest.mark.parametrize(("photometric", "expected"), [("MONOCHROME1", 4095), ("MONOCHROME2", 0)])
 def test_fill_is_black_for_the_photometric_interpretation(photometric: str, expected: int) -> None:
     frame = samples.texture(bits=12)
     described = samples.attributes(frame, photometric, bits=12)

@@ -1,0 +1,81 @@
+"""Text in multi-frame instances: static, transient, moving, bright and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deid.pixels import PixelCleaning
+from tests import pixel_samples as samples
+
+FRAMES, ROWS, COLUMNS = 12, 192, 320
+
+
+def _frames(level: int = 20) -> list[Any]:
+    noise = np.random.default_rng(4)
+    return [
+        np.clip(noise.normal(level, 3, (ROWS, COLUMNS, 1)), 0, 255).astype(np.uint8)
+        for _ in range(FRAMES)
+    ]
+
+
+def _write(frame: Any, text: str, at: tuple[int, int], *, dark: bool = False) -> Any:
+    drawn = samples.with_text(np.zeros_like(frame), text, at=at)
+    ink = drawn > 100
+    frame[ink] = 15 if dark else 235
+    return ink[..., 0]
+
+
+def _filled(frames: list[Any]) -> list[Any]:
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, frames, samples.attributes(frames[0], bits=8)
+    )
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=())
+    cleaned = cleaner.clean(instance)
+    masks = [np.zeros((ROWS, COLUMNS), np.bool_) for _ in frames]
+    for region in cleaned.regions:
+        masks[region.frame - 1][
+            region.top : region.top + region.height, region.left : region.left + region.width
+        ] = True
+    return masks
+
+
+def test_static_text_is_filled_in_every_frame() -> None:
+    frames = _frames()
+    ink = [_write(frame, "SMITH^JOHN", (20, 40)) for frame in frames]
+    for mask, letters in zip(_filled(frames), ink, strict=True):
+        assert mask[letters].mean() > 0.95
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_transient_text_is_filled_in_the_frames_that_show_it(*, dark: bool) -> None:
+    frames = _frames(200 if dark else 20)
+    ink = {number: _write(frames[number], "SMITH^JOHN", (60, 100), dark=dark) for number in (6, 7)}
+    masks = _filled(frames)
+    for number, letters in ink.items():
+        assert masks[number][letters].mean() > 0.95
+
+
+def test_moving_text_is_filled_wherever_it_goes() -> None:
+    frames = _frames()
+    ink = [_write(frame, "H6051369", (10 + 14 * at, 120)) for at, frame in enumerate(frames)]
+    for mask, letters in zip(_filled(frames), ink, strict=True):
+        assert mask[letters].mean() > 0.9
+
+
+def test_text_that_shows_late_where_anatomy_was_bright_is_found() -> None:
+    frames = _frames()
+    frames[1][70:130] = 215
+    ink = _write(frames[10], "SMITH^JOHN", (60, 100))
+    frames[10][ink] = 250
+    assert _filled(frames)[10][ink].mean() > 0.95
+
+
+def test_the_same_place_is_left_alone_in_frames_that_are_flat_there() -> None:
+    frames = [np.full((ROWS, COLUMNS, 1), 10, np.uint8) for _ in range(FRAMES)]
+    _write(frames[5], "SMITH^JOHN", (60, 100))
+    masks = _filled(frames)
+    assert masks[5].any()
+    assert not any(masks[number].any() for number in range(FRAMES) if number != 5)

@@ -1,0 +1,122 @@
+"""Which texts identify: known identifiers with OCR errors, patterns, vocabulary, illegible ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from deid.errors import ConfigurationInvalid
+from deid.identifiers import KnownIdentifier
+from deid.pixels import Box, CustomRegex, TextRegion
+from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
+
+KNOWN = (
+    KnownIdentifier("OCONNOR^SIOBHAN", "PERSON_NAME"),
+    KnownIdentifier("LI^WEI", "PERSON_NAME"),
+    KnownIdentifier("B5108", "MEDICAL_RECORD_NUMBER"),
+    KnownIdentifier("US10207099", "ACCESSION"),
+    KnownIdentifier("19700805", "DATE_OF_BIRTH"),
+    KnownIdentifier("Saint Luke Hospital", "ORGANIZATION_NAME"),
+    KnownIdentifier("056Y", "AGE"),
+)
+
+
+def _why(text: str, legibility: float = 0.97, **options: object) -> str | None:
+    judgement = Judgement(**options)  # type: ignore[arg-type]
+    region = TextRegion(Box(0, 0, 10, 10), 0.9, text, legibility)
+    return judgement.why(region, judgement.knowing(KNOWN))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OCONNOR", "0C0NN0R", "OCONN0R, SIOBHAN", "Siobhan O'Connor", "SI0BHAN", "S1OBHAN", "OC0NNR",
+        "LI WEI", "WE1", "ID B5108", "B51O8", "85108", "BS1O8", "US1O2O7O99", "USI0207099", "US 1020 7099",
+        "05.08.1970", "08/05/1970", "1970-08-05", "O5.O8.197O", "Luke", "LUKE HOSP", "56Y", "O C O N N O R",
+    ],
+)  # fmt: skip
+def test_known_identifiers_are_recognised_through_the_recogniser_s_errors(text: str) -> None:
+    assert _why(text) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "info_type"),
+    [
+        ("12 JUN 2014", "DATE"),
+        ("2014/06/12", "DATE"),
+        ("06-12-14", "DATE"),
+        ("March 3, 2021", "DATE"),
+        ("Dr. Jones", "PERSON_NAME"),
+        ("MUELLER^HANS", "PERSON_NAME"),
+        ("Name: Hans", "PERSON_NAME"),
+        ("MRN 4711", "MEDICAL_RECORD_NUMBER"),
+        ("ID: 12345", "MEDICAL_RECORD_NUMBER"),
+        ("Acc# 99123", "ACCESSION"),
+        ("Tel 555-123-4567", "PHONE_NUMBER"),
+        ("someone@example.org", "EMAIL_ADDRESS"),
+        ("123-45-6789", "US_SOCIAL_SECURITY_NUMBER"),
+        ("Riverside Clinic", "LOCATION"),
+        ("84123377", "GENERIC_ID"),
+        ("047Y", "AGE"),
+        ("DOB", "DATE_OF_BIRTH"),
+        ("1.2.840.113619.2.1.1", "DICOM_UID"),
+    ],
+)
+def test_patterns_name_their_info_type(text: str, info_type: str) -> None:
+    assert _why(text) == f"info_type:{info_type}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "L", "R", "RT", "LEFT LATERAL", "AP ERECT", "APERECT", "SUP INE", "kVp 120", "mA 250", "THK 5.0 mm",
+        "W 400 L 40", "28 Hz", "MI 1.1", "TIS 0.6", "11cm", "Dist 1.06 cm", "PSV 85.2 cm/s", "HR 72 bpm",
+        "FR 45", "2D", "Frame 12/60", "ZOOM 1.5", "100%", "-34.5", "SAG T2 FSE", "+C ARTERIAL", "3/3/4",
+        "DFOV 25.0 cm", "MEAN 43.2 HU", "Gn 60", "C5-1", "Harmonics", "LT KIDNEY", "Liver", "T12",
+    ],
+)  # fmt: skip
+def test_laterality_measurements_and_settings_stay(text: str) -> None:
+    assert _why(text) is None
+
+
+def test_what_cannot_be_read_with_confidence_goes() -> None:
+    assert _why("kVp 120", legibility=0.4) == "unreadable"
+    assert _why("", legibility=0.0) == "unreadable"
+
+
+@pytest.mark.parametrize("text", ["Kowalczyk", "xkcd qwer", "Πέτρος", "山田太郎", "SARA", "PALMER"])
+def test_words_outside_the_vocabulary_go(text: str) -> None:
+    assert _why(text) is not None
+
+
+def test_excluded_info_types_are_not_looked_for() -> None:
+    kept = DEFAULT_INFO_TYPES - {"AGE"}
+    assert _why("056Y", info_types=kept) != "known_identifier"
+
+
+def test_custom_patterns_redact_the_whole_or_by_group() -> None:
+    whole = CustomRegex(r"\bROOM \d+")
+    assert _why("Room 12", custom_regexes=[whole]) == "info_type:CUSTOM_REGEX"
+    group = CustomRegex(r"(FR )?(45)", (1,))
+    assert _why("FR 45", custom_regexes=[group]) == "info_type:CUSTOM_REGEX"
+    assert _why("45", custom_regexes=[group]) is None
+
+
+def test_custom_patterns_that_do_not_compile_are_refused() -> None:
+    with pytest.raises(ConfigurationInvalid):
+        Judgement(custom_regexes=[CustomRegex("(")])
+    with pytest.raises(ConfigurationInvalid):
+        Judgement(custom_regexes=[CustomRegex("a", (2,))])
+
+
+def test_another_judge_is_asked_and_counts_for_the_wanted_info_types() -> None:
+    def judge(text: str, known: object) -> str | None:
+        del known
+        return "LOCATION" if text == "L" else "STARSHIP"
+
+    assert _why("L", judge=judge) == "info_type:LOCATION"
+    assert _why("R", judge=judge) is None
+
+
+def test_a_region_does_not_show_its_text() -> None:
+    assert "OCONNOR" not in repr(TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9))
+    assert "OCONNOR" not in repr(Judgement().knowing(KNOWN))
