@@ -163,8 +163,8 @@ def test_every_problem_is_named_not_only_the_first() -> None:
 
 
 def test_tag_filters_exclude_each_other() -> None:
-    both = {"dicom": {"keepList": {"tags": []}, "removeList": {"tags": []}}}
-    profile = {"dicom": {"filterProfile": BASIC, "removeList": {"tags": []}}}
+    both: dict[str, Any] = {"dicom": {"keepList": {"tags": []}, "removeList": {"tags": []}}}
+    profile: dict[str, Any] = {"dicom": {"filterProfile": BASIC, "removeList": {"tags": []}}}
     assert "only one of" in problems(both)[0]
     assert "only one of" in problems(profile)[0]
 
@@ -293,7 +293,7 @@ def test_a_path_names_an_element_within_a_sequence_and_opens_the_way_to_it(separ
     }
     keep, way = parse_configuration(given).tags.overrides
     assert keep.paths == {(0x00400275, 0x00400007)}
-    assert (way.verb, way.paths) == ("recurse", {(0x00400275,)})
+    assert way == TagOverride("recurse", paths=frozenset({(0x00400275,)}))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,293 @@
+"""Clean text by one policy: find what identifies, transform it, and keep what a VR can hold.
+
+Detection goes from what is certain to what is likely: the patient's known identifiers, patterns, a
+pluggable engine, listed names, unexplained capitals. Where every word has to be recognised (Clean
+Descriptors), what is left goes through the vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from deid.ports import CleanedText
+from deid.tags import values
+from deid.text import guesses, patterns
+from deid.text.findings import KNOWN, PATTERN, Finding, merged
+from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
+from deid.text.known import KnownText, prepare
+from deid.text.policy import TextPolicy, Transformation
+from deid.text.transform import Transformer
+from deid.text.vocabulary import is_clinical_token
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from deid.identifiers import KnownIdentifier
+    from deid.keys import SiteKey
+    from deid.text.findings import EntityEngine
+
+_MEMORY: Final = 20_000
+_MAX_REMEMBERED: Final = 1024
+_PATIENTS: Final = 64
+_TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]{1,3}(?![^\W_]))?")
+_EMPTY_BRACKETS: Final = re.compile(r"[\[({]\s*[\])}]")
+_LEADING: Final = re.compile(r"^[\s,;:/\\_.+&=|~#*'\"-]+(?=[\w\[(])")
+_TRAILING: Final = re.compile(r"(?<=[\w\])])[\s,;:/\\_+&=|~#*'\"-]+$")
+_GAPS: Final = re.compile(r"([^\w\s\[\](){}])(?:\s*\1)+|(?<=[_,;:/-])[_,;:/-]+|[ \t]{2,}")
+_MULTI_VALUED: Final = frozenset({"AE", "LO", "PN", "SH", "UC", "CS", "DA", "DT", "AS"})
+_WHOLE: Final = {"DA": "DATE", "DT": "DATE", "AS": "AGE", "PN": "PERSON_NAME"}
+MAX_CHARACTERS: Final = {"AE": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "CS": 16, "PN": 64}
+"""PS3.5 Table 6.2-1; each component group of a PN."""
+
+
+class TextCleaning:
+    """The text cleaner of one deidentifier (`deid.ports.TextCleaner`). Serves one thread.
+
+    Parameters
+    ----------
+    policy
+        What the configuration asks.
+    key
+        The deidentifier's key, for hashes.
+    engine
+        Finds more than our own stages do; optional.
+    """
+
+    def __init__(
+        self, policy: TextPolicy, key: SiteKey, *, engine: EntityEngine | None = None
+    ) -> None:
+        self.policy = policy
+        self.engine = engine
+        self._transformer = Transformer(policy, key)
+        self._patients: dict[tuple[KnownIdentifier, ...], KnownText] = {}
+        self._last: tuple[object, KnownText] = (None, KnownText())
+        self._custom: list[tuple[re.Pattern[str], tuple[int, ...], str]] = [
+            (re.compile(each.pattern), each.groups or (0,), each.info_type)
+            for each in policy.custom
+        ]
+        own = "|".join((*INFO_TYPES, CONTEXT, *(each.info_type for each in policy.custom)))
+        self._own: Final = re.compile(rf"\[(?:{own})\]|\b90\+")
+
+    def prepare(self, known: Sequence[KnownIdentifier]) -> KnownText:
+        """Return known identifiers ready to be searched for; remembered, as a series asks often."""
+        if known is self._last[0]:
+            return self._last[1]
+        entries = tuple(known)
+        found = self._patients.get(entries)
+        if found is None:
+            if len(self._patients) >= _PATIENTS:
+                self._patients.clear()
+            found = self._patients[entries] = prepare(entries)
+        self._last = (known, found)
+        return found
+
+    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int) -> CleanedText:
+        """Return free text without what identifies."""
+        patient = self.prepare(known)
+        return self._remembered(
+            patient, ("", text, shift_days), lambda: self._clean(text, patient, shift_days)
+        )
+
+    def clean_value(
+        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
+    ) -> CleanedText:
+        """Return an element's value without what identifies, and no longer than its VR allows.
+
+        Whole values are judged as what their VR says: DA and DT as dates, AS as ages, PN as names. What
+        cannot be written in the VR becomes empty. A backslash separates values except in ST, LT and UT.
+
+        Parameters
+        ----------
+        vr
+            AE, AS, DA, DT, LO, LT, PN, SH, ST, UC or UT.
+        text
+            The decoded value, without padding.
+        """
+        patient = self.prepare(known)
+        return self._remembered(
+            patient, (vr, text, shift_days), lambda: self._value(vr, text, patient, shift_days)
+        )
+
+    def _remembered(
+        self, patient: KnownText, key: tuple[str, str, int], work: Callable[[], CleanedText]
+    ) -> CleanedText:
+        found = patient.memory.get(key)
+        if isinstance(found, CleanedText):
+            return found
+        made = work()
+        if len(key[1]) <= _MAX_REMEMBERED:
+            if len(patient.memory) >= _MEMORY:
+                patient.memory.clear()
+            patient.memory[key] = made
+        return made
+
+    # ------------------------------------------------------------------ values
+
+    def _value(self, vr: str, text: str, patient: KnownText, shift_days: int) -> CleanedText:
+        parts = text.split("\\") if vr in _MULTI_VALUED else [text]
+        cleaned: list[str] = []
+        findings: Counter[str] = Counter()
+        for part in parts:
+            whole = _WHOLE.get(vr)
+            if not part.strip():
+                cleaned.append(part)
+            elif whole is not None:
+                if whole == "DATE" and _day(part) in patient.born:
+                    whole = "DATE_OF_BIRTH"
+                new = self._whole(vr, part.strip(), whole, shift_days)
+                findings[whole] += new != part
+                cleaned.append(new)
+            else:
+                result = self._clean(part, patient, shift_days)
+                findings.update(result.findings)
+                cleaned.append(result.text)
+        limit = MAX_CHARACTERS.get(vr)
+        joined = "\\".join(
+            _fitted(new, limit) if new != old else old
+            for new, old in zip(cleaned, parts, strict=True)
+        )
+        return CleanedText(joined, +findings)
+
+    def _whole(self, vr: str, value: str, info_type: str, shift_days: int) -> str:
+        transformer = self._transformer
+        if transformer.is_left(info_type):
+            return value
+        chosen = transformer.choose(info_type)
+        if chosen is None:
+            return (values.cap_age(value.encode("utf-8")) or b"").decode("ascii").strip()
+        if vr == "PN":
+            return self._name(value)
+        if chosen.transformation is Transformation.DATE_SHIFT and vr != "AS":
+            moved = values.shift(vr, value.encode("utf-8"), shift_days)
+            return moved.decode("ascii").strip() if moved is not None else ""
+        return ""
+
+    def _name(self, value: str) -> str:
+        chosen = self._transformer.choose("PERSON_NAME")
+        finding = Finding(0, len(value), "PERSON_NAME", KNOWN)
+        if chosen is not None and chosen.transformation is Transformation.DATE_SHIFT:
+            return ""
+        return self._transformer.replacement(value, finding, None, 0)
+
+    # ------------------------------------------------------------------ free text
+
+    def find(self, text: str, known: Sequence[KnownIdentifier] = ()) -> list[Finding]:
+        """Return what identifies in a text, in order and without overlaps, whatever becomes of it."""
+        return self._find(text, self.prepare(known))
+
+    def _find(self, text: str, patient: KnownText) -> list[Finding]:
+        own = [match.span() for match in self._own.finditer(text)]
+        found = [*patient.find(text), *self._custom_in(text), *patterns.find(text, patient)]
+        if self.engine is not None:
+            found += self.engine.find(text)
+        first = merged(_outside(found, own))
+        if self.policy.strict:
+            return _joined(text, first)
+        found = [*first, *_outside(guesses.find(text, first), own)]
+        return _joined(text, merged(found))
+
+    def _custom_in(self, text: str) -> Iterable[Finding]:
+        for pattern, groups, info_type in self._custom:
+            for match in pattern.finditer(text):
+                for group in groups:
+                    if match.start(group) >= 0:
+                        yield Finding(*match.span(group), info_type, PATTERN)
+
+    def _clean(self, text: str, patient: KnownText, shift_days: int) -> CleanedText:
+        pieces: list[str] = []
+        counts: Counter[str] = Counter()
+        at = 0
+        transformer = self._transformer
+        for found in self._find(text, patient):
+            if transformer.is_left(found.info_type):
+                continue
+            new = (
+                f"[{CONTEXT}]"
+                if self.policy.contextual and found.rank == KNOWN
+                else transformer.replacement(text, found, patient, shift_days)
+            )
+            pieces += [self._kept(text[at : found.start], counts), new]
+            if new != text[found.start : found.stop]:
+                counts[found.info_type] += 1
+            at = found.stop
+        pieces.append(self._kept(text[at:], counts))
+        if not counts:
+            return CleanedText(text, counts)
+        return CleanedText(_tidied("".join(pieces)), counts)
+
+    def _kept(self, text: str, counts: Counter[str]) -> str:
+        """Return a stretch that nothing was found in; where all has to be recognised, only what is."""
+        if not self.policy.strict or not text:
+            return text
+
+        def judged(match: re.Match[str]) -> str:
+            if match[0] in INFO_TYPES or is_clinical_token(match[0]):
+                return match[0]
+            counts[UNKNOWN_WORD] += 1
+            return ""
+
+        return self._own_or_words.sub(
+            lambda match: match[0] if match[0][0] == "[" else judged(match), text
+        )
+
+    @property
+    def _own_or_words(self) -> re.Pattern[str]:
+        return re.compile(f"{self._own.pattern}|{_TOKEN.pattern}")
+
+
+def _outside(findings: Iterable[Finding], spans: Sequence[tuple[int, int]]) -> list[Finding]:
+    """Return findings that do not touch what an earlier cleaning put in."""
+    if not spans:
+        return list(findings)
+    return [
+        each
+        for each in findings
+        if not any(each.start < stop and start < each.stop for start, stop in spans)
+    ]
+
+
+def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
+    """Join neighbouring parts of one name."""
+    result: list[Finding] = []
+    for each in findings:
+        last = result[-1] if result else None
+        if (
+            last is not None
+            and each.info_type == last.info_type == "PERSON_NAME"
+            and text[last.stop : each.start] in (" ", ", ", ",", "-", ". ", ".", " - ", "^", "")
+        ):
+            result[-1] = Finding(last.start, each.stop, last.info_type, min(last.rank, each.rank))
+        else:
+            result.append(each)
+    return result
+
+
+def _tidied(text: str) -> str:
+    """Return a text without the holes that words left."""
+    while True:
+        closed = _EMPTY_BRACKETS.sub("", text)
+        if closed == text:
+            break
+        text = closed
+    text = _GAPS.sub(lambda match: match[1] or match[0][0], text)
+    return _TRAILING.sub("", _LEADING.sub("", text)).strip(" \t")
+
+
+def _fitted(value: str, limit: int | None) -> str:
+    """Shorten a value to what its VR allows; an infoType in brackets stays whole or goes."""
+    if limit is None or len(value) <= limit:
+        return value
+    cut = value[:limit]
+    opened = cut.rfind("[")
+    if opened > cut.rfind("]") and value.find("]", limit - 1) >= 0:
+        cut = cut[:opened]
+    return cut.rstrip()
+
+
+def _day(value: str) -> tuple[int, int, int]:
+    digits = re.sub(r"\D", "", value)[:8]
+    if len(digits) != 8:
+        return (0, 0, 0)
+    return int(digits[:4]), int(digits[4:6]), int(digits[6:])

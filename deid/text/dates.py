@@ -1,0 +1,312 @@
+"""Dates as people write them: found in text, and moved by days in the form they were written in."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final
+
+from deid.text.folding import fold, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _month_names() -> dict[str, tuple[list[str], list[str]]]:
+    """Return language to its twelve month names and twelve short forms."""
+    text = (files("deid.text.words") / "months.csv").read_text(encoding="utf-8")
+    names: dict[str, tuple[list[str], list[str]]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        names.setdefault(row["language"], ([], []))[row["form"] == "short"].extend(
+            row["names"].split()
+        )
+    return names
+
+
+_MONTHS: Final = _month_names()
+
+
+def _by_name() -> dict[str, list[tuple[str, bool, int]]]:
+    """Return folded month names to (language, whether it is a short form, month)."""
+    found: dict[str, list[tuple[str, bool, int]]] = {"sept": [("en", True, 9)]}
+    for language, forms in _MONTHS.items():
+        for is_short, listed in enumerate(forms):
+            for number, word in enumerate(listed, 1):
+                found.setdefault(fold(word), []).append((language, bool(is_short), number))
+    return found
+
+
+_BY_NAME: Final = _by_name()
+_MONTH: Final = r"[^\W\d_]{3,12}"
+"""Any word; whether it is a month is looked up."""
+_ENDS: Final = r"(?![^\W\d_])"
+# Months that are other words as well: alone with a day they count only when capitalised, or not at all.
+_CAPITALISED: Final = frozenset({"may", "march", "mar", "mai"})
+_ONLY_WITH_YEAR: Final = words(
+    """
+    set out ago gen pro led lip sty ara mag lug lis eyl eki kas tem maj mei tra ber sic lut dub haz nis kwi
+    cze sie gru oca giu ott ene dic abr joulu marta touko elo
+    """
+)
+_YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d|['\u2019]?\d\d)"
+_LONG_YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d)"
+_DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_MON: Final = r"(?P<month>0?[1-9]|1[0-2])"
+_OF: Final = r"(?:\s*(?:of|de|del|d[ei]|den|do))?"
+_FORMS: Final = {
+    # 2019-02-03, 2019/2/3, 2019.02.03
+    "iso": (
+        rf"(?<![\d.]){_LONG_YEAR}(?P<sep>[-/. ]){_MON}(?P=sep){_DAY}(?=T\d\d|(?![\d])(?!\.\d))"
+    ),
+    # 20190203, 20190203101530.5
+    "compact": (
+        r"(?<![\d.])(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])"
+        r"(?=\d{6}(?:\.\d+)?(?!\d)|(?![\d])(?!\.\d))"
+    ),
+    # 3 Feb 2019, 3rd of February, 2019, 03-FEB-19, 3. Februar 2019, 3 de febrero de 2019
+    "day_name": (
+        rf"(?<![\d.]){_DAY}(?P<ordinal>st|nd|rd|th|er|º|°|\.)?{_OF}[\s./,-]*"
+        rf"(?P<name>{_MONTH}){_ENDS}\.?(?:{_OF}[\s./,-]*{_YEAR}(?!\d|:\d))?"
+    ),
+    # 2019 Feb 3, 2019-FEB-03
+    "year_name_day": (
+        rf"(?<!\d){_LONG_YEAR}[\s./-]+(?P<name>{_MONTH}){_ENDS}\.?[\s./-]+{_DAY}(?!\d)"
+    ),
+    # Feb 3, 2019; February 3rd
+    "name_day": (
+        rf"\b(?P<name>{_MONTH}){_ENDS}\.?[\s./-]*{_DAY}(?P<ordinal>st|nd|rd|th|\.)?(?![\d])"
+        rf"(?:[\s,/.-]+(?:of\s+)?{_LONG_YEAR}(?!\d))?(?!\s*(?:mm|cm|mg|ml|%))"
+    ),
+    # February 2019, Feb '19
+    "name_year": (
+        rf"\b(?P<name>{_MONTH}){_ENDS}\.?{_OF}[\s,./-]*(?P<year>(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
+    ),
+    # 3.2.2019, 03/02/19, 3-2-2019, 3. 2. 2019
+    "numeric": (
+        r"(?<![\d./])(?P<one>[0-3]?\d)(?P<sep>\s?[-/]\s?|\.\s?)(?P<two>[0-3]?\d)(?P=sep)"
+        r"(?P<year>(?:1[89]|20)\d\d|\d\d)(?![\d])(?![./-]\d)"
+    ),
+    # 2019年2月3日
+    "cjk": (
+        r"(?P<year>(?:19|20)\d\d)\s?[年년]\s?(?P<month>1[0-2]|0?[1-9])\s?[月월]"
+        r"(?:\s?(?P<day>[12]\d|3[01]|0?[1-9])\s?[日일])?"
+    ),
+    # 02/2019
+    "month_year": rf"(?<![\d./-]){_MON}(?P<sep>[/.-]){_LONG_YEAR}(?![\d./-])",
+    # 2019-02
+    "year_month": rf"(?<![\d./-]){_LONG_YEAR}(?P<sep>[/-])(?P<month>0[1-9]|1[0-2])(?![\d./-])",
+    # on 3/2, since 3.2.
+    "bare": (
+        r"\b(?:on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
+        r"|per)\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
+        r"(?!\s*(?:mm|cm|of\b))"
+    ),
+}
+_PATTERNS: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _FORMS.items()}
+_NAMED: Final = frozenset({"day_name", "year_name_day", "name_day", "name_year"})
+_HAS_NUMERIC: Final = re.compile(r"\d[\s./-]{1,3}\d|\d{8}|[年년]")
+_LETTERS: Final = re.compile(r"[^\W\d_]{3,}")
+_PIVOT: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDate:
+    """A date in a text: where, and the parts that were understood (0 for what is not written).
+
+    `ambiguous` says that day and month may be the other way round.
+    """
+
+    start: int
+    stop: int
+    year: int
+    month: int
+    day: int
+    ambiguous: bool
+    form: str
+    first_is_day: bool = True
+
+
+def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
+    """Return the dates of a text, in order, without overlaps.
+
+    Parameters
+    ----------
+    day_first
+        How 3/2/2019 is meant; None: as an unambiguous date of the same text says, else by the separator
+        (a stroke: month first, a point or hyphen: day first).
+    """
+    has_numeric = _HAS_NUMERIC.search(text) is not None
+    has_named = any(fold(word) in _BY_NAME for word in _LETTERS.findall(text))
+    if not has_numeric and not has_named:
+        return []
+    found: list[FoundDate] = []
+    taken = bytearray(len(text))
+    for form, pattern in _PATTERNS.items():
+        if not (has_named if form in _NAMED else has_numeric):
+            continue
+        at = 0
+        while (match := pattern.search(text, at)) is not None:
+            start, stop = match.span("date" if "date" in pattern.groupindex else 0)
+            parsed = None if any(taken[start:stop]) else _parse(match, form, start, stop)
+            if parsed is None:
+                at = match.start() + 1
+                continue
+            found.append(parsed)
+            taken[start:stop] = b"\x01" * (stop - start)
+            at = stop
+    found.sort(key=lambda each: each.start)
+    return [_oriented(each, text, found, day_first) for each in found]
+
+
+def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate | None:
+    parts = match.groupdict()
+    year = _year(parts.get("year") or "")
+    if "one" in parts:
+        one, two = int(parts["one"]), int(parts["two"])
+        if not (1 <= one <= 31 and 1 <= two <= 31 and (one <= 12 or two <= 12)):
+            return None
+        ambiguous = one <= 12 and two <= 12 and one != two
+        day, month = (one, two) if two <= 12 else (two, one)
+        first_is_day = two <= 12
+        return FoundDate(start, stop, year, month, day, ambiguous, form, first_is_day)
+    if parts.get("name"):
+        named = _BY_NAME.get(fold(parts["name"]))
+        if named is None or (not year and _is_another_word(parts["name"])):
+            return None
+        month = named[0][2]
+    else:
+        month = int(parts["month"])
+    day = int(parts.get("day") or 0)
+    if day and not _exists(year, month, day):
+        return None
+    return FoundDate(start, stop, year, month, day, False, form)
+
+
+def _is_another_word(name: str) -> bool:
+    folded = fold(name)
+    return folded in _ONLY_WITH_YEAR or (folded in _CAPITALISED and not name[0].isupper())
+
+
+def _oriented(
+    each: FoundDate, text: str, all_found: list[FoundDate], day_first: bool | None
+) -> FoundDate:
+    if not each.ambiguous:
+        return each
+    if day_first is None:
+        settled = [
+            other.first_is_day
+            for other in all_found
+            if other.form == each.form and not other.ambiguous and other.month != other.day
+        ]
+        day_first = settled[0] if settled else "/" not in text[each.start : each.stop]
+    if day_first == each.first_is_day:
+        return each
+    return FoundDate(
+        each.start, each.stop, each.year, each.day, each.month, True, each.form, day_first
+    )
+
+
+def _year(digits: str) -> int:
+    digits = digits.strip("'\u2019")
+    if not digits:
+        return 0
+    if len(digits) == 4:
+        return int(digits)
+    return 1900 + int(digits) if int(digits) > _PIVOT else 2000 + int(digits)
+
+
+def _exists(year: int, month: int, day: int) -> bool:
+    try:
+        date(year or 2000, month, day)
+    except ValueError:
+        return False
+    return True
+
+
+def moved(text: str, found: FoundDate, days: int) -> str | None:
+    """Return a found date moved by days, in its own form; None when it cannot be moved.
+
+    What is not written is taken as the first it may mean (month and year move with the first of the
+    month); a date without a year moves within a common year.
+    """
+    written = text[found.start : found.stop]
+    try:
+        new = date(
+            found.year or (2000 if (found.month, found.day) == (2, 29) else 2001),
+            found.month,
+            found.day or 1,
+        ) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    match = _matched(text, found)
+    if match is None:
+        return None
+    pieces: list[tuple[int, int, str]] = []
+    for name, value in _new_parts(match, found, new):
+        start, stop = match.span(name)
+        if start >= 0:
+            pieces.append((start - found.start, stop - found.start, value))
+    result, at = "", 0
+    for start, stop, value in sorted(pieces):
+        result += written[at:start] + value
+        at = stop
+    return result + written[at:]
+
+
+def _matched(text: str, found: FoundDate) -> re.Match[str] | None:
+    pattern = _PATTERNS[found.form]
+    name = "date" if "date" in pattern.groupindex else 0
+    match = pattern.search(text, found.start if name == 0 else 0)
+    while match is not None and match.span(name) != (found.start, found.stop):
+        match = pattern.search(text, match.start() + 1)
+    return match
+
+
+def _new_parts(match: re.Match[str], found: FoundDate, new: date) -> Iterator[tuple[str, str]]:
+    groups = match.re.groupindex
+    if "year" in groups and match["year"]:
+        digits = match["year"]
+        quote = digits[0] if digits[0] in "'\u2019" else ""
+        yield "year", (f"{new.year:04d}" if len(digits) == 4 else f"{quote}{new.year % 100:02d}")
+    if "one" in groups:
+        first, second = (new.day, new.month) if found.first_is_day else (new.month, new.day)
+        wide = len(match["one"]) == 2 and len(match["two"]) == 2
+        yield "one", _number(first, match["one"], wide=wide)
+        yield "two", _number(second, match["two"], wide=wide)
+        return
+    if "name" in groups:
+        yield "name", _month_name(match["name"], new.month, dotted="." in match[0])
+    elif "month" in groups:
+        yield "month", _number(new.month, match["month"], wide=len(match["month"]) == 2)
+    if "day" in groups and match["day"]:
+        is_fixed = "name" not in groups and len(match["month"]) == 2
+        wide = is_fixed or ("-" in match[0] and len(match["day"]) == 2)
+        yield "day", _number(new.day, match["day"], wide=wide)
+    if "ordinal" in groups and match["ordinal"] and match["ordinal"].isascii():
+        yield "ordinal", _ordinal(new.day, match["ordinal"])
+
+
+def _number(value: int, written: str, *, wide: bool) -> str:
+    """Return a number with a leading zero where the original shows that it would have one."""
+    return f"{value:02d}" if wide or written.startswith("0") else str(value)
+
+
+def _ordinal(day: int, written: str) -> str:
+    if written.lower() not in ("st", "nd", "rd", "th"):
+        return written
+    suffix = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    return suffix.upper() if written.isupper() else suffix
+
+
+def _month_name(written: str, month: int, *, dotted: bool) -> str:
+    candidates = _BY_NAME[fold(written)]
+    language, is_short, _month = next(
+        (each for each in candidates if dotted and each[0] == "de"), candidates[0]
+    )
+    name = _MONTHS[language][is_short][month - 1]
+    if written.isupper():
+        return name.upper()
+    return name.capitalize() if written[0].isupper() else name

@@ -1,0 +1,53 @@
+"""One spelling for words that are written in several: case, diacritics, ligatures."""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+_LETTERS: Final = str.maketrans(
+    {
+        "ß": "ss",
+        "ø": "o",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ł": "l",
+        "æ": "ae",
+        "œ": "oe",
+        "\u0131": "i",
+        "\u2019": "'",
+        "\u0451": "\u0435",
+    }
+)
+_UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
+
+
+@lru_cache(maxsize=65536)
+def fold(word: str) -> str:
+    """Return a word in lower case without diacritics: ``Müller`` is ``muller``."""
+    if word.isascii():
+        return word.lower()
+    lowered = unicodedata.normalize("NFKC", word).lower().translate(_LETTERS)
+    return "".join(
+        character
+        for character in unicodedata.normalize("NFD", lowered)
+        if not unicodedata.combining(character)
+    )
+
+
+@lru_cache(maxsize=65536)
+def spellings(word: str) -> tuple[str, ...]:
+    """Return the folded spellings of a word: ``Müller`` is ``muller`` and ``mueller``."""
+    folded = fold(word)
+    if word.isascii():
+        return (folded,)
+    lowered = unicodedata.normalize("NFC", word).lower()
+    expanded = fold(lowered.translate(_UMLAUTS))
+    return (folded,) if expanded == folded else (folded, expanded)
+
+
+def words(listed: str) -> frozenset[str]:
+    """Return the words of a list that is written as prose."""
+    return frozenset(listed.split())

@@ -1,0 +1,102 @@
+"""What is left is judged by vocabulary: a capitalised word that nothing explains is taken for a name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from deid.text.findings import GUESSED, NAMED, Finding
+from deid.text.known import WORD
+from deid.text.vocabulary import is_name, is_place, is_recognised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SENTENCE_END: Final = re.compile(r"(?:^|[.!?:;\n\r\t•*>\])|-])[\s\"'(\[*-]*$")
+_ROMAN: Final = re.compile(r"[IVX]{1,5}\Z")
+_MAX_ABBREVIATION: Final = 3
+
+
+def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield words that are listed as names or places, and capitalised words that are not recognised.
+
+    Parameters
+    ----------
+    findings
+        What was found before, merged and in order; words within it are passed over, words beside a
+        name are judged with it.
+    """
+    has_small = any(character.islower() for character in text)
+    has_capitals = any(character.isupper() for character in text)
+    at = 0
+    previous: tuple[int, bool] = (
+        -10,
+        False,
+    )  # where the last word ended, and whether it was a name
+    for token in WORD.finditer(text):
+        start, stop = token.span()
+        while at < len(findings) and findings[at].stop <= start:
+            if findings[at].info_type == "PERSON_NAME":
+                previous = (findings[at].stop, True)
+            at += 1
+        if at < len(findings) and findings[at].start < stop:
+            continue
+        if _touches_digit(text, start, stop):
+            continue
+        word = token[0]
+        beside = previous[1] and text[previous[0] : start] in (" ", "-", ", ", "  ")
+        before_name = (
+            at < len(findings)
+            and findings[at].info_type == "PERSON_NAME"
+            and text[stop : findings[at].start] in (" ", ", ", "-")
+        )
+        found = _judge(word, text, start, has_small, has_capitals, beside or before_name)
+        if found:
+            yield Finding(start, stop, *found)
+            previous = (stop, found[0] == "PERSON_NAME")
+        else:
+            previous = (stop, False)
+
+
+def _judge(
+    word: str, text: str, start: int, has_small: bool, has_capitals: bool, beside_name: bool
+) -> tuple[str, int] | None:
+    if len(word) < 2 or _ROMAN.match(word):
+        return None
+    recognised = is_recognised(word)
+    listed = is_name(word)
+    place = is_place(word)
+    is_upper = word[0].isupper()
+    is_capitals = word.isupper()
+    starts = _SENTENCE_END.search(text, max(0, start - 12), start) is not None
+    if not recognised:
+        if listed:
+            return "PERSON_NAME", NAMED
+        if place:
+            return "LOCATION", NAMED
+        if is_capitals and has_small and len(word) <= _MAX_ABBREVIATION:
+            return ("PERSON_NAME", GUESSED) if beside_name else None
+        if is_upper or (beside_name and not has_capitals):
+            return "PERSON_NAME", GUESSED
+        return None
+    # A word of the vocabulary that is a name as well: Brown, Rose, Long, May.
+    if is_upper and has_small and not is_capitals and (listed or place):
+        if beside_name:
+            return "PERSON_NAME", GUESSED
+        if not starts and not _in_heading(text, start, len(word)):
+            return ("PERSON_NAME" if listed else "LOCATION"), GUESSED
+    return None
+
+
+def _in_heading(text: str, start: int, length: int) -> bool:
+    """Whether the words around are capitalised too, as in a heading or a protocol's name."""
+    around = re.findall(r"[^\W\d_]{3,}", text[max(0, start - 25) : start + length + 25])
+    capitalised = sum(word[0].isupper() for word in around)
+    return len(around) > 2 and capitalised > len(around) * 2 // 3
+
+
+def _touches_digit(text: str, start: int, stop: int) -> bool:
+    """Whether a word is part of a code such as ``T2`` or ``3mm``."""
+    before = text[start - 1 : start]
+    after = text[stop : stop + 1]
+    return (before.isdigit() or after.isdigit()) and stop - start <= 3

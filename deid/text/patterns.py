@@ -1,0 +1,414 @@
+"""Patterns by infoType: what identifies by its shape, or by the words before it."""
+
+# ruff: noqa: E501, RUF001 - a pattern reads worse broken over lines, and holds letters of other scripts
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from deid.text import dates
+from deid.text.findings import CODE, PATTERN, Finding
+from deid.text.folding import fold, words
+from deid.text.vocabulary import is_name, is_place, is_recognised
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deid.text.known import KnownText
+
+_CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"
+"""A letter that is not a Latin small letter: capitals, and letters of scripts without case."""
+_PARTICLE: Final = (
+    r"(?:van|von|der|den|de|del|della|di|da|dos|du|la|le|el|al|bin|ibn|ter|zu|st\.?|mc|o['\u2019])"
+)
+_NAME: Final = rf"(?:{_CAPITAL}[\w'\u2019]+(?:-{_CAPITAL}?[\w'\u2019]+)*|{_CAPITAL}\.)"
+_FULL_NAME: Final = rf"{_NAME}(?:(?:,\s?|\s+|\.\s?)(?:{_PARTICLE}\s+){{0,2}}{_NAME}){{0,3}}"
+_VALUE: Final = r"[A-Za-z]{0,6}[-./ ]?\d[\w./-]{1,24}"
+_GAP: Final = r"(?:\s*(?:[:#=.]|\bis\b|n[ro°º]?\.?:?|\bno\.?:?|number|nummer|num(?:ero|éro)?))*\s*"
+
+
+PARTICLES: Final = words(
+    """
+    van von der den de del della di da dos du la le el al bin ibn ter zu st
+    """
+)
+
+
+class Pattern(NamedTuple):
+    """One pattern; `group` is the finding, `check` may refuse it, `hint` must be in the text to try."""
+
+    info_type: str
+    pattern: re.Pattern[str]
+    group: int = 0
+    check: Callable[[str], bool] | None = None
+    hint: re.Pattern[str] | None = None
+
+
+def _luhn(text: str) -> bool:
+    digits = [int(c) for c in text if c.isdigit()]
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+        return False
+    return _luhn_sum(digits) % 10 == 0
+
+
+def _luhn_sum(digits: list[int]) -> int:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        doubled = digit * 2 if place % 2 else digit
+        total += doubled - 9 if doubled > 9 else doubled
+    return total
+
+
+def _npi(text: str) -> bool:
+    return _luhn_sum([int(c) for c in "80840" + re.sub(r"\D", "", text)]) % 10 == 0
+
+
+def _dea(text: str) -> bool:
+    digits = [int(c) for c in text[-7:]]
+    return (sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
+
+
+def _nhs(text: str) -> bool:
+    digits = [int(c) for c in text if c.isdigit()]
+    check = 11 - sum(d * w for d, w in zip(digits, range(10, 1, -1), strict=False)) % 11
+    return digits[9] == (0 if check == 11 else check)
+
+
+def _iban(text: str) -> bool:
+    compact = re.sub(r"\s", "", text).upper()
+    moved = compact[4:] + compact[:4]
+    return int("".join(str(int(c, 36)) for c in moved)) % 97 == 1
+
+
+_VIN_VALUES: Final = dict(
+    zip("ABCDEFGHJKLMNPRSTUVWXYZ0123456789", [*range(1, 9), *range(1, 6), 7, 9, *range(2, 10), *range(10)],
+        strict=True)
+)  # fmt: skip
+_VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+
+
+def _vin(text: str) -> bool:
+    total = sum(_VIN_VALUES[c] * w for c, w in zip(text.upper(), _VIN_WEIGHTS, strict=True))
+    return text[8].upper() == "0123456789X"[total % 11]
+
+
+def _ip(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text.split("%", maxsplit=1)[0])
+    except ValueError:
+        return False
+    return text not in ("::", "0.0.0.0")  # noqa: S104 - nothing is bound
+
+
+_COUNTRIES: Final = words(
+    """
+    AD AE AL AM AO AR AT AU AZ BA BB BD BE BG BH BM BO BR BS BY CA CH CI CL CM CN CO CR CU CY CZ DE
+    DJ DK DO DZ EC EE EG ES ET FI FR GA GB GE GH GR GT HK HN HR HU ID IE IL IN IQ IR IS IT JM JO JP
+    KE KG KH KR KW KZ LA LB LI LK LT LU LV LY MA MC MD ME MG MK MM MN MO MT MU MX MY MZ NA NG NI NL
+    NO NP NZ OM PA PE PG PH PK PL PT PY QA RO RS RU RW SA SD SE SG SI SK SM SN SV SY TG TH TN TR TW
+    TZ UA UG US UY UZ VA VE VN YE ZA ZM ZW
+    """
+)
+
+
+def _swift(text: str) -> bool:
+    return text[4:6] in _COUNTRIES and not is_recognised(text)
+
+
+def _ssn(text: str) -> bool:
+    area, group, serial = re.split(r"\D", text, maxsplit=2)
+    return area not in ("000", "666") and group != "00" and serial != "0000"
+
+
+def _has_digit(text: str) -> bool:
+    return any(c.isdigit() for c in text)
+
+
+def _unfamiliar(text: str) -> bool:
+    return any(not is_recognised(word) for word in re.findall(r"[^\W\d_]+", text))
+
+
+def _zip_city(text: str) -> bool:
+    word = re.findall(r"[^\W\d_]{3,}", text)
+    return any(not is_recognised(each) or is_place(each) for each in word)
+
+
+_I: Final = re.IGNORECASE
+_SIGN: Final = re.compile(r"@")
+_DIGITS5: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
+_DIGIT: Final = re.compile(r"\d")
+_CAPITALS: Final = re.compile(_CAPITAL)
+
+# In order: of findings that overlap and are as long, the earlier stays.
+PATTERNS: Final = (
+    Pattern("EMAIL_ADDRESS", re.compile(r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+", _I), hint=_SIGN),
+    Pattern("URL", re.compile(r"\b(?:(?:https?|ftp)://|www\.)[^\s<>\"']+[^\s<>\"'.,;)]", _I)),
+    Pattern(
+        "URL",
+        re.compile(
+            r"(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|mil|int|info|biz|health|hospital|de|at|ch|fr"
+            r"|uk|es|it|nl|be|pl|se|dk|fi|no|eu|ru|jp|cn|in|br|ca|au|local|lan|intra)\b(?:/[^\s<>\"']*)?",
+            _I,
+        ),
+    ),
+    Pattern("DICOM_UID", re.compile(r"(?<![\d.])[0-2](?:\.(?:0|[1-9]\d{0,38})){5,}(?![\d.]*\d)"), hint=_DIGITS5),
+    Pattern("MAC_ADDRESS", re.compile(r"(?<![\w:-])[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", _I)),
+    Pattern("MAC_ADDRESS", re.compile(r"(?<!\w)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}(?!\w)", _I)),
+    Pattern("IP_ADDRESS", re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"), check=_ip, hint=_DIGIT),
+    Pattern("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?![\w:])", _I), check=_ip),
+    Pattern("IBAN_CODE", re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?\b", _I),
+            check=_iban, hint=_DIGITS5),
+    Pattern("CREDIT_CARD_NUMBER", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-]*\d)"), check=_luhn,
+            hint=_DIGITS5),
+    Pattern("US_VEHICLE_IDENTIFICATION_NUMBER", re.compile(r"\b[A-HJ-NPR-Z0-9]{17}\b", _I), check=_vin,
+            hint=_DIGIT),
+    Pattern("US_VEHICLE_IDENTIFICATION_NUMBER",
+            re.compile(rf"\bVIN\b{_GAP}([A-HJ-NPR-Z0-9]{{11,17}})\b", _I), 1),
+    Pattern("US_VEHICLE_IDENTIFICATION_NUMBER",
+            re.compile(rf"\b(?:licen[cs]e plate|number plate|plate|kennzeichen){_GAP}([A-Z0-9][A-Z0-9 -]{{3,9}}\d\w*)",
+                       _I), 1),
+    Pattern("US_SOCIAL_SECURITY_NUMBER", re.compile(r"(?<![\d-])\d{3}[- ]\d{2}[- ]\d{4}(?![\d-])"), check=_ssn,
+            hint=_DIGITS5),
+    Pattern("US_SOCIAL_SECURITY_NUMBER",
+            re.compile(rf"\b(?:SSN|social security){_GAP}(\d[\d -]{{7,11}}\d)", _I), 1),
+    Pattern("US_INDIVIDUAL_TAXPAYER_IDENTIFICATION_NUMBER",
+            re.compile(r"(?<![\d-])9\d{2}[- ]?[5-9]\d[- ]?\d{4}(?![\d-])"), hint=_DIGITS5),
+    Pattern("UK_NATIONAL_HEALTH_SERVICE_NUMBER", re.compile(r"(?<![\d-])\d{3}[ -]\d{3}[ -]\d{4}(?![\d-])"),
+            check=_nhs, hint=_DIGITS5),
+    Pattern("UK_NATIONAL_HEALTH_SERVICE_NUMBER",
+            re.compile(rf"\bN\.?H\.?S\.?\b{_GAP}(\d[\d -]{{8,13}}\d)", _I), 1),
+    Pattern("US_HEALTHCARE_NPI", re.compile(rf"\bNPI\b{_GAP}(\d{{10}})\b", _I), 1),
+    Pattern("US_HEALTHCARE_NPI", re.compile(r"(?<![\d.-])[12]\d{9}(?![\d.-]*\d)"), check=_npi, hint=_DIGITS5),
+    Pattern("US_DEA_NUMBER", re.compile(r"\b[A-Z][A-Z9]\d{7}\b"), check=_dea, hint=_DIGITS5),
+    Pattern("SWIFT_CODE", re.compile(rf"\b(?:SWIFT|BIC)\b{_GAP}([A-Z]{{6}}[A-Z0-9]{{2}}(?:[A-Z0-9]{{3}})?)\b", _I), 1),
+    Pattern("SWIFT_CODE", re.compile(r"\b[A-Z]{6}(?:[A-Z2-9]\d|\d[A-Z0-9]|[A-Z]{2})(?:[A-Z0-9]{3})?\b"), check=_swift),
+    Pattern("PASSPORT", re.compile(rf"\b(?:pass(?:port|eport|aporte|aporto)?|reisepass){_GAP}([A-Z0-9]{{5,12}})\b", _I),
+            1, _has_digit),
+    Pattern("PASSPORT", re.compile(r"\bP[A-Z<][A-Z]{3}[A-Z]+<[A-Z<]{5,}")),
+    Pattern("US_DRIVERS_LICENSE_NUMBER",
+            re.compile(rf"\b(?:driver'?s?'?\s*(?:licen[cs]e|lic\.?)|driving licen[cs]e|DL|D\.L\.|f[üu]hrerschein"
+                       rf"|permis de conduire){_GAP}([A-Z0-9][A-Z0-9 -]{{3,19}}[A-Z0-9])\b", _I), 1, _has_digit),
+    Pattern("PHONE_NUMBER",
+            re.compile(r"\b(?:tel(?:e(?:phone|fon|fono)?)?|t[ée]l(?:[ée]phone)?|phone|ph|fax|telefax|mobile?|mob|cell|handy"
+                       r"|fon|pager|bleep|beeper|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|☎)\b\.?"
+                       r"(?:\s*(?:no|nr|number|at|on|back)\b\.?)*\s*[:#=]?\s*(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.+])(?:\+|00)[1-9]\d{0,2}[\s./-]?(?:\(0?\d{1,4}\)[\s./-]?)?\d[\d\s./-]{5,14}\d"),
+            hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?:\+?1[-. ])?\(\d{3}\)\s?\d{3}[-. ]?\d{4}(?!\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])(?:1[-. ])?[2-9]\d{2}([-. ])\d{3}\1\d{4}(?![\d-])"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])[2-9]\d{2}-\d{4}(?![\d-])"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d{2,4}[\s/-]{1,3}\d[\d\s-]{4,10}\d(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d(?:[\s.]\d{2}){4}(?![\d.])"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])[6789]\d{2}[\s]\d{2,3}[\s]\d{2,3}(?:\s\d{2})?(?![\d.]*\d)"), hint=_DIGITS5),
+    Pattern("MEDICAL_RECORD_NUMBER",
+            re.compile(rf"\b(?:M\.?R\.?N|MR|med(?:ical)?\.?\s*rec(?:ord)?|URN|UHID|EMPI|PID|patient|pat|pt|hosp(?:ital)?|unit"
+                       rf"|chart|record|case|file|folder|NHC|N\.?H\.?C|NIP|IPP|ID|HN|dossier|historia|cartella"
+                       rf"|member|subscriber|policy|insurance|versicherten|medicare|medicaid|health\s*plan|account|acct)"
+                       rf"[\s.-]*(?:id|i\.d|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]*\s*(?:is\s+)?({_VALUE})", _I),
+            1, _has_digit, _DIGIT),
+    Pattern("MEDICAL_RECORD_NUMBER",
+            re.compile(rf"\b(?:pat(?:ienten)?|fall|akten?|kassen|versicherungs?|versicherten)[-\s]?(?:nr|nummer|id)\b\.?\s*[:#=]*\s*({_VALUE})",
+                       _I), 1, _has_digit, _DIGIT),
+    Pattern("ACCESSION",
+            re.compile(rf"\b(?:acc(?:ession|n)?|access|order|req(?:uisition)?|visit|encounter|csn|fin|exam|study|job|auftrag(?:s)?"
+                       rf"|anforderung|demande|specimen|lab|slide|report|dict(?:ation)?|trans(?:cription)?|confirmation)"
+                       rf"[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]+\s*({_VALUE})", _I), 1, _has_digit, _DIGIT),
+    Pattern("ACCESSION",
+            re.compile(rf"\b(?:acc(?:ession|n)?|order|req(?:uisition)?|visit|encounter|csn)[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?"
+                       rf"\s*[:#=]*\s*({_VALUE})", _I), 1, _has_digit, _DIGIT),
+    Pattern("AGE", re.compile(
+        r"(?<![\d.])(?:\d{1,3}(?:\.\d)?)[\s-]*(?:y(?:ea)?rs?|y|yo|y/o|y\.o\.?|ans|jahre?|años|anos|anni|jaar|months?|mos?|m/o"
+        r"|mo|weeks?|wks?|days?)[\s-]*(?:old|of\s+age|alte?r?|d[\u2019']?[aâ]ge)\b"
+        r"|(?<![\d.])\d{1,3}[\s-]*(?:y/?o\b|y\.\s?o\.|yo[mfw]?\b|jährige?[rsn]?\b|jaehrige?[rsn]?\b|yr\.?-?old\b|år\s+gammel\b)"
+        r"|(?<![\d.])\d{2,3}\s?y(?:rs?|ears?)?[\s,/]*(?:old\s+)?(?:male|female|man|woman|boy|girl|gentleman|lady|m|f)\b"
+        r"|\b0\d\d[DWMY]\b|\b1[0-2]\d[Y]\b", _I), hint=_DIGIT),
+    Pattern("AGE", re.compile(r"\b(?:aged?|alter|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
+                              r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]*|\d+(?:st|nd|rd|th))\s+){{1,4}}"
+                       r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Square|Sq|Highway"
+                       r"|Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Trail|Trl|Row|Hill|Gardens|Grove|Walk|Mews|Plaza|Loop|Alley)\b\.?"
+                       r"(?:,?\s*(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\.?\s*#?\w{1,6})?", re.NOFLAG), hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(r"\b\d{1,5}\s+(?:[A-Z][A-Z'\u2019-]+\s+){1,4}(?:STREET|AVENUE|AVE|ROAD|RD|BOULEVARD|BLVD|LANE|DRIVE|COURT|WAY|PLACE|TERRACE|SQUARE|HIGHWAY|PARKWAY)\b"),
+            hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b(?:{_CAPITAL}[\w.'\u2019-]*[\s-]){{0,3}}{_CAPITAL}?[\w-]*(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
+                       r"\s+\d{1,4}\s?[a-z]?\b", _I), hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b{_CAPITAL}[\w-]+(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(r"\b\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|av\.|boulevard|bd|place|chemin|all[ée]e|impasse|quai|route|cours)\s+"
+                       r"[^\W\d][\w'\u2019-]*(?:\s+[^\W\d][\w'\u2019-]*){0,4}", _I), hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b(?:calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|ulitsa|ул\.)\s*(?:de\s+|del\s+|la\s+)*"
+                       rf"{_CAPITAL}[\w'\u2019-]*(?:\s+[\w'\u2019-]+){{0,4}}?\s*,?\s*(?:n[°º.]?\s*)?\d{{1,4}}\b", _I), hint=_DIGIT),
+    Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
+    Pattern("LOCATION", re.compile(rf"\b{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
+    Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),
+    Pattern("LOCATION",
+            re.compile(r"\b(?:A[BL]|B[ABDHLNRST]?|C[ABFHMORTVW]|D[ADEGHLNTY]|E[CHNX]?|F[KY]|G[LUY]?|H[ADGPRSUX]|I[GPV]|K[ATWY]|L[ADELNSU]?|M[EKL]?"
+                       r"|N[EGNPRW]?|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]?|T[ADFNQRSW]|UB|W[ACDFNRSV]?|YO|ZE)\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b"),
+            hint=_DIGIT),
+    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{_CAPITAL}[a-zäöüßéèàñçó]{{2,}}(?:[\s-]{_CAPITAL}[a-zäöüßé]+)?"), check=_zip_city,
+            hint=_DIGITS5),
+    Pattern("LOCATION",
+            re.compile(rf"\b(?:lives?|living|resid(?:es|ing|ent)|born|native|moved|hometown|relocated|flew|travell?ed|wohnhaft|geboren|vive|habite|demeurant|nacid[oa]|residente|wohnt)"
+                       rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({_CAPITAL}[\w'\u2019-]+(?:[\s,]+{_CAPITAL}[\w'\u2019-]+){{0,3}})"), 1,
+            _unfamiliar),
+    Pattern("ORGANIZATION_NAME",
+            re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{_CAPITAL}[\w.'\u2019-]*\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
+                       r"(?:Hospitals?|Clinics?|Clinical\s+Cent(?:er|re)|Medical\s+(?:Cent(?:er|re)|Group|College|School)|Health\s+(?:System|Cent(?:er|re)|Services?|Trust)|University|Universität|Institute|Infirmary"
+                       r"|Klinik(?:um|en)?|Krankenhaus|Spital|Praxis|Nursing\s+Home|Hospice|Surgery|Imaging|Radiology\s+(?:Associates|Group|Partners)|Diagnostics|Laborator(?:y|ies)|Foundation|Pharmacy|Rehab(?:ilitation)?\s+Cent(?:er|re)"
+                       r"|College|School|Academy|Church|Corporation|Corp|Inc|Ltd|LLC|GmbH|AG|Bank|Airlines|NHS\s+Trust)\b\.?"), check=_unfamiliar),
+    Pattern("ORGANIZATION_NAME",
+            re.compile(rf"\b(?:Hospital|H[ôo]pital|Clinique|Cl[íi]nica|Ospedale|Policlinico|Klinik(?:um)?|Krankenhaus|Universit(?:y|é|à|ätsklinikum)|CHU|CHRU|Centre\s+Hospitalier|Centro\s+M[ée]dico|Praxis|Institut[oe]?|Azienda\s+Ospedaliera)"
+                       rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]+(?:[\s-]{_CAPITAL}[\w'\u2019-]+){{0,3}}"), check=_unfamiliar),
+    Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w.,])(?=[A-Z0-9-]{6,}(?![\w]))(?=(?:[A-Z-]*\d){4})(?=[\d-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?!\w|\.\d)", _I),
+            check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I), hint=_DIGIT),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{6,}(?![\d]*[.,]?\d)(?!\s?(?:mm|cm|ml|mg|g|/|%|cells|copies|units?|iu)\b)", _I), hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,5}(?:[-/]\d{2,8}){1,3}(?![\d.,/-])"),
+            check=lambda text: sum(c.isdigit() for c in text) >= 7, hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/ ]?\d{2}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
+)  # fmt: skip
+
+_TITLE: Final = (
+    r"(?:Dr|Drs|Doctor|Prof|Professor|Mr|Mrs|Ms|Miss|Mister|Master|Sir|Madam|Rev|Fr|Sr|Herrn?|Frau|Hr|Mme|Mlle|Monsieur|Madame|Mademoiselle"
+    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
+    r"|д-р|г-н|г-жа|пан[іи]?|DR|MR|MRS|MS|PROF|MISS|HERR|FRAU|MME|NURSE)"
+)
+_ROLE: Final = (
+    r"(?:(?:referr(?:ed|ing)|dictated|signed|read|reported|reviewed|interpreted|performed|requested|ordered|transcribed|verified|approved|authenticated"
+    r"|seen|examined|operated|consulted|supervised|injected|administered|scanned|assisted|witnessed|prepared|authored|entered|typed|called\s+in|accompanied)"
+    r"(?:\s+(?:and|&|/)?\s*(?:electronically|digitally|finali[sz]ed|signed|dictated|verified|reviewed))*\s+(?:by|from|with|to)"
+    r"|(?:discussed|spoke|speaking|communicated|d/w|conferred|conveyed|telephoned|phoned|paged|informed|notified|called|relayed|reported|given)(?:\s+(?:with|to|w/|by(?:\s+\w+)?))?"
+    r"|(?:referring|attending|requesting|ordering|reading|performing|consulting|primary|responsible|treating|family|interpreting)\s*(?:care\s+)?(?:physician|provider|doctor|clinician|radiologist|surgeon|md|dr|gp)?"
+    r"|radiologist|technologist|technician|tech|rad\s?tech|sonographer|radiographer|operator|oper|surgeon|anesthesiologist|resident|fellow|intern|nurse|physician|doctor|gp|pcp|author|observer|signed|signature|initials"
+    r"|cc|attn|attention|from|to|re|by|name|nom|nombre|nome|naam|full\s+name|surname|first\s+name|last\s+name|patient(?:\s*(?:'?s)?\s*name)?|pat|pt(?:'?s)?(?:\s+name)?|patientin|paciente|paziente"
+    r"|nok|next\s+of\s+kin|contact|emergency\s+contact|guardian|carer|caregiver|wife|husband|spouse|partner|mother|father|mom|dad|mum|son|daughter|brother|sister|aunt|uncle|friend|neighbou?r|colleague|employer|relative"
+    r"|überwiesen\s+von|zuweiser|einsender|befunder|befundet\s+von|ass(?:istenz)?arzt|oberarzt|chefarzt|arzt|ärztin|hausarzt|mta|mtra|adress[ée]e?\s+par|m[ée]decin|prescripteur|remitid[oa]\s+por|m[ée]dico|medico|arts|huisarts|firmato\s+da|inviato\s+da)"
+)
+_LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]+(?:-[\w'\u2019]+)*"
+_TITLED: Final = re.compile(
+    rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
+    rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_TITLED_LOOSELY: Final = re.compile(
+    rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
+    _I,
+)
+_ROLED: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
+    rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_ROLED_LOOSELY: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>{_LOOSE_NAME}(?:[,\s]+{_LOOSE_NAME}){{0,2}})"
+)
+_DEGREE: Final = re.compile(
+    rf"(?P<name>{_FULL_NAME}),?\s+(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
+)
+_COMMA_NAME: Final = re.compile(
+    rf"(?<![^\W_])(?P<name>{_CAPITAL}[\w'\u2019]+(?:-{_CAPITAL}[\w'\u2019]+)?,\s?{_CAPITAL}[\w'\u2019]+(?:\s{_CAPITAL}\.?)?)(?![^\W_])"
+)
+_CARETS: Final = re.compile(r"[^\s\^=\\]+(?:\^[^\s\^=\\]*)+(?:=[^\s\\]*)*")
+_INITIALED: Final = re.compile(
+    rf"(?<![^\W_.])(?P<name>{_CAPITAL}\.(?:\s?{_CAPITAL}\.)?\s?{_CAPITAL}[a-zà-ÿ'\u2019]+(?:-{_CAPITAL}[\w'\u2019]+)?)"
+)
+_GREETING: Final = re.compile(
+    rf"\b(?:Dear|Hello|Hi|Sincerely|Regards|Thanks|Liebe[r]?|Sehr geehrte[r]?|Cher|Chère|Estimad[oa]),?\s+(?:{_TITLE}\b\.?\s*)*(?P<name>{_FULL_NAME})"
+)
+
+
+def find(text: str, known: KnownText | None = None) -> Iterator[Finding]:
+    """Yield what identifies by its shape."""
+    for each in PATTERNS:
+        if each.hint is not None and not each.hint.search(text):
+            continue
+        for match in each.pattern.finditer(text):
+            if each.check is None or each.check(match[each.group]):
+                start, stop = match.span(each.group)
+                while stop > start and text[stop - 1] in " .,;-/":
+                    stop -= 1
+                yield Finding(
+                    start, stop, each.info_type, CODE if each.info_type == "GENERIC_ID" else PATTERN
+                )
+    yield from _dates(text, known)
+    yield from _people(text)
+
+
+_BORN: Final = re.compile(
+    r"(?:\bd\.?\s?o\.?\s?b\b\.?|\bborn\b|\bbirth(?:\s?date|day)?\b|\bgeb(?:oren|\.?dat(?:um)?)?\b|\bn[ée]e?\b|\bnaissance\b|\bnacid[oa]\b"
+    r"|\bnacimiento\b|\bnat[oa]\b|\bnascita\b|\bf\.?\s?nac|\bddn\b|\*)[^\w]{0,4}(?:(?:on|am|the|le|el|il|de|date|is|datum)\W{1,2}){0,2}$",
+    _I,
+)
+
+
+def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
+    found = dates.find(text)
+    for each in found:
+        birth = known is not None and known.is_birth(each)
+        if birth or _BORN.search(text, max(0, each.start - 40), each.start):
+            yield Finding(each.start, each.stop, "DATE_OF_BIRTH", PATTERN)
+        else:
+            yield Finding(each.start, each.stop, "DATE", PATTERN)
+
+
+def _people(text: str) -> Iterator[Finding]:
+    if "^" in text:
+        for match in _CARETS.finditer(text):
+            yield Finding(*match.span(), "PERSON_NAME", PATTERN)
+    if not _CAPITALS.search(text):
+        for pattern in (_TITLED_LOOSELY, _ROLED_LOOSELY):
+            for match in pattern.finditer(text):
+                yield from _trimmed(text, match, sure=pattern is _TITLED_LOOSELY)
+        return
+    for pattern, sure in (
+        (_TITLED, True),
+        (_GREETING, True),
+        (_DEGREE, False),
+        (_INITIALED, False),
+        (_ROLED, False),
+        (_COMMA_NAME, False),
+        (_TITLED_LOOSELY, False),
+        (_ROLED_LOOSELY, False),
+    ):
+        for match in pattern.finditer(text):
+            yield from _trimmed(text, match, sure=sure)
+
+
+_WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")
+_NOT_NAMES: Final = words(
+    """
+    the this that he she it they we i a an and or if when was is were are has had have not no on in
+    at for of with to by from as but there please see md phd rn do np pa patient pt male female
+    right left
+    """
+)
+
+
+def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Iterator[Finding]:
+    """Yield a name without the ordinary words that were caught with it, if a name is left.
+
+    `sure` says that the first word is a name whatever it looks like: it stands behind a title.
+    """
+    start, stop = match.span("name")
+    parts = list(_WORDS.finditer(text, start, stop))
+    kept: list[re.Match[str]] = []
+    for index, word in enumerate(parts):
+        bare = word[0].rstrip(".")
+        folded = fold(bare)
+        if folded in PARTICLES and not bare[0].isupper() and index + 1 < len(parts):
+            continue
+        ordinary = folded in _NOT_NAMES or (
+            len(bare) > 1 and is_recognised(bare) and not is_name(bare)
+        )
+        if ordinary and not (sure and index == 0 and folded not in _NOT_NAMES):
+            if kept:
+                break
+            continue
+        kept.append(word)
+    if kept and any(len(word[0].rstrip(".")) > 1 for word in kept):
+        yield Finding(kept[0].start(), kept[-1].end(), "PERSON_NAME", PATTERN)

@@ -1,0 +1,117 @@
+"""What becomes of a finding."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from deid.text import dates
+from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
+
+if TYPE_CHECKING:
+    from deid.keys import SiteKey
+    from deid.text.findings import Finding
+    from deid.text.known import KnownText
+
+_BASIC_SHIFT: Final = InfoTypeTransformation(Transformation.DATE_SHIFT)
+_BASIC_REPLACE: Final = InfoTypeTransformation(Transformation.REPLACE_WITH_INFO_TYPE)
+OLDEST_YEARS: Final = 89
+_NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
+_YEARS: Final = re.compile(r"y|jahr|jähr|jaehr|ans\b|año|anos|anni|jaar|år", re.IGNORECASE)
+_OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\d[DWM]\b", re.IGNORECASE)
+_WORD_CHARACTER: Final = re.compile(r"[^\s\\^=]")
+
+
+class Transformer:
+    """Applies one policy's transformations.
+
+    Parameters
+    ----------
+    policy
+        The transformations; each with its own key where it has one.
+    key
+        The deidentifier's, for hashes without one.
+    """
+
+    def __init__(self, policy: TextPolicy, key: SiteKey) -> None:
+        self.policy = policy
+        self._key = hmac.digest(key.secret, b"text-hash\x00", sha256().name)
+        self._chosen: dict[str, InfoTypeTransformation | None] = {}
+
+    def choose(self, info_type: str) -> InfoTypeTransformation | None:
+        """Return the transformation for an infoType; None leaves it as it is."""
+        if info_type not in self._chosen:
+            self._chosen[info_type] = self._choose(info_type)
+        return self._chosen[info_type]
+
+    def is_left(self, info_type: str) -> bool:
+        """Whether findings of an infoType stay."""
+        return info_type in self.policy.excluded or (
+            self.choose(info_type) is None and not self._is_capped(info_type)
+        )
+
+    def _choose(self, info_type: str) -> InfoTypeTransformation | None:
+        given = self.policy.transformations
+        for each in given:
+            if info_type in each.info_types:
+                return each
+        for each in given:
+            if not each.info_types:
+                return each
+        if not self.policy.basic or info_type == "AGE":
+            return None
+        return _BASIC_SHIFT if info_type == "DATE" else _BASIC_REPLACE
+
+    def _is_capped(self, info_type: str) -> bool:
+        return info_type == "AGE" and self.policy.basic
+
+    def replacement(
+        self, text: str, finding: Finding, known: KnownText | None, shift_days: int
+    ) -> str:
+        """Return what stands in the text instead of a finding."""
+        original = text[finding.start : finding.stop]
+        chosen = self.choose(finding.info_type)
+        if chosen is None:
+            return capped(original) if self._is_capped(finding.info_type) else original
+        match chosen.transformation:
+            case Transformation.REDACT:
+                return ""
+            case Transformation.MASK:
+                return _WORD_CHARACTER.sub(chosen.masking_character, original)
+            case Transformation.CRYPTO_HASH:
+                return self.hashed(original, chosen)
+            case Transformation.DATE_SHIFT:
+                return _shifted(text, finding, known, shift_days)
+            case Transformation.REPLACE_WITH_INFO_TYPE:
+                return f"[{finding.info_type}]"
+
+    def hashed(self, original: str, chosen: InfoTypeTransformation) -> str:
+        """Return the keyed hash of a finding: HMAC-SHA-256 in base64, 44 characters."""
+        digest = hmac.digest(chosen.key or self._key, original.encode(), sha256().name)
+        return base64.b64encode(digest).decode("ascii")
+
+
+def capped(text: str) -> str:
+    """Return an age with numbers over 89 years as ``90+``."""
+    found = _NUMBER.search(text)
+    if found is None:
+        return text
+    if _OTHER_UNIT.search(text) and not _YEARS.search(text):
+        return text
+    if float(found[0].replace(",", ".")) <= OLDEST_YEARS:
+        return text
+    return f"{text[: found.start()]}90+{text[found.end() :]}"
+
+
+def _shifted(text: str, finding: Finding, known: KnownText | None, shift_days: int) -> str:
+    """Return a date moved in its own form; its infoType in brackets when it cannot be."""
+    day_first = known.day_first(text) if known is not None else None
+    for each in dates.find(text, day_first=day_first):
+        if (each.start, each.stop) == (finding.start, finding.stop):
+            moved = dates.moved(text, each, shift_days)
+            if moved is not None:
+                return moved
+    return f"[{finding.info_type}]"

@@ -1,0 +1,1 @@
+"""Word lists, as data; `README.md` beside them says where they come from."""
