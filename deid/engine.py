@@ -149,13 +149,15 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    forbidden = Forbidden(rewriter.known.found).without([person.pseudonym.encode()])
+    forbidden = Forbidden(rewriter.known.found).without(
+        b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
+    )
     residuals: tuple[str, ...] = ()
-    if forbidden.occurs_in_any(_searchable(dataset)):
+    if forbidden.may_occur_in(_searchable(dataset)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
-        if forbidden.occurs_in_any(_searchable(dataset)):
+        if forbidden.remains_in(_searchable(dataset)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
     if plan.recipients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.tags.syntax import Encoding
 
-_REGISTERED_PREFIXES: Final = ("1.2.840.10008.", "2.16.840.1.113883.")
+# DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
+_REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
 # CID 7050 De-identification Method (PS3.16).
@@ -91,7 +93,7 @@ class Plan:
         found = self._registered.get(raw)
         if found is None:
             found = all(
-                uid in UID_dictionary or uid.startswith(_REGISTERED_PREFIXES)
+                uid in UID_dictionary or _REGISTERED.match(uid)
                 for uid in raw.decode("latin-1").strip(" \x00").split("\\")
                 if uid
             )

@@ -32,58 +32,91 @@ _DOB_FORMS: Final = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "
 class Forbidden:
     """The identifiers of one instance, ready to be searched for.
 
-    Parameters
+    Attributes
     ----------
-    originals
-        Raw value, infoType and declared character set of each.
+    strong
+        Parts that prove something wherever they stand: names of three letters and more, numbers of
+        five digits and more, whole addresses. Lower case, as encoded.
+    weak
+        Parts of names that are also common terms, or that have two letters. They count in texts that
+        people write, not in coded strings: ``HEAD`` is a body part, ``Dr. Head`` is not.
     """
 
     def __init__(self, originals: Iterable[tuple[bytes, str, str]]) -> None:
-        tokens: set[bytes] = set()
+        self.strong: set[bytes] = set()
+        self.weak: set[bytes] = set()
         for raw, info_type, charset in originals:
-            tokens.update(_tokens(raw, info_type, charset))
-        self.tokens = tokens
+            strong, weak = _tokens(raw, info_type, charset)
+            self.strong.update(strong)
+            self.weak.update(weak)
 
-    def without(self, allowed: Iterable[bytes]) -> Forbidden:
-        """Return the same search without tokens that our own replacements contain."""
+    def without(self, allowed: bytes) -> Forbidden:
+        """Return the same search without parts that a replacement of ours contains."""
         result = Forbidden(())
-        ours = b"\n".join(allowed).lower()
-        result.tokens = {token for token in self.tokens if token not in ours}
+        ours = allowed.lower()
+        result.strong = {token for token in self.strong if token not in ours}
+        result.weak = self.weak
         return result
 
-    def occurs_in_any(self, data: bytes) -> bool:
-        """Whether a token stands, as a word of its own, in encoded data."""
-        lowered = data.lower()
-        for token in self.tokens:
-            if token in lowered and _pattern(token).search(lowered) is not None:
-                return True
-        return False
+    def may_occur_in(self, data: bytes) -> bool:
+        """Whether a part seems to stand somewhere in encoded elements.
 
-    def occurs_in(self, raw: bytes, text: str) -> bool:
-        """Whether a token stands in one value, as encoded or as decoded."""
-        return self.occurs_in_any(raw) or self.occurs_in_any(text.encode("utf-8", "replace"))
+        Quick, and on the safe side: what follows a value in a stream is the next element's tag, which may
+        look like a letter, and in big endian a length may do so before it.
+        """
+        lowered = data.lower()
+        for token in self.strong:
+            if token in lowered and _in_stream(token).search(lowered) is not None:
+                return True
+        return any(
+            token in lowered and _as_written(token).search(data) is not None for token in self.weak
+        )
+
+    def remains_in(self, data: bytes) -> bool:
+        """Whether a strong part stands, as a word of its own, in encoded elements."""
+        lowered = data.lower()
+        return any(
+            token in lowered and _as_word(token).search(lowered) is not None
+            for token in self.strong
+        )
+
+    def occurs_in(self, raw: bytes, text: str, *, coded: bool) -> bool:
+        """Whether a part stands in one value, as encoded or as decoded.
+
+        `coded` says that it is a coded string (CS), where weak parts prove nothing.
+        """
+        decoded = text.encode("utf-8", "replace")
+        if self.remains_in(raw) or self.remains_in(decoded):
+            return True
+        return not coded and any(_as_written(token).search(decoded) for token in self.weak)
 
 
 @lru_cache(maxsize=4096)
-def _tokens(raw: bytes, info_type: str, charset: str) -> frozenset[bytes]:
+def _tokens(raw: bytes, info_type: str, charset: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
+    """Return the strong and the weak parts of an original."""
     text = decode(raw, charset).strip(" \x00")
-    parts: set[str] = set()
     if info_type == "PERSON_NAME":
-        parts.update(part for part in _SPLIT.split(text) if _is_name(part))
+        parts = {part for part in _SPLIT.split(text) if part}
     elif info_type in ("DATE_OF_BIRTH", "DATE"):
-        parts.update(_dates(text))
+        parts = _dates(text)
     else:
-        parts.update(part.strip() for part in text.split("\\"))
-    tokens: set[bytes] = set()
+        parts = {part.strip() for part in text.split("\\")}
+    strong: set[bytes] = set()
+    weak: set[bytes] = set()
     for part in parts:
-        if not _is_telling(part, info_type):
+        token = part.lower().encode("utf-8", "replace")
+        if info_type == "PERSON_NAME" and part.isascii() and part.isalpha():
+            if token in _HARMLESS or len(part) < 2:
+                continue
+            if len(part) < _MIN_NAME or token in common_terms():
+                weak.add(token)
+                continue
+        if not _is_telling(part, info_type) or token in _HARMLESS:
             continue
-        lowered = part.lower()
-        tokens.add(lowered.encode("utf-8", "replace"))
+        strong.add(token)
         if not part.isascii():
-            tokens.update(_encoded(part, raw))
-    harmless = common_terms() if info_type == "PERSON_NAME" else _HARMLESS
-    return frozenset(token for token in tokens if token not in harmless)
+            strong.update(_encoded(part, raw))
+    return frozenset(strong), frozenset(weak)
 
 
 @cache
@@ -91,10 +124,6 @@ def common_terms() -> frozenset[bytes]:
     """Return words that stand in headers everywhere; as part of somebody's name they prove nothing."""
     words = (files("deid.tables") / "words.txt").read_text(encoding="utf-8").split()
     return _HARMLESS | {word.encode() for word in words}
-
-
-def _is_name(part: str) -> bool:
-    return len(part) >= (_MIN_NAME if part.isascii() else 2)
 
 
 def _is_telling(part: str, info_type: str) -> bool:
@@ -136,6 +165,27 @@ def _dates(text: str) -> set[str]:
 
 
 @lru_cache(maxsize=4096)
-def _pattern(token: bytes) -> re.Pattern[bytes]:
+def _as_word(token: bytes) -> re.Pattern[bytes]:
     """Return a search for a token that is not part of a longer word or number."""
     return re.compile(rb"(?<![0-9a-z.])" + re.escape(token) + rb"(?![0-9a-z]|\.\d)")
+
+
+@lru_cache(maxsize=4096)
+def _in_stream(token: bytes) -> re.Pattern[bytes]:
+    """Return the same search that lets one letter-like byte of a tag or length pass as a boundary."""
+    return re.compile(
+        rb"(?:(?<![0-9a-z.])|(?<=\x00[0-9a-z]))"
+        + re.escape(token)
+        + rb"(?:(?![0-9a-z]|\.\d)|(?=[0-9a-z][^0-9a-z]))"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _as_written(token: bytes) -> re.Pattern[bytes]:
+    """Return a search for a short or common name the way names are written: capitalised."""
+    name = re.escape(token.capitalize())
+    if len(token) >= _MIN_NAME:
+        name += b"|" + re.escape(token.upper())
+    # As in `_in_stream`, one letter-like byte of the next tag may follow.
+    after = rb"(?:(?![0-9A-Za-z])|(?=[0-9A-Za-z]\x00))"
+    return re.compile(rb"(?<![0-9A-Za-z.])(?:" + name + rb")" + after)

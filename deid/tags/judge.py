@@ -18,15 +18,25 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_keyword
 from pydicom.sr._concepts_dict import concepts
 
+from deid.text.charset import decode
+
 _TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
 _DATE_LIKE: Final = re.compile(
-    r"(?<!\d)(19|20)\d\d[-./ ]?(0[1-9]|1[0-2])[-./ ]?([0-2]\d|3[01])(?!\d)"
-    r"|(?<!\d)([0-2]?\d|3[01])[-./](0?[1-9]|1[0-2])[-./](19|20)?\d\d(?!\d)"
+    r"(?<!\d)(19|20)\d\d[-./ _]?(0[1-9]|1[0-2])[-./ _]?([0-2]\d|3[01])(?!\d)"
+    r"|(?<!\d)([0-2]?\d|3[01])[-./_](0?[1-9]|1[0-2])[-./_](19|20)?\d\d(?!\d)"
+    r"|(?<!\d)(0?[1-9]|1[0-2])[-/_]([0-2]?\d|3[01])[-/_](19|20)?\d\d(?!\d)"
+    r"|(?<!\d)(0?[1-9]|1[0-2])\.([0-2]?\d|3[01])\.(19|20)\d\d(?!\d)"
 )
+_HARDWARE_ADDRESS: Final = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(?![^\W_])")
+_DIGIT_GROUPS: Final = re.compile(r"\d+(?:[-./:,_ ]\d+)+")
+_MOST_GROUPED_DIGITS: Final = 6
+_MOST_VERSION_DIGITS: Final = 9
+_MOST_SINGLE_LETTERS: Final = 4
+_NON_ASCII_UNITS: Final = frozenset({"µ", "μ", "µm", "μm", "µs", "μs", "µa", "μa", "µv", "μv"})
 _MACHINE_TAGS: Final = frozenset(
     {
         0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210, 0x00180024, 0x00181250,
@@ -36,8 +46,25 @@ _MACHINE_TAGS: Final = frozenset(
 )  # fmt: skip
 """Software, coils, kernels, sequences and codes: shapes such as ``VB20A`` or ``0.1.2b`` are usual."""
 _CODE_VALUE: Final = 0x00080100
-_CODE_DIGITS: Final = 18
+_CODE_MEANING: Final = 0x00080104
+_CODE_DIGITS: Final = 6
+_CODE_SHAPE: Final = re.compile(r"(C\d{7}|RID\d{1,6})\Z")
+"""Identifiers of UMLS and RadLex."""
 _MOST_DIGITS: Final = 7
+_COUNTS: Final = frozenset(
+    {
+        0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
+        0x00281053, 0x00281052,
+    }
+)  # fmt: skip
+"""Doses, counts, durations and factors: measured, however many digits they have."""
+_VALUE_BYTES: Final = {
+    "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8,
+}  # fmt: skip
+SAMPLES: Final = frozenset({*_VALUE_BYTES, "OW", "OF", "OD", "OL", "OV"})
+"""VRs of binary numbers."""
+_LETTERS: Final = re.compile(rb"[A-Za-z]{5,}")
+_NOT_PRINTABLE: Final = bytes(range(32, 127))
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
 _VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}\Z")
@@ -65,6 +92,27 @@ def vocabulary() -> frozenset[str]:
     return frozenset(words)
 
 
+@cache
+def known_meanings() -> frozenset[str]:
+    """Return the code meanings that the standard prints, as they stand."""
+    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
+    return frozenset(
+        meaning
+        for scheme in schemes.values()
+        for meanings in scheme.values()
+        for meaning, _cids in meanings.values()
+    )
+
+
+def may_stay(tag: int, vr: str, raw: bytes, charset: str) -> bool:
+    """Whether an encoded value holds nothing but what is recognised, whatever its VR."""
+    if vr == "OB":
+        return is_colour_profile(raw)
+    if vr in SAMPLES:
+        return is_numbers(tag, vr, raw)
+    return recognised(tag, vr, decode(raw, charset))
+
+
 def recognised(tag: int, vr: str, text: str) -> bool:
     """Whether a decoded value holds nothing but what is recognised.
 
@@ -81,55 +129,161 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     if not text:
         return True
     if vr in ("IS", "DS"):
-        return all(_is_measure(part.strip()) for part in text.split("\\"))
-    if "\x00" in text or "^" in text:
+        return all(_is_measure(tag, part.strip()) for part in text.split("\\"))
+    if "\x00" in text or vr == "UR":
         return False
-    if vr == "UR":
-        return False
-    if _DATE_LIKE.search(text):
+    if tag == _CODE_MEANING and text in known_meanings():
+        return True
+    if "^" in text or _DATE_LIKE.search(text) or _HARDWARE_ADDRESS.search(text):
         return False
     if tag in _MAKER_TAGS:
         return True
+    if tag == _CODE_VALUE and (text.isdigit() or _CODE_SHAPE.match(text)):
+        return len(text) <= _CODE_DIGITS or not text.isdigit() or is_snomed_identifier(text)
     words = vocabulary()
     machine = tag in _MACHINE_TAGS
-    if tag == _CODE_VALUE and text.isdigit():
-        return len(text) <= _CODE_DIGITS
-    return all(_is_recognised_token(token, words, machine) for token in _TOKEN.findall(text))
+    return all(_is_recognised_value(part, words, machine) for part in text.split("\\"))
 
 
-def _is_measure(part: str) -> bool:
+def _is_recognised_value(text: str, words: frozenset[str], machine: bool) -> bool:
+    for group in _DIGIT_GROUPS.findall(text):
+        digits = sum(map(str.isdigit, group))
+        is_version = machine and not group.replace(".", "").strip("0123456789")
+        if digits > (_MOST_VERSION_DIGITS if is_version else _MOST_GROUPED_DIGITS):
+            return False
+    tokens = _TOKEN.findall(text)
+    single = 0
+    for token in tokens:
+        # Letters standing alone spell something when there are many of them in a row.
+        single = single + 1 if len(token) == 1 and token.isalpha() else 0
+        if single > _MOST_SINGLE_LETTERS or not _is_recognised_token(token, words, machine):
+            return False
+    return True
+
+
+def _is_measure(tag: int, part: str) -> bool:
     """Whether a number looks measured or counted, not issued: record numbers are long and not round."""
     if not _NUMBER.match(part):
         return False
-    digits = part.lstrip("+-0")
-    return not digits.isdigit() or len(digits.rstrip("0")) <= _MOST_DIGITS
+    if tag in _COUNTS:
+        return True
+    whole = part.lstrip("+-0").partition(".")[0]
+    whole = whole.lower().partition("e")[0]
+    return len(whole.rstrip("0")) <= _MOST_DIGITS
+
+
+def is_snomed_identifier(digits: str) -> bool:
+    """Whether digits are a SNOMED CT concept identifier by partition and check digit.
+
+    SNOMED CT identifiers: 6 to 18 digits, partition ``00`` or ``10`` before a Verhoeff check digit.
+    """
+    if not 6 <= len(digits) <= 18 or digits[-3:-1] not in ("00", "10") or digits[0] == "0":
+        return False
+    check = 0
+    for position, digit in enumerate(reversed(digits)):
+        check = _VERHOEFF_PRODUCT[check][_VERHOEFF_TURN[position % 8][int(digit)]]
+    return check == 0
+
+
+_VERHOEFF_PRODUCT: Final = tuple(
+    tuple(
+        (a + b) % 5 if a < 5 and b < 5
+        else 5 + (a + b) % 5 if a < 5
+        else 5 + (a - b) % 5 if b < 5
+        else (a - b) % 5
+        for b in range(10)
+    )
+    for a in range(10)
+)  # fmt: skip
+"""Multiplication in the dihedral group of ten elements."""
+
+
+def _turns() -> tuple[tuple[int, ...], ...]:
+    turn = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+    rows = [tuple(range(10))]
+    while len(rows) < 8:
+        rows.append(tuple(turn[digit] for digit in rows[-1]))
+    return tuple(rows)
+
+
+_VERHOEFF_TURN: Final = _turns()
+
+
+def is_numbers(tag: int, vr: str, value: bytes) -> bool:
+    """Whether a binary value is as long as its multiplicity allows and does not read as text."""
+    size = _VALUE_BYTES.get(vr)
+    if size is not None:
+        most = _most_values(tag)
+        if most and len(value) > most * size:
+            return False
+    return not _reads_as_text(value)
+
+
+@cache
+def _most_values(tag: int) -> int:
+    """Return the highest multiplicity of an attribute; 0 when it has no limit or is not registered."""
+    entry = DicomDictionary.get(tag)
+    most = entry[1].rpartition("-")[2] if entry else ""
+    return int(most) if most.isdigit() else 0
+
+
+def _reads_as_text(value: bytes) -> bool:
+    """Whether bytes are mostly printable and have a word in them that is no ramp of numbers."""
+    value = value.rstrip(b"\x00 ")
+    if len(value) < 6 or len(value.translate(None, _NOT_PRINTABLE)) * 5 > len(value):
+        return False
+    for run in _LETTERS.findall(value):
+        ascending = sorted(run)
+        if len(set(run)) >= 4 and list(run) not in (ascending, ascending[::-1]):
+            return True
+    return False
 
 
 def is_colour_profile(value: bytes) -> bool:
-    """Whether bytes are an ICC profile by signature and size, and carry no free text but a name.
+    """Whether bytes are an ICC profile whose tag table accounts for all of them.
 
-    ICC.1 7.2: the size stands in the first four bytes, ``acsp`` at 36.
+    ICC.1 7.2 and 7.3: the size stands in the first four bytes, ``acsp`` at 36, the tag table at 128.
+    What no tag covers must be zero, so that nothing can be appended.
     """
-    return (
-        len(value) >= 128
-        and value[36:40] == b"acsp"
-        and int.from_bytes(value[:4], "big") in (len(value), len(value) - 1)
+    size = int.from_bytes(value[:4], "big")
+    if len(value) < 132 or value[36:40] != b"acsp" or size not in (len(value), len(value) - 1):
+        return False
+    count = int.from_bytes(value[128:132], "big")
+    covered = 132 + 12 * count
+    if not 0 < count <= 100 or covered > size:
+        return False
+    ranges = sorted(
+        (
+            int.from_bytes(value[at + 4 : at + 8], "big"),
+            int.from_bytes(value[at + 8 : at + 12], "big"),
+        )
+        for at in range(132, covered, 12)
     )
+    for start, length in ranges:
+        if start + length > size or value[covered:start].strip(b"\x00"):
+            return False
+        covered = max(covered, start + length)
+    return not value[covered:].strip(b"\x00")
 
 
 def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bool:
     if token.isdigit():
         return len(token) <= _RECOGNISED_DIGITS
     lower = token.lower()
-    if len(token) <= 2 or lower in words:
+    if lower in words:
         return True
-    if len(token) == 3 and token.isascii() and token.isupper():
+    if not token.isascii():
+        return lower in _NON_ASCII_UNITS
+    if len(token) <= 2:
+        # As people write names: ``Ng``, ``Wu``. Abbreviations and units are written otherwise.
+        return not (len(token) == 2 and token.istitle() and token.isalpha())
+    if len(token) == 3 and token.isupper() and token.isalpha():
         return True
     if lower.endswith("s") and lower[:-1] in words:
         return True
     if machine and _VERSION.match(token):
         return True
-    return bool(_MIXED.match(token)) and len(token) <= 8
+    return bool(_MIXED.match(token)) and sum(map(str.isdigit, token)) <= _RECOGNISED_DIGITS
 
 
 def _words(name: str) -> set[str]:

@@ -16,7 +16,7 @@ from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
 from deid.segments import Segment, Span
 from deid.tags import values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
-from deid.tags.judge import is_colour_profile, recognised
+from deid.tags.judge import SAMPLES, may_stay, recognised
 from deid.tags.rules import CONTENT_VRS, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined
@@ -271,7 +271,7 @@ class Rewriter:
                     self._remember(tag, word, encoding, source[value:after])
                 out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
-                if depth == 0:
+                if depth == 0 and not self._pixels_seen:
                     self._pixels_seen = True
                     if self.pixels is not None:
                         self._put_pixels(self.pixels, pos, value, encoding, out)
@@ -524,7 +524,7 @@ class Rewriter:
         return values.even(encode("\\".join(kept), self.charset), b" ")
 
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
-        if self.forbidden is not None and self.forbidden.occurs_in(b"", text):
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", text, coded=vr == "CS"):
             return False
         return recognised(tag, vr, text)
 
@@ -580,14 +580,12 @@ class Rewriter:
         return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
 
     def _judge(self, tag: int, word: int, encoding: Encoding, memo: tuple[int, bytes]) -> bool:
-        """Return whether a text that no table names may stay; remember it where that is safe."""
+        """Return whether a value that no table names may stay; remember it where that is safe."""
         raw = memo[1]
         vr, _info_type = self.plan.nature(tag, word, encoding)
-        if vr == "OB":
-            return is_colour_profile(raw)
-        verdict = recognised(tag, vr, decode(raw, self.charset))
+        verdict = may_stay(tag, vr, raw, self.charset)
         # What other bytes mean depends on the character set.
-        if raw.isascii() and len(raw) <= _MAX_KNOWN_BYTES and len(self.plan.judged) < _MEMO_ENTRIES:
+        if (raw.isascii() or vr in SAMPLES) and len(raw) <= _MAX_KNOWN_BYTES and len(self.plan.judged) < _MEMO_ENTRIES:
             self.plan.judged[memo] = verdict
         return verdict
 
@@ -597,9 +595,9 @@ class Rewriter:
         if forbidden is None:
             return _UNCHANGED
         text = decode(raw, self.charset)
-        if kind == _CHECK and not recognised(tag, vr, text):
+        if kind == _CHECK and not may_stay(tag, vr, raw, self.charset):
             return self._unrecognised(fallback, tag, vr, raw)
-        if not forbidden.occurs_in(raw, text):
+        if not forbidden.occurs_in(raw, text, coded=vr == "CS"):
             return _UNCHANGED
         self.residuals.append(self._where(tag))
         if kind == _CHECK:
@@ -653,7 +651,7 @@ class Rewriter:
         if (
             forbidden is not None
             and vr not in _BINARY
-            and forbidden.occurs_in(raw, decode(raw, self.charset))
+            and forbidden.occurs_in(raw, decode(raw, self.charset), coded=vr == "CS")
         ):
             self.residuals.append(self._where(tag))
             return after

@@ -49,6 +49,8 @@ _PLAIN_BINARY: Final = frozenset(
         0x54001010, 0x54000110, 0x54000112, 0x7FE00010,
     }
 )  # fmt: skip
+# Pixels and waveforms: samples, not statements, and too many to be looked at in passing.
+_SAMPLES: Final = frozenset({0x54001010, 0x56000020, 0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Sequence contents that carry structure, not statements; they stay in dummied sequences.
 _STRUCTURE: Final = frozenset(
     {
@@ -306,7 +308,9 @@ class Rules:
             return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if actual in _BINARY_VRS and tag not in _PLAIN_BINARY:
             return self._fallback_action(tag, table)
-        return Action.KEEP
+        if tag in _SAMPLES or actual == "OB":
+            return Action.KEEP
+        return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
 
     def _fallback_action(self, tag: int, table: Table) -> Action:
         types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None

@@ -364,3 +364,46 @@ def test_the_outcome_names_elements_and_actions_and_no_value() -> None:
     assert b'["(0008,1030)","removed",1]' in record
     assert b"Zimmermann" not in record
     assert b"4711" not in record
+
+
+@pytest.mark.parametrize("name", ["Lee^Young", "Li^Na", "Imaginary^Sue", "Образцов^Пётр"])
+def test_a_name_at_the_end_of_a_value_is_found_whatever_element_follows(name: str) -> None:
+    family = name.split("^")[0]
+    item = Dataset()
+    item.SegmentLabel = f"Lung {family}"
+    # The next element's group is 0062, whose first byte looks like a letter.
+    item.SegmentAlgorithmType = "MANUAL"
+    dataset = instance(OperatorsName=name, SegmentSequence=[item])
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    for syntax in (ExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian):
+        assert family not in str(run(dataset, syntax).SegmentSequence)
+
+
+def test_an_identifier_that_is_also_one_of_our_own_codes_does_not_stop_an_instance() -> None:
+    assert run(instance(PatientID="113100")).PatientIdentityRemoved == "YES"
+
+
+def test_a_body_part_that_is_also_a_name_stays_a_body_part() -> None:
+    assert (
+        run(instance(PatientName="Head^Richard", BodyPartExamined="HEAD")).BodyPartExamined
+        == "HEAD"
+    )
+
+
+def test_a_text_of_odd_length_is_made_even_and_a_number_cut_short_is_refused() -> None:
+    source = encode(instance(BodyPartExamined="CHEST ", Rows=4))
+    odd = source.replace(b"CS\x06\x00CHEST ", b"CS\x05\x00CHEST")
+    assert b"CS\x06\x00CHEST " in written(odd, deid.deidentify(odd, plan()))
+    short = source.replace(b"US\x02\x00\x04\x00", b"US\x01\x00\x04")
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(short, plan())
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_part_of_an_element_header_at_the_end_is_a_truncation() -> None:
+    source = encode(instance(Rows=4))
+    for count in range(1, 8):
+        cut = source + struct.pack("<HH2sH", 0x0028, 0x0011, b"US", 2)[:count]
+        with pytest.raises(deid.Unsafe) as caught:
+            deid.deidentify(cut, plan())
+        assert caught.value.reason is Reason.TRUNCATED
