@@ -162,6 +162,8 @@ def _dataset(cursor: Cursor, stop: int, context: _Context) -> Attributes:
             if b" " in vr:
                 descriptor = found.get(_LUT_DESCRIPTOR, {}).get("Value", [0])
                 vr = disambiguated_vr(tag, vr, signed=context.signed, lut_entries=descriptor[0])
+        if vr not in _EMPTY:
+            raise DescribeError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) stands outside a sequence")
         if length == 0:
             found[name] = _EMPTY[vr]
             continue
