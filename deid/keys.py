@@ -50,9 +50,16 @@ class SiteKey:
 
 @dataclass(frozen=True, slots=True)
 class Replacements:
-    """The replacement values that follow from a key. Pure functions of their arguments."""
+    """The replacement values that follow from a key. Pure functions of their arguments.
+
+    Attributes
+    ----------
+    date_shift_secret
+        A configuration's own key for date shifts (`dateShiftConfig.cryptoKey`); empty: as everything else.
+    """
 
     key: SiteKey
+    date_shift_secret: bytes = field(default=b"", repr=False)
 
     def uid(self, original_uid: str) -> str:
         """Return the replacement of a UID: ``2.25.`` and a 128-bit number (PS3.5 B.2)."""
@@ -74,7 +81,8 @@ class Replacements:
 
     def shift_days(self, identity: str) -> int:
         """Return a patient's date shift in whole days: -100..+100, never 0."""
-        digest = _mac(self.key.secret, "date-shift", identity.encode("utf-8", "surrogateescape"))
+        secret = self.date_shift_secret or self.key.secret
+        digest = _mac(secret, "date-shift", identity.encode("utf-8", "surrogateescape"))
         step = int.from_bytes(digest[:8], "big") % (2 * _SHIFT_RANGE_DAYS)
         return (
             step - _SHIFT_RANGE_DAYS if step < _SHIFT_RANGE_DAYS else step - _SHIFT_RANGE_DAYS + 1

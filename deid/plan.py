@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from deid.image_policy import ImagePolicy
     from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.tags.syntax import Encoding
+    from deid.text.policy import TextPolicy
 
 # DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
 _REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
@@ -198,10 +199,13 @@ def compile_plan(
     parsed = parse_configuration(configuration)
     if pixel_cleaner is None and engines is not None:
         pixel_cleaner = _pixel_cleaner(parsed.image, engines)
+    if text_cleaner is None and parsed.text is not None:
+        text_cleaner = _text_cleaner(parsed.text, key)
+    shift_secret = (parsed.text.date_shift_key if parsed.text else None) or b""
     return Plan(
         parsed.tags,
         Rules(parsed.tags),
-        Replacements(key),
+        Replacements(key, shift_secret),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
         recipients=_recipients(parsed.certificates),
@@ -216,6 +220,13 @@ def _recipients(certificates: Sequence[str]) -> tuple[Certificate, ...]:
     from deid.encrypted import load_certificates  # noqa: PLC0415
 
     return load_certificates(certificates)
+
+
+def _text_cleaner(policy: TextPolicy, key: SiteKey) -> TextCleaner:
+    # Its patterns take a moment to compile, and most plans do without them.
+    from deid.text.cleaning import TextCleaning  # noqa: PLC0415
+
+    return TextCleaning(policy, key)
 
 
 def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:

@@ -119,3 +119,8 @@ class TextCleaner(Protocol):
 
     def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int) -> CleanedText:
         """Return the text without what identifies."""
+
+    def clean_value(
+        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
+    ) -> CleanedText:
+        """Return an element's value without what identifies, no longer than its VR allows."""

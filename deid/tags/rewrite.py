@@ -477,9 +477,10 @@ class Rewriter:
     ) -> bytes | None:
         """Return the new value, None to remove the element, or `_UNCHANGED`."""
         vr, info_type = self.plan.nature(tag, word, encoding)
-        if info_type and kind not in (_KEEP, _CHECK):
+        new = self._handlers[kind](fallback, tag, vr, raw)
+        if info_type and kind not in (_KEEP, _CHECK) and new is not _UNCHANGED:
             self.known.add(raw, info_type, self.charset)
-        return self._handlers[kind](fallback, tag, vr, raw)
+        return new
 
     def _kept(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         """Decide on the second pass about something that the first would have kept without looking."""
@@ -562,17 +563,17 @@ class Rewriter:
         self.charset = declared
         return _UNCHANGED
 
-    def _clean(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
+    def _clean(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         cleaner = self.plan.text_cleaner
         if cleaner is None or vr not in _CLEANABLE:
             return self._fall_back(fallback, vr, raw)
-        if vr in ("DA", "DT"):
-            moved = values.shift(vr, raw, self.person.shift_days)
-            return self._fall_back(fallback, vr, raw) if moved is None else moved
-        if vr == "AS":
-            return values.cap_age(raw) or self._fall_back(fallback, vr, raw)
         text = decode(raw, self.charset).rstrip(" \x00")
-        cleaned = cleaner.clean(text, self.known_before, shift_days=self.person.shift_days).text
+        cleaned = cleaner.clean_value(
+            vr, text, self.known_before, shift_days=self.person.shift_days
+        ).text
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", cleaned, coded=False):
+            self.residuals.append(self._where(tag))
+            return self._fall_back(fallback, vr, raw)
         if cleaned == text:
             return _UNCHANGED
         if not cleaned.strip():
@@ -585,7 +586,11 @@ class Rewriter:
         vr, _info_type = self.plan.nature(tag, word, encoding)
         verdict = may_stay(tag, vr, raw, self.charset)
         # What other bytes mean depends on the character set.
-        if (raw.isascii() or vr in SAMPLES) and len(raw) <= _MAX_KNOWN_BYTES and len(self.plan.judged) < _MEMO_ENTRIES:
+        if (
+            (raw.isascii() or vr in SAMPLES)
+            and len(raw) <= _MAX_KNOWN_BYTES
+            and len(self.plan.judged) < _MEMO_ENTRIES
+        ):
             self.plan.judged[memo] = verdict
         return verdict
 
