@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import imagecodecs
 import jpeg_ls
 import numpy as np
-from numpy.typing import NDArray
 from rle.utils import encode_pixel_data
 
 from daemon.pixel_models import make_detector
-from deid.identifiers import KnownIdentifier
 from deid.pixels import PPOCR, Box, PixelCleaning, RegionTemplate
 from deid.pixels.codecs import CODECS, NATIVE
 from deid.pixels.codecs.markers import scrubbed_j2k
@@ -23,6 +20,13 @@ from deid.pixels.description import describe
 from deid.pixels.frames import open_frames
 from deid.ports import CleanedPixels, PixelInstance
 from deid.segments import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.identifiers import KnownIdentifier
 
 NAME = "SMITH^JOHN"
 ROWS, COLUMNS = 96, 160
@@ -67,7 +71,8 @@ def texture(
     noise = np.random.default_rng(seed).normal(0, 1, (rows, columns, samples)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 1.5).reshape(rows, columns, samples)
     scaled = (smooth - smooth.min()) / (smooth.max() - smooth.min()) * ((1 << bits) - 1)
-    return scaled.astype(np.uint8 if bits <= 8 else np.uint16)
+    values: NDArray[Any] = scaled.astype(np.uint8 if bits <= 8 else np.uint16)
+    return values
 
 
 def attributes(
@@ -133,10 +138,8 @@ def make_instance(
     if encoded is not None:
         value = encapsulated(encoded, offsets=offsets)
     else:
-        order = ">" if syntax == EXPLICIT_BE else "<"
         value = b"".join(
-            np.ascontiguousarray(frame).astype(frame.dtype.newbyteorder(order)).tobytes()
-            for frame in frames
+            (frame.byteswap() if syntax == EXPLICIT_BE else frame).tobytes() for frame in frames
         )
         value += b"\0" * (len(value) % 2)
     source = lead + value + b"trailer"
@@ -204,8 +207,9 @@ def encode(syntax: str, frame: NDArray[Any], bits: int = 0, **options: Any) -> b
             )
         )
     if syntax in {JPEG_BASELINE, JPEG_EXTENDED}:
-        depth = {"bitspersample": bits} if bits > 8 else {}
-        return bytes(imagecodecs.jpeg8_encode(plane, level=90, **depth, **options))
+        if bits > 8:
+            options["bitspersample"] = bits
+        return bytes(imagecodecs.jpeg8_encode(plane, level=90, **options))
     if syntax in {JPEG_LOSSLESS, JPEG_LOSSLESS_SV1}:
         return bytes(imagecodecs.jpeg8_encode(plane, lossless=True, bitspersample=bits, **options))
     if syntax in {JPEG_LS, JPEG_LS_NEAR}:

@@ -88,7 +88,7 @@ def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
     low, high = float(values.min()), float(values.max())
     wide = ((values - low) * np.float32(65535 / max(high - low, 1))).astype(np.uint16)
     equalised = cv2.createCLAHE(_CLIP_LIMIT, (_TILES, _TILES)).apply(wide)
-    return (equalised >> 8).astype(np.uint8)
+    return _eight_bits(equalised / np.float32(257))
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[Any]:

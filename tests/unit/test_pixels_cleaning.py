@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.identifiers import KnownIdentifier
 from deid.pixels import Box, PixelCleaning
+from deid.pixels.codecs import CODECS
 from deid.pixels.overlays import clean_overlay
 from tests import pixel_samples as samples
 
@@ -151,7 +155,7 @@ def test_a_transfer_syntax_that_is_not_understood_is_refused(syntax: str) -> Non
     assert _refused(instance) is Reason.PIXELS_UNDECODABLE
 
 
-@pytest.mark.parametrize("syntax", list(samples.CODECS))
+@pytest.mark.parametrize("syntax", list(CODECS))
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty"])
 def test_a_frame_that_cannot_be_decoded_is_refused(syntax: str, damage: str) -> None:
     frame = samples.texture()
@@ -181,7 +185,7 @@ def test_a_frame_that_cannot_be_decoded_is_refused(syntax: str, damage: str) -> 
 def test_a_description_that_does_not_fit_its_pixels_is_refused(keyword: str, value: Any) -> None:
     frame = samples.texture()
     instance = samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
-    instance.attributes[keyword] = value
+    instance = replace(instance, attributes={**instance.attributes, keyword: value})
     assert _refused(instance) is Reason.PIXELS_UNDECODABLE
 
 
@@ -189,7 +193,7 @@ def test_a_codestream_of_another_size_than_the_dataset_says_is_refused() -> None
     frame = samples.texture()
     larger = samples.texture(rows=200, columns=200)
     # RLE has no size of its own; what is too much there is cleared, as after the last row.
-    for syntax in samples.CODECS.keys() - {samples.RLE}:
+    for syntax in CODECS.keys() - {samples.RLE}:
         instance = samples.make_instance(
             syntax, [frame], samples.attributes(frame), encoded=[samples.encode(syntax, larger)]
         )
@@ -221,10 +225,6 @@ def test_running_out_of_memory_is_not_mistaken_for_a_bad_frame() -> None:
 
 
 def test_progressive_jpeg_with_something_to_fill_is_refused() -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
     frame = samples.texture()
     out = BytesIO()
     Image.fromarray(frame[..., 0]).save(out, "JPEG", progressive=True)

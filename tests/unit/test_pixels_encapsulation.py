@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from deid.errors import Reason, Unsafe
+from deid.pixels import PixelCleaning
 from deid.pixels.encapsulation import build, parse
 from deid.segments import Span
 from tests import pixel_samples as samples
@@ -137,7 +138,7 @@ def test_hidden_text_in_a_codestream_is_blanked_without_moving_anything(
         "j2k comment": whole[:45] + b"\xff\x64" + struct.pack(">HH", 14, 1) + secret + whole[45:],
     }[place]
     instance = samples.make_instance(syntax, [frame], samples.attributes(frame), encoded=[hidden])
-    cleaner = samples.PixelCleaning("REDACT_ALL_TEXT", samples.NothingFound(), untrusted=())
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.NothingFound(), untrusted=())
     cleaned = cleaner.clean(instance)
     value = samples.value_of(instance, cleaned)
     assert secret not in value

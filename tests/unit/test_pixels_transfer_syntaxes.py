@@ -8,7 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from deid.pixels import PixelCleaning
+from deid.pixels.codecs import CODECS
 from deid.pixels.geometry import Box
+from deid.ports import PixelInstance
 from deid.segments import Span
 from tests import pixel_samples as samples
 
@@ -44,7 +47,7 @@ def _cleaned(syntax: str, bits: int, count: int, **options: Any) -> tuple[Any, A
     photometric = options.pop("photometric", "")
     described = samples.attributes(frame, photometric, bits=bits)
     encoded = None
-    if syntax in samples.CODECS:
+    if syntax in CODECS:
         encoded = [samples.encode(syntax, frame, bits, **options)]
     instance = samples.make_instance(syntax, [frame], described, encoded=encoded)
     cleaned = samples.filling(samples.BOX).clean(instance)
@@ -147,7 +150,7 @@ def test_frames_that_show_nothing_there_are_copied_as_they_were_encoded(syntax: 
     empty = np.zeros((samples.ROWS, samples.COLUMNS, 1), np.uint8)
     frames = [empty, samples.texture(), empty]
     encoded = None
-    if syntax in samples.CODECS:
+    if syntax in CODECS:
         encoded = [samples.encode(syntax, frame) for frame in frames]
     instance = samples.make_instance(
         syntax, frames, samples.attributes(empty, bits=8), encoded=encoded
@@ -303,7 +306,7 @@ def test_unused_high_bits_and_bytes_after_the_last_row_go() -> None:
     dirty = frame | np.uint16(0xA000)
     clean_value = frame.tobytes()
     source = dirty.tobytes() + b"SMITH^JOHN"
-    instance = samples.PixelInstance(
+    instance = PixelInstance(
         samples.EXPLICIT_LE, described, source, 0, len(source), big_endian=False, known=()
     )
     cleaned = _examined(instance)
@@ -311,7 +314,7 @@ def test_unused_high_bits_and_bytes_after_the_last_row_go() -> None:
 
 
 def _examined(instance: Any) -> Any:
-    cleaner = samples.PixelCleaning("REDACT_ALL_TEXT", samples.NothingFound(), untrusted=())
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.NothingFound(), untrusted=())
     return cleaner.clean(instance)
 
 
