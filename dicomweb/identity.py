@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dicomweb.elements import (
     DEFLATED,
     JPIP_DEFLATED,
+    PIXEL_DATA,
     UNDEFINED,
     Cursor,
     elements,
+    items,
+    nested,
     open_dataset,
     read_file_meta,
 )
 from dicomweb.errors import DescribeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SOP_CLASS: Final = 0x00080016
 _SOP_INSTANCE: Final = 0x00080018
 _STUDY: Final = 0x0020000D
 _SERIES: Final = 0x0020000E
 _WANTED: Final = frozenset({_SOP_CLASS, _SOP_INSTANCE, _STUDY, _SERIES})
+_MOST_ELEMENTS: Final = 50_000
+"""Elements before the UIDs, nested ones too: this runs on the event loop, for whoever sends."""
+_MOST_INFLATED: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +59,13 @@ def identify(head: bytes) -> Identity:
         found = {_SOP_CLASS: meta.sop_class_uid, _SOP_INSTANCE: meta.sop_instance_uid}
         if meta.transfer_syntax_uid == DEFLATED or meta.transfer_syntax_uid in JPIP_DEFLATED:
             inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
-                head[meta.end :], len(head) * 4
+                head[meta.end :], _MOST_INFLATED
             )
             cursor = Cursor(inflated, 0, implicit=False, big=False)
         else:
             cursor = open_dataset(head, meta, max_inflated_bytes=0)
         data = cursor.data
-        for tag, _vr, length in elements(cursor, len(data)):
+        for tag, length in _counted(cursor, len(data), [_MOST_ELEMENTS]):
             if tag in _WANTED and length != UNDEFINED:
                 value = data[cursor.position : cursor.position + length]
                 found[tag] = value.decode("ascii", "replace").strip(" \0")
@@ -72,3 +81,24 @@ def identify(head: bytes) -> Identity:
         sop_instance_uid=found.get(_SOP_INSTANCE, ""),
         is_complete=is_complete,
     )
+
+
+def _counted(cursor: Cursor, stop: int, left: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield tag and length of elements like `elements`; after too many give up as if cut off."""
+    for tag, vr, length in elements(cursor, stop):
+        left[0] -= 1
+        if left[0] < 0:
+            raise DescribeError("too many elements")
+        yield tag, length
+        if length != UNDEFINED:
+            continue
+        is_pixels = tag == PIXEL_DATA or vr in {b"OB", b"OW"}
+        inner = cursor if is_pixels else nested(cursor, vr)
+        for end in items(inner, UNDEFINED, stop):
+            left[0] -= 1
+            if left[0] < 0:
+                raise DescribeError("too many items")
+            if not is_pixels:
+                for _element in _counted(inner, end, left):
+                    pass
+        cursor.position = inner.position

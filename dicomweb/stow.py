@@ -95,6 +95,7 @@ class _Instance:
     def fail(self, reason: int) -> None:
         """Give up on this instance; what else comes of it is read and dropped."""
         identity = identify(bytes(self.head))
+        self.head = bytearray()
         self.abort()
         self.outcome = Failure(reason, identity.sop_class_uid, identity.sop_instance_uid)
 
@@ -241,11 +242,11 @@ class _Session:
     def write(self, data: memoryview) -> None:
         instance = self.instances[-1]
         instance.size += len(data)
+        if instance.upload is None:
+            return
         limit = _HEAD_BYTES if self._study_uid is None else _MAX_HEAD_BYTES
         if len(instance.head) < limit:
             instance.head += data[: limit - len(instance.head)]
-        if instance.upload is None:
-            return
         if instance.size > self.limits.max_instance_bytes:
             instance.fail(TOO_LARGE)
             return

@@ -54,12 +54,15 @@ class SpoolUpload:
         self._events = events
         self._head = bytearray()
         self._size = 0
+        self._look_at = _HEAD_BYTES
+        self._is_identified = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; raises `StoreFull` past a limit."""
         self._size += len(data)
         if len(self._head) < _MAX_HEAD_BYTES and not self._is_identified:
             self._head += data
+            self._look()
         try:
             self._file.write(data)
         except (SpoolFull, StoreUnavailable) as error:
@@ -89,7 +92,8 @@ class SpoolUpload:
         """Forget the partial instance."""
         self._file.abort()
 
-    @property
-    def _is_identified(self) -> bool:
-        """Whether the head holds enough: asked once it has grown to the usual size of a header."""
-        return len(self._head) >= _HEAD_BYTES and identify(bytes(self._head)).is_complete
+    def _look(self) -> None:
+        """Look whether the head holds enough: at the usual size of a header, then at each doubling."""
+        if len(self._head) >= self._look_at:
+            self._is_identified = identify(bytes(self._head)).is_complete
+            self._look_at = 2 * len(self._head)
