@@ -25,6 +25,7 @@ _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
+_NUMBERED: Final = re.compile(r"[A-Za-z]{3,}\d{1,2}\Z")
 _DATE_LIKE: Final = re.compile(
     r"(?<!\d)(19|20)\d\d[-./ _]?(0[1-9]|1[0-2])[-./ _]?([0-2]\d|3[01])(?!\d)"
     r"|(?<!\d)([0-2]?\d|3[01])[-./_](0?[1-9]|1[0-2])[-./_](19|20)?\d\d(?!\d)"
@@ -47,6 +48,7 @@ _MACHINE_TAGS: Final = frozenset(
 """Software, coils, kernels, sequences and codes: shapes such as ``VB20A`` or ``0.1.2b`` are usual."""
 _CODE_VALUE: Final = 0x00080100
 _CODE_MEANING: Final = 0x00080104
+_ICC_PROFILE: Final = 0x00282000
 _CODE_DIGITS: Final = 6
 _CODE_SHAPE: Final = re.compile(r"(C\d{7}|RID\d{1,6})\Z")
 """Identifiers of UMLS and RadLex."""
@@ -54,14 +56,13 @@ _MOST_DIGITS: Final = 7
 _COUNTS: Final = frozenset(
     {
         0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
-        0x00281053, 0x00281052,
     }
 )  # fmt: skip
 """Doses, counts, durations and factors: measured, however many digits they have."""
 _VALUE_BYTES: Final = {
     "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8,
 }  # fmt: skip
-SAMPLES: Final = frozenset({*_VALUE_BYTES, "OW", "OF", "OD", "OL", "OV"})
+SAMPLES: Final = frozenset({*_VALUE_BYTES, "OB", "OW", "OF", "OD", "OL", "OV"})
 """VRs of binary numbers."""
 _LETTERS: Final = re.compile(rb"[A-Za-z]{5,}")
 _NOT_PRINTABLE: Final = bytes(range(32, 127))
@@ -106,7 +107,7 @@ def known_meanings() -> frozenset[str]:
 
 def may_stay(tag: int, vr: str, raw: bytes, charset: str) -> bool:
     """Whether an encoded value holds nothing but what is recognised, whatever its VR."""
-    if vr == "OB":
+    if tag == _ICC_PROFILE:
         return is_colour_profile(raw)
     if vr in SAMPLES:
         return is_numbers(tag, vr, raw)
@@ -282,6 +283,8 @@ def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bo
     if lower.endswith("s") and lower[:-1] in words:
         return True
     if machine and _VERSION.match(token):
+        return True
+    if _NUMBERED.match(token) and lower.rstrip("0123456789") in words:
         return True
     return bool(_MIXED.match(token)) and sum(map(str.isdigit, token)) <= _RECOGNISED_DIGITS
 

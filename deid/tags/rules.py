@@ -308,7 +308,7 @@ class Rules:
             return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if actual in _BINARY_VRS and tag not in _PLAIN_BINARY:
             return self._fallback_action(tag, table)
-        if tag in _SAMPLES or actual == "OB":
+        if tag in _SAMPLES:
             return Action.KEEP
         return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
 
