@@ -511,7 +511,7 @@ def make_nm(
             ],
         )
     ]
-    radionuclide = _code("72454007", "SCT", "^99m^Technetium")
+    radionuclide = _code("72454006", "SCT", "^99m^Technetium")
     dataset.RadiopharmaceuticalInformationSequence = [
         _item(
             Radiopharmaceutical="MDP " + patient.patient_id.encode("ascii", "ignore").decode(),
