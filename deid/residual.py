@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _SPLIT: Final = re.compile(r"[\^=\\\s,;/]+")
 _MIN_NAME: Final = 3
+_GLUED_NAME: Final = 5
+_LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 # Words of our own replacements, and values that never identify anybody.
@@ -166,13 +168,26 @@ def _dates(text: str) -> set[str]:
 
 @lru_cache(maxsize=4096)
 def _as_word(token: bytes) -> re.Pattern[bytes]:
-    """Return a search for a token that is not part of a longer word or number."""
+    """Return a search for a token that is not part of a longer word or number.
+
+    A name may be glued to digits (``Miller2019``), a long one to letters too (``ScannerThistlemoor``).
+    """
+    if token.isalpha() and len(token) >= _LONG_NAME:
+        return re.compile(re.escape(token))
+    if token.isalpha() and len(token) >= _GLUED_NAME:
+        return re.compile(rb"(?<![a-z])" + re.escape(token) + rb"(?![a-z])")
     return re.compile(rb"(?<![0-9a-z.])" + re.escape(token) + rb"(?![0-9a-z]|\.\d)")
 
 
 @lru_cache(maxsize=4096)
 def _in_stream(token: bytes) -> re.Pattern[bytes]:
     """Return the same search that lets one letter-like byte of a tag or length pass as a boundary."""
+    if token.isalpha() and len(token) >= _LONG_NAME:
+        return _as_word(token)
+    if token.isalpha() and len(token) >= _GLUED_NAME:
+        return re.compile(
+            rb"(?:(?<![a-z])|(?<=\x00[a-z]))" + re.escape(token) + rb"(?:(?![a-z])|(?=[a-z][^a-z]))"
+        )
     return re.compile(
         rb"(?:(?<![0-9a-z.])|(?<=\x00[0-9a-z]))"
         + re.escape(token)

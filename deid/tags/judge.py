@@ -37,6 +37,9 @@ _DIGIT_GROUPS: Final = re.compile(r"\d+(?:[-./:,_ ]\d+)+")
 _MOST_GROUPED_DIGITS: Final = 6
 _MOST_VERSION_DIGITS: Final = 9
 _MOST_SINGLE_LETTERS: Final = 4
+_SHORT_WORDS: Final = frozenset(
+    "an as at by ct fl ga gy hz id if in is it lu mr nm no of on or pa pt sd se sv tc to up us".split()
+)
 _NON_ASCII_UNITS: Final = frozenset({"µ", "μ", "µm", "μm", "µs", "μs", "µa", "μa", "µv", "μv"})
 _MACHINE_TAGS: Final = frozenset(
     {
@@ -271,13 +274,14 @@ def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bo
     if token.isdigit():
         return len(token) <= _RECOGNISED_DIGITS
     lower = token.lower()
+    if len(token) <= 2 and token.isascii():
+        # As people write names: ``Ng``, ``Xu``. Abbreviations and most units are written otherwise.
+        is_like_a_name = len(token) == 2 and token.isalpha() and token.istitle()
+        return not is_like_a_name or lower in _SHORT_WORDS
     if lower in words:
         return True
     if not token.isascii():
         return lower in _NON_ASCII_UNITS
-    if len(token) <= 2:
-        # As people write names: ``Ng``, ``Wu``. Abbreviations and units are written otherwise.
-        return not (len(token) == 2 and token.istitle() and token.isalpha())
     if len(token) == 3 and token.isupper() and token.isalpha():
         return True
     if lower.endswith("s") and lower[:-1] in words:

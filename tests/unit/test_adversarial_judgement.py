@@ -28,7 +28,7 @@ CODE_MEANING = 0x00080104
     [
         "0551 7719 442", "555-0199-442", "555.019.9442", "078-05-1120", "44-71-902", "447 190 288",
         "M4471902", "2019/44719", "00:1B:44:11:3A:B7", "08/27/1941", "1941_08_27", "27.08.41",
-        "Q U I L L E R", "Q.U.I.L.L.E.R", "Q_U_I_L_L_E_R", "Wu Ng", "田中", "Ивана",
+        "Q U I L L E R", "Q.U.I.L.L.E.R", "Q_U_I_L_L_E_R", "Wu Ng", "Dr Xu", "Ma", "田中", "Ивана",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("tag", [LUT_EXPLANATION, SOFTWARE_VERSIONS])
