@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 
 from tests import factories
 from tests.adversarial import values
@@ -35,9 +35,9 @@ _PATIENT = factories.Patient(
 )
 
 
-def uid(*parts: object) -> str:
+def uid(*parts: object) -> UID:
     """Return the UID that stands for `parts` in the corpus."""
-    return str(generate_uid("1.2.826.0.1.3680043.9.7433.", ["|".join(map(str, parts))]))
+    return generate_uid("1.2.826.0.1.3680043.9.7433.", ["|".join(map(str, parts))])
 
 
 def code(value: str, scheme: str, meaning: str) -> Dataset:
@@ -99,7 +99,7 @@ def _dressed(sop_class_uid: str, modality: str, model: str) -> Dataset:
         if element.keyword not in keep:
             del dataset[element.tag]
     instance = uid(modality, model)
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class_uid
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = instance
     dataset.SeriesInstanceUID = uid(modality, "series")
     dataset.Modality = modality

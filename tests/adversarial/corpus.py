@@ -11,7 +11,7 @@ import io
 import warnings
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +95,9 @@ class Draft(Values):
         The file's first 128 bytes.
     """
 
-    def __init__(self, place: str, kind: str = "CT", *, syntax: str = ExplicitVRLittleEndian) -> None:
+    def __init__(
+        self, place: str, kind: str = "CT", *, syntax: str = ExplicitVRLittleEndian
+    ) -> None:
         super().__init__(place)
         self.kind = kind
         self.dataset = base(kind)
@@ -268,9 +270,7 @@ def _inside_listed(path: str) -> bool:
     )
 
 
-def _kept(
-    kind: str, elements: dict[str, DataElement], markers: tuple[str, ...]
-) -> dict[str, str]:
+def _kept(kind: str, elements: dict[str, DataElement], markers: tuple[str, ...]) -> dict[str, str]:
     """Return what of the base the profile keeps and the draft did not change."""
     result = {}
     for path, value in _kept_of_base(kind).items():

@@ -15,9 +15,9 @@ from tests.adversarial.corpus import Draft, HidingPlace
 from tests.adversarial.wire import element
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[Draft, str], str]] = {
     "AE": Draft.capitals, "CS": Draft.capitals, "LO": Draft.name, "LT": Draft.sentence,
     "PN": Draft.name, "SH": Draft.surname, "ST": Draft.address, "UC": Draft.record,
     "UT": Draft.sentence, "UI": Draft.uid, "DA": Draft.date, "DT": Draft.moment, "TM": Draft.time,
@@ -30,6 +30,11 @@ _BINARY = {"OB", "OW", "UN", "OB or OW", "OL", "OF", "OD", "OV"}
 _LEFT_OUT = {
     0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x7FE00010, 0x00120062, 0x00120063,
     0x00120064, 0x00280303, 0x00280301, 0x00080070, 0x00081090,
+}  # fmt: skip
+# Samples and measured numbers of any length: nothing tells a record number in them from a reading.
+_READINGS = {
+    0x54001010, 0x56000020, 0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311,
+    0x00541322,
 }  # fmt: skip
 _KIND_CYCLE = ("CT", "MR", "PET", "SC", "CR", "SR", "RTSTRUCT", "ECG")
 
@@ -68,7 +73,12 @@ def _dictionary() -> Iterator[HidingPlace]:
     listed = confidentiality_by_tag()
     by_vr: dict[str, list[int]] = {}
     for tag, (vr, _vm, _name, _retired, keyword) in DicomDictionary.items():
-        if tag in listed or tag >> 16 in (0, 2, 4, 6) or tag in _LEFT_OUT or not keyword:
+        if (
+            tag in listed
+            or tag >> 16 in (0, 2, 4, 6)
+            or tag in _LEFT_OUT | _READINGS
+            or not keyword
+        ):
             continue
         if tag >> 16 == 0x7FE0 or tag in (0x00280010, 0x00280011, 0x00280100):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
 
 from tests.adversarial.corpus import Draft, HidingPlace
 
@@ -28,10 +28,12 @@ def places() -> Iterator[HidingPlace]:
         setattr(draft.dataset.file_meta, keyword, draft.capitals(keyword))
         yield draft.finish()
     draft = Draft("file/ImplementationClassUID")
-    draft.dataset.file_meta.ImplementationClassUID = draft.uid("ImplementationClassUID")
+    draft.dataset.file_meta.ImplementationClassUID = UID(draft.uid("ImplementationClassUID"))
     yield draft.finish()
     draft = Draft("file/private-information")
-    draft.dataset.file_meta.PrivateInformationCreatorUID = draft.uid("PrivateInformationCreatorUID")
+    draft.dataset.file_meta.PrivateInformationCreatorUID = UID(
+        draft.uid("PrivateInformationCreatorUID")
+    )
     draft.dataset.file_meta.PrivateInformation = draft.name("PrivateInformation").encode()
     yield draft.finish()
     draft = Draft("file/presentation-addresses")
@@ -40,7 +42,9 @@ def places() -> Iterator[HidingPlace]:
     )
     yield draft.finish()
     draft = Draft("file/media-storage-uid-differs")
-    draft.dataset.file_meta.MediaStorageSOPInstanceUID = draft.uid("MediaStorageSOPInstanceUID")
+    draft.dataset.file_meta.MediaStorageSOPInstanceUID = UID(
+        draft.uid("MediaStorageSOPInstanceUID")
+    )
     yield draft.finish()
     for kind in ("CT", "SR"):
         for name, shape in (

@@ -273,7 +273,6 @@ def _presentations() -> Iterator[HidingPlace]:
         item(
             CompoundGraphicInstanceID=1,
             CompoundGraphicUnits="PIXEL",
-
             CompoundGraphicType="RULER",
             MajorTicksSequence=[item(TickPosition=0.5, TickLabel=draft.surname("TickLabel"))],
             TickAlignment="TOP",
@@ -343,7 +342,10 @@ def _radiotherapy() -> Iterator[HidingPlace]:
     draft = Draft("rtstruct/references-stay", "RTSTRUCT")
     draft.dataset.PatientComments = draft.sentence("PatientComments")
     for number in range(2):
-        draft.refer("FrameOfReferenceUID", f"StructureSetROISequence[{number}].ReferencedFrameOfReferenceUID")
+        draft.refer(
+            "FrameOfReferenceUID",
+            f"StructureSetROISequence[{number}].ReferencedFrameOfReferenceUID",
+        )
     draft.refer(
         "StudyInstanceUID",
         "ReferencedFrameOfReferenceSequence[0].RTReferencedStudySequence[0].ReferencedSOPInstanceUID",
@@ -670,9 +672,13 @@ def _other_images() -> Iterator[HidingPlace]:
     )
     yield draft.finish()
     draft = Draft("nm/names", "NM")
-    draft.dataset.EnergyWindowInformationSequence[0].EnergyWindowName = draft.surname("EnergyWindow")
+    draft.dataset.EnergyWindowInformationSequence[0].EnergyWindowName = draft.surname(
+        "EnergyWindow"
+    )
     draft.dataset.DetectorInformationSequence[0].CollimatorGridName = draft.surname("Collimator")
-    draft.dataset.RadiopharmaceuticalInformationSequence[0].Radiopharmaceutical = draft.sentence("r")
+    draft.dataset.RadiopharmaceuticalInformationSequence[0].Radiopharmaceutical = draft.sentence(
+        "r"
+    )
     draft.add("TypeOfDetectorMotion", "CS", draft.capitals("TypeOfDetectorMotion"))
     yield draft.finish()
     draft = Draft("dx/detector", "DX")

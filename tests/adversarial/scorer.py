@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import subprocess
 import zlib
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pydicom
-from pydicom.uid import UID_dictionary
+from pydicom._uid_dict import UID_dictionary
 
 from tests.adversarial.corpus import flatten, relaxed, text_of
 from tests.conftest import program
@@ -126,7 +125,7 @@ def _uids(element: pydicom.DataElement) -> list[str]:
 @lru_cache(maxsize=100_000)
 def forms(marker: str) -> tuple[bytes, ...]:
     """Return the encoded forms of a marker, in lower case as far as bytes have it."""
-    found = {}
+    found: dict[bytes, None] = {}
     for codec in _CODECS:
         try:
             found[marker.lower().encode(codec).lower()] = None
@@ -155,7 +154,6 @@ def _visible(dataset: Dataset) -> str:
 
 
 _BULK = {"OB", "OW", "OF", "OD", "OL", "OV", "US", "SS", "UL", "SL", "FL", "FD", "AT", "UN"}
-_NUMBERS = re.compile(r"\b\d+\b")
 
 
 def dcmdump_complaint(path: Path) -> str:
@@ -172,8 +170,6 @@ def dciodvfy_errors(path: Path, folder: Path) -> set[str]:
     if b"1.2.840.10008.1.2.1.99" in path.read_bytes()[:1000]:
         plain = folder / f"{path.stem}.plain"
         subprocess.run([str(program("dcmconv")), "+te", str(path), str(plain)], check=False)
-    said = subprocess.run(
-        [str(program("dciodvfy")), str(plain)], capture_output=True, check=False
-    )
+    said = subprocess.run([str(program("dciodvfy")), str(plain)], capture_output=True, check=False)
     lines = (said.stderr + said.stdout).decode("latin-1").splitlines()
     return {line for line in lines if line.startswith("Error")}

@@ -15,7 +15,8 @@ from pydicom.uid import (
 from tests.adversarial import values
 from tests.adversarial.bases import CT_CLASS, item, uid
 from tests.adversarial.corpus import Draft, HidingPlace
-from tests.adversarial.wire import element, item as wire_item, nested, sequence
+from tests.adversarial.wire import element, nested, sequence
+from tests.adversarial.wire import item as wire_item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +58,7 @@ def _depths() -> Iterator[HidingPlace]:
     for depth in (1, 4, 16):
         draft = Draft(f"nesting/implicit-depth-{depth:02d}", syntax=ImplicitVRLittleEndian)
         content = element(_NAME, "PN", draft.name(f"depth {depth}").encode(), implicit=True)
-        draft.raw(
-            _SERIES, nested([_SERIES] * depth, content, undefined=depth > 3, implicit=True)
-        )
+        draft.raw(_SERIES, nested([_SERIES] * depth, content, undefined=depth > 3, implicit=True))
         yield draft.finish()
 
 
@@ -70,13 +69,15 @@ def _sequences() -> Iterator[HidingPlace]:
         "OtherPatientIDsSequence", "OriginalAttributesSequence", "ContributingEquipmentSequence",
         "RequestAttributesSequence", "ReferencedPatientSequence", "ReferencedStudySequence",
         "AcquisitionContextSequence", "DerivationCodeSequence", "AnatomicRegionSequence",
-        "ModifiedAttributesSequence", "PatientSpeciesCodeSequence", "StudiesContainingOtherReferencedInstancesSequence",
+        "ModifiedAttributesSequence", "PatientSpeciesCodeSequence",
+        "StudiesContainingOtherReferencedInstancesSequence",
         "ReferringPhysicianIdentificationSequence", "PersonIdentificationCodeSequence",
         "IssuerOfPatientIDQualifiersSequence", "ReferencedInstanceSequence", "DeviceSequence",
         "PerformedProtocolCodeSequence", "ScheduledStepAttributesSequence", "CTExposureSequence",
         "FrameAnatomySequence", "FailedSOPSequence", "ScheduledWorkitemCodeSequence",
-        "ConsentForClinicalTrialUseSequence", "ResponsibleGroupCodeSequence", "DigitalSignaturesSequence",
-        "EncryptedAttributesSequence", "MACParametersSequence", "PrivateDataElementCharacteristicsSequence",
+        "ConsentForClinicalTrialUseSequence", "ResponsibleGroupCodeSequence",
+        "DigitalSignaturesSequence", "EncryptedAttributesSequence", "MACParametersSequence",
+        "PrivateDataElementCharacteristicsSequence",
         "HL7StructuredDocumentReferenceSequence", "ReferencedDefinedProtocolSequence",
     ):  # fmt: skip
         draft = Draft(f"sequences/{keyword}")
@@ -206,7 +207,12 @@ def _unknown_sequences() -> Iterator[HidingPlace]:
 
 
 def _private() -> Iterator[HidingPlace]:
-    for creator in ("KLINIK PRIVATE", "SIEMENS CSA HEADER", "GEMS_IDEN_01", "Philips Imaging DD 001"):
+    for creator in (
+        "KLINIK PRIVATE",
+        "SIEMENS CSA HEADER",
+        "GEMS_IDEN_01",
+        "Philips Imaging DD 001",
+    ):
         draft = Draft(f"private/{creator.lower().replace(' ', '-')}")
         block = draft.dataset.private_block(0x0029, creator, create=True)
         block.add_new(0x10, "LO", draft.name("private LO"))

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PEOPLE = {
-    "IR-87": (["", "ISO 2022 IR 87"], "Kurokawa^Haruto=黒河^陽翔=くろかわ^はると", ("Kurokawa", "黒河", "くろかわ")),
+    "IR-87": (
+        ["", "ISO 2022 IR 87"], "Kurokawa^Haruto=黒河^陽翔=くろかわ^はると", ("Kurokawa", "黒河", "くろかわ"),
+    ),
     "IR-149": (["", "ISO 2022 IR 149"], "Namgung^Seojun=南宮^書俊=남궁^서준", ("Namgung", "南宮", "남궁")),
     "GB18030": ("GB18030", "Ouyang^Zihan=欧阳^子涵", ("Ouyang", "欧阳")),
     "GBK": ("GBK", "Shangguan^Yi=上官^奕辰", ("Shangguan", "上官")),
@@ -23,7 +25,7 @@ _PEOPLE = {
     "IR-126": ("ISO_IR 126", "Παπαγιαννόπουλος^Θάλεια", ("Παπαγιαννόπουλος", "Θάλεια")),
     "IR-138": ("ISO_IR 138", "רוזנבלום^אביגיל", ("רוזנבלום", "אביגיל")),
     "IR-127": ("ISO_IR 127", "الخوارزمي^ياسمين", ("الخوارزمي", "ياسمين")),
-    "IR-148": ("ISO_IR 148", "Karaosmanoğlu^Işıl", ("Karaosmanoğlu", "Işıl")),
+    "IR-148": ("ISO_IR 148", "Karaosmanoğlu^Işıl", ("Karaosmanoğlu", "Işıl")),  # noqa: RUF001
     "IR-166": ("ISO_IR 166", "ธนะรัชต์^พิมพ์", ("ธนะรัชต์", "พิมพ์")),
     "IR-13": ("ISO_IR 13", "ﾊﾗﾀﾞ^ﾕｳｷﾁ", ("ﾊﾗﾀﾞ", "ﾕｳｷﾁ")),
     "IR-100": ("ISO_IR 100", "Größenbrünn^Åsbjörg", ("Größenbrünn", "Åsbjörg")),
@@ -34,6 +36,7 @@ _PEOPLE = {
 def places() -> Iterator[HidingPlace]:
     """Yield the places of this family."""
     yield from _character_sets()
+    yield from _strangers()
     yield from _lies()
     yield from _person_names()
     yield from _hidden_text()
@@ -66,6 +69,26 @@ def _character_sets() -> Iterator[HidingPlace]:
                 draft.dataset.SourceImageSequence = [inner]
             assert marked
             yield draft.finish()
+
+
+_STRANGERS = {
+    "two-kanji": "田中", "kanji": "佐々木蔵之介", "hanja": "남궁서준", "han": "欧阳", "cyrillic": "Зоя",
+    "greek": "Ζωή", "thai": "พิมพ์", "arabic": "نور", "umlaut": "Jörg",
+}  # fmt: skip
+
+
+def _strangers() -> Iterator[HidingPlace]:
+    """Yield people who stand nowhere else, in scripts that no Latin rule of thumb fits."""
+    for name, text in _STRANGERS.items():
+        for keyword in ("LUTExplanation", "ContrastBolusAgent", "SoftwareVersions"):
+            draft = Draft(f"strangers/{name}-in-{keyword}")
+            draft.dataset.SpecificCharacterSet = "ISO_IR 192"
+            draft.add(keyword, "LO", draft.own(text, keyword))
+            yield draft.finish()
+    for text in ("Ng Oh", "Wu Li", "Bo Yi", "Dr Xu"):
+        draft = Draft(f"strangers/{text.replace(' ', '-')}")
+        draft.add("LUTExplanation", "LO", draft.own(text, "LUTExplanation"))
+        yield draft.finish()
 
 
 def _lies() -> Iterator[HidingPlace]:
@@ -155,17 +178,18 @@ def _hidden_text() -> Iterator[HidingPlace]:
     for keyword, tag, vr, shown in (
         ("LUTExplanation", 0x00283003, "LO", b"axial"), ("KVP", 0x00180060, "DS", b"120"),
         ("Modality", 0x00080060, "CS", b"CT"), ("SOPClassUID", 0x00080016, "UI", None),
-        ("SliceThickness", 0x00180050, "DS", b"5"), ("ImageType", 0x00080008, "CS", b"ORIGINAL\\PRIMARY"),
+        ("SliceThickness", 0x00180050, "DS", b"5"),
+        ("ImageType", 0x00080008, "CS", b"ORIGINAL\\PRIMARY"),
         ("BodyPartExamined", 0x00180015, "CS", b"CHEST"), ("Manufacturer", 0x00080070, "LO", b"Veil"),
         ("PhotometricInterpretation", 0x00280004, "CS", b"MONOCHROME2"),
         ("SeriesNumber", 0x00200011, "IS", b"2"), ("PatientPosition", 0x00185100, "CS", b"HFS"),
         ("ManufacturerModelName", 0x00081090, "LO", b"Veilscan"),
     ):  # fmt: skip
         draft = Draft(f"hidden/after-NUL-in-{keyword}")
-        shown = shown if shown is not None else b"1.2.840.10008.5.1.4.1.1.2"
+        visible = shown if shown is not None else b"1.2.840.10008.5.1.4.1.1.2"
         draft.dataset.pop(tag, None)
         hidden = draft.surname(f"after NUL in {keyword}").encode()
-        draft.raw(tag, element(tag, vr, shown + b"\x00" + hidden))
+        draft.raw(tag, element(tag, vr, visible + b"\x00" + hidden))
         yield draft.finish()
     for name, glue in (
         ("spaces", b" " * 40), ("newlines", b"\r\n\r\n"), ("tab", b"\t"), ("backslashes", b"\\" * 6),
@@ -227,7 +251,10 @@ def _identifiers_in_disguise() -> Iterator[HidingPlace]:
     for keyword in ("SourceImageSequence", "ReferencedImageSequence"):
         draft.dataset[keyword].value[0].ReferencedSOPInstanceUID = same
     draft.dataset.ReferencedSeriesSequence = [
-        item(SeriesInstanceUID=uid("x"), ReferencedInstanceSequence=[item(ReferencedSOPInstanceUID=same)])
+        item(
+            SeriesInstanceUID=uid("x"),
+            ReferencedInstanceSequence=[item(ReferencedSOPInstanceUID=same)],
+        )
     ]
     first = "SourceImageSequence[0].ReferencedSOPInstanceUID"
     draft.refer(first, "ReferencedImageSequence[0].ReferencedSOPInstanceUID")
@@ -279,7 +306,8 @@ def _identifiers_in_disguise() -> Iterator[HidingPlace]:
         (0x00080020, "DA", "StudyDate"), (0x0008002A, "DT", "AcquisitionDateTime"),
         (0x00181012, "DA", "DateOfSecondaryCapture"), (0x00101010, "AS", "PatientAge"),
         (0x00180072, "DS", "EffectiveDuration"), (0x0040A120, "DT", "DateTime"),
-        (0x00189074, "DT", "FrameAcquisitionDateTime"), (0x00189701, "DT", "DecayCorrectionDateTime"),
+        (0x00189074, "DT", "FrameAcquisitionDateTime"),
+        (0x00189701, "DT", "DecayCorrectionDateTime"),
         (0x00080106, "DT", "ContextGroupVersion"), (0x00080107, "DT", "ContextGroupLocalVersion"),
     ):  # fmt: skip
         draft = Draft(f"temporal/name-in-{keyword}")
