@@ -38,8 +38,11 @@ _MOST_GROUPED_DIGITS: Final = 6
 _MOST_VERSION_DIGITS: Final = 9
 _MOST_SINGLE_LETTERS: Final = 4
 _SHORT_WORDS: Final = frozenset(
-    "an as at by ct fl ga gy hz id if in is it lu mr nm no of on or pa pt sd se sv tc to up us".split()
-)
+    {
+        "an", "as", "at", "by", "ct", "fl", "ga", "gy", "hz", "id", "if", "in", "is", "it", "lu",
+        "mr", "nm", "no", "of", "on", "or", "pa", "pt", "sd", "se", "sv", "tc", "to", "up", "us",
+    }
+)  # fmt: skip
 _NON_ASCII_UNITS: Final = frozenset({"µ", "μ", "µm", "μm", "µs", "μs", "µa", "μa", "µv", "μv"})
 _MACHINE_TAGS: Final = frozenset(
     {
