@@ -67,7 +67,10 @@ class Tesseract:
     def _find(self, picture: Picture) -> list[TextRegion]:
         grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)
         regions: list[TextRegion] = []
-        for view in (grey, 255 - grey, picture.contrast):
+        views = [grey, 255 - grey]
+        if picture.contrast is not None:
+            views.append(picture.contrast)
+        for view in views:
             regions += self._lines(view)
         rows, columns = grey.shape
         for region in self._lines(np.ascontiguousarray(np.rot90(grey))):

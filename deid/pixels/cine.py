@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.pixels.ports import TextDetector
+    from deid.pixels.views import FrameLook
 
 _CELL = 16
 _SURROUND = 20
@@ -66,7 +67,7 @@ class FoundRegion:
 
 
 def find_text(
-    pictures: Iterable[Picture],
+    looks: Iterable[FrameLook],
     detector: TextDetector,
     *,
     frames: int,
@@ -77,7 +78,7 @@ def find_text(
 
     Parameters
     ----------
-    pictures
+    looks
         One per frame, in order; consumed one at a time.
     frames
         How many there are.
@@ -89,26 +90,26 @@ def find_text(
     if frames <= novelty.few_frames:
         return [
             FoundRegion(number, region)
-            for number, picture in enumerate(pictures)
-            for region in detector.find([picture])[0]
+            for number, look in enumerate(looks)
+            for region in detector.find([look.picture()])[0]
         ]
     found: list[FoundRegion] = []
     running: _RunningExtremes | None = None
     sheet: _Sheet | None = None
-    for number, picture in enumerate(pictures):
+    for number, look in enumerate(looks):
         if running is None or sheet is None:
-            found += [FoundRegion(number, region) for region in detector.find([picture])[0]]
-            running = _RunningExtremes(picture, novelty)
-            sheet = _Sheet(picture)
+            found += [FoundRegion(number, region) for region in detector.find([look.picture()])[0]]
+            running = _RunningExtremes(look, novelty)
+            sheet = _Sheet(*look.high.shape)
             running.forget(entry.region.box for entry in found if is_resolved(entry.region))
             continue
-        for box in running.new_boxes(picture):
+        for box in running.new_boxes(look):
             for part in _parts(box, sheet.side):
-                if not sheet.place(number, part, picture):
+                if not sheet.place(number, part, look):
                     new = list(sheet.found(detector))
                     found += new
                     running.forget(entry.region.box for entry in new if is_resolved(entry.region))
-                    sheet.place(number, part, picture)
+                    sheet.place(number, part, look)
     if sheet is not None:
         found += sheet.found(detector)
     return found
@@ -117,11 +118,11 @@ def find_text(
 class _RunningExtremes:
     """The brightest and darkest that each pixel has been, less what has faded."""
 
-    def __init__(self, picture: Picture, novelty: Novelty) -> None:
+    def __init__(self, look: FrameLook, novelty: Novelty) -> None:
         self._novelty = novelty
-        high, low = _extremes(picture)
-        self._high = high.astype(np.float32)
-        self._low = low.astype(np.float32)
+        self._high, self._low = look.high.copy(), look.low.copy()
+        self._level = look.level
+        self._faded = 0.0
         self._resolved: NDArray[Any] = np.zeros(self._high.shape, np.bool_)
 
     def forget(self, boxes: Iterable[Box]) -> None:
@@ -132,20 +133,24 @@ class _RunningExtremes:
             if inside is not None:
                 self._resolved[inside.top : inside.bottom, inside.left : inside.right] = True
 
-    def new_boxes(self, picture: Picture) -> list[Box]:
+    def new_boxes(self, look: FrameLook) -> list[Box]:
         """Return the boxes of what is new in this frame, and remember it."""
-        high, low = _extremes(picture)
-        margin = self._novelty.levels
-        is_new = (high > self._high + margin) | (low < self._low - margin)
-        fade = np.float32(self._novelty.fade)
-        self._high = np.maximum(self._high - fade, high)
-        self._low = np.minimum(self._low + fade, low)
+        self._level = max(self._level, look.level)
+        margin = self._novelty.levels * self._level
+        is_new: NDArray[Any] = cv2.subtract(look.high, self._high) > margin
+        is_new |= cv2.subtract(self._low, look.low) > margin
         is_new &= ~self._resolved
+        step: Any = self._fade()
+        self._high = cv2.max(cv2.subtract(self._high, step), look.high)
+        self._low = cv2.min(cv2.add(self._low, step), look.low)
         return _boxes_of(is_new, self._novelty.pixels)
 
-
-def _extremes(picture: Picture) -> tuple[NDArray[Any], NDArray[Any]]:
-    return picture.display.max(axis=2), picture.display.min(axis=2)
+    def _fade(self) -> float:
+        """Return how far to fade now: whole values, as samples are."""
+        self._faded += self._novelty.fade * self._level
+        step = float(int(self._faded))
+        self._faded -= step
+        return step
 
 
 def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
@@ -200,33 +205,31 @@ def _starts(start: int, length: int, side: int) -> list[int]:
 class _Sheet:
     """Rectangles cut from frames, laid out in shelves on one square picture."""
 
-    def __init__(self, first: Picture) -> None:
-        longest = max(first.display.shape[:2])
+    def __init__(self, rows: int, columns: int) -> None:
         # Small frames are enlarged by the detector; their sheets must be small too.
-        self.side = 640 if longest < 700 else 960
-        self._entries: list[tuple[int, Box, int, int]] = []
+        self.side = 640 if max(rows, columns) < 700 else 960
         self._clear()
 
     def _clear(self) -> None:
         self._display = np.zeros((self.side, self.side, 3), np.uint8)
-        self._contrast = np.full((self.side, self.side), 127, np.uint8)
-        self._entries = []
+        self._contrast: NDArray[Any] | None = None
+        self._entries: list[tuple[int, Box, int, int]] = []
         self._left = self._top = self._shelf = 0
 
-    def place(self, frame: int, box: Box, picture: Picture) -> bool:
+    def place(self, frame: int, box: Box, look: FrameLook) -> bool:
         """Copy the box of a frame onto the sheet; False when there is no room."""
         left, top, shelf = self._left, self._top, self._shelf
         if left + box.width > self.side:
             left, top, shelf = 0, top + shelf + _GUTTER, 0
         if top + box.height > self.side:
             return False
-        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-        self._display[top : top + box.height, left : left + box.width] = picture.display[
-            rows, columns
-        ]
-        self._contrast[top : top + box.height, left : left + box.width] = picture.contrast[
-            rows, columns
-        ]
+        part = look.part(box)
+        area = slice(top, top + box.height), slice(left, left + box.width)
+        self._display[area] = part.display
+        if part.contrast is not None:
+            if self._contrast is None:
+                self._contrast = np.full((self.side, self.side), 127, np.uint8)
+            self._contrast[area] = part.contrast
         self._entries.append((frame, box, left, top))
         self._left, self._top = left + box.width + _GUTTER, top
         self._shelf = max(shelf, box.height)
@@ -239,9 +242,10 @@ class _Sheet:
             return
         used_rows = max(top + box.height for _, box, _, top in entries)
         used_columns = max(left + box.width for _, box, left, _ in entries)
+        used = slice(used_rows), slice(used_columns)
         sheet = Picture(
-            np.ascontiguousarray(self._display[:used_rows, :used_columns]),
-            np.ascontiguousarray(self._contrast[:used_rows, :used_columns]),
+            np.ascontiguousarray(self._display[used]),
+            None if self._contrast is None else np.ascontiguousarray(self._contrast[used]),
         )
         regions = detector.find([sheet])[0]
         self._clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,12 @@ from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.pixels import rules
 from deid.pixels.cine import FoundRegion, find_text
 from deid.pixels.codecs import VIDEO
-from deid.pixels.description import describe, first_number
+from deid.pixels.description import bitmap_image, describe, first_number
 from deid.pixels.frames import open_frames
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
-from deid.pixels.ports import Picture
-from deid.pixels.samples import stored_values
+from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
-from deid.pixels.views import picture
+from deid.pixels.views import FrameLook, picture
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from deid.pixels.frames import Frames
     from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
-    from deid.pixels.samples import Decoded
     from deid.pixels.templates import RegionTemplate
     from deid.ports import PixelInstance
 
@@ -65,13 +64,13 @@ class TextRedactionMode(StrEnum):
 class _Filling:
     """A box to fill in every frame that shows something there, and why.
 
-    `frame` is the one the text was found in, counted from 0, which is filled in any case; None for
-    rules.
+    `frames` are those that text was found in, counted from 0, which are filled in any case; rules
+    have none.
     """
 
     box: Box
     why: str
-    frame: int | None = None
+    frames: frozenset[int] = frozenset()
 
 
 class PixelCleaning:
@@ -167,7 +166,7 @@ class PixelCleaning:
         pass_over = _PassOver(instance, image, frames)
         fillings = [
             *self._rule_fillings(instance, image),
-            *self._text_fillings(instance, image, pass_over.pictures()),
+            *self._text_fillings(instance, image, pass_over.looks()),
         ]
         regions = pass_over.fill(fillings)
         segments, changes = frames.finished()
@@ -200,11 +199,13 @@ class PixelCleaning:
         list of Box
             What was cleared.
         """
-        grey = bitmap.astype(np.uint8) * 255
-        shown = Picture(np.repeat(grey[..., None], 3, axis=2), grey)
+        rows, columns = bitmap.shape
+        plane = bitmap_image(rows, columns)
+        grey = bitmap.astype(np.uint8)[..., None] * 255
+        look = FrameLook(plane, Decoded(grey, plane.photometric), {})
         judge = self._judging(known)
         boxes = []
-        for region in self._detected([shown], frames=1, judge=judge):
+        for region in self._detected([look], frames=1, judge=judge):
             box = self._widened(region.region.box).clipped(*bitmap.shape)
             if box is not None and judge(region.region) is not None:
                 bitmap[box.top : box.bottom, box.left : box.right] = False
@@ -225,28 +226,28 @@ class PixelCleaning:
         return fillings
 
     def video_fillings(
-        self, instance: PixelInstance, image: ImageDescription, pictures: Iterable[Picture]
+        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
     ) -> list[_Filling]:
         """Return what is to be filled in a video, each in all of its frames."""
         return [
             *self._rule_fillings(instance, image),
-            *self._text_fillings(instance, image, pictures),
+            *self._text_fillings(instance, image, looks),
         ]
 
     def _text_fillings(
-        self, instance: PixelInstance, image: ImageDescription, pictures: Iterable[Picture]
+        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
     ) -> list[_Filling]:
         judge = self._judging(instance.known)
         fillings: list[_Filling] = []
         moving: list[FoundRegion] = []
-        for entry in self._detected(pictures, frames=image.frames, judge=judge):
+        for entry in self._detected(looks, frames=image.frames, judge=judge):
             why = judge(entry.region) or _carried_over(entry, moving, judge)
             if why is not None:
                 moving.append(entry)
             box = self._widened(entry.region.box).clipped(image.rows, image.columns)
             if why is not None and box is not None:
-                fillings.append(_Filling(box, why, entry.frame))
-        return _without_covered(fillings)
+                fillings.append(_Filling(box, why, frozenset((entry.frame,))))
+        return _united(fillings)
 
     def _widened(self, box: Box) -> Box:
         return box.grown(self._margin + round(self._margin_share * min(box.width, box.height)))
@@ -260,14 +261,14 @@ class PixelCleaning:
 
     def _detected(
         self,
-        pictures: Iterable[Picture],
+        looks: Iterable[FrameLook],
         *,
         frames: int,
         judge: Callable[[TextRegion], str | None],
     ) -> list[FoundRegion]:
         try:
             return find_text(
-                pictures,
+                looks,
                 self._detector,
                 frames=frames,
                 is_resolved=lambda region: judge(region) is not None,
@@ -290,12 +291,12 @@ class _PassOver:
         self._extremes: dict[int, tuple[int, int]] = {}
         self._has_filled = False
 
-    def pictures(self) -> Iterator[Picture]:
-        """Decode each frame in turn and yield its views."""
+    def looks(self) -> Iterator[FrameLook]:
+        """Decode each frame in turn and yield a look at it."""
         for number in range(self.image.frames):
             decoded = self._frames.decoded(number)
             self._note_extremes(number, decoded)
-            yield picture(self.image, decoded, self._instance.attributes)
+            yield FrameLook(self.image, decoded, self._instance.attributes)
 
     def fill(self, fillings: Sequence[_Filling]) -> list[PixelRegion]:
         """Fill every box in the frames where there is something to hide; return what was filled."""
@@ -303,12 +304,12 @@ class _PassOver:
         regions: list[PixelRegion] = []
         for number in range(self.image.frames) if fillings else ():
             applied = fillings
-            if self.image.frames > 1 or any(filling.frame is None for filling in fillings):
+            if self.image.frames > 1 or any(not filling.frames for filling in fillings):
                 samples = self._frames.decoded(number).samples
                 applied = [
                     filling
                     for filling, spread in zip(fillings, spreads, strict=True)
-                    if filling.frame == number or _spread(samples, filling.box) > spread
+                    if number in filling.frames or _spread(samples, filling.box) > spread
                 ]
             if not applied:
                 continue
@@ -339,15 +340,14 @@ class _PassOver:
 
     def _spreads(self, fillings: Sequence[_Filling]) -> list[float]:
         """Return for each box up to which spread of values a frame shows nothing there."""
-        spreads = [0.0] * len(fillings)
+        spreads = [math.inf if filling.frames else 0.0 for filling in fillings]
         if self.image.frames == 1:
             return spreads
-        for number in {filling.frame for filling in fillings} - {None}:
-            assert number is not None
+        for number in sorted(frozenset[int]().union(*(filling.frames for filling in fillings))):
             samples = self._frames.decoded(number).samples
             for at, filling in enumerate(fillings):
-                if filling.frame == number:
-                    spreads[at] = _FLAT_SHARE * _spread(samples, filling.box)
+                if number in filling.frames:
+                    spreads[at] = min(spreads[at], _FLAT_SHARE * _spread(samples, filling.box))
         return spreads
 
     def _note_extremes(self, number: int, decoded: Decoded) -> None:
@@ -379,18 +379,32 @@ def _carried_over(
 
 def _spread(samples: NDArray[Any], box: Box) -> float:
     area = samples[box.top : box.bottom, box.left : box.right]
-    flat = area.reshape(-1, area.shape[2])
-    return float(np.max(flat.max(axis=0).astype(np.float64) - flat.min(axis=0)))
+    return max(
+        float(area[..., sample].max()) - float(area[..., sample].min())
+        for sample in range(area.shape[2])
+    )
 
 
-def _without_covered(fillings: Sequence[_Filling]) -> list[_Filling]:
-    """Drop a box that another of the same frame contains."""
+def _united(fillings: Sequence[_Filling]) -> list[_Filling]:
+    """Make one of boxes that share most of the smaller one, as moving text leaves a trail of them."""
     kept: list[_Filling] = []
     for filling in sorted(fillings, key=lambda entry: -entry.box.area):
-        if not any(
-            other.frame == filling.frame and other.box.contains(filling.box) for other in kept
-        ):
-            kept.append(filling)
+        united = filling
+        while True:
+            same = [
+                other
+                for other in kept
+                if other.why == united.why
+                and 2 * other.box.overlap(united.box) > min(other.box.area, united.box.area)
+            ]
+            if not same:
+                break
+            for other in same:
+                kept.remove(other)
+                united = _Filling(
+                    united.box.joined(other.box), united.why, united.frames | other.frames
+                )
+        kept.append(united)
     return kept
 
 

@@ -84,6 +84,11 @@ class ImageDescription:
         return (1 << (self.bits_stored - self.is_signed)) - 1
 
 
+def bitmap_image(rows: int, columns: int) -> ImageDescription:
+    """Return the description of a bitmap shown as 8-bit grey."""
+    return ImageDescription(rows, columns, 1, 1, 8, 8, 7, False, False, "MONOCHROME2")
+
+
 def describe(attributes: Mapping[str, Any]) -> ImageDescription:
     """Read the Image Pixel module strictly.
 

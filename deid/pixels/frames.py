@@ -239,9 +239,9 @@ def _values(value: Any) -> list[str]:
 def _prove_filled(number: int, decoded: Decoded, boxes: Sequence[Box], residue: int) -> None:
     for box in boxes:
         area = decoded.samples[box.top : box.bottom, box.left : box.right]
-        flat = area.reshape(-1, area.shape[2])
-        if (
-            flat.size
-            and int(np.max(flat.max(axis=0).astype(np.int64) - flat.min(axis=0))) > residue
-        ):
+        spreads = (
+            int(area[..., sample].max()) - int(area[..., sample].min())
+            for sample in range(area.shape[2])
+        )
+        if max(spreads) > residue:
             raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"frame {number + 1}")

@@ -23,11 +23,11 @@ class Picture:
         8 bits, shape (rows, columns, 3), RGB: what a viewer shows first.
     contrast
         8 bits, shape (rows, columns): stored values by local contrast, so that text outside the
-        window, or faint, is seen too.
+        window, or faint, is seen too. None where `display` shows everything.
     """
 
     display: NDArray[Any]
-    contrast: NDArray[Any]
+    contrast: NDArray[Any] | None
 
 
 @dataclass(frozen=True, slots=True)

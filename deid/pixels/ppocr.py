@@ -113,7 +113,9 @@ class PPOCR:
         return [self._find(picture) for picture in pictures]
 
     def _find(self, picture: Picture) -> list[TextRegion]:
-        views = (picture.display, cv2.cvtColor(picture.contrast, cv2.COLOR_GRAY2RGB))
+        views: list[NDArray[Any]] = [picture.display]
+        if picture.contrast is not None:
+            views.append(cv2.cvtColor(picture.contrast, cv2.COLOR_GRAY2RGB))
         candidates: list[_Candidate] = []
         for number, view in enumerate(views):
             candidates += self._detect(view, number)

@@ -19,7 +19,7 @@ from deid.pixels import encapsulation
 from deid.pixels.description import describe
 from deid.pixels.frames import lossy_step
 from deid.pixels.samples import Decoded
-from deid.pixels.views import picture
+from deid.pixels.views import FrameLook
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from deid.pixels.cleaning import PixelCleaning, VideoCleaner
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
-    from deid.pixels.ports import Picture
     from deid.ports import PixelInstance
 
 #: Demuxer names of PyAV and the muxer that writes the same container.
@@ -75,7 +74,7 @@ class _Video:
     def _cleaned(self) -> CleanedPixels:
         seen = [0]
         fillings = self._cleaning.video_fillings(
-            self._instance, self._image, self._pictures(self._stream, seen)
+            self._instance, self._image, self._looks(self._stream, seen)
         )
         if seen[0] < self._image.frames:
             raise Unsafe(Reason.PIXELS_UNDECODABLE, f"video frame {seen[0] + 1}")
@@ -95,14 +94,14 @@ class _Video:
         )
         return CleanedPixels(segments, regions, changes, examined_all=True)
 
-    def _pictures(self, stream: bytes, seen: list[int]) -> Iterator[Picture]:
+    def _looks(self, stream: bytes, seen: list[int]) -> Iterator[FrameLook]:
         with self._av.open(io.BytesIO(stream)) as container:
             for frame in container.decode(video=0):
                 samples = frame.to_ndarray(format="rgb24")
                 if samples.shape[:2] != (self._image.rows, self._image.columns):
                     raise Unsafe(Reason.PIXELS_UNDECODABLE, "video frame size")
                 seen[0] += 1
-                yield picture(self._rgb(), Decoded(samples, "RGB"), {})
+                yield FrameLook(self._rgb(), Decoded(samples, "RGB"), {})
 
     def _rgb(self) -> ImageDescription:
         return describe(
@@ -142,9 +141,9 @@ class _Video:
 
     def _prove(self, encoded: bytes, boxes: Sequence[Box], frames: int) -> None:
         seen = [0]
-        for shown in self._pictures(encoded, seen):
+        for shown in self._looks(encoded, seen):
             for box in boxes:
-                area = shown.display[box.top : box.bottom, box.left : box.right]
+                area = shown.high[box.top : box.bottom, box.left : box.right]
                 if area.size and int(np.percentile(area, 99)) > _LARGEST_RESIDUE:
                     raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"video frame {seen[0]}")
         if seen[0] != frames:

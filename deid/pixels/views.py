@@ -17,36 +17,88 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.pixels.description import ImageDescription
+    from deid.pixels.geometry import Box
     from deid.pixels.samples import Decoded
 
 _CLIP_LIMIT = 4.0
 _TILES = 16
 
 
+class FrameLook:
+    """One decoded frame and the views of it, made when they are asked for.
+
+    Attributes
+    ----------
+    high, low
+        Shape (rows, columns): the highest and the lowest sample of each pixel.
+    level
+        How much one of 256 display levels is, in these values.
+    """
+
+    def __init__(
+        self, image: ImageDescription, decoded: Decoded, attributes: Mapping[str, Any]
+    ) -> None:
+        self._is_inverted = image.is_inverted
+        values = stored_values(image, decoded.samples)
+        colour = _as_colour(values, decoded, image, attributes)
+        self._colour = colour
+        if colour is not None:
+            red, green, blue = cv2.split(colour)
+            self.high = cv2.max(cv2.max(red, green), blue)
+            self.low = cv2.min(cv2.min(red, green), blue)
+            self._range = (0.0, 255.0)
+        else:
+            grey = values[..., 0]
+            if grey.dtype.itemsize > 2:
+                grey = grey.astype(np.float32)
+            self.high = self.low = grey
+            self._range = _shown_range(grey, attributes)
+        self.level = (self._range[1] - self._range[0]) / 255
+
+    def picture(self) -> Picture:
+        """Return both views of the whole frame."""
+        return Picture(self._display(self._whole()), _local_contrast(self.high.astype(np.float32)))
+
+    def part(self, box: Box) -> Picture:
+        """Return the views of a part: as displayed, and for deep samples by their full range."""
+        rows = slice(box.top, box.bottom), slice(box.left, box.right)
+        display = self._display(rows)
+        if self._colour is not None or self.high.dtype.itemsize == 1:
+            return Picture(display, None)
+        part = self.high[rows]
+        low, high = float(part.min()), float(part.max())
+        return Picture(display, _scaled(part, low, max(high, low + 1)))
+
+    def _whole(self) -> tuple[slice, slice]:
+        return slice(None), slice(None)
+
+    def _display(self, part: tuple[slice, slice]) -> NDArray[Any]:
+        if self._colour is not None:
+            return np.ascontiguousarray(self._colour[part])
+        shown = _scaled(self.high[part], *self._range)
+        return cv2.cvtColor(255 - shown if self._is_inverted else shown, cv2.COLOR_GRAY2RGB)
+
+
 def picture(image: ImageDescription, decoded: Decoded, attributes: Mapping[str, Any]) -> Picture:
     """Return both views of one frame."""
-    values = stored_values(image, decoded.samples)
+    return FrameLook(image, decoded, attributes).picture()
+
+
+def _as_colour(
+    values: NDArray[Any], decoded: Decoded, image: ImageDescription, attributes: Mapping[str, Any]
+) -> NDArray[Any] | None:
     if values.shape[2] == 3:
-        colour = _colour(values, decoded.photometric, image.bits_stored)
-        return Picture(colour, _local_contrast(colour.max(axis=2).astype(np.float32)))
-    grey = values[..., 0]
-    if decoded.photometric == "PALETTE COLOR":
-        table = palette(attributes)
-        if table is not None:
-            first, entries = table
-            index = np.clip(grey.astype(np.int64) - first, 0, len(entries) - 1)
-            colour = np.ascontiguousarray(entries[index])
-            return Picture(colour, _local_contrast(colour.max(axis=2).astype(np.float32)))
-    shown = _windowed(grey, attributes)
-    if image.is_inverted:
-        shown = 255 - shown
-    return Picture(
-        cv2.cvtColor(shown, cv2.COLOR_GRAY2RGB), _local_contrast(grey.astype(np.float32))
-    )
+        return _colour(values, decoded.photometric, image.bits_stored)
+    table = palette(attributes) if decoded.photometric == "PALETTE COLOR" else None
+    if table is None:
+        return None
+    first, entries = table
+    index = np.clip(values[..., 0].astype(np.int64) - first, 0, len(entries) - 1)
+    return np.ascontiguousarray(entries[index])
 
 
-def _windowed(grey: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[Any]:
-    """Apply the first window of the VOI LUT module (PS3.3 C.11.2), or the range of the values."""
+def _shown_range(grey: NDArray[Any], attributes: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the first window of the VOI LUT module (PS3.3 C.11.2), or the range of the values."""
     centre = first_number(attributes, "WindowCenter")
     width = first_number(attributes, "WindowWidth")
     if centre is not None and width is not None and width >= 1:
@@ -55,10 +107,10 @@ def _windowed(grey: NDArray[Any], attributes: Mapping[str, Any]) -> NDArray[Any]
         middle = (centre - 0.5 - intercept) / slope
         half = max(width - 1, 1) / 2 / abs(slope)
         low, high = middle - half, middle + half
-        inside = np.count_nonzero((grey > low) & (grey < high))
-        if inside > grey.size // 100:
-            return _scaled(grey, low, high)
-    return _scaled(grey, *_robust_range(grey))
+        few = grey[::2, ::2]
+        if np.count_nonzero((few > low) & (few < high)) > few.size // 100:
+            return low, high
+    return _robust_range(grey)
 
 
 def _robust_range(grey: NDArray[Any]) -> tuple[float, float]:
