@@ -2,13 +2,17 @@
 
 A client that connects and says nothing, or sends a header a byte at a time, holds an aiohttp server's
 connection open for as long as it likes. Here such a connection is closed, and past a number of
-connections the oldest silent one makes room, so that a talkative client gets in.
+connections the oldest silent one makes room, so that a talkative client gets in. Where all are being
+answered, the one makes room that has stood still for longest: a body sent byte by byte, an answer that
+nobody reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import socket
+import struct
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
@@ -18,6 +22,14 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_CROWDED: Final = 0.75
+"""From this part of the most connections on, it is watched which of them get on."""
+_LOOK_S: Final = 0.5
+_PROGRESS_BYTES: Final = 4096
+_STALLED_S: Final = 3.0
+_BYTES_ACKED_AND_RECEIVED: Final = struct.Struct("@QQ")
+_OFFSET_IN_TCP_INFO: Final = 120  # linux/tcp.h, struct tcp_info: tcpi_bytes_acked
+
 
 class ConnectionGuard:
     """Watches the connections of one server.
@@ -25,7 +37,8 @@ class ConnectionGuard:
     Parameters
     ----------
     max_connections
-        Open at the same time. Past it the oldest connection without a request is closed, or the new one.
+        Open at the same time. Past it the oldest connection without a request is closed, or else the
+        one that has moved less than 4 KiB for longest, if that is 3 seconds, or else the new one.
     header_timeout_s
         From connection, or the first byte of a next request, to the end of that request's header.
     keepalive_timeout_s
@@ -40,6 +53,7 @@ class ConnectionGuard:
         self._keepalive_timeout_s = keepalive_timeout_s
         self._open: dict[asyncio.BaseTransport, GuardedConnection] = {}
         self._silent: dict[GuardedConnection, asyncio.TimerHandle] = {}
+        self._looking: asyncio.TimerHandle | None = None
 
     def guard(self, handler: asyncio.Protocol) -> GuardedConnection:
         """Return what to hand to the event loop in place of a new connection's handler."""
@@ -65,10 +79,15 @@ class ConnectionGuard:
     def opened(self, connection: GuardedConnection, transport: asyncio.BaseTransport) -> None:
         """Count a connection and wait for its first request."""
         self._open[transport] = connection
+        connection.moved_at = asyncio.get_running_loop().time()
+        # The newcomer is silent as well, but may be about to speak.
+        oldest_silent = next(iter(self._silent), None)
         self._start_clock(connection, self._header_timeout_s)
+        if self._looking is None and self._is_crowded:
+            self._look()
         if len(self._open) > self._max_connections:
             _log.warning("http_connection_rejected", reason="max_connections")
-            self._close(next(iter(self._silent), connection))
+            self._close(oldest_silent or self._most_stalled() or connection)
 
     def closed(self, connection: GuardedConnection) -> None:
         """Forget a connection."""
@@ -81,6 +100,27 @@ class ConnectionGuard:
         if not connection.is_answering and not connection.has_begun:
             connection.has_begun = True
             self._start_clock(connection, self._header_timeout_s)
+
+    @property
+    def _is_crowded(self) -> bool:
+        return len(self._open) >= _CROWDED * self._max_connections
+
+    def _look(self) -> None:
+        """Note which connections get on, every now and then for as long as there are many."""
+        self._looking = None
+        if not self._is_crowded:
+            return
+        loop = asyncio.get_running_loop()
+        for connection in self._open.values():
+            moved = _bytes_moved(connection.transport)
+            if moved >= connection.moved + _PROGRESS_BYTES:
+                connection.moved, connection.moved_at = moved, loop.time()
+        self._looking = loop.call_later(_LOOK_S, self._look)
+
+    def _most_stalled(self) -> GuardedConnection | None:
+        stalled = min(self._open.values(), key=lambda each: each.moved_at)
+        is_stalled = asyncio.get_running_loop().time() - stalled.moved_at >= _STALLED_S
+        return stalled if is_stalled else None
 
     def _start_clock(self, connection: GuardedConnection, seconds: float) -> None:
         self._stop_clock(connection)
@@ -103,6 +143,21 @@ class ConnectionGuard:
             transport.abort()
 
 
+def _bytes_moved(transport: asyncio.BaseTransport | None) -> int:
+    """Return how many bytes the peer has sent, and acknowledged, over the connection."""
+    connection = None if transport is None else transport.get_extra_info("socket")
+    if connection is None:
+        return 0
+    size = _OFFSET_IN_TCP_INFO + _BYTES_ACKED_AND_RECEIVED.size
+    try:
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+    except OSError:
+        return 0
+    if len(told) < size:
+        return 0
+    return sum(_BYTES_ACKED_AND_RECEIVED.unpack_from(told, _OFFSET_IN_TCP_INFO))
+
+
 class GuardedConnection(asyncio.Protocol):
     """Passes everything on to aiohttp's handler, and tells the guard."""
 
@@ -110,6 +165,8 @@ class GuardedConnection(asyncio.Protocol):
         self.transport: asyncio.BaseTransport | None = None
         self.has_begun = True
         self.is_answering = False
+        self.moved = 0
+        self.moved_at = 0.0
         self._guard = guard
         self._handler = handler
         self._receive = handler.data_received
