@@ -183,10 +183,12 @@ class TextCleaning:
         if self.engine is not None:
             found += self.engine.find(text)
         first = merged(_outside(found, own))
+        guessed = _outside(guesses.find(text, first), own)
         if self.policy.strict:
-            return _joined(text, first)
-        found = [*first, *_outside(guesses.find(text, first), own)]
-        return _joined(text, merged(found))
+            # Words that are not recognised go anyway, without being called names.
+            guessed = [each for each in guessed if is_clinical_token(text[each.start : each.stop])]
+        first = merged([*first, *guessed])
+        return _joined(text, merged([*first, *_outside(patterns.addresses(text, first), own)]))
 
     def _custom_in(self, text: str) -> Iterable[Finding]:
         for pattern, groups, info_type in self._custom:

@@ -55,7 +55,7 @@ _YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d|['\u2019]?\d\d)"
 _LONG_YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d)"
 _DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _MON: Final = r"(?P<month>0?[1-9]|1[0-2])"
-_OF: Final = r"(?:\s*(?:of|de|del|d[ei]|den|do))?"
+_OF: Final = r"(?:\s*(?:of|de|del|d[ei]|den|do)(?![^\W\d_]))?"
 _FORMS: Final = {
     # 2019-02-03, 2019/2/3, 2019.02.03
     "iso": (
@@ -87,7 +87,7 @@ _FORMS: Final = {
     # 3.2.2019, 03/02/19, 3-2-2019, 3. 2. 2019
     "numeric": (
         r"(?<![\d./])(?P<one>[0-3]?\d)(?P<sep>\s?[-/]\s?|\.\s?)(?P<two>[0-3]?\d)(?P=sep)"
-        r"(?P<year>(?:1[89]|20)\d\d|\d\d)(?![\d])(?![./-]\d)"
+        r"(?P<year>(?:1[89]|20)\d\d|\d\d)(?!\d|[./-]\d)"
     ),
     # 2019年2月3日
     "cjk": (
@@ -95,9 +95,9 @@ _FORMS: Final = {
         r"(?:\s?(?P<day>[12]\d|3[01]|0?[1-9])\s?[日일])?"
     ),
     # 02/2019
-    "month_year": rf"(?<![\d./-]){_MON}(?P<sep>[/.-]){_LONG_YEAR}(?![\d./-])",
+    "month_year": rf"(?<![\d./-]){_MON}(?P<sep>[/.-]){_LONG_YEAR}(?![\d/-]|\.\d)",
     # 2019-02
-    "year_month": rf"(?<![\d./-]){_LONG_YEAR}(?P<sep>[/-])(?P<month>0[1-9]|1[0-2])(?![\d./-])",
+    "year_month": rf"(?<![\d./-]){_LONG_YEAR}(?P<sep>[/-])(?P<month>0[1-9]|1[0-2])(?![\d/-]|\.\d)",
     # on 3/2, since 3.2.
     "bare": (
         r"\b(?:on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from deid.text.findings import GUESSED, NAMED, Finding
+from deid.text.folding import fold, words
 from deid.text.known import WORD
-from deid.text.vocabulary import is_name, is_place, is_recognised
+from deid.text.vocabulary import is_name, is_place, is_prose, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
 _SENTENCE_END: Final = re.compile(r"(?:^|[.!?:;\n\r\t•*>\])|-])[\s\"'(\[*-]*$")
 _ROMAN: Final = re.compile(r"[IVX]{1,5}\Z")
 _MAX_ABBREVIATION: Final = 3
+_BEFORE: Final = re.compile(r"(?<![^\W_])([a-zà-ÿ]+)\s(?:(?:the|a|an)\s)?(?:[^\W\d_]+\s){0,2}$")
+_PREPOSITIONS: Final = frozenset({"in", "from", "near", "to", "at", "of", "via"})
+_ALWAYS_CAPITAL: Final = words(
+    """
+    monday tuesday wednesday thursday friday saturday sunday january february march april may june july august
+    september october november december english german french spanish italian i dr mr mrs ms prof
+    series image study figure table fig scan exam ward clinic department hospital emergency
+    radiology cardiology oncology surgery medicine doppler foley
+    """
+)
 
 
 def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -63,6 +74,8 @@ def _judge(
 ) -> tuple[str, int] | None:
     if len(word) < 2 or _ROMAN.match(word):
         return None
+    if word.lower() in ("ray", "rays") and text[start - 2 : start].lower() in ("x-", "x "):
+        return None
     recognised = is_recognised(word)
     listed = is_name(word)
     place = is_place(word)
@@ -79,6 +92,12 @@ def _judge(
         if is_upper or (beside_name and not has_capitals):
             return "PERSON_NAME", GUESSED
         return None
+    if is_upper and not is_capitals and not starts and (is_prose(word) or place):
+        # An everyday word with a capital in the middle of prose names something: Little Rock.
+        before = _BEFORE.search(text, max(0, start - 20), start)
+        if before and fold(word) not in _ALWAYS_CAPITAL:
+            placed = place or before[1] in _PREPOSITIONS
+            return ("LOCATION" if placed else "PERSON_NAME"), GUESSED
     # A word of the vocabulary that is a name as well: Brown, Rose, Long, May.
     if is_upper and has_small and not is_capitals and (listed or place):
         if beside_name:

@@ -14,7 +14,7 @@ from deid.text.folding import fold, words
 from deid.text.vocabulary import is_name, is_place, is_recognised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from deid.text.known import KnownText
 
@@ -291,6 +291,10 @@ _ROLE: Final = (
     r"|nok|next\s+of\s+kin|contact|emergency\s+contact|guardian|carer|caregiver|wife|husband|spouse|partner|mother|father|mom|dad|mum|son|daughter|brother|sister|aunt|uncle|friend|neighbou?r|colleague|employer|relative"
     r"|überwiesen\s+von|zuweiser|einsender|befunder|befundet\s+von|ass(?:istenz)?arzt|oberarzt|chefarzt|arzt|ärztin|hausarzt|mta|mtra|adress[ée]e?\s+par|m[ée]decin|prescripteur|remitid[oa]\s+por|m[ée]dico|medico|arts|huisarts|firmato\s+da|inviato\s+da)"
 )
+_ROLE_INITIALS: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
+    r"|\b(?i:by|initials)\s+(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
+)
 _LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]+(?:-[\w'\u2019]+)*"
 _TITLED: Final = re.compile(
     rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
@@ -339,6 +343,27 @@ def find(text: str, known: KnownText | None = None) -> Iterator[Finding]:
     yield from _people(text)
 
 
+_MORE_ADDRESS: Final = re.compile(
+    rf"(?:[,\s]+{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}})?(?:[,\s]+[A-Z]{{2}})?[,\s]+\d{{4,6}}(?:-\d{{4}})?"
+    r"(?![\w.,]*\d)(?!\s*(?:mm|cm|ml|mg|slices))"
+)
+_CITY: Final = re.compile(
+    rf",\s+{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}}(?=\s*[,.;)\n]|$)"
+)
+
+
+def addresses(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield what follows an address or a place and belongs to it: city, state, postal code."""
+    for each in found:
+        if each.info_type not in ("STREET_ADDRESS", "LOCATION"):
+            continue
+        more = _MORE_ADDRESS.match(text, each.stop)
+        if more is None and each.info_type == "STREET_ADDRESS":
+            more = _CITY.match(text, each.stop)
+        if more is not None:
+            yield Finding(each.start, more.end(), each.info_type, each.rank)
+
+
 _BORN: Final = re.compile(
     r"(?:\bd\.?\s?o\.?\s?b\b\.?|\bborn\b|\bbirth(?:\s?date|day)?\b|\bgeb(?:oren|\.?dat(?:um)?)?\b|\bn[ée]e?\b|\bnaissance\b|\bnacid[oa]\b"
     r"|\bnacimiento\b|\bnat[oa]\b|\bnascita\b|\bf\.?\s?nac|\bddn\b|\*)[^\w]{0,4}(?:(?:on|am|the|le|el|il|de|date|is|datum)\W{1,2}){0,2}$",
@@ -365,6 +390,8 @@ def _people(text: str) -> Iterator[Finding]:
             for match in pattern.finditer(text):
                 yield from _trimmed(text, match, sure=pattern is _TITLED_LOOSELY)
         return
+    for match in _ROLE_INITIALS.finditer(text):
+        yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
     for pattern, sure in (
         (_TITLED, True),
         (_GREETING, True),
@@ -376,7 +403,9 @@ def _people(text: str) -> Iterator[Finding]:
         (_ROLED_LOOSELY, False),
     ):
         for match in pattern.finditer(text):
-            yield from _trimmed(text, match, sure=sure)
+            # In capitals MR, MS and DR are modalities and diseases as often as titles.
+            loud = sure and "title" in pattern.groupindex and match["title"].isupper()
+            yield from _trimmed(text, match, sure=sure and not loud)
 
 
 _WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")

@@ -65,20 +65,20 @@ def _list(name: str) -> frozenset[str]:
 @cache
 def common_words() -> frozenset[str]:
     """Return the words of prose and of other languages that say nothing about anybody."""
-    return _list("english.txt") | _list("european.txt")
+    return _list("english.txt") | _european()
 
 
 @cache
 def clinical_words() -> frozenset[str]:
     """Return the recognised clinical words and abbreviations, ours and the standard's."""
     standard = frozenset(fold(word) for word in standard_vocabulary() if len(word) > 2)
-    return _list("clinical.txt") | (standard - _only_names())
+    return _own_clinical() | (standard - _only_names())
 
 
 @cache
 def _only_names() -> frozenset[str]:
     """Return names that the standard's texts hold (of authors, companies, views) and nothing else is."""
-    return (given_names() | family_names()) - _list("clinical.txt") - common_words()
+    return (given_names() | family_names()) - _own_clinical() - common_words()
 
 
 @cache
@@ -148,15 +148,44 @@ def _is_inflected(folded: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
+def is_own_clinical(word: str) -> bool:
+    """Whether a word is in our list of clinical words, not merely in prose or the standard."""
+    return fold(word) in _own_clinical()
+
+
+@cache
+def _own_clinical() -> frozenset[str]:
+    return _list("clinical.txt")
+
+
+@lru_cache(maxsize=65536)
+def is_prose(word: str) -> bool:
+    """Whether a word is everyday English or from the standard's texts, and no clinical one of ours."""
+    folded = fold(word)
+    return folded not in _own_clinical() and folded not in _european()
+
+
+@cache
+def _european() -> frozenset[str]:
+    return _list("european.txt")
+
+
+def _may_be_name(word: str) -> bool:
+    """Whether a word is a name as well as an everyday word, and no clinical one: Brown, but not Long."""
+    return is_name(word) and not is_own_clinical(word)
+
+
+@lru_cache(maxsize=65536)
 def is_clinical_token(token: str) -> bool:
     """Whether a token of a descriptor may stay: a recognised word, a short number, a code of the trade."""
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
-        return is_recognised(token)
+        return is_recognised(token) and not _may_be_name(token)
     if _MEASURE.match(token) or _CODE.match(token):
         return True
     parts = re.findall(r"[^\W\d_]+|\d+", token)
     return len(token) <= 12 and all(
-        is_recognised(part) if part.isalpha() else len(part) <= 4 for part in parts
+        is_recognised(part) and not _may_be_name(part) if part.isalpha() else len(part) <= 4
+        for part in parts
     )
