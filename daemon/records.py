@@ -137,7 +137,7 @@ class Job:
 class Result:
     """What a worker process answers.
 
-    `state` is STORED (output written and fsynced at `Job.output`), UNROUTED, or QUARANTINED.
+    `state` is STORED (output written at `Job.output`, not yet flushed to the disk), UNROUTED, or QUARANTINED.
     `source` is None only when the file could not be read as a DICOM instance.
     `outcome` is the JSON outcome record: which element, which action; never an original value.
     """

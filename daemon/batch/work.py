@@ -6,9 +6,8 @@ The only place of a batch run that looks into what came from outside.
 from __future__ import annotations
 
 import errno
-import mmap
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from daemon.batch.sources import Sources, copy_all, unnamed_file
 from daemon.engines import engines
 from daemon.errors import Refused
 from daemon.pipeline.frames import Message
+from daemon.pipeline.mapping import mapped
 from daemon.pipeline.segments import write_segments
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine
@@ -137,7 +137,7 @@ class BatchWork:
         return completed
 
     def _deidentify(self, source: int, output: str) -> Message:
-        with _mapped(source) as buffer:
+        with mapped(source) as buffer:
             clean = deid.deidentify(buffer, self.plan)
             with _writing(), _new_file(output) as target:
                 write_segments(target, source, clean.segments)
@@ -179,20 +179,6 @@ def _writing() -> Iterator[None]:
         yield
     except OSError as error:
         raise _WriteFailed from error
-
-
-@contextmanager
-def _mapped(descriptor: int) -> Iterator[mmap.mmap | bytes]:
-    if os.fstat(descriptor).st_size == 0:  # which cannot be mapped
-        yield b""
-        return
-    mapped = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-    try:
-        yield mapped
-    finally:
-        # An exception's frames may still hold a view; the map goes with them then.
-        with suppress(BufferError):
-            mapped.close()
 
 
 @contextmanager

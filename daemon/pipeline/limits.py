@@ -46,7 +46,7 @@ class Limits:
     timeout_s: float = 60.0
     timeout_per_mb_s: float = 0.5
     open_files: int = 256
-    niceness: int = 5
+    niceness: int = 15
     recycle_after_jobs: int = 20_000
     recycle_above_bytes: int = 768 * MIB
     start_timeout_s: float = 60.0

@@ -6,9 +6,8 @@ This is the only place that parses what came from outside. The daemon itself see
 from __future__ import annotations
 
 import errno
-import mmap
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import deid
 from daemon.engines import engines
 from daemon.errors import StoreUnavailable
+from daemon.pipeline.mapping import mapped
 from daemon.pipeline.messages import job_from, result_message
 from daemon.pipeline.reasons import PipelineReason
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
@@ -28,6 +28,7 @@ from dicomweb.describe import describe
 from dicomweb.errors import DescribeError
 
 if TYPE_CHECKING:
+    import mmap
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -83,7 +84,7 @@ class Work:
             When it needs more than this process may have.
         """
         try:
-            with _mapped(job.source) as (fd_in, source):
+            with _opened(job.source) as (fd_in, source):
                 return self._judge(job, fd_in, source)
         except MemoryError:
             raise
@@ -173,11 +174,10 @@ def _internal_error(
 
 
 def _written(job: Job, fd_in: int, segments: Sequence[Segment]) -> StoredInstance:
-    """Write the output durably, and describe it as it can be read back."""
+    """Write the output, and describe it as it can be read back; the store flushes it to the disk."""
     with _new_file(job.output) as fd_out:
         write_segments(fd_out, fd_in, segments)
-        os.fdatasync(fd_out)
-        with _map(fd_out) as buffer:
+        with mapped(fd_out) as buffer:
             return _stored(job, buffer, deid.read_header(buffer, ()).dataset_offset)
 
 
@@ -205,28 +205,14 @@ def _stored(job: Job, buffer: Buffer, dataset_offset: int) -> StoredInstance:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[tuple[int, Buffer]]:
+def _opened(path: Path) -> Iterator[tuple[int, Buffer]]:
     """Open a file for reading and map it."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        with _map(fd) as buffer:
+        with mapped(fd) as buffer:
             yield fd, buffer
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _map(fd: int) -> Iterator[Buffer]:
-    if os.fstat(fd).st_size == 0:  # which cannot be mapped
-        yield b""
-        return
-    mapped = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
-    try:
-        yield mapped
-    finally:
-        # An exception's frames may still hold a view; the map goes with them then.
-        with suppress(BufferError):
-            mapped.close()
 
 
 @contextmanager

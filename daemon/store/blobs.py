@@ -4,8 +4,8 @@ The contract, so that an object store can stand in for the folder later:
 
 - A name is 32 or more characters from ``0-9a-f-`` and made by us. Nothing from outside is ever part
   of it.
-- A blob is there whole or not at all. `take` moves finished, fsynced files in; after it returns,
-  they are durable under their new names. (An object store uploads here, with create-only
+- A blob is there whole or not at all. `take` moves finished files in; after it returns, they are
+  durable under their new names. (An object store uploads here, with create-only
   semantics.)
 - Taking the same file again after a crash is harmless: what was already moved stays where it is.
 - A blob never changes. New content gets a new name; the index row switches, then the old blob is
@@ -49,8 +49,11 @@ class Move(NamedTuple):
 class Blobs(Protocol):
     """Where one store keeps its files (see the contract above)."""
 
-    def take(self, moves: Sequence[Move]) -> list[bool]:
-        """Move files in, durably; False for each whose file is neither outside nor already in."""
+    def take(self, moves: Sequence[Move], *, flush: bool = False) -> list[bool]:
+        """Move files in, durably; False for each whose file is neither outside nor already in.
+
+        `flush` says that their content may not be on the disk yet.
+        """
 
     def remove(self, names: Sequence[str]) -> None:
         """Remove blobs; those that are gone already are passed over."""
@@ -91,17 +94,22 @@ class FileBlobs:
         """Tell whether the blob is there."""
         return self.path_of(name).is_file()
 
-    def take(self, moves: Sequence[Move]) -> list[bool]:
+    def take(self, moves: Sequence[Move], *, flush: bool = False) -> list[bool]:
         """Move files in by rename, then fsync each folder that changed, once.
 
-        Files must be on this file system and already fsynced. Returns, for each move, whether the
-        blob is there now.
+        Files must be on this file system. With `flush` their content is made durable first, all of
+        them one after the other: the first flush commits the file system's journal for the rest,
+        which costs far less than one at a time by the processes that wrote them. Returns, for each
+        move, whether the blob is there now.
 
         Raises
         ------
         OSError
             If the disk refuses; then it may be repeated.
         """
+        if flush:
+            for move in moves:
+                _flush(move.file)
         leaves = dict.fromkeys(self.path_of(move.name).parent for move in moves)
         fresh = [leaf for leaf in leaves if leaf not in self._durable]
         for leaf in fresh:
@@ -143,6 +151,18 @@ class FileBlobs:
     def names_in_folder_of(self, prefix: str) -> list[str]:
         """Return the names that start with the first four characters given."""
         return _blob_names(self.folder / prefix[:2] / prefix[2:4])
+
+
+def _flush(file: Path) -> None:
+    """Make a file's content durable; one that was moved in before already is."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    try:
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -262,7 +262,8 @@ class SqliteReceipts:
                         )
                         for result in results
                         if result.output is not None
-                    ]
+                    ],
+                    flush=True,
                 )
             )
         except OSError as error:

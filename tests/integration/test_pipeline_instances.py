@@ -181,11 +181,11 @@ def test_a_bug_in_the_core_quarantines_and_tells_no_value(
 def test_a_full_disk_is_not_the_instances_fault_and_leaves_nothing_behind(
     job: Job, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def fail(_: int) -> None:
+    def fail(*_: object) -> None:
         raise OSError(code, VALUE)
 
     job.source.write_bytes(encoded(make_ct()))
-    monkeypatch.setattr(os, "fdatasync", fail)
+    monkeypatch.setattr(os, "writev", fail)
     with pytest.raises(StoreUnavailable) as raised:
         make_work(site_key).process(job)
     assert VALUE not in str(raised.value)
