@@ -95,13 +95,19 @@ class _Video:
         return CleanedPixels(segments, regions, changes, examined_all=True)
 
     def _looks(self, stream: bytes, seen: list[int]) -> Iterator[FrameLook]:
-        with self._av.open(io.BytesIO(stream)) as container:
-            for frame in container.decode(video=0):
-                samples = frame.to_ndarray(format="rgb24")
-                if samples.shape[:2] != (self._image.rows, self._image.columns):
-                    raise Unsafe(Reason.PIXELS_UNDECODABLE, "video frame size")
-                seen[0] += 1
-                yield FrameLook(self._rgb(), Decoded(samples, "RGB"), {})
+        for frame in self._frames(stream):
+            samples = frame.to_ndarray(format="rgb24")
+            if samples.shape[:2] != (self._image.rows, self._image.columns):
+                raise Unsafe(Reason.PIXELS_UNDECODABLE, "video frame size")
+            seen[0] += 1
+            yield FrameLook(self._rgb(), Decoded(samples, "RGB"), {})
+
+    def _frames(self, stream: bytes) -> Iterator[Any]:
+        try:
+            with self._av.open(io.BytesIO(stream)) as container:
+                yield from container.decode(video=0)
+        except self._av.error.FFmpegError as error:
+            raise Unsafe(Reason.VIDEO_NOT_CLEANED, "video decoder") from error
 
     def _rgb(self) -> ImageDescription:
         return describe(

@@ -1,0 +1,99 @@
+"""Video, where PyAV is installed (it is not among our dependencies, see docs/pixels.md)."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deid.errors import Reason, Unsafe
+from deid.pixels import PixelCleaning
+from deid.pixels.video import video_cleaner
+from tests import pixel_samples as samples
+
+ROWS, COLUMNS, FRAMES = 192, 320, 8
+_KINDS = [
+    ("1.2.840.10008.1.2.4.100", "mpeg2video", "mpegts"),
+    ("1.2.840.10008.1.2.4.102", "libx264", "mp4"),
+    ("1.2.840.10008.1.2.4.107", "libx265", "mp4"),
+]
+
+
+def _stream(encoder: str, container: str, text: str) -> bytes:
+    av: Any = pytest.importorskip("av")
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as target:
+        stream = target.add_stream(encoder, rate=25)
+        stream.width, stream.height, stream.pix_fmt = COLUMNS, ROWS, "yuv420p"
+        for number in range(FRAMES):
+            shade = samples.texture(number, rows=ROWS, columns=COLUMNS) // 4
+            frame = samples.with_text(shade, text, at=(40, 100)) if text else shade
+            frame[140:] = shade[140:]
+            rgb = np.repeat(frame, 3, axis=2)
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        target.mux(stream.encode(None))
+    return out.getvalue()
+
+
+def _instance(syntax: str, stream: bytes, frames: int = FRAMES) -> Any:
+    rgb = np.zeros((ROWS, COLUMNS, 3), np.uint8)
+    described = samples.attributes(rgb, "YBR_PARTIAL_420")
+    made = samples.make_instance(syntax, [rgb], described, encoded=[stream], offsets=False)
+    return replace(made, attributes={**made.attributes, "NumberOfFrames": frames})
+
+
+def _cleaner() -> PixelCleaning:
+    video = video_cleaner()
+    assert video is not None
+    return PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=(), video=video)
+
+
+@pytest.mark.parametrize(("syntax", "encoder", "container"), _KINDS)
+def test_text_in_a_video_is_filled_in_every_frame(
+    syntax: str, encoder: str, container: str
+) -> None:
+    av: Any = pytest.importorskip("av")
+    instance = _instance(syntax, _stream(encoder, container, "SMITH^JOHN"))
+    cleaned = _cleaner().clean(instance)
+    assert {region.frame for region in cleaned.regions} == set(range(1, FRAMES + 1))
+    value = samples.value_of(instance, cleaned)
+    with av.open(io.BytesIO(value[16:])) as container_read:
+        shown = [frame.to_ndarray(format="gray") for frame in container_read.decode(video=0)]
+    assert len(shown) == FRAMES
+    assert all(frame[88:100, 42:150].max() < 40 for frame in shown)
+    assert all(frame[140:].max() > 20 for frame in shown)
+    assert cleaned.changes["LossyImageCompression"] == "01"
+
+
+def test_a_video_without_text_is_kept_byte_for_byte() -> None:
+    instance = _instance(_KINDS[1][0], _stream(*_KINDS[1][1:], ""))
+    cleaned = _cleaner().clean(instance)
+    assert cleaned.segments is None
+    assert cleaned.examined_all
+
+
+@pytest.mark.parametrize("cut", [0, 500, -2000])
+def test_a_broken_video_is_refused(cut: int) -> None:
+    stream = _stream(*_KINDS[0][1:], "SMITH^JOHN")
+    instance = _instance(_KINDS[0][0], stream[:cut])
+    with pytest.raises(Unsafe) as refused:
+        _cleaner().clean(instance)
+    assert refused.value.reason in {Reason.VIDEO_NOT_CLEANED, Reason.PIXELS_UNDECODABLE}
+
+
+def test_a_video_with_fewer_frames_than_it_says_is_refused() -> None:
+    stream = _stream(*_KINDS[1][1:], "")
+    with pytest.raises(Unsafe):
+        _cleaner().clean(_instance(_KINDS[1][0], stream, FRAMES + 1))
+
+
+def test_without_pyav_there_is_no_video_cleaner(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr(importlib, "import_module", missing)
+    assert video_cleaner() is None
