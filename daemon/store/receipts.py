@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ REPLACED: Final = "replaced"
 _WAITING_SQL: Final = ", ".join(f"'{state}'" for state in WAITING)
 _DIGEST_IN_NAME: Final = 16
 _LONGEST_WAIT_S: Final = 1.0
+_LONGEST_DELAY_S: Final = 300.0
+"""Of `postpone`. What seems to wait longer was postponed before the clock was set back."""
 
 RECEIPT_COLUMNS: Final = (
     "id, receiver, calling_ae, called_ae, peer, received_at, size, state, attempts, reason, where_,"
@@ -167,8 +170,9 @@ class SqliteReceipts:
         def read(connection: sqlite3.Connection) -> list[Receipt]:
             rows = connection.execute(
                 f"SELECT {RECEIPT_COLUMNS} FROM receipts INDEXED BY receipts_waiting"  # noqa: S608 - fixed names
-                f" WHERE state IN ({_WAITING_SQL}) AND not_before <= ? ORDER BY seq LIMIT ?",
-                (now, limit + len(excluded)),
+                f" WHERE state IN ({_WAITING_SQL}) AND not_before NOT BETWEEN ? AND ?"
+                " ORDER BY seq LIMIT ?",
+                (math.nextafter(now, math.inf), now + _LONGEST_DELAY_S, limit + len(excluded)),
             )
             return [receipt_of(row) for row in rows if row["id"] not in excluded][:limit]
 
@@ -194,7 +198,7 @@ class SqliteReceipts:
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
         """Leave the receipt waiting, with the reason, and try again no sooner than `delay_s` from now."""
-        not_before = self._clock() + delay_s
+        not_before = self._clock() + min(delay_s, _LONGEST_DELAY_S)
 
         def apply(connection: sqlite3.Connection) -> None:
             connection.execute(
@@ -310,8 +314,11 @@ class SqliteReceipts:
     ) -> _Settled:
         earlier = settling.earlier(StoreName.SOURCE, source)
         if earlier is not None and _is_same(earlier, source):
-            return settling.as_duplicate(state, earlier)
-        if earlier is not None:
+            if self._has_its_files(settling, earlier):
+                return settling.as_duplicate(state, earlier)
+            log.error("stored_file_missing", receipt_id=earlier.receipt_id)
+            settling.replace(earlier)
+        elif earlier is not None:
             replaces = self._conflict is ConflictPolicy.REPLACE and settling.may_replace(earlier)
             if self._conflict is ConflictPolicy.KEEP_FIRST:
                 return settling.as_duplicate(state, earlier, CONFLICT)
@@ -322,6 +329,13 @@ class SqliteReceipts:
             settling.show_source(source)
             return settling.finish(state, settling.result.state, settling.result.reason)
         return self._settle_output(settling, state, source)
+
+    def _has_its_files(self, settling: _Settling, earlier: IndexedInstance) -> bool:
+        """Tell whether an instance is still there, in both stores: a row alone is none."""
+        output = settling.output_of(earlier)
+        return self._blobs[StoreName.SOURCE].has(earlier.blob) and (
+            output is None or self._blobs[StoreName.DEID].has(output.blob)
+        )
 
     def _settle_output(self, settling: _Settling, state: State, source: StoredInstance) -> _Settled:
         output = settling.result.output
@@ -367,6 +381,10 @@ class _Settling:
         """Return the instance that has this SOP Instance UID already, unless it came of this receipt."""
         found = indexing.find(self._connection, store, instance.sop_instance_uid)
         return None if found is None or found.receipt_id == self.result.receipt_id else found
+
+    def output_of(self, earlier: IndexedInstance) -> IndexedInstance | None:
+        """Return what the destination shows of an earlier instance."""
+        return indexing.find_of_receipt(self._connection, StoreName.DEID, earlier.receipt_id)
 
     def finish(
         self,
@@ -432,11 +450,7 @@ class _Settling:
         Not, if it goes no further itself while the earlier one's output is visible: source and
         destination would then tell of different instances.
         """
-        return (
-            self.result.state is State.STORED
-            or indexing.find_of_receipt(self._connection, StoreName.DEID, earlier.receipt_id)
-            is None
-        )
+        return self.result.state is State.STORED or self.output_of(earlier) is None
 
     def replace(self, earlier: IndexedInstance) -> None:
         """Take the earlier instance out of both stores; its receipt tells by which it was replaced."""
