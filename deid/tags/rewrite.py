@@ -19,7 +19,7 @@ from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Actio
 from deid.tags.judge import SAMPLES, may_stay, recognised
 from deid.tags.rules import CONTENT_VRS, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
-from deid.text.charset import decode, encode, is_defined
+from deid.text.charset import decode, encode, is_defined, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -517,11 +517,20 @@ class Rewriter:
         return b"" if fallback == Action.EMPTY else None
 
     def _unrecognised(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
-        """Return what becomes of a text that is not recognised: of several required values, only those."""
-        if fallback != Action.DUMMY or b"\\" not in raw or vr not in ("CS", "LO", "SH"):
+        """Return what becomes of a value that is not recognised.
+
+        What stands after a NUL was never part of it; of several required values, only some may go.
+        """
+        visible, _nul, hidden = raw.partition(b"\x00")
+        if hidden.strip(b" \x00") and visible.strip() and vr in _CUT_AT_NUL:
+            text = decode(visible, self.charset).rstrip(" ")
+            if self._may_stay(tag, vr, text):
+                return values.even(visible, b" ")
+        if fallback != Action.DUMMY or b"\\" not in raw or vr not in _DUMMIED_BY_VALUE:
             return self._fall_back(fallback, vr, raw)
         parts = decode(raw, self.charset).rstrip(" \x00").split("\\")
-        kept = [part if self._may_stay(tag, vr, part) else "REMOVED" for part in parts]
+        dummy = values.dummy(vr).decode("ascii").strip()
+        kept = [part if self._may_stay(tag, vr, part) else dummy for part in parts]
         return values.even(encode("\\".join(kept), self.charset), b" ")
 
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
@@ -566,6 +575,8 @@ class Rewriter:
     def _clean(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         cleaner = self.plan.text_cleaner
         if cleaner is None or vr not in _CLEANABLE:
+            return self._fall_back(fallback, vr, raw)
+        if not is_readable(raw, self.charset):
             return self._fall_back(fallback, vr, raw)
         text = decode(raw, self.charset).rstrip(" \x00")
         cleaned = cleaner.clean_value(
@@ -729,6 +740,8 @@ class _Creator:
 _UNCHANGED: Final = b"\xff unchanged \xff"
 """Compared by identity: the value stays as it is."""
 _CLEANABLE: Final = CONTENT_VRS
+_DUMMIED_BY_VALUE: Final = frozenset({"CS", "LO", "SH", "DS", "IS"})
+_CUT_AT_NUL: Final = frozenset({*_DUMMIED_BY_VALUE, "LT", "ST", "UC", "UT"})
 _NUMBERS: Final = frozenset(
     {"AT", "FL", "FD", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"}
 )

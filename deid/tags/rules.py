@@ -245,9 +245,10 @@ class Rules:
         codes = basic.split("/")
         types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
         if len(codes) == 1:
-            # The table removes two attributes that presentation states require (PS3.3 C.11.10).
-            required = types is not None and not table.parent and types.get((0, tag)) == 1
-            return "D" if required and basic == "X" else basic
+            # The table removes attributes that some IODs require, such as the label of a presentation
+            # state (PS3.3 C.11.10) or the procedure's ID in a report's request (C.17.2).
+            strength = types.get((table.parent, tag), 3) if types is not None else 3
+            return {1: "D", 2: "Z"}.get(strength, basic) if basic == "X" else basic
         if types is None:
             return codes[-1]
         strength = types.get((table.parent, tag), 3)

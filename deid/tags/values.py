@@ -8,9 +8,9 @@ from typing import Final
 
 _DUMMY_TEXT: Final = b"REMOVED "
 _DUMMIES: Final[dict[str, bytes]] = {
-    "AE": _DUMMY_TEXT, "AS": b"000Y", "CS": _DUMMY_TEXT, "DA": b"19000101", "DS": b"0 ",
+    "AE": _DUMMY_TEXT, "AS": b"000Y", "CS": _DUMMY_TEXT, "DA": b"19000101", "DS": b"1 ",
     "DT": b"19000101000000", "IS": b"1 ", "LO": _DUMMY_TEXT, "LT": _DUMMY_TEXT, "PN": b"REMOVED^",
-    "SH": _DUMMY_TEXT, "ST": _DUMMY_TEXT, "TM": b"000000", "UC": _DUMMY_TEXT,
+    "SH": _DUMMY_TEXT, "ST": _DUMMY_TEXT, "TM": b"000000", "UC": b"REMOVED FROM THIS VALUE ",
     "UR": b"urn:removed ", "UT": _DUMMY_TEXT, "OB": b"\x00\x00", "OW": b"\x00\x00", "UN": b"\x00\x00",
     "AT": bytes(4), "FL": bytes(4), "FD": bytes(8), "OD": bytes(8), "OF": bytes(4), "OL": bytes(4),
     "OV": bytes(8), "SL": bytes(4), "SS": bytes(2), "SV": bytes(8), "UL": bytes(4), "US": bytes(2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from functools import lru_cache
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 
 DEFINED_TERMS: Final = frozenset(term for term in python_encoding if term) | {""}
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\r\n\t\f"
 _DELIMITERS: Final = {0x5C, 0x5E, 0x3D, 0x0D, 0x0A, 0x09, 0x0C}
 
 
@@ -37,6 +39,25 @@ def decode(raw: bytes, declared: str) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def is_readable(raw: bytes, declared: str) -> bool:
+    """Whether a text value is one in the declared sets: it decodes, and holds no control characters.
+
+    Where nothing is declared, only the default repertoire is readable (PS3.5 6.1.2.1).
+    """
+    stripped = raw.rstrip(b" \x00")
+    if stripped.isascii() and b"\x1b" not in stripped:
+        return not stripped.translate(None, _PRINTABLE)
+    if not declared.replace("ISO_IR 6", "").strip("\\ "):
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            text = decode_bytes(stripped, list(encodings(declared)), _DELIMITERS)
+    except (UnicodeError, LookupError, UserWarning):
+        return False
+    return not any(unicodedata.category(each) == "Cc" and each not in "\r\n\t\f" for each in text)
 
 
 def is_defined(declared: str) -> bool:

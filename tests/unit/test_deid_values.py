@@ -40,7 +40,7 @@ def test_ages_over_89_years_become_90(age: bytes, expected: bytes) -> None:
 
 def test_numbers_keep_their_multiplicity_when_they_become_dummies() -> None:
     assert values.dummy("FL", bytes(range(8))) == bytes(8)
-    assert values.dummy("DS", b"1.5\\2.5\\3") == b"0\\0\\0 "
+    assert values.dummy("DS", b"1.5\\2.5\\3") == b"1\\1\\1 "
 
 
 @pytest.mark.parametrize(
