@@ -18,7 +18,7 @@ from deid.text.findings import KNOWN, PATTERN, Finding, merged
 from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
 from deid.text.known import KnownText, prepare
 from deid.text.policy import TextPolicy, Transformation
-from deid.text.transform import Transformer
+from deid.text.transform import Days, Transformer
 from deid.text.vocabulary import is_clinical_token
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _MEMORY: Final = 20_000
 _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
+MAX_TEXT: Final = 1 << 20
+"""Characters; what is longer is not looked through but goes as a whole."""
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]{1,3}(?![^\W_]))?")
 _EMPTY_BRACKETS: Final = re.compile(r"[\[({]\s*[\])}]")
 _LEADING: Final = re.compile(r"^[\s,;:/\\_.+&=|~#*'\"-]+(?=[\w\[(])")
@@ -169,7 +171,7 @@ class TextCleaning:
         finding = Finding(0, len(value), "PERSON_NAME", KNOWN)
         if chosen is not None and chosen.transformation is Transformation.DATE_SHIFT:
             return ""
-        return self._transformer.replacement(value, finding, None, 0)
+        return self._transformer.replacement(value, finding, None)
 
     # ------------------------------------------------------------------ free text
 
@@ -198,17 +200,20 @@ class TextCleaning:
                         yield Finding(*match.span(group), info_type, PATTERN)
 
     def _clean(self, text: str, patient: KnownText, shift_days: int) -> CleanedText:
+        if len(text) > MAX_TEXT:
+            return CleanedText("", {UNKNOWN_WORD: 1})
         pieces: list[str] = []
         counts: Counter[str] = Counter()
         at = 0
         transformer = self._transformer
+        days = Days(text, patient, shift_days)
         for found in self._find(text, patient):
             if transformer.is_left(found.info_type):
                 continue
             new = (
                 f"[{CONTEXT}]"
                 if self.policy.contextual and found.rank == KNOWN
-                else transformer.replacement(text, found, patient, shift_days)
+                else transformer.replacement(text, found, days)
             )
             pieces += [self._kept(text[at : found.start], counts), new]
             if new != text[found.start : found.stop]:

@@ -158,7 +158,11 @@ def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
             taken[start:stop] = b"\x01" * (stop - start)
             at = stop
     found.sort(key=lambda each: each.start)
-    return [_oriented(each, text, found, day_first) for each in found]
+    settled: dict[str, bool] = {}
+    for each in found:
+        if not each.ambiguous and each.month != each.day:
+            settled.setdefault(each.form, each.first_is_day)
+    return [_oriented(each, text, settled, day_first) for each in found]
 
 
 def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate | None:
@@ -191,17 +195,12 @@ def _is_another_word(name: str) -> bool:
 
 
 def _oriented(
-    each: FoundDate, text: str, all_found: list[FoundDate], day_first: bool | None
+    each: FoundDate, text: str, settled: dict[str, bool], day_first: bool | None
 ) -> FoundDate:
     if not each.ambiguous:
         return each
     if day_first is None:
-        settled = [
-            other.first_is_day
-            for other in all_found
-            if other.form == each.form and not other.ambiguous and other.month != other.day
-        ]
-        day_first = settled[0] if settled else "/" not in text[each.start : each.stop]
+        day_first = settled.get(each.form, "/" not in text[each.start : each.stop])
     if day_first == each.first_is_day:
         return each
     return FoundDate(
@@ -259,7 +258,10 @@ def moved(text: str, found: FoundDate, days: int) -> str | None:
 def _matched(text: str, found: FoundDate) -> re.Match[str] | None:
     pattern = _PATTERNS[found.form]
     name = "date" if "date" in pattern.groupindex else 0
-    match = pattern.search(text, found.start if name == 0 else 0)
+    if name == 0:
+        return pattern.match(text, found.start)
+    # The words before a bare day and month are part of its form.
+    match = pattern.search(text, max(0, found.start - 16))
     while match is not None and match.span(name) != (found.start, found.stop):
         match = pattern.search(text, match.start() + 1)
     return match

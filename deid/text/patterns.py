@@ -23,7 +23,9 @@ _CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"
 _PARTICLE: Final = (
     r"(?:van|von|der|den|de|del|della|di|da|dos|du|la|le|el|al|bin|ibn|ter|zu|st\.?|mc|o['\u2019])"
 )
-_NAME: Final = rf"(?:{_CAPITAL}[\w'\u2019]+(?:-{_CAPITAL}?[\w'\u2019]+)*|{_CAPITAL}\.)"
+_NAME: Final = (
+    rf"(?:{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}?[\w'\u2019]{{1,30}}){{0,2}}|{_CAPITAL}\.)"
+)
 _FULL_NAME: Final = rf"{_NAME}(?:(?:,\s?|\s+|\.\s?)(?:{_PARTICLE}\s+){{0,2}}{_NAME}){{0,3}}"
 _VALUE: Final = r"[A-Za-z]{0,6}[-./ ]?\d[\w./-]{1,24}"
 _GAP: Final = r"(?:\s*(?:[:#=.]|\bis\b|n[ro°º]?\.?:?|\bno\.?:?|number|nummer|num(?:ero|éro)?))*\s*"
@@ -137,13 +139,18 @@ def _zip_city(text: str) -> bool:
 
 _I: Final = re.IGNORECASE
 _SIGN: Final = re.compile(r"@")
+_STREET: Final = re.compile(
+    r"(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
+    r"\s+\d",
+    _I,
+)
 _DIGITS5: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
 _DIGIT: Final = re.compile(r"\d")
 _CAPITALS: Final = re.compile(_CAPITAL)
 
 # In order: of findings that overlap and are as long, the earlier stays.
 PATTERNS: Final = (
-    Pattern("EMAIL_ADDRESS", re.compile(r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+", _I), hint=_SIGN),
+    Pattern("EMAIL_ADDRESS", re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}\s?@\s?[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}", _I), hint=_SIGN),
     Pattern("URL", re.compile(r"\b(?:(?:https?|ftp)://|www\.)[^\s<>\"']+[^\s<>\"'.,;)]", _I)),
     Pattern(
         "URL",
@@ -227,7 +234,7 @@ PATTERNS: Final = (
     Pattern("AGE", re.compile(r"\b(?:aged?|alter|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
                               r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]*|\d+(?:st|nd|rd|th))\s+){{1,4}}"
+            re.compile(rf"\b\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}|\d+(?:st|nd|rd|th))\s+){{1,4}}"
                        r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Square|Sq|Highway"
                        r"|Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Trail|Trl|Row|Hill|Gardens|Grove|Walk|Mews|Plaza|Loop|Alley)\b\.?"
                        r"(?:,?\s*(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\.?\s*#?\w{1,6})?", re.NOFLAG), hint=_DIGIT),
@@ -235,18 +242,18 @@ PATTERNS: Final = (
             re.compile(r"\b\d{1,5}\s+(?:[A-Z][A-Z'\u2019-]+\s+){1,4}(?:STREET|AVENUE|AVE|ROAD|RD|BOULEVARD|BLVD|LANE|DRIVE|COURT|WAY|PLACE|TERRACE|SQUARE|HIGHWAY|PARKWAY)\b"),
             hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b(?:{_CAPITAL}[\w.'\u2019-]*[\s-]){{0,3}}{_CAPITAL}?[\w-]*(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
-                       r"\s+\d{1,4}\s?[a-z]?\b", _I), hint=_DIGIT),
+            re.compile(rf"(?<![\w-])(?:{_CAPITAL}[\w.'\u2019]{{0,30}}[\s-]){{0,3}}{_CAPITAL}?\w{{0,30}}(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
+                       r"\s+\d{1,4}\s?[a-z]?\b", _I), hint=_STREET),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b{_CAPITAL}[\w-]+(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
+            re.compile(rf"\b{_CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(r"\b\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|av\.|boulevard|bd|place|chemin|all[ée]e|impasse|quai|route|cours)\s+"
-                       r"[^\W\d][\w'\u2019-]*(?:\s+[^\W\d][\w'\u2019-]*){0,4}", _I), hint=_DIGIT),
+                       r"[^\W\d][\w'\u2019-]{0,30}(?:\s+[^\W\d][\w'\u2019-]{0,30}){0,4}", _I), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(rf"\b(?:calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|ulitsa|ул\.)\s*(?:de\s+|del\s+|la\s+)*"
-                       rf"{_CAPITAL}[\w'\u2019-]*(?:\s+[\w'\u2019-]+){{0,4}}?\s*,?\s*(?:n[°º.]?\s*)?\d{{1,4}}\b", _I), hint=_DIGIT),
+                       rf"{_CAPITAL}[\w'\u2019-]{{0,30}}(?:\s+[\w'\u2019-]{{1,30}}){{0,4}}?\s*,?\s*(?:n[°º.]?\s*)?\d{{1,4}}\b", _I), hint=_DIGIT),
     Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
-    Pattern("LOCATION", re.compile(rf"\b{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
+    Pattern("LOCATION", re.compile(rf"\b{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
     Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),
     Pattern("LOCATION",
             re.compile(r"\b(?:A[BL]|B[ABDHLNRST]?|C[ABFHMORTVW]|D[ADEGHLNTY]|E[CHNX]?|F[KY]|G[LUY]?|H[ADGPRSUX]|I[GPV]|K[ATWY]|L[ADELNSU]?|M[EKL]?"
@@ -256,18 +263,18 @@ PATTERNS: Final = (
             hint=_DIGITS5),
     Pattern("LOCATION",
             re.compile(rf"\b(?:lives?|living|resid(?:es|ing|ent)|born|native|moved|hometown|relocated|flew|travell?ed|wohnhaft|geboren|vive|habite|demeurant|nacid[oa]|residente|wohnt)"
-                       rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({_CAPITAL}[\w'\u2019-]+(?:[\s,]+{_CAPITAL}[\w'\u2019-]+){{0,3}})"), 1,
+                       rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s,]+{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}})"), 1,
             _unfamiliar),
     Pattern("ORGANIZATION_NAME",
-            re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{_CAPITAL}[\w.'\u2019-]*\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
+            re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
                        r"(?:Hospitals?|Clinics?|Clinical\s+Cent(?:er|re)|Medical\s+(?:Cent(?:er|re)|Group|College|School)|Health\s+(?:System|Cent(?:er|re)|Services?|Trust)|University|Universität|Institute|Infirmary"
                        r"|Klinik(?:um|en)?|Krankenhaus|Spital|Praxis|Nursing\s+Home|Hospice|Surgery|Imaging|Radiology\s+(?:Associates|Group|Partners)|Diagnostics|Laborator(?:y|ies)|Foundation|Pharmacy|Rehab(?:ilitation)?\s+Cent(?:er|re)"
                        r"|College|School|Academy|Church|Corporation|Corp|Inc|Ltd|LLC|GmbH|AG|Bank|Airlines|NHS\s+Trust)\b\.?"), check=_unfamiliar),
     Pattern("ORGANIZATION_NAME",
             re.compile(rf"\b(?:Hospital|H[ôo]pital|Clinique|Cl[íi]nica|Ospedale|Policlinico|Klinik(?:um)?|Krankenhaus|Universit(?:y|é|à|ätsklinikum)|CHU|CHRU|Centre\s+Hospitalier|Centro\s+M[ée]dico|Praxis|Institut[oe]?|Azienda\s+Ospedaliera)"
-                       rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]+(?:[\s-]{_CAPITAL}[\w'\u2019-]+){{0,3}}"), check=_unfamiliar),
+                       rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s-]{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}}"), check=_unfamiliar),
     Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
-    Pattern("GENERIC_ID", re.compile(r"(?<![\w.,])(?=[A-Z0-9-]{6,}(?![\w]))(?=(?:[A-Z-]*\d){4})(?=[\d-]*[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+)*(?!\w|\.\d)", _I),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w.,-])(?=[A-Z0-9-]{6,40}(?![\w-]))(?=(?:[A-Z-]{0,20}\d){4})(?=[\d-]{0,20}[A-Z])[A-Z0-9-]{6,40}(?!\w|\.\d)", _I),
             check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{6,}(?![\d]*[.,]?\d)(?!\s?(?:mm|cm|ml|mg|g|/|%|cells|copies|units?|iu)\b)", _I), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,5}(?:[-/]\d{2,8}){1,3}(?![\d.,/-])"),
@@ -283,7 +290,7 @@ _TITLE: Final = (
 _ROLE: Final = (
     r"(?:(?:referr(?:ed|ing)|dictated|signed|read|reported|reviewed|interpreted|performed|requested|ordered|transcribed|verified|approved|authenticated"
     r"|seen|examined|operated|consulted|supervised|injected|administered|scanned|assisted|witnessed|prepared|authored|entered|typed|called\s+in|accompanied)"
-    r"(?:\s+(?:and|&|/)?\s*(?:electronically|digitally|finali[sz]ed|signed|dictated|verified|reviewed))*\s+(?:by|from|with|to)"
+    r"(?:\s+(?:and\s+|&\s*|/\s*)?(?:electronically|digitally|finali[sz]ed|signed|dictated|verified|reviewed)){0,3}\s+(?:by|from|with|to)"
     r"|(?:discussed|spoke|speaking|communicated|d/w|conferred|conveyed|telephoned|phoned|paged|informed|notified|called|relayed|reported|given)(?:\s+(?:with|to|w/|by(?:\s+\w+)?))?"
     r"|(?:referring|attending|requesting|ordering|reading|performing|consulting|primary|responsible|treating|family|interpreting)\s*(?:care\s+)?(?:physician|provider|doctor|clinician|radiologist|surgeon|md|dr|gp)?"
     r"|radiologist|technologist|technician|tech|rad\s?tech|sonographer|radiographer|operator|oper|surgeon|anesthesiologist|resident|fellow|intern|nurse|physician|doctor|gp|pcp|author|observer|signed|signature|initials"
@@ -295,7 +302,7 @@ _ROLE_INITIALS: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
     r"|\b(?i:by|initials)\s+(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
 )
-_LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]+(?:-[\w'\u2019]+)*"
+_LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
 _TITLED: Final = re.compile(
     rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
     rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
@@ -312,12 +319,14 @@ _ROLED_LOOSELY: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>{_LOOSE_NAME}(?:[,\s]+{_LOOSE_NAME}){{0,2}})"
 )
 _DEGREE: Final = re.compile(
-    rf"(?P<name>{_FULL_NAME}),?\s+(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
+    rf"(?<![\w'\u2019-])(?P<name>{_FULL_NAME}),?\s{{1,2}}(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
 )
 _COMMA_NAME: Final = re.compile(
-    rf"(?<![^\W_])(?P<name>{_CAPITAL}[\w'\u2019]+(?:-{_CAPITAL}[\w'\u2019]+)?,\s?{_CAPITAL}[\w'\u2019]+(?:\s{_CAPITAL}\.?)?)(?![^\W_])"
+    rf"(?<![\w'\u2019])(?P<name>{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}[\w'\u2019]{{1,30}})?,\s?{_CAPITAL}[\w'\u2019]{{1,30}}(?:\s{_CAPITAL}\.?)?)(?![^\W_])"
 )
-_CARETS: Final = re.compile(r"[^\s\^=\\]+(?:\^[^\s\^=\\]*)+(?:=[^\s\\]*)*")
+_CARETS: Final = re.compile(
+    r"(?<![^\s\\])[^\s\^=\\]{1,64}(?:\^[^\s\^=\\]{0,64}){1,4}(?:=[^\s\\]{0,128}){0,2}"
+)
 _INITIALED: Final = re.compile(
     rf"(?<![^\W_.])(?P<name>{_CAPITAL}\.(?:\s?{_CAPITAL}\.)?\s?{_CAPITAL}[a-zà-ÿ'\u2019]+(?:-{_CAPITAL}[\w'\u2019]+)?)"
 )
@@ -344,7 +353,7 @@ def find(text: str, known: KnownText | None = None) -> Iterator[Finding]:
 
 
 _MORE_ADDRESS: Final = re.compile(
-    rf"(?:[,\s]+{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}})?(?:[,\s]+[A-Z]{{2}})?[,\s]+\d{{4,6}}(?:-\d{{4}})?"
+    rf"(?:[,\s]{{1,4}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}})?(?:[,\s]{{1,4}}[A-Z]{{2}})?[,\s]{{1,4}}\d{{4,6}}(?:-\d{{4}})?"
     r"(?![\w.,]*\d)(?!\s*(?:mm|cm|ml|mg|slices))"
 )
 _CITY: Final = re.compile(

@@ -68,9 +68,7 @@ class Transformer:
     def _is_capped(self, info_type: str) -> bool:
         return info_type == "AGE" and self.policy.basic
 
-    def replacement(
-        self, text: str, finding: Finding, known: KnownText | None, shift_days: int
-    ) -> str:
+    def replacement(self, text: str, finding: Finding, days: Days | None) -> str:
         """Return what stands in the text instead of a finding."""
         original = text[finding.start : finding.stop]
         chosen = self.choose(finding.info_type)
@@ -84,7 +82,7 @@ class Transformer:
             case Transformation.CRYPTO_HASH:
                 return self.hashed(original, chosen)
             case Transformation.DATE_SHIFT:
-                return _shifted(text, finding, known, shift_days)
+                return days.shifted(finding) if days else f"[{finding.info_type}]"
             case Transformation.REPLACE_WITH_INFO_TYPE:
                 return f"[{finding.info_type}]"
 
@@ -106,12 +104,29 @@ def capped(text: str) -> str:
     return f"{text[: found.start()]}90+{text[found.end() :]}"
 
 
-def _shifted(text: str, finding: Finding, known: KnownText | None, shift_days: int) -> str:
-    """Return a date moved in its own form; its infoType in brackets when it cannot be."""
-    day_first = known.day_first(text) if known is not None else None
-    for each in dates.find(text, day_first=day_first):
-        if (each.start, each.stop) == (finding.start, finding.stop):
-            moved = dates.moved(text, each, shift_days)
-            if moved is not None:
-                return moved
-    return f"[{finding.info_type}]"
+class Days:
+    """The dates of one text, moved by one patient's days.
+
+    Parameters
+    ----------
+    known
+        What is known of the patient: settles which of two numbers is the day.
+    """
+
+    def __init__(self, text: str, known: KnownText, shift_days: int) -> None:
+        self._text = text
+        self._known = known
+        self._shift_days = shift_days
+        self._found: dict[tuple[int, int], dates.FoundDate] | None = None
+
+    def shifted(self, finding: Finding) -> str:
+        """Return a date moved in its own form; its infoType in brackets when it cannot be."""
+        if self._found is None:
+            day_first = self._known.day_first(self._text)
+            self._found = {
+                (each.start, each.stop): each
+                for each in dates.find(self._text, day_first=day_first)
+            }
+        found = self._found.get((finding.start, finding.stop))
+        moved = dates.moved(self._text, found, self._shift_days) if found else None
+        return f"[{finding.info_type}]" if moved is None else moved
