@@ -39,11 +39,16 @@ class Tuning:
     tile, overlap
         Side of the square given to the detector at once, and how far neighbours overlap, in
         pixels after scaling.
-    enlarge_below, enlarge
-        Frames whose longer side is below this many pixels are enlarged by this factor first, so
-        that letters of 5-7 pixels become letters the detector knows.
+    enlarge
+        Steps of (longer side below this many pixels, factor for the display view, factor for the
+        contrast view): small frames are enlarged first, so that letters of 5-7 pixels become
+        letters the detector knows. The two views differ in scale as in contrast, as what one
+        misses the other often finds.
     binarise, accept
         Probability from which a pixel is text, and the mean from which a region is.
+    consider, convincing
+        A region with a lower mean, from `consider` on, or too large (below), is text all the same
+        when the recogniser reads at least two characters in it with this certainty.
     grow
         How far a region's core grows: area x grow / perimeter.
     max_short_side, max_short_share
@@ -58,10 +63,11 @@ class Tuning:
 
     tile: int = 960
     overlap: int = 96
-    enlarge_below: int = 700
-    enlarge: float = 1.5
+    enlarge: tuple[tuple[int, float, float], ...] = ((700, 1.5, 2.0), (1100, 1.0, 1.5))
     binarise: float = 0.3
     accept: float = 0.5
+    consider: float = 0.2
+    convincing: float = 0.9
     grow: float = 1.6
     max_short_side: int = 40
     max_short_share: float = 0.2
@@ -74,13 +80,14 @@ class Tuning:
 class _Candidate:
     """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise.
 
-    `area` is the upright box around it.
+    `area` is the upright box around it. A doubtful one counts only when it can be read.
     """
 
     corners: NDArray[Any]
     confidence: float
     view: int
     area: Box
+    is_doubtful: bool = False
 
 
 class PPOCR:
@@ -118,32 +125,37 @@ class PPOCR:
             views.append(cv2.cvtColor(picture.contrast, cv2.COLOR_GRAY2RGB))
         candidates: list[_Candidate] = []
         for number, view in enumerate(views):
-            candidates += self._detect(view, number)
+            scale = self._scale(view, number)
+            candidates += self._detect(view, number, scale)
             if self.tuning.half_resolution:
-                half = cv2.resize(view, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-                candidates += [
-                    _candidate(found.corners * 2, found.confidence, number)
-                    for found in self._detect(half, number)
-                ]
+                candidates += self._detect(view, number, scale / 2)
         return self._read(views, _merged(candidates))
 
-    def _detect(self, view: NDArray[Any], number: int) -> list[_Candidate]:
+    def _scale(self, view: NDArray[Any], number: int) -> float:
+        for below, *factors in self.tuning.enlarge:
+            if max(view.shape[:2]) < below:
+                return factors[number]
+        return 1.0
+
+    def _detect(self, view: NDArray[Any], number: int, scale: float) -> list[_Candidate]:
         rows, columns = view.shape[:2]
         tuning = self.tuning
-        scale = tuning.enlarge if max(rows, columns) < tuning.enlarge_below else 1.0
+        method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
         scaled = (
-            cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+            cv2.resize(view, None, fx=scale, fy=scale, interpolation=method)
             if scale != 1.0
             else view
         )
+        limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
         found = []
         for left, top in _tiles(scaled.shape[0], scaled.shape[1], tuning.tile, tuning.overlap):
             tile = scaled[top : top + tuning.tile, left : left + tuning.tile]
             for corners, confidence in self._regions(self._probability(tile)):
                 placed = (corners + np.array((left, top), np.float32)) / scale
-                found.append(_candidate(placed.astype(np.float32), confidence, number))
-        limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
-        return [candidate for candidate in found if _short_side(candidate.corners) <= limit]
+                candidate = _candidate(placed.astype(np.float32), confidence, number)
+                is_doubtful = confidence < tuning.accept or _short_side(placed) > limit
+                found.append(replace(candidate, is_doubtful=is_doubtful))
+        return found
 
     def _probability(self, tile: NDArray[Any]) -> NDArray[Any]:
         rows, columns = tile.shape[:2]
@@ -169,7 +181,7 @@ class PPOCR:
                 continue
             corners = cv2.boxPoints(rectangle)
             confidence = _mean_inside(probability, corners)
-            if confidence < self.tuning.accept:
+            if confidence < self.tuning.consider:
                 continue
             growth = width * height * self.tuning.grow / (2 * (width + height))
             (centre, _, angle) = rectangle
@@ -195,12 +207,18 @@ class PPOCR:
         regions = []
         for number, candidate in enumerate(candidates):
             text, legibility = best[number]
-            if legibility < self.tuning.legible and candidate.confidence < self.tuning.certain:
+            if not self._is_text(candidate, text, legibility):
                 continue
             if _has_too_few_letters(text, candidate.corners):
                 text, legibility = "", 0.0
             regions.append(TextRegion(candidate.area, candidate.confidence, text, legibility))
         return regions
+
+    def _is_text(self, candidate: _Candidate, text: str, legibility: float) -> bool:
+        if candidate.is_doubtful:
+            characters = sum(character.isalnum() for character in text)
+            return legibility >= self.tuning.convincing and characters >= 2
+        return legibility >= self.tuning.legible or candidate.confidence >= self.tuning.certain
 
     def _best(self, strips: Iterable[tuple[int, NDArray[Any]]]) -> dict[int, tuple[str, float]]:
         best: dict[int, tuple[str, float]] = {}
@@ -301,7 +319,8 @@ def _merged(candidates: Sequence[_Candidate]) -> list[_Candidate]:
     the area is around both.
     """
     kept: list[_Candidate] = []
-    for candidate in sorted(candidates, key=lambda found: -found.confidence):
+    order = sorted(candidates, key=lambda found: (found.is_doubtful, -found.confidence))
+    for candidate in order:
         for number, other in enumerate(kept):
             shared = candidate.area.overlap(other.area)
             if shared * 2 > candidate.area.area + other.area.area - shared:
