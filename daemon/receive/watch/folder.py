@@ -191,6 +191,8 @@ class WatchedFolder:
             self._identity = None
             await self._stop_wakeups()
             return True
+        for number in self._inbox.passed_over:
+            self._complain("watch_subfolder_passed_over", OSError(number, ""))
         is_whole = self._settling.observe(seen, self._clock()) and len(seen) < _MOST_IN_MIND
         if self._emptied:
             await self._in_thread(self._remove_empty)
@@ -220,7 +222,7 @@ class WatchedFolder:
         present: set[Signature] = set()
         for _ in self._inbox.scan((), present.add):
             pass
-        if present:
+        if present and not self._inbox.passed_over:
             record.keep_only(present, device)
 
     def _is_deaf(self) -> bool:

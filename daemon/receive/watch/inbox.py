@@ -56,6 +56,7 @@ _REFUSED_KINDS = {
     Kind.OTHER: WatchReason.NOT_DICOM.value,
 }
 _NOT_LOOKED_AT = Structure(Kind.OTHER)
+_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
 
 
@@ -138,6 +139,8 @@ class Inbox:
         self._settings = settings
         self._moves = settings.after != "keep"
         self._held: set[str] = set()  # names in `.taking` that a claim of this run has
+        self.passed_over: set[int] = set()
+        """Error numbers of what the last scan could not look into; ENAMETOOLONG is too deep."""
 
     def identity(self) -> tuple[int, int]:
         """Return device and inode of the folder, which change when something is mounted over it."""
@@ -157,7 +160,8 @@ class Inbox:
         with self._root() as root:
             if self._moves:
                 yield from self._left_behind(root)
-            for found in _entries(root, ()):
+            self.passed_over = set()
+            for found in _entries(root, (), self.passed_over):
                 if note is not None:
                     note(found.signature)
                 if found.signature not in taken:
@@ -479,7 +483,7 @@ def pour(descriptor: int, sink: Sink | None, head: bytes = b"") -> bytes:
     return digest.digest()
 
 
-def _entries(folder: int, way: tuple[str, ...]) -> Iterator[Found]:
+def _entries(folder: int, way: tuple[str, ...], passed_over: set[int]) -> Iterator[Found]:
     below = []
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -495,16 +499,24 @@ def _entries(folder: int, way: tuple[str, ...]) -> Iterator[Found]:
                 status = entry.stat(follow_symlinks=False)
             except FileNotFoundError:
                 continue
+            except OSError as error:
+                passed_over.add(error.errno or 0)
+                continue
             yield Found(way, name, _signature(status), status.st_mode)
-    if len(way) >= _DEEPEST:
+    if below and len(way) >= _DEEPEST:
+        passed_over.add(errno.ENAMETOOLONG)
         return
     for name in below:
         try:
             inner = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
-        except OSError:
+        except OSError as error:
+            if error.errno not in _GONE:
+                passed_over.add(error.errno or 0)
             continue
         try:
-            yield from _entries(inner, (*way, name))
+            yield from _entries(inner, (*way, name), passed_over)
+        except OSError as error:
+            passed_over.add(error.errno or 0)
         finally:
             os.close(inner)
 

@@ -1,0 +1,81 @@
+"""One bad sub-folder must not stop a watched folder."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog.testing
+
+from daemon.receive.watch.folder import WatchedFolder
+from daemon.receive.watch.inbox import Inbox
+from daemon.receive.watch.settings import WatchSettings
+from daemon.store.stores import Stores
+from tests.factories import encoded, make_ct
+from tests.service import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NOBODY = 65534
+
+
+@contextmanager
+def _without_privileges(folder: Path) -> Iterator[None]:
+    """Run as somebody whom permissions bind, as the service does."""
+    if os.geteuid():
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, _NOBODY, _NOBODY)
+    for above in folder.parents[:3]:
+        above.chmod(above.stat().st_mode | 0o011)
+    os.seteuid(_NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def _settings(folder: Path, record: Path) -> WatchSettings:
+    return WatchSettings(path=folder, settle_s=0.0, scan_interval_s=0.1, record_path=record)
+
+
+def test_files_beside_a_folder_that_cannot_be_searched_are_found(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    for name in ("a locked", "b open"):
+        (inbox / name).mkdir(parents=True)
+        (inbox / name / "1.dcm").write_bytes(b"x")
+    (inbox / "a locked").chmod(0o600)  # names can be read, nothing more
+    (inbox / "c closed").mkdir(mode=0o000)
+    with _without_privileges(inbox):
+        found = list(Inbox(_settings(inbox, tmp_path / "record")).scan())
+    (inbox / "a locked").chmod(0o700)
+    assert [(each.folder, each.name) for each in found] == [(("b open",), "1.dcm")]
+
+
+async def test_a_folder_too_deep_to_be_looked_into_is_complained_of(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    deepest = inbox.joinpath(*["d"] * 70)
+    deepest.mkdir(parents=True)
+    content = encoded(make_ct())
+    (deepest / "1.dcm").write_bytes(content)
+    (inbox / "2.dcm").write_bytes(content)
+    stores = await Stores.open(tmp_path / "state")
+    folder = WatchedFolder(_settings(inbox, tmp_path / "record"), stores.spool)
+    with structlog.testing.capture_logs() as events:
+        await folder.start()
+        await asyncio.to_thread(
+            wait_until,
+            lambda: (
+                not (inbox / "2.dcm").exists()
+                and any(event["event"] == "watch_subfolder_passed_over" for event in events)
+            ),
+            what="the other file is taken and the folder complained of",
+        )
+        await folder.stop()
+    await stores.close()
+    assert (deepest / "1.dcm").exists()
