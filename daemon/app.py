@@ -21,6 +21,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final, Self
 
@@ -54,12 +55,13 @@ if TYPE_CHECKING:
     from config.settings import Settings
 
 _log = structlog.get_logger(__name__)
+_SWITCH_INTERVAL_S: Final = 0.0005
 _DRAIN_S: Final = 20.0
 _RETENTION_INTERVAL_S: Final = 600.0
 
 
 async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> int:
-    """Run the service until SIGTERM or SIGINT; return its exit status.
+    """Run the service until SIGTERM or SIGINT, or until a part of it fails; return its exit status.
 
     Parameters
     ----------
@@ -71,6 +73,9 @@ async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> i
     KeyRefused, ConfigError, StoreUnavailable
         When it cannot start.
     """
+    # A thread that computes keeps the interpreter for so long before another may go on. The default of
+    # 5 ms would make each acknowledgement wait that long for a thread that writes rows.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +88,7 @@ async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> i
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-    return 0
+    return 1 if service.has_failed else 0
 
 
 class Service:
@@ -93,6 +98,8 @@ class Service:
     ----------
     addresses
         Where it listens, by ``dimse`` and ``http``; also in ``state_dir/run/addresses.json``.
+    has_failed
+        Whether a part that must run for ever has ended.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -100,6 +107,7 @@ class Service:
         self._notifier = Notifier()
         self._stack = AsyncExitStack()
         self.addresses: dict[str, tuple[str, int]] = {}
+        self.has_failed = False
 
     @property
     def announcement(self) -> str:
@@ -145,7 +153,7 @@ class Service:
             stores.receipts,
             workers,
             settings=DispatchSettings(
-                in_flight=max(16, 8 * workers.pool.count), max_kills=settings.workers.max_attempts
+                in_flight=max(32, 16 * workers.pool.count), max_kills=settings.workers.max_attempts
             ),
             figures=metrics.pipeline,
         )
@@ -258,7 +266,7 @@ class Service:
 
     def _run_until_stopped(self, dispatcher: Dispatcher) -> None:
         task = asyncio.create_task(dispatcher.run(), name="dispatcher")
-        task.add_done_callback(_end_service_if_failed)
+        task.add_done_callback(self._end_if_failed)
 
         async def stop() -> None:
             dispatcher.stop(_DRAIN_S)
@@ -268,13 +276,21 @@ class Service:
 
     def _run_in_background(self, work: Coroutine[object, object, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
-        task.add_done_callback(_end_service_if_failed)
+        task.add_done_callback(self._end_if_failed)
 
         async def stop() -> None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
         self._stack.push_async_callback(stop)
+
+    def _end_if_failed(self, task: asyncio.Task[None]) -> None:
+        """End the process when a part that must run for ever has failed: the manager starts it anew."""
+        if task.cancelled() or task.exception() is None:
+            return
+        self.has_failed = True
+        _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _write_addresses(self) -> None:
         folder = self._settings.state_dir / "run"
@@ -338,11 +354,3 @@ def _largest_instance(settings: Settings) -> int:
         *(watch.max_file_bytes for watch in settings.watch),
     )
     return max(limits) + (1 << 16)
-
-
-def _end_service_if_failed(task: asyncio.Task[None]) -> None:
-    """End the process when a part that must run for ever has failed: the manager starts it anew."""
-    if task.cancelled() or task.exception() is None:
-        return
-    _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
-    os.kill(os.getpid(), signal.SIGTERM)

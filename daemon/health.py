@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, SpoolFull
 from daemon.metrics import CONTENT_TYPE
 from daemon.store import queries
 
@@ -65,8 +65,12 @@ class Probes:
             await asyncio.sleep(interval_s)
 
     async def probe(self) -> None:
-        """Write to the database, look at the disk, set the gauges; feed the watchdog if all is well."""
-        is_healthy = False
+        """Write to the database, look at the disk, set the gauges; feed the watchdog if all is well.
+
+        A full disk is not ready to receive, but starting anew would not help it, and what is stored is
+        still served.
+        """
+        is_healthy = is_full = False
         free = 0
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT_S):
@@ -74,12 +78,15 @@ class Probes:
             disk = os.statvfs(self._stores.layout.state_dir)
             free = disk.f_bavail * disk.f_frsize
             is_healthy = free >= self._min_free
+            is_full = not is_healthy
         except (OSError, DaemonError, TimeoutError) as error:
+            is_full = isinstance(error, SpoolFull)
             _log.error("probe_failed", error=type(error).__name__)
         self._probed_at = time.monotonic()
         self._metrics.probed(is_healthy, free)
         if is_healthy:
             self._passed_at = self._probed_at
+        if is_healthy or is_full:
             self._notifier.alive()
 
     async def metrics(self) -> tuple[bytes, str]:

@@ -33,7 +33,7 @@ class Notifier:
         self._send(f"READY=1\nSTATUS={_line(status)}")
 
     def alive(self) -> None:
-        """Feed the watchdog; call it only after the probes have passed."""
+        """Feed the watchdog; call it only after a probe that a new start would not help."""
         self._send("WATCHDOG=1")
 
     def status(self, status: str) -> None:

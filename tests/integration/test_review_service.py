@@ -1,0 +1,55 @@
+"""How the service ends when a part of it has failed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from config import loading
+from daemon import app
+from daemon.health import Probes
+from daemon.metrics import Metrics
+from daemon.store.stores import Stores
+from daemon.systemd_notify import Notifier
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_the_exit_status_tells_the_service_manager_to_start_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    async def run(_probes: Probes) -> None:
+        if fails:
+            raise RuntimeError
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Probes, "run", run)
+    (tmp_path / "dicomveil.toml").write_text(
+        f'state_dir = "{tmp_path / "state"}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
+        "[workers]\ncount = 1\n"
+    )
+    settings = loading.load(tmp_path / "dicomveil.toml", {})
+    status = await app.serve(settings, told=lambda _line: None)
+    assert (status != 0) is fails
+
+
+async def test_a_full_disk_does_not_starve_the_watchdog(tmp_path: Path) -> None:
+    fed: list[bool] = []
+
+    class Counting(Notifier):
+        def alive(self) -> None:
+            fed.append(True)
+
+    stores = await Stores.open(tmp_path / "state")
+    probes = Probes(stores, Metrics(), Counting(), min_free=1 << 62)
+    await probes.probe()
+    assert (len(fed), probes.is_ready, probes.is_alive) == (1, False, True)
+    await stores.database.close()
+    await probes.probe()
+    assert len(fed) == 1
+    await stores.close()
