@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog.testing
@@ -79,3 +81,27 @@ async def test_a_folder_too_deep_to_be_looked_into_is_complained_of(tmp_path: Pa
         await folder.stop()
     await stores.close()
     assert (deepest / "1.dcm").exists()
+
+
+async def test_a_record_that_fails_for_a_while_does_not_end_the_receiver(tmp_path: Path) -> None:
+    inbox, record = tmp_path / "inbox", tmp_path / "record"
+    inbox.mkdir()
+    stores = await Stores.open(tmp_path / "state")
+    settings = replace(_settings(inbox, record), after="keep")
+    folder = WatchedFolder(settings, stores.spool)
+    with structlog.testing.capture_logs() as events:
+        await folder.start()
+        with closing(sqlite3.connect(record)) as meddler:
+            meddler.execute("alter table taken rename to away")
+            (inbox / "1.dcm").write_bytes(encoded(make_ct()))
+            await asyncio.to_thread(
+                wait_until,
+                lambda: any(event["event"] == "watch_scan_failed" for event in events),
+                what="a scan has failed",
+            )
+            meddler.execute("alter table away rename to taken")
+        await asyncio.to_thread(
+            wait_until, lambda: len(list(stores.layout.spool.iterdir())) == 1, what="it is taken"
+        )
+        await folder.stop()
+    await stores.close()

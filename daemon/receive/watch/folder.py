@@ -191,6 +191,9 @@ class WatchedFolder:
             self._identity = None
             await self._stop_wakeups()
             return True
+        except Exception as error:  # noqa: BLE001 - a bad record must not end the receiver
+            _log.error("watch_scan_failed", error=type(error).__name__)
+            return True
         for number in self._inbox.passed_over:
             self._complain("watch_subfolder_passed_over", OSError(number, ""))
         is_whole = self._settling.observe(seen, self._clock()) and len(seen) < _MOST_IN_MIND
