@@ -252,8 +252,8 @@ class Rewriter:
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
-                if kind == _DUMMY:
-                    kind, action = _UNRECOGNISED, (_DUMMY << FALLBACK_SHIFT)
+                if kind == _DUMMY or b"\x00" in memo[1][:-1]:
+                    action, kind = kind << FALLBACK_SHIFT, _UNRECOGNISED
             # From here on the element does not stay as it is: the run of kept bytes ends before it.
             if pos > run:
                 if depth == 0 and pos - run >= _SPAN_MIN:

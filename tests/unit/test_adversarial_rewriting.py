@@ -30,7 +30,9 @@ def test_what_stands_before_a_nul_stays_when_it_is_recognised() -> None:
     draft = Draft("unit/nul")
     draft.replace(0x00280004, "CS", b"MONOCHROME2\x00Brandgrav")
     draft.replace(0x00080008, "CS", b"ORIGINAL\\PRIMARY\x00Brandgrav")
+    draft.replace(0x00180015, "CS", b"CHEST\x00Brandgrav")
     result = result_of(draft)
+    assert result.BodyPartExamined == "CHEST"
     assert result.PhotometricInterpretation == "MONOCHROME2"
     assert list(result.ImageType) == ["ORIGINAL", "PRIMARY"]
 
