@@ -34,10 +34,12 @@ _PATIENTS: Final = 64
 MAX_TEXT: Final = 1 << 20
 """Characters; what is longer is not looked through but goes as a whole."""
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]{1,3}(?![^\W_]))?")
-_EMPTY_BRACKETS: Final = re.compile(r"[\[({]\s*[\])}]")
-_LEADING: Final = re.compile(r"^[\s,;:/\\_.+&=|~#*'\"-]+(?=[\w\[(])")
-_TRAILING: Final = re.compile(r"(?<=[\w\])])[\s,;:/\\_+&=|~#*'\"-]+$")
-_GAPS: Final = re.compile(r"([^\w\s\[\](){}])(?:\s*\1)+|(?<=[_,;:/-])[_,;:/-]+|[ \t]{2,}")
+# While a text is put together: where a word was, and where a replacement begins and ends.
+_HOLE: Final = "\x00"
+_EDGE: Final = "\x01"
+_BRACKETED: Final = re.compile(rf"[\[({{][ \t]*{_HOLE}[ \t]*[\])}}]")
+_SEPARATORS: Final = r"[,;:/\\_.+&=|~#*'\" \t-]*"
+_AROUND: Final = re.compile(rf"({_SEPARATORS}){_HOLE}(?:{_SEPARATORS}{_HOLE})*({_SEPARATORS})")
 _MULTI_VALUED: Final = frozenset({"AE", "LO", "PN", "SH", "UC", "CS", "DA", "DT", "AS"})
 _WHOLE: Final = {"DA": "DATE", "DT": "DATE", "AS": "AGE", "PN": "PERSON_NAME"}
 MAX_CHARACTERS: Final = {"AE": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "CS": 16, "PN": 64}
@@ -202,6 +204,7 @@ class TextCleaning:
     def _clean(self, text: str, patient: KnownText, shift_days: int) -> CleanedText:
         if len(text) > MAX_TEXT:
             return CleanedText("", {UNKNOWN_WORD: 1})
+        text = text.replace(_HOLE, " ").replace(_EDGE, " ")
         pieces: list[str] = []
         counts: Counter[str] = Counter()
         at = 0
@@ -215,7 +218,10 @@ class TextCleaning:
                 if self.policy.contextual and found.rank == KNOWN
                 else transformer.replacement(text, found, days)
             )
-            pieces += [self._kept(text[at : found.start], counts), new]
+            pieces += [
+                self._kept(text[at : found.start], counts),
+                f"{_EDGE}{new}{_EDGE}" if new else _HOLE,
+            ]
             if new != text[found.start : found.stop]:
                 counts[found.info_type] += 1
             at = found.stop
@@ -233,7 +239,7 @@ class TextCleaning:
             if match[0] in INFO_TYPES or is_clinical_token(match[0]):
                 return match[0]
             counts[UNKNOWN_WORD] += 1
-            return ""
+            return _HOLE
 
         return self._own_or_words.sub(
             lambda match: match[0] if match[0][0] == "[" else judged(match), text
@@ -272,14 +278,21 @@ def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _tidied(text: str) -> str:
-    """Return a text without the holes that words left."""
-    while True:
-        closed = _EMPTY_BRACKETS.sub("", text)
-        if closed == text:
-            break
-        text = closed
-    text = _GAPS.sub(lambda match: match[1] or match[0][0], text)
-    return _TRAILING.sub("", _LEADING.sub("", text)).strip(" \t")
+    """Return a text without the holes that words left, and with one separator where they stood."""
+    while _BRACKETED.search(text):
+        text = _BRACKETED.sub(_HOLE, text)
+
+    def closed(match: re.Match[str]) -> str:
+        left, right = match[1], match[2]
+        if match.end() == len(text):
+            return right if right.strip() in {".", "!", "?"} and match.start() else ""
+        if match.start() == 0:
+            return ""
+        if text[match.end()] in "\r\n)]}":
+            return right.strip()
+        return left if left.strip() else right if right.strip() else left or right
+
+    return _AROUND.sub(closed, text).replace(_EDGE, "").strip(" \t")
 
 
 def _fitted(value: str, limit: int | None) -> str:

@@ -175,6 +175,8 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
         ambiguous = one <= 12 and two <= 12 and one != two
         day, month = (one, two) if two <= 12 else (two, one)
         first_is_day = two <= 12
+        if not _exists(year, month, day):
+            return None
         return FoundDate(start, stop, year, month, day, ambiguous, form, first_is_day)
     if parts.get("name"):
         named = _BY_NAME.get(fold(parts["name"]))
@@ -285,7 +287,7 @@ def _new_parts(match: re.Match[str], found: FoundDate, new: date) -> Iterator[tu
         yield "month", _number(new.month, match["month"], wide=len(match["month"]) == 2)
     if "day" in groups and match["day"]:
         is_fixed = "name" not in groups and len(match["month"]) == 2
-        wide = is_fixed or ("-" in match[0] and len(match["day"]) == 2)
+        wide = is_fixed or ("name" in groups and "-" in match[0] and len(match["day"]) == 2)
         yield "day", _number(new.day, match["day"], wide=wide)
     if "ordinal" in groups and match["ordinal"] and match["ordinal"].isascii():
         yield "ordinal", _ordinal(new.day, match["ordinal"])

@@ -16,7 +16,7 @@ from rapidfuzz.distance import OSA
 from deid.text import dates
 from deid.text.findings import KNOWN, Finding
 from deid.text.folding import fold, spellings, words
-from deid.text.vocabulary import clinical_words, common_words, is_recognised
+from deid.text.vocabulary import clinical_words, common_words, is_own_clinical, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +33,8 @@ _TITLES: Final = words(
     le el al bin ibn da dos di du st san santa jr sr ii iii iv mc mac the and of und et y
     """
 )
+_ADDRESSED: Final = words("dr prof mr mrs ms miss herr hr frau mme mlle m sr sra srta dra dott")
+_CASE_ENDINGS: Final = "аяоеийыьуюόοςαη"
 _HARMLESS: Final = words(
     """
     anonymous anonymized anonymised unknown none null test patient name removed unbekannt
@@ -141,6 +143,9 @@ class KnownText:
                 return kind
             if length >= 5 and size > length + 2 and word in folded:
                 return kind
+            stem = word if word.isascii() else word.rstrip(_CASE_ENDINGS)
+            if 4 <= len(stem) < length and folded.startswith(stem) and size - len(stem) <= 3:
+                return kind
             if abs(size - length) > 2 or length < 5:
                 continue
             allowed = 1 if length < 8 else 2
@@ -162,10 +167,12 @@ class KnownText:
                 gap = text[min(tokens[other].end(), tokens[index].end()) : max(
                     tokens[other].start(), tokens[index].start()
                 )]  # fmt: skip
-                if len(gap) <= 3 and (kinds[other][0] or tokens[other][0].lower() in _TITLES):
+                if len(gap) <= 3 and (kinds[other][0] or tokens[other][0].lower() in _ADDRESSED):
                     return True
         word = tokens[index][0]
-        return not is_capitals and word[0].isupper() and (word[1:].islower() or word.isupper())
+        if is_capitals or not word[0].isupper():
+            return False
+        return word[1:].islower() or not is_own_clinical(word)
 
     def _with_initials(self, text: str, tokens: list[re.Match[str]], index: int) -> tuple[int, int]:
         """Return the span of a name with single letters beside it: ``J. Smith``, ``SMITH, J``."""
@@ -271,7 +278,7 @@ def _add_wide(result: KnownText, parts: Sequence[str]) -> None:
 
 
 def _add_phrase(result: KnownText, value: str, kind: str, codes: dict[str, str]) -> None:
-    for line in re.split(r"[\\^\r\n]+", value):
+    for line in re.split(r"[\\^\r\n,;]+", value):
         found = WORD.findall(line)
         if len(found) > 1 or re.search(r"\d", line):
             pieces = [re.escape(piece) for piece in re.findall(r"[^\W_]+", line)]

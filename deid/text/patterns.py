@@ -121,7 +121,7 @@ def _swift(text: str) -> bool:
 
 def _ssn(text: str) -> bool:
     area, group, serial = re.split(r"\D", text, maxsplit=2)
-    return area not in ("000", "666") and group != "00" and serial != "0000"
+    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
 
 
 def _has_digit(text: str) -> bool:
@@ -279,7 +279,7 @@ PATTERNS: Final = (
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{6,}(?![\d]*[.,]?\d)(?!\s?(?:mm|cm|ml|mg|g|/|%|cells|copies|units?|iu)\b)", _I), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,5}(?:[-/]\d{2,8}){1,3}(?![\d.,/-])"),
             check=lambda text: sum(c.isdigit() for c in text) >= 7, hint=_DIGITS5),
-    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/ ]?\d{2}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
 )  # fmt: skip
 
 _TITLE: Final = (
@@ -396,8 +396,7 @@ def _people(text: str) -> Iterator[Finding]:
             yield Finding(*match.span(), "PERSON_NAME", PATTERN)
     if not _CAPITALS.search(text):
         for pattern in (_TITLED_LOOSELY, _ROLED_LOOSELY):
-            for match in pattern.finditer(text):
-                yield from _trimmed(text, match, sure=pattern is _TITLED_LOOSELY)
+            yield from _names(text, pattern, sure=pattern is _TITLED_LOOSELY)
         return
     for match in _ROLE_INITIALS.finditer(text):
         yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
@@ -411,42 +410,59 @@ def _people(text: str) -> Iterator[Finding]:
         (_TITLED_LOOSELY, False),
         (_ROLED_LOOSELY, False),
     ):
-        for match in pattern.finditer(text):
-            # In capitals MR, MS and DR are modalities and diseases as often as titles.
-            loud = sure and "title" in pattern.groupindex and match["title"].isupper()
-            yield from _trimmed(text, match, sure=sure and not loud)
+        yield from _names(text, pattern, sure=sure)
+
+
+def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Finding]:
+    """Yield the names a pattern leads to; what a match took in behind its name is searched again."""
+    at = 0
+    while (match := pattern.search(text, at)) is not None:
+        # In capitals MR, MS and DR are modalities and diseases as often as titles.
+        loud = sure and "title" in pattern.groupindex and match["title"].isupper()
+        found = _trimmed(text, match, sure=sure and not loud)
+        at = match.start("name") + 1
+        if found is not None:
+            at = found.stop
+            yield found
 
 
 _WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")
 _NOT_NAMES: Final = words(
     """
     the this that he she it they we i a an and or if when was is were are has had have not no on in
-    at for of with to by from as but there please see md phd rn do np pa patient pt male female
-    right left
+    at for of with to by from as but there please see dr drs prof mr mrs ms miss mister sir doctor
+    professor nurse herr frau mme md phd rn do np pa patient pt male female right left
     """
 )
 
 
-def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Iterator[Finding]:
-    """Yield a name without the ordinary words that were caught with it, if a name is left.
+def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
+    """Return a name without the ordinary words that were caught with it, if a name is left.
 
     `sure` says that the first word is a name whatever it looks like: it stands behind a title.
     """
     start, stop = match.span("name")
     parts = list(_WORDS.finditer(text, start, stop))
     kept: list[re.Match[str]] = []
+    lead = -1
     for index, word in enumerate(parts):
         bare = word[0].rstrip(".")
         folded = fold(bare)
         if folded in PARTICLES and not bare[0].isupper() and index + 1 < len(parts):
+            lead = word.start() if lead < 0 and not kept else lead
             continue
-        ordinary = folded in _NOT_NAMES or (
-            len(bare) > 1 and is_recognised(bare) and not is_name(bare)
+        ordinary = (
+            folded in _NOT_NAMES
+            or folded in PARTICLES
+            or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
         )
         if ordinary and not (sure and index == 0 and folded not in _NOT_NAMES):
             if kept:
                 break
+            lead = -1
             continue
         kept.append(word)
     if kept and any(len(word[0].rstrip(".")) > 1 for word in kept):
-        yield Finding(kept[0].start(), kept[-1].end(), "PERSON_NAME", PATTERN)
+        begin = lead if 0 <= lead < kept[0].start() else kept[0].start()
+        return Finding(begin, kept[-1].end(), "PERSON_NAME", PATTERN)
+    return None

@@ -1,0 +1,288 @@
+"""Cleaning by one policy: free text, descriptors, and values of each VR."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deid.identifiers import KnownIdentifier
+from deid.keys import SiteKey
+from deid.text.cleaning import MAX_CHARACTERS, MAX_TEXT, TextCleaning
+from deid.text.findings import Finding
+from deid.text.info_types import INFO_TYPES
+from deid.text.policy import CustomInfoType, InfoTypeTransformation, TextPolicy, Transformation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = SiteKey(bytes(range(32)))
+KNOWN = [
+    KnownIdentifier("Zimmermann^Quirin", "PERSON_NAME"),
+    KnownIdentifier("MRN-4711", "MEDICAL_RECORD_NUMBER"),
+    KnownIdentifier("19710203", "DATE_OF_BIRTH"),
+]
+
+
+def cleaner(*transformations: InfoTypeTransformation, **policy: object) -> TextCleaning:
+    return TextCleaning(TextPolicy(transformations, **policy), KEY)  # type: ignore[arg-type]
+
+
+def every(transformation: Transformation, *info_types: str) -> InfoTypeTransformation:
+    return InfoTypeTransformation(transformation, frozenset(info_types))
+
+
+def clean(text: str, by: TextCleaning | None = None, days: int = 5) -> str:
+    return (by or cleaner()).clean(text, KNOWN, shift_days=days).text
+
+
+def value(vr: str, text: str, by: TextCleaning | None = None, days: int = 5) -> str:
+    return (by or cleaner()).clean_value(vr, text, KNOWN, shift_days=days).text
+
+
+# --------------------------------------------------------------------- free text
+
+
+def test_without_transformations_dates_move_and_the_rest_becomes_its_kind() -> None:
+    text = "Mr. Zimmermann (MRN 4711, born 3 Feb 1971) was seen by Dr. Blorg on 2019-02-25."
+    assert clean(text) == (
+        "Mr. [PERSON_NAME] ([MEDICAL_RECORD_NUMBER], born [DATE_OF_BIRTH]) was seen by"
+        " Dr. [PERSON_NAME] on 2019-03-02."
+    )
+
+
+def test_findings_are_counted_by_kind_and_no_value_is_told() -> None:
+    result = cleaner().clean("Dr. Blorg and Dr. Frub, 2019-02-25", KNOWN, shift_days=5)
+    assert result.findings == {"PERSON_NAME": 2, "DATE": 1}
+
+
+def test_text_in_which_nothing_is_found_is_the_same() -> None:
+    text = "No acute process.  The heart is normal in size ;  lungs are clear."
+    assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a 93-year-old woman", "a 90+-year-old woman"),
+        ("aged 101", "aged 90+"),
+        ("a 89-year-old woman", "a 89-year-old woman"),
+        ("95 months old", "95 months old"),
+        ("96 ans", "96 ans"),
+        ("âgée de 96 ans", "âgée de 96 ans"),
+        ("âge: 96 ans", "âge: 90+ ans"),
+    ],
+)
+def test_ages_over_89_become_90_and_more(text: str, cleaned: str) -> None:
+    assert clean(text) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("transformation", "cleaned"),
+    [
+        (Transformation.REDACT, "seen by Dr. today"),
+        (Transformation.REPLACE_WITH_INFO_TYPE, "seen by Dr. [PERSON_NAME] today"),
+        (Transformation.MASK, "seen by Dr. ******** ***** today"),
+    ],
+)
+def test_each_transformation_does_what_it_says(
+    transformation: Transformation, cleaned: str
+) -> None:
+    by = cleaner(every(transformation, "PERSON_NAME"))
+    assert clean("seen by Dr. Xantippe Blorg today", by) == cleaned
+
+
+def test_a_masking_character_can_be_chosen() -> None:
+    mask = InfoTypeTransformation(
+        Transformation.MASK, frozenset({"PERSON_NAME"}), masking_character="#"
+    )
+    assert clean("Dr. Blorg", cleaner(mask)) == "Dr. #####"
+
+
+def test_a_hash_is_a_keyed_sha_256_in_base64() -> None:
+    key = bytes(range(16))
+    hashing = InfoTypeTransformation(Transformation.CRYPTO_HASH, frozenset({"PERSON_NAME"}), key)
+    expected = base64.b64encode(hmac.digest(key, b"Blorg", hashlib.sha256().name)).decode()
+    assert len(expected) == 44
+    assert clean("Dr. Blorg", cleaner(hashing)) == f"Dr. {expected}"
+    own = cleaner(every(Transformation.CRYPTO_HASH, "PERSON_NAME"))
+    assert clean("Dr. Blorg", own) != clean("Dr. Blorg", cleaner(hashing))
+    assert clean("Dr. Blorg", own) == clean("Dr. Blorg", own)
+
+
+def test_a_transformation_that_names_a_kind_goes_before_one_that_names_none() -> None:
+    by = cleaner(every(Transformation.REDACT), every(Transformation.MASK, "PERSON_NAME"))
+    assert clean("Dr. Blorg, 2019-02-25", by) == "Dr. *****"
+
+
+def test_excluded_kinds_stay() -> None:
+    by = cleaner(excluded=frozenset({"PERSON_NAME"}))
+    assert clean("Dr. Blorg, 2019-02-25", by) == "Dr. Blorg, 2019-03-02"
+
+
+def test_an_empty_profile_leaves_what_no_transformation_names() -> None:
+    by = cleaner(every(Transformation.REDACT, "DATE"), basic=False)
+    assert clean("Dr. Blorg, 2019-02-25", by) == "Dr. Blorg"
+
+
+def test_contextual_cleaning_marks_what_the_header_knows() -> None:
+    by = cleaner(contextual=True)
+    assert clean("Zimmermann seen by Dr. Blorg", by) == "[CTX] seen by Dr. [PERSON_NAME]"
+
+
+def test_a_site_can_name_its_own_patterns() -> None:
+    custom = CustomInfoType(r"trial\s(\w+)", (1,), "TRIAL")
+    by = cleaner(custom=(custom,))
+    assert clean("in trial qxz since", by) == "in trial [TRIAL] since"
+
+
+def test_an_engine_can_be_plugged_in() -> None:
+    class Engine:
+        def find(self, text: str) -> Iterator[Finding]:
+            at = text.index("bluebird")
+            yield Finding(at, at + 8, "PERSON_NAME")
+
+    by = TextCleaning(TextPolicy(), KEY, engine=Engine())
+    assert clean("seen by bluebird", by) == "seen by [PERSON_NAME]"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_cleaning_again_changes_nothing_but_dates(strict: bool) -> None:
+    by = cleaner(strict=strict)
+    text = "Mr. Zimmermann, 93 years old, MRN: 0004711, seen by Dr. Blorg at Cedar Valley Hospital"
+    once = clean(text, by)
+    assert clean(once, by) == once
+
+
+def test_a_text_beyond_all_measure_goes_as_a_whole() -> None:
+    assert clean("a " * MAX_TEXT) == ""
+
+
+# --------------------------------------------------------------------- descriptors
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CHEST PA",
+        "T2 AX FS",
+        "L4/L5",
+        "CT ABD/PELVIS W CONTRAST",
+        "t2_tse_sag_384",
+        "AAA_CHEST_5.0_B31f_CE",
+        "ep2d_diff_3scan_trace_p2_ADC",
+        "XR HAND 2V LT",
+        "Schädel nativ",
+        "IRM cérébrale sans injection",
+        "Ax DWI b1000",
+        "CTA HEAD NECK",
+        "3 Plane Loc",
+        "MAMMO DIAG BILAT",
+        "3-5 mm, 120 kV, 250 mAs",
+    ],
+)
+def test_clean_descriptors_keeps_what_is_clinical(text: str) -> None:
+    assert clean(text, cleaner(strict=True)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("CHEST PA QUIRIN", "CHEST PA [PERSON_NAME]"),
+        ("FEMUR LT BLORGSTEIN", "FEMUR LT"),
+        ("Blorgstein_knee_t2", "knee_t2"),
+        ("CT (Frub) HEAD", "CT HEAD"),
+        ("HEAD - Frub - NECK", "HEAD - NECK"),
+        ("Frub", ""),
+        ("CHEST 5551234", "CHEST [GENERIC_ID]"),
+        ("CHEST 2019-02-25", "CHEST 2019-03-02"),
+        ("KNEE BROWN", "KNEE"),
+    ],
+)
+def test_clean_descriptors_drops_what_is_not_known(text: str, cleaned: str) -> None:
+    assert clean(text, cleaner(strict=True)) == cleaned
+
+
+# --------------------------------------------------------------------- values by VR
+
+
+@pytest.mark.parametrize(
+    ("vr", "text", "cleaned"),
+    [
+        ("DA", "20190225", "20190302"),
+        ("DA", "20190225\\20191231", "20190302\\20200105"),
+        ("DA", "19710203", ""),
+        ("DA", "unknown", ""),
+        ("DA", "", ""),
+        ("DT", "20190225101530.25+0100", "20190302101530.25+0100"),
+        ("DT", "2019", "2019"),
+        ("AS", "093Y", "090Y"),
+        ("AS", "045Y", "045Y"),
+        ("AS", "old", ""),
+        ("PN", "Blorg^Xantippe", "[PERSON_NAME]"),
+        ("LO", "CHEST\\Dr. Blorg", "CHEST\\Dr. [PERSON_NAME]"),
+        ("AE", "CT_ROOM_1", "CT_ROOM_1"),
+    ],
+)
+def test_whole_values_are_judged_as_what_their_vr_says(vr: str, text: str, cleaned: str) -> None:
+    assert value(vr, text) == cleaned
+
+
+@pytest.mark.parametrize("vr", ["DA", "DT", "AS"])
+@pytest.mark.parametrize(
+    "transformation",
+    [
+        Transformation.REDACT,
+        Transformation.MASK,
+        Transformation.CRYPTO_HASH,
+        Transformation.REPLACE_WITH_INFO_TYPE,
+    ],
+)
+def test_what_a_vr_cannot_hold_becomes_empty(vr: str, transformation: Transformation) -> None:
+    original = {"DA": "20190225", "DT": "20190225", "AS": "045Y"}[vr]
+    assert value(vr, original, cleaner(every(transformation))) == ""
+
+
+def test_a_date_of_birth_moves_only_when_it_is_named() -> None:
+    dated = every(Transformation.DATE_SHIFT, "DATE")
+    both = every(Transformation.DATE_SHIFT, "DATE", "DATE_OF_BIRTH")
+    assert value("DA", "19710203", cleaner(dated)) == ""
+    assert value("DA", "19710203", cleaner(both)) == "19710208"
+
+
+def test_a_name_keeps_its_carets_when_masked() -> None:
+    by = cleaner(every(Transformation.MASK, "PERSON_NAME"))
+    assert value("PN", "Blorg^Xan", by) == "*****^***"
+
+
+@pytest.mark.parametrize("vr", ["AE", "SH", "LO", "ST"])
+@pytest.mark.parametrize("transformation", list(Transformation))
+def test_no_value_outgrows_its_vr(vr: str, transformation: Transformation) -> None:
+    by = cleaner(every(transformation, *INFO_TYPES))
+    separator = " " if vr == "ST" else "\\"
+    original = separator.join(
+        text[: MAX_CHARACTERS[vr]] for text in ("Dr Blorg", "MRN: 4711", "Dr Xantippe Frub")
+    )
+    for part in value(vr, original, by).split("\\"):
+        assert len(part) <= MAX_CHARACTERS[vr]
+
+
+def test_a_hash_in_a_short_value_is_its_beginning() -> None:
+    by = cleaner(every(Transformation.CRYPTO_HASH, "MEDICAL_RECORD_NUMBER"))
+    full, short = value("LO", "MRN-4711", by), value("SH", "MRN-4711", by)
+    assert len(full) == 44
+    assert short == full[:16]
+
+
+def test_an_info_type_that_does_not_fit_goes_instead_of_being_cut() -> None:
+    assert value("SH", "ID 4711 MRN-4711") == "ID"
+
+
+def test_the_same_text_is_judged_once_per_patient_and_shift() -> None:
+    by = cleaner()
+    first = by.clean("Dr. Blorg 2019-02-25", KNOWN, shift_days=5)
+    assert by.clean("Dr. Blorg 2019-02-25", list(KNOWN), shift_days=5) is first
+    assert by.clean("Dr. Blorg 2019-02-25", KNOWN, shift_days=6).text != first.text

@@ -1,0 +1,124 @@
+"""The patient's own identifiers, however they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from deid.identifiers import KnownIdentifier
+from deid.text.findings import merged
+from deid.text.known import KnownText, prepare
+
+
+def known(*entries: tuple[str, str]) -> KnownText:
+    return prepare(KnownIdentifier(value, kind) for value, kind in entries)
+
+
+def left(text: str, patient: KnownText) -> str:
+    rest, at = "", 0
+    for found in merged(patient.find(text)):
+        rest += text[at : found.start]
+        at = found.stop
+    return rest + text[at:]
+
+
+PATIENT = known(
+    ("Zimmermann^Quirin^Leopold^Dr.", "PERSON_NAME"),
+    ("MRN-004711", "MEDICAL_RECORD_NUMBER"),
+    ("19710203", "DATE_OF_BIRTH"),
+    ("A1234567", "ACCESSION"),
+    ("+49 (30) 901820", "PHONE_NUMBER"),
+    ("St. Vitus Hospital Klagenbach", "ORGANIZATION_NAME"),
+    ("Am Hang 5, 9020 Klagenbach", "STREET_ADDRESS"),
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zimmermann",
+        "ZIMMERMANN, QUIRIN",
+        "quirin zimmermann",
+        "Quirin L. Zimmermann",
+        "Q. Zimmermann",
+        "ZIMMERMANN Q",
+        "Zimmerman",
+        "Zimermann",
+        "Zimmermanns",
+        "QuirinZimmermann",
+        "QZimmermann",
+        "Zímmermann",
+        "Q.Z.",
+        "MRN 004711",
+        "MRN004711",
+        "mrn_00-4711",
+        "4711",
+        "03021971",
+        "030271",
+        "A-1234567",
+        "a 123 4567",
+        "030 901820",
+        "+4930901820",
+        "Klagenbach",
+        "Am Hang 5",
+    ],
+)
+def test_each_way_of_writing_an_identifier_is_found(text: str) -> None:
+    rest = left(f"seen {text}; knee", PATIENT)
+    assert not any(character.isdigit() for character in rest)
+    for word in ("immer", "uirin", "klagen", "hang"):
+        assert word not in rest.lower()
+    assert rest.startswith("seen ")
+    assert rest.endswith("; knee")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CT ABDOMEN W CONTRAST",
+        "T2 AX FS L4/L5 512 x 512",
+        "ST. elevation, hospital course",
+        "47110",
+        "TE 90 TR 2000",
+    ],
+)
+def test_what_is_not_the_patients_stays(text: str) -> None:
+    assert left(text, PATIENT) == text
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Müller^Jürgen", "JUERGEN MUELLER"),
+        ("Mueller^Juergen", "Jürgen Müller"),
+        ("Søndergård^Åse", "Sondergard"),
+        ("Łukaszewicz^Stanisław", "LUKASZEWICZ STANISLAW"),
+        ("Buc^Jérôme", "Jerome BUC"),
+        ("Шведова^Раиса", "Шведовой"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "山田太郎"),
+        ("Yamada^Tarou=山田^太郎=やまだ^たろう", "やまだ たろう"),
+        ("Hong^Gildong=洪^吉洞=홍^길동", "홍길동"),
+        ("Wang^XiaoDong=王^小东", "王小东"),
+    ],
+)
+def test_names_are_found_across_scripts_and_spellings(header: str, text: str) -> None:
+    assert not left(text, known((header, "PERSON_NAME"))).strip()
+
+
+def test_an_everyday_word_is_the_name_only_where_it_is_meant() -> None:
+    patient = known(("Long^Amy", "PERSON_NAME"))
+    assert left("LONG AXIS VIEW of the long bones", patient) == "LONG AXIS VIEW of the long bones"
+    assert "Long" not in left("I saw Long today", patient)
+    assert "LONG" not in left("LONG AMY CHEST", patient)
+    assert "LONG" not in left("MR LONG CHEST", patient)
+
+
+def test_a_date_of_birth_is_recognised_either_way_round() -> None:
+    from deid.text import dates  # noqa: PLC0415
+
+    [found] = dates.find("02/03/1971")
+    assert PATIENT.is_birth(found)
+
+
+def test_identifiers_that_say_nothing_are_ignored() -> None:
+    patient = known(("Anonymous^Patient", "PERSON_NAME"), ("1", "MEDICAL_RECORD_NUMBER"))
+    assert left("anonymous patient 1", patient) == "anonymous patient 1"

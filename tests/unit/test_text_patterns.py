@@ -1,0 +1,121 @@
+"""What identifies by its shape or by the words before it."""
+
+from __future__ import annotations
+
+import pytest
+
+from deid.text import patterns
+from deid.text.findings import merged
+
+
+def found(text: str) -> list[tuple[str, str]]:
+    return [
+        (each.info_type, text[each.start : each.stop]) for each in merged(list(patterns.find(text)))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("info_type", "text", "value"),
+    [
+        ("EMAIL_ADDRESS", "write to q.zimmer+x@clinic.example.org today", "q.zimmer+x@clinic.example.org"),
+        ("URL", "see https://pacs.local/study?id=7 for it", "https://pacs.local/study?id=7"),
+        ("URL", "on www.example.org.", "www.example.org"),
+        ("IP_ADDRESS", "from 10.20.30.40", "10.20.30.40"),
+        ("IP_ADDRESS", "from fe80::1ff:fe23:4567:890a", "fe80::1ff:fe23:4567:890a"),
+        ("MAC_ADDRESS", "host 00:1B:44:11:3A:B7", "00:1B:44:11:3A:B7"),
+        ("DICOM_UID", "uid 1.2.840.113619.2.55.3.604688119", "1.2.840.113619.2.55.3.604688119"),
+        ("CREDIT_CARD_NUMBER", "card 4111 1111 1111 1111", "4111 1111 1111 1111"),
+        ("IBAN_CODE", "to DE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"),
+        ("SWIFT_CODE", "BIC: DEUTDEFF500", "DEUTDEFF500"),
+        ("US_VEHICLE_IDENTIFICATION_NUMBER", "car 1M8GDM9AXKP042788", "1M8GDM9AXKP042788"),
+        ("US_SOCIAL_SECURITY_NUMBER", "ssn 219-09-9999", "219-09-9999"),
+        ("US_INDIVIDUAL_TAXPAYER_IDENTIFICATION_NUMBER", "912-78-1234", "912-78-1234"),
+        ("UK_NATIONAL_HEALTH_SERVICE_NUMBER", "943 476 5919", "943 476 5919"),
+        ("US_HEALTHCARE_NPI", "NPI 1234567893", "1234567893"),
+        ("US_DEA_NUMBER", "AB1234563", "AB1234563"),
+        ("PASSPORT", "passport no. C01X00T47", "C01X00T47"),
+        ("US_DRIVERS_LICENSE_NUMBER", "driver's license: D123-4567", "D123-4567"),
+        ("PHONE_NUMBER", "call (212) 555-0147", "(212) 555-0147"),
+        ("PHONE_NUMBER", "212-555-0147", "212-555-0147"),
+        ("PHONE_NUMBER", "+49 30 901820 12", "+49 30 901820 12"),
+        ("PHONE_NUMBER", "Tel.: 030/901820", "030/901820"),
+        ("PHONE_NUMBER", "01 42 68 53 00", "01 42 68 53 00"),
+        ("PHONE_NUMBER", "pager 4512", "4512"),
+        ("MEDICAL_RECORD_NUMBER", "MRN: 0078123", "0078123"),
+        ("MEDICAL_RECORD_NUMBER", "Patient ID 45-778", "45-778"),
+        ("MEDICAL_RECORD_NUMBER", "Pat.-Nr. 99812", "99812"),
+        ("ACCESSION", "Accession # 2019-4471", "2019-4471"),
+        ("AGE", "a 93-year-old man", "93-year-old"),
+        ("AGE", "aged 91", "91"),
+        ("AGE", "87 y/o", "87 y/o"),
+        ("AGE", "eine 92-jährige Frau", "92-jährige"),
+        ("STREET_ADDRESS", "at 12 Oak Street", "12 Oak Street"),
+        ("STREET_ADDRESS", "in der Lindenstraße 17a", "Lindenstraße 17a"),
+        ("STREET_ADDRESS", "8 rue de la Paix", "8 rue de la Paix"),
+        ("STREET_ADDRESS", "P.O. Box 1234", "P.O. Box 1234"),
+        ("LOCATION", "of Springfield, IL 62704", "Springfield, IL 62704"),
+        ("LOCATION", "lives in Wolverton.", "Wolverton"),
+        ("LOCATION", "80331 München", "80331 München"),
+        ("ORGANIZATION_NAME", "at Cedar Valley Medical Center", "Cedar Valley Medical Center"),
+        ("ORGANIZATION_NAME", "am Klinikum Rechts der Isar", "Klinikum Rechts"),
+        ("PERSON_NAME", "seen by Dr. van der Meulen", "van der Meulen"),
+        ("PERSON_NAME", "Mrs Qzxyw agreed", "Qzxyw"),
+        ("PERSON_NAME", "Reported by: Xantippe Blorg", "Xantippe Blorg"),
+        ("PERSON_NAME", "signed Xantippe Blorg, MD", "Xantippe Blorg"),
+        ("PERSON_NAME", "BLORG, XANTIPPE", "BLORG, XANTIPPE"),
+        ("PERSON_NAME", "Blorg^Xantippe^M", "Blorg^Xantippe^M"),
+        ("PERSON_NAME", "herr blorg", "blorg"),
+        ("PERSON_NAME", "his wife Xantippe", "Xantippe"),
+        ("PERSON_NAME", "Tech: XB", "XB"),
+        ("DATE_OF_BIRTH", "DOB 03/04/1950", "03/04/1950"),
+        ("DATE_OF_BIRTH", "geb. am 3.4.1950", "3.4.1950"),
+        ("DATE", "seen 2019-03-04", "2019-03-04"),
+        ("GENERIC_ID", "object 550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
+        ("GENERIC_ID", "tube 88412709 arrived", "88412709"),
+    ],
+)  # fmt: skip
+def test_each_kind_is_found(info_type: str, text: str, value: str) -> None:
+    assert (info_type, value) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CT ABD/PELVIS W CONTRAST",
+        "MR BRAIN W/O",
+        "DR CHEST PORTABLE",
+        "MS lesions",
+        "T2 AX FS L4/L5",
+        "t2_tse_sag_384",
+        "ep2d_diff_3scan_trace_p2_ADC",
+        "Omnipaque 350, 100 mL at 3.5 mL/s",
+        "TR 2000 TE 30, 512 x 512, 1.5 T",
+        "12 x 14 x 9 mm nodule, series 4 image 27",
+        "BI-RADS 4b, Lung-RADS 3",
+        "card 4111 1111 1111 1112",
+        "The patient has no fever",
+        "Seen by the radiologist on call",
+        "5F catheter, 18G needle",
+        "HbA1c 7.2 %, eGFR 74",
+        "4/5 strength",
+    ],
+)
+def test_what_is_clinical_is_not(text: str) -> None:
+    assert [each for each in found(text) if each[0] != "PHONE_NUMBER"] == []
+    assert not found(text) or "card" in text
+
+
+def test_a_long_hostile_text_is_judged_in_bounded_time() -> None:
+    for seed in (
+        "A",
+        "Aa ",
+        "1-",
+        "2019-",
+        "O'",
+        "ab12-",
+        "^a",
+        "by ",
+        "signed and reviewed ",
+        "山",
+    ):
+        list(patterns.find((seed * 10_000)[:10_240]))
