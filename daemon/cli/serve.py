@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import sys
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ def run(options: argparse.Namespace) -> int:
     from daemon import logs  # noqa: PLC0415
     from daemon.app import serve  # noqa: PLC0415
 
+    # A core would hold the site key and what is being received.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logs.configure(settings.log.level, settings.log.format)
     _make_state_folder(settings.state_dir)
     return asyncio.run(serve(settings, told=_tell))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
 
 from daemon.web.guard import ConnectionGuard
 
@@ -125,7 +126,7 @@ class HttpServer:
         handlers = self._runner.server
         assert handlers is not None
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: self._guard.guard(handlers()),
+            lambda: self._guard.guard(_discreet(handlers())),
             self._settings.host,
             self._settings.port,
             ssl=self._settings.tls,
@@ -186,6 +187,28 @@ class HttpServer:
             content_type="text/html",
             headers=_SECURITY_HEADERS,
         )
+
+
+class _DiscreetHandler(RequestHandler):
+    """Does not repeat what it could not understand: error bodies hold nothing of a request."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP."""
+        return super().handle_error(request, status, exc, message and "the request is not valid\n")
+
+
+def _discreet(handler: RequestHandler) -> RequestHandler:
+    # The factory of aiohttp knows one class only; this one adds no fields to it.
+    handler.__class__ = _DiscreetHandler
+    return handler
 
 
 def _endpoint(request: web.Request) -> str:
