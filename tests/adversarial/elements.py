@@ -256,7 +256,7 @@ def _short_names() -> Iterator[HidingPlace]:
 
 def _unknown() -> Iterator[HidingPlace]:
     """Yield elements that no dictionary has."""
-    for tag in (0x00080FFE, 0x00100FF2, 0x00181FF4, 0x00280FF6, 0x32FE0010, 0x44440002, 0x7F000000):
+    for tag in (0x00080FFE, 0x00100FF2, 0x00181FF4, 0x00280FF6, 0x32FE0010, 0x44440002, 0x7F000004):
         for vr in ("LO", "UN", "OB"):
             draft = Draft(f"unknown/{tag:08X}-{vr}")
             value = draft.sentence(f"{tag:08X}")

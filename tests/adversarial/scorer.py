@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import zlib
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _CODECS = (
     "utf-8", "latin-1", "cp1252", "utf-16-le", "utf-16-be", "iso2022_jp", "shift_jis", "euc_jp",
-    "euc_kr", "gb18030", "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-8", "iso8859-6",
+    "euc_kr", "gb18030", "iso8859-2", "iso8859-5", "iso8859-7", "iso8859-8", "iso8859-6", "koi8-r",
 )  # fmt: skip
 _REGISTERED = ("1.2.840.10008.",)
 
@@ -80,7 +81,9 @@ class Scorer:
             with relaxed():
                 dataset = pydicom.dcmread(io.BytesIO(output))
                 elements = flatten(dataset)
-                haystack.append(_visible(dataset).lower().encode("utf-8", "surrogatepass"))
+                haystack.append(
+                    _visible(dataset, elements).lower().encode("utf-8", "surrogatepass")
+                )
         except Exception as error:  # noqa: BLE001 - whatever a broken output makes pydicom raise
             result.unreadable = type(error).__name__
             elements = {}
@@ -103,19 +106,35 @@ class Scorer:
             one, two = elements.get(path), elements.get(other)
             if one is None or two is None or one.value != two.value:
                 result.broken.append(f"{path} = {other}")
-        with relaxed():
-            source = flatten(pydicom.dcmread(io.BytesIO(place.content)))
         replaced = self.replacements if self.across else {}
         reverse = self.originals if self.across else {}
-        for path, element in source.items():
+        for path, originals in _source_uids(place):
             after = elements.get(path)
-            if element.VR != "UI" or after is None or after.VR != "UI":
+            if after is None or after.VR != "UI":
                 continue
-            for old, new in zip(_uids(element), _uids(after), strict=False):
-                if old in UID_dictionary or old.startswith(_REGISTERED) or not old or not new:
+            for old, new in zip(originals, _uids(after), strict=False):
+                if not new:
                     continue
                 if replaced.setdefault(old, new) != new or reverse.setdefault(new, old) != old:
                     result.broken.append(path)
+
+
+@lru_cache(maxsize=10_000)
+def _source_uids(place: HidingPlace) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return path and values of the UIDs of a source that are no class or other registered UID."""
+    with relaxed():
+        dataset = pydicom.dcmread(io.BytesIO(place.content))
+        found = flatten(dataset, only="UI")
+    return tuple(
+        (path, values)
+        for path, element in found.items()
+        if (values := tuple(uid for uid in _uids(element) if not _is_registered(uid)))
+        and len(values) == len(_uids(element))
+    )
+
+
+def _is_registered(uid: str) -> bool:
+    return not uid or uid in UID_dictionary or uid.startswith(_REGISTERED)
 
 
 def _uids(element: pydicom.DataElement) -> list[str]:
@@ -146,14 +165,18 @@ def inflated(content: bytes) -> bytes:
         return b""
 
 
-def _visible(dataset: Dataset) -> str:
+def _visible(dataset: Dataset, elements: dict[str, pydicom.DataElement]) -> str:
     """Return every decoded string that a reader gets to see, file meta included."""
-    texts = [text_of(element) for element in flatten(dataset).values() if element.VR not in _BULK]
+    texts = [text_of(element) for element in elements.values() if element.VR not in _BULK]
     texts += [text_of(element) for element in flatten(dataset.file_meta).values()]
     return "\n".join(texts)
 
 
 _BULK = {"OB", "OW", "OF", "OD", "OL", "OV", "US", "SS", "UL", "SL", "FL", "FD", "AT", "UN"}
+
+
+# Values in messages: what was planted, or the dummy in its place. The attribute's name stays.
+_VALUES = re.compile(r"(?<=value )<[^>]*>|(?<=value is )<[^>]*>|(?<== )<[^>]*>|(?<=- )'.'(?= -)")
 
 
 def dcmdump_complaint(path: Path) -> str:
@@ -172,4 +195,4 @@ def dciodvfy_errors(path: Path, folder: Path) -> set[str]:
         subprocess.run([str(program("dcmconv")), "+te", str(path), str(plain)], check=False)
     said = subprocess.run([str(program("dciodvfy")), str(plain)], capture_output=True, check=False)
     lines = (said.stderr + said.stdout).decode("latin-1").splitlines()
-    return {line for line in lines if line.startswith("Error")}
+    return {_VALUES.sub("<>", line) for line in lines if line.startswith("Error")}

@@ -207,8 +207,10 @@ def _hidden_text() -> Iterator[HidingPlace]:
         draft = Draft(f"hidden/{name}")
         draft.add("LUTExplanation", "LO", draft.own(spread("QUILLERGAST"), "LUTExplanation"))
         yield draft.finish()
-    for vr, tag in (("US", 0x00280106), ("SL", 0x00186020), ("FL", 0x00189073), ("AT", 0x00280009),
-                    ("FD", 0x00189345), ("OW", 0x00281201), ("SS", 0x00280107), ("UL", 0x00186024)):  # fmt: skip
+    for vr, tag in (
+        ("US", 0x00280106), ("SL", 0x00186020), ("FL", 0x00189073), ("AT", 0x00280009),
+        ("FD", 0x00189345), ("OW", 0x00281201), ("SS", 0x00280107), ("UL", 0x00186024),
+    ):  # fmt: skip
         draft = Draft(f"hidden/text-in-binary-{vr}")
         text = draft.surname(f"text in {vr}").encode()
         draft.dataset.pop(tag, None)

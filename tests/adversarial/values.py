@@ -46,6 +46,7 @@ class Values:
         self.kept: dict[str, str] = {}
         self.same: list[tuple[str, str]] = []
         self._count = 0
+        self._years: set[int] = set()
 
     def surname(self, where: str) -> str:
         """Return a family name that no vocabulary has."""
@@ -80,10 +81,12 @@ class Values:
         return f"{self.surname(where)}strasse 47"
 
     def date(self, where: str) -> str:
-        """Return a DA value of the last century's first half, which no demonstration date is."""
+        """Return a DA value of the last century, which no date of the base is."""
+        # No two of a place are within a hundred days, so that none is another one shifted.
         raw = self._bytes()
-        day = f"19{10 + raw[0] % 40}{raw[1] % 12 + 1:02d}{raw[2] % 28 + 1:02d}"
-        return self._plant(day, where)
+        year = 1902 + raw[0] % 2 + 2 * len(self._years)
+        self._years.add(year)
+        return self._plant(f"{year}{raw[1] % 6 + 1:02d}{raw[2] % 28 + 1:02d}", where)
 
     def moment(self, where: str) -> str:
         """Return a DT value; its date is the marker."""
