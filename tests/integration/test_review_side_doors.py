@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom import AE
 
-from tests.service import RunningDaemon
+from tests.factories import make_ct
+from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,3 +66,20 @@ def test_the_service_leaves_no_core(daemon: RunningDaemon) -> None:
     limits = Path(f"/proc/{daemon.process.pid}/limits").read_text()
     (line,) = (line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert line.split()[4:6] == ["0", "0"]
+
+
+def test_uids_that_no_standard_lists_are_not_logged(daemon: RunningDaemon) -> None:
+    private_class, private_syntax = "1.2.826.0.1.3680043.9.7424242", "1.2.826.0.1.3680043.9.7535353"
+    dataset = make_ct()
+    dataset.SOPClassUID = private_class
+    dataset.file_meta.MediaStorageSOPClassUID = UID(private_class)
+    entity = AE(ae_title="SENDER")
+    entity.add_requested_context(private_class, [ExplicitVRLittleEndian])
+    entity.add_requested_context(private_class, [private_syntax])
+    association = entity.associate("127.0.0.1", daemon.dimse_port)
+    assert association.is_established
+    assert association.send_c_store(dataset).Status == 0
+    association.release()
+    wait_until(lambda: "instance_received" in daemon.log, what="it is logged")
+    assert "7424242" not in daemon.log
+    assert "7535353" not in daemon.log

@@ -41,6 +41,7 @@ from daemon.receive.dimse.pdu import (
     encode_reject,
     encode_release_rp,
 )
+from daemon.receive.dimse.sop_classes import listed
 from daemon.receive.dimse.states import OTHERWISE, TRANSITIONS, Action, State
 from daemon.records import Origin, Receiver
 
@@ -372,8 +373,8 @@ class Association(asyncio.BufferedProtocol):
             self._service.events.instance_received(operation.received)
             log.info(
                 "instance_received",
-                sop_class=command.sop_class_uid,
-                transfer_syntax=operation.context.transfer_syntax,
+                sop_class=listed(command.sop_class_uid),
+                transfer_syntax=listed(operation.context.transfer_syntax),
                 size=operation.received,
                 **self._who(),
             )

@@ -73,3 +73,10 @@ def preferred_transfer_syntax(proposed: Sequence[str]) -> str:
     choice to the acceptor); a private encoding is taken only where nothing else is offered.
     """
     return next((uid for uid in proposed if uid in TRANSFER_SYNTAXES), proposed[0])
+
+
+def listed(uid: str) -> str:
+    """Return a UID that the standard lists, and of any other only that it is not: it may say anything."""
+    return (
+        uid if uid in UID_dictionary or uid in STORAGE or uid in TRANSFER_SYNTAXES else "unlisted"
+    )
