@@ -148,10 +148,10 @@ class PPOCR:
         )
         limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
         found = []
-        for left, top in _tiles(scaled.shape[0], scaled.shape[1], tuning.tile, tuning.overlap):
-            tile = scaled[top : top + tuning.tile, left : left + tuning.tile]
-            for corners, confidence in self._regions(self._probability(tile)):
-                placed = (corners + np.array((left, top), np.float32)) / scale
+        for tile in _tiles(scaled.shape[0], scaled.shape[1], tuning.tile, tuning.overlap):
+            part = scaled[tile.top : tile.bottom, tile.left : tile.right]
+            for corners, confidence in self._regions(self._probability(part)):
+                placed = (corners + np.array((tile.left, tile.top), np.float32)) / scale
                 candidate = _candidate(placed.astype(np.float32), confidence, number)
                 is_doubtful = confidence < tuning.accept or _short_side(placed) > limit
                 found.append(replace(candidate, is_doubtful=is_doubtful))
@@ -265,17 +265,19 @@ def _session(model: bytes, threads: int) -> Any:
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _tiles(rows: int, columns: int, tile: int, overlap: int) -> Iterator[tuple[int, int]]:
-    for top in _offsets(rows, tile, overlap):
-        for left in _offsets(columns, tile, overlap):
-            yield left, top
+def _tiles(rows: int, columns: int, tile: int, overlap: int) -> Iterator[Box]:
+    for top, height in _spans(rows, tile, overlap):
+        for left, width in _spans(columns, tile, overlap):
+            yield Box(left, top, width, height)
 
 
-def _offsets(length: int, tile: int, overlap: int) -> list[int]:
+def _spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
+    """Return (start, length) of as few equal parts as fit into tiles and overlap enough."""
     if length <= tile:
-        return [0]
+        return [(0, length)]
     count = -(-(length - overlap) // (tile - overlap))
-    return [round(at * (length - tile) / (count - 1)) for at in range(count)]
+    part = -(-(length + (count - 1) * overlap) // count)
+    return [(round(at * (length - part) / (count - 1)), part) for at in range(count)]
 
 
 def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:

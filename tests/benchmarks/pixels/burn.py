@@ -88,7 +88,7 @@ def burn(
             left, top = at
             drawn = values.copy()
             ink = _draw(random, base, drawn, mask, left, top, manner)
-            if not _is_legible(base, drawn, ink, manner):
+            if not _is_legible(base, values, drawn, ink, manner):
                 continue
             values = drawn
             placed.append(Placed(burned.text, burned.is_identifying, ink))
@@ -98,8 +98,10 @@ def burn(
     return replace(base, values=values), placed
 
 
-def _is_legible(base: Base, values: NDArray[Any], ink: NDArray[np.bool_], manner: Manner) -> bool:
-    """Whether nine in ten pixels of the ink stand out from what is around them.
+def _is_legible(
+    base: Base, before: NDArray[Any], values: NDArray[Any], ink: NDArray[np.bool_], manner: Manner
+) -> bool:
+    """Whether nine in ten pixels of the ink stand out from what is around them and what was there.
 
     By 18 display levels, which a person just sees; white on white is no burned-in text. Texts beyond
     the window are judged by their stored values.
@@ -123,6 +125,10 @@ def _is_legible(base: Base, values: NDArray[Any], ink: NDArray[np.bool_], manner
     difference = np.abs(levels - around)
     if difference.ndim == 3:
         difference = difference.max(axis=2)
+    if manner.style in {"plain", "bitmap", "italic"} and not manner.beyond_window:
+        old = (np.clip(before[area].astype(np.float32), low, high) - low) / (high - low) * 255
+        changed = np.abs(levels - old)
+        difference = np.minimum(difference, changed.max(axis=2) if changed.ndim == 3 else changed)
     return float((difference[letters] >= 18).mean()) >= 0.9
 
 
