@@ -231,6 +231,8 @@ class Rules:
         match code:
             case "U" | "U*":
                 return Action.RECURSE if vr == "SQ" else Action.REPLACE_UID
+            case "D" if vr == "UI":
+                return Action.REPLACE_UID
             case "D":
                 return Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY
             case "Z":
