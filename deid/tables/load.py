@@ -79,6 +79,12 @@ def _attribute_types() -> dict[str, Any]:
 
 
 @cache
+def iods_by_sop_class() -> dict[str, str]:
+    """Return the IOD of each SOP class whose attribute types are known (PS3.4 B.5)."""
+    return dict(_attribute_types()["sop_classes"])
+
+
+@cache
 def attribute_types(sop_class_uid: str) -> dict[tuple[int, int], int] | None:
     """Return ``(parent sequence tag or 0, tag) -> 1 or 2`` for a SOP class; None if its IOD is unknown.
 

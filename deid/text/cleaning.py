@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _MEMORY: Final = 20_000
 _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
-MAX_TEXT: Final = 1 << 20
+MAX_TEXT: Final = 1 << 18
 """Characters; what is longer is not looked through but goes as a whole."""
 _TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]{1,3}(?![^\W_]))?")
 # While a text is put together: where a word was, and where a replacement begins and ends.

@@ -1,0 +1,506 @@
+"""What a configuration will do, in words that a data-protection officer reads, element by element.
+
+Nothing here decides anything: every sentence about an element is asked from the same rules that the
+engine looks up, for the top level of a CT image, with a note where other kinds of object differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from pydicom._dicom_dict import DicomDictionary
+
+from deid.configuration import Parsed, parse_configuration
+from deid.header import tag_name
+from deid.image_policy import RedactionMode
+from deid.tables.load import (
+    EDITION,
+    TableRow,
+    attribute_types,
+    burned_in_likely,
+    confidentiality_rows,
+    iods_by_sop_class,
+)
+from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
+from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
+from deid.tags.rules import MINIMAL_KEEP, Rules, dictionary_vr
+from deid.tags.syntax import EXPLICIT_LITTLE
+from deid.text.info_types import INFO_TYPES
+from deid.text.policy import TextPolicy, Transformation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+_FAMILIES: Final = {
+    "50xx,xxxx": (0x50003000, "OW"),
+    "60xx,3000": (0x60003000, "OW"),
+    "60xx,4000": (0x60004000, "LT"),
+    "GGGG,EEEE(odd)": (0x00091001, "LO"),
+}
+_SAYINGS: Final = {
+    Action.KEEP: "kept as it is",
+    Action.DROP: "removed",
+    Action.EMPTY: "emptied",
+    Action.DUMMY: "replaced by a dummy value",
+    Action.REPLACE_UID: "replaced by a keyed UID",
+    Action.KEEP_REGISTERED_UID: "kept where the standard registers the UID, else replaced by a keyed UID",
+    Action.PSEUDONYM: "replaced by the patient's pseudonym",
+    Action.TOKEN: "replaced by a keyed token",
+    Action.CAP_AGE: "kept, ages over 89 years as 090Y; what is no age is emptied",
+    Action.RECURSE: "kept as a sequence, every item treated by these rules",
+    Action.RECURSE_DUMMY: "kept as a sequence whose contents become dummies",
+    Action.PIXELS: "treated as said under Pixels",
+    Action.DOCUMENT: "replaced by an empty document of its kind",
+    Action.CHARACTER_SET: "kept where every term is a defined one, else removed",
+    Action.MARKER: "set by us, whatever it was",
+    Action.REFUSE: "an instance that has it in its data set is refused",
+    Action.PRIVATE: "kept where its creator's block lists it as safe, else removed",
+    Action.PRIVATE_CREATOR: "kept where an element of its block is",
+}
+_META: Final = {
+    0: "of messages, not of instances; an instance that has it is refused",
+    2: "of the file meta information, which is made anew for the result",
+    4: "of media directories, which are refused",
+}
+_FALLBACKS: Final = {
+    Action.DROP: "removed",
+    Action.EMPTY: "emptied",
+    Action.DUMMY: "replaced by a dummy value",
+}
+_PROFILES: Final = {
+    Profile.BASIC: (
+        f"Starts from the Basic Application Level Confidentiality Profile (DICOM PS3.15 Annex E, edition"
+        f" {EDITION})."
+    ),
+    Profile.MINIMAL: "Keeps only what a valid image needs, and what is listed below; all else is removed.",
+    Profile.KEEP_ALL: (
+        "Keeps every element that is not named below. The result still identifies the patient; it is not"
+        " marked as de-identified."
+    ),
+    Profile.TAG_CONTENTS: (
+        "Keeps the elements and cleans what is written in them (AE, AS, DA, DT, LO, LT, PN, SH, ST, UC and"
+        " UT). What stands in other value representations stays; the result is not marked as de-identified."
+    ),
+}
+_OPTIONS: Final = {
+    Option.RETAIN_SAFE_PRIVATE: "private elements that are listed as safe stay (E.3.10)",
+    Option.RETAIN_UIDS: "UIDs stay, so the result can be joined with the source (E.3.9)",
+    Option.RETAIN_DEVICE_IDENTITY: "names and numbers of devices stay (E.3.8)",
+    Option.RETAIN_INSTITUTION_IDENTITY: "names and addresses of institutions stay (E.3.12)",
+    Option.RETAIN_PATIENT_CHARACTERISTICS: "age, sex, size and weight stay, ages over 89 capped (E.3.7)",
+    Option.RETAIN_FULL_DATES: "dates and times stay as they are (E.3.6)",
+    Option.RETAIN_MODIFIED_DATES: "dates move by the patient's shift; intervals and times stay (E.3.6)",
+    Option.CLEAN_DESCRIPTORS: "descriptions stay as far as every word is recognised (E.3.5)",
+    Option.CLEAN_STRUCTURED_CONTENT: "content items of reports are cleaned one by one (E.3.4)",
+    Option.CLEAN_GRAPHICS: "graphics and overlays are cleaned (E.3.3)",
+}
+_VERBS: Final = {
+    "keep": "kept",
+    "empty": "emptied",
+    "delete": "removed",
+    "reset": "replaced by a placeholder",
+    "clean_text": "cleaned as text",
+    "recurse": "gone through item by item",
+    "regen_uid": "replaced by keyed UIDs (registered ones stay)",
+    "clean_image": "cleaned of burned-in text",
+}
+_LENIENCIES: Final = {
+    "single_quoted_json": "was given in single quotes, which is not JSON; understood as if in double quotes",
+    "stray_tag_filter_profile": "stands outside dicom; understood as dicom.filterProfile",
+    "filter_profile_with_keep_list": (
+        "stands beside a filter profile: the listed elements are kept, the profile rules the rest"
+    ),
+    "empty_masking_character": "is empty; understood as *",
+    "empty_list": "is empty",
+    "keeps_all_tags_by_default": "is not set, which in v1 means that every element is kept",
+    "file_meta_is_rebuilt": "names an element of the file meta information, which is always made anew",
+    "wider_info_type": "names a kind that is found here only as part of a wider one; that is transformed",
+    "sensitive_text_assumed": "is not set; understood as REDACT_SENSITIVE_TEXT",
+    "no_effect_without_redaction": "has no effect, as no text is redacted",
+    "text_is_not_used": "has no effect, as nothing here cleans text",
+    "not_applied_to_dicom": "is about FHIR; it changes nothing in DICOM instances",
+    "no_effect_here": "has no effect: all processing is local",
+}
+_TRANSFORMATIONS: Final = {
+    Transformation.REDACT: "taken out",
+    Transformation.MASK: "masked character by character",
+    Transformation.DATE_SHIFT: "moved by the patient's date shift (what is no date: replaced by its kind)",
+    Transformation.CRYPTO_HASH: (
+        "replaced by a keyed hash (44 characters; in short elements its first ones)"
+    ),
+    Transformation.REPLACE_WITH_INFO_TYPE: "replaced by its kind in brackets",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """What happens to one row of Table E.1-1 at the top level of a CT image.
+
+    Attributes
+    ----------
+    tag
+        As printed in the table: ``(0010,0010)``, or a family such as ``(60xx,3000)``.
+    action, fallback
+        Names of `deid.tags.actions.Action`; the fallback is empty where there is none.
+    saying
+        The same in words.
+    elsewhere
+        What happens in other kinds of object, in words, to how many kinds; empty where all are alike.
+    """
+
+    tag: str
+    name: str
+    keyword: str
+    action: str
+    fallback: str
+    saying: str
+    elsewhere: tuple[tuple[str, int], ...] = ()
+
+    def line(self) -> str:
+        """Return the row as a sentence."""
+        note = ""
+        if self.elsewhere:
+            parts = [f"{saying} in {count}" for saying, count in self.elsewhere]
+            note = f" (kinds of object that differ: {'; '.join(parts)})"
+        return f"{self.tag} {self.name}: {self.saying}{note}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and its sentences."""
+
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The whole, as sections, elements and warnings."""
+
+    sections: tuple[Section, ...]
+    elements: tuple[Element, ...]
+    warnings: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Return the explanation as lines of text."""
+        lines: list[str] = []
+        for section in self.sections:
+            lines += [section.title, *(f"  {sentence}" for sentence in section.sentences), ""]
+        lines.append(f"Element by element (PS3.15 Table E.1-1, {EDITION}; as in a CT image)")
+        lines += [f"  {element.line()}" for element in self.elements]
+        return lines
+
+    def document(self) -> dict[str, Any]:
+        """Return the explanation for machines."""
+        return {
+            "edition": EDITION,
+            "sections": [
+                {"title": section.title, "sentences": list(section.sentences)}
+                for section in self.sections
+            ],
+            "elements": [
+                {
+                    "tag": element.tag,
+                    "name": element.name,
+                    "keyword": element.keyword,
+                    "action": element.action,
+                    "fallback": element.fallback or None,
+                    "saying": element.saying,
+                    "elsewhere": [
+                        {"saying": saying, "kinds": count} for saying, count in element.elsewhere
+                    ],
+                }
+                for element in self.elements
+            ],
+            "warnings": list(self.warnings),
+        }
+
+
+def explain(configuration: Mapping[str, Any], version: str | None = None) -> Explanation:
+    """Explain a configuration.
+
+    Raises
+    ------
+    ConfigurationInvalid
+        As `deid.configuration.parse_configuration`.
+    """
+    parsed = parse_configuration(configuration, version)
+    rules = Rules(parsed.tags)
+    elements = tuple(_element(row, rules, parsed) for row in confidentiality_rows())
+    sections = [
+        Section("What it starts from", tuple(_start(parsed.tags))),
+        Section("The patient, dates and UIDs", tuple(_identity(parsed, rules))),
+        Section("Elements that no table names", tuple(_unlisted(parsed.tags))),
+        Section("Private elements", tuple(_private(parsed.tags, rules))),
+        Section("Text", tuple(_text(parsed.text))),
+        Section("Pixels", tuple(_pixels(parsed))),
+        Section("Put aside instead of passed on", tuple(_quarantine(parsed))),
+        Section("In every result", tuple(_always(parsed))),
+    ]
+    if parsed.tags.overrides:
+        named = tuple(_override(each) for each in parsed.tags.overrides)
+        sections.insert(1, Section("Before anything else, by your own list", named))
+    if parsed.warnings:
+        understood = tuple(_leniency(warning) for warning in parsed.warnings)
+        sections.append(Section("How your configuration was understood", understood))
+    return Explanation(tuple(sections), elements, parsed.warnings)
+
+
+# --------------------------------------------------------------------- elements
+
+
+def _element(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
+    tag, vr = _place(row)
+    word = rules.action(tag, vr, rules.root(CT_IMAGE, EXPLICIT_LITTLE))
+    saying = _META.get(tag >> 16) or _saying(word, parsed.text, vr)
+    elsewhere: Counter[str] = Counter()
+    for sop_class_uid in _kinds():
+        other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
+        if other != word:
+            elsewhere[_saying(other, parsed.text, vr)] += 1
+    kind, fallback = Action(word & KIND_MASK), word >> FALLBACK_SHIFT
+    return Element(
+        f"({row.tag})" if len(row.tag) == 9 else f"({row.tag.split('(')[0]})",
+        row.name,
+        row.keyword,
+        kind.name,
+        Action(fallback).name if fallback else "",
+        saying,
+        tuple(elsewhere.most_common()),
+    )
+
+
+def _place(row: TableRow) -> tuple[int, str]:
+    """Return the tag and VR that stand for a row."""
+    if row.tag in _FAMILIES:
+        return _FAMILIES[row.tag]
+    tag = int(row.tag.replace(",", ""), 16)
+    declared = dictionary_vr(tag)
+    if declared is not None:
+        return tag, declared.split(" or ")[0]
+    # Newer than the dictionary: the name tells the VR that explicit encodings give.
+    ending = {"Sequence": "SQ", "DateTime": "DT"}
+    return tag, next((vr for end, vr in ending.items() if row.keyword.endswith(end)), "LO")
+
+
+@cache
+def _kinds() -> tuple[str, ...]:
+    """Return one SOP class for each IOD that is known."""
+    classes: dict[str, str] = {}
+    for sop_class_uid, iod in sorted(iods_by_sop_class().items()):
+        if attribute_types(sop_class_uid) is not None:
+            classes.setdefault(iod, sop_class_uid)
+    return tuple(classes.values())
+
+
+def _saying(word: int, text: TextPolicy | None, vr: str) -> str:
+    kind = Action(word & KIND_MASK)
+    otherwise = _FALLBACKS.get(Action(word >> FALLBACK_SHIFT), "removed")
+    if kind is Action.CHECK:
+        return f"kept where every word of it is recognised, else {otherwise}"
+    if kind is Action.SHIFT:
+        stays = "kept (times stay)" if vr == "TM" else "moved by the patient's date shift"
+        return f"{stays}; what cannot be read is {otherwise}"
+    if kind is Action.CLEAN:
+        if text is None:
+            return otherwise
+        return f"cleaned as said under Text; where nothing is left, {otherwise}"
+    return _SAYINGS[kind]
+
+
+# --------------------------------------------------------------------- sections
+
+
+def _start(policy: TagPolicy) -> Iterator[str]:
+    yield _PROFILES[policy.profile]
+    for option in sorted(policy.options):
+        yield f"Option {option.value}: {_OPTIONS[option]}."
+    yield "The rules hold at every depth: in sequences, in sequences encoded as UN, in functional groups."
+
+
+def _override(override: TagOverride) -> str:
+    names = [_named(tag) for tag in sorted(override.tags)]
+    if len(names) > 40:
+        names = [*names[:20], f"and {len(names) - 20} more"]
+    names += [f"every {vr}" for vr in sorted(override.vrs)]
+    names += [" in ".join(_named(tag) for tag in reversed(path)) for path in sorted(override.paths)]
+    return f"{_VERBS[override.verb].capitalize()}: {', '.join(names)}."
+
+
+def _named(tag: int) -> str:
+    entry = DicomDictionary.get(tag)
+    return f"{tag_name(tag)} {entry[2]}" if entry else tag_name(tag)
+
+
+def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:
+    policy = parsed.tags
+    root = rules.root(CT_IMAGE, EXPLICIT_LITTLE)
+    if rules.action(0x00100020, "LO", root) & KIND_MASK == Action.PSEUDONYM:
+        yield (
+            "Patient ID and name become a pseudonym of 20 characters, the same for the same patient in every"
+            " instance; without the key nobody can go back or link it with another deidentifier's."
+        )
+    if policy.identity_issuer:
+        yield f"Where no issuer is given, Patient IDs are taken as issued by {policy.identity_issuer}."
+    if rules.action(0x00080018, "UI", root) & KIND_MASK == Action.KEEP:
+        yield "Study, series and instance UIDs stay, and so do references to them."
+    else:
+        yield (
+            "Study, series and instance UIDs are replaced by keyed ones; references to instances point at the"
+            " replacements."
+        )
+    shifts = rules.action(0x00080020, "DA", root) & KIND_MASK == Action.SHIFT
+    if shifts or _shifts_in_text(parsed.text):
+        own = parsed.text is not None and parsed.text.date_shift_key is not None
+        yield (
+            "Dates move by whole days, between 100 back and 100 ahead and never 0, the same for a patient"
+            f" everywhere, derived from {'the configured key' if own else 'the key'} and the Patient ID (or"
+            " the study, where there is none). Holidays and clock changes may still give a hint."
+        )
+
+
+def _shifts_in_text(text: TextPolicy | None) -> bool:
+    if text is None:
+        return False
+    return text.basic or any(
+        each.transformation is Transformation.DATE_SHIFT for each in text.transformations
+    )
+
+
+def _unlisted(policy: TagPolicy) -> Iterator[str]:
+    if policy.profile is Profile.MINIMAL:
+        yield f"Removed, except the {len(MINIMAL_KEEP)} elements that describe the pixels and the instance."
+        return
+    if policy.profile is not Profile.BASIC:
+        yield "Kept, or cleaned where text is cleaned."
+        return
+    yield "Text, codes and numbers in strings stay only where every word of them is recognised."
+    full, moved = Option.RETAIN_FULL_DATES, Option.RETAIN_MODIFIED_DATES
+    dates = "stay" if full in policy.options else "move" if moved in policy.options else "go"
+    yield f"Names of people and unreadable binary values go. Dates and times {dates}."
+    yield (
+        "Elements that no edition of the standard knows, group lengths, curves (50xx) and overlays (60xx)"
+        " are removed."
+    )
+
+
+def _private(policy: TagPolicy, rules: Rules) -> Iterator[str]:
+    if policy.profile is Profile.KEEP_ALL:
+        yield "Kept, whatever they hold."
+        return
+    if Option.RETAIN_SAFE_PRIVATE in policy.options:
+        yield (
+            "Kept where PS3.15 Table E.3.10-1 lists creator, group and element as safe; else removed, and"
+            " unused creators with them."
+        )
+        for creator, group, element in sorted(policy.safe_private):
+            yield f"Also safe by your list: ({group:04X},xx{element:02X}) of {creator}."
+        return
+    word = rules.action(0x00091001, "LO", rules.root(CT_IMAGE, EXPLICIT_LITTLE))
+    yield f"{_SAYINGS[Action(word & KIND_MASK)].capitalize()}, except those you name yourself."
+
+
+def _text(text: TextPolicy | None) -> Iterator[str]:
+    if text is None:
+        yield "No text is cleaned: descriptions and comments go or stay as the table below says."
+        return
+    yield (
+        "What identifies is looked for in this order: the patient's own identifiers from the header, however"
+        " written; patterns; names and places; capitalised words that no vocabulary explains."
+    )
+    if text.strict:
+        yield "Every word that no clinical or common vocabulary knows is dropped as well."
+    if text.contextual:
+        yield "What the header knows of the patient becomes [CTX]."
+    for each in text.transformations:
+        kinds = ", ".join(sorted(each.info_types)) or "every kind that is not named otherwise"
+        yield f"{kinds}: {_TRANSFORMATIONS[each.transformation]}."
+    covered = any(not each.info_types for each in text.transformations)
+    if not covered and text.basic:
+        yield (
+            "Otherwise dates move by the patient's shift, ages over 89 become 90+, and every other finding is"
+            " replaced by its kind in brackets."
+        )
+    elif not covered:
+        yield "Findings of any other kind stay."
+    if text.excluded:
+        yield f"Never touched: {', '.join(sorted(text.excluded))}."
+    for custom in text.custom:
+        yield f"Your own kind {custom.info_type} is looked for by its pattern."
+    kinds = ", ".join(INFO_TYPES.values())
+    yield f"Kinds that are looked for: {kinds}."
+    yield "No method finds everything: docs/text.md gives the measured shares."
+
+
+def _pixels(parsed: Parsed) -> Iterator[str]:
+    image = parsed.image
+    match image.mode:
+        case RedactionMode.NONE:
+            yield "Pixels are not looked at and stay bit by bit."
+        case RedactionMode.ALL:
+            yield "All text that is found in pixels is filled, in every frame."
+        case RedactionMode.SENSITIVE | RedactionMode.SENSITIVE_CLEAN_DESCRIPTORS:
+            yield (
+                "Text that is found in pixels is filled where it identifies, cannot be read, or holds words"
+                " that are not known."
+            )
+    if image.mode is not RedactionMode.NONE:
+        yield "An instance whose pixels cannot be decoded is put aside."
+    if image.additional_info_types:
+        yield f"Also filled: {', '.join(sorted(image.additional_info_types))}."
+    if image.exclude_info_types:
+        yield f"Not filled: {', '.join(sorted(image.exclude_info_types))}."
+    if image.custom_regexes:
+        yield f"{len(image.custom_regexes)} patterns of your own are filled as well."
+
+
+def _quarantine(parsed: Parsed) -> Iterator[str]:
+    policy = parsed.tags
+    classes, modalities = burned_in_likely()
+    match policy.burned_in:
+        case BurnedIn.PASS:
+            yield "Instances whose pixels are likely to carry text are passed on all the same, by your choice."
+        case BurnedIn.QUARANTINE | BurnedIn.CLEAN:
+            lead = (
+                "Where pixels cannot be cleaned, instances"
+                if policy.burned_in is BurnedIn.CLEAN
+                else "Instances"
+            )
+            yield (
+                f"{lead} likely to carry burned-in text: Burned In Annotation YES, one of {len(classes)} SOP"
+                f" classes, or pixels of modality {', '.join(sorted(modalities))}."
+            )
+    if policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
+        yield "Instances of SOP classes that the standard does not register."
+    else:
+        yield "Instances of SOP classes that the standard does not register are passed on, by your choice."
+    yield "Instances in which an identifier of the patient is still found after writing."
+    yield (
+        "Whatever is malformed, truncated, nested deeper than 32, not encoded as it says, or without SOP class"
+        " and UIDs."
+    )
+
+
+def _always(parsed: Parsed) -> Iterator[str]:
+    if parsed.tags.profile is Profile.BASIC:
+        yield "Patient Identity Removed is YES; De-identification Method and its codes say what ran."
+    else:
+        yield (
+            "De-identification Method names this program and the key's id; Patient Identity Removed is not"
+            " set."
+        )
+    yield (
+        "The preamble is zeroed, file meta information is made anew, bytes after the data set are dropped. The"
+        " source is not altered."
+    )
+    if parsed.certificates:
+        yield "The originals of what changed are sealed in it for the holders of the configured certificates."
+
+
+def _leniency(warning: str) -> str:
+    code, _colon, path = warning.partition(": ")
+    return f"{path} {_LENIENCIES.get(code, code)}."

@@ -1,0 +1,183 @@
+"""The sections of `explain`, against what the engine does with an instance."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageStorage
+
+import deid
+from deid.errors import ConfigurationInvalid, Reason
+from deid.explain import explain
+
+KEY = deid.SiteKey(bytes(range(32)))
+BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+PRESETS = Path(__file__).parents[2] / "config" / "deidentifiers"
+
+
+def basic(**ours: Any) -> dict[str, Any]:
+    return {**BASIC, "dicomveil": ours}
+
+
+def said(configuration: dict[str, Any], title: str) -> str:
+    [section] = [each for each in explain(configuration).sections if each.title == title]
+    return " ".join(section.sentences)
+
+
+def deidentified(configuration: dict[str, Any], **attributes: Any) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = attributes.pop("SOPClassUID", CTImageStorage)
+    dataset.SOPInstanceUID, dataset.StudyInstanceUID = "1.2.3.4", "1.2.3.1"
+    dataset.SeriesInstanceUID, dataset.Modality = "1.2.3.2", "CT"
+    dataset.PatientName, dataset.PatientID = "Zimmermann^Quirin", "4711-MRN"
+    dataset.private_block(0x0029, "ACME", create=True).add_new(1, "LO", "CHEST")
+    referenced = Dataset()
+    referenced.ReferencedSOPInstanceUID = "1.2.3.4"
+    dataset.ReferencedImageSequence = [referenced]
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    source = buffer.getvalue()
+    result = deid.deidentify(source, deid.compile_plan(configuration, KEY))
+    out = b"".join(
+        part if isinstance(part, bytes) else source[part.start : part.stop]
+        for part in result.segments
+    )
+    return pydicom.dcmread(io.BytesIO(out))
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        BASIC,
+        basic(options=["retain_uids"]),
+        {"dicom": {**BASIC["dicom"], "skipIdRedaction": True}},
+        {"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}},
+        {"dicom": {"filterProfile": "KEEP_ALL_PROFILE", "skipIdRedaction": True}},
+        {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}},
+    ],
+)
+def test_what_is_said_of_uids_is_done_and_references_follow(configuration: dict[str, Any]) -> None:
+    sentence = said(configuration, "The patient, dates and UIDs")
+    result = deidentified(configuration)
+    stays = result.SOPInstanceUID == "1.2.3.4"
+    assert stays == ("UIDs stay" in sentence)
+    assert stays != ("replaced by keyed ones" in sentence)
+    [referenced] = result.ReferencedImageSequence
+    assert referenced.ReferencedSOPInstanceUID == result.SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        BASIC,
+        basic(options=["retain_safe_private"]),
+        basic(
+            options=["retain_safe_private"],
+            safePrivate=[{"creator": "ACME", "group": "0029", "element": "01"}],
+        ),
+        {"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}},
+        {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}},
+        {"dicom": {"filterProfile": "MINIMAL_KEEP_LIST_PROFILE"}},
+    ],
+)
+def test_what_is_said_of_private_elements_is_done(configuration: dict[str, Any]) -> None:
+    sentence = said(configuration, "Private elements")
+    result = deidentified(configuration)
+    stays = any(element.tag.is_private for element in result)
+    assert stays == ("whatever they hold" in sentence or "(0029,xx01) of ACME" in sentence)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "passes"),
+    [(BASIC, False), (basic(burnedIn="pass"), True), (basic(burnedIn="quarantine"), False)],
+)
+def test_what_is_said_to_be_put_aside_is(configuration: dict[str, Any], passes: bool) -> None:
+    sentence = said(configuration, "Put aside instead of passed on")
+    assert ("passed on all the same" in sentence) == passes
+    if passes:
+        deidentified(configuration, SOPClassUID=UltrasoundImageStorage, Modality="US")
+        return
+    with pytest.raises(deid.Unsafe) as caught:
+        deidentified(configuration, SOPClassUID=UltrasoundImageStorage, Modality="US")
+    assert caught.value.reason is Reason.PIXELS_NOT_CLEANED
+
+
+@pytest.mark.parametrize("choice", ["quarantine", "pass"])
+def test_what_is_said_of_unknown_sop_classes_is_done(choice: str) -> None:
+    sentence = said(basic(unknownSopClass=choice), "Put aside instead of passed on")
+    assert ("register are passed on" in sentence) == (choice == "pass")
+
+
+def test_only_the_basic_profile_is_said_and_set_to_have_removed_identity() -> None:
+    for name in ("basic", "minimal", "keep_all_pixels_only", "tag_contents"):
+        configuration = json.loads((PRESETS / f"{name}.json").read_text())
+        configuration.pop("image", None)
+        sentence = said(configuration, "In every result")
+        marked = deidentified(configuration).get("PatientIdentityRemoved") == "YES"
+        assert marked == ("is YES" in sentence)
+
+
+def test_a_sites_own_list_is_named_before_anything_else() -> None:
+    configuration = {
+        "dicomTagConfig": {
+            "actions": [
+                {"queries": ["PatientSex", "RequestAttributesSequence.StudyID"], "keepTag": {}},
+                {"queries": ["DA"], "removeTag": {}},
+            ]
+        }
+    }
+    sentence = said(configuration, "Before anything else, by your own list")
+    assert "Kept: (0010,0040) Patient's Sex, (0020,0010) Study ID in (0040,0275)" in sentence
+    assert "Emptied: every DA" in sentence
+    result = deidentified(configuration, PatientSex="F", AcquisitionDate="20190101")
+    assert result.PatientSex == "F"
+    assert result.AcquisitionDate == ""
+
+
+def test_leniencies_are_told_in_words_with_their_path() -> None:
+    configuration = {"tag_filter_profile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}
+    assert said(configuration, "How your configuration was understood") == (
+        "tag_filter_profile stands outside dicom; understood as dicom.filterProfile."
+    )
+    assert explain(configuration).warnings == ("stray_tag_filter_profile: tag_filter_profile",)
+
+
+def test_text_transformations_are_named_as_they_are_applied() -> None:
+    configuration = {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {
+            "additionalTransformations": [
+                {"infoTypes": ["PERSON_NAME"], "characterMaskConfig": {}},
+            ],
+            "excludeInfoTypes": ["AGE"],
+        },
+    }
+    sentence = said(configuration, "Text")
+    assert "PERSON_NAME: masked" in sentence
+    assert "Never touched: AGE" in sentence
+    result = deidentified(configuration, ImageComments="Dr. Blorg, a 95-year-old, 2019-02-25")
+    assert result.ImageComments.startswith("Dr. *****, a 95-year-old, ")
+    assert "2019-02-25" not in result.ImageComments
+
+
+def test_the_document_for_machines_says_the_same() -> None:
+    explanation = explain(BASIC)
+    document = json.loads(json.dumps(explanation.document()))
+    assert len(document["elements"]) == len(explanation.elements)
+    assert document["elements"][20]["saying"] in explanation.elements[20].line()
+    assert all(element.line() in "\n".join(explanation.lines()) for element in explanation.elements)
+
+
+def test_a_wrong_configuration_is_not_explained() -> None:
+    with pytest.raises(ConfigurationInvalid):
+        explain({})
