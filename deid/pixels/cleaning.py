@@ -99,9 +99,10 @@ class PixelCleaning:
     video
         Cleans video, a `PixelCleaner` of its own (see `deid.pixels.video`); without it video is
         refused.
-    margin, margin_share
-        How far a found region is widened on each side before it is filled: so many pixels, and this
-        share of its shorter side, for the last letter that the detector cut.
+    margin, margin_along, margin_across
+        How far a found region is widened on each side before it is filled: so many pixels, and
+        these shares of its shorter side along the line of text (for a last letter that the detector
+        cut) and across it.
 
     Raises
     ------
@@ -123,7 +124,8 @@ class PixelCleaning:
         untrusted: Sequence[Untrusted] = UNTRUSTED,
         video: VideoCleaner | None = None,
         margin: int = 3,
-        margin_share: float = 0.3,
+        margin_along: float = 1.0,
+        margin_across: float = 0.3,
     ) -> None:
         self.mode = TextRedactionMode(mode)
         self._detector = detector
@@ -140,7 +142,7 @@ class PixelCleaning:
         self._blanks_ultrasound = blank_outside_ultrasound_regions
         self._untrusted = tuple(untrusted)
         self._video = video
-        self._margin, self._margin_share = margin, margin_share
+        self._margins = margin, margin_along, margin_across
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write for one instance.
@@ -250,7 +252,12 @@ class PixelCleaning:
         return _united(fillings)
 
     def _widened(self, box: Box) -> Box:
-        return box.grown(self._margin + round(self._margin_share * min(box.width, box.height)))
+        margin, along, across = self._margins
+        short = min(box.width, box.height)
+        long_side, short_side = margin + round(along * short), margin + round(across * short)
+        if box.width >= box.height:
+            return box.grown(long_side, short_side)
+        return box.grown(short_side, long_side)
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
         judgement = self._judgement

@@ -32,10 +32,11 @@ class Box(NamedTuple):
         """Pixels inside."""
         return self.width * self.height
 
-    def grown(self, margin: int) -> Box:
-        """Return the box with `margin` pixels more on each side, unclipped."""
+    def grown(self, columns: int, rows: int | None = None) -> Box:
+        """Return the box with so many columns and rows (as many as columns) more on each side."""
+        rows = columns if rows is None else rows
         return Box(
-            self.left - margin, self.top - margin, self.width + 2 * margin, self.height + 2 * margin
+            self.left - columns, self.top - rows, self.width + 2 * columns, self.height + 2 * rows
         )
 
     def clipped(self, rows: int, columns: int) -> Box | None:

@@ -61,7 +61,7 @@ class Tuning:
         Look once more at half the size (large lettering).
     """
 
-    tile: int = 960
+    tile: int = 640
     overlap: int = 96
     enlarge: tuple[tuple[int, float, float], ...] = ((700, 1.5, 2.0), (1100, 1.0, 1.5))
     binarise: float = 0.3
