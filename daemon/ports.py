@@ -73,5 +73,8 @@ class Receipts(Protocol):
     def job(self, receipt: Receipt) -> Job:
         """Return the worker's job: where the source blob is and where the output goes."""
 
+    def is_rushed(self) -> bool:
+        """Tell whether instances are arriving so fast that they should not be disturbed."""
+
     def job_arrived(self) -> object:
         """Return an awaitable that ends when something may have become due (or after a second)."""

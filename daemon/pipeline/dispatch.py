@@ -78,14 +78,23 @@ class DispatchSettings:
         So is one that was begun so often without any answer, whatever the reason.
     settle_batch
         Results in one transaction, at most. A lone one never waits for others.
+    gather_s
+        While instances are under way, how long to let others gather before they are begun, and
+        half of it before results are settled: each group is one flush of the disk, for which the
+        receivers wait too.
+    hold_back_s
+        While instances arrive in a rush, how old one may become before it is begun all the same:
+        a sender waits for each acknowledgement, and processing would share disk and processors.
     after_kill, after_refusal
         Waits before an instance that killed its worker, and before the store is asked again.
     """
 
-    in_flight: int = 16
+    in_flight: int = 32
     max_kills: int = 3
     max_begun: int = 6
     settle_batch: int = 64
+    gather_s: float = 0.04
+    hold_back_s: float = 1.0
     after_kill: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, longest_s=60.0))
     after_refusal: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, longest_s=30.0))
 
@@ -197,9 +206,15 @@ class Dispatcher:
             self._landed.clear()
             await self._unless_stopping(self._landed.wait())
             return
+        if self._flights:
+            await self._unless_stopping(asyncio.sleep(self._settings.gather_s))
+            room = self._settings.in_flight - len(self._flights)
         receipts = await self._receipts.due(room, tuple(self._flights))
         if not receipts:
             await self._unless_stopping(cast("Awaitable[object]", self._receipts.job_arrived()))
+            return
+        if self._receipts.is_rushed() and self._age_s(receipts[0]) < self._settings.hold_back_s:
+            await self._unless_stopping(asyncio.sleep(self._settings.gather_s))
             return
         hopeless, suspects, others = self._sorted(receipts)
         for receipt in hopeless:
@@ -212,6 +227,10 @@ class Dispatcher:
             await self._unless_stopping(self._until_landed())
         if others and not self._stopping.is_set():
             await self._begin(group, others)
+
+    def _age_s(self, receipt: Receipt) -> float:
+        """Return how long ago an instance was received; by the calendar, which may have been set."""
+        return abs(time.time() - receipt.received_at)
 
     def _sorted(
         self, receipts: Iterable[Receipt]
@@ -311,6 +330,8 @@ class Dispatcher:
         while True:
             await self._has_results.wait()
             self._has_results.clear()
+            if len(self._results) < len(self._flights):
+                await asyncio.sleep(self._settings.gather_s / 2)
             while self._results:
                 batch = self._next_batch()
                 try:

@@ -20,6 +20,7 @@ import asyncio
 import functools
 import math
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -51,6 +52,8 @@ CONFLICT: Final = "conflict"
 REPLACED: Final = "replaced"
 _WAITING_SQL: Final = ", ".join(f"'{state}'" for state in WAITING)
 _DIGEST_IN_NAME: Final = 16
+_RUSH_INSTANCES: Final = 10
+_RUSH_WINDOW_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 1.0
 _LONGEST_DELAY_S: Final = 300.0
 """Of `postpone`. What seems to wait longer was postponed before the clock was set back."""
@@ -143,10 +146,17 @@ class SqliteReceipts:
         self._conflict = conflict
         self._clock = clock
         self._arrival = asyncio.Event()
+        self._arrivals: deque[float] = deque(maxlen=_RUSH_INSTANCES)
 
     def note_arrival(self) -> None:
         """Wake whoever waits on `job_arrived`. Call from the event loop."""
+        self._arrivals.append(time.monotonic())
         self._arrival.set()
+
+    def is_rushed(self) -> bool:
+        """Tell whether the last ten instances arrived within the last tenth of a second."""
+        arrivals = self._arrivals
+        return len(arrivals) == _RUSH_INSTANCES and time.monotonic() - arrivals[0] < _RUSH_WINDOW_S
 
     def job_arrived(self) -> Awaitable[None]:
         """Return an awaitable that ends when something may have become due, or after a second.

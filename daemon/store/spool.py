@@ -4,17 +4,19 @@ The order, for every instance, shared by all that wait at the same moment (see
 `daemon.store.database`):
 
 1. the bytes are streamed into ``spool/<id>.part`` (new, 0600, never through a link);
-2. fdatasync of each file;
-3. rename of each to ``spool/<id>``;
+2. rename of each to ``spool/<id>``;
+3. fdatasync of each file: the first commits the file system's journal, which holds the new names of
+   all of them too, so that the rest of 3 and 4 finds little to do (the other way round each
+   instance waits for two journal commits);
 4. one fsync of the folder;
 5. one database transaction with a row for each;
 6. only now the callers return, and the peers are told.
 
 Killed before 5: the peer was told nothing. A ``.part`` or a file without a row is removed at the
-next start. A file from a watched folder, though, has no peer that would send it again: before its
-rename into the spool (step 3) an *intent* row is committed. At the next start an intent with a file
-becomes a receipt, an intent without one is forgotten, for then the file is still in its inbox. So
-at every moment a dropped file is in its inbox or will be found in the spool
+next start. A file from a watched folder, though, has no peer that would send it again: it is
+fsynced first, and before its rename into the spool an *intent* row is committed. At the next start
+an intent with a file becomes a receipt, an intent without one is forgotten, for then the file is
+still in its inbox. So at every moment a dropped file is in its inbox or will be found in the spool
 (`daemon.store.recovery`).
 
 Killed between 5 and 6: the peer does not know and sends again; the second is a duplicate.
@@ -164,6 +166,12 @@ class _Arrival:
     taken_from: Path | None = None
     is_in_spool: bool = False
 
+    def flush(self) -> None:
+        """Make the content durable."""
+        assert self.descriptor is not None
+        os.fdatasync(self.descriptor)
+        self.close()
+
     def close(self) -> None:
         if self.descriptor is not None:
             os.close(self.descriptor)
@@ -199,7 +207,11 @@ class _Committing:
         failures: dict[int, Exception] = {}
         for position, arrival in enumerate(works):
             try:
-                _sync(arrival)
+                if arrival.taken_from is None:
+                    self._move_in(arrival)
+                else:
+                    arrival.descriptor = _open_to_take(arrival.taken_from)
+                    os.fsync(arrival.descriptor)
             except (OSError, DaemonError) as error:
                 failures[position] = error
         taken = [
@@ -212,19 +224,25 @@ class _Committing:
         for position, arrival in enumerate(works):
             if position not in failures:
                 try:
-                    self._move_in(arrival)
+                    if arrival.taken_from is None:
+                        arrival.flush()
+                    else:
+                        self._take_in(arrival)
                 except (OSError, DaemonError) as error:
                     failures[position] = error
         os.fsync(self._folder_descriptor)
         return failures
 
     def _move_in(self, arrival: _Arrival) -> None:
+        """Give an instance that came over the network its name in the spool."""
         target = self._folder / arrival.receipt.id
-        if arrival.taken_from is None:
-            arrival.close()
-            target.with_name(target.name + PART_SUFFIX).rename(target)
-            arrival.is_in_spool = True
-            return
+        target.with_name(target.name + PART_SUFFIX).rename(target)
+        arrival.is_in_spool = True
+
+    def _take_in(self, arrival: _Arrival) -> None:
+        """Rename a file of somebody else's into the spool, and make sure that it is still the same."""
+        assert arrival.taken_from is not None
+        target = self._folder / arrival.receipt.id
         try:
             arrival.taken_from.rename(target)
         except OSError as error:
@@ -257,15 +275,6 @@ class _Committing:
                 returned.append((arrival.receipt.id,))
         if returned:
             connection.executemany("DELETE FROM intents WHERE id = ?", returned)
-
-
-def _sync(arrival: _Arrival) -> None:
-    if arrival.taken_from is not None:
-        arrival.descriptor = _open_to_take(arrival.taken_from)
-        os.fsync(arrival.descriptor)
-        return
-    assert arrival.descriptor is not None
-    os.fdatasync(arrival.descriptor)
 
 
 def _open_to_take(path: Path) -> int:

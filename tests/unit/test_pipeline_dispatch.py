@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ class Table:
             f"{n:032x}": Receipt(f"{n:032x}", Origin(Receiver.DIMSE), float(n), 100)
             for n in range(count)
         }
+        self.rushed = False
         self.settled: dict[str, Result] = {}
         self.batches: list[int] = []
         self.began: list[list[str]] = []
@@ -90,6 +92,9 @@ class Table:
         return Job(
             receipt.id, receipt.origin, self.folder / receipt.id, self.folder / f"{receipt.id}.out"
         )
+
+    def is_rushed(self) -> bool:
+        return self.rushed
 
     def job_arrived(self) -> Awaitable[None]:
         return asyncio.sleep(0.001)
@@ -468,3 +473,22 @@ async def test_progress_tells_how_long_the_oldest_takes(tmp_path: Path) -> None:
         assert dispatcher.progress.longest_s == 7.5
         crew.gate.set()
         dispatcher.stop(10)
+
+
+async def test_in_a_rush_young_instances_wait_and_old_ones_do_not(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 2), Crew()
+    young, old = sorted(table.waiting)
+    table.rushed = True
+    table.waiting = {young: replace(table.waiting[young], received_at=time.time() + 1000.0)}
+    dispatcher, _ = make_dispatcher(table, crew, replace(QUICK, hold_back_s=5000.0))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert not table.began
+        table.waiting[young] = replace(table.waiting[young], received_at=time.time() - 6000.0)
+        await until(lambda: young in table.settled)
+        table.rushed = False
+        table.waiting[old] = Receipt(old, Origin(Receiver.DIMSE), time.time(), 100)
+        await until(lambda: old in table.settled)
+        dispatcher.stop(1.0)
