@@ -1,0 +1,1 @@
+"""The ways in: C-STORE (`dimse`), STOW-RS (`stow`), watched folders (`watch`)."""

@@ -368,7 +368,7 @@ def test_the_outcome_names_elements_and_actions_and_no_value() -> None:
 
 @pytest.mark.parametrize("name", ["Lee^Young", "Li^Na", "Imaginary^Sue", "Образцов^Пётр"])
 def test_a_name_at_the_end_of_a_value_is_found_whatever_element_follows(name: str) -> None:
-    family = name.split("^")[0]
+    family = name.split("^", maxsplit=1)[0]
     item = Dataset()
     item.SegmentLabel = f"Lung {family}"
     # The next element's group is 0062, whose first byte looks like a letter.
