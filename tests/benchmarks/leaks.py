@@ -157,7 +157,8 @@ def main() -> int:
             name_of_tool = works[tool](sources, out)
             tallies.append(_tally(name_of_tool, places, out, before, folder))
             shutil.rmtree(out)
-    print_line(f"{len(places)} places")
+    planted = sum(len(place.planted) for place in places)
+    print_line(f"{len(places)} places, {planted} values\n")
     _print(HEADINGS, [each.row(len(places)) for each in tallies])
     families = Counter(place.family for place in places)
     found = [Counter(name.partition("/")[0] for name in each.leaking) for each in tallies]
