@@ -15,6 +15,7 @@ from deid.ports import CleanedText
 from deid.tags import values
 from deid.text import guesses, patterns
 from deid.text.findings import KNOWN, PATTERN, Finding, merged
+from deid.text.folding import MARKS
 from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
 from deid.text.known import KnownText, prepare
 from deid.text.policy import TextPolicy, Transformation
@@ -33,7 +34,7 @@ _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
 MAX_TEXT: Final = 1 << 18
 """Characters; what is longer is not looked through but goes as a whole."""
-_TOKEN: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]{1,3}(?![^\W_]))?")
+_TOKEN: Final = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*(?:['\u2019][^\W\d_]{{1,3}}(?![^\W_]))?")
 # While a text is put together: where a word was, and where a replacement begins and ends.
 _HOLE: Final = "\x00"
 _EDGE: Final = "\x01"
@@ -73,6 +74,7 @@ class TextCleaning:
         ]
         own = "|".join((*INFO_TYPES, CONTEXT, *(each.info_type for each in policy.custom)))
         self._own: Final = re.compile(rf"\[(?:{own})\]|\b90\+")
+        self._own_or_words: Final = re.compile(f"{self._own.pattern}|{_TOKEN.pattern}")
 
     def prepare(self, known: Sequence[KnownIdentifier]) -> KnownText:
         """Return known identifiers ready to be searched for; remembered, as a series asks often."""
@@ -244,10 +246,6 @@ class TextCleaning:
         return self._own_or_words.sub(
             lambda match: match[0] if match[0][0] == "[" else judged(match), text
         )
-
-    @property
-    def _own_or_words(self) -> re.Pattern[str]:
-        return re.compile(f"{self._own.pattern}|{_TOKEN.pattern}")
 
 
 def _outside(findings: Iterable[Finding], spans: Sequence[tuple[int, int]]) -> list[Finding]:

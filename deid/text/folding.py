@@ -24,6 +24,23 @@ _LETTERS: Final = str.maketrans(
 _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "ß": "ss"})
 
 
+def _marks() -> str:
+    """Return a character class of combining marks: vowel signs, points, decomposed accents."""
+    ranges: list[list[int]] = []
+    for code in range(0x300, 0x10000):
+        if unicodedata.category(chr(code)).startswith("M"):
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "".join(f"\\u{first:04x}-\\u{last:04x}" for first, last in ranges)
+
+
+MARKS: Final = _marks()
+LETTERS: Final = rf"[^\W\d_](?:[^\W\d_]|[{MARKS}])*"
+"""A run of letters with the marks on them, as a pattern."""
+
+
 @lru_cache(maxsize=65536)
 def fold(word: str) -> str:
     """Return a word in lower case without diacritics: ``Müller`` is ``muller``."""

@@ -72,7 +72,7 @@ def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
 def _judge(
     word: str, text: str, start: int, has_small: bool, has_capitals: bool, beside_name: bool
 ) -> tuple[str, int] | None:
-    if len(word) < 2 or _ROMAN.match(word):
+    if (len(word) < 2 and is_recognised(word)) or _ROMAN.match(word):
         return None
     if word.lower() in ("ray", "rays") and text[start - 2 : start].lower() in ("x-", "x "):
         return None
@@ -89,7 +89,8 @@ def _judge(
             return "LOCATION", NAMED
         if is_capitals and has_small and len(word) <= _MAX_ABBREVIATION:
             return ("PERSON_NAME", GUESSED) if beside_name else None
-        if is_upper or (beside_name and not has_capitals):
+        # Of a script without capitals, or unknown to the vocabulary, nothing tells what is a name.
+        if is_upper or not word[0].islower() or (beside_name and not has_capitals):
             return "PERSON_NAME", GUESSED
         return None
     if is_upper and not is_capitals and not starts and (is_prose(word) or place):

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from deid.text import dates
 from deid.text.findings import KNOWN, Finding
-from deid.text.folding import fold, spellings, words
+from deid.text.folding import LETTERS, fold, spellings, words
 from deid.text.vocabulary import clinical_words, common_words, is_own_clinical, is_recognised
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deid.identifiers import KnownIdentifier
 
-WORD: Final = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+WORD: Final = re.compile(rf"{LETTERS}(?:['\u2019]{LETTERS})*")
 _NAMES: Final = frozenset({"PERSON_NAME"})
 _PHRASES: Final = frozenset({"LOCATION", "ORGANIZATION_NAME", "STREET_ADDRESS"})
 _DATES: Final = frozenset({"DATE", "DATE_OF_BIRTH"})

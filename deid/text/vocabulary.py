@@ -116,9 +116,9 @@ def is_place(word: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_recognised(word: str) -> bool:
-    """Whether a word is clinical or common, also inflected. Single letters are."""
+    """Whether a word is clinical or common, also inflected. Single letters are, but ideographs."""
     if len(word) == 1:
-        return True
+        return word.isupper() or word.islower()
     folded = fold(word.removesuffix("'s").removesuffix("\u2019s"))
     return _is_listed(folded) or _is_inflected(folded)
 

@@ -54,6 +54,21 @@ def test_without_transformations_dates_move_and_the_rest_becomes_its_kind() -> N
     )
 
 
+@pytest.mark.parametrize("text", ["佐々木蔵之介", "ธนะรัชต์", "نور", "אביגיל", "王", "अमिताभ"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_words_of_scripts_that_no_vocabulary_covers_go(text: str, strict: bool) -> None:
+    assert clean(f"CT {text} CHEST", cleaner(strict=strict)) in (
+        "CT [PERSON_NAME] CHEST",
+        "CT CHEST",
+    )
+
+
+def test_accents_may_stand_apart_from_their_letters() -> None:
+    known = [KnownIdentifier("Zélwig^Bräm", "PERSON_NAME")]
+    decomposed = "Ze\u0301lwig, Bra\u0308m"
+    assert cleaner().clean(decomposed, known, shift_days=3).text == "[PERSON_NAME]"
+
+
 def test_findings_are_counted_by_kind_and_no_value_is_told() -> None:
     result = cleaner().clean("Dr. Blorg and Dr. Frub, 2019-02-25", KNOWN, shift_days=5)
     assert result.findings == {"PERSON_NAME": 2, "DATE": 1}
