@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
 from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
-from deid.tables.load import safe_private_elements
+from deid.tables.load import attribute_types, confidentiality_by_tag, safe_private_elements
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.judge import known_meanings, vocabulary
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import Rules
 from deid.tags.syntax import EXPLICIT_LITTLE
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
 _REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
+_CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
 # CID 7050 De-identification Method (PS3.16).
@@ -88,6 +90,14 @@ class Plan:
     _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )
+
+    def prepare(self) -> Self:
+        """Load the tables and words that the first instance would otherwise wait for; return self."""
+        confidentiality_by_tag()
+        attribute_types(_CT_IMAGE_STORAGE)
+        known_meanings()
+        vocabulary()
+        return self
 
     def is_registered(self, raw: bytes) -> bool:
         """Whether every UID of a value is one that the standard or HL7 registers."""

@@ -42,7 +42,9 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     secret
         The deidentifier's key.
     """
-    plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=engines())
+    plan = deid.compile_plan(
+        document["configuration"], SiteKey(secret), engines=engines()
+    ).prepare()
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
     return work.process
 

@@ -59,7 +59,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
     plans = {
-        name: deid.compile_plan(configuration, SiteKey(key), engines=engines())
+        name: deid.compile_plan(configuration, SiteKey(key), engines=engines()).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
     work = Work([Route.from_document(each) for each in document["routes"]], plans)

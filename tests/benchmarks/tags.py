@@ -48,7 +48,7 @@ def one_ct(folder: Path, rounds: int) -> Row:
     _write_key(key)
     certificate = _certificate(folder)
     out = folder / "out"
-    plan = compile_plan(BASIC, SiteKey(key.read_bytes()))
+    plan = compile_plan(BASIC, SiteKey(key.read_bytes())).prepare()
     ways: list[tuple[str, bool, Callable[[], measure.Cost]]] = [
         ("dicomveil, in process", True, lambda: measure.here(lambda: _ours(files, out, plan))),
         ("dicomveil deid FOLDER", True, lambda: measure.run(_command(inputs, out, key))),
@@ -200,7 +200,7 @@ def _fresh(folder: Path) -> None:
 
 def _report(source: Path, out: Path, key: Path) -> None:
     """De-identify one file as a worker does; print wall time and by how much memory grew."""
-    plan = compile_plan(BASIC, SiteKey(key.read_bytes()))
+    plan = compile_plan(BASIC, SiteKey(key.read_bytes())).prepare()
     idle = measure.private_mb(os.getpid())
     with measure.MemoryWatch(os.getpid()) as watch:
         started = time.perf_counter()
