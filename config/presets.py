@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from config.errors import ConfigInvalid, ConfigUnreadable, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import JsonValue
 
@@ -26,7 +26,12 @@ def names() -> list[str]:
 
 
 def resolve(
-    config: str | Mapping[str, JsonValue], *, folder: Path = Path(), source: str = "", key: str = ""
+    config: str | Mapping[str, JsonValue],
+    *,
+    folder: Path = Path(),
+    source: str = "",
+    key: str = "",
+    loads: Callable[[str], object] = json.loads,
 ) -> dict[str, JsonValue]:
     """Return the de-identification configuration that `config` stands for.
 
@@ -40,6 +45,8 @@ def resolve(
         What a relative path is relative to.
     source, key
         Where `config` stands, for the error.
+    loads
+        Parses a file; raises `ValueError` with a text that says where and quotes nothing.
 
     Raises
     ------
@@ -51,20 +58,20 @@ def resolve(
     if not isinstance(config, str):
         return dict(config)
     if config.endswith(".json"):
-        return _read(folder / config)
+        return _read(folder / config, loads)
     if config not in names():
         expected = f"expected a file ending in .json, a table, or a preset: {', '.join(names())}"
         nearest = next(iter(difflib.get_close_matches(config, names(), n=1)), "")
         raise ConfigInvalid([Problem(source, key, "a string", expected, nearest)])
-    return _read(FOLDER / f"{config}.json")
+    return _read(FOLDER / f"{config}.json", loads)
 
 
-def _read(file: Path) -> dict[str, JsonValue]:
+def _read(file: Path, loads: Callable[[str], object]) -> dict[str, JsonValue]:
     def unreadable(expected: str) -> ConfigUnreadable:
         return ConfigUnreadable([Problem(str(file), "", "", expected)])
 
     try:
-        value = json.loads(file.read_bytes())
+        value = loads(file.read_text("utf-8"))
     except OSError as error:
         raise unreadable(f"cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -75,6 +82,8 @@ def _read(file: Path) -> dict[str, JsonValue]:
         ) from None
     except RecursionError:
         raise unreadable("is nested too deeply") from None
+    except ValueError as error:
+        raise unreadable(str(error)) from None
     if not isinstance(value, dict):
         raise unreadable("expected a JSON object")
     return value

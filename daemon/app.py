@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from config import presets
+from daemon.deidentifier_files import resolve
 from daemon.health import Probes
 from daemon.keyfile import IN_STATE_DIR, credential_key_file, ensure_key_file, read_key_file
 from daemon.metrics import Metrics
@@ -324,7 +324,7 @@ def site_key(settings: Settings) -> SiteKey:
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
     """Return the named configurations, each with the key that is its own."""
     return [
-        Deidentifier(name, presets.resolve(each.config), key.derive(name))
+        Deidentifier(name, resolve(each.config), key.derive(name))
         for name, each in settings.deidentifiers.items()
     ]
 

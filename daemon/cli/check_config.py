@@ -50,7 +50,8 @@ def run(options: argparse.Namespace) -> int:
 
 def semantic_problems(settings: Settings, source: str) -> list[Problem]:
     """Return what is wrong with deidentifiers and the key file: other packages judge that."""
-    from config import Problem, presets  # noqa: PLC0415
+    from config import Problem  # noqa: PLC0415
+    from daemon.deidentifier_files import resolve  # noqa: PLC0415
     from daemon.keyfile import read_key_file  # noqa: PLC0415
     from deid import compile_plan  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
@@ -62,7 +63,7 @@ def semantic_problems(settings: Settings, source: str) -> list[Problem]:
     for name, deidentifier in settings.deidentifiers.items():
         where = f"deidentifiers.{name}.config"
         try:
-            compile_plan(presets.resolve(deidentifier.config), key)
+            compile_plan(resolve(deidentifier.config), key)
         except ConfigurationInvalid as error:
             problems += [Problem(source, where, "", sentence) for sentence in error.problems]
     if settings.key.file is not None:

@@ -89,16 +89,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
-    from config import presets  # noqa: PLC0415
     from daemon.batch import BatchRequest  # noqa: PLC0415
     from daemon.cli.explain import find  # noqa: PLC0415
+    from daemon.deidentifier_files import resolve  # noqa: PLC0415
     from daemon.pipeline.limits import Limits  # noqa: PLC0415
 
     if options.deid_config is not None:
         if options.deid_config.suffix != ".json":
             raise UsageError(f"--deid-config {options.deid_config} does not end in .json")
         name = options.deid_config.stem
-        configuration = presets.resolve(str(options.deid_config))
+        configuration = resolve(str(options.deid_config))
     else:
         name = options.deidentifier
         configuration = find(name, settings)

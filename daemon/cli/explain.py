@@ -57,11 +57,12 @@ def find(name: str, settings: Settings) -> dict[str, JsonValue]:
         If there is neither, nor is it a file ending in ``.json``.
     """
     from config import presets  # noqa: PLC0415
+    from daemon.deidentifier_files import resolve  # noqa: PLC0415
 
     if name in settings.deidentifiers:
-        return presets.resolve(settings.deidentifiers[name].config)
+        return resolve(settings.deidentifiers[name].config)
     if name.endswith(".json") or name in presets.names():
-        return presets.resolve(name)
+        return resolve(name)
     known = [*settings.deidentifiers, *presets.names()]
     nearest = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {nearest[0]}?" if nearest else ""

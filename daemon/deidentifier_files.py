@@ -1,0 +1,36 @@
+"""Reading what ``config = ...`` of a deidentifier names, as leniently as tutorials need.
+
+`config` knows files and presets, `deid` knows how de-identification JSON may be written; here they meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from config import presets
+from deid.proto_json import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = structlog.get_logger(__name__)
+
+
+def resolve(config: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON object; single-quoted JSON is understood, and a warning is logged.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such preset, or the file cannot be read.
+    """
+    return presets.resolve(config, loads=_lenient)
+
+
+def _lenient(text: str) -> object:
+    value, was_single_quoted = loads(text)
+    if was_single_quoted:
+        _log.warning("configuration_lenient", reason="single_quoted_json")
+    return value
