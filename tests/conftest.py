@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from deid.keys import SiteKey
 from tests.service import RunningDaemon
@@ -41,6 +42,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI") == "true" and name in REQUIRED_PEERS:
                 pytest.fail(f"{name} is required here and is not installed", pytrace=False)
             pytest.skip(f"{name} is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Undo what a test, or the code it runs, has set up for the log."""
+    before = structlog.get_config().copy()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

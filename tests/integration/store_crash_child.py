@@ -23,8 +23,6 @@ from tests.store_samples import ORIGIN, make_instance, work
 if TYPE_CHECKING:
     from daemon.records import Receipt, Result, StoredInstance
 
-structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-
 
 def instance_named(content: str) -> StoredInstance:
     """Return the instance of a content: a number, sometimes of an instance sent before."""
@@ -75,6 +73,7 @@ async def main(state_dir: Path, dropped: list[Path], log: Path, seed: int) -> No
 
 
 if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     os.umask(0o077)
     inbox = sorted(Path(sys.argv[2]).iterdir())
     asyncio.run(main(Path(sys.argv[1]), inbox, Path(sys.argv[3]), int(sys.argv[4])))
