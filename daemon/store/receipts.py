@@ -52,7 +52,7 @@ CONFLICT: Final = "conflict"
 REPLACED: Final = "replaced"
 _WAITING_SQL: Final = ", ".join(f"'{state}'" for state in WAITING)
 _DIGEST_IN_NAME: Final = 16
-_RUSH_INSTANCES: Final = 10
+_RUSH_INSTANCES: Final = 20
 _RUSH_WINDOW_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 1.0
 _LONGEST_DELAY_S: Final = 300.0
@@ -154,7 +154,7 @@ class SqliteReceipts:
         self._arrival.set()
 
     def is_rushed(self) -> bool:
-        """Tell whether the last ten instances arrived within the last tenth of a second."""
+        """Tell whether the last twenty instances arrived within the last tenth of a second."""
         arrivals = self._arrivals
         return len(arrivals) == _RUSH_INSTANCES and time.monotonic() - arrivals[0] < _RUSH_WINDOW_S
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import shutil
 import sqlite3
@@ -12,10 +13,13 @@ import time
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
+from pydicom import dcmread
+
 from daemon.records import State
 from tests.benchmarks import measure, servers
 from tests.benchmarks.table import Row
 from tests.factories import many_ct
+from tests.scu import PlainScu, dataset_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from tests.benchmarks.servers import Server
 
 INSTANCES = 500
+SUSTAINED = 150
+"""Instances a second that have to be processed as they come."""
 FEW = 80
 """For servers that take some 20 instances a second: enough to see the rate, which is steady."""
 
@@ -195,7 +201,11 @@ def _post(
 
 
 def end_to_end(folder: Path, rounds: int) -> Row:
-    """Measure C-STORE over 4 associations until everything is in the destination."""
+    """Measure C-STORE over 4 associations until everything is in the destination.
+
+    Twice: as fast as `storescu` sends, which is faster than anything is processed, for the rate; and at
+    150 instances a second, for how long each takes to become visible.
+    """
     row = Row(
         "end to end: C-STORE (4 associations) until visible in the destination, tags only",
         "instances/s",
@@ -204,22 +214,16 @@ def end_to_end(folder: Path, rounds: int) -> Row:
     )
     outbox = _outbox(folder / "many", 3 * INSTANCES, 4)
     for number in range(rounds):
+        with servers.dicomveil(folder / f"flood-{number}") as server:
+            times = _visible(server, lambda to: _store(to, outbox, 4))
+        row.contender("dicomveil, flooded", is_ours=True).values.append(_rate(times))
         with (
-            servers.dicomveil(folder / f"server-{number}") as server,
+            servers.dicomveil(folder / f"steady-{number}") as server,
             measure.MemoryWatch(server.pid) as watch,
         ):
-            assert server.daemon is not None
-            started = time.time()
-            _store(server, outbox, 4)
-            settled = server.daemon.wait_until_settled(3 * INSTANCES, deadline_s=300)
-            stored = sum(entry.state is State.STORED for entry in settled)
-            measure.expect(stored, 3 * INSTANCES, "dicomveil")
-            with closing(
-                sqlite3.connect(f"file:{server.daemon.database}?mode=ro", uri=True)
-            ) as database:
-                times = database.execute("SELECT received_at, changed_at FROM receipts").fetchall()
-        ours = row.contender("dicomveil", is_ours=True)
-        ours.values.append(len(times) / (max(changed for _, changed in times) - started))
+            times = _visible(server, lambda to: _store_steadily(to, outbox, SUSTAINED))
+        ours = row.contender(f"dicomveil, sent {SUSTAINED} a second", is_ours=True)
+        ours.values.append(_rate(times))
         waits = [changed - received for received, changed in times]
         ours.notes |= {
             "p50 s": measure.percentile(waits, 0.5),
@@ -229,3 +233,36 @@ def end_to_end(folder: Path, rounds: int) -> Row:
         }
     shutil.rmtree(folder)
     return row
+
+
+def _visible(server: Server, send: Callable[[Server], object]) -> list[tuple[float, float]]:
+    """Send everything; return when each instance was received and when it became visible."""
+    assert server.daemon is not None
+    send(server)
+    settled = server.daemon.wait_until_settled(3 * INSTANCES, deadline_s=300)
+    stored = sum(entry.state is State.STORED for entry in settled)
+    measure.expect(stored, 3 * INSTANCES, "dicomveil")
+    with closing(sqlite3.connect(f"file:{server.daemon.database}?mode=ro", uri=True)) as database:
+        return database.execute("SELECT received_at, changed_at FROM receipts").fetchall()
+
+
+def _rate(times: list[tuple[float, float]]) -> float:
+    first = min(received for received, _ in times)
+    return len(times) / (max(changed for _, changed in times) - first)
+
+
+def _store_steadily(server: Server, folders: list[Path], per_second: int) -> None:
+    """Send one instance after the other in turn over one association for each folder."""
+    queues = [sorted(folder.iterdir()) for folder in folders]
+    turns = [file for files in zip(*queues, strict=True) for file in files]
+    with ExitStack() as stack:
+        associations = [stack.enter_context(PlainScu(server.dimse)) for _ in folders]
+        started = time.perf_counter()
+        for number, file in enumerate(turns):
+            content = file.read_bytes()
+            uid = str(dcmread(io.BytesIO(content), stop_before_pixels=True).SOPInstanceUID)
+            delay = started + number / per_second - time.perf_counter()
+            if delay > 0:
+                time.sleep(delay)
+            status = associations[number % len(folders)].store(dataset_of(content), uid.encode())
+            measure.expect(status, 0, "dicomveil")
