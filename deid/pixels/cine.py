@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _CELL = 16
 _SURROUND = 20
-_GUTTER = 16
+_GUTTER = 40  # less is read as a space between words
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,26 +93,60 @@ def find_text(
             for number, look in enumerate(looks)
             for region in detector.find([look.picture()])[0]
         ]
-    found: list[FoundRegion] = []
-    running: _RunningExtremes | None = None
-    sheet: _Sheet | None = None
+    search = _Search(detector, novelty, is_resolved)
     for number, look in enumerate(looks):
-        if running is None or sheet is None:
-            found += [FoundRegion(number, region) for region in detector.find([look.picture()])[0]]
-            running = _RunningExtremes(look, novelty)
-            sheet = _Sheet(*look.high.shape)
-            running.forget(entry.region.box for entry in found if is_resolved(entry.region))
-            continue
+        search.look(number, look)
+    return search.finished()
+
+
+class _Search:
+    """What has been found so far, and what is still to be examined."""
+
+    def __init__(
+        self,
+        detector: TextDetector,
+        novelty: Novelty,
+        is_resolved: Callable[[TextRegion], bool],
+    ) -> None:
+        self._detector, self._novelty, self._is_resolved = detector, novelty, is_resolved
+        self._found: list[FoundRegion] = []
+        self._kept: list[Box] = []
+        self._state: tuple[_RunningExtremes, _Sheet] | None = None
+
+    def look(self, number: int, look: FrameLook) -> None:
+        """Examine a frame, or note what is new in it."""
+        if self._state is None:
+            self._state = _RunningExtremes(look, self._novelty), _Sheet(*look.high.shape)
+            regions = self._detector.find([look.picture()])[0]
+            self._add([FoundRegion(number, region) for region in regions])
+            return
+        running, sheet = self._state
         for box in running.new_boxes(look):
-            for part in _parts(box, sheet.side):
+            for part in _parts(self._with_kept_texts(box, look), sheet.side):
                 if not sheet.place(number, part, look):
-                    new = list(sheet.found(detector))
-                    found += new
-                    running.forget(entry.region.box for entry in new if is_resolved(entry.region))
+                    self._add(list(sheet.found(self._detector)))
                     sheet.place(number, part, look)
-    if sheet is not None:
-        found += sheet.found(detector)
-    return found
+
+    def finished(self) -> list[FoundRegion]:
+        """Examine what is left and return everything found."""
+        if self._state is not None:
+            self._add(list(self._state[1].found(self._detector)))
+        return self._found
+
+    def _add(self, found: list[FoundRegion]) -> None:
+        assert self._state is not None
+        self._found += found
+        regions = [entry.region for entry in found]
+        self._state[0].forget(region.box for region in regions if self._is_resolved(region))
+        self._kept += [region.box for region in regions if not self._is_resolved(region)]
+
+    def _with_kept_texts(self, box: Box, look: FrameLook) -> Box:
+        # A text that was read and kept must not be cut when something changes beside it.
+        for kept in self._kept:
+            if kept.overlap(box):
+                box = box.joined(kept.grown(6))
+        rows, columns = look.high.shape
+        return box.clipped(rows, columns) or box
 
 
 class _RunningExtremes:

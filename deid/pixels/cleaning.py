@@ -241,23 +241,35 @@ class PixelCleaning:
     ) -> list[_Filling]:
         judge = self._judging(instance.known)
         fillings: list[_Filling] = []
-        moving: list[FoundRegion] = []
+        filled: list[FoundRegion] = []
+        kept: list[FoundRegion] = []
+        reasons: list[str] = []
         for entry in self._detected(looks, frames=image.frames, judge=judge):
-            why = judge(entry.region) or _carried_over(entry, moving, judge)
-            if why is not None:
-                moving.append(entry)
-            box = self._widened(entry.region.box).clipped(image.rows, image.columns)
-            if why is not None and box is not None:
+            why = judge(entry.region) or _carried_over(entry, filled, judge)
+            if why is None:
+                kept.append(entry)
+            else:
+                filled.append(entry)
+                reasons.append(why)
+        for entry, why in zip(filled, reasons, strict=True):
+            neighbours = [other.region.box for other in kept if other.frame == entry.frame]
+            box = self._widened(entry.region.box, neighbours).clipped(image.rows, image.columns)
+            if box is not None:
                 fillings.append(_Filling(box, why, frozenset((entry.frame,))))
         return _united(fillings)
 
-    def _widened(self, box: Box) -> Box:
+    def _widened(self, box: Box, neighbours: Sequence[Box] = ()) -> Box:
+        """Return the box with its margins; the narrow one only where a text that stays is near."""
         margin, along, across = self._margins
         short = min(box.width, box.height)
         long_side, short_side = margin + round(along * short), margin + round(across * short)
-        if box.width >= box.height:
-            return box.grown(long_side, short_side)
-        return box.grown(short_side, long_side)
+        wide = (
+            box.grown(long_side, short_side)
+            if box.width >= box.height
+            else box.grown(short_side, long_side)
+        )
+        is_free = not any(wide.overlap(other) > box.overlap(other) for other in neighbours)
+        return wide if is_free else box.grown(margin)
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
         judgement = self._judgement

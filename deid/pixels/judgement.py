@@ -240,6 +240,9 @@ class KnownTexts:
 
 def is_harmless(upper: str) -> bool:
     """Whether every word is one that may stay: a number, a unit, or of the vocabulary."""
+    if len(upper.strip(" .:-")) == 1 and upper.strip(" .:-").isalpha():
+        return upper.strip(" .:-") in "LRAPHFSI"
+    upper = _TOKEN.sub(_without_misread_word, upper)
     rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
     tokens = re.findall(r"[^\W\d_]+", rest)
     if all(_is_word(token) for token in tokens):
@@ -248,6 +251,13 @@ def is_harmless(upper: str) -> bool:
     return all(_is_word(token) or _is_run_of_words(token) for token in tokens) or _is_run_of_words(
         "".join(tokens)
     )
+
+
+def _without_misread_word(match: re.Match[str]) -> str:
+    # ZO0M would else fall into letters and a number.
+    token = match.group()
+    is_mixed = any(map(str.isdigit, token)) and sum(map(str.isalpha, token)) >= 2
+    return " " if is_mixed and _folded(token) in _FOLDED_WORDS else token
 
 
 def _is_run_of_words(letters: str) -> bool:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32) * 255
 _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
 _STRIDE = 32
+#: A candidate is part of a larger one when it shares this much of its area with it.
+_PART_SHARE = 0.7
 #: A strip read with less is tried upside down, too.
 _UPSIDE_DOWN_BELOW = 0.9
 
@@ -315,22 +317,77 @@ def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
 
 
 def _merged(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Make one of candidates that are the same place seen twice, the most confident one's reading.
+    """Make one of candidates that show the same text: seen in both views, or cut by a tile's edge."""
+    left = sorted(candidates, key=lambda found: -found.area.area)
+    while True:
+        kept: list[_Candidate] = []
+        for candidate in left:
+            for number, larger in enumerate(kept):
+                joined = _joined(larger, candidate)
+                if joined is not None:
+                    kept[number] = joined
+                    break
+            else:
+                kept.append(candidate)
+        if len(kept) == len(left):
+            return kept
+        left = sorted(kept, key=lambda found: -found.area.area)
 
-    Two boxes are the same place when they share more than half of what they cover together; then
-    the area is around both.
+
+def _joined(larger: _Candidate, smaller: _Candidate) -> _Candidate | None:
+    """Return one candidate for two, None when they show different texts.
+
+    The larger one is read, as the smaller shows part of it; its area is widened to hold both.
     """
-    kept: list[_Candidate] = []
-    order = sorted(candidates, key=lambda found: (found.is_doubtful, -found.confidence))
-    for candidate in order:
-        for number, other in enumerate(kept):
-            shared = candidate.area.overlap(other.area)
-            if shared * 2 > candidate.area.area + other.area.area - shared:
-                kept[number] = replace(other, area=other.area.joined(candidate.area))
-                break
-        else:
-            kept.append(candidate)
-    return kept
+    shared = larger.area.overlap(smaller.area)
+    if not shared:
+        return None
+    area = larger.area.joined(smaller.area)
+    confidence = max(larger.confidence, smaller.confidence)
+    is_same_place = shared * 2 > larger.area.area + smaller.area.area - shared
+    is_one_line = _continue_each_other(larger, smaller)
+    is_part = shared >= _PART_SHARE * smaller.area.area
+    # What is doubtful may yet be dropped, and must not take the other along.
+    drags_along = larger.is_doubtful and not smaller.is_doubtful
+    continues = is_one_line and larger.is_doubtful == smaller.is_doubtful
+    if not (is_same_place or (is_part and not drags_along) or continues):
+        return None
+    return replace(
+        larger,
+        corners=_corners(area) if is_one_line else larger.corners,
+        area=area,
+        confidence=confidence,
+        is_doubtful=larger.is_doubtful and smaller.is_doubtful,
+    )
+
+
+def _continue_each_other(one: _Candidate, other: _Candidate) -> bool:
+    """Whether two upright boxes are parts of one line that share a piece of it."""
+    if _is_slanted(one) or _is_slanted(other):
+        return False
+    a, b = one.area, other.area
+    if a.width < a.height and b.width < b.height:
+        a, b = (Box(box.top, box.left, box.height, box.width) for box in (a, b))
+    height = min(a.height, b.height)
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    return shared * 2 > height and abs(a.top - b.top) + abs(a.bottom - b.bottom) < 0.7 * height
+
+
+def _is_slanted(candidate: _Candidate) -> bool:
+    area = candidate.area
+    return cv2.contourArea(candidate.corners) < 0.8 * area.area
+
+
+def _corners(box: Box) -> NDArray[Any]:
+    return np.array(
+        (
+            (box.left, box.top),
+            (box.right, box.top),
+            (box.right, box.bottom),
+            (box.left, box.bottom),
+        ),
+        np.float32,
+    )
 
 
 def _has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:

@@ -73,12 +73,16 @@ class Placed:
 
 
 def burn(
-    random: Random, base: Base, texts: list[Burned], manner: Manner
+    random: Random,
+    base: Base,
+    texts: list[Burned],
+    manner: Manner,
+    taken: NDArray[Any] | None = None,
 ) -> tuple[Base, list[Placed]]:
-    """Return the base with texts burned in where there was room for them."""
+    """Return the base with texts burned in where there was room for them, outside `taken`."""
     values = base.values.copy()
     placed: list[Placed] = []
-    taken = np.zeros(values.shape[:2], np.bool_)
+    taken = np.zeros(values.shape[:2], np.bool_) if taken is None else taken
     for burned in texts:
         for _ in range(12):
             mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))

@@ -166,6 +166,7 @@ def _cine(
     moving = [_beating(base.values, number, noise) for number in range(frames)]
     placed: list[tuple[int, int, Placed]] = []
     kind = category.encoding.removeprefix("cine ")
+    taken = np.zeros(base.values.shape[:2], np.bool_)
     if kind == "static":
         _, entries = burn(random, base, texts, category.manner)
         state = random.getstate()
@@ -177,14 +178,16 @@ def _cine(
     elif kind == "transient":
         for at, burned in enumerate(texts):
             first = random.randrange(1, frames - 6)
-            drawn, entries = burn(random, base, [burned], category.manner)
+            drawn, entries = burn(random, base, [burned], category.manner, taken)
             for number in range(first, first + 6):
                 for entry in entries:
                     moving[number][entry.ink] = drawn.values[entry.ink]
                     placed.append((number, at, entry))
     else:
         for at, burned in enumerate(texts):
-            drawn, entries = burn(random, base, [burned], category.manner)
+            drawn, entries = burn(random, base, [burned], category.manner, taken)
+            for entry in entries:  # the whole line is its trail
+                taken[entry.box[1] - 12 : entry.box[3] + 12] = True
             step = random.choice([-11, 9, 14])
             for number in range(frames):
                 for entry in entries:
