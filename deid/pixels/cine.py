@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.geometry import Box
+from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from deid.pixels.views import FrameLook
 
 _CELL = 16
+_PART_OVERLAP = 96
 _SURROUND = 20
 _GUTTER = 40  # less is read as a space between words
 
@@ -122,7 +123,7 @@ class _Search:
             return
         running, sheet = self._state
         for box in running.new_boxes(look):
-            for part in _parts(self._with_kept_texts(box, look), sheet.side):
+            for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
                 if not sheet.place(number, part, look):
                     self._add(list(sheet.found(self._detector)))
                     sheet.place(number, part, look)
@@ -220,20 +221,6 @@ def _merged(boxes: list[Box]) -> list[Box]:
                 wide = wide.joined(other)
         merged.append(wide)
     return merged
-
-
-def _parts(box: Box, side: int) -> Iterator[Box]:
-    """Cut a box that is larger than a sheet into overlapping parts."""
-    for top in _starts(box.top, box.height, side):
-        for left in _starts(box.left, box.width, side):
-            yield Box(left, top, min(side, box.width), min(side, box.height))
-
-
-def _starts(start: int, length: int, side: int) -> list[int]:
-    if length <= side:
-        return [start]
-    count = -(-(length - 96) // (side - 96))
-    return [start + round(at * (length - side) / (count - 1)) for at in range(count)]
 
 
 class _Sheet:

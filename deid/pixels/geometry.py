@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class Box(NamedTuple):
@@ -75,6 +75,21 @@ class Box(NamedTuple):
             max(self.right, other.right) - left,
             max(self.bottom, other.bottom) - top,
         )
+
+
+def tiles(box: Box, side: int, overlap: int) -> Iterator[Box]:
+    """Cut a box into as few equal parts as fit into squares of `side` and overlap enough."""
+    for top, height in _spans(box.height, side, overlap):
+        for left, width in _spans(box.width, side, overlap):
+            yield Box(box.left + left, box.top + top, width, height)
+
+
+def _spans(length: int, side: int, overlap: int) -> list[tuple[int, int]]:
+    if length <= side:
+        return [(0, length)]
+    count = -(-(length - overlap) // (side - overlap))
+    part = -(-(length + (count - 1) * overlap) // count)
+    return [(round(at * (length - part) / (count - 1)), part) for at in range(count)]
 
 
 def outside(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:

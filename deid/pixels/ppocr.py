@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from deid.pixels.geometry import Box
+from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class PPOCR:
         )
         limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
         found = []
-        for tile in _tiles(scaled.shape[0], scaled.shape[1], tuning.tile, tuning.overlap):
+        for tile in tiles(Box(0, 0, *scaled.shape[1::-1]), tuning.tile, tuning.overlap):
             part = scaled[tile.top : tile.bottom, tile.left : tile.right]
             for corners, confidence in self._regions(self._probability(part)):
                 placed = (corners + np.array((tile.left, tile.top), np.float32)) / scale
@@ -265,21 +265,6 @@ def _session(model: bytes, threads: int) -> Any:
     options.enable_cpu_mem_arena = False  # tiles differ in size; an arena would keep the largest
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def _tiles(rows: int, columns: int, tile: int, overlap: int) -> Iterator[Box]:
-    for top, height in _spans(rows, tile, overlap):
-        for left, width in _spans(columns, tile, overlap):
-            yield Box(left, top, width, height)
-
-
-def _spans(length: int, tile: int, overlap: int) -> list[tuple[int, int]]:
-    """Return (start, length) of as few equal parts as fit into tiles and overlap enough."""
-    if length <= tile:
-        return [(0, length)]
-    count = -(-(length - overlap) // (tile - overlap))
-    part = -(-(length + (count - 1) * overlap) // count)
-    return [(round(at * (length - part) / (count - 1)), part) for at in range(count)]
 
 
 def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:
