@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from deid.segments import Span
@@ -13,9 +14,12 @@ if TYPE_CHECKING:
 
     from deid.segments import Segment
 
-_COPY_IN_KERNEL_BYTES = 64 * 1024
+# Measured: up to here, reading into a buffer that is kept and writing it together with what precedes
+# it takes less time than a copy inside the kernel, which goes page by page where offsets differ.
+_COPY_IN_KERNEL_BYTES = 1024 * 1024
 _BATCH_BYTES = 1024 * 1024
 _BATCH_SEGMENTS = 512  # IOV_MAX is 1024
+_kept = threading.local()
 _CANNOT_COPY = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
@@ -40,7 +44,7 @@ def write_segments(fd_out: int, fd_in: int, segments: Iterable[Segment]) -> int:
         As the file system answers; what was written by then stays.
     """
     written = 0
-    batch: list[bytes] = []
+    batch: list[bytes | memoryview] = []
     batch_bytes = 0
     for segment in segments:
         if isinstance(segment, Span):
@@ -49,28 +53,34 @@ def write_segments(fd_out: int, fd_in: int, segments: Iterable[Segment]) -> int:
                 batch, batch_bytes = [], 0
                 written += _copy(fd_out, fd_in, segment.start, segment.stop)
                 continue
-            data = _read(fd_in, segment.start, segment.stop)
-        else:
-            data = segment
-        batch.append(data)
-        batch_bytes += len(data)
+            batch.append(_read(fd_in, segment.start, segment.stop))
+            written += _write_all(fd_out, batch)
+            batch, batch_bytes = [], 0
+            continue
+        batch.append(segment)
+        batch_bytes += len(segment)
         if len(batch) >= _BATCH_SEGMENTS or batch_bytes >= _BATCH_BYTES:
             written += _write_all(fd_out, batch)
             batch, batch_bytes = [], 0
     return written + _write_all(fd_out, batch)
 
 
-def _read(fd: int, start: int, stop: int) -> bytes:
-    data = os.pread(fd, stop - start, start)
-    while len(data) < stop - start:
-        more = os.pread(fd, stop - start - len(data), start + len(data))
+def _read(fd: int, start: int, stop: int) -> memoryview:
+    """Read into this thread's buffer, which the next call uses again."""
+    buffer: bytearray | None = getattr(_kept, "buffer", None)
+    if buffer is None:
+        buffer = _kept.buffer = bytearray(_COPY_IN_KERNEL_BYTES)
+    view = memoryview(buffer)[: stop - start]
+    done = 0
+    while done < len(view):
+        more = os.preadv(fd, [view[done:]], start + done)
         if not more:
             raise EOFError("a span reaches past the end of the source")
-        data += more
-    return data
+        done += more
+    return view
 
 
-def _write_all(fd: int, pieces: list[bytes]) -> int:
+def _write_all(fd: int, pieces: list[bytes | memoryview]) -> int:
     total = sum(map(len, pieces))
     if not total:
         return 0

@@ -211,6 +211,12 @@ class Rewriter:
             action = get(key)
             if action is None:
                 action = self.plan.rules.decide(table, key)
+            elif not action and key < insert_key and not length & 1 and not strict:
+                # Most elements: kept, with a short header.
+                pos = value + length
+                if pos <= end:
+                    continue
+                pos = value - 8
             if key >= insert_key:
                 run = self._flush(run, pos, depth, out)
                 while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
