@@ -146,9 +146,15 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
                 servers.orthanc(folder / f"orthanc-{number}") as server,
                 measure.MemoryWatch(server.pid) as watch,
             ):
-                seconds = _post(server, contents, connections, _plain)
+                speaks_stow = servers.has_orthanc_dicomweb()
+                request = _orthanc_multipart if speaks_stow else _plain
+                seconds = _post(server, contents, connections, request)
                 measure.expect(server.received(), len(contents), "Orthanc")
-            other = row.contender("Orthanc, POST /instances (its plugin for STOW is not installed)")
+            other = row.contender(
+                "Orthanc, STOW-RS by its plugin"
+                if speaks_stow
+                else "Orthanc, POST /instances (its plugin for STOW is not installed)"
+            )
             other.values.append(len(contents) / seconds)
             other.notes |= {"peak MB": watch.peak_mb}
     shutil.rmtree(folder, ignore_errors=True)
@@ -159,6 +165,11 @@ def _multipart(content: bytes) -> tuple[str, dict[str, str], bytes]:
     body = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--B--\r\n"
     kind = 'multipart/related; type="application/dicom"; boundary=B'
     return "/dicomweb/source/studies", {"Content-Type": kind}, body
+
+
+def _orthanc_multipart(content: bytes) -> tuple[str, dict[str, str], bytes]:
+    _path, headers, body = _multipart(content)
+    return "/dicom-web/studies", {**headers, "Accept": "application/dicom+json"}, body
 
 
 def _plain(content: bytes) -> tuple[str, dict[str, str], bytes]:

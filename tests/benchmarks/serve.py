@@ -44,38 +44,56 @@ def search_and_retrieve(folder: Path, rounds: int) -> list[Row]:
         assert server.daemon is not None
         server.daemon.wait_until_settled(INSTANCES, deadline_s=300)
         study, series, instance = next(iter(server.daemon.replaced().values()))
-        base = "/dicomweb/deid/studies"
-        one = f"{base}/{study}/series/{series}"
-        paths = (
-            (f"{base}?limit=20", "application/dicom+json"),
-            (f"{one}/instances", "application/dicom+json"),
-            (f"{one}/metadata", "application/dicom+json"),
-            (f"{one}/instances/{instance}", 'multipart/related; type="application/dicom"'),
-            (
-                f"{one}/instances/{instance}/frames/1",
-                'multipart/related; type="application/octet-stream"',
-            ),
-        )
+        paths = _paths("/dicomweb/deid/studies", study, series, instance)
         for _ in range(rounds):
             for row, (path, accept) in zip(rows.values(), paths, strict=True):
                 _ask(row, "dicomveil", server.http, path, accept, is_ours=True)
     if servers.has_orthanc():
         with servers.orthanc(folder / "orthanc") as server:
             _post(server, contents, 4, _plain)
-            series = _json(server.http, "/studies?expand&limit=1&since=0")[0]["Series"][0]
-            instance = _json(server.http, f"/series/{series}")["Instances"][0]
-            plain = (
-                "/studies?expand&limit=20&since=0",
-                f"/series/{series}/instances?expand",
-                f"/series/{series}/instances-tags?simplify",
-                f"/instances/{instance}/file",
-                f"/instances/{instance}/frames/0/raw",
-            )
+            name, paths = _orthanc_paths(server.http)
             for _ in range(rounds):
-                for row, path in zip(rows.values(), plain, strict=True):
-                    _ask(row, _ORTHANC, server.http, path, "*/*", is_ours=False)
+                for row, (path, accept) in zip(rows.values(), paths, strict=True):
+                    _ask(row, name, server.http, path, accept, is_ours=False)
     shutil.rmtree(folder, ignore_errors=True)
     return list(rows.values())
+
+
+def _paths(base: str, study: str, series: str, instance: str) -> tuple[tuple[str, str], ...]:
+    """Return what is asked of a DICOMweb service, with what is accepted, in the order of the rows."""
+    one = f"{base}/{study}/series/{series}"
+    return (
+        (f"{base}?limit=20", "application/dicom+json"),
+        (f"{one}/instances", "application/dicom+json"),
+        (f"{one}/metadata", "application/dicom+json"),
+        (f"{one}/instances/{instance}", 'multipart/related; type="application/dicom"'),
+        (
+            f"{one}/instances/{instance}/frames/1",
+            'multipart/related; type="application/octet-stream"',
+        ),
+    )
+
+
+def _orthanc_paths(port: int) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return what Orthanc is called and asked: by DICOMweb where its plugin is there."""
+    study = _json(port, "/studies?expand&limit=1&since=0")[0]
+    series = _json(port, f"/series/{study['Series'][0]}")
+    instance = _json(port, f"/instances/{series['Instances'][0]}")
+    if servers.has_orthanc_dicomweb():
+        uids = (
+            study["MainDicomTags"]["StudyInstanceUID"],
+            series["MainDicomTags"]["SeriesInstanceUID"],
+            instance["MainDicomTags"]["SOPInstanceUID"],
+        )
+        return "Orthanc, DICOMweb by its plugin", _paths("/dicom-web/studies", *uids)
+    plain = (
+        "/studies?expand&limit=20&since=0",
+        f"/series/{series['ID']}/instances?expand",
+        f"/series/{series['ID']}/instances-tags?simplify",
+        f"/instances/{instance['ID']}/file",
+        f"/instances/{instance['ID']}/frames/0/raw",
+    )
+    return _ORTHANC, tuple((path, "*/*") for path in plain)
 
 
 def _ask(row: Row, name: str, port: int, path: str, accept: str, *, is_ours: bool) -> None:

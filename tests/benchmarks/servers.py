@@ -11,14 +11,15 @@ import subprocess
 import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
+_DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _DEADLINE_S = 60.0
 
 
@@ -89,12 +90,19 @@ def orthanc(folder: Path, *, no_delay: bool = False) -> Iterator[Server]:
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
     }
+    if has_orthanc_dicomweb():
+        configuration |= {"Plugins": [str(_DICOMWEB)], "DicomWeb": {"Root": "/dicom-web/"}}
     path = folder / "orthanc.json"
     path.write_text(json.dumps(configuration))
     program = shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or "Orthanc"
     with _running([program, str(path)], folder, dimse, no_delay=no_delay) as pid:
         _wait_for(http)
         yield Server(pid, "ORTHANC", dimse, http)
+
+
+def has_orthanc_dicomweb() -> bool:
+    """Whether Orthanc's DICOMweb plugin is installed."""
+    return _DICOMWEB.exists()
 
 
 def has_orthanc() -> bool:
