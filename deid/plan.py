@@ -253,8 +253,8 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
         custom_regexes=[
             CustomRegex(each.pattern, each.group_indexes) for each in image.custom_regexes
         ],
-        templates=engines.templates,
-        video=engines.video,
+        templates=engines.templates(),
+        video=engines.video(),
     )
 
 

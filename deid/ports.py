@@ -102,16 +102,16 @@ class Engines:
     Attributes
     ----------
     detector
-        Makes a `deid.pixels.ports.TextDetector`; called once per plan that cleans pixels.
+        Makes a `deid.pixels.ports.TextDetector`; called, as the others, once per plan that cleans pixels.
     templates
-        Region templates of known machines (`deid.pixels.templates`).
+        Returns region templates of known machines (`deid.pixels.templates`).
     video
-        Cleans video, where a decoder is installed.
+        Returns what cleans video, or None where no decoder is installed (`deid.pixels.video`).
     """
 
     detector: Callable[[], Any]
-    templates: Sequence[Any] = ()
-    video: Any = None
+    templates: Callable[[], Sequence[Any]] = tuple
+    video: Callable[[], Any] = lambda: None
 
 
 class TextCleaner(Protocol):

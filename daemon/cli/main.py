@@ -19,6 +19,7 @@ from daemon.cli import (
     fsck,
     output,
     quarantine,
+    regions,
     reidentify,
     serve,
     status,
@@ -28,7 +29,7 @@ from daemon.cli.errors import CliError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck, reidentify)
+COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck, regions, reidentify)
 
 _EXIT_STATUS = """\
 exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances quarantined (deid) or damage

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from deid.errors import ConfigurationInvalid
 from deid.pixels import Box, RegionTemplate, read_templates, template_document
 from tests import pixel_samples as samples
 from tests.factories import make_ct, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEMPLATE = RegionTemplate(
     "acme-header",
