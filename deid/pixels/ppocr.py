@@ -53,9 +53,9 @@ class Tuning:
         when the recogniser reads at least two characters in it with this certainty.
     grow
         How far a region's core grows: area x grow / perimeter.
-    max_short_side, max_short_share
-        A region is not text when its short side exceeds both this many pixels and this share of
-        the frame's shorter side.
+    max_short_side, max_short_share, max_lettering
+        A region is doubtful when its short side exceeds both this many pixels and this share of
+        the frame's shorter side, and in any case above `max_lettering` pixels.
     legible, certain
         A region read with less than `legible` is dropped, unless it was found with at least
         `certain` (a script the recogniser does not know).
@@ -73,6 +73,7 @@ class Tuning:
     grow: float = 1.6
     max_short_side: int = 40
     max_short_share: float = 0.2
+    max_lettering: int = 120
     legible: float = 0.5
     certain: float = 0.8
     half_resolution: bool = False
@@ -148,7 +149,8 @@ class PPOCR:
             if scale != 1.0
             else view
         )
-        limit = max(tuning.max_short_side, tuning.max_short_share * min(rows, columns))
+        share = tuning.max_short_share * min(rows, columns)
+        limit = max(tuning.max_short_side, min(share, tuning.max_lettering))
         found = []
         for tile in tiles(Box(0, 0, *scaled.shape[1::-1]), tuning.tile, tuning.overlap):
             part = scaled[tile.top : tile.bottom, tile.left : tile.right]
