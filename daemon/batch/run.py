@@ -29,6 +29,7 @@ from daemon.batch.report import Report, printable
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
 from daemon.batch.sources import Sources
 from daemon.batch.work import TARGET
+from daemon.groups import first_of
 from daemon.pipeline.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
 from daemon.pipeline.frames import Message
 from daemon.pipeline.pool import WorkerPool
@@ -171,8 +172,11 @@ class _Run:
                 async with pool, asyncio.TaskGroup() as group:
                     group.create_task(self._feed(pool, queue, group))
                     group.create_task(self._commit(queue, flushers))
-            except* BatchFailed as errors:
-                raise _first(errors) from None
+            except BaseExceptionGroup as errors:
+                error = first_of(errors, BatchFailed)
+                if error is None:
+                    raise
+                raise error from None
         await asyncio.to_thread(self._finish)
 
     async def _feed(
@@ -345,11 +349,3 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _is_clean(answer: dict[str, Any]) -> bool:
     return bool(answer["state"] == BatchState.DEIDENTIFIED.value)
-
-
-def _first(errors: BaseExceptionGroup[BatchFailed]) -> BatchFailed:
-    found: BaseException = errors
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    assert isinstance(found, BatchFailed)
-    return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import structlog
 
+from daemon.groups import first_of
 from daemon.pipeline.backoff import Backoff
 from daemon.pipeline.errors import PoolClosed, WorkerKilled, WorkerStartFailed
 from daemon.pipeline.frames import Kind, Message, encode
@@ -131,9 +132,12 @@ class WorkerPool:
         try:
             async with asyncio.TaskGroup() as group:
                 starts = [group.create_task(self._start_worker()) for _ in range(self.count)]
-        except* (WorkerStartFailed, OSError) as errors:
+        except BaseExceptionGroup as errors:
+            error = first_of(errors, WorkerStartFailed, OSError)
+            if error is None:
+                raise
             await self.close()
-            raise WorkerStartFailed(_told(errors.exceptions[0])) from None
+            raise WorkerStartFailed(_told(error)) from None
         self._keepers = [
             asyncio.create_task(self._keep(started.result()), name=f"worker-keeper-{number}")
             for number, started in enumerate(starts)
@@ -278,7 +282,7 @@ def _report_keeper(keeper: asyncio.Task[None]) -> None:
         _log.critical("worker_keeper_failed", place=trace(error))
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     # The text of our own error is a trace without values.
     return str(error) if isinstance(error, WorkerStartFailed) else trace(error)
 

@@ -21,11 +21,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable
+from daemon.groups import first_of
 from daemon.receive.archive import WHOLE, Archive, ArchiveReason, Entry
 from daemon.receive.structure import Kind, Structure, examine, examine_start
 from daemon.receive.watch.events import NoEvents
@@ -479,8 +480,11 @@ class _ArchiveTaking:
                         continue
                     await self._slots.acquire()
                     group.create_task(self._take(entry))
-        except* (Refused, _Stopping, OSError) as errors:
-            raise _first(errors) from None
+        except BaseExceptionGroup as errors:
+            error = first_of(errors, Refused, _Stopping, OSError)
+            if error is None:
+                raise
+            raise error from None
         return self._reasons
 
     async def _take(self, entry: Entry) -> None:
@@ -565,13 +569,6 @@ class _Interruptible:
             raise _Stopping
         if self._sink is not None:
             self._sink.write(data)
-
-
-def _first(errors: BaseExceptionGroup[Any]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 def _wake_from_thread(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:
