@@ -46,6 +46,7 @@ def test_tesseract_finds_text() -> None:
 
 def test_tesseract_finds_turned_text() -> None:
     upright = _picture()
+    assert upright.contrast is not None
     turned = Picture(
         np.ascontiguousarray(np.rot90(upright.display, -1)),
         np.ascontiguousarray(np.rot90(upright.contrast, -1)),
