@@ -29,7 +29,8 @@ from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
-from deid.tags.policy import BurnedIn, UnknownSopClass
+from deid.tags.policy import BurnedIn, Option, UnknownSopClass
+from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from deid.header import FileMeta
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
+    from deid.tags.private import Blocks
     from deid.tags.syntax import Encoding
 
 _UID_CHARACTERS: Final = frozenset("0123456789.")
@@ -47,7 +49,7 @@ _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100020, 0x00100021,
-        0x0020000D, 0x0020000E, 0x00280010, 0x00280301,
+        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS,
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
@@ -146,6 +148,7 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         charset=facts.charset,
         known=known,
         pixels=cleaned.pixels.segments,
+        blocks=_private_blocks(data, found, encoding, facts, plan),
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
@@ -199,6 +202,14 @@ def _sealed_originals(
     originals = encrypted.changed_elements(data, offset, _searchable(dataset, b""), encoding)
     element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)
     return encrypted.ENCRYPTED_ATTRIBUTES, element
+
+
+def _private_blocks(
+    data: Buffer, found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
+) -> Blocks:
+    if Option.RETAIN_SAFE_PRIVATE not in plan.policy.options:
+        return {}
+    return declared_blocks(data, found.get(CHARACTERISTICS), encoding, facts.charset)
 
 
 def _wanted(plan: Plan) -> frozenset[int]:

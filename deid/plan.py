@@ -11,8 +11,9 @@ from pydicom._uid_dict import UID_dictionary
 from deid.configuration import parse_configuration
 from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
-from deid.tables.load import attribute_types, confidentiality_by_tag, safe_private_elements
+from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.content import ContentRules, content_rules
 from deid.tags.judge import known_meanings, vocabulary
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import Rules
@@ -63,6 +64,8 @@ class Plan:
         What decides about tags.
     replacements
         Where pseudonyms, UIDs and shifts come from.
+    content
+        What becomes of content items, where the configuration cleans structured content.
     text_cleaner, pixel_cleaner
         The engines, where the configuration asks for them.
     warnings
@@ -77,6 +80,7 @@ class Plan:
     policy: TagPolicy
     rules: Rules
     replacements: Replacements
+    content: ContentRules | None = None
     text_cleaner: TextCleaner | None = None
     pixel_cleaner: PixelCleaner | None = None
     recipients: tuple[Certificate, ...] = ()
@@ -131,11 +135,6 @@ class Plan:
             if len(self._natures) < 20_000:
                 self._natures[key] = found
         return found
-
-    def is_safe_private(self, creator: str, tag: int) -> bool:
-        """Whether Table E.3.10-1 or the site lists an element of a private block as safe."""
-        key = (creator, tag >> 16, tag & 0xFF)
-        return key in safe_private_elements() or key in self.policy.safe_private
 
     def markers(self, encoding: Encoding, *, pixels_cleaned: bool) -> tuple[tuple[int, bytes], ...]:
         """Return the attributes that say what was done, encoded, in tag order (PS3.15 E.1.1).
@@ -216,6 +215,7 @@ def compile_plan(
         parsed.tags,
         Rules(parsed.tags),
         Replacements(key, shift_secret),
+        content=content_rules(parsed.tags),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
         recipients=_recipients(parsed.certificates),

@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Final
 from deid.errors import Reason, Unsafe
 from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
 from deid.segments import Segment, Span
-from deid.tags import values
+from deid.tags import private, values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
+from deid.tags.content import (
+    CONTENT_SEQUENCE,
+    CONTENT_SEQUENCES,
+    Fate,
+    concept_of,
+    has_references,
+    value_of,
+)
 from deid.tags.judge import SAMPLES, may_stay, recognised
 from deid.tags.rules import CONTENT_VRS, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
@@ -111,6 +119,8 @@ class Rewriter:
         Identifiers known beforehand, for cleaning text.
     pixels
         The new value field of Pixel Data, when it was cleaned.
+    blocks
+        What the instance says of its private blocks.
     forbidden
         Tests a decoded text for known identifiers; given on the second pass only. Everything textual
         that would be kept goes through it.
@@ -126,6 +136,7 @@ class Rewriter:
         charset: str = "",
         known: Sequence[KnownIdentifier] = (),
         pixels: Sequence[Segment] | None = None,
+        blocks: private.Blocks | None = None,
         forbidden: Forbidden | None = None,
     ) -> None:
         self.source = source
@@ -139,7 +150,9 @@ class Rewriter:
         self.actions: dict[int, int] = {}
         self.residuals: list[str] = []
         self.pixels = pixels
+        self.blocks = blocks or {}
         self._pixels_seen = False
+        self._keeps_positions = False
         self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
             kind: getattr(self, name) for kind, name in _HANDLERS.items()
         }
@@ -418,10 +431,14 @@ class Rewriter:
             raise Unsafe(Reason.NESTING_TOO_DEEP, self._where(tag))
         outer = table.encoding
         inner = self._content_encoding(pos, outer)
-        child = self.plan.rules.child(table, tag, dummy=dummy or table.dummy, encoding=inner)
+        dummy = dummy or table.dummy
+        child = self.plan.rules.child(table, tag, dummy=dummy, encoding=inner)
         undefined = length == UNDEFINED_LENGTH
         stop = end if undefined else value + length
         source = self.source
+        holds_content = self.plan.content is not None and tag in CONTENT_SEQUENCES and not dummy
+        if holds_content and tag == CONTENT_SEQUENCE and depth == 0:
+            self._keeps_positions = has_references(source, value, stop, inner)
         unpack = inner.item.unpack_from
         body: list[Segment] = []
         at = value
@@ -443,6 +460,14 @@ class Rewriter:
             charset = self.charset
             self._path.append(f"{tag_name(tag)}[{number}]")
             item: list[Segment] = []
+            if holds_content:
+                item_end = stop if size == UNDEFINED_LENGTH else at + size
+                child, drops = self._content_item(table, tag, at, item_end, inner)
+                if drops:
+                    at = self._dropped(child, at, size, stop, depth + 1)
+                    self._path.pop()
+                    self.charset = charset
+                    continue
             if size == UNDEFINED_LENGTH:
                 at = self._dataset(child, at, stop, depth + 1, item, delimited=True)
                 body.append(inner.item_header(0xE000, UNDEFINED_LENGTH))
@@ -459,6 +484,8 @@ class Rewriter:
             self.charset = charset
         if not closed:
             raise Unsafe(Reason.TRUNCATED, self._where(tag))
+        if holds_content and tag == CONTENT_SEQUENCE and number and not body:
+            return at  # Type 1C: an item without children has none (PS3.3 C.17.3)
         content = b"".join(body)  # type: ignore[arg-type]
         head = source[pos : value - 4]
         if undefined:
@@ -469,6 +496,35 @@ class Rewriter:
             out.append(head + outer.long.pack(len(content)))
             out.append(content)
         return at
+
+    def _content_item(
+        self, table: Table, sequence: int, pos: int, end: int, encoding: Encoding
+    ) -> tuple[Table, bool]:
+        """Return the rules of one content item (PS3.15 E.3.4), and whether it goes."""
+        assert self.plan.content is not None
+        concept = concept_of(self.source, pos, end, encoding)
+        fate = self.plan.content.fate(concept)
+        if concept.info_type:
+            original = value_of(self.source, pos, end, encoding)
+            self.known.add(original, concept.info_type, self.charset)
+        if concept.is_age and fate is Fate.KEEP:
+            age = value_of(self.source, pos, end, encoding)
+            fate = Fate.KEEP if values.is_young(age) else Fate.DUMMY
+        goes = fate is Fate.DROP
+        child = self.plan.rules.child(table, sequence, dummy=goes, encoding=encoding, fate=fate)
+        return child, goes and not self._keeps_positions
+
+    def _dropped(self, table: Table, pos: int, size: int, stop: int, depth: int) -> int:
+        """Pass over an item that goes, remembering whom it names; return where it ends."""
+        actions, residuals = self.actions, self.residuals
+        self.actions, self.residuals = {}, []
+        undefined = size == UNDEFINED_LENGTH
+        after = self._dataset(
+            table, pos, stop if undefined else pos + size, depth, [], delimited=undefined
+        )
+        self.actions, self.residuals = actions, residuals
+        self._count(table.parent, _DROP)
+        return after
 
     def _content_encoding(self, pos: int, encoding: Encoding) -> Encoding:
         """Return how a sequence's items are encoded: inside UN always Implicit VR Little Endian."""
@@ -525,8 +581,11 @@ class Rewriter:
     def _unrecognised(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         """Return what becomes of a value that is not recognised.
 
-        What stands after a NUL was never part of it; of several required values, only some may go.
+        What stands after a NUL was never part of it; of several required values, only some may go. The name
+        of a creator whose elements may stay is kept, as the creator itself is.
         """
+        if tag == private.CREATOR_REFERENCE and self._names_kept_block(raw):
+            return _UNCHANGED
         visible, _nul, hidden = raw.partition(b"\x00")
         if hidden.strip(b" \x00") and visible.strip() and vr in _CUT_AT_NUL:
             text = decode(visible, self.charset).rstrip(" ")
@@ -538,6 +597,15 @@ class Rewriter:
         dummy = values.dummy(vr).decode("ascii").strip()
         kept = [part if self._may_stay(tag, vr, part) else dummy for part in parts]
         return values.even(encode("\\".join(kept), self.charset), b" ")
+
+    def _names_kept_block(self, raw: bytes) -> bool:
+        text = decode(raw, self.charset).strip(" \x00")
+        if self.forbidden is not None and self.forbidden.occurs_in(raw, text, coded=False):
+            return False
+        return any(
+            creator == text and (block.is_safe or block.safe or block.actions)
+            for (creator, _group), block in self.blocks.items()
+        )
 
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
         if self.forbidden is not None and self.forbidden.occurs_in(b"", text, coded=vr == "CS"):
@@ -654,31 +722,44 @@ class Rewriter:
             return after
         creator = creators.get((tag >> 16) << 8 | (tag >> 8) & 0xFF)
         vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
-        safe = creator is not None and self.plan.is_safe_private(creator.name, tag)
-        if creator is not None and (vr in ("", "UN")):
-            vr = private_vr(creator.name, tag) or vr or "UN"
-        count = tag << 8 | (_KEEP if safe else _DROP)
-        if not safe or creator is None:
-            self.actions[count] = self.actions.get(count, 0) + 1
+        action = Action.DROP
+        if creator is not None:
+            action = private.action(self.plan.policy, self.blocks, creator.name, tag)
+            if vr in ("", "UN"):
+                vr = private_vr(creator.name, tag) or vr or "UN"
+        is_sequence = vr == "SQ" or undefined
+        if is_sequence and action is not Action.KEEP:
+            action = Action.DROP
+        if creator is None or action is Action.DROP:
+            self._count(tag, _DROP)
             if undefined:
                 inner = self._content_encoding(pos, encoding)
                 return skip_items(self.source, value, end, inner, depth + 1)
             return value + length
         creator.used = True
-        if vr == "SQ" or undefined:
+        self._count(tag, action)
+        if is_sequence:
             return self._sequence(table, tag, pos, value, length, end, depth, out, dummy=False)
         after = value + length
         raw = self.source[value:after]
         forbidden = self.forbidden
-        if (
+        if action is not Action.KEEP:
+            kept = self._handlers[action](0, tag, vr, raw) or b""
+            code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
+            out.append(encoding.element(tag, code, kept))
+        elif (
             forbidden is not None
             and vr not in _BINARY
             and forbidden.occurs_in(raw, decode(raw, self.charset), coded=vr == "CS")
         ):
             self.residuals.append(self._where(tag))
-            return after
-        out.append(self.source[pos:after])
+        else:
+            out.append(self.source[pos:after])
         return after
+
+    def _count(self, tag: int, kind: int) -> None:
+        count = tag << 8 | kind
+        self.actions[count] = self.actions.get(count, 0) + 1
 
     def _finish_creators(self, creators: dict[int, _Creator], out: list[Segment]) -> None:
         for creator in creators.values():
