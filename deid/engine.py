@@ -20,10 +20,11 @@ from deid.header import (
     read_file_meta,
     text_of,
 )
+from deid.identifiers import known_identifiers, united
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, known_identifiers, pixel_instance
+from deid.pixel_facts import PIXEL_DATA, encoded_changes, pixel_instance
 from deid.ports import CleanedPixels
 from deid.residual import Forbidden
 from deid.segments import Segment, Span
@@ -37,6 +38,8 @@ from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from deid.header import FileMeta
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
@@ -99,7 +102,7 @@ class _Facts:
     has_pixels: bool
 
 
-def deidentify(source: Buffer, plan: Plan) -> Deidentified:
+def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()) -> Deidentified:
     """De-identify a Part 10 file by a plan.
 
     Parameters
@@ -108,6 +111,9 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         The whole file; `bytes` or a read-only `mmap`. Only headers are touched, unless pixels are cleaned.
     plan
         The compiled configuration.
+    known
+        Identifiers from elsewhere, such as the study's other instances: text and pixels are cleaned of
+        them as of the instance's own. Only plans that look into text ask (`Plan.cleans_text`).
 
     Raises
     ------
@@ -131,12 +137,10 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     person = Person(
         identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
     )
-    known = (
-        known_identifiers(data, found, facts.charset)
-        if plan.text_cleaner is not None or plan.pixel_cleaner is not None
-        else ()
+    everybody = (
+        united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()
     )
-    cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
+    cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, everybody, plan)
     inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
     inserts = sorted([*inserts, *cleaned.elements])
     rewrite = partial(
@@ -146,7 +150,7 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         facts.sop_class_uid,
         person,
         charset=facts.charset,
-        known=known,
+        known=everybody,
         pixels=cleaned.pixels.segments,
         blocks=_private_blocks(data, found, encoding, facts, plan),
     )

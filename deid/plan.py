@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
-from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import KIND_MASK, Action
@@ -68,6 +67,9 @@ class Plan:
         What becomes of content items, where the configuration cleans structured content.
     text_cleaner, pixel_cleaner
         The engines, where the configuration asks for them.
+    cleans_text
+        Whether the configuration looks into text, in elements or in pixels, and so asks what is known of
+        people (`deid.engine.deidentify`).
     warnings
         What the configuration leaves to leniency; each outcome record repeats it.
     recipients
@@ -83,6 +85,7 @@ class Plan:
     content: ContentRules | None = None
     text_cleaner: TextCleaner | None = None
     pixel_cleaner: PixelCleaner | None = None
+    cleans_text: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
@@ -218,6 +221,7 @@ def compile_plan(
         content=content_rules(parsed.tags),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
+        cleans_text=text_cleaner is not None or pixel_cleaner is not None or parsed.image.looks,
         recipients=_recipients(parsed.certificates),
         warnings=parsed.warnings,
     )
@@ -240,7 +244,7 @@ def _text_cleaner(policy: TextPolicy, key: SiteKey) -> TextCleaner:
 
 
 def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
-    if image.mode is RedactionMode.NONE and not image.additional_info_types:
+    if not image.looks:
         return None
     # The picture libraries are large, and most plans do without them.
     from deid.pixels import CustomRegex, PixelCleaning  # noqa: PLC0415
