@@ -234,7 +234,8 @@ class Rewriter:
                 run = self._flush(run, pos, depth, out)
                 while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
                     if inserts[insert_at][0] == key >> 16:
-                        action = _MARKER | action & LONG_FORM
+                        kind = _MARKER if inserts[insert_at][1] else _DROP
+                        action = kind | action & (LONG_FORM | KNOWN)
                     out.append(inserts[insert_at][1])
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
