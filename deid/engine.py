@@ -51,7 +51,7 @@ _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
-        0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100020, 0x00100021,
+        0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
         0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS,
     }
 )  # fmt: skip
@@ -94,6 +94,7 @@ class _Facts:
     study_uid: str
     series_uid: str
     patient_id: str
+    patient_name: str
     issuer: str
     charset: str
     modality: str
@@ -131,12 +132,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     facts = _facts(data, found)
     _check_identity(facts)
     _check_class(facts, plan)
-    identity = patient_identity(
-        facts.issuer or plan.policy.identity_issuer, facts.patient_id, facts.study_uid
-    )
-    person = Person(
-        identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
-    )
+    person = _person(facts, plan)
     everybody = (
         united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()
     )
@@ -196,6 +192,24 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     )
 
 
+def _person(facts: _Facts, plan: Plan) -> Person:
+    """Return what stands for the patient.
+
+    A pseudonym of ours stays, so that what was derived from de-identified instances stays with them. The
+    dates of an instance that is itself ours have been moved already; those of a derived one have not.
+    """
+    issuer = facts.issuer or plan.policy.identity_issuer
+    identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
+    replacements = plan.replacements
+    pseudonym = facts.patient_id or facts.patient_name
+    shift_days = replacements.shift_days(identity)
+    if not replacements.is_own_pseudonym(pseudonym):
+        pseudonym = replacements.patient(identity)
+    elif replacements.is_own_uid(facts.sop_instance_uid):
+        shift_days = 0
+    return Person(facts.patient_id, issuer, pseudonym, shift_days)
+
+
 def _sealed_originals(
     data: Buffer, offset: int, encoding: Encoding, dataset: list[Segment], plan: Plan
 ) -> tuple[int, bytes]:
@@ -234,6 +248,7 @@ def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
         text(0x0020000D),
         text(0x0020000E),
         decode(text_of(data, found.get(0x00100020)), charset),
+        decode(text_of(data, found.get(0x00100010)), charset),
         decode(text_of(data, found.get(0x00100021)), charset),
         charset,
         text(0x00080060).upper(),

@@ -56,7 +56,11 @@ class Forbidden:
         """Return the same search without parts that a replacement of ours contains."""
         result = Forbidden(())
         ours = allowed.lower()
-        result.strong = {token for token in self.strong if token not in ours}
+        result.strong = {
+            token
+            for token in self.strong
+            if token not in ours or _as_word(token).search(ours) is None
+        }
         result.weak = self.weak
         return result
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
 from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
+from deid.keys import patient_identity
 from deid.segments import Segment, Span
 from deid.tags import private, values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
@@ -25,7 +26,7 @@ from deid.tags.content import (
     value_of,
 )
 from deid.tags.judge import SAMPLES, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, private_vr
+from deid.tags.rules import CONTENT_VRS, PATIENT_ID, private_vr
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
 
@@ -81,9 +82,13 @@ _HANDLERS: Final = {
 
 @dataclass(slots=True)
 class Person:
-    """What replacement values of one instance depend on."""
+    """What replacement values of one instance depend on: its patient.
 
-    identity: str
+    `patient_id` and `issuer` are the originals at the top level; never for logs.
+    """
+
+    patient_id: str
+    issuer: str
     pseudonym: str
     shift_days: int
 
@@ -561,8 +566,17 @@ class Rewriter:
     def _dummied(self, _fallback: int, _tag: int, vr: str, raw: bytes) -> bytes:
         return values.dummy(vr, raw)
 
-    def _pseudonymised(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
-        return values.text(self.person.pseudonym)
+    def _pseudonymised(self, _fallback: int, tag: int, _vr: str, raw: bytes) -> bytes:
+        """Return the patient's pseudonym; in an item, that of the patient whose ID stands there."""
+        person, replacements = self.person, self.plan.replacements
+        if not self._path or not raw.strip(b" \x00"):
+            return values.text(person.pseudonym)
+        original = decode(raw, self.charset).strip(" \x00")
+        if replacements.is_own_pseudonym(original):
+            return _UNCHANGED
+        if tag != PATIENT_ID or original == person.patient_id:
+            return values.text(person.pseudonym)
+        return values.text(replacements.patient(patient_identity(person.issuer, original, "")))
 
     def _shifted(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
         moved = values.shift(vr, raw, self.person.shift_days)
@@ -635,9 +649,9 @@ class Rewriter:
         stripped = raw.strip(b" \x00")
         if not stripped:
             return b""
-        return values.text(
-            self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset))
-        )
+        original = decode(stripped, self.charset)
+        token = self.plan.replacements.token(tag_name(tag), original)
+        return _UNCHANGED if token == original else values.text(token)
 
     def _character_set(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes | None:
         declared = raw.strip(b" \x00").decode("ascii", "replace")

@@ -407,3 +407,42 @@ def test_part_of_an_element_header_at_the_end_is_a_truncation() -> None:
         with pytest.raises(deid.Unsafe) as caught:
             deid.deidentify(cut, plan())
         assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
+    image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
+    reference = Dataset()
+    reference.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    derived = instance(
+        SOPInstanceUID="1.2.9.9",
+        StudyInstanceUID=image.StudyInstanceUID,
+        PatientID=image.PatientID,
+        PatientName=image.PatientName,
+        ContentDate="20260301",
+        ReferencedImageSequence=[reference],
+    )
+    result = run(derived, ExplicitVRLittleEndian, "retain_modified_dates")
+    assert result.PatientID == result.PatientName == image.PatientID
+    assert result.StudyInstanceUID == image.StudyInstanceUID
+    assert result.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert result.SOPInstanceUID != "1.2.9.9"
+    assert result.ContentDate != "20260301"
+
+
+def test_a_real_patient_id_written_into_our_instance_goes() -> None:
+    image = run(instance())
+    image.PatientID, image.PatientName = "MRN-4711", "Zimmermann^Quirin"
+    again = run(image)
+    assert "MRN-4711" not in str(again)
+    assert again.PatientID == run(instance()).PatientID
+
+
+def test_patients_of_a_group_stay_apart() -> None:
+    first, second, same = Dataset(), Dataset(), Dataset()
+    first.PatientID, second.PatientID, same.PatientID = "MOUSE1", "MOUSE2", "MRN-4711"
+    group = instance(GroupOfPatientsIdentificationSequence=[first, second, same])
+    result = run(group)
+    ids = [item.PatientID for item in result.GroupOfPatientsIdentificationSequence]
+    assert len(set(ids)) == 3
+    assert ids[2] == result.PatientID
+    assert ids[0] == run(instance(PatientID="MOUSE1")).PatientID
