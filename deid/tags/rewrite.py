@@ -615,7 +615,7 @@ class Rewriter:
 
     def _names_kept_block(self, raw: bytes) -> bool:
         text = decode(raw, self.charset).strip(" \x00")
-        if self.forbidden is not None and self.forbidden.occurs_in(raw, text, coded=False):
+        if self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="LO"):
             return False
         return any(
             creator == text and (block.is_safe or block.safe or block.actions)
@@ -623,7 +623,7 @@ class Rewriter:
         )
 
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
-        if self.forbidden is not None and self.forbidden.occurs_in(b"", text, coded=vr == "CS"):
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", text, vr=vr):
             return False
         return recognised(tag, vr, text)
 
@@ -671,7 +671,7 @@ class Rewriter:
         cleaned = cleaner.clean_value(
             vr, text, self.known_before, shift_days=self.person.shift_days
         ).text
-        if self.forbidden is not None and self.forbidden.occurs_in(b"", cleaned, coded=False):
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", cleaned, vr="LO"):
             self.residuals.append(self._where(tag))
             return self._fall_back(fallback, vr, raw)
         if cleaned == text:
@@ -687,7 +687,7 @@ class Rewriter:
         verdict = may_stay(tag, vr, raw, self.charset)
         # What other bytes mean depends on the character set.
         if (
-            (raw.isascii() or vr in SAMPLES)
+            ((raw.isascii() and b"\x1b" not in raw) or vr in SAMPLES)
             and len(raw) <= _MAX_KNOWN_BYTES
             and len(self.plan.judged) < _MEMO_ENTRIES
         ):
@@ -702,7 +702,7 @@ class Rewriter:
         text = decode(raw, self.charset)
         if kind == _CHECK and not may_stay(tag, vr, raw, self.charset):
             return self._unrecognised(fallback, tag, vr, raw)
-        if not forbidden.occurs_in(raw, text, coded=vr == "CS"):
+        if not forbidden.occurs_in(raw, text, vr=vr):
             return _UNCHANGED
         self.residuals.append(self._where(tag))
         if kind == _CHECK:
@@ -765,7 +765,7 @@ class Rewriter:
         elif (
             forbidden is not None
             and vr not in _BINARY
-            and forbidden.occurs_in(raw, decode(raw, self.charset), coded=vr == "CS")
+            and forbidden.occurs_in(raw, decode(raw, self.charset), vr=vr)
         ):
             self.residuals.append(self._where(tag))
         else:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Final
 
 from deid.tags.judge import vocabulary as standard_vocabulary
 from deid.text.folding import fold, spellings
+from deid.text.words import read_words
 
 _MEASURE: Final = re.compile(
     r"\d{1,4}(?:[.,x]\d{1,4})*(?:mm|cm|m|ml|l|cc|mg|kg|g|mcg|ug|kv|kvp|ma|mas|hz|khz|mhz|t|s|sec|ms|min|h|hr"
@@ -56,16 +56,10 @@ _PREFIXES: Final = (
 )  # fmt: skip
 
 
-def _list(name: str) -> frozenset[str]:
-    text = (files("deid.text.words") / name).read_text(encoding="utf-8")
-    lines = (line for line in text.splitlines() if not line.startswith("#"))
-    return frozenset(fold(word) for line in lines for word in line.split())
-
-
 @cache
 def common_words() -> frozenset[str]:
     """Return the words of prose and of other languages that say nothing about anybody."""
-    return _list("english.txt") | _european()
+    return read_words("english.txt") | _european()
 
 
 @cache
@@ -84,19 +78,19 @@ def _only_names() -> frozenset[str]:
 @cache
 def given_names() -> frozenset[str]:
     """Return common given names."""
-    return _list("given_names.txt")
+    return read_words("given_names.txt")
 
 
 @cache
 def family_names() -> frozenset[str]:
     """Return common family names."""
-    return _list("family_names.txt")
+    return read_words("family_names.txt")
 
 
 @cache
 def places() -> frozenset[str]:
     """Return countries, states and large cities."""
-    return _list("places.txt")
+    return read_words("places.txt")
 
 
 @lru_cache(maxsize=65536)
@@ -155,7 +149,7 @@ def is_own_clinical(word: str) -> bool:
 
 @cache
 def _own_clinical() -> frozenset[str]:
-    return _list("clinical.txt")
+    return read_words("clinical.txt")
 
 
 @lru_cache(maxsize=65536)
@@ -167,7 +161,7 @@ def is_prose(word: str) -> bool:
 
 @cache
 def _european() -> frozenset[str]:
-    return _list("european.txt")
+    return read_words("european.txt")
 
 
 def _may_be_name(word: str) -> bool:
