@@ -16,6 +16,7 @@ from deid.header import (
     Buffer,
     Element,
     check_encoding,
+    each_top_level,
     index_top_level,
     read_file_meta,
     text_of,
@@ -38,7 +39,7 @@ from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from deid.header import FileMeta
     from deid.identifiers import KnownIdentifier
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from deid.tags.private import Blocks
     from deid.tags.syntax import Encoding
 
+_LARGE: Final = 1 << 20
 _UID_CHARACTERS: Final = frozenset("0123456789.")
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
@@ -156,15 +158,17 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
     )
     residuals: tuple[str, ...] = ()
-    if forbidden.may_occur_in(_searchable(dataset)):
+    if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
-        if forbidden.remains_in(_searchable(dataset)):
+        if forbidden.remains_in(_searchable(again, dataset, encoding)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
     if plan.recipients:
-        sealed = _sealed_originals(data, offset, encoding, dataset, plan)
+        sealed = _sealed_originals(
+            data, offset, encoding, _without_samples(rewriter, dataset), plan
+        )
         rewriter = rewrite(forbidden=forbidden if residuals else None)
         dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
     sop_instance_uid = plan.primary_uid(0x00080018, facts.sop_instance_uid)
@@ -211,13 +215,13 @@ def _person(facts: _Facts, plan: Plan) -> Person:
 
 
 def _sealed_originals(
-    data: Buffer, offset: int, encoding: Encoding, dataset: list[Segment], plan: Plan
+    data: Buffer, offset: int, encoding: Encoding, result: bytes, plan: Plan
 ) -> tuple[int, bytes]:
     """Return the originals of what was changed, encrypted for the plan's recipients."""
     # Few sites use this, and the cryptography it needs is slow to import.
     from deid import encrypted  # noqa: PLC0415
 
-    originals = encrypted.changed_elements(data, offset, _searchable(dataset, b""), encoding)
+    originals = encrypted.changed_elements(data, offset, result, encoding)
     element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)
     return encrypted.ENCRYPTED_ATTRIBUTES, element
 
@@ -339,8 +343,34 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
-def _searchable(dataset: list[Segment], between: bytes = b"\n") -> bytes:
-    return between.join(part for part in dataset if isinstance(part, bytes))
+def _searchable(rewriter: Rewriter, dataset: list[Segment], encoding: Encoding) -> bytes:
+    """Return what may hold text: all but samples and what is large and binary."""
+    parts: list[bytes] = []
+    for number, part in enumerate(dataset):
+        if number in rewriter.samples:
+            continue
+        if isinstance(part, bytes):
+            parts.append(part)
+        else:
+            parts.extend(_readable(rewriter, part, encoding))
+    return b"\n".join(parts)
+
+
+def _readable(rewriter: Rewriter, span: Span, encoding: Encoding) -> Iterator[bytes]:
+    """Yield the elements of a kept stretch that may hold text."""
+    source, run = rewriter.source, span.start
+    for tag, start, stop in each_top_level(source, span.start, encoding, 1 << 32, end=span.stop):
+        if stop - start > _LARGE and rewriter.is_binary(tag, start, encoding):
+            yield source[run:start]
+            run = stop
+    yield source[run : span.stop]
+
+
+def _without_samples(rewriter: Rewriter, dataset: list[Segment]) -> bytes:
+    return _materialise(
+        [part for number, part in enumerate(dataset) if number not in rewriter.samples],
+        rewriter.source,
+    )
 
 
 def _materialise(dataset: list[Segment], data: Buffer) -> bytes:

@@ -189,16 +189,16 @@ def index_top_level(
 
 
 def each_top_level(
-    source: Buffer, pos: int, encoding: Encoding, stop_before: int
+    source: Buffer, pos: int, encoding: Encoding, stop_before: int, *, end: int | None = None
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield tag, start and end of the top-level elements below a tag.
+    """Yield tag, start and end of the top-level elements below a tag, up to `end`.
 
     Raises
     ------
     Unsafe
         When lengths or nesting make no sense.
     """
-    end = len(source)
+    end = len(source) if end is None else end
     explicit = encoding.explicit
     unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
     while pos + 8 <= end:

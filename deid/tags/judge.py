@@ -64,8 +64,10 @@ _CODE_VALUE: Final = 0x00080100
 _CODE_MEANING: Final = 0x00080104
 _ICC_PROFILE: Final = 0x00282000
 _CODE_DIGITS: Final = 6
-_CODE_SHAPE: Final = re.compile(r"(C\d{7}|RID\d{1,6}|[A-Z][A-Z0-9]?-[0-9A-F]{4,5}[A-Z]?)\Z")
-"""Identifiers of UMLS and RadLex, and of SNOMED before it was numeric (SRT)."""
+_CODE_SHAPE: Final = re.compile(
+    r"(C\d{7}|RID\d{1,6}|[A-Z][A-Z0-9]?-[0-9A-F]{4,5}[A-Z]?|5\.6\.3-\d{1,2}-\d{1,3})\Z"
+)
+"""Identifiers of UMLS and RadLex, of SNOMED before it was numeric (SRT), and of SCP-ECG."""
 _COMPRESSION_METHOD: Final = 0x00282114
 _DAY: Final = re.compile(r"[+-]?(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?\Z")
 _ROUND_DIGITS: Final = 4
@@ -179,7 +181,7 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return False
     if tag == _CODE_MEANING and text in known_meanings():
         return True
-    if tag == _CODE_VALUE and text in known_codes():
+    if tag == _CODE_VALUE and (text in known_codes() or _CODE_SHAPE.match(text)):
         return True
     if tag == _COMPRESSION_METHOD and _COMPRESSION.match(text):
         return True
@@ -187,8 +189,8 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return False
     if tag in _MAKER_TAGS:
         return True
-    if tag == _CODE_VALUE and (text.isdigit() or _CODE_SHAPE.match(text)):
-        return len(text) <= _CODE_DIGITS or not text.isdigit() or is_snomed_identifier(text)
+    if tag == _CODE_VALUE and text.isdigit():
+        return len(text) <= _CODE_DIGITS or is_snomed_identifier(text)
     words = vocabulary()
     machine = tag in _MACHINE_TAGS
     return all(_is_recognised_value(part, words, machine) for part in text.split("\\"))

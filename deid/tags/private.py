@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from deid.header import each_item, index_top_level, item_encoding, text_of
 from deid.tables.load import safe_private_elements
 from deid.tags.actions import Action
+from deid.tags.policy import Option
+from deid.tags.rules import private_vr
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
@@ -39,6 +41,17 @@ _CODES: Final = {
     "X": Action.DROP,
     "U": Action.REPLACE_UID,
 }
+
+
+_KINDS: Final = {
+    "text": frozenset({"AE", "CS", "LO", "LT", "SH", "ST", "UC", "UT"}),
+    "numbers in text": frozenset({"DS", "IS"}),
+    "binary": frozenset(
+        {
+            "AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV",
+        }
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,34 @@ def action(policy: TagPolicy, blocks: Blocks, creator: str, tag: int) -> Action:
     key = (creator, tag >> 16, place)
     is_safe = key in safe_private_elements() or key in policy.safe_private
     return Action.KEEP if is_safe else Action.DROP
+
+
+def listed_vr(creator: str, tag: int) -> str:
+    """Return a private element's VR by Table E.3.10-1, else by pydicom's dictionary; empty if unknown."""
+    listed = safe_private_elements().get((creator, tag >> 16, tag & 0xFF), "")
+    return listed.partition("/")[0] or private_vr(creator, tag) or ""
+
+
+def is_of_kind(vr: str, listed: str) -> bool:
+    """Whether a VR is of the kind that is listed: text where text is expected, numbers where numbers are."""
+    return not listed or vr in ("", "UN") or _kind(vr) == _kind(listed)
+
+
+def _kind(vr: str) -> str:
+    return next((kind for kind, vrs in _KINDS.items() if vr in vrs), vr)
+
+
+def kept(vr: str, policy: TagPolicy) -> Action:
+    """Return what becomes of a safe element by its VR: UIDs, dates and names follow their own rules."""
+    if vr == "UI":
+        return Action.KEEP if Option.RETAIN_UIDS in policy.options else Action.KEEP_REGISTERED_UID
+    if vr in ("DA", "DT", "TM"):
+        if Option.RETAIN_FULL_DATES in policy.options:
+            return Action.KEEP
+        return Action.SHIFT if Option.RETAIN_MODIFIED_DATES in policy.options else Action.DROP
+    if vr == "AS":
+        return Action.CAP_AGE
+    return Action.DROP if vr == "PN" else Action.KEEP
 
 
 def declared_blocks(

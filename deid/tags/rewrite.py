@@ -26,7 +26,7 @@ from deid.tags.content import (
     value_of,
 )
 from deid.tags.judge import SAMPLES, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, PATIENT_ID, private_vr
+from deid.tags.rules import CONTENT_VRS, PATIENT_ID
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
 
@@ -156,6 +156,7 @@ class Rewriter:
         self.residuals: list[str] = []
         self.pixels = pixels
         self.blocks = blocks or {}
+        self.samples = range(0)
         self._pixels_seen = False
         self._keeps_positions = False
         self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
@@ -245,6 +246,9 @@ class Rewriter:
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
             if action & LONG_FORM:
+                if length:
+                    # Two bytes that shall be zero (PS3.5 7.1.2), and a place to hide in.
+                    raise Unsafe(Reason.MALFORMED, self._where(key >> 16))
                 length = long(source, pos + 8)[0]
                 value = pos + 12
             after = value + length
@@ -297,11 +301,8 @@ class Rewriter:
                 out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
                 if depth == 0 and not self._pixels_seen:
-                    self._pixels_seen = True
-                    if self.pixels is not None:
-                        self._put_pixels(self.pixels, pos, value, encoding, out)
-                        run = after
-                    pos = after
+                    self._put_pixels(pos, value, after, encoding, out)
+                    pos = run = after
                     continue
                 count = tag << 8 | _DROP
             elif kind == _ITEM_END:
@@ -372,23 +373,18 @@ class Rewriter:
     ) -> None:
         """Put out an element that stays and whose value has an odd length, made even (PS3.5 7.1.1).
 
-        Text is padded; a number cut short is not one, and Pixel Data keeps its bytes as they are.
+        Text is padded; a number cut short is not one.
         """
         tag, word = key >> 16, key & 0xFFFF
         vr, _info_type = self.plan.nature(tag, word, encoding)
         if kind == _PIXELS:
-            self._pixels_seen = True
-            if self.pixels is not None:
-                self._put_pixels(self.pixels, pos, value, encoding, out)
-                return
-        elif vr in _NUMBERS or kind == _RECURSE:
+            self._put_pixels(pos, value, after, encoding, out)
+            return
+        if vr in _NUMBERS or kind == _RECURSE:
             raise Unsafe(Reason.MALFORMED, self._where(tag))
         length_size = 4 if action & LONG_FORM or not encoding.explicit else 2
         pack = encoding.long.pack if length_size == 4 else encoding.short.pack
         head = self.source[pos : value - length_size] + pack(after - value + 1)
-        if after - value >= _SPAN_MIN and kind == _PIXELS:
-            out += [head, Span(value, after), b"\x00"]
-            return
         raw = self.source[value:after]
         padded = raw + (b"\x00" if vr in _BINARY or vr == "UI" else b" ")
         if kind == _CHECK or (kind == _KEEP and self.forbidden is not None and vr not in _BINARY):
@@ -641,7 +637,8 @@ class Rewriter:
         return found
 
     def _registered(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes:
-        if tag == 0x00080016 or self.plan.is_registered(raw):
+        is_own_class = raw.strip(b" \x00") == self.sop_class_uid.encode("latin-1", "replace")
+        if (tag == 0x00080016 and is_own_class) or self.plan.is_registered(raw):
             return _UNCHANGED
         return self._uids(fallback, tag, vr, raw)
 
@@ -731,18 +728,19 @@ class Rewriter:
             if undefined:
                 raise Unsafe(Reason.MALFORMED, self._where(tag))
             after = value + length
-            name = decode(self.source[value:after], self.charset).strip(" \x00")
-            creators[(tag >> 16) << 8 | tag & 0xFF] = _Creator(name, len(out), False)
-            out.append(self.source[pos:after])
+            raw = self.source[value:after]
+            block = (tag >> 16) << 8 | tag & 0xFF
+            earlier = creators.get(block)
+            if earlier is not None and not earlier.used:
+                out[earlier.place] = b""
+            name = decode(raw, self.charset).strip(" \x00")
+            creators[block] = _Creator(name, len(out), False)
+            out.append(self._as_encoded(pos, value, after, encoding))
             return after
         creator = creators.get((tag >> 16) << 8 | (tag >> 8) & 0xFF)
-        vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
-        action = Action.DROP
-        if creator is not None:
-            action = private.action(self.plan.policy, self.blocks, creator.name, tag)
-            if vr in ("", "UN"):
-                vr = private_vr(creator.name, tag) or vr or "UN"
-        is_sequence = vr == "SQ" or undefined
+        vr, action = self._private_action(creator, tag, pos, encoding)
+        starts_item = self.source[value : value + 4] == b"\xfe\xff\x00\xe0"
+        is_sequence = vr == "SQ" or undefined or (vr == "UN" and starts_item)
         if is_sequence and action is not Action.KEEP:
             action = Action.DROP
         if creator is None or action is Action.DROP:
@@ -752,25 +750,55 @@ class Rewriter:
                 return skip_items(self.source, value, end, inner, depth + 1)
             return value + length
         creator.used = True
-        self._count(tag, action)
         if is_sequence:
+            self._count(tag, _RECURSE)
             return self._sequence(table, tag, pos, value, length, end, depth, out, dummy=False)
         after = value + length
         raw = self.source[value:after]
         forbidden = self.forbidden
-        if action is not Action.KEEP:
-            kept = self._handlers[action](0, tag, vr, raw) or b""
-            code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
-            out.append(encoding.element(tag, code, kept))
-        elif (
+        if (
             forbidden is not None
+            and action is Action.KEEP
             and vr not in _BINARY
             and forbidden.occurs_in(raw, decode(raw, self.charset), vr=vr)
         ):
             self.residuals.append(self._where(tag))
-        else:
-            out.append(self.source[pos:after])
+            return after
+        self._count(tag, action)
+        new = self._handlers[action](Action.DROP, tag, vr, raw)
+        if new is _UNCHANGED or action is Action.KEEP:
+            out.append(self._as_encoded(pos, value, after, encoding))
+        elif new is not None:
+            code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
+            out.append(encoding.element(tag, code, new))
         return after
+
+    def _private_action(
+        self, creator: _Creator | None, tag: int, pos: int, encoding: Encoding
+    ) -> tuple[str, Action]:
+        """Return the VR that a private element is read as, and what becomes of it."""
+        vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
+        if creator is None:
+            return vr, Action.DROP
+        action = private.action(self.plan.policy, self.blocks, creator.name, tag)
+        listed = private.listed_vr(creator.name, tag)
+        if not private.is_of_kind(vr, listed):
+            return vr, Action.DROP
+        if vr in ("", "UN"):
+            vr = listed or "UN"
+        if action is Action.KEEP:
+            action = private.kept(vr, self.plan.policy)
+        return vr, action
+
+    def _as_encoded(self, pos: int, value: int, after: int, encoding: Encoding) -> bytes:
+        """Return a private element as it stands, made even where its length is odd (PS3.5 7.1.1)."""
+        if not (after - value) & 1:
+            return self.source[pos:after]
+        tag = encoding.short.unpack_from(self.source, pos)[0] << 16
+        tag |= encoding.short.unpack_from(self.source, pos + 2)[0]
+        code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
+        pad = b" " if code.decode("latin-1") in _CUT_AT_NUL | {"AE", "PN"} else b"\x00"
+        return encoding.element(tag, code, self.source[value:after] + pad)
 
     def _count(self, tag: int, kind: int) -> None:
         count = tag << 8 | kind
@@ -793,30 +821,38 @@ class Rewriter:
         return pos
 
     def _put_pixels(
-        self,
-        pixels: Sequence[Segment],
-        pos: int,
-        value: int,
-        encoding: Encoding,
-        out: list[Segment],
+        self, pos: int, value: int, after: int, encoding: Encoding, out: list[Segment]
     ) -> None:
-        """Put out Pixel Data with a new value field; encapsulated when the source's was."""
-        head = self.source[pos : value - 4]
+        """Put out Pixel Data, cleaned or as it is; encapsulated when the source's was.
+
+        Its segments are noted in `samples`: they are not text.
+        """
+        self._pixels_seen = True
         length = encoding.long.unpack_from(self.source, value - 4)[0]
-        if length == UNDEFINED_LENGTH:
-            out.append(head + encoding.long.pack(UNDEFINED_LENGTH))
-            out.extend(pixels)
-            out.append(encoding.item_header(0xE0DD, 0))
-            return
+        undefined = length == UNDEFINED_LENGTH
+        pixels: Sequence[Segment] = [Span(value, after)] if self.pixels is None else self.pixels
+        if undefined and self.pixels is not None:
+            pixels = [*pixels, encoding.item_header(0xE0DD, 0)]
         size = sum(
             len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels
         )
-        out.append(head + encoding.long.pack(size))
+        if size & 1:
+            pixels = [*pixels, b"\x00"]
+        written = UNDEFINED_LENGTH if undefined else size + (size & 1)
+        long_form = value - pos == 12 or not encoding.explicit
+        pack = encoding.long.pack if long_form else encoding.short.pack
+        out.append(self.source[pos : value - (4 if long_form else 2)] + pack(written))
+        self.samples = range(len(out), len(out) + len(pixels))
         out.extend(pixels)
 
     def _is_text(self, key: int, encoding: Encoding) -> bool:
         """Whether an element's value is read as text."""
         return self.plan.nature(key >> 16, key & 0xFFFF, encoding)[0] not in _BINARY
+
+    def is_binary(self, tag: int, pos: int, encoding: Encoding) -> bool:
+        """Whether the value of the element at `pos` holds binary numbers."""
+        word = encoding.header.unpack_from(self.source, pos)[2] if encoding.explicit else 0
+        return self.plan.nature(tag, word, encoding)[0] in _BINARY
 
     def _is_trailing(self, pos: int, end: int) -> bool:
         """Whether what begins at `pos` is not part of the data set any more."""

@@ -183,7 +183,7 @@ class Rules:
         override = self._override(tag, vr, table)
         if override is not None:
             return override
-        if tag in _INSTANCE_REFERENCES and not table.dummy and self._keeps_instance_uids():
+        if tag in _INSTANCE_REFERENCES and self._keeps_instance_uids():
             return Action.KEEP
         if group & 1:
             return self._private(tag)
@@ -363,7 +363,7 @@ class Rules:
             return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
         if tag in _CODE_SEQUENCE_TAGS or actual not in ("AT", "US", "SS", "UL", "SL"):
             return Action.DUMMY
-        return Action.KEEP
+        return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
 
     # ------------------------------------------------------------------ private elements and overrides
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
+
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from tests.unit.test_deid_engine import instance, run
+import deid
+from deid.header import each_top_level, read_file_meta
+from deid.tags.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from tests.unit.test_deid_engine import encode, instance, plan, run, written
 
 OPTION = "retain_safe_private"
 CREATOR = "ACME QUIX 1.1"
@@ -129,3 +135,87 @@ def test_a_description_of_undefined_length_is_read() -> None:
     item.is_undefined_length_sequence_item = True
     dataset["PrivateDataElementCharacteristicsSequence"].is_undefined_length = True
     assert set(kept(run(dataset, ExplicitVRLittleEndian, OPTION))) == {1, 2, 3, 4}
+
+
+def explicit(tag: int, vr: bytes, value: bytes) -> bytes:
+    return EXPLICIT_LITTLE.element(tag, vr, value + b" " * (len(value) & 1))
+
+
+def inserted(dataset: Dataset, *elements: bytes, before: int) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(output_of(dataset, *elements, before=before)))
+
+
+def output_of(dataset: Dataset, *elements: bytes, before: int) -> bytes:
+    """De-identify a file into which encoded elements were put by hand."""
+    content = encode(dataset)
+    start = read_file_meta(content).dataset_offset
+    elements_of = each_top_level(content, start, EXPLICIT_LITTLE, 1 << 32)
+    at = next(start for tag, start, _stop in elements_of if tag >= before)
+    content = content[:at] + b"".join(elements) + content[at:]
+    return written(content, deid.deidentify(content, plan(OPTION)))
+
+
+PHILIPS = explicit(0x20050010, b"LO", b"Philips MR Imaging DD 001")
+
+
+def philips(*elements: bytes) -> dict[int, object]:
+    dataset = instance(PresentationLUTShape="IDENTITY")
+    return kept(inserted(dataset, PHILIPS, *elements, before=0x20500020))
+
+
+def test_a_listed_number_that_comes_as_text_goes() -> None:
+    assert not philips(explicit(0x2005100E, b"LO", b"Zwetajewska"))
+    assert philips(explicit(0x2005100E, b"FL", b"\0\0\x80\x3f"))
+
+
+def test_a_listed_uid_is_replaced() -> None:
+    dataset = instance()
+    dataset.private_block(0x0099, "NQHeader", create=True).add_new(2, "UI", "1.2.3.4")
+    result = run(dataset, ExplicitVRLittleEndian, OPTION)
+    assert kept(result) == {2: result.SOPInstanceUID}
+    assert kept(run(dataset, ExplicitVRLittleEndian, OPTION, "retain_uids")) == {2: "1.2.3.4"}
+
+
+def test_a_date_that_a_site_lists_follows_the_option_for_dates() -> None:
+    dataset = instance(StudyDate="20190510")
+    dataset.private_block(0x0029, "ACME", create=True).add_new(0x0A, "DA", "20190511")
+    ours = {"safePrivate": [{"creator": "ACME", "group": "0029", "element": "0A"}]}
+    assert not kept(run(dataset, ExplicitVRLittleEndian, OPTION, **ours))
+    moved = run(dataset, ExplicitVRLittleEndian, OPTION, "retain_modified_dates", **ours)
+    assert int(str(kept(moved)[0x0A])) - int(moved.StudyDate) in range(1, 8871)
+    full = run(dataset, ExplicitVRLittleEndian, OPTION, "retain_full_dates", **ours)
+    assert kept(full) == {0x0A: "20190511"}
+
+
+@pytest.mark.parametrize("code", [b"UN", b"SQ"])
+def test_a_listed_sequence_is_gone_through_however_it_is_encoded(code: bytes) -> None:
+    """Table E.3.10-1 has sequences that pydicom's private dictionary does not know."""
+    inner = IMPLICIT_LITTLE if code == b"UN" else EXPLICIT_LITTLE
+    content = inner.element(0x00100010, b"PN", b"Zwetajewska^Olga") + inner.element(
+        0x00280010, b"US", b"\x01\x00"
+    )
+    item = inner.item_header(0xE000, len(content)) + content
+    creator = explicit(0x20010010, b"LO", b"Philips Imaging DD 001")
+    sequence = EXPLICIT_LITTLE.element(0x200110C5, code, item)
+    dataset = instance(PresentationLUTShape="IDENTITY")
+    content = output_of(dataset, creator, sequence, before=0x20500020)
+    assert b"Zwetajewska" not in content
+    assert 0x200110C5 in pydicom.dcmread(io.BytesIO(content))
+
+
+def test_a_creator_that_is_said_twice_counts_as_it_is_said_last() -> None:
+    twice = (
+        explicit(0x00190010, b"LO", b"Zwetajewska Olga"),
+        explicit(0x00190010, b"LO", b"SIEMENS MR HEADER"),
+        explicit(0x0019100C, b"IS", b"800"),
+    )
+    content = output_of(instance(), *twice, before=0x0020000D)
+    assert b"Zwetajewska" not in content
+    assert set(kept(pydicom.dcmread(io.BytesIO(content)))) == {0x0C}
+
+
+def test_a_safe_value_of_odd_length_is_made_even() -> None:
+    creator = explicit(0x00190010, b"LO", b"SIEMENS MR HEADER")
+    odd = b"\x19\x00\x0c\x10IS\x03\x00800"
+    content = output_of(instance(), creator, odd, before=0x0020000D)
+    assert b"\x19\x00\x0c\x10IS\x04\x00800" in content
