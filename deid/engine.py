@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom._uid_dict import UID_dictionary
 
 from deid import implementation
+from deid.beside_samples import FACTS as SAMPLE_FACTS
+from deid.beside_samples import scrub_encapsulated, scrub_native
 from deid.errors import Reason, Unsafe
 from deid.header import (
     DICOMDIR_CLASS,
@@ -25,17 +27,17 @@ from deid.identifiers import known_identifiers, united
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, pixel_instance
+from deid.pixel_facts import PIXEL_DATA, encoded_changes, end_of_items, pixel_instance
 from deid.ports import CleanedPixels
 from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
-from deid.tags.policy import BurnedIn, Option, UnknownSopClass
+from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
-from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
+from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, UNDEFINED_LENGTH, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ _FACTS: Final = frozenset(
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
-_PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
+_WITH_PIXELS: Final = SAMPLE_FACTS | {PIXEL_DATA}
+_SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
 
@@ -158,6 +161,8 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
     )
     residuals: tuple[str, ...] = ()
+    if cleaned.opaque is not None and forbidden.remains_in(data[slice(*cleaned.opaque)]):
+        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, "(7FE0,0010)")
     if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
@@ -236,9 +241,10 @@ def _private_blocks(
 
 def _wanted(plan: Plan) -> frozenset[int]:
     """Return the tags that have to be looked at before rewriting."""
+    wanted = _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
     if plan.pixel_cleaner is not None:
-        return _PIXEL_FACTS
-    return _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
+        return _KNOWN_FACTS | _WITH_PIXELS
+    return wanted | _WITH_PIXELS if plan.policy.profile in _SCRUBBING else wanted
 
 
 def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
@@ -284,10 +290,14 @@ def _check_class(facts: _Facts, plan: Plan) -> None:
 
 
 class _Cleaned(NamedTuple):
-    """What pixel cleaning gave, and its changed attributes as encoded elements."""
+    """What pixel cleaning gave, and its changed attributes as encoded elements.
+
+    `opaque` is where Pixel Data stands that nobody could look into.
+    """
 
     pixels: CleanedPixels
     elements: list[tuple[int, bytes]]
+    opaque: Span | None = None
 
 
 def _clean_pixels(
@@ -304,10 +314,31 @@ def _clean_pixels(
     pixels = found.get(PIXEL_DATA)
     if plan.pixel_cleaner is None or pixels is None:
         _check_pixels(facts, plan)
-        return _Cleaned(_NOTHING, [])
+        segments, opaque = _scrubbed(data, encoding, meta, found, plan)
+        return _Cleaned(
+            _NOTHING if segments is None else replace(_NOTHING, segments=segments), [], opaque
+        )
     instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
     cleaned = plan.pixel_cleaner.clean(instance)
     return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
+
+
+def _scrubbed(
+    data: Buffer, encoding: Encoding, meta: FileMeta, found: dict[int, Element], plan: Plan
+) -> tuple[list[Segment] | None, Span | None]:
+    """Take away what hides beside the samples, where the profile is one that removes identities.
+
+    Returns the new value, if any, and where the value stands when it could not be looked into.
+    """
+    pixels = found.get(PIXEL_DATA)
+    if pixels is None or plan.policy.profile not in _SCRUBBING:
+        return None, None
+    start = pixels.start
+    if pixels.length != UNDEFINED_LENGTH:
+        return scrub_native(data, start, start + pixels.length, found, encoding), None
+    stop = end_of_items(data, start, encoding)
+    scrubbed = scrub_encapsulated(data, start, stop, meta.transfer_syntax_uid)
+    return scrubbed.segments, Span(start, stop) if scrubbed.is_opaque else None
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:

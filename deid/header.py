@@ -35,6 +35,7 @@ DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
 _IDENTITY: Final = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 _MAX_FACT_BYTES: Final = 4096
+_PIXELS: Final = 0x7FE00010
 
 Buffer = bytes | mmap
 """The whole file. Slicing must give bytes: `bytes` and `mmap` do, `memoryview` does not."""
@@ -178,6 +179,8 @@ def index_top_level(
             raise Unsafe(Reason.MALFORMED, tag_name(tag))
         if tag in wanted and tag not in found:
             found[tag] = Element(value, length)
+            if tag == last and tag >= _PIXELS:
+                break  # what follows may not be elements any more
         if length == UNDEFINED_LENGTH:
             is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
             pos = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)

@@ -64,7 +64,7 @@ def pixel_instance(
         attributes["PixelDataVR"] = "OW"
     stop = pixels.start + pixels.length
     if pixels.length == UNDEFINED_LENGTH:
-        stop = _end_of_items(data, pixels.start, encoding)
+        stop = end_of_items(data, pixels.start, encoding)
     return PixelInstance(
         transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
     )
@@ -116,7 +116,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
+def end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
     """Return where the Sequence Delimitation Item stands (PS3.5 A.4)."""
     unpack = encoding.item.unpack_from
     while pos + 8 <= len(data):
