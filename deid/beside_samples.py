@@ -12,7 +12,7 @@ import re
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.header import text_of
 from deid.markers import CodestreamBroken, jpeg_segments, scrubbed_j2k, scrubbed_jpeg
@@ -205,8 +205,8 @@ class _Layout:
 
 def scrub_native(
     data: Buffer, start: int, stop: int, found: Mapping[int, Element], encoding: Encoding
-) -> list[Segment] | None:
-    """Return a native value without what hides in it, None when it stays as it is.
+) -> Scrubbed:
+    """Return a native value without what hides in it.
 
     Bytes after the last sample become zero, bits above High Bit what they must be. A description that makes
     no sense leaves the value as it is: nothing is known of where its samples end.
@@ -218,20 +218,16 @@ def scrub_native(
     """
     layout = _layout(data, found, encoding)
     if layout is None:
-        return None
-    end = start + (layout.bits + 7) // 8
-    parts: list[Segment] = [Span(start, min(end, stop))]
-    is_changed = False
-    if end < stop and data[end:stop].strip(b"\x00"):
-        parts.append(bytes(stop - end))
-        is_changed = True
-    elif end < stop:
-        parts = [Span(start, stop)]
-    if layout.stored < layout.allocated in (8, 16, 32) and end <= stop:
-        masked = _masked(data, start, end, layout, big_endian=encoding.big_endian)
-        if masked is not None:
-            return [*masked, *parts[1:]] if is_changed else [*masked, Span(end, stop)]
-    return parts if is_changed else None
+        return Scrubbed(None)
+    end = min(start + (layout.bits + 7) // 8, stop)
+    samples: list[Segment] | None = None
+    if layout.stored < layout.allocated in (8, 16, 32):
+        samples = _masked(data, start, end, layout, big_endian=encoding.big_endian)
+    hides_after = bool(data[end:stop].strip(b"\x00"))
+    if samples is None and not hides_after:
+        return Scrubbed(None)
+    rest: Segment = bytes(stop - end) if hides_after else Span(end, stop)
+    return Scrubbed([*(samples or [Span(start, end)]), rest])
 
 
 def _masked(
@@ -251,8 +247,9 @@ def _masked(
     is_changed = False
     for at in range(start, stop, _BLOCK):
         end = min(at + _BLOCK, stop)
-        block = np.frombuffer(data, kind, (end - at) // size, at)
-        if not layout.is_signed and not int(np.bitwise_or.reduce(block)) & unused:
+        count = (end - at) // size
+        block = np.frombuffer(data, kind, count, at)
+        if not layout.is_signed and not _any_bits(np, data, block, at, kind) & unused:
             parts.append(Span(at, end))
             continue
         clean = block & used
@@ -268,6 +265,15 @@ def _masked(
             is_changed = True
             parts.append(clean.astype(kind).tobytes())
     return parts if is_changed else None
+
+
+def _any_bits(np: Any, data: Buffer, block: Any, at: int, kind: Any) -> int:
+    """Return the bits that any sample has, looking at several samples at once."""
+    wide = kind.newbyteorder("=") == kind and block.nbytes % 8 == 0
+    if not wide or kind.itemsize == 8:
+        return int(np.bitwise_or.reduce(block, initial=0))
+    together = np.bitwise_or.reduce(np.frombuffer(data, np.uint64, block.nbytes // 8, at))
+    return int(np.bitwise_or.reduce(np.array([together]).view(kind), initial=0))
 
 
 def _layout(data: Buffer, found: Mapping[int, Element], encoding: Encoding) -> _Layout | None:

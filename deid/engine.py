@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +11,7 @@ from pydicom._uid_dict import UID_dictionary
 
 from deid import implementation
 from deid.beside_samples import FACTS as SAMPLE_FACTS
-from deid.beside_samples import scrub_encapsulated, scrub_native
+from deid.beside_samples import Scrubbed, scrub_encapsulated, scrub_native
 from deid.errors import Reason, Unsafe
 from deid.header import (
     DICOMDIR_CLASS,
@@ -21,15 +21,15 @@ from deid.header import (
     each_top_level,
     index_top_level,
     read_file_meta,
+    tag_name,
     text_of,
 )
 from deid.identifiers import known_identifiers, united
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, end_of_items, pixel_instance
+from deid.pixel_facts import PIXEL_DATA, encoded_changes, pixel_instance
 from deid.ports import CleanedPixels
-from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
@@ -37,11 +37,11 @@ from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
-from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, UNDEFINED_LENGTH, encoding_of
+from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from deid.header import FileMeta
     from deid.identifiers import KnownIdentifier
@@ -56,11 +56,11 @@ _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
-        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS,
+        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS, *SAMPLE_FACTS,
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
-_WITH_PIXELS: Final = SAMPLE_FACTS | {PIXEL_DATA}
+_PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
 _SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
@@ -154,15 +154,16 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         known=everybody,
         pixels=cleaned.pixels.segments,
         blocks=_private_blocks(data, found, encoding, facts, plan),
+        scrub=_scrubbing(data, encoding, meta, found, plan),
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    forbidden = Forbidden(rewriter.known.found).without(
-        b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
-    )
+    ours = b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
+    forbidden = plan.forbidden(rewriter.known.found, ours)
     residuals: tuple[str, ...] = ()
-    if cleaned.opaque is not None and forbidden.remains_in(data[slice(*cleaned.opaque)]):
-        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, "(7FE0,0010)")
+    opaque = rewriter.opaque_samples
+    if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
+        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
     if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
@@ -209,13 +210,12 @@ def _person(facts: _Facts, plan: Plan) -> Person:
     """
     issuer = facts.issuer or plan.policy.identity_issuer
     identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
-    replacements = plan.replacements
-    pseudonym = facts.patient_id or facts.patient_name
-    shift_days = replacements.shift_days(identity)
-    if not replacements.is_own_pseudonym(pseudonym):
-        pseudonym = replacements.patient(identity)
-    elif replacements.is_own_uid(facts.sop_instance_uid):
-        shift_days = 0
+    pseudonym, shift_days = plan.patient(identity)
+    given = facts.patient_id or facts.patient_name
+    if plan.replacements.is_own_pseudonym(given):
+        pseudonym = given
+        if plan.replacements.is_own_uid(facts.sop_instance_uid):
+            shift_days = 0
     return Person(facts.patient_id, issuer, pseudonym, shift_days)
 
 
@@ -231,6 +231,21 @@ def _sealed_originals(
     return encrypted.ENCRYPTED_ATTRIBUTES, element
 
 
+def _scrubbing(
+    data: Buffer, encoding: Encoding, meta: FileMeta, found: dict[int, Element], plan: Plan
+) -> Callable[[int, int, bool], Scrubbed] | None:
+    """Return what takes away what hides beside samples, where the profile removes identities."""
+    if plan.policy.profile not in _SCRUBBING:
+        return None
+
+    def scrub(start: int, stop: int, is_encapsulated: bool) -> Scrubbed:
+        if is_encapsulated:
+            return scrub_encapsulated(data, start, stop - 8, meta.transfer_syntax_uid)
+        return scrub_native(data, start, stop, found, encoding)
+
+    return scrub
+
+
 def _private_blocks(
     data: Buffer, found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
 ) -> Blocks:
@@ -241,10 +256,9 @@ def _private_blocks(
 
 def _wanted(plan: Plan) -> frozenset[int]:
     """Return the tags that have to be looked at before rewriting."""
-    wanted = _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
     if plan.pixel_cleaner is not None:
-        return _KNOWN_FACTS | _WITH_PIXELS
-    return wanted | _WITH_PIXELS if plan.policy.profile in _SCRUBBING else wanted
+        return _PIXEL_FACTS
+    return _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
 
 
 def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
@@ -290,14 +304,10 @@ def _check_class(facts: _Facts, plan: Plan) -> None:
 
 
 class _Cleaned(NamedTuple):
-    """What pixel cleaning gave, and its changed attributes as encoded elements.
-
-    `opaque` is where Pixel Data stands that nobody could look into.
-    """
+    """What pixel cleaning gave, and its changed attributes as encoded elements."""
 
     pixels: CleanedPixels
     elements: list[tuple[int, bytes]]
-    opaque: Span | None = None
 
 
 def _clean_pixels(
@@ -314,31 +324,10 @@ def _clean_pixels(
     pixels = found.get(PIXEL_DATA)
     if plan.pixel_cleaner is None or pixels is None:
         _check_pixels(facts, plan)
-        segments, opaque = _scrubbed(data, encoding, meta, found, plan)
-        return _Cleaned(
-            _NOTHING if segments is None else replace(_NOTHING, segments=segments), [], opaque
-        )
+        return _Cleaned(_NOTHING, [])
     instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
     cleaned = plan.pixel_cleaner.clean(instance)
     return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
-
-
-def _scrubbed(
-    data: Buffer, encoding: Encoding, meta: FileMeta, found: dict[int, Element], plan: Plan
-) -> tuple[list[Segment] | None, Span | None]:
-    """Take away what hides beside the samples, where the profile is one that removes identities.
-
-    Returns the new value, if any, and where the value stands when it could not be looked into.
-    """
-    pixels = found.get(PIXEL_DATA)
-    if pixels is None or plan.policy.profile not in _SCRUBBING:
-        return None, None
-    start = pixels.start
-    if pixels.length != UNDEFINED_LENGTH:
-        return scrub_native(data, start, start + pixels.length, found, encoding), None
-    stop = end_of_items(data, start, encoding)
-    scrubbed = scrub_encapsulated(data, start, stop, meta.transfer_syntax_uid)
-    return scrubbed.segments, Span(start, stop) if scrubbed.is_opaque else None
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:

@@ -156,7 +156,7 @@ def _normal(identifier: str) -> str:
 
 def _spelled(digest: bytes, length: int) -> str:
     """Return so many characters of our alphabet for a digest (4.9 bits each)."""
-    number = int.from_bytes(digest, "big")
+    number = int.from_bytes(digest[: length * 5 // 8 + 4], "big")
     characters = []
     for _ in range(length):
         number, at = divmod(number, len(_ALPHABET))

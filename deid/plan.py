@@ -10,6 +10,7 @@ from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
 from deid.keys import Replacements, SiteKey
+from deid.residual import Forbidden
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.content import ContentRules, content_rules
@@ -19,7 +20,7 @@ from deid.tags.rules import Rules
 from deid.tags.syntax import EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
 _REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+_MEMO_ENTRIES: Final = 20_000
+_SERIES: Final = 64
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
 # CID 7050 De-identification Method (PS3.16).
@@ -93,6 +96,12 @@ class Plan:
     empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
+    _uids: dict[str, str] = field(default_factory=dict)
+    _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
+        default_factory=dict
+    )
     _primary: dict[int, bool] = field(default_factory=dict)
     _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
@@ -125,7 +134,43 @@ class Plan:
         if replaces is None:
             kind = self.rules.action(tag, "UI", self.rules.root("", EXPLICIT_LITTLE)) & KIND_MASK
             replaces = self._primary[tag] = kind == Action.REPLACE_UID
-        return self.replacements.uid(original_uid) if replaces else original_uid
+        if not replaces:
+            return original_uid
+        found = self._uids.get(original_uid)
+        if found is None:
+            found = self.replacements.uid(original_uid)
+            if len(self._uids) < _MEMO_ENTRIES:
+                self._uids[original_uid] = found
+        return found
+
+    def token(self, label: str, original: str) -> str:
+        """Return what stands for an identifier other than the patient's."""
+        found = self._tokens.get((label, original))
+        if found is None:
+            found = self.replacements.token(label, original)
+            if len(self._tokens) < _MEMO_ENTRIES:
+                self._tokens[label, original] = found
+        return found
+
+    def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
+        """Return what to search the result for, but for what stands in `ours`."""
+        key = (tuple(originals), ours)
+        found = self._forbidden.get(key)
+        if found is None:
+            if len(self._forbidden) >= _SERIES:
+                self._forbidden.clear()
+            found = self._forbidden[key] = Forbidden(key[0]).without(ours)
+        return found
+
+    def patient(self, identity: str) -> tuple[str, int]:
+        """Return a patient's pseudonym and date shift."""
+        found = self._patients.get(identity)
+        if found is None:
+            made = self.replacements
+            found = made.patient(identity), made.shift_days(identity)
+            if len(self._patients) < _MEMO_ENTRIES:
+                self._patients[identity] = found
+        return found
 
     def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
         """Return the VR an element is read as, and its infoType when its original identifies."""

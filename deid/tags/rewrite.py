@@ -33,6 +33,7 @@ from deid.text.charset import decode, encode, is_defined, is_readable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from deid.beside_samples import Scrubbed
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
     from deid.residual import Forbidden
@@ -126,6 +127,9 @@ class Rewriter:
         The new value field of Pixel Data, when it was cleaned.
     blocks
         What the instance says of its private blocks.
+    scrub
+        Takes away what hides beside the samples: called with start and end of Pixel Data's value field and
+        whether it is encapsulated. Where it could not look, `opaque_samples` says so.
     forbidden
         Tests a decoded text for known identifiers; given on the second pass only. Everything textual
         that would be kept goes through it.
@@ -142,6 +146,7 @@ class Rewriter:
         known: Sequence[KnownIdentifier] = (),
         pixels: Sequence[Segment] | None = None,
         blocks: private.Blocks | None = None,
+        scrub: Callable[[int, int, bool], Scrubbed] | None = None,
         forbidden: Forbidden | None = None,
     ) -> None:
         self.source = source
@@ -156,6 +161,8 @@ class Rewriter:
         self.residuals: list[str] = []
         self.pixels = pixels
         self.blocks = blocks or {}
+        self.scrub = scrub
+        self.opaque_samples: Span | None = None
         self.samples = range(0)
         self._pixels_seen = False
         self._keeps_positions = False
@@ -647,7 +654,7 @@ class Rewriter:
         if not stripped:
             return b""
         original = decode(stripped, self.charset)
-        token = self.plan.replacements.token(tag_name(tag), original)
+        token = self.plan.token(tag_name(tag), original)
         return _UNCHANGED if token == original else values.text(token)
 
     def _character_set(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes | None:
@@ -830,8 +837,14 @@ class Rewriter:
         self._pixels_seen = True
         length = encoding.long.unpack_from(self.source, value - 4)[0]
         undefined = length == UNDEFINED_LENGTH
-        pixels: Sequence[Segment] = [Span(value, after)] if self.pixels is None else self.pixels
-        if undefined and self.pixels is not None:
+        pixels = self.pixels
+        if pixels is None and self.scrub is not None:
+            scrubbed = self.scrub(value, after, undefined)
+            pixels = scrubbed.segments
+            self.opaque_samples = Span(value, after) if scrubbed.is_opaque else None
+        if pixels is None:
+            pixels = [Span(value, after)]
+        elif undefined:
             pixels = [*pixels, encoding.item_header(0xE0DD, 0)]
         size = sum(
             len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels

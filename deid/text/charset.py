@@ -11,6 +11,8 @@ from pydicom.charset import convert_encodings, decode_bytes, encode_string, pyth
 
 DEFINED_TERMS: Final = frozenset(term for term in python_encoding if term) | {""}
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\r\n\t\f"
+_REMEMBERED: Final = 256
+"""Bytes of the longest value that is remembered: names and numbers come again with each instance."""
 _DELIMITERS: Final = {0x5C, 0x5E, 0x3D, 0x0D, 0x0A, 0x09, 0x0C}
 
 
@@ -29,6 +31,10 @@ def decode(raw: bytes, declared: str) -> str:
     """Decode a text value. Bytes outside the declared sets become Latin-1 letters; nothing raises."""
     if raw.isascii() and b"\x1b" not in raw:
         return raw.decode("ascii")
+    return _decoded(raw, declared) if len(raw) <= _REMEMBERED else _decode(raw, declared)
+
+
+def _decode(raw: bytes, declared: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -41,6 +47,9 @@ def decode(raw: bytes, declared: str) -> str:
         return raw.decode("latin-1")
 
 
+_decoded = lru_cache(maxsize=4096)(_decode)
+
+
 def is_readable(raw: bytes, declared: str) -> bool:
     """Whether a text value is one in the declared sets: it decodes, and holds no control characters.
 
@@ -51,6 +60,12 @@ def is_readable(raw: bytes, declared: str) -> bool:
         return not stripped.translate(None, _PRINTABLE)
     if not declared.replace("ISO_IR 6", "").strip("\\ "):
         return False
+    if len(stripped) <= _REMEMBERED:
+        return _remembered_as_readable(stripped, declared)
+    return _decodes(stripped, declared)
+
+
+def _decodes(stripped: bytes, declared: str) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -58,6 +73,9 @@ def is_readable(raw: bytes, declared: str) -> bool:
     except (UnicodeError, LookupError, UserWarning):
         return False
     return not any(unicodedata.category(each) == "Cc" and each not in "\r\n\t\f" for each in text)
+
+
+_remembered_as_readable = lru_cache(maxsize=4096)(_decodes)
 
 
 def is_defined(declared: str) -> bool:
