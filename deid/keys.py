@@ -14,6 +14,7 @@ from __future__ import annotations
 import hmac
 import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 from deid.errors import KeyRefused
@@ -52,7 +53,7 @@ class SiteKey:
     @property
     def id(self) -> str:
         """Eight hex digits that tell keys apart and reveal nothing of them."""
-        return _mac(self.secret, "key-id", b"").hex()[:8]
+        return _key_id(self.secret)
 
     def derive(self, deidentifier: str) -> SiteKey:
         """Return the key of one deidentifier."""
@@ -152,6 +153,11 @@ def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:
 def _normal(identifier: str) -> str:
     """Return one spelling of an identifier: composed characters, white space folded. Case counts."""
     return " ".join(unicodedata.normalize("NFC", identifier).split())
+
+
+@lru_cache(maxsize=64)
+def _key_id(secret: bytes) -> str:
+    return _mac(secret, "key-id", b"").hex()[:8]
 
 
 def _spelled(digest: bytes, length: int) -> str:

@@ -26,6 +26,8 @@ _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
+_WIDE: Final = re.compile(rb"(?:[0-9a-z]\x00){3}")
+"""Latin text of two bytes a letter."""
 # Words of our own replacements, and values that never identify anybody.
 _HARMLESS: Final = frozenset(
     b"removed 000y 19000101 000000 anonymous anonymized anonymised unknown none null test patient name "
@@ -93,8 +95,13 @@ class Forbidden:
         look like a letter, and in big endian a length may do so before it.
         """
         lowered = data.lower()
+        has_wide = _WIDE.search(lowered) is not None
         for token in (*self.strong, *self.dates):
-            if token in lowered and _in_stream(token).search(lowered) is not None:
+            if (
+                (has_wide or b"\x00" not in token)
+                and token in lowered
+                and _in_stream(token).search(lowered) is not None
+            ):
                 return True
         return any(
             token in lowered and _as_written(token).search(data) is not None for token in self.weak
