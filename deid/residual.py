@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.text.charset import decode
 
@@ -26,8 +26,6 @@ _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
-_WIDE: Final = re.compile(rb"(?:[0-9a-z]\x00){3}")
-"""Latin text of two bytes a letter."""
 # Words of our own replacements, and values that never identify anybody.
 _HARMLESS: Final = frozenset(
     b"removed 000y 19000101 000000 anonymous anonymized anonymised unknown none null test patient name "
@@ -70,6 +68,7 @@ class Forbidden:
         self.strong: set[bytes] = set()
         self.weak: set[bytes] = set()
         self.dates: set[bytes] = set()
+        self._any: re.Pattern[bytes] | None = None
         for raw, info_type, charset in originals:
             tokens = _tokens(raw, info_type, charset)
             self.strong.update(tokens.strong)
@@ -95,14 +94,12 @@ class Forbidden:
         look like a letter, and in big endian a length may do so before it.
         """
         lowered = data.lower()
-        has_wide = _WIDE.search(lowered) is not None
-        for token in (*self.strong, *self.dates):
-            if (
-                (has_wide or b"\x00" not in token)
-                and token in lowered
-                and _in_stream(token).search(lowered) is not None
-            ):
-                return True
+        if self._any is None:
+            self._any = _any_of([*self.strong, *self.dates])
+        if self._any.search(lowered) is not None:
+            for token in (*self.strong, *self.dates):
+                if token in lowered and _in_stream(token).search(lowered) is not None:
+                    return True
         return any(
             token in lowered and _as_written(token).search(data) is not None for token in self.weak
         )
@@ -129,6 +126,27 @@ class Forbidden:
 
 _TEMPORAL: Final = frozenset({"DA", "DT", "TM"})
 _CODED: Final = _TEMPORAL | {"CS", "DS", "IS", "AS", "UI"}
+
+
+def _any_of(tokens: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Return a search for any of many tokens at once: their common beginnings are compared once."""
+    root: dict[int, Any] = {}
+    for token in tokens:
+        node = root
+        for byte in token:
+            node = node.setdefault(byte, {})
+        node[_END] = {}
+
+    def pattern(node: dict[int, Any]) -> bytes:
+        if _END in node:
+            return b""  # a longer token that begins like this one is found with it
+        ways = [re.escape(bytes([byte])) + pattern(rest) for byte, rest in sorted(node.items())]
+        return ways[0] if len(ways) == 1 else b"(?:" + b"|".join(ways) + b")"
+
+    return re.compile(pattern(root) if root else b"(?!)")
+
+
+_END: Final = -1
 
 
 def _stands_in(tokens: Iterable[bytes], lowered: bytes) -> bool:
