@@ -35,6 +35,7 @@ ENCRYPTED_ATTRIBUTES: Final = 0x04000500
 _PIXELS: Final = 0x7FE00008
 _MAX_ORIGINALS: Final = 16 * 1024 * 1024
 _MARKERS: Final = (0x00120062, 0x00120063, 0x00120064, 0x00280303, ENCRYPTED_ATTRIBUTES)
+_ALWAYS: Final = frozenset({0x00080005, *_MARKERS[:-1]})
 _OPTIONS: Final = [pkcs7.PKCS7Options.Binary]
 
 
@@ -68,21 +69,31 @@ def load_certificates(pems: Sequence[str]) -> tuple[x509.Certificate, ...]:
     return tuple(certificates)
 
 
-def changed_elements(source: Buffer, offset: int, result: bytes, encoding: Encoding) -> bytes:
-    """Return the source's top-level elements, before Pixel Data, that the result does not have as they were."""
+def changed_elements(
+    source: Buffer, offset: int, result: bytes, encoding: Encoding
+) -> tuple[bytes, tuple[int, ...]]:
+    """Return the source's top-level elements, before Pixel Data, that the result does not have as they were.
+
+    With them go the character set that they are read by, and what an earlier de-identification said of
+    itself. The second value names what was too large to be sealed.
+    """
     kept = {
         result[start:stop] for _tag, start, stop in each_top_level(result, 0, encoding, _PIXELS)
     }
-    changed = []
+    changed: list[bytes] = []
+    left_out: list[int] = []
     size = 0
     for tag, start, stop in each_top_level(source, offset, encoding, _PIXELS):
-        if not tag & 0xFFFF or size + stop - start > _MAX_ORIGINALS:
+        if not tag & 0xFFFF:
+            continue
+        if size + stop - start > _MAX_ORIGINALS:
+            left_out.append(tag)
             continue
         element = source[start:stop]
-        if element not in kept:
+        if element not in kept or tag in _ALWAYS:
             changed.append(element)
             size += len(element)
-    return b"".join(changed)
+    return b"".join(changed), tuple(left_out)
 
 
 def encrypted_attributes(

@@ -56,7 +56,7 @@ _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
-        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS, *SAMPLE_FACTS,
+        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, 0x00280303, CHARACTERISTICS, *SAMPLE_FACTS,
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
@@ -105,6 +105,7 @@ class _Facts:
     modality: str
     burned_in: str
     image_type: str
+    temporal: str
     has_pixels: bool
 
 
@@ -142,7 +143,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()
     )
     cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, everybody, plan)
-    inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
+    inserts = [
+        *plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all, temporal=facts.temporal)
+    ]
     inserts = sorted([*inserts, *cleaned.elements])
     rewrite = partial(
         Rewriter,
@@ -171,8 +174,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         if forbidden.remains_in(_searchable(again, dataset, encoding)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
+    left_out: tuple[int, ...] = ()
     if plan.recipients:
-        sealed = _sealed_originals(
+        sealed, left_out = _sealed_originals(
             data, offset, encoding, _without_samples(rewriter, dataset), plan
         )
         rewriter = rewrite(forbidden=forbidden if residuals else None)
@@ -190,7 +194,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
             rewriter.actions,
             regions=tuple(cleaned.pixels.regions),
             residuals=residuals,
-            warnings=plan.warnings,
+            warnings=(*plan.warnings, *(f"not_sealed: {tag_name(tag)}" for tag in left_out)),
             pixels_examined=cleaned.pixels.examined_all,
         ),
         person.pseudonym,
@@ -221,14 +225,14 @@ def _person(facts: _Facts, plan: Plan) -> Person:
 
 def _sealed_originals(
     data: Buffer, offset: int, encoding: Encoding, result: bytes, plan: Plan
-) -> tuple[int, bytes]:
-    """Return the originals of what was changed, encrypted for the plan's recipients."""
+) -> tuple[tuple[int, bytes], tuple[int, ...]]:
+    """Return the originals of what was changed, encrypted for the plan's recipients, and what was too large."""
     # Few sites use this, and the cryptography it needs is slow to import.
     from deid import encrypted  # noqa: PLC0415
 
-    originals = encrypted.changed_elements(data, offset, result, encoding)
+    originals, left_out = encrypted.changed_elements(data, offset, result, encoding)
     element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)
-    return encrypted.ENCRYPTED_ATTRIBUTES, element
+    return (encrypted.ENCRYPTED_ATTRIBUTES, element), left_out
 
 
 def _scrubbing(
@@ -278,6 +282,7 @@ def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
         text(0x00080060).upper(),
         text(0x00280301).upper(),
         text(0x00080008).upper(),
+        text(0x00280303),
         0x00280010 in found,
     )
 

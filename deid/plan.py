@@ -29,9 +29,14 @@ if TYPE_CHECKING:
     from deid.tags.syntax import Encoding
     from deid.text.policy import TextPolicy
 
-# DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
-_REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
+# DICOM's own arcs and HL7's code systems, NCI Thesaurus among them; a record number fits in none.
+_REGISTERED: Final = re.compile(
+    r"1\.2\.840\.10008\.(1|2|3\.1|4\.2|5\.1|6\.1|7\.1|8\.1|9|15|20)(\.\d{1,3}){0,7}(\.\d{1,4})?\Z"
+    r"|2\.16\.840\.1\.113883\.(6|3\.26\.1)(\.\d{1,4}){1,3}\Z"
+)
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+_TEMPORAL: Final = ("UNMODIFIED", "MODIFIED", "REMOVED")
+"""Longitudinal Temporal Information Modified (PS3.3 C.12.1), the more changed the later."""
 _MEMO_ENTRIES: Final = 20_000
 _SERIES: Final = 64
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
@@ -103,7 +108,7 @@ class Plan:
         default_factory=dict
     )
     _primary: dict[int, bool] = field(default_factory=dict)
-    _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
+    _markers: dict[tuple[Encoding, bool, str], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )
 
@@ -184,16 +189,22 @@ class Plan:
                 self._natures[key] = found
         return found
 
-    def markers(self, encoding: Encoding, *, pixels_cleaned: bool) -> tuple[tuple[int, bytes], ...]:
+    def markers(
+        self, encoding: Encoding, *, pixels_cleaned: bool, temporal: str = ""
+    ) -> tuple[tuple[int, bytes], ...]:
         """Return the attributes that say what was done, encoded, in tag order (PS3.15 E.1.1).
 
         (0012,0062), (0012,0063), (0012,0064) and (0028,0303); (0028,0301) when every frame was examined.
+
+        Parameters
+        ----------
+        temporal
+            What the source's (0028,0303) says: dates that an earlier step moved or removed stay so.
         """
-        found = self._markers.get((encoding, pixels_cleaned))
+        key = (encoding, pixels_cleaned, temporal if temporal in _TEMPORAL else "")
+        found = self._markers.get(key)
         if found is None:
-            found = self._markers[encoding, pixels_cleaned] = self._build_markers(
-                encoding, pixels_cleaned=pixels_cleaned
-            )
+            found = self._markers[key] = self._build_markers(*key)
         return found
 
     def method_codes(self, *, pixels_cleaned: bool) -> list[tuple[str, str]]:
@@ -204,7 +215,7 @@ class Plan:
         return [METHOD_CODES[name] for name in names]
 
     def _build_markers(
-        self, encoding: Encoding, *, pixels_cleaned: bool
+        self, encoding: Encoding, pixels_cleaned: bool, earlier: str
     ) -> tuple[tuple[int, bytes], ...]:
         codes = self.method_codes(pixels_cleaned=pixels_cleaned)
         method = f"{_IMPLEMENTATION_VERSION} key {self.replacements.key.id}"
@@ -218,6 +229,7 @@ class Plan:
             markers.append((0x00280301, encoding.element(0x00280301, b"CS", b"NO")))
         temporal = self._temporal()
         if temporal:
+            temporal = max(temporal, earlier or temporal, key=_TEMPORAL.index)
             markers.append((0x00280303, encoding.element(0x00280303, b"CS", _text(temporal))))
         return tuple(markers)
 

@@ -11,6 +11,8 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from pydicom._uid_dict import UID_dictionary
+
 from deid.errors import Reason, Unsafe
 from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
 from deid.keys import patient_identity
@@ -634,10 +636,13 @@ class Rewriter:
         memo = self.plan.uids
         found = memo.get(raw)
         if found is None:
-            parts = values.split(raw)
+            texts = [part.decode("latin-1") for part in values.split(raw)]
             replace = self.plan.replacements.uid
+            # What the standard itself names is nobody's: a well-known frame of reference, a coding scheme.
             found = values.uid(
-                "\\".join(replace(part.decode("latin-1")) if part else "" for part in parts)
+                "\\".join(
+                    text if not text or text in UID_dictionary else replace(text) for text in texts
+                )
             )
             if len(memo) < _MEMO_ENTRIES and len(raw) <= _MAX_KNOWN_BYTES:
                 memo[raw] = found

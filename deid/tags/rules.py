@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
+_METHOD: Final = 0x00120063
 PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
 PRIMARY_UIDS: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018})
@@ -189,7 +190,7 @@ class Rules:
             return self._private(tag)
         if not tag & 0xFFFF:
             return Action.DROP
-        if tag in MARKER_TAGS and not table.parent:
+        if tag in MARKER_TAGS and not table.parent and self._sets(tag):
             return Action.MARKER
         if self.policy.profile is Profile.BASIC:
             return self._basic(tag, vr, table)
@@ -394,6 +395,10 @@ class Rules:
                 if action is not None:
                     return action
         return None
+
+    def _sets(self, tag: int) -> bool:
+        """Whether a marker is ours to set: other profiles than Basic only name the method."""
+        return self.policy.profile in (Profile.BASIC, Profile.MINIMAL) or tag == _METHOD
 
     def _keeps_instance_uids(self) -> bool:
         if self.policy.profile is Profile.MINIMAL:

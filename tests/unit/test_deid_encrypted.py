@@ -70,6 +70,46 @@ def test_the_holder_of_the_key_gets_every_original_back(syntax: str) -> None:
     assert list(restored) == list(pydicom.dcmread(io.BytesIO(source)))
 
 
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("ISO_IR 192", "Müller^Jörg=山田^太郎"),
+        ("ISO_IR 144", "Иванов^Иван"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    ],
+)
+def test_names_beyond_ascii_come_back(charset: str | list[str], name: str) -> None:
+    source = encode(instance(SpecificCharacterSet=charset, PatientName=name))
+    to_trustee = plan()
+    to_trustee.recipients = load_certificates([certificate(TRUSTEE).decode()])
+    content = written(source, deid.deidentify(source, to_trustee))
+    restored = pydicom.dcmread(
+        io.BytesIO(reidentify(content, private(TRUSTEE), certificate(TRUSTEE)))
+    )
+    assert restored.PatientName == name
+    assert list(restored) == list(pydicom.dcmread(io.BytesIO(source)))
+
+
+def test_what_an_earlier_step_said_of_itself_comes_back() -> None:
+    source = encode(instance(PatientIdentityRemoved="YES", DeidentificationMethod="Elsewhere"))
+    to_trustee = plan()
+    to_trustee.recipients = load_certificates([certificate(TRUSTEE).decode()])
+    content = written(source, deid.deidentify(source, to_trustee))
+    restored = pydicom.dcmread(
+        io.BytesIO(reidentify(content, private(TRUSTEE), certificate(TRUSTEE)))
+    )
+    assert restored.PatientIdentityRemoved == "YES"
+    assert restored.DeidentificationMethod == "Elsewhere"
+
+
+def test_what_is_too_large_to_be_sealed_is_named() -> None:
+    source = encode(instance(TextValue="x" * (17 << 20)))
+    to_trustee = plan()
+    to_trustee.recipients = load_certificates([certificate(TRUSTEE).decode()])
+    outcome = deid.deidentify(source, to_trustee).outcome
+    assert "not_sealed: (0040,A160)" in outcome.warnings
+
+
 def test_another_key_opens_nothing() -> None:
     source = encode(instance())
     to_trustee = plan()

@@ -513,3 +513,41 @@ def test_a_day_that_is_kept_stays_where_it_is_the_birth_date_too() -> None:
     newborn = instance(PatientBirthDate="20190510", StudyDate="20190510")
     assert run(newborn, ExplicitVRLittleEndian, "retain_full_dates").StudyDate == "20190510"
     assert "20190510" not in str(run(newborn))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "option", "said"),
+    [
+        ("MODIFIED", "retain_full_dates", "MODIFIED"),
+        ("REMOVED", "retain_full_dates", "REMOVED"),
+        ("REMOVED", "retain_modified_dates", "REMOVED"),
+        ("UNMODIFIED", "retain_modified_dates", "MODIFIED"),
+        ("NONSENSE", "retain_full_dates", "UNMODIFIED"),
+    ],
+)
+def test_dates_that_an_earlier_step_changed_are_not_called_unchanged(
+    earlier: str, option: str, said: str
+) -> None:
+    source = instance(LongitudinalTemporalInformationModified=earlier)
+    result = run(source, ExplicitVRLittleEndian, option)
+    assert result.LongitudinalTemporalInformationModified == said
+
+
+def test_a_profile_that_keeps_everything_keeps_what_was_said_of_identity() -> None:
+    source = encode(instance(PatientIdentityRemoved="YES"))
+    keeping = deid.compile_plan({"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}}, KEY)
+    result = pydicom.dcmread(io.BytesIO(written(source, deid.deidentify(source, keeping))))
+    assert result.PatientIdentityRemoved == "YES"
+    assert result.DeidentificationMethod.startswith("dicomveil")
+
+
+def test_a_well_known_frame_of_reference_stays() -> None:
+    talairach = "1.2.840.10008.1.4.1.1"
+    assert run(instance(FrameOfReferenceUID=talairach)).FrameOfReferenceUID == talairach
+    assert run(instance(FrameOfReferenceUID="1.2.3.9")).FrameOfReferenceUID != "1.2.3.9"
+
+
+def test_a_record_number_under_the_standard_s_root_is_no_registered_uid() -> None:
+    hidden = "1.2.840.10008.1941.827.7213.9984"
+    source = instance(RelatedGeneralSOPClassUID=hidden)
+    assert hidden not in str(run(source))
