@@ -415,7 +415,11 @@ class Rules:
         if tag == 0x7FE00010:
             return Action.PIXELS
         if self.policy.profile is Profile.MINIMAL:
-            return Action.KEEP if tag in MINIMAL_KEEP else Action.DROP
+            if tag not in MINIMAL_KEEP:
+                return Action.DROP
+            if tag in _IDENTITIES or tag in _SAMPLES:
+                return Action.KEEP
+            return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
         if actual == "SQ":
             return Action.RECURSE
         if tag in _INSTANCE_REFERENCES:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from datetime import date, timedelta
+from pathlib import Path
 
 import pydicom
 from hypothesis import HealthCheck, given, settings
@@ -34,6 +36,29 @@ SYNTAXES = [
     DeflatedExplicitVRLittleEndian,
 ]
 CHARACTER_SETS = ["", "ISO_IR 100", "ISO_IR 144", "ISO_IR 192", "GB18030"]
+MARKED = {
+    "": "Zqxvky",
+    "ISO_IR 100": "Zqxvßkÿ",
+    "ISO_IR 101": "Zqxvłęż",
+    "ISO_IR 109": "Zqxvĝĉŝ",
+    "ISO_IR 110": "Zqxvķļņ",
+    "ISO_IR 144": "Жщюъфх",
+    "ISO_IR 127": "ظغضذثخ",
+    "ISO_IR 126": "Ψξζθχφ",
+    "ISO_IR 138": "צקרשתץ",
+    "ISO_IR 148": "Zqxvğşİ",
+    "ISO_IR 166": "ฆฌฎฏฐฑ",
+    "ISO_IR 13": "ｦｧｨｩｪｫ",
+    "ISO_IR 192": "Жßツ龘Zqxv",
+    "GB18030": "龘靐齉Zqxv",
+    "GBK": "龘靐齉Zqxv",
+    "\\ISO 2022 IR 87": "鬱鱗鸞",
+    "\\ISO 2022 IR 149": "뷁쀍쩗",
+    "\\ISO 2022 IR 58": "鼋鼍龟",
+}
+"""Letters that no vocabulary holds, by the character set that can write them (PS3.3 C.12.1.1.2)."""
+DAY, RECORD, ROOT, BYTES = "18470317", "77213984", "1.2.276.0.7230010.3.1.4", b"Zqxv Wkybz"
+PRESETS = Path(__file__).parents[2] / "config" / "deidentifiers"
 CLASSES = [
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.4.1",
@@ -66,6 +91,20 @@ SEQUENCES = sorted(
     for tag, (vr, _vm, _name, _retired, keyword) in DicomDictionary.items()
     if vr == "SQ" and keyword and tag >> 16 not in (0, 2, 4)
 )
+SAMPLES = {
+    0x54001010, 0x56000020, 0x7FE00008, 0x7FE00009, 0x7FE00010, 0x54000110, 0x54000112,
+}  # fmt: skip
+"""Pixels, spectra and waveforms: samples are not searched for texts (docs/adversarial.md)."""
+MEASURED = {
+    0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
+}  # fmt: skip
+"""Counts, doses and times in which a record number looks like a reading (docs/adversarial.md)."""
+KEPT = {
+    tag
+    for tag, row in confidentiality_by_tag().items()
+    if row.options.get("retain_patient_characteristics") == "K"
+}
+"""What the preset `research` keeps by its option: size, weight, age, sex."""
 UID_TAGS = sorted(
     tag for tag, row in confidentiality_by_tag().items() if row.basic == "U" and tag >> 16 > 4
 )
@@ -146,6 +185,77 @@ def everything(content: bytes) -> bytes:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_planted_value_survives_at_any_depth_in_any_encoding(source: bytes) -> None:
     assert b"zqxv" not in everything(run(source)).lower()
+
+
+def preset(name: str) -> deid.Plan:
+    """Return a shipped preset; there is no text in pixels here to be looked for."""
+    configuration = json.loads((PRESETS / f"{name}.json").read_text())
+    configuration.pop("image", None)
+    return deid.compile_plan(configuration, KEY)
+
+
+REMOVED_TEXTS = [tag for tag in TEXT_TAGS if tag not in KEPT]
+REMOVING = [preset(name) for name in ("basic", "research", "minimal")]
+PLANTED = {
+    "DA": DAY,
+    "DT": f"{DAY}101112",
+    "IS": RECORD,
+    "DS": RECORD,
+    "OB": BYTES,
+    "OW": BYTES,
+    "UN": BYTES,
+    "UI": f"{ROOT}.{RECORD}",
+}
+PLANTED_TAGS = {
+    vr: sorted(
+        tag
+        for tag, (declared, _vm, _name, _retired, keyword) in DicomDictionary.items()
+        if vr in declared.split(" or ")
+        and keyword
+        and tag >> 16 not in (0, 2, 4)
+        and tag not in (*SAMPLES, *MEASURED, *KEPT, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+    )
+    for vr in PLANTED
+}
+
+
+@st.composite
+def marked_items(draw: st.DrawFn, declared: str, depth: int) -> Dataset:
+    """Return elements of any VR whose values are marked, in a character set of their own or the outer one."""
+    dataset = Dataset()
+    own = draw(st.one_of(st.just(declared), st.sampled_from(sorted(MARKED))))
+    if own != declared:
+        dataset.SpecificCharacterSet = own.split("\\") if own else ""
+    for tag in draw(st.lists(st.sampled_from(REMOVED_TEXTS), max_size=4, unique=True)):
+        vr = DicomDictionary[tag][0]
+        text = MARKED[""].upper() if vr in ("CS", "AE") else MARKED[own]
+        dataset.add_new(tag, vr, text)
+    for vr in draw(st.lists(st.sampled_from(sorted(PLANTED)), max_size=4, unique=True)):
+        dataset.add_new(draw(st.sampled_from(PLANTED_TAGS[vr])), vr, PLANTED[vr])
+    if depth:
+        for tag in draw(st.lists(st.sampled_from(SEQUENCES), max_size=2, unique=True)):
+            dataset.add_new(tag, "SQ", [draw(marked_items(own, depth - 1))])
+    return dataset
+
+
+@given(data=st.data(), declared=st.sampled_from(sorted(MARKED)))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_value_of_any_vr_in_any_character_set_survives_a_preset_that_removes_it(
+    data: st.DataObject, declared: str
+) -> None:
+    dataset = data.draw(marked_items(declared, 3))
+    dataset.SpecificCharacterSet = declared.split("\\") if declared else ""
+    dataset.SOPClassUID, dataset.SOPInstanceUID = CLASSES[0], f"{ROOT}.1"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = f"{ROOT}.2", f"{ROOT}.3"
+    source = encode(dataset, data.draw(st.sampled_from(SYNTAXES)))
+    for plan in REMOVING:
+        result = run(source, plan)
+        seen = everything(result)
+        for marker in (DAY, RECORD, ROOT, BYTES.decode(), "zqxv", "ZQXVKY"):
+            assert marker.encode() not in seen, (marker, plan.policy.profile)
+        for text in set(MARKED.values()):
+            assert text.encode() not in seen, (text, plan.policy.profile)
+            assert text.encode("utf-16-le") not in seen
 
 
 @given(source=instances())
