@@ -118,6 +118,8 @@ _LENIENCIES: Final = {
     "empty_list": "is empty",
     "keeps_all_tags_by_default": "is not set, which in v1 means that every element is kept",
     "file_meta_is_rebuilt": "names an element of the file meta information, which is always made anew",
+    "enum_by_number": "gives a choice by its number; understood as the choice at that place of the list",
+    "tag_as_printed": "writes a tag as the standard prints it; understood as eight hex digits",
     "wider_info_type": "names a kind that is found here only as part of a wider one; that is transformed",
     "sensitive_text_assumed": "is not set; understood as REDACT_SENSITIVE_TEXT",
     "no_effect_without_redaction": "has no effect, as no text is redacted",
