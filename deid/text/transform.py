@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 _BASIC_SHIFT: Final = InfoTypeTransformation(Transformation.DATE_SHIFT)
 _BASIC_REPLACE: Final = InfoTypeTransformation(Transformation.REPLACE_WITH_INFO_TYPE)
+_IN_WORDS: Final = re.compile(
+    r"(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?!y)[a-z]+)?", re.IGNORECASE
+)
+"""Ages over 89 that are spelt out."""
 OLDEST_YEARS: Final = 89
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 _YEARS: Final = re.compile(r"y|jahr|jähr|jaehr|ans\b|año|anos|anni|jaar|år", re.IGNORECASE)
-_OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\d[DWM]\b", re.IGNORECASE)
+_OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\b\d{3}[DWM]\b", re.IGNORECASE)
 _WORD_CHARACTER: Final = re.compile(r"[^\s\\^=]")
 
 
@@ -94,12 +98,12 @@ class Transformer:
 
 def capped(text: str) -> str:
     """Return an age with numbers over 89 years as ``90+``."""
-    found = _NUMBER.search(text)
+    found = _NUMBER.search(text) or _IN_WORDS.match(text)
     if found is None:
         return text
     if _OTHER_UNIT.search(text) and not _YEARS.search(text):
         return text
-    if float(found[0].replace(",", ".")) <= OLDEST_YEARS:
+    if found[0][0].isdigit() and float(found[0].replace(",", ".")) <= OLDEST_YEARS:
         return text
     return f"{text[: found.start()]}90+{text[found.end() :]}"
 
