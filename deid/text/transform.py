@@ -58,13 +58,9 @@ class Transformer:
         )
 
     def _choose(self, info_type: str) -> InfoTypeTransformation | None:
-        given = self.policy.transformations
-        for each in given:
-            if info_type in each.info_types:
-                return each
-        for each in given:
-            if not each.info_types:
-                return each
+        asked = self.policy.transformation_for(info_type)
+        if asked is not None:
+            return asked
         if not self.policy.basic or info_type == "AGE":
             return None
         return _BASIC_SHIFT if info_type == "DATE" else _BASIC_REPLACE
