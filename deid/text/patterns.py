@@ -268,8 +268,8 @@ PATTERNS: Final = (
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d(?:[\s.]\d{2}){4}(?![\d.])"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])[6789]\d{2}[\s]\d{2,3}[\s]\d{2,3}(?:\s\d{2})?(?![\d.]*\d)"), hint=_DIGITS5),
     Pattern("MEDICAL_RECORD_NUMBER",
-            re.compile(rf"\b(?:M\.?R\.?N|MR#|med(?:ical)?\.?\s*rec(?:ord)?|URN|UHID|EMPI|PID|NHC|N\.H\.C|NIP|IPP|ID|HN|CHI|BSN|PESEL|CPF|DNI|NIE|NIF"
-                       rf"|NIR|AVS|SVNR|CPR|medicare(?:\s*card)?|medicaid|subscriber|dossier|cartella|personnummer|processo|utente)"
+            re.compile(rf"\b(?:M\.?R\.?N|MR#|med(?:ical)?\.?\s*rec(?:ord)?|URN|UHID|EMPI|PID|NHC|N\.H\.C|NIP|IPP|ID|HN|CHI"
+                       rf"|medicare(?:\s*card)?|medicaid|subscriber|dossier|cartella|processo|utente)"
                        rf"[\s.-]{{0,2}}{_NUMBERED}?\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}(?:is\s)?({_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
     Pattern("MEDICAL_RECORD_NUMBER",
             re.compile(rf"\b(?:MR|patient|pat|pt|hosp(?:ital)?|unit|chart|record|case|file|folder|historia|member|policy|insurance|versicherten"
@@ -363,6 +363,11 @@ PATTERNS: Final = (
     Pattern("ORGANIZATION_NAME",
             re.compile(rf"\b(?:Hospital|H[ôo]pital|Clinique|Cl[íi]nica|Ospedale|Policlinico|Klinik(?:um)?|Krankenhaus|Universit(?:y|é|à|ätsklinikum)|CHU|CHRU|Centre\s+Hospitalier|Centro\s+M[ée]dico|Praxis|Institut[oe]?|Azienda\s+Ospedaliera)"
                        rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s-]{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}}"), check=_unfamiliar),
+    Pattern("GENERIC_ID",
+            re.compile(rf"\b(?:BSN|PESEL|CPF|CNPJ|DNI|NIE|NIF|NIR|AVS|AHV|SVNR|CPR|CURP|RUT|NINO|SIN|TFN|PPSN|NRIC|HKID|TAJ|Aadhaar|personnummer"
+                       rf"|f[øö]dselsnummer|henkilötunnus|rodné\s*číslo|codice\s*fiscale|C\.F\.|n[°º]?\s*s[ée]cu)"
+                       rf"[\s.-]{{0,2}}{_NUMBERED}?\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}({_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
+    Pattern("GENERIC_ID", re.compile(r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D]\b"), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\w.,-])(?=[A-Z0-9-]{6,40}(?![\w-]))(?=(?:[A-Z-]{0,20}\d){4})(?=[\d-]{0,20}[A-Z])[A-Z0-9-]{6,40}(?!\w|\.\d)", _I),
             check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I), hint=_DIGIT),
