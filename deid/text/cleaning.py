@@ -267,15 +267,19 @@ def _outside(findings: Iterable[Finding], spans: Sequence[tuple[int, int]]) -> l
 
 _HALF_BEFORE: Final = re.compile(rf"(?<![^\W_])([^\W\d_](?:[^\W\d_]|[{MARKS}])+)-\Z")
 _HALF_BEHIND: Final = re.compile(rf"-([^\W\d_](?:[^\W\d_]|[{MARKS}])+)(?![^\W_])")
+_INITIAL_BEFORE: Final = re.compile(r"(?<=[\s.])([^\W\d_])\.?\s\Z")
 _MAX_HALF: Final = 40
 
 
 def _whole(text: str, found: Finding, earlier: int) -> Finding:
-    """Return a name with the other half of a double name: ``Lars-Göran``."""
+    """Return a name with the other half of a double name, and an initial before it: ``J Lars-Göran``."""
     start, stop = found.start, found.stop
     before = _HALF_BEFORE.search(text, max(earlier, start - _MAX_HALF), start)
     if before and before[1][0].isupper() and not is_own_clinical(before[1]):
         start = before.start(1)
+    initial = _INITIAL_BEFORE.search(text, max(earlier, start - 4), start)
+    if initial and initial[1].isupper() and found.rank <= PATTERN:
+        start = initial.start(1)
     behind = _HALF_BEHIND.match(text, stop)
     if behind and behind[1][0].isupper() and not is_own_clinical(behind[1]):
         stop = behind.end(1)

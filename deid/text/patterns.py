@@ -379,7 +379,7 @@ PATTERNS: Final = (
             hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,8}(?:\s\d{2,5}){1,4}(?![\d.,/%-]|\s?(?:mm|cm|ms|ml|mg|hu|kv|ma)\b)", _I),
             check=_is_spaced_code, hint=_DIGITS5),
-    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2,4}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
 )  # fmt: skip
 
 _TITLE: Final = (

@@ -123,9 +123,12 @@ def common_words() -> frozenset[str]:
 
 @cache
 def clinical_words() -> frozenset[str]:
-    """Return the recognised clinical words and abbreviations, ours and the standard's."""
+    """Return the recognised clinical words and abbreviations, ours and the standard's.
+
+    Eponyms are none by themselves: `deid.text.eponyms` tells where they stand for something.
+    """
     standard = frozenset(fold(word) for word in standard_vocabulary() if len(word) > 2)
-    return _own_clinical() | (standard - _only_names())
+    return _own_clinical() | (standard - _only_names() - (eponyms() - common_words()))
 
 
 @cache
@@ -242,7 +245,7 @@ def _is_inflected(folded: str) -> bool:
         return True
     for prefix in _PREFIXES:
         rest = folded.removeprefix(prefix)
-        if rest != folded and len(rest) > 3 and _is_listed(rest):
+        if rest != folded and len(rest) > 3 and _is_listed(rest) and not is_name(rest):
             return True
     return False
 

@@ -122,6 +122,15 @@ def test_the_same_name_of_somebody_goes(text: str) -> None:
     assert not {"Baker", "Foley"}.intersection(clean(text).replace(",", "").split())
 
 
+@pytest.mark.parametrize(
+    "text", ["FEMUR LT BLACK", "KNEE DAY", "FIELD CHEST", "WILLIS HEAD", "ROSENTHAL CT"]
+)
+def test_a_descriptor_loses_the_same_name_without_its_company(text: str) -> None:
+    assert not {"BLACK", "DAY", "FIELD", "WILLIS", "ROSENTHAL"}.intersection(
+        clean(text, cleaner(strict=True)).split()
+    )
+
+
 def test_an_eponym_that_is_the_patients_name_goes_everywhere() -> None:
     known = [KnownIdentifier("Baker^Quirin", "PERSON_NAME")]
     assert cleaner().clean("Baker cyst", known, shift_days=3).text == "[PERSON_NAME] cyst"
@@ -144,6 +153,8 @@ def test_an_eponym_that_is_the_patients_name_goes_everywhere() -> None:
         "BestDiast 70 %",
         "BI-RADS 2",
         "POST OP DAY 2",
+        "BLACK BLOOD",
+        "B0 FIELD MAP",
     ],
 )
 def test_descriptors_of_many_languages_stay(text: str) -> None:
@@ -151,7 +162,17 @@ def test_descriptors_of_many_languages_stay(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Steinbach", "Herzberg", "Beinhauer", "Kopfschmidt", "Rückenmann", "王小明", "김철수"]
+    "name",
+    [
+        "Steinbach",
+        "Herzberg",
+        "Beinhauer",
+        "Kopfschmidt",
+        "Rückenmann",
+        "Underhill",
+        "王小明",
+        "김철수",
+    ],
 )
 def test_names_that_are_put_together_like_clinical_words_go(name: str) -> None:
     assert name not in clean(f"CT {name} CHEST", cleaner(strict=True))
