@@ -11,18 +11,19 @@ from deid.text.vocabulary import eponyms, is_own_clinical
 # What a name may belong to. The word itself may stand one eponym further: Osgood-Schlatter disease.
 _HEADS: Final = words(
     """
-    matter en limb guidelines society blood map maps abscess ampulla anastomosis aneurysm angle anomaly
-    apparatus area arthritis artery axis band body bodies bypass canal carcinoma catheter cell cells chorea
-    class classification clip coil coma contracture coronary criteria cyst cysts defect deformity dementia
-    diagnosis disease disorder diverticulum drain duct dystrophy embolus encephalopathy fascia filter
-    fissure flap fold foramen formula fracture fractures ganglion gland goitre goiter grade graft granuloma
-    grid hernia impression index infarct interval joint kidney lesion lesions ligament line lines lobe loop
-    lymphoma malformation maneuver manoeuvre method methods muscle nail needle neuroma node nodes nodule
-    operation palsy papilla phenomenon pin pins plexus point pouch procedure prosthesis protocol quotient
-    ratio ring rod rods sarcoma scale score scoring shadow shunt sign signs sinus space splint staging stage
-    stent stroke sulcus syndrome system tamponade technique test tetralogy thyroiditis toe triad triangle
-    tube tumor tumors tumour tumours type unit units valve vein view views wire wires krankheit syndrom
-    zyste fraktur maladie kyste signe enfermedad sindrome signo malattia morbo ziekte
+    rads tubercle balloon change changes matter en limb guidelines society blood map maps abscess ampulla
+    anastomosis aneurysm angle anomaly apparatus area arthritis artery axis band body bodies bypass canal
+    carcinoma catheter cell cells chorea class classification clip coil coma contracture coronary criteria
+    cyst cysts defect deformity dementia diagnosis disease disorder diverticulum drain duct dystrophy
+    embolus encephalopathy fascia filter fissure flap fold foramen formula fracture fractures ganglion gland
+    goitre goiter grade graft granuloma grid hernia impression index infarct interval joint kidney lesion
+    lesions ligament line lines lobe loop lymphoma malformation maneuver manoeuvre method methods muscle
+    nail needle neuroma node nodes nodule operation palsy papilla phenomenon pin pins plexus point pouch
+    procedure prosthesis protocol quotient ratio ring rod rods sarcoma scale score scoring shadow shunt sign
+    signs sinus space splint staging stage stent stroke sulcus syndrome system tamponade technique test
+    tetralogy thyroiditis toe triad triangle tube tumor tumors tumour tumours type unit units valve vein
+    view views wire wires krankheit syndrom zyste fraktur maladie kyste signe enfermedad sindrome signo
+    malattia morbo ziekte
     """
 )
 _AHEAD: Final = re.compile(r"(?:['\u2019]s)?[\s-]{1,2}([^\W\d_]+)")
@@ -34,7 +35,7 @@ _BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNTED: Final = words(
-    "day gleason bosniak deauville garden gartland pauwels stanford debakey kellgren"
+    "day gleason bosniak child pugh modic pfirrmann deauville garden gartland pauwels stanford debakey kellgren"
 )
 """Words that a number follows or precedes: a day, a score, a class."""
 _NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IV]{1,3}F?(?![^\W_])|[AB](?![^\W_]))")

@@ -281,6 +281,7 @@ def is_prose(word: str) -> bool:
         and folded not in _european()
         and folded not in _other_scripts()
         and (_is_listed(folded) or _is_inflected(folded))
+        and not (len(folded) > 7 and folded.endswith(_CLINICAL_ENDINGS))
     )
 
 
