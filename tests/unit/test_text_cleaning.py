@@ -190,6 +190,24 @@ def test_a_finding_before_a_long_run_of_separators_is_cleaned_in_bounded_time(un
     assert "Blorg" not in cleaned
 
 
+@pytest.mark.parametrize(
+    ("vr", "text", "moved"),
+    [
+        ("DA", "20200227-20200301", "20200303-20200306"),
+        ("DA", "20200227-", "20200303-"),
+        ("DA", "-20200227", "-20200303"),
+        ("DA", "2020.02.27", "2020.03.03"),
+        ("DA", "20200227\\20191231", "20200303\\20200105"),
+        ("DA", "20200230", ""),
+        ("DT", "20200227101112.5-0500", "20200303101112.5-0500"),
+        ("DT", "202002", "202002"),
+        ("DT", "2019", "2019"),
+    ],
+)
+def test_dates_of_elements_move_in_every_form(vr: str, text: str, moved: str) -> None:
+    assert value(vr, text) == moved
+
+
 def test_findings_are_counted_by_kind_and_no_value_is_told() -> None:
     result = cleaner().clean("Dr. Blorg and Dr. Frub, 2019-02-25", KNOWN, shift_days=5)
     assert result.findings == {"PERSON_NAME": 2, "DATE": 1}
