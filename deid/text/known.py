@@ -78,7 +78,7 @@ class KnownText:
     words
         Folded word to infoType: parts of names, telling words of institutions and addresses.
     starts
-        The first two letters of the parts of names.
+        How the parts of names begin: one letter and two.
     initials
         First letters of name parts.
     memory
@@ -86,7 +86,7 @@ class KnownText:
     """
 
     words: dict[str, str] = field(default_factory=dict)
-    starts: dict[str, bool] = field(default_factory=dict)
+    starts: frozenset[str] = frozenset()
     initials: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
     wide: dict[str, str] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class KnownText:
         ``Ou Yang``, ``O Hanrahan``, ``Van den Berghe``.
         """
         together = fold(tokens[index][0])
-        if not self.starts.get(together[:2]):
+        if together[:2] not in self.starts:
             return 0
         for last in range(index + 1, min(index + 4, len(tokens))):
             if text[tokens[last - 1].end() : tokens[last].start()] not in _GLUE:
@@ -283,8 +283,8 @@ def prepare(known: Iterable[KnownIdentifier]) -> KnownText:
             _add_date(value, kind, codes, born, days)
         elif kind != "AGE":
             _add_code(value, kind, codes)
-    result.starts = {word[:2]: True for word, kind in result.words.items() if kind == "PERSON_NAME"}
-    result.starts |= {word[:1]: True for word in result.starts}
+    parts = [word for word, kind in result.words.items() if kind == "PERSON_NAME"]
+    result.starts = frozenset(word[:length] for word in parts for length in (1, 2))
     result.initials = frozenset(initials)
     result.joined = frozenset(joined)
     result.born = frozenset(born)
