@@ -145,6 +145,7 @@ class Service:
             routes(settings),
             deidentifiers(settings, site_key(settings)),
             count=settings.workers.count,
+            database=stores.layout.database,
             limits=_limits(settings),
             figures=metrics.pool,
         )

@@ -104,6 +104,9 @@ class StoredInstance:
         DICOM JSON objects holding the attributes of that level (PS3.18 10.6.3), for search results.
     keys
         Searchable values by keyword, normalised for matching.
+    identifiers
+        Of a source instance: infoType and value of what its header tells of people, where text is
+        cleaned. The other instances of its study are cleaned of them, too.
     """
 
     study_uid: str
@@ -121,6 +124,7 @@ class StoredInstance:
     series: bytes
     instance: bytes
     keys: dict[str, str] = field(default_factory=dict)
+    identifiers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

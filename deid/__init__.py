@@ -7,6 +7,7 @@ reason why this instance must not be passed on. Start reading at `deid.engine.de
 from deid.engine import Deidentified, deidentify
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
 from deid.header import Header, read_header
+from deid.identifiers import KnownIdentifier, read_identifiers
 from deid.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan
@@ -20,6 +21,7 @@ __all__ = [
     "Engines",
     "Header",
     "KeyRefused",
+    "KnownIdentifier",
     "Outcome",
     "Plan",
     "Reason",
@@ -32,4 +34,5 @@ __all__ = [
     "deidentify",
     "patient_identity",
     "read_header",
+    "read_identifiers",
 ]

@@ -10,48 +10,58 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from pydicom._uid_dict import UID_dictionary
 
 from deid import implementation
+from deid.beside_samples import FACTS as SAMPLE_FACTS
+from deid.beside_samples import Scrubbed, scrub_encapsulated, scrub_native
 from deid.errors import Reason, Unsafe
 from deid.header import (
     DICOMDIR_CLASS,
     Buffer,
     Element,
     check_encoding,
+    each_top_level,
     index_top_level,
     read_file_meta,
+    tag_name,
     text_of,
 )
+from deid.identifiers import known_identifiers, united
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, known_identifiers, pixel_instance
+from deid.pixel_facts import PIXEL_DATA, encoded_changes, pixel_instance
 from deid.ports import CleanedPixels
-from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
-from deid.tags.policy import BurnedIn, UnknownSopClass
+from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
+from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from deid.header import FileMeta
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
+    from deid.tags.private import Blocks
     from deid.tags.syntax import Encoding
 
+_LARGE: Final = 1 << 20
 _UID_CHARACTERS: Final = frozenset("0123456789.")
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
-        0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100020, 0x00100021,
-        0x0020000D, 0x0020000E, 0x00280010, 0x00280301,
+        0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
+        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, CHARACTERISTICS, *SAMPLE_FACTS,
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
 _PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
+_SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
 
@@ -89,6 +99,7 @@ class _Facts:
     study_uid: str
     series_uid: str
     patient_id: str
+    patient_name: str
     issuer: str
     charset: str
     modality: str
@@ -97,7 +108,7 @@ class _Facts:
     has_pixels: bool
 
 
-def deidentify(source: Buffer, plan: Plan) -> Deidentified:
+def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()) -> Deidentified:
     """De-identify a Part 10 file by a plan.
 
     Parameters
@@ -106,6 +117,9 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         The whole file; `bytes` or a read-only `mmap`. Only headers are touched, unless pixels are cleaned.
     plan
         The compiled configuration.
+    known
+        Identifiers from elsewhere, such as the study's other instances: text and pixels are cleaned of
+        them as of the instance's own. Only plans that look into text ask (`Plan.cleans_text`).
 
     Raises
     ------
@@ -123,18 +137,11 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     facts = _facts(data, found)
     _check_identity(facts)
     _check_class(facts, plan)
-    identity = patient_identity(
-        facts.issuer or plan.policy.identity_issuer, facts.patient_id, facts.study_uid
+    person = _person(facts, plan)
+    everybody = (
+        united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()
     )
-    person = Person(
-        identity, plan.replacements.patient(identity), plan.replacements.shift_days(identity)
-    )
-    known = (
-        known_identifiers(data, found, facts.charset)
-        if plan.text_cleaner is not None or plan.pixel_cleaner is not None
-        else ()
-    )
-    cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
+    cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, everybody, plan)
     inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
     inserts = sorted([*inserts, *cleaned.elements])
     rewrite = partial(
@@ -144,24 +151,30 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
         facts.sop_class_uid,
         person,
         charset=facts.charset,
-        known=known,
+        known=everybody,
         pixels=cleaned.pixels.segments,
+        blocks=_private_blocks(data, found, encoding, facts, plan),
+        scrub=_scrubbing(data, encoding, meta, found, plan),
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    forbidden = Forbidden(rewriter.known.found).without(
-        b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
-    )
+    ours = b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
+    forbidden = plan.forbidden(rewriter.known.found, ours)
     residuals: tuple[str, ...] = ()
-    if forbidden.may_occur_in(_searchable(dataset)):
+    opaque = rewriter.opaque_samples
+    if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
+        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
+    if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
-        if forbidden.remains_in(_searchable(dataset)):
+        if forbidden.remains_in(_searchable(again, dataset, encoding)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
     if plan.recipients:
-        sealed = _sealed_originals(data, offset, encoding, dataset, plan)
+        sealed = _sealed_originals(
+            data, offset, encoding, _without_samples(rewriter, dataset), plan
+        )
         rewriter = rewrite(forbidden=forbidden if residuals else None)
         dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
     sop_instance_uid = plan.primary_uid(0x00080018, facts.sop_instance_uid)
@@ -189,16 +202,56 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     )
 
 
+def _person(facts: _Facts, plan: Plan) -> Person:
+    """Return what stands for the patient.
+
+    A pseudonym of ours stays, so that what was derived from de-identified instances stays with them. The
+    dates of an instance that is itself ours have been moved already; those of a derived one have not.
+    """
+    issuer = facts.issuer or plan.policy.identity_issuer
+    identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
+    pseudonym, shift_days = plan.patient(identity)
+    given = facts.patient_id or facts.patient_name
+    if plan.replacements.is_own_pseudonym(given):
+        pseudonym = given
+        if plan.replacements.is_own_uid(facts.sop_instance_uid):
+            shift_days = 0
+    return Person(facts.patient_id, issuer, pseudonym, shift_days)
+
+
 def _sealed_originals(
-    data: Buffer, offset: int, encoding: Encoding, dataset: list[Segment], plan: Plan
+    data: Buffer, offset: int, encoding: Encoding, result: bytes, plan: Plan
 ) -> tuple[int, bytes]:
     """Return the originals of what was changed, encrypted for the plan's recipients."""
     # Few sites use this, and the cryptography it needs is slow to import.
     from deid import encrypted  # noqa: PLC0415
 
-    originals = encrypted.changed_elements(data, offset, _searchable(dataset, b""), encoding)
+    originals = encrypted.changed_elements(data, offset, result, encoding)
     element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)
     return encrypted.ENCRYPTED_ATTRIBUTES, element
+
+
+def _scrubbing(
+    data: Buffer, encoding: Encoding, meta: FileMeta, found: dict[int, Element], plan: Plan
+) -> Callable[[int, int, bool], Scrubbed] | None:
+    """Return what takes away what hides beside samples, where the profile removes identities."""
+    if plan.policy.profile not in _SCRUBBING:
+        return None
+
+    def scrub(start: int, stop: int, is_encapsulated: bool) -> Scrubbed:
+        if is_encapsulated:
+            return scrub_encapsulated(data, start, stop - 8, meta.transfer_syntax_uid)
+        return scrub_native(data, start, stop, found, encoding)
+
+    return scrub
+
+
+def _private_blocks(
+    data: Buffer, found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
+) -> Blocks:
+    if Option.RETAIN_SAFE_PRIVATE not in plan.policy.options:
+        return {}
+    return declared_blocks(data, found.get(CHARACTERISTICS), encoding, facts.charset)
 
 
 def _wanted(plan: Plan) -> frozenset[int]:
@@ -219,6 +272,7 @@ def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
         text(0x0020000D),
         text(0x0020000E),
         decode(text_of(data, found.get(0x00100020)), charset),
+        decode(text_of(data, found.get(0x00100010)), charset),
         decode(text_of(data, found.get(0x00100021)), charset),
         charset,
         text(0x00080060).upper(),
@@ -309,8 +363,34 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
-def _searchable(dataset: list[Segment], between: bytes = b"\n") -> bytes:
-    return between.join(part for part in dataset if isinstance(part, bytes))
+def _searchable(rewriter: Rewriter, dataset: list[Segment], encoding: Encoding) -> bytes:
+    """Return what may hold text: all but samples and what is large and binary."""
+    parts: list[bytes] = []
+    for number, part in enumerate(dataset):
+        if number in rewriter.samples:
+            continue
+        if isinstance(part, bytes):
+            parts.append(part)
+        else:
+            parts.extend(_readable(rewriter, part, encoding))
+    return b"\n".join(parts)
+
+
+def _readable(rewriter: Rewriter, span: Span, encoding: Encoding) -> Iterator[bytes]:
+    """Yield the elements of a kept stretch that may hold text."""
+    source, run = rewriter.source, span.start
+    for tag, start, stop in each_top_level(source, span.start, encoding, 1 << 32, end=span.stop):
+        if stop - start > _LARGE and rewriter.is_binary(tag, start, encoding):
+            yield source[run:start]
+            run = stop
+    yield source[run : span.stop]
+
+
+def _without_samples(rewriter: Rewriter, dataset: list[Segment]) -> bytes:
+    return _materialise(
+        [part for number, part in enumerate(dataset) if number not in rewriter.samples],
+        rewriter.source,
+    )
 
 
 def _materialise(dataset: list[Segment], data: Buffer) -> bytes:

@@ -22,9 +22,11 @@ from deid.tables.load import (
     attribute_types,
     burned_in_likely,
     confidentiality_rows,
+    content_items,
     iods_by_sop_class,
 )
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
+from deid.tags.content import Fate, fate_of
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
 from deid.tags.rules import MINIMAL_KEEP, Rules, dictionary_vr
 from deid.tags.syntax import EXPLICIT_LITTLE
@@ -239,6 +241,7 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
         Section("The patient, dates and UIDs", tuple(_identity(parsed, rules))),
         Section("Elements that no table names", tuple(_unlisted(parsed.tags))),
         Section("Private elements", tuple(_private(parsed.tags, rules))),
+        *_content(parsed.tags),
         Section("Text", tuple(_text(parsed.text))),
         Section("Pixels", tuple(_pixels(parsed))),
         Section("Put aside instead of passed on", tuple(_quarantine(parsed))),
@@ -424,11 +427,42 @@ def _private(policy: TagPolicy, rules: Rules) -> Iterator[str]:
             "Kept where PS3.15 Table E.3.10-1 lists creator, group and element as safe; else removed, and"
             " unused creators with them."
         )
+        yield (
+            "Where an instance describes its own private blocks (0008,0300), what it calls safe stays too, and"
+            " what it says to identify is treated as it asks, or removed, whatever the lists say."
+        )
         for creator, group, element in sorted(policy.safe_private):
             yield f"Also safe by your list: ({group:04X},xx{element:02X}) of {creator}."
         return
     word = rules.action(0x00091001, "LO", rules.root(CT_IMAGE, EXPLICIT_LITTLE))
     yield f"{_SAYINGS[Action(word & KIND_MASK)].capitalize()}, except those you name yourself."
+
+
+_FATES: Final = {
+    Fate.DROP: "removed with what it contains",
+    Fate.DUMMY: "its value is replaced by a dummy",
+    Fate.KEEP: "kept",
+    Fate.CLEAN: "a text is cleaned as said under Text, a date is moved",
+}
+
+
+def _content(policy: TagPolicy) -> Iterator[Section]:
+    """Yield what becomes of content items, where they are looked at one by one."""
+    if Option.CLEAN_STRUCTURED_CONTENT not in policy.options:
+        return
+    lines = [
+        (
+            "Content items of reports, acquisition context, specimen preparation and waveform annotations go"
+            f" by their names (PS3.15 Table E.3.4-1, {EDITION}, and its retired codes); those that it does not"
+            " name are treated by the rules for elements. Where a report refers to its items by position, an"
+            " item that would be removed stays with dummies inside."
+        )
+    ]
+    lines += [
+        f"{row.meaning} ({row.scheme} {row.code}, {row.value_type}): {_FATES[fate_of(row, policy)]}."
+        for row in content_items()
+    ]
+    yield Section("Structured content", tuple(lines))
 
 
 def _text(text: TextPolicy | None) -> Iterator[str]:

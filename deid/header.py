@@ -35,6 +35,7 @@ DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
 _IDENTITY: Final = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 _MAX_FACT_BYTES: Final = 4096
+_PIXELS: Final = 0x7FE00010
 
 Buffer = bytes | mmap
 """The whole file. Slicing must give bytes: `bytes` and `mmap` do, `memoryview` does not."""
@@ -139,11 +140,16 @@ def check_encoding(source: Buffer, pos: int, encoding: Encoding) -> None:
 
 
 def index_top_level(
-    source: Buffer, pos: int, encoding: Encoding, wanted: Collection[int]
+    source: Buffer,
+    pos: int,
+    encoding: Encoding,
+    wanted: Collection[int],
+    *,
+    end: int | None = None,
 ) -> dict[int, Element]:
-    """Return where the wanted top-level elements stand. Values are not read.
+    """Return where the wanted elements of a data set, or of an item that ends at `end`, stand.
 
-    Reading stops after the highest wanted tag. The first of repeated elements counts.
+    Values are not read. Reading stops after the highest wanted tag. The first of repeated elements counts.
 
     Raises
     ------
@@ -151,7 +157,7 @@ def index_top_level(
         When lengths or nesting make no sense.
     """
     found: dict[int, Element] = {}
-    end = len(source)
+    end = len(source) if end is None else end
     last = max(wanted)
     explicit = encoding.explicit
     long_words, short_words = encoding.long_words, encoding.short_words
@@ -173,6 +179,8 @@ def index_top_level(
             raise Unsafe(Reason.MALFORMED, tag_name(tag))
         if tag in wanted and tag not in found:
             found[tag] = Element(value, length)
+            if tag == last and tag >= _PIXELS:
+                break  # what follows may not be elements any more
         if length == UNDEFINED_LENGTH:
             is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
             pos = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)
@@ -184,16 +192,16 @@ def index_top_level(
 
 
 def each_top_level(
-    source: Buffer, pos: int, encoding: Encoding, stop_before: int
+    source: Buffer, pos: int, encoding: Encoding, stop_before: int, *, end: int | None = None
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield tag, start and end of the top-level elements below a tag.
+    """Yield tag, start and end of the top-level elements below a tag, up to `end`.
 
     Raises
     ------
     Unsafe
         When lengths or nesting make no sense.
     """
-    end = len(source)
+    end = len(source) if end is None else end
     explicit = encoding.explicit
     unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
     while pos + 8 <= end:
@@ -220,6 +228,50 @@ def each_top_level(
                 raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
         yield tag, pos, after
         pos = after
+
+
+def each_item(
+    source: Buffer, element: Element, end: int, encoding: Encoding
+) -> Iterator[tuple[int, int]]:
+    """Yield where the elements of each item of a sequence begin and end (PS3.5 7.5).
+
+    Parameters
+    ----------
+    element
+        The sequence's value; its length may be undefined.
+    end
+        Where it ends at the latest.
+
+    Raises
+    ------
+    Unsafe
+        When lengths or nesting make no sense.
+    """
+    pos = element.start
+    undefined = element.length == UNDEFINED_LENGTH
+    stop = end if undefined else min(end, pos + element.length)
+    while pos + 8 <= stop:
+        group, number, length = encoding.item.unpack_from(source, pos)
+        pos += 8
+        if group != 0xFFFE or number not in (0xE000, 0xE0DD):
+            raise Unsafe(Reason.MALFORMED, "sequence item")
+        if number == 0xE0DD:
+            return
+        if length == UNDEFINED_LENGTH:
+            after = _skip_item_content(source, pos, stop, encoding, 1)
+            yield pos, after - 8
+        else:
+            after = pos + length
+            if after > stop:
+                raise Unsafe(Reason.LENGTH_PAST_END, "sequence item")
+            yield pos, after
+        pos = after
+
+
+def item_encoding(source: Buffer, element: Element, encoding: Encoding) -> Encoding:
+    """Return how a sequence's items are encoded: inside UN Implicit VR Little Endian (PS3.5 6.2.2)."""
+    is_un = encoding.explicit and source[element.start - 8 : element.start - 6] == b"UN"
+    return IMPLICIT_LITTLE if is_un else encoding
 
 
 def skip_items(source: Buffer, pos: int, end: int, encoding: Encoding, depth: int) -> int:

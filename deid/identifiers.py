@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from deid.errors import Reason, Unsafe
+from deid.header import check_encoding, index_top_level, read_file_meta, text_of
+from deid.inflate import dataset_of
+from deid.tags.rules import KNOWN_KINDS
+from deid.tags.syntax import encoding_of
+from deid.text.charset import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from deid.header import Buffer, Element
+
+_CHARACTER_SET: Final = 0x00080005
+_WANTED: Final = frozenset({*KNOWN_KINDS, _CHARACTER_SET})
+_MOST_BYTES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +42,54 @@ class KnownIdentifier:
 
     def __repr__(self) -> str:
         return f"KnownIdentifier({self.info_type})"
+
+
+def read_identifiers(source: Buffer) -> tuple[KnownIdentifier, ...]:
+    """Return what an instance's header tells of people, for cleaning the other instances of its study.
+
+    Parameters
+    ----------
+    source
+        A whole Part 10 file.
+
+    Raises
+    ------
+    Unsafe
+        When the file is not a DICOM instance or its structure makes no sense.
+    """
+    meta = read_file_meta(source)
+    data, offset = dataset_of(source, meta)
+    encoding = encoding_of(meta.transfer_syntax_uid)
+    check_encoding(data, offset, encoding)
+    try:
+        found = index_top_level(data, offset, encoding, _WANTED)
+    except struct.error as error:
+        raise Unsafe(Reason.TRUNCATED) from error
+    charset = text_of(data, found.get(_CHARACTER_SET)).decode("latin-1")
+    return known_identifiers(data, found, charset)
+
+
+def known_identifiers(
+    data: Buffer, found: Mapping[int, Element], charset: str
+) -> tuple[KnownIdentifier, ...]:
+    """Return the top-level originals that identify, decoded, one entry for each value."""
+    known = []
+    for tag, info_type in KNOWN_KINDS.items():
+        element = found.get(tag)
+        if not info_type or element is None or not 0 < element.length <= _MOST_BYTES:
+            continue
+        raw = data[element.start : element.start + element.length].strip(b" \x00")
+        known += [
+            KnownIdentifier(value.strip(), info_type)
+            for value in decode(raw, charset).split("\\")
+            if value.strip()
+        ]
+    return tuple(known)
+
+
+def united(
+    own: tuple[KnownIdentifier, ...], others: Iterable[KnownIdentifier]
+) -> tuple[KnownIdentifier, ...]:
+    """Return an instance's own identifiers and what is known from elsewhere, each once, in a fixed order."""
+    more = {*others}.difference(own)
+    return (*own, *sorted(more, key=lambda each: (each.info_type, each.value))) if more else own

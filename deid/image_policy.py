@@ -31,3 +31,8 @@ class ImagePolicy:
     additional_info_types: frozenset[str] = frozenset()
     exclude_info_types: frozenset[str] = frozenset()
     custom_regexes: tuple[CustomRegex, ...] = ()
+
+    @property
+    def looks(self) -> bool:
+        """Whether pixels are looked at."""
+        return self.mode is not RedactionMode.NONE or bool(self.additional_info_types)

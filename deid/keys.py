@@ -3,19 +3,31 @@
 Keys, not tables: the same patient gets the same pseudonym, date shift and UIDs on every machine that
 holds the key, and nobody without it can guess back. Each use has its own domain label, and each
 deidentifier its own derived key, so that the outputs of two projects cannot be joined.
+
+A part of each replacement UID, pseudonym and token is a check over the rest, so that the holder of the key
+tells his own replacements from originals and leaves them alone: de-identifying again changes nothing, and
+what refers to a de-identified instance goes on pointing at it.
 """
 
 from __future__ import annotations
 
 import hmac
+import unicodedata
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 
 from deid.errors import KeyRefused
 
 KEY_BYTES = 32
 _SHIFT_RANGE_DAYS = 100
-_PSEUDONYM_HEX_DIGITS = 20
+_UID_PREFIX = "2.25."
+_UID_CHECK_BITS = 48
+_ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXZ"
+"""Digits and consonants: nothing that is made of them reads as a name."""
+_PSEUDONYM_CHARACTERS = 20
+_TOKEN_CHARACTERS = 16
+_CHECK_CHARACTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,7 @@ class SiteKey:
     @property
     def id(self) -> str:
         """Eight hex digits that tell keys apart and reveal nothing of them."""
-        return _mac(self.secret, "key-id", b"").hex()[:8]
+        return _key_id(self.secret)
 
     def derive(self, deidentifier: str) -> SiteKey:
         """Return the key of one deidentifier."""
@@ -62,22 +74,62 @@ class Replacements:
     date_shift_secret: bytes = field(default=b"", repr=False)
 
     def uid(self, original_uid: str) -> str:
-        """Return the replacement of a UID: ``2.25.`` and a 128-bit number (PS3.5 B.2)."""
+        """Return the replacement of a UID: ``2.25.`` and a 128-bit number (PS3.5 B.2).
+
+        79 bits of it stand for the original, 48 are their check. A replacement stays as it is.
+        """
+        if self.is_own_uid(original_uid):
+            return original_uid
         digest = _mac(self.key.secret, "uid", original_uid.encode("utf-8", "surrogateescape"))
         # The leading bit is set, so that every replacement has 38 or 39 digits and none starts with 0.
-        return f"2.25.{int.from_bytes(digest[:16], 'big') | 1 << 127}"
+        head = int.from_bytes(digest[:10], "big") | 1 << 79
+        return f"{_UID_PREFIX}{head << _UID_CHECK_BITS | self._uid_check(head)}"
+
+    def is_own_uid(self, uid: str) -> bool:
+        """Whether a UID is a replacement made with this key."""
+        digits = uid.removeprefix(_UID_PREFIX)
+        if digits == uid or len(digits) not in (38, 39) or not digits.isdecimal():
+            return False
+        number = int(digits)
+        head = number >> _UID_CHECK_BITS
+        return self._uid_check(head) == number & ((1 << _UID_CHECK_BITS) - 1)
+
+    def _uid_check(self, head: int) -> int:
+        digest = _mac(self.key.secret, "uid-check", str(head).encode())
+        return int.from_bytes(digest[: _UID_CHECK_BITS // 8], "big")
 
     def patient(self, identity: str) -> str:
-        """Return the pseudonym of a patient identity: 20 upper-case hex digits (fits LO, SH-safe prefix)."""
+        """Return the pseudonym of a patient identity: 20 capitals and digits (fits LO and PN)."""
         digest = _mac(self.key.secret, "patient", identity.encode("utf-8", "surrogateescape"))
-        return digest.hex()[:_PSEUDONYM_HEX_DIGITS].upper()
+        return self._checked("patient", digest, _PSEUDONYM_CHARACTERS)
 
     def token(self, label: str, original: str) -> str:
-        """Return 16 upper-case hex digits standing for some other identifier (fits SH and CS)."""
-        digest = _mac(
-            self.key.secret, f"token:{label}", original.encode("utf-8", "surrogateescape")
-        )
-        return digest.hex()[:16].upper()
+        """Return 16 capitals and digits standing for some other identifier (fits SH and CS).
+
+        A token of that label stays as it is.
+        """
+        label = f"token:{label}"
+        if self._is_checked(label, original, _TOKEN_CHARACTERS):
+            return original
+        digest = _mac(self.key.secret, label, original.encode("utf-8", "surrogateescape"))
+        return self._checked(label, digest, _TOKEN_CHARACTERS)
+
+    def is_own_pseudonym(self, patient_id: str) -> bool:
+        """Whether a Patient ID is a pseudonym made with this key."""
+        return self._is_checked("patient", patient_id, _PSEUDONYM_CHARACTERS)
+
+    def _checked(self, label: str, digest: bytes, length: int) -> str:
+        """Return so many characters of a digest, the last four a check of the others."""
+        head = _spelled(digest, length - _CHECK_CHARACTERS)
+        return head + self._check(label, head)
+
+    def _is_checked(self, label: str, value: str, length: int) -> bool:
+        head = value[:-_CHECK_CHARACTERS]
+        return len(value) == length and self._check(label, head) == value[len(head) :]
+
+    def _check(self, label: str, head: str) -> str:
+        digest = _mac(self.key.secret, f"check:{label}", head.encode("utf-8", "surrogateescape"))
+        return _spelled(digest, _CHECK_CHARACTERS)
 
     def shift_days(self, identity: str) -> int:
         """Return a patient's date shift in whole days: -100..+100, never 0."""
@@ -91,9 +143,31 @@ class Replacements:
 
 def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:
     """Return what stands for the person: issuer and Patient ID, or the study when there is no ID."""
-    if patient_id:
-        return f"{issuer}|{patient_id}"
-    return f"study:{study_uid}"
+    if not patient_id.strip():
+        return f"study:{study_uid}"
+    # The length keeps a stroke in an issuer from making two patients one.
+    issuer, patient_id = _normal(issuer), _normal(patient_id)
+    return f"{len(issuer)}|{issuer}|{patient_id}"
+
+
+def _normal(identifier: str) -> str:
+    """Return one spelling of an identifier: composed characters, white space folded. Case counts."""
+    return " ".join(unicodedata.normalize("NFC", identifier).split())
+
+
+@lru_cache(maxsize=64)
+def _key_id(secret: bytes) -> str:
+    return _mac(secret, "key-id", b"").hex()[:8]
+
+
+def _spelled(digest: bytes, length: int) -> str:
+    """Return so many characters of our alphabet for a digest (4.9 bits each)."""
+    number = int.from_bytes(digest[: length * 5 // 8 + 4], "big")
+    characters = []
+    for _ in range(length):
+        number, at = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[at])
+    return "".join(characters)
 
 
 def _mac(secret: bytes, label: str, message: bytes) -> bytes:

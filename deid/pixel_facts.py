@@ -13,38 +13,18 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from deid.errors import Reason, Unsafe
-from deid.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
 from deid.tags import values
-from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import UNDEFINED_LENGTH
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from deid.header import Buffer, Element
+    from deid.identifiers import KnownIdentifier
     from deid.tags.syntax import Encoding
 
 PIXEL_DATA: Final = 0x7FE00010
 _GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
 _EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
-
-
-def known_identifiers(
-    data: Buffer, found: Mapping[int, Element], charset: str
-) -> tuple[KnownIdentifier, ...]:
-    """Return the top-level originals that identify, decoded, one entry for each value."""
-    known = []
-    for tag, info_type in KNOWN_KINDS.items():
-        element = found.get(tag)
-        if not info_type or element is None or not 0 < element.length <= 1024:
-            continue
-        raw = data[element.start : element.start + element.length].strip(b" \x00")
-        known += [
-            KnownIdentifier(value.strip(), info_type)
-            for value in decode(raw, charset).split("\\")
-            if value.strip()
-        ]
-    return tuple(known)
 
 
 def pixel_instance(
@@ -84,7 +64,7 @@ def pixel_instance(
         attributes["PixelDataVR"] = "OW"
     stop = pixels.start + pixels.length
     if pixels.length == UNDEFINED_LENGTH:
-        stop = _end_of_items(data, pixels.start, encoding)
+        stop = end_of_items(data, pixels.start, encoding)
     return PixelInstance(
         transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
     )
@@ -136,7 +116,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
+def end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
     """Return where the Sequence Delimitation Item stands (PS3.5 A.4)."""
     unpack = encoding.item.unpack_from
     while pos + 8 <= len(data):

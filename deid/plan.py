@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydicom._uid_dict import UID_dictionary
 
 from deid.configuration import parse_configuration
-from deid.image_policy import RedactionMode
 from deid.keys import Replacements, SiteKey
-from deid.tables.load import attribute_types, confidentiality_by_tag, safe_private_elements
+from deid.residual import Forbidden
+from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.content import ContentRules, content_rules
 from deid.tags.judge import known_meanings, vocabulary
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import Rules
 from deid.tags.syntax import EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from cryptography.x509 import Certificate
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 # DICOM's own root and HL7's code systems; no registered arc has a component of more than four digits.
 _REGISTERED: Final = re.compile(r"(1\.2\.840\.10008|2\.16\.840\.1\.113883\.6)(\.\d{1,4})+\Z")
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+_MEMO_ENTRIES: Final = 20_000
+_SERIES: Final = 64
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
 # CID 7050 De-identification Method (PS3.16).
@@ -63,8 +66,13 @@ class Plan:
         What decides about tags.
     replacements
         Where pseudonyms, UIDs and shifts come from.
+    content
+        What becomes of content items, where the configuration cleans structured content.
     text_cleaner, pixel_cleaner
         The engines, where the configuration asks for them.
+    cleans_text
+        Whether the configuration looks into text, in elements or in pixels, and so asks what is known of
+        people (`deid.engine.deidentify`).
     warnings
         What the configuration leaves to leniency; each outcome record repeats it.
     recipients
@@ -77,8 +85,10 @@ class Plan:
     policy: TagPolicy
     rules: Rules
     replacements: Replacements
+    content: ContentRules | None = None
     text_cleaner: TextCleaner | None = None
     pixel_cleaner: PixelCleaner | None = None
+    cleans_text: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
     judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
@@ -86,6 +96,12 @@ class Plan:
     empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
+    _uids: dict[str, str] = field(default_factory=dict)
+    _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
+        default_factory=dict
+    )
     _primary: dict[int, bool] = field(default_factory=dict)
     _markers: dict[tuple[Encoding, bool], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
@@ -118,7 +134,43 @@ class Plan:
         if replaces is None:
             kind = self.rules.action(tag, "UI", self.rules.root("", EXPLICIT_LITTLE)) & KIND_MASK
             replaces = self._primary[tag] = kind == Action.REPLACE_UID
-        return self.replacements.uid(original_uid) if replaces else original_uid
+        if not replaces:
+            return original_uid
+        found = self._uids.get(original_uid)
+        if found is None:
+            found = self.replacements.uid(original_uid)
+            if len(self._uids) < _MEMO_ENTRIES:
+                self._uids[original_uid] = found
+        return found
+
+    def token(self, label: str, original: str) -> str:
+        """Return what stands for an identifier other than the patient's."""
+        found = self._tokens.get((label, original))
+        if found is None:
+            found = self.replacements.token(label, original)
+            if len(self._tokens) < _MEMO_ENTRIES:
+                self._tokens[label, original] = found
+        return found
+
+    def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
+        """Return what to search the result for, but for what stands in `ours`."""
+        key = (tuple(originals), ours)
+        found = self._forbidden.get(key)
+        if found is None:
+            if len(self._forbidden) >= _SERIES:
+                self._forbidden.clear()
+            found = self._forbidden[key] = Forbidden(key[0]).without(ours)
+        return found
+
+    def patient(self, identity: str) -> tuple[str, int]:
+        """Return a patient's pseudonym and date shift."""
+        found = self._patients.get(identity)
+        if found is None:
+            made = self.replacements
+            found = made.patient(identity), made.shift_days(identity)
+            if len(self._patients) < _MEMO_ENTRIES:
+                self._patients[identity] = found
+        return found
 
     def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
         """Return the VR an element is read as, and its infoType when its original identifies."""
@@ -131,11 +183,6 @@ class Plan:
             if len(self._natures) < 20_000:
                 self._natures[key] = found
         return found
-
-    def is_safe_private(self, creator: str, tag: int) -> bool:
-        """Whether Table E.3.10-1 or the site lists an element of a private block as safe."""
-        key = (creator, tag >> 16, tag & 0xFF)
-        return key in safe_private_elements() or key in self.policy.safe_private
 
     def markers(self, encoding: Encoding, *, pixels_cleaned: bool) -> tuple[tuple[int, bytes], ...]:
         """Return the attributes that say what was done, encoded, in tag order (PS3.15 E.1.1).
@@ -216,8 +263,10 @@ def compile_plan(
         parsed.tags,
         Rules(parsed.tags),
         Replacements(key, shift_secret),
+        content=content_rules(parsed.tags),
         text_cleaner=text_cleaner,
         pixel_cleaner=pixel_cleaner,
+        cleans_text=text_cleaner is not None or pixel_cleaner is not None or parsed.image.looks,
         recipients=_recipients(parsed.certificates),
         warnings=parsed.warnings,
     )
@@ -240,7 +289,7 @@ def _text_cleaner(policy: TextPolicy, key: SiteKey) -> TextCleaner:
 
 
 def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
-    if image.mode is RedactionMode.NONE and not image.additional_info_types:
+    if not image.looks:
         return None
     # The picture libraries are large, and most plans do without them.
     from deid.pixels import CustomRegex, PixelCleaning  # noqa: PLC0415

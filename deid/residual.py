@@ -8,56 +8,84 @@ of substring scans over a few kilobytes, so it costs little when nothing is foun
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _SPLIT: Final = re.compile(r"[\^=\\\s,;/]+")
+_INNER: Final = re.compile(r"[-'\u2019.]+")
 _MIN_NAME: Final = 3
 _GLUED_NAME: Final = 5
 _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
+_MIN_WIDE: Final = 4
+_WIDE: Final = re.compile(rb"(?:[0-9a-z]\x00){3}")
+"""Latin text of two bytes a letter."""
 # Words of our own replacements, and values that never identify anybody.
 _HARMLESS: Final = frozenset(
     b"removed 000y 19000101 000000 anonymous anonymized anonymised unknown none null test patient name "
     b"the and for not yes urn:removed".split()
 )
 _DOB_FORMS: Final = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
+_DAY: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\Z")
+_NUMBERS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
+_CODECS: Final = (
+    "latin-1", "cp1252", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5", "iso8859-6", "iso8859-7",
+    "iso8859-8", "iso8859-9", "shift_jis", "euc_jp", "gb18030", "euc_kr", "tis-620",
+)  # fmt: skip
 
 
-class Forbidden:
-    """The identifiers of one instance, ready to be searched for.
+class Tokens(NamedTuple):
+    """What is searched for, in lower case as encoded.
 
     Attributes
     ----------
     strong
         Parts that prove something wherever they stand: names of three letters and more, numbers of
-        five digits and more, whole addresses. Lower case, as encoded.
+        five digits and more, whole addresses.
     weak
-        Parts of names that are also common terms, or that have two letters. They count in texts that
-        people write, not in coded strings: ``HEAD`` is a body part, ``Dr. Head`` is not.
+        Parts of names that are also common terms or have two letters, and short numbers. They count in
+        texts that people write, not in coded strings and numbers: ``HEAD`` is a body part, ``Dr. Head``
+        is not.
+    dates
+        Days. They count everywhere but in dates, where a day may be kept or come out by its own rule.
     """
+
+    strong: frozenset[bytes]
+    weak: frozenset[bytes]
+    dates: frozenset[bytes]
+
+
+class Forbidden:
+    """The identifiers of one instance, ready to be searched for; see `Tokens`."""
 
     def __init__(self, originals: Iterable[tuple[bytes, str, str]]) -> None:
         self.strong: set[bytes] = set()
         self.weak: set[bytes] = set()
+        self.dates: set[bytes] = set()
         for raw, info_type, charset in originals:
-            strong, weak = _tokens(raw, info_type, charset)
-            self.strong.update(strong)
-            self.weak.update(weak)
+            tokens = _tokens(raw, info_type, charset)
+            self.strong.update(tokens.strong)
+            self.weak.update(tokens.weak)
+            self.dates.update(tokens.dates)
 
     def without(self, allowed: bytes) -> Forbidden:
-        """Return the same search without parts that a replacement of ours contains."""
+        """Return the same search without parts that stand as a word in a replacement of ours."""
         result = Forbidden(())
         ours = allowed.lower()
-        result.strong = {token for token in self.strong if token not in ours}
-        result.weak = self.weak
+        result.strong = {
+            token
+            for token in self.strong
+            if token not in ours or _as_word(token).search(ours) is None
+        }
+        result.weak, result.dates = self.weak, self.dates
         return result
 
     def may_occur_in(self, data: bytes) -> bool:
@@ -67,8 +95,13 @@ class Forbidden:
         look like a letter, and in big endian a length may do so before it.
         """
         lowered = data.lower()
-        for token in self.strong:
-            if token in lowered and _in_stream(token).search(lowered) is not None:
+        has_wide = _WIDE.search(lowered) is not None
+        for token in (*self.strong, *self.dates):
+            if (
+                (has_wide or b"\x00" not in token)
+                and token in lowered
+                and _in_stream(token).search(lowered) is not None
+            ):
                 return True
         return any(
             token in lowered and _as_written(token).search(data) is not None for token in self.weak
@@ -76,49 +109,80 @@ class Forbidden:
 
     def remains_in(self, data: bytes) -> bool:
         """Whether a strong part stands, as a word of its own, in encoded elements."""
-        lowered = data.lower()
-        return any(
-            token in lowered and _as_word(token).search(lowered) is not None
-            for token in self.strong
-        )
+        return _stands_in(self.strong, data.lower())
 
-    def occurs_in(self, raw: bytes, text: str, *, coded: bool) -> bool:
-        """Whether a part stands in one value, as encoded or as decoded.
-
-        `coded` says that it is a coded string (CS), where weak parts prove nothing.
-        """
-        decoded = text.encode("utf-8", "replace")
-        if self.remains_in(raw) or self.remains_in(decoded):
+    def occurs_in(self, raw: bytes, text: str, *, vr: str) -> bool:
+        """Whether a part stands in one value of a VR, as encoded or as decoded."""
+        decoded = text.lower().encode("utf-8", "replace")
+        lowered = raw.lower()
+        if _stands_in(self.strong, lowered) or _stands_in(self.strong, decoded):
             return True
-        return not coded and any(_as_written(token).search(decoded) for token in self.weak)
+        if vr not in _TEMPORAL and (
+            _stands_in(self.dates, lowered) or _stands_in(self.dates, decoded)
+        ):
+            return True
+        if vr in _CODED:
+            return False
+        written = text.encode("utf-8", "replace")
+        return any(_as_written(token).search(written) for token in self.weak)
+
+
+_TEMPORAL: Final = frozenset({"DA", "DT", "TM"})
+_CODED: Final = _TEMPORAL | {"CS", "DS", "IS", "AS", "UI"}
+
+
+def _stands_in(tokens: Iterable[bytes], lowered: bytes) -> bool:
+    return any(token in lowered and _as_word(token).search(lowered) is not None for token in tokens)
 
 
 @lru_cache(maxsize=4096)
-def _tokens(raw: bytes, info_type: str, charset: str) -> tuple[frozenset[bytes], frozenset[bytes]]:
-    """Return the strong and the weak parts of an original."""
+def _tokens(raw: bytes, info_type: str, charset: str) -> Tokens:
+    """Return what an original is searched by."""
     text = decode(raw, charset).strip(" \x00")
-    if info_type == "PERSON_NAME":
-        parts = {part for part in _SPLIT.split(text) if part}
-    elif info_type in ("DATE_OF_BIRTH", "DATE"):
-        parts = _dates(text)
-    else:
-        parts = {part.strip() for part in text.split("\\")}
     strong: set[bytes] = set()
     weak: set[bytes] = set()
+    dates: set[bytes] = set()
+    if info_type in ("DATE_OF_BIRTH", "DATE"):
+        dates.update(form.encode() for form in _dates(text))
+        parts: set[str] = set()
+    elif info_type == "PERSON_NAME":
+        parts = _parts_of_name(text)
+    else:
+        parts = {part.strip() for part in text.split("\\")}
     for part in parts:
         token = part.lower().encode("utf-8", "replace")
-        if info_type == "PERSON_NAME" and part.isascii() and part.isalpha():
-            if token in _HARMLESS or len(part) < 2:
-                continue
-            if len(part) < _MIN_NAME or token in common_terms():
-                weak.add(token)
-                continue
-        if not _is_telling(part, info_type) or token in _HARMLESS:
+        if token in _HARMLESS or len(part) < 2:
             continue
-        strong.add(token)
-        if not part.isascii():
+        if _DAY.match(part):
+            dates.add(token)
+        elif _is_weak(part, token, info_type):
+            weak.add(token)
+        elif _is_telling(part, info_type):
+            strong.add(token)
             strong.update(_encoded(part, raw))
-    return frozenset(strong), frozenset(weak)
+    return Tokens(frozenset(strong), frozenset(weak), frozenset(dates))
+
+
+def _parts_of_name(text: str) -> set[str]:
+    """Return the parts of a name; of a compound one (Smith-Jones, O'Brien) its own parts, and joined."""
+    parts = {part for part in _SPLIT.split(text) if part}
+    for part in [*parts]:
+        inner = [piece for piece in _INNER.split(part) if piece]
+        if len(inner) > 1:
+            parts.update(piece for piece in inner if len(piece) >= _MIN_NAME or not piece.isascii())
+            parts.add("".join(inner))
+    return parts
+
+
+def _is_weak(part: str, token: bytes, info_type: str) -> bool:
+    if info_type == "PERSON_NAME":
+        is_short = len(part) < _MIN_NAME or token in common_terms()
+        return part.isascii() and part.isalpha() and is_short
+    if info_type in _NUMBERS and part.isascii():
+        if part.isdigit():
+            return len(part) in (3, 4) or len(part.strip("0")) <= 3
+        return len(part) == 3 or token in common_terms()
+    return False
 
 
 @cache
@@ -133,29 +197,32 @@ def _is_telling(part: str, info_type: str) -> bool:
         return len(part) >= _MIN_DIGITS
     if not part.isascii():
         return len(part) >= 2
-    return len(part) >= (_MIN_NAME if info_type == "PERSON_NAME" else _MIN_TEXT)
+    if info_type == "PERSON_NAME":
+        return len(part) >= _MIN_NAME
+    words = part.lower().encode().split()
+    return len(part) >= _MIN_TEXT and not all(word in common_terms() for word in words)
 
 
-def _encoded(part: str, raw: bytes) -> set[bytes]:
-    """Return the forms in which the source itself and Latin-1 encode a non-ASCII part."""
-    forms: set[bytes] = set()
-    for codec in (
-        "latin-1",
-        "cp1252",
-        "iso8859-2",
-        "iso8859-5",
-        "iso8859-7",
-        "shift_jis",
-        "gb18030",
-        "euc_kr",
-    ):
+def _encoded(part: str, raw: bytes) -> Iterator[bytes]:
+    """Yield other forms of a part: two bytes a letter, and for what is not ASCII other cases and codecs.
+
+    Bytes are compared in lower case as if they were ASCII, so only letters beyond need their cases.
+    """
+    if len(part) >= _MIN_WIDE:
+        # Without its last byte, the little endian form stands in the big endian one, too.
+        yield part.lower().encode("utf-16-le")[:-1]
+    if part.isascii():
+        return
+    cases = {part, part.lower(), part.upper(), part.capitalize()}
+    for codec in ("utf-8", *_CODECS):
         try:
-            encoded = part.encode(codec)
+            is_used = part.encode(codec) in raw
         except UnicodeError:
             continue
-        if encoded in raw or codec == "latin-1":
-            forms.add(encoded.lower())
-    return forms
+        if is_used or codec in ("utf-8", "latin-1"):
+            for case in cases:
+                with suppress(UnicodeError):
+                    yield case.encode(codec).lower()
 
 
 def _dates(text: str) -> set[str]:

@@ -13,9 +13,9 @@ import numpy as np
 from rle.utils import encode_pixel_data
 
 from daemon.pixel_models import make_detector
+from deid.markers import scrubbed_j2k
 from deid.pixels import PPOCR, Box, PixelCleaning, RegionTemplate
 from deid.pixels.codecs import CODECS, NATIVE
-from deid.pixels.codecs.markers import scrubbed_j2k
 from deid.pixels.description import describe
 from deid.pixels.frames import open_frames
 from deid.ports import CleanedPixels, PixelInstance

@@ -110,6 +110,7 @@ def veiled(instance: StoredInstance) -> StoredInstance:
         series=_veiled_json(instance.series),
         instance=_veiled_json(instance.instance),
         keys=instance.keys | {"PatientName": "", "PatientID": "ABCDEF"},
+        identifiers=(),
     )
 
 

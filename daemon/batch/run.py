@@ -4,8 +4,11 @@
 
     feeder ----- inputs ----> jobs in workers (any order) ----> committer (input order)
 
-Inputs between the two are bounded, so memory does not grow with their number, and one slow instance
-lets the workers run ahead only so far.
+Where text is cleaned, the inputs are walked twice: first every header is asked what it tells of people, so
+that each instance is cleaned of what its whole study tells, whatever the order.
+
+Inputs between the two are bounded, so memory does not grow with their number (but for a note of each one's
+study where text is cleaned), and one slow instance lets the workers run ahead only so far.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -78,13 +82,21 @@ def run_batch(request: BatchRequest, tell: Tell | None = None) -> BatchSummary:
         After SIGINT or SIGTERM. What was committed stays; nothing else is left.
     """
     inputs = check_inputs(request.inputs, request.out)
-    deid.compile_plan(request.configuration, SiteKey(request.key))
+    plan = deid.compile_plan(request.configuration, SiteKey(request.key))
     with (
         Report(request.report) as report,
         contextlib.closing(_output(request)) as output,
         contextlib.closing(Sources(request.archive)) as sources,
     ):
-        run = _Run(request, inputs, output, report, sources, tell or (lambda _: None))
+        run = _Run(
+            request,
+            inputs,
+            output,
+            report,
+            sources,
+            tell or (lambda _: None),
+            cleans_text=plan.cleans_text,
+        )
         return asyncio.run(run.until_done())
 
 
@@ -119,12 +131,16 @@ class _Run:
     report: Report
     sources: Sources
     tell: Tell
+    cleans_text: bool
     started: float = field(default_factory=time.monotonic)
     states: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     found: int = 0
     is_walked: bool = False
     _next: _Item | None = None
+    _studies: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
+    """What the headers of each study tell of people: infoType and value."""
+    _study_of: dict[tuple[str, int | None], str] = field(default_factory=dict)
 
     async def until_done(self) -> BatchSummary:
         """Run until everything is committed or a signal comes."""
@@ -169,15 +185,42 @@ class _Run:
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
         with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:
             try:
-                async with pool, asyncio.TaskGroup() as group:
-                    group.create_task(self._feed(pool, queue, group))
-                    group.create_task(self._commit(queue, flushers))
+                async with pool:
+                    if self.cleans_text:
+                        await self._identify(pool)
+                    async with asyncio.TaskGroup() as group:
+                        group.create_task(self._feed(pool, queue, group))
+                        group.create_task(self._commit(queue, flushers))
             except BaseExceptionGroup as errors:
                 error = first_of(errors, BatchFailed)
                 if error is None:
                     raise
                 raise error from None
         await asyncio.to_thread(self._finish)
+
+    async def _identify(self, pool: WorkerPool) -> None:
+        """Ask every header what it tells of people."""
+        walker = self._walk()
+        while some := await asyncio.to_thread(lambda: list(islice(walker, _WALK_AT_ONCE))):
+            readable = [source for source in some if not source.skip and not source.refuse]
+            async with asyncio.TaskGroup() as group:
+                for source in readable:
+                    group.create_task(self._identify_one(pool, source))
+
+    async def _identify_one(self, pool: WorkerPool, source: Input) -> None:
+        job = Message({"path": source.path, "member": source.member})
+        try:
+            answer = (await pool.run(job, source.size)).header
+        except (WorkerKilled, WorkerRaised):
+            return  # it will be set aside when its turn comes
+        study_uid, known = answer.get("study_uid"), answer.get("known")
+        if not isinstance(study_uid, str) or not study_uid or not isinstance(known, list):
+            return
+        study_uid = sys.intern(study_uid)
+        self._study_of[source.path, source.member] = study_uid
+        self._studies.setdefault(study_uid, set()).update(
+            (str(info_type), str(value)) for info_type, value in known
+        )
 
     async def _feed(
         self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], group: asyncio.TaskGroup
@@ -206,6 +249,7 @@ class _Run:
                 "member": source.member,
                 "output": str(self.output.path / item.part),
                 "is_named_dicom": source.is_named_dicom,
+                "known": self._known(source),
             }
         )
         for attempt in range(1, _ATTEMPTS + 1):
@@ -227,6 +271,10 @@ class _Run:
                     raise BatchFailed(str(answer.header["errno"]))
                 return _checked(answer.header)
         raise AssertionError("every attempt ends")
+
+    def _known(self, source: Input) -> list[tuple[str, str]]:
+        study_uid = self._study_of.get((source.path, source.member), "")
+        return sorted(self._studies.get(study_uid, ()))
 
     async def _commit(
         self, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor

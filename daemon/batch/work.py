@@ -64,12 +64,18 @@ class BatchWork:
     def process(self, message: Message) -> Message:
         """Return what became of one input; its ``output`` is written when it is clean.
 
-        The header of a job has ``path``, ``member`` (or None), ``output`` (where to write) and
-        ``is_named_dicom``. That of an answer has ``state``, ``reason``, ``where``, and for a
+        The header of a job has ``path``, ``member`` (or None), ``output`` (where to write),
+        ``is_named_dicom``, and ``known``: infoType and value of what the study's other instances
+        tell of people. That of an answer has ``state``, ``reason``, ``where``, and for a
         clean one the replacement identifiers; its field is the outcome record. An ``errno``
         instead of a state means that the output folder could not be written to.
+
+        A job without ``output`` only asks what the header tells of people: the answer has
+        ``study_uid`` and ``known``, empty for what is no instance.
         """
         job = message.header
+        if "output" not in job:
+            return self._identified(job)
         try:
             return self._process(job)
         except Unsafe as unsafe:
@@ -103,9 +109,30 @@ class BatchWork:
                     completed = self._complete(structure.head, source, size)
                     os.close(source)
                     source = completed
-            return self._deidentify(source, job["output"])
+            return self._deidentify(source, job)
         finally:
             os.close(source)
+
+    def _identified(self, job: Mapping[str, Any]) -> Message:
+        """Return what an input tells of people. What cannot be read tells nothing, and is judged later."""
+        try:
+            source, size = self._open(job)
+        except (OSError, Refused, _WriteFailed):
+            return Message({"study_uid": "", "known": []})
+        try:
+            structure = examine(source, size, thorough=False)
+            if structure.kind is Kind.BARE:
+                completed = self._complete(structure.head, source, size)
+                os.close(source)
+                source = completed
+            with mapped(source) as buffer:
+                study_uid = deid.read_header(buffer).study_uid
+                known = [[each.info_type, each.value] for each in deid.read_identifiers(buffer)]
+        except (OSError, ValueError, Unsafe, _WriteFailed):
+            return Message({"study_uid": "", "known": []})
+        finally:
+            os.close(source)
+        return Message({"study_uid": study_uid, "known": known})
 
     def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
         if job["member"] is None:
@@ -138,10 +165,11 @@ class BatchWork:
                 raise
         return completed
 
-    def _deidentify(self, source: int, output: str) -> Message:
+    def _deidentify(self, source: int, job: Mapping[str, Any]) -> Message:
+        known = [deid.KnownIdentifier(value, info_type) for info_type, value in job["known"]]
         with mapped(source) as buffer:
-            clean = deid.deidentify(buffer, self.plan)
-            with _writing(), _new_file(output) as target:
+            clean = deid.deidentify(buffer, self.plan, known)
+            with _writing(), _new_file(job["output"]) as target:
                 write_segments(target, source, clean.segments)
             header = {
                 "state": BatchState.DEIDENTIFIED.value,

@@ -116,6 +116,7 @@ def _stored_header(stored: StoredInstance) -> dict[str, Any]:
     return {
         **{name: getattr(stored, name) for name in _STORED_TEXT + _STORED_NUMBER},
         "keys": dict(stored.keys),
+        "identifiers": stored.identifiers,
     }
 
 
@@ -126,6 +127,7 @@ def _stored(header: dict[str, Any], raw: list[bytes]) -> StoredInstance:
     return StoredInstance(
         **known,
         keys={_text(key): _text(value) for key, value in header["keys"].items()},
+        identifiers=tuple((_text(kind), _text(value)) for kind, value in header["identifiers"]),
     )
 
 

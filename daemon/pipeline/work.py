@@ -8,8 +8,9 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deid
@@ -22,6 +23,7 @@ from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.pipeline.segments import write_segments
 from daemon.pipeline.traces import trace
 from daemon.records import Job, Result, State, StoredInstance
+from daemon.store.identifiers import StudyIdentifiers
 from deid.errors import Reason, Unsafe
 from deid.keys import KEY_BYTES, SiteKey
 from dicomweb.describe import describe
@@ -30,7 +32,6 @@ from dicomweb.errors import DescribeError
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from daemon.pipeline.frames import Message
     from deid.segments import Segment
@@ -52,7 +53,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``routes``: documents of `Route`; ``deidentifiers``: configuration by name, in the order of
-        their keys in `secret`.
+        their keys in `secret`; ``database``: path of the daemon's database, empty for none.
     secret
         The deidentifiers' keys, 32 bytes each.
     """
@@ -62,7 +63,12 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         name: deid.compile_plan(configuration, SiteKey(key), engines=engines()).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
-    work = Work([Route.from_document(each) for each in document["routes"]], plans)
+    database = document["database"]
+    work = Work(
+        [Route.from_document(each) for each in document["routes"]],
+        plans,
+        StudyIdentifiers(Path(database)) if database else None,
+    )
     return lambda message: result_message(work.process(job_from(message)))
 
 
@@ -72,6 +78,7 @@ class Work:
 
     routes: Sequence[Route]
     plans: Mapping[str, deid.Plan]
+    studies: StudyIdentifiers | None = None
 
     def process(self, job: Job) -> Result:
         """Return what became of one instance.
@@ -86,7 +93,7 @@ class Work:
         try:
             with _opened(job.source) as (fd_in, source):
                 return self._judge(job, fd_in, source)
-        except MemoryError:
+        except (MemoryError, StoreUnavailable):
             raise
         except OSError as error:
             if error.errno in _PASSING:
@@ -101,6 +108,8 @@ class Work:
         try:
             header = deid.read_header(buffer, keywords(self.routes))
             source = _stored(job, buffer, header.dataset_offset)
+            if self._cleans_text:
+                source = replace(source, identifiers=_identifiers(buffer))
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
@@ -109,11 +118,12 @@ class Work:
         if chosen is None:
             return Result(job.receipt_id, State.UNROUTED, source=source)
         way = Way(chosen.name, chosen.deidentifier)
+        plan = self.plans[chosen.deidentifier]
         try:
-            deidentified = deid.deidentify(buffer, self.plans[chosen.deidentifier])
+            deidentified = deid.deidentify(buffer, plan, self._known(plan, header.study_uid))
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where, source=source, way=way)
-        except (OSError, MemoryError):
+        except (OSError, MemoryError, StoreUnavailable):
             raise
         except Exception as error:  # noqa: BLE001 (as above, but the source is known by now)
             return _internal_error(job, error, source=source, way=way)
@@ -134,6 +144,20 @@ class Work:
             output=output,
             outcome=deidentified.outcome.to_json(),
         )
+
+    @property
+    def _cleans_text(self) -> bool:
+        return any(plan.cleans_text for plan in self.plans.values())
+
+    def _known(self, plan: deid.Plan, study_uid: str) -> Sequence[deid.KnownIdentifier]:
+        """Return what the study's other instances told of people, for a plan that asks."""
+        if self.studies is None or not plan.cleans_text:
+            return ()
+        return self.studies.of(study_uid)
+
+
+def _identifiers(buffer: Buffer) -> tuple[tuple[str, str], ...]:
+    return tuple((each.info_type, each.value) for each in deid.read_identifiers(buffer))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from daemon.pipeline.traces import name_of_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from daemon.pipeline.limits import Limits
@@ -45,6 +46,12 @@ class InstanceWorkers:
 
     An async context manager; leaving it ends the processes.
 
+    Parameters
+    ----------
+    database
+        The daemon's, where workers read what is known of a study's people; without it an instance is
+        cleaned of its own identifiers only.
+
     Raises
     ------
     ValueError
@@ -57,6 +64,7 @@ class InstanceWorkers:
         deidentifiers: Sequence[Deidentifier],
         *,
         count: int = 0,
+        database: Path | None = None,
         limits: Limits | None = None,
         figures: PoolFigures | None = None,
     ) -> None:
@@ -70,6 +78,7 @@ class InstanceWorkers:
             {
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
+                "database": "" if database is None else str(database),
             },
             b"".join(each.key.secret for each in deidentifiers),
             count=count,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from daemon.records import StoreName
 from daemon.store import matching
 from dicomweb.attributes import DEFAULTS, tags_of
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from daemon.records import StoredInstance, StoreName
+    from daemon.records import StoredInstance
     from dicomweb.ports import Level
 
 SEPARATOR: Final = b",\n"
@@ -126,6 +127,10 @@ def add(
     _insert(connection, f"{store}_metadata", {"id": row_id, "metadata": instance.metadata})
     _add_to_series(connection, store, series_id, instance)
     _add_to_study(connection, store, study_id, instance, is_new_series=is_new_series)
+    connection.executemany(
+        "INSERT OR IGNORE INTO source_identifiers (study_id, info_type, value) VALUES (?, ?, ?)",
+        [(study_id, *each) for each in instance.identifiers if store is StoreName.SOURCE],
+    )
 
 
 def remove(connection: sqlite3.Connection, store: StoreName, instance: IndexedInstance) -> None:
@@ -142,6 +147,8 @@ def remove(connection: sqlite3.Connection, store: StoreName, instance: IndexedIn
         _recount_study(connection, store, instance.study_id)
     else:
         _delete(connection, f"{store}_terms", "study_id", instance.study_id)
+        if store is StoreName.SOURCE:
+            _delete(connection, "source_identifiers", "study_id", instance.study_id)
         _delete(connection, f"{store}_study_json", "id", instance.study_id)
         _delete(connection, f"{store}_studies", "id", instance.study_id)
 

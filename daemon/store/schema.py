@@ -15,6 +15,7 @@ and for each store (``source_``, ``deid_``)::
     study_json, series_json, instance_json   what searches answer, ready to send
     metadata                                 what metadata requests answer, ready to send
     terms                                    words and component groups of person names
+    identifiers                              (source only) what headers tell of people, by study
 
 A migration is never edited once released; a change is a new one at the end.
 """
@@ -216,6 +217,15 @@ def indexes_of_stores(db: SchemaDatabase) -> None:
     ).insert_all([{"store": store.value, "instances": 0, "bytes": 0} for store in StoreName])
     for store in StoreName:
         _create_index(db, store.value)
+
+
+@migrations()
+def identifiers_of_studies(db: SchemaDatabase) -> None:
+    """Remember what the headers of a study tell of people, for cleaning its other instances."""
+    db.execute(
+        "CREATE TABLE source_identifiers (study_id INTEGER NOT NULL, info_type TEXT NOT NULL,"
+        " value TEXT NOT NULL, PRIMARY KEY (study_id, info_type, value)) STRICT, WITHOUT ROWID"
+    )
 
 
 def _create_index(db: SchemaDatabase, store: str) -> None:

@@ -72,6 +72,38 @@ def confidentiality_by_tag() -> dict[int, TableRow]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class ContentRow:
+    """One row of PS3.15 Table E.3.4-1: a content item by concept name (upper-case scheme, code) and value type.
+
+    `basic` is X, D or X/D; `options` as in `TableRow`.
+    """
+
+    scheme: str
+    code: str
+    value_type: str
+    meaning: str
+    basic: str
+    options: dict[str, str]
+
+
+@cache
+def content_items() -> tuple[ContentRow, ...]:
+    """Return the rows of Table E.3.4-1, then those of its retired SNOMED codes (PS3.16 Annex O)."""
+    return tuple(
+        ContentRow(
+            row["coding_scheme"].upper(),
+            row["code_value"],
+            row["value_type"],
+            row["meaning"],
+            row["basic"],
+            {name: row[column] for column, name in OPTION_COLUMNS.items() if row.get(column)},
+        )
+        for name in ("structured_content.csv", "structured_content_retired.csv")
+        for row in csv.DictReader(_text(name).splitlines())
+    )
+
+
 @cache
 def _attribute_types() -> dict[str, Any]:
     table: dict[str, Any] = json.loads(_text("attribute_types.json"))

@@ -7,10 +7,11 @@ of its words is one that the standard, its codes or the makers of devices use, o
 
 from __future__ import annotations
 
+import csv
 import re
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom._private_dict import private_dictionaries
@@ -19,6 +20,10 @@ from pydicom.datadict import dictionary_keyword
 from pydicom.sr._concepts_dict import concepts
 
 from deid.text.charset import decode
+from deid.text.words import read_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -32,6 +37,9 @@ _DATE_LIKE: Final = re.compile(
     r"|(?<!\d)(0?[1-9]|1[0-2])[-/_]([0-2]?\d|3[01])[-/_](19|20)?\d\d(?!\d)"
     r"|(?<!\d)(0?[1-9]|1[0-2])\.([0-2]?\d|3[01])\.(19|20)\d\d(?!\d)"
 )
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
+_COMPRESSION: Final = re.compile(r"ISO_\d{5}_\d{1,2}(\\ISO_\d{5}_\d{1,2})*\Z")
+"""Defined terms of Lossy Image Compression Method (PS3.3 C.7.6.1.1.5)."""
 _HARDWARE_ADDRESS: Final = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(?![^\W_])")
 _DIGIT_GROUPS: Final = re.compile(r"\d+(?:[-./:,_ ]\d+)+")
 _MOST_GROUPED_DIGITS: Final = 6
@@ -48,7 +56,7 @@ _MACHINE_TAGS: Final = frozenset(
     {
         0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181210, 0x00180024, 0x00181250,
         0x00181251, 0x00189005, 0x00189041, 0x00181160, 0x00181180, 0x00181022, 0x00080100,
-        0x00080102, 0x00080103, 0x00080119, 0x00080120,
+        0x00080102, 0x00080103, 0x00080119, 0x00080120, 0x00541101, 0x00541103, 0x00541105,
     }
 )  # fmt: skip
 """Software, coils, kernels, sequences and codes: shapes such as ``VB20A`` or ``0.1.2b`` are usual."""
@@ -56,8 +64,13 @@ _CODE_VALUE: Final = 0x00080100
 _CODE_MEANING: Final = 0x00080104
 _ICC_PROFILE: Final = 0x00282000
 _CODE_DIGITS: Final = 6
-_CODE_SHAPE: Final = re.compile(r"(C\d{7}|RID\d{1,6})\Z")
-"""Identifiers of UMLS and RadLex."""
+_CODE_SHAPE: Final = re.compile(
+    r"(C\d{7}|RID\d{1,6}|[A-Z][A-Z0-9]?-[0-9A-F]{4,5}[A-Z]?|5\.6\.3-\d{1,2}-\d{1,3})\Z"
+)
+"""Identifiers of UMLS and RadLex, of SNOMED before it was numeric (SRT), and of SCP-ECG."""
+_COMPRESSION_METHOD: Final = 0x00282114
+_DAY: Final = re.compile(r"[+-]?(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?\Z")
+_ROUND_DIGITS: Final = 4
 _MOST_DIGITS: Final = 7
 _COUNTS: Final = frozenset(
     {
@@ -74,7 +87,7 @@ _LETTERS: Final = re.compile(rb"[A-Za-z]{5,}")
 _NOT_PRINTABLE: Final = bytes(range(32, 127))
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
-_VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}\Z")
+_VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}[A-Za-z]?\Z")
 
 
 @cache
@@ -82,32 +95,59 @@ def vocabulary() -> frozenset[str]:
     """Return the recognised words, in lower case."""
     words: set[str] = set()
     for _vr, _vm, name, _retired, keyword in DicomDictionary.values():
-        words.update(_words(name))
+        words.update(_words(name), _words(keyword))
         words.update(part.lower() for part in _CAMEL.findall(keyword))
     for name, *_rest in UID_dictionary.values():
         words.update(_words(name))
-    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
-    for scheme in schemes.values():
-        for meanings in scheme.values():
-            for meaning, _cids in meanings.values():
-                words.update(_words(meaning))
+    for _code, meaning in _concepts():
+        words.update(_words(meaning))
     for creator, block in private_dictionaries.items():
         words.update(_words(creator))
         for entry in block.values():
             words.update(_words(entry[2]))
+    # Authors, inventors and companies stand in those texts: Miller, Fischer, Robert. Ours are chosen.
+    words -= read_words("given_names.txt") | read_words("family_names.txt")
     words.update((files("deid.tables") / "words.txt").read_text(encoding="utf-8").split())
     return frozenset(words)
+
+
+def _concepts() -> Iterator[tuple[str, str]]:
+    """Yield code value and meaning of the concepts that the standard uses (PS3.16)."""
+    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
+    for scheme in schemes.values():
+        for codes in scheme.values():
+            for code, (meaning, _cids) in codes.items():
+                yield code, meaning
 
 
 @cache
 def known_meanings() -> frozenset[str]:
     """Return the code meanings that the standard prints, as they stand."""
-    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
-    return frozenset(
-        meaning
-        for scheme in schemes.values()
-        for meanings in scheme.values()
-        for meaning, _cids in meanings.values()
+    return frozenset(meaning for _code, meaning in _concepts())
+
+
+@cache
+def known_codes() -> frozenset[str]:
+    """Return the code values that the standard prints: ``121022``, ``mm[Hg]``, ``5.6.3-9-61``."""
+    return frozenset(code for code, _meaning in _concepts())
+
+
+@cache
+def _date_in_words() -> re.Pattern[str]:
+    """Return a search for a day with the name of its month, in any of the listed languages."""
+    rows = csv.DictReader((files("deid.text.words") / "months.csv").read_text("utf-8").splitlines())
+    names = {name for row in rows for name in row["names"].lower().split()}
+    month = "|".join(sorted(map(re.escape, names), key=len, reverse=True))
+    gap, year = r"[.,/\s-]{0,3}", r"(?:(?:19|20)\d\d|['\u2019]?\d\d)(?!\d)"
+    return re.compile(
+        rf"(?<!\d)\d{{1,2}}(?:st|nd|rd|th|\.|º)?{gap}(?:of |de |d')?(?:{month}){gap}(?:de )?{year}"
+        rf"|\b(?:{month}){gap}\d{{1,2}}(?:st|nd|rd|th)?{gap}{year}"
+        rf"|{year[:-6]}{gap}(?:{month}){gap}\d{{1,2}}(?!\d)"
+        r"|(?<!\d)\d{1,2}[. ]{1,2}[ivx]{1,4}[. ]{1,2}(?:19|20)\d\d(?!\d)"
+        r"|(?<!\d)(?:19|20)\d\d-?w[0-5]\d(?!\d)"
+        r"|(?<!\d)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
+        r"|(?<!\d)\d{1,2}\|\d{1,2}\|(?:19|20)\d\d(?!\d)",
+        re.IGNORECASE,
     )
 
 
@@ -137,19 +177,29 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return True
     if vr in ("IS", "DS"):
         return all(_is_measure(tag, part.strip()) for part in text.split("\\"))
-    if "\x00" in text or vr == "UR":
+    if _CONTROL.search(text) or vr == "UR":
         return False
     if tag == _CODE_MEANING and text in known_meanings():
         return True
-    if "^" in text or _DATE_LIKE.search(text) or _HARDWARE_ADDRESS.search(text):
+    if tag == _CODE_VALUE and (text in known_codes() or _CODE_SHAPE.match(text)):
+        return True
+    if tag == _COMPRESSION_METHOD and _COMPRESSION.match(text):
+        return True
+    if "^" in text or _is_date_like(text) or _HARDWARE_ADDRESS.search(text):
         return False
     if tag in _MAKER_TAGS:
         return True
-    if tag == _CODE_VALUE and (text.isdigit() or _CODE_SHAPE.match(text)):
-        return len(text) <= _CODE_DIGITS or not text.isdigit() or is_snomed_identifier(text)
+    if tag == _CODE_VALUE and text.isdigit():
+        return len(text) <= _CODE_DIGITS or is_snomed_identifier(text)
     words = vocabulary()
     machine = tag in _MACHINE_TAGS
     return all(_is_recognised_value(part, words, machine) for part in text.split("\\"))
+
+
+def _is_date_like(text: str) -> bool:
+    if not any(map(str.isdigit, text)):
+        return False
+    return bool(_DATE_LIKE.search(text) or _date_in_words().search(text))
 
 
 def _is_recognised_value(text: str, words: frozenset[str], machine: bool) -> bool:
@@ -174,9 +224,11 @@ def _is_measure(tag: int, part: str) -> bool:
         return False
     if tag in _COUNTS:
         return True
+    if _DAY.match(part):
+        return False
     whole = part.lstrip("+-0").partition(".")[0]
     whole = whole.lower().partition("e")[0]
-    return len(whole.rstrip("0")) <= _MOST_DIGITS
+    return len(whole) <= _MOST_DIGITS or len(whole.rstrip("0")) <= _ROUND_DIGITS
 
 
 def is_snomed_identifier(digits: str) -> bool:

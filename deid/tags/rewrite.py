@@ -13,17 +13,27 @@ from typing import TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
 from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
+from deid.keys import patient_identity
 from deid.segments import Segment, Span
-from deid.tags import values
+from deid.tags import private, values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
+from deid.tags.content import (
+    CONTENT_SEQUENCE,
+    CONTENT_SEQUENCES,
+    Fate,
+    concept_of,
+    has_references,
+    value_of,
+)
 from deid.tags.judge import SAMPLES, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, private_vr
+from deid.tags.rules import CONTENT_VRS, PATIENT_ID
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from deid.beside_samples import Scrubbed
     from deid.identifiers import KnownIdentifier
     from deid.plan import Plan
     from deid.residual import Forbidden
@@ -73,9 +83,13 @@ _HANDLERS: Final = {
 
 @dataclass(slots=True)
 class Person:
-    """What replacement values of one instance depend on."""
+    """What replacement values of one instance depend on: its patient.
 
-    identity: str
+    `patient_id` and `issuer` are the originals at the top level; never for logs.
+    """
+
+    patient_id: str
+    issuer: str
     pseudonym: str
     shift_days: int
 
@@ -111,6 +125,11 @@ class Rewriter:
         Identifiers known beforehand, for cleaning text.
     pixels
         The new value field of Pixel Data, when it was cleaned.
+    blocks
+        What the instance says of its private blocks.
+    scrub
+        Takes away what hides beside the samples: called with start and end of Pixel Data's value field and
+        whether it is encapsulated. Where it could not look, `opaque_samples` says so.
     forbidden
         Tests a decoded text for known identifiers; given on the second pass only. Everything textual
         that would be kept goes through it.
@@ -126,6 +145,8 @@ class Rewriter:
         charset: str = "",
         known: Sequence[KnownIdentifier] = (),
         pixels: Sequence[Segment] | None = None,
+        blocks: private.Blocks | None = None,
+        scrub: Callable[[int, int, bool], Scrubbed] | None = None,
         forbidden: Forbidden | None = None,
     ) -> None:
         self.source = source
@@ -139,7 +160,12 @@ class Rewriter:
         self.actions: dict[int, int] = {}
         self.residuals: list[str] = []
         self.pixels = pixels
+        self.blocks = blocks or {}
+        self.scrub = scrub
+        self.opaque_samples: Span | None = None
+        self.samples = range(0)
         self._pixels_seen = False
+        self._keeps_positions = False
         self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
             kind: getattr(self, name) for kind, name in _HANDLERS.items()
         }
@@ -221,11 +247,15 @@ class Rewriter:
                 run = self._flush(run, pos, depth, out)
                 while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
                     if inserts[insert_at][0] == key >> 16:
-                        action = _MARKER | action & LONG_FORM
+                        kind = _MARKER if inserts[insert_at][1] else _DROP
+                        action = kind | action & (LONG_FORM | KNOWN)
                     out.append(inserts[insert_at][1])
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
             if action & LONG_FORM:
+                if length:
+                    # Two bytes that shall be zero (PS3.5 7.1.2), and a place to hide in.
+                    raise Unsafe(Reason.MALFORMED, self._where(key >> 16))
                 length = long(source, pos + 8)[0]
                 value = pos + 12
             after = value + length
@@ -278,11 +308,8 @@ class Rewriter:
                 out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
                 if depth == 0 and not self._pixels_seen:
-                    self._pixels_seen = True
-                    if self.pixels is not None:
-                        self._put_pixels(self.pixels, pos, value, encoding, out)
-                        run = after
-                    pos = after
+                    self._put_pixels(pos, value, after, encoding, out)
+                    pos = run = after
                     continue
                 count = tag << 8 | _DROP
             elif kind == _ITEM_END:
@@ -353,23 +380,18 @@ class Rewriter:
     ) -> None:
         """Put out an element that stays and whose value has an odd length, made even (PS3.5 7.1.1).
 
-        Text is padded; a number cut short is not one, and Pixel Data keeps its bytes as they are.
+        Text is padded; a number cut short is not one.
         """
         tag, word = key >> 16, key & 0xFFFF
         vr, _info_type = self.plan.nature(tag, word, encoding)
         if kind == _PIXELS:
-            self._pixels_seen = True
-            if self.pixels is not None:
-                self._put_pixels(self.pixels, pos, value, encoding, out)
-                return
-        elif vr in _NUMBERS or kind == _RECURSE:
+            self._put_pixels(pos, value, after, encoding, out)
+            return
+        if vr in _NUMBERS or kind == _RECURSE:
             raise Unsafe(Reason.MALFORMED, self._where(tag))
         length_size = 4 if action & LONG_FORM or not encoding.explicit else 2
         pack = encoding.long.pack if length_size == 4 else encoding.short.pack
         head = self.source[pos : value - length_size] + pack(after - value + 1)
-        if after - value >= _SPAN_MIN and kind == _PIXELS:
-            out += [head, Span(value, after), b"\x00"]
-            return
         raw = self.source[value:after]
         padded = raw + (b"\x00" if vr in _BINARY or vr == "UI" else b" ")
         if kind == _CHECK or (kind == _KEEP and self.forbidden is not None and vr not in _BINARY):
@@ -418,10 +440,14 @@ class Rewriter:
             raise Unsafe(Reason.NESTING_TOO_DEEP, self._where(tag))
         outer = table.encoding
         inner = self._content_encoding(pos, outer)
-        child = self.plan.rules.child(table, tag, dummy=dummy or table.dummy, encoding=inner)
+        dummy = dummy or table.dummy
+        child = self.plan.rules.child(table, tag, dummy=dummy, encoding=inner)
         undefined = length == UNDEFINED_LENGTH
         stop = end if undefined else value + length
         source = self.source
+        holds_content = self.plan.content is not None and tag in CONTENT_SEQUENCES and not dummy
+        if holds_content and tag == CONTENT_SEQUENCE and depth == 0:
+            self._keeps_positions = has_references(source, value, stop, inner)
         unpack = inner.item.unpack_from
         body: list[Segment] = []
         at = value
@@ -443,6 +469,14 @@ class Rewriter:
             charset = self.charset
             self._path.append(f"{tag_name(tag)}[{number}]")
             item: list[Segment] = []
+            if holds_content:
+                item_end = stop if size == UNDEFINED_LENGTH else at + size
+                child, drops = self._content_item(table, tag, at, item_end, inner)
+                if drops:
+                    at = self._dropped(child, at, size, stop, depth + 1)
+                    self._path.pop()
+                    self.charset = charset
+                    continue
             if size == UNDEFINED_LENGTH:
                 at = self._dataset(child, at, stop, depth + 1, item, delimited=True)
                 body.append(inner.item_header(0xE000, UNDEFINED_LENGTH))
@@ -459,6 +493,8 @@ class Rewriter:
             self.charset = charset
         if not closed:
             raise Unsafe(Reason.TRUNCATED, self._where(tag))
+        if holds_content and tag == CONTENT_SEQUENCE and number and not body:
+            return at  # Type 1C: an item without children has none (PS3.3 C.17.3)
         content = b"".join(body)  # type: ignore[arg-type]
         head = source[pos : value - 4]
         if undefined:
@@ -469,6 +505,35 @@ class Rewriter:
             out.append(head + outer.long.pack(len(content)))
             out.append(content)
         return at
+
+    def _content_item(
+        self, table: Table, sequence: int, pos: int, end: int, encoding: Encoding
+    ) -> tuple[Table, bool]:
+        """Return the rules of one content item (PS3.15 E.3.4), and whether it goes."""
+        assert self.plan.content is not None
+        concept = concept_of(self.source, pos, end, encoding)
+        fate = self.plan.content.fate(concept)
+        if concept.info_type:
+            original = value_of(self.source, pos, end, encoding)
+            self.known.add(original, concept.info_type, self.charset)
+        if concept.is_age and fate is Fate.KEEP:
+            age = value_of(self.source, pos, end, encoding)
+            fate = Fate.KEEP if values.is_young(age) else Fate.DUMMY
+        goes = fate is Fate.DROP
+        child = self.plan.rules.child(table, sequence, dummy=goes, encoding=encoding, fate=fate)
+        return child, goes and not self._keeps_positions
+
+    def _dropped(self, table: Table, pos: int, size: int, stop: int, depth: int) -> int:
+        """Pass over an item that goes, remembering whom it names; return where it ends."""
+        actions, residuals = self.actions, self.residuals
+        self.actions, self.residuals = {}, []
+        undefined = size == UNDEFINED_LENGTH
+        after = self._dataset(
+            table, pos, stop if undefined else pos + size, depth, [], delimited=undefined
+        )
+        self.actions, self.residuals = actions, residuals
+        self._count(table.parent, _DROP)
+        return after
 
     def _content_encoding(self, pos: int, encoding: Encoding) -> Encoding:
         """Return how a sequence's items are encoded: inside UN always Implicit VR Little Endian."""
@@ -504,8 +569,17 @@ class Rewriter:
     def _dummied(self, _fallback: int, _tag: int, vr: str, raw: bytes) -> bytes:
         return values.dummy(vr, raw)
 
-    def _pseudonymised(self, _fallback: int, _tag: int, _vr: str, _raw: bytes) -> bytes:
-        return values.text(self.person.pseudonym)
+    def _pseudonymised(self, _fallback: int, tag: int, _vr: str, raw: bytes) -> bytes:
+        """Return the patient's pseudonym; in an item, that of the patient whose ID stands there."""
+        person, replacements = self.person, self.plan.replacements
+        if not self._path or not raw.strip(b" \x00"):
+            return values.text(person.pseudonym)
+        original = decode(raw, self.charset).strip(" \x00")
+        if replacements.is_own_pseudonym(original):
+            return _UNCHANGED
+        if tag != PATIENT_ID or original == person.patient_id:
+            return values.text(person.pseudonym)
+        return values.text(replacements.patient(patient_identity(person.issuer, original, "")))
 
     def _shifted(self, fallback: int, _tag: int, vr: str, raw: bytes) -> bytes | None:
         moved = values.shift(vr, raw, self.person.shift_days)
@@ -525,8 +599,11 @@ class Rewriter:
     def _unrecognised(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
         """Return what becomes of a value that is not recognised.
 
-        What stands after a NUL was never part of it; of several required values, only some may go.
+        What stands after a NUL was never part of it; of several required values, only some may go. The name
+        of a creator whose elements may stay is kept, as the creator itself is.
         """
+        if tag == private.CREATOR_REFERENCE and self._names_kept_block(raw):
+            return _UNCHANGED
         visible, _nul, hidden = raw.partition(b"\x00")
         if hidden.strip(b" \x00") and visible.strip() and vr in _CUT_AT_NUL:
             text = decode(visible, self.charset).rstrip(" ")
@@ -539,8 +616,17 @@ class Rewriter:
         kept = [part if self._may_stay(tag, vr, part) else dummy for part in parts]
         return values.even(encode("\\".join(kept), self.charset), b" ")
 
+    def _names_kept_block(self, raw: bytes) -> bool:
+        text = decode(raw, self.charset).strip(" \x00")
+        if self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="LO"):
+            return False
+        return any(
+            creator == text and (block.is_safe or block.safe or block.actions)
+            for (creator, _group), block in self.blocks.items()
+        )
+
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
-        if self.forbidden is not None and self.forbidden.occurs_in(b"", text, coded=vr == "CS"):
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", text, vr=vr):
             return False
         return recognised(tag, vr, text)
 
@@ -558,7 +644,8 @@ class Rewriter:
         return found
 
     def _registered(self, fallback: int, tag: int, vr: str, raw: bytes) -> bytes:
-        if tag == 0x00080016 or self.plan.is_registered(raw):
+        is_own_class = raw.strip(b" \x00") == self.sop_class_uid.encode("latin-1", "replace")
+        if (tag == 0x00080016 and is_own_class) or self.plan.is_registered(raw):
             return _UNCHANGED
         return self._uids(fallback, tag, vr, raw)
 
@@ -566,9 +653,9 @@ class Rewriter:
         stripped = raw.strip(b" \x00")
         if not stripped:
             return b""
-        return values.text(
-            self.plan.replacements.token(tag_name(tag), decode(stripped, self.charset))
-        )
+        original = decode(stripped, self.charset)
+        token = self.plan.token(tag_name(tag), original)
+        return _UNCHANGED if token == original else values.text(token)
 
     def _character_set(self, _fallback: int, _tag: int, _vr: str, raw: bytes) -> bytes | None:
         declared = raw.strip(b" \x00").decode("ascii", "replace")
@@ -588,7 +675,7 @@ class Rewriter:
         cleaned = cleaner.clean_value(
             vr, text, self.known_before, shift_days=self.person.shift_days
         ).text
-        if self.forbidden is not None and self.forbidden.occurs_in(b"", cleaned, coded=False):
+        if self.forbidden is not None and self.forbidden.occurs_in(b"", cleaned, vr="LO"):
             self.residuals.append(self._where(tag))
             return self._fall_back(fallback, vr, raw)
         if cleaned == text:
@@ -604,7 +691,7 @@ class Rewriter:
         verdict = may_stay(tag, vr, raw, self.charset)
         # What other bytes mean depends on the character set.
         if (
-            (raw.isascii() or vr in SAMPLES)
+            ((raw.isascii() and b"\x1b" not in raw) or vr in SAMPLES)
             and len(raw) <= _MAX_KNOWN_BYTES
             and len(self.plan.judged) < _MEMO_ENTRIES
         ):
@@ -619,7 +706,7 @@ class Rewriter:
         text = decode(raw, self.charset)
         if kind == _CHECK and not may_stay(tag, vr, raw, self.charset):
             return self._unrecognised(fallback, tag, vr, raw)
-        if not forbidden.occurs_in(raw, text, coded=vr == "CS"):
+        if not forbidden.occurs_in(raw, text, vr=vr):
             return _UNCHANGED
         self.residuals.append(self._where(tag))
         if kind == _CHECK:
@@ -648,37 +735,81 @@ class Rewriter:
             if undefined:
                 raise Unsafe(Reason.MALFORMED, self._where(tag))
             after = value + length
-            name = decode(self.source[value:after], self.charset).strip(" \x00")
-            creators[(tag >> 16) << 8 | tag & 0xFF] = _Creator(name, len(out), False)
-            out.append(self.source[pos:after])
+            raw = self.source[value:after]
+            block = (tag >> 16) << 8 | tag & 0xFF
+            earlier = creators.get(block)
+            if earlier is not None and not earlier.used:
+                out[earlier.place] = b""
+            name = decode(raw, self.charset).strip(" \x00")
+            creators[block] = _Creator(name, len(out), False)
+            out.append(self._as_encoded(pos, value, after, encoding))
             return after
         creator = creators.get((tag >> 16) << 8 | (tag >> 8) & 0xFF)
-        vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
-        safe = creator is not None and self.plan.is_safe_private(creator.name, tag)
-        if creator is not None and (vr in ("", "UN")):
-            vr = private_vr(creator.name, tag) or vr or "UN"
-        count = tag << 8 | (_KEEP if safe else _DROP)
-        if not safe or creator is None:
-            self.actions[count] = self.actions.get(count, 0) + 1
+        vr, action = self._private_action(creator, tag, pos, encoding)
+        starts_item = self.source[value : value + 4] == b"\xfe\xff\x00\xe0"
+        is_sequence = vr == "SQ" or undefined or (vr == "UN" and starts_item)
+        if is_sequence and action is not Action.KEEP:
+            action = Action.DROP
+        if creator is None or action is Action.DROP:
+            self._count(tag, _DROP)
             if undefined:
                 inner = self._content_encoding(pos, encoding)
                 return skip_items(self.source, value, end, inner, depth + 1)
             return value + length
         creator.used = True
-        if vr == "SQ" or undefined:
+        if is_sequence:
+            self._count(tag, _RECURSE)
             return self._sequence(table, tag, pos, value, length, end, depth, out, dummy=False)
         after = value + length
         raw = self.source[value:after]
         forbidden = self.forbidden
         if (
             forbidden is not None
+            and action is Action.KEEP
             and vr not in _BINARY
-            and forbidden.occurs_in(raw, decode(raw, self.charset), coded=vr == "CS")
+            and forbidden.occurs_in(raw, decode(raw, self.charset), vr=vr)
         ):
             self.residuals.append(self._where(tag))
             return after
-        out.append(self.source[pos:after])
+        self._count(tag, action)
+        new = self._handlers[action](Action.DROP, tag, vr, raw)
+        if new is _UNCHANGED or action is Action.KEEP:
+            out.append(self._as_encoded(pos, value, after, encoding))
+        elif new is not None:
+            code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
+            out.append(encoding.element(tag, code, new))
         return after
+
+    def _private_action(
+        self, creator: _Creator | None, tag: int, pos: int, encoding: Encoding
+    ) -> tuple[str, Action]:
+        """Return the VR that a private element is read as, and what becomes of it."""
+        vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
+        if creator is None:
+            return vr, Action.DROP
+        action = private.action(self.plan.policy, self.blocks, creator.name, tag)
+        listed = private.listed_vr(creator.name, tag)
+        if not private.is_of_kind(vr, listed):
+            return vr, Action.DROP
+        if vr in ("", "UN"):
+            vr = listed or "UN"
+        if action is Action.KEEP:
+            action = private.kept(vr, self.plan.policy)
+        return vr, action
+
+    def _as_encoded(self, pos: int, value: int, after: int, encoding: Encoding) -> bytes:
+        """Return a private element as it stands, made even where its length is odd (PS3.5 7.1.1)."""
+        if not (after - value) & 1:
+            return self.source[pos:after]
+        tag = encoding.short.unpack_from(self.source, pos)[0] << 16
+        tag |= encoding.short.unpack_from(self.source, pos + 2)[0]
+        code = self.source[pos + 4 : pos + 6] if encoding.explicit else b"UN"
+        pad = b" " if code.decode("latin-1") in _CUT_AT_NUL | {"AE", "PN"} else b"\x00"
+        return encoding.element(tag, code, self.source[value:after] + pad)
+
+    def _count(self, tag: int, kind: int) -> None:
+        count = tag << 8 | kind
+        self.actions[count] = self.actions.get(count, 0) + 1
 
     def _finish_creators(self, creators: dict[int, _Creator], out: list[Segment]) -> None:
         for creator in creators.values():
@@ -697,30 +828,44 @@ class Rewriter:
         return pos
 
     def _put_pixels(
-        self,
-        pixels: Sequence[Segment],
-        pos: int,
-        value: int,
-        encoding: Encoding,
-        out: list[Segment],
+        self, pos: int, value: int, after: int, encoding: Encoding, out: list[Segment]
     ) -> None:
-        """Put out Pixel Data with a new value field; encapsulated when the source's was."""
-        head = self.source[pos : value - 4]
+        """Put out Pixel Data, cleaned or as it is; encapsulated when the source's was.
+
+        Its segments are noted in `samples`: they are not text.
+        """
+        self._pixels_seen = True
         length = encoding.long.unpack_from(self.source, value - 4)[0]
-        if length == UNDEFINED_LENGTH:
-            out.append(head + encoding.long.pack(UNDEFINED_LENGTH))
-            out.extend(pixels)
-            out.append(encoding.item_header(0xE0DD, 0))
-            return
+        undefined = length == UNDEFINED_LENGTH
+        pixels = self.pixels
+        if pixels is None and self.scrub is not None:
+            scrubbed = self.scrub(value, after, undefined)
+            pixels = scrubbed.segments
+            self.opaque_samples = Span(value, after) if scrubbed.is_opaque else None
+        if pixels is None:
+            pixels = [Span(value, after)]
+        elif undefined:
+            pixels = [*pixels, encoding.item_header(0xE0DD, 0)]
         size = sum(
             len(part) if isinstance(part, bytes) else part.stop - part.start for part in pixels
         )
-        out.append(head + encoding.long.pack(size))
+        if size & 1:
+            pixels = [*pixels, b"\x00"]
+        written = UNDEFINED_LENGTH if undefined else size + (size & 1)
+        long_form = value - pos == 12 or not encoding.explicit
+        pack = encoding.long.pack if long_form else encoding.short.pack
+        out.append(self.source[pos : value - (4 if long_form else 2)] + pack(written))
+        self.samples = range(len(out), len(out) + len(pixels))
         out.extend(pixels)
 
     def _is_text(self, key: int, encoding: Encoding) -> bool:
         """Whether an element's value is read as text."""
         return self.plan.nature(key >> 16, key & 0xFFFF, encoding)[0] not in _BINARY
+
+    def is_binary(self, tag: int, pos: int, encoding: Encoding) -> bool:
+        """Whether the value of the element at `pos` holds binary numbers."""
+        word = encoding.header.unpack_from(self.source, pos)[2] if encoding.explicit else 0
+        return self.plan.nature(tag, word, encoding)[0] in _BINARY
 
     def _is_trailing(self, pos: int, end: int) -> bool:
         """Whether what begins at `pos` is not part of the data set any more."""

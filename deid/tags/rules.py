@@ -15,6 +15,7 @@ from pydicom._private_dict import private_dictionaries
 
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
+from deid.tags.content import REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.syntax import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 
@@ -94,7 +95,8 @@ class Table:
     """The actions of one kind of place: `known` maps ``tag << 16 | VR word`` to an action word.
 
     `sop_class_uid` and `parent` (the enclosing sequence's tag, 0 at the top) are what types depend on;
-    `dummy` says that the place lies inside a sequence that is being dummied.
+    `dummy` says that the place lies inside a sequence that is being dummied; `fate` is that of the content
+    item whose elements stand there.
     """
 
     known: dict[int, int]
@@ -103,7 +105,8 @@ class Table:
     path: tuple[int, ...]
     dummy: bool
     encoding: Encoding
-    children: dict[tuple[int, bool, Encoding], Table]
+    children: dict[tuple[int, bool, Encoding, Fate], Table]
+    fate: Fate = Fate.ORDINARY
 
 
 class Rules:
@@ -132,13 +135,21 @@ class Rules:
             self._roots[key] = table
         return table
 
-    def child(self, table: Table, sequence: int, *, dummy: bool, encoding: Encoding) -> Table:
+    def child(
+        self,
+        table: Table,
+        sequence: int,
+        *,
+        dummy: bool,
+        encoding: Encoding,
+        fate: Fate = Fate.ORDINARY,
+    ) -> Table:
         """Return the table of the items of a sequence."""
-        key = (sequence, dummy, encoding)
+        key = (sequence, dummy, encoding, fate)
         child = table.children.get(key)
         if child is None:
             path = (*table.path, sequence) if self._uses_paths else ()
-            child = Table({}, table.sop_class_uid, sequence, path, dummy, encoding, {})
+            child = Table({}, table.sop_class_uid, sequence, path, dummy, encoding, {}, fate)
             if self._tables < MAX_TABLES:
                 self._tables += 1
                 table.children[key] = child
@@ -172,7 +183,7 @@ class Rules:
         override = self._override(tag, vr, table)
         if override is not None:
             return override
-        if tag in _INSTANCE_REFERENCES and not table.dummy and self._keeps_instance_uids():
+        if tag in _INSTANCE_REFERENCES and self._keeps_instance_uids():
             return Action.KEEP
         if group & 1:
             return self._private(tag)
@@ -202,6 +213,8 @@ class Rules:
             return self._dummied(tag, vr)
         if tag == 0x00080005:
             return Action.CHARACTER_SET
+        if table.fate is not Fate.ORDINARY and tag in VALUES:
+            return self._content_value(tag, vr, table.fate)
         row = confidentiality_by_tag().get(tag)
         if row is not None:
             return self._listed(tag, vr, row.basic, row.options, table)
@@ -305,6 +318,8 @@ class Rules:
             if Option.RETAIN_MODIFIED_DATES in self.policy.options:
                 return Action.SHIFT | self._fallback_action(tag, table) << FALLBACK_SHIFT
             return self._fallback_action(tag, table)
+        if tag == TEXT_VALUE and Option.CLEAN_DESCRIPTORS in self.policy.options:
+            return Action.CLEAN | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if actual in _TEXT_VRS:
             return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if actual in ("IS", "DS"):
@@ -314,6 +329,20 @@ class Rules:
         if tag in _SAMPLES:
             return Action.KEEP
         return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
+
+    def _content_value(self, tag: int, vr: str, fate: Fate) -> int:
+        """Decide about the value of a content item that Table E.3.4-1 names."""
+        actual = self.vr_of(tag, vr)
+        if actual == "SQ":
+            stays = fate is Fate.KEEP or tag == REFERENCED_INSTANCES
+            return Action.RECURSE if stays else Action.RECURSE_DUMMY
+        if fate is Fate.KEEP:
+            return Action.KEEP
+        if fate is Fate.CLEAN and actual in _TEMPORAL_VRS:
+            return Action.SHIFT | Action.DUMMY << FALLBACK_SHIFT
+        if fate is Fate.CLEAN and actual in _TEXT_VRS:
+            return Action.CLEAN | Action.DUMMY << FALLBACK_SHIFT
+        return Action.REPLACE_UID if actual == "UI" else Action.DUMMY
 
     def _fallback_action(self, tag: int, table: Table) -> Action:
         types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
@@ -334,7 +363,7 @@ class Rules:
             return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
         if tag in _CODE_SEQUENCE_TAGS or actual not in ("AT", "US", "SS", "UL", "SL"):
             return Action.DUMMY
-        return Action.KEEP
+        return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
 
     # ------------------------------------------------------------------ private elements and overrides
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from pydicom._uid_dict import UID_dictionary
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
+_MOST_SHORT: Final = 0xFFFE
 DEFLATED: Final = frozenset(
     {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
 )
@@ -64,6 +65,9 @@ class Encoding:
             return head + self.long.pack(len(value)) + value
         if vr in LONG_VRS:
             return head + vr + b"\x00\x00" + self.long.pack(len(value)) + value
+        if len(value) > _MOST_SHORT:
+            # What no 16-bit length can say is written as UN (PS3.5 6.2.2).
+            return head + b"UN\x00\x00" + self.long.pack(len(value)) + value
         return head + vr + self.short.pack(len(value)) + value
 
     def item_header(self, element: int, length: int) -> bytes:

@@ -148,6 +148,14 @@ def cap_age(value: bytes) -> bytes | None:
     return even(b"\\".join(capped), b" ")
 
 
+def is_young(number: bytes) -> bool:
+    """Whether a DS value is an age that many share, in whatever unit: 89 or less."""
+    try:
+        return float(number.strip(b" \x00")) <= _OLDEST_YEARS
+    except ValueError:
+        return False
+
+
 _MAX_CHARACTERS: Final = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "PN": 64}
 
 

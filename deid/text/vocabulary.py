@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Final
 
 from deid.tags.judge import vocabulary as standard_vocabulary
 from deid.text.folding import fold, spellings
+from deid.text.words import read_lines, read_words
 
 _MEASURE: Final = re.compile(
     r"\d{1,4}(?:[.,x]\d{1,4})*(?:mm|cm|m|ml|l|cc|mg|kg|g|mcg|ug|kv|kvp|ma|mas|hz|khz|mhz|t|s|sec|ms|min|h|hr"
@@ -79,25 +79,16 @@ _NO_PART: Final = frozenset(
 )
 
 
-def _lines(name: str) -> list[str]:
-    return (files("deid.text.words") / name).read_text(encoding="utf-8").splitlines()
-
-
-def _list(name: str) -> frozenset[str]:
-    lines = (line for line in _lines(name) if not line.startswith("#"))
-    return frozenset(each for line in lines for word in line.split() for each in spellings(word))
-
-
 @cache
 def eponyms() -> frozenset[str]:
     """Return names that stand for diseases, signs, devices and places in the body."""
-    return _list("eponyms.txt")
+    return read_words("eponyms.txt")
 
 
 @cache
 def _other_scripts() -> frozenset[str]:
     """Return clinical and common words in scripts other than Latin."""
-    return _list("scripts.txt")
+    return read_words("scripts.txt")
 
 
 @cache
@@ -105,7 +96,7 @@ def _compound_parts() -> tuple[frozenset[str], ...]:
     """Return, for each language that joins words, the words that it joins."""
     parts: dict[str, set[str]] = {name: set() for name in _COMPOUNDING}
     chosen: set[str] | None = None
-    for line in _lines("european.txt"):
+    for line in read_lines("european.txt"):
         if line.startswith("#"):
             chosen = next((parts[name] for name in _COMPOUNDING if name in line), None)
         elif chosen is not None:
@@ -118,7 +109,7 @@ def _compound_parts() -> tuple[frozenset[str], ...]:
 @cache
 def common_words() -> frozenset[str]:
     """Return the words of prose and of other languages that say nothing about anybody."""
-    return _list("english.txt") | _european()
+    return read_words("english.txt") | _european()
 
 
 @cache
@@ -140,19 +131,19 @@ def _only_names() -> frozenset[str]:
 @cache
 def given_names() -> frozenset[str]:
     """Return common given names."""
-    return _list("given_names.txt")
+    return read_words("given_names.txt")
 
 
 @cache
 def family_names() -> frozenset[str]:
     """Return common family names."""
-    return _list("family_names.txt")
+    return read_words("family_names.txt")
 
 
 @cache
 def places() -> frozenset[str]:
     """Return countries, states and large cities."""
-    return _list("places.txt")
+    return read_words("places.txt")
 
 
 @lru_cache(maxsize=65536)
@@ -269,7 +260,7 @@ def is_own_clinical(word: str) -> bool:
 
 @cache
 def _own_clinical() -> frozenset[str]:
-    return _list("clinical.txt")
+    return read_words("clinical.txt")
 
 
 @lru_cache(maxsize=65536)
@@ -287,7 +278,7 @@ def is_prose(word: str) -> bool:
 
 @cache
 def _european() -> frozenset[str]:
-    return _list("european.txt")
+    return read_words("european.txt")
 
 
 def _may_be_name(word: str) -> bool:

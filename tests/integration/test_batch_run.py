@@ -421,3 +421,23 @@ def _open_files() -> list[str]:
         except OSError:
             continue
     return found
+
+
+def test_an_instance_is_cleaned_of_what_its_whole_study_tells(tmp_path: Path) -> None:
+    """Whatever the order: the name stands in the last file of the folder only."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    speaks, names = make_ct(instance=1), make_ct(instance=2)
+    speaks.PatientName, speaks.PatientComments = "", "told by kwurzelbaum, lungs clear"
+    names.PatientName, names.PatientID = "Kwurzelbaum^Ottokar", speaks.PatientID
+    (folder / "a.dcm").write_bytes(encoded(speaks))
+    (folder / "z.dcm").write_bytes(encoded(names))
+    contents = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}, "text": {}}
+    run([folder], tmp_path / "out", configuration=contents)
+    comments = [
+        str(dataset.get("PatientComments", ""))
+        for path in (tmp_path / "out").rglob("*.dcm")
+        for dataset in [pydicom.dcmread(path)]
+    ]
+    assert any("lungs clear" in comment for comment in comments)
+    assert not any("kwurzelbaum" in comment for comment in comments)

@@ -60,7 +60,8 @@ def make_work(key: SiteKey, *routes: Route) -> Work:
 
 
 def make_workers(key: SiteKey, *routes: Route, **changes: Any) -> InstanceWorkers:
-    deidentifiers = [Deidentifier("default", BASIC, key)]
+    configuration = changes.pop("configuration", BASIC)
+    deidentifiers = [Deidentifier("default", configuration, key)]
     return InstanceWorkers(routes, deidentifiers, **{"count": 2, "limits": LIMITS, **changes})
 
 
@@ -391,3 +392,34 @@ async def test_stopping_in_the_middle_leaves_the_rest_for_the_next_start(
     async with dispatching(stores, make_workers(site_key)) as (_, again):
         await until(lambda: sum(again.done.values()) == len(waiting))
     assert set(states(stores).values()) == {("stored", "")}
+
+
+# -- what is known of a study --
+
+
+async def test_an_instance_is_cleaned_of_what_earlier_ones_of_its_study_told(
+    tmp_path: Path, site_key: SiteKey
+) -> None:
+    names, speaks = make_ct(instance=1), make_ct(instance=2)
+    names.PatientName = "Kwurzelbaum^Ottokar"
+    speaks.PatientName, speaks.PatientComments = "", "told by kwurzelbaum, lungs clear"
+    contents = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}, "text": {}}
+    stores = await Stores.open(tmp_path / "state")
+    workers = make_workers(
+        site_key, Route(), configuration=contents, database=stores.layout.database, count=1
+    )
+    comments = []
+    try:
+        async with workers:
+            for dataset in (speaks, names, speaks):
+                file = stores.spool.open(ORIGIN)
+                file.write(encoded(dataset))
+                job = stores.receipts.job(await file.commit())
+                result = await workers.process(job, 1000)
+                comments.append(str(pydicom.dcmread(job.output).get("PatientComments", "")))
+                await stores.receipts.settle([result])
+    finally:
+        await stores.close()
+    assert "kwurzelbaum" in comments[0]
+    assert "kwurzelbaum" not in comments[2]
+    assert "lungs clear" in comments[2]

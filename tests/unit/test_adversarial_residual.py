@@ -17,10 +17,62 @@ NAMES = Forbidden([(b"Thistlemoor^Evander^Lund", "PERSON_NAME", "")])
     ],
 )  # fmt: skip
 def test_a_long_name_is_found_wherever_it_is_glued(text: str) -> None:
-    assert NAMES.occurs_in(text.encode(), text, coded=False)
+    assert NAMES.occurs_in(text.encode(), text, vr="LO")
     assert NAMES.may_occur_in(b"LO\x16\x00" + text.encode() + b"\x28\x00")
 
 
 @pytest.mark.parametrize("text", ["Lundstrom", "Island", "Blunder", "lundx2"])
 def test_a_short_name_inside_another_word_is_not_found(text: str) -> None:
-    assert not NAMES.occurs_in(text.encode(), text, coded=False)
+    assert not NAMES.occurs_in(text.encode(), text, vr="LO")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "codec"),
+    [
+        ("Иванов^Иван", "Иванов", "utf-8"),
+        ("Иванов^Иван", "ИВАНОВ", "iso8859-5"),
+        ("Özdemir^Şule", "özdemir", "utf-8"),
+        ("Smith-Jones^Ann", "Smith", "ascii"),
+        ("O'Brien^Sean", "OBrien", "ascii"),
+        ("Thistlemoor^Eve", "Thistlemoor", "utf-16-le"),
+        ("Thistlemoor^Eve", "THISTLEMOOR", "utf-16-be"),
+    ],
+)
+def test_a_name_is_found_in_other_cases_codecs_and_parts(name: str, text: str, codec: str) -> None:
+    source = codec if codec.startswith("iso") else "utf-8"
+    charset = "ISO_IR 144" if codec.startswith("iso") else "ISO_IR 192"
+    forbidden = Forbidden([(name.encode(source), "PERSON_NAME", charset)])
+    assert forbidden.occurs_in(text.encode(codec), "", vr="OW")
+    assert forbidden.may_occur_in(b"LO\x16\x00" + text.encode(codec) + b"\x28\x00")
+
+
+def test_a_name_is_no_longer_searched_for_where_a_word_of_ours_is_the_same_only() -> None:
+    ali = Forbidden([(b"Ali^Hasan", "PERSON_NAME", "")]).without(b"Basic Confidentiality Profile")
+    assert ali.occurs_in(b"ALI", "ALI", vr="LO")
+    assert not ali.without(b"Ali").occurs_in(b"ALI", "ALI", vr="LO")
+
+
+@pytest.mark.parametrize("number", ["4711", "A17", "007"])
+def test_a_short_number_counts_in_texts_and_not_in_codes_or_measures(number: str) -> None:
+    forbidden = Forbidden([(number.encode(), "MEDICAL_RECORD_NUMBER", "")])
+    text = f"axial {number}"
+    assert forbidden.occurs_in(text.encode(), text, vr="LO")
+    assert not forbidden.occurs_in(number.encode(), number, vr="IS")
+
+
+def test_a_day_counts_everywhere_but_in_dates() -> None:
+    forbidden = Forbidden([(b"19410827", "DATE_OF_BIRTH", ""), (b"20190510", "ACCESSION", "")])
+    assert forbidden.occurs_in(b"20190510", "20190510", vr="SH")
+    assert forbidden.occurs_in(b"19410827", "19410827", vr="IS")
+    assert not forbidden.occurs_in(b"19410827", "19410827", vr="DA")
+    assert not forbidden.remains_in(b"DA\x08\x0019410827")
+
+
+def test_what_is_common_does_not_count_as_an_identifier_of_its_own() -> None:
+    forbidden = Forbidden(
+        [(b"HEAD", "MEDICAL_RECORD_NUMBER", ""), (b"10000", "GENERIC_ID", ""),
+         (b"SIEMENS", "ORGANIZATION_NAME", "")]
+    )  # fmt: skip
+    assert not forbidden.occurs_in(b"HEAD", "HEAD", vr="CS")
+    assert not forbidden.occurs_in(b"10000", "10000", vr="IS")
+    assert not forbidden.occurs_in(b"SIEMENS", "SIEMENS", vr="LO")

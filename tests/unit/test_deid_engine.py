@@ -23,6 +23,7 @@ from pydicom.uid import (
 
 import deid
 from deid.errors import Reason
+from deid.tags.syntax import EXPLICIT_LITTLE
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -407,3 +408,108 @@ def test_part_of_an_element_header_at_the_end_is_a_truncation() -> None:
         with pytest.raises(deid.Unsafe) as caught:
             deid.deidentify(cut, plan())
         assert caught.value.reason is Reason.TRUNCATED
+
+
+def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
+    image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
+    reference = Dataset()
+    reference.ReferencedSOPInstanceUID = image.SOPInstanceUID
+    derived = instance(
+        SOPInstanceUID="1.2.9.9",
+        StudyInstanceUID=image.StudyInstanceUID,
+        PatientID=image.PatientID,
+        PatientName=image.PatientName,
+        ContentDate="20260301",
+        ReferencedImageSequence=[reference],
+    )
+    result = run(derived, ExplicitVRLittleEndian, "retain_modified_dates")
+    assert result.PatientID == result.PatientName == image.PatientID
+    assert result.StudyInstanceUID == image.StudyInstanceUID
+    assert result.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+    assert result.SOPInstanceUID != "1.2.9.9"
+    assert result.ContentDate != "20260301"
+
+
+def test_a_real_patient_id_written_into_our_instance_goes() -> None:
+    image = run(instance())
+    image.PatientID, image.PatientName = "MRN-4711", "Zimmermann^Quirin"
+    again = run(image)
+    assert "MRN-4711" not in str(again)
+    assert again.PatientID == run(instance()).PatientID
+
+
+def test_patients_of_a_group_stay_apart() -> None:
+    first, second, same = Dataset(), Dataset(), Dataset()
+    first.PatientID, second.PatientID, same.PatientID = "MOUSE1", "MOUSE2", "MRN-4711"
+    group = instance(GroupOfPatientsIdentificationSequence=[first, second, same])
+    result = run(group)
+    ids = [item.PatientID for item in result.GroupOfPatientsIdentificationSequence]
+    assert len(set(ids)) == 3
+    assert ids[2] == result.PatientID
+    assert ids[0] == run(instance(PatientID="MOUSE1")).PatientID
+
+
+@pytest.mark.parametrize("value", ["Zwetajewska^Olga", "1.2.276.0.19410827.7721398"])
+def test_a_sop_class_in_an_item_or_said_again_is_kept_only_when_registered(value: str) -> None:
+    item = Dataset()
+    item.add_new(0x00080016, "LO", value)
+    item["SOPClassUID"].VR = "UI"
+    source = encode(instance(ReferencedSeriesSequence=[item]))
+    result = written(source, deid.deidentify(source, plan()))
+    assert value.encode() not in result
+
+
+def test_numbers_in_a_dummied_sequence_are_looked_at() -> None:
+    name = EXPLICIT_LITTLE.element(0x0040A132, b"UL", b"Zwetajewska Olga")
+    item = EXPLICIT_LITTLE.item_header(0xE000, len(name)) + name
+    source = encode(instance()) + EXPLICIT_LITTLE.element(0x0040A730, b"SQ", item)
+    result = written(source, deid.deidentify(source, plan()))
+    assert b"Zwetajewska" not in result
+    [left] = pydicom.dcmread(io.BytesIO(result)).ContentSequence
+    assert left[0x0040A132].value == [0, 0, 0, 0]
+
+
+def test_reserved_bytes_that_hold_something_are_refused() -> None:
+    source = encode(instance(ReferencedImageSequence=[Dataset()]))
+    at = source.index(b"SQ\0\0")
+    source = source[: at + 2] + b"Zq" + source[at + 4 :]
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source, plan())
+    assert caught.value.reason is Reason.MALFORMED
+
+
+def test_references_in_a_dummied_sequence_are_kept_with_the_uids() -> None:
+    reference, item = Dataset(), Dataset()
+    reference.ReferencedSOPInstanceUID = "1.2.3.4"
+    item.ReferencedSOPSequence = [reference]
+    result = run(instance(ContentSequence=[item]), ExplicitVRLittleEndian, "retain_uids")
+    kept = result.ContentSequence[0].ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    assert kept == result.SOPInstanceUID == "1.2.3.4"
+
+
+def test_a_value_that_outgrows_its_length_is_written_as_un() -> None:
+    uids = [f"1.2.3.{n}" for n in range(3000)]
+    result = run(instance(FailedSOPInstanceUIDList=uids))
+    assert len(bytes(str(result[0x00080058].value), "ascii")) > 0xFFFE
+
+
+def test_a_name_beside_a_large_binary_value_is_found() -> None:
+    dataset = instance(PatientName="Robinson^King", WindowCenterWidthExplanation="Robinson King")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [0, 0, 16])
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", bytes(131072))
+    result = run(dataset)
+    assert "WindowCenterWidthExplanation" not in result
+    assert len(result.RedPaletteColorLookupTableData) == 131072
+
+
+def test_pixel_data_is_not_searched_for_names() -> None:
+    dataset = instance(Rows=2, Columns=8, BitsAllocated=8, PatientName="Kim^Jo")
+    dataset.add_new("PixelData", "OB", b"..Kim...Jo.Kim..")
+    assert run(dataset).PixelData == b"..Kim...Jo.Kim.."
+
+
+def test_a_day_that_is_kept_stays_where_it_is_the_birth_date_too() -> None:
+    newborn = instance(PatientBirthDate="20190510", StudyDate="20190510")
+    assert run(newborn, ExplicitVRLittleEndian, "retain_full_dates").StudyDate == "20190510"
+    assert "20190510" not in str(run(newborn))

@@ -15,6 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageS
 import deid
 from deid.errors import ConfigurationInvalid, Reason
 from deid.explain import explain
+from deid.tables.load import content_items
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -264,3 +265,15 @@ def test_the_document_for_machines_says_the_same() -> None:
 def test_a_wrong_configuration_is_not_explained() -> None:
     with pytest.raises(ConfigurationInvalid):
         explain({})
+
+
+def test_structured_content_is_explained_row_by_row_where_it_is_cleaned() -> None:
+    configuration = {**BASIC, "dicomveil": {"options": ["clean_structured_content"]}}
+    titles = [section.title for section in explain(BASIC).sections]
+    section = next(s for s in explain(configuration).sections if s.title == "Structured content")
+    assert "Structured content" not in titles
+    assert len(section.sentences) == 1 + len(content_items())
+    assert any(
+        sentence == "Accession Number (DCM 121022, TEXT): removed with what it contains."
+        for sentence in section.sentences
+    )

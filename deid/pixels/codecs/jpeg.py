@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 
-from deid.pixels.codecs import jpeg_blocks
-from deid.pixels.codecs.markers import (
+from deid.markers import (
     APP0,
     APP14,
     SOS,
@@ -17,6 +16,7 @@ from deid.pixels.codecs.markers import (
     jpeg_segments,
     scrubbed_jpeg,
 )
+from deid.pixels.codecs import jpeg_blocks
 from deid.pixels.samples import Decoded, filled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.pixels.codecs.markers import FrameHeader, MarkerSegment
+    from deid.markers import FrameHeader, MarkerSegment
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
 

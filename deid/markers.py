@@ -8,11 +8,16 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOI, EOI, SOS, DQT, DHT, DRI, DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC
 APP0, APP8, APP14, COM = 0xE0, 0xE8, 0xEE, 0xFE
 SOF55, LSE = 0xF7, 0xF8
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, SOF55}
+_SPIFF_END = b"\0\0\0\x01\xff\xd8"
 # A byte FF in entropy-coded data is followed by 00 (JPEG), a byte below 80 (JPEG-LS) or a restart
 # marker; anything else ends the scan.
 _AFTER_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
@@ -93,17 +98,22 @@ def jpeg_header(codestream: bytes, segments: list[MarkerSegment]) -> FrameHeader
     raise CodestreamBroken("no start of frame")
 
 
-def scrubbed_jpeg(codestream: bytes, segments: list[MarkerSegment]) -> bytes:
+def scrubbed_jpeg(
+    codestream: bytes,
+    segments: list[MarkerSegment],
+    stays: Callable[[bytes], bool] = lambda _: False,
+) -> bytes:
     """Blank comments, application data and whatever follows EOI, keeping every length.
 
     APP0 (JFIF, without its thumbnail), APP8 (SPIFF header) and APP14 (Adobe colour transform)
     decide how colours are read; their fixed fields stay. All other APPn (EXIF, ICC, vendor) and
-    COM have their parameters overwritten with zeros, so that no offset in the file moves.
+    COM have their parameters overwritten with zeros, so that no offset in the file moves; but for
+    those of which `stays` says so.
     """
     clean = bytearray(codestream)
     for segment in segments:
         keep = _kept_parameters(codestream, segment)
-        if keep is not None:
+        if keep is not None and not stays(codestream[segment.start + keep : segment.stop]):
             blank = segment.stop - segment.start - keep
             clean[segment.start + keep : segment.stop] = bytes(max(blank, 0))
     end = segments[-1].stop
@@ -121,6 +131,8 @@ def _kept_parameters(codestream: bytes, segment: MarkerSegment) -> int | None:
         return 12 if has_thumbnail else segment.stop - segment.start
     if marker == APP8 and identifier == b"SPIFF":
         return 30
+    if marker == APP8 and codestream[segment.start : segment.stop] == _SPIFF_END:
+        return segment.stop - segment.start
     if marker == APP14 and identifier == b"Adobe":
         return 12
     if APP0 <= marker <= 0xEF or marker == COM:
@@ -151,8 +163,10 @@ def j2k_header(codestream: bytes) -> FrameHeader:
     )
 
 
-def scrubbed_j2k(codestream: bytes) -> bytes:
+def scrubbed_j2k(codestream: bytes, stays: Callable[[bytes], bool] = lambda _: False) -> bytes:
     """Blank the comments of main and tile-part headers and whatever follows EOC, keeping lengths.
+
+    A comment of which `stays` says so is left.
 
     Raises
     ------
@@ -168,14 +182,16 @@ def scrubbed_j2k(codestream: bytes) -> bytes:
             clean[end:] = bytes(len(clean) - end)
             return bytes(clean) if clean != codestream else codestream
         if marker == J2K_SOT:
-            at = _scrubbed_tile_part(clean, codestream, at)
+            at = _scrubbed_tile_part(clean, codestream, at, stays)
             continue
-        if marker == J2K_COM:
+        if marker == J2K_COM and not stays(codestream[at + 6 : at + 2 + length]):
             _blank_comment(clean, at, length)
         at += 2 + length
 
 
-def _scrubbed_tile_part(clean: bytearray, codestream: bytes, start: int) -> int:
+def _scrubbed_tile_part(
+    clean: bytearray, codestream: bytes, start: int, stays: Callable[[bytes], bool]
+) -> int:
     """Blank the comments of one tile-part header and return where the tile-part ends."""
     (tile_part_length,) = struct.unpack_from(">I", codestream, start + 6)
     at = start
@@ -183,7 +199,7 @@ def _scrubbed_tile_part(clean: bytearray, codestream: bytes, start: int) -> int:
         marker, length = _j2k_marker(codestream, at)
         if marker == J2K_SOD:
             break
-        if marker == J2K_COM:
+        if marker == J2K_COM and not stays(codestream[at + 6 : at + 2 + length]):
             _blank_comment(clean, at, length)
         at += 2 + length
     # Psot 0: this tile-part runs to EOC.
