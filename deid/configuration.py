@@ -73,6 +73,10 @@ _REGIONAL: Final = ("LOCATION", "ORGANIZATION_NAME")
 _SENSITIVE_MODES: Final = frozenset(
     {RedactionMode.SENSITIVE, RedactionMode.SENSITIVE_CLEAN_DESCRIPTORS}
 )
+# (0010,0010), 0010,0010 and (60xx,3000), as the standard prints tags.
+_PRINTED: Final = re.compile(
+    r"\(?\s*(?P<group>[0-9a-fA-FxX]{4}),\s*(?P<element>[0-9a-fA-FxX]{4})\s*\)?"
+)
 _STRAY: Final = ("tag_filter_profile", "tagFilterProfile")
 _KEY_BYTES: Final = (16, 24, 32)
 
@@ -172,6 +176,8 @@ class _Parser:
         image = self._image_policy(given, tags)
         options = self._options(given.get("dicomveil", {}), tags)
         text = self._text(given, tags, options, custom, names)
+        for path in self.reader.numbered:
+            self.warn("enum_by_number", path)
         policy = self._policy(given.get("dicomveil", {}), tags, options, image)
         if given.get("useRegionalDataProcessing"):
             self._check_regional(given, text, image)
@@ -256,7 +262,7 @@ class _Parser:
         if not tags:
             self.warn("empty_list", "dicom.keepList")
         for tag in sorted(tags):
-            if tag >> 16 == 2 and tag not in _META_KEPT:
+            if tag >> 16 in (0, 2, 4) and tag not in _META_KEPT:
                 self.warn("file_meta_is_rebuilt", f"dicom.keepList.tags {tag_name(tag)}")
         if profile is Profile.MINIMAL:
             tags -= MINIMAL_KEEP
@@ -292,17 +298,31 @@ class _Parser:
     def _tag_list(self, path: str, given: dict[str, Any]) -> set[int]:
         tags: set[int] = set()
         for index, name in enumerate(given.get("tags", [])):
-            found = _tags_named(name)
+            found = self._named(f"{path}[{index}]", name)
             if found is None:
                 self._unknown_tag(f"{path}[{index}]", name)
             else:
                 tags |= found
         return tags
 
+    def _named(self, path: str, name: str) -> frozenset[int] | None:
+        """Return the tags that a name stands for, also where it is written as the standard prints tags."""
+        found = _tags_named(name)
+        printed = _PRINTED.fullmatch(name) if found is None else None
+        if printed is None:
+            return found
+        self.warn("tag_as_printed", path)
+        return _tags_named(printed["group"] + printed["element"])
+
     def _unknown_tag(self, path: str, name: str) -> None:
-        keywords = [entry[4] for entry in DicomDictionary.values()]
-        near = difflib.get_close_matches(name, keywords, 1, 0.6)
-        hint = f"did you mean {near[0]}?" if near else "give a keyword or eight hex digits"
+        keywords = {entry[4].lower(): entry[4] for entry in DicomDictionary.values() if entry[4]}
+        plain = re.sub(r"[\W_]|'s\b", "", name).lower()
+        near = difflib.get_close_matches(plain, keywords, 1, 0.6)
+        hint = "give a keyword or eight hex digits"
+        if name.strip().upper() in _VRS and "queries" in path:
+            hint = f"did you mean {name.strip().upper()}?"
+        elif near:
+            hint = f"did you mean {keywords[near[0]]}?"
         self.problems.append(f"{path} names no data element; {hint}")
 
     def _tag_config(self, given: dict[str, Any]) -> _Tags:
@@ -354,7 +374,7 @@ class _Parser:
                 vrs.add(query)
                 self._check_verb(where, verb, query, None)
                 continue
-            found = [_tags_named(step) for step in steps]
+            found = [self._named(where, step) for step in steps]
             if not steps or None in found:
                 bad = next((s for s, f in zip(steps, found, strict=True) if f is None), query)
                 self._unknown_tag(where, bad)
@@ -485,6 +505,8 @@ class _Parser:
             for index, each in enumerate(text.get(name, []))
             if (made := self._transformation(f"text.{name}[{index}]", each, names)) is not None
         ]
+        for name in ("additionalTransformations", "transformations"):
+            self._check_said_once(f"text.{name}", text.get(name, []))
         excluded = self._info_types(
             "text.excludeInfoTypes", text.get("excludeInfoTypes", []), names, excluding=True
         )
@@ -516,6 +538,18 @@ class _Parser:
             custom=custom,
             strict=strict,
         )
+
+    def _check_said_once(self, path: str, given: list[dict[str, Any]]) -> None:
+        """Refuse two transformations for one kind in one list: nothing says which of them is meant."""
+        seen: dict[str, int] = {}
+        for index, each in enumerate(given):
+            for name in {ALIASES.get(name, name) for name in each.get("infoTypes", [])} or {""}:
+                first = seen.setdefault(name, index)
+                if first != index:
+                    kind = name or "every kind not named otherwise"
+                    self.problems.append(
+                        f"{path}[{index}] is for {kind}, and so is {path}[{first}]; keep one"
+                    )
 
     def _transformation(
         self, path: str, given: dict[str, Any], names: set[str]
@@ -565,7 +599,7 @@ class _Parser:
                     " that to leave all of it"
                 )
             else:
-                near = difflib.get_close_matches(name, [*known, *ALIASES], 1, 0.5)
+                near = difflib.get_close_matches(name.upper(), [*known, *ALIASES], 1, 0.5)
                 hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(sorted(known))}"
                 self.problems.append(
                     f"{path}[{index}] is no infoType that is detected here; {hint}"
@@ -725,13 +759,13 @@ class _Parser:
 
 def _tags_named(name: str) -> frozenset[int] | None:
     """Return the tags that a keyword or eight hex digits name; None when there are none."""
-    tag = tag_for_keyword(name)
+    tag = tag_for_keyword(name) if name else None
     if tag is not None:
         return frozenset({int(tag)})
     if re.fullmatch(r"[0-9a-fA-F]{8}", name):
         return frozenset({int(name, 16)})
     for mask, entry in RepeatersDictionary.items():
-        if entry[4] == name or mask == name.lower():
+        if name and (entry[4] == name or mask == name.lower()):
             return _repeated(mask)
     return None
 

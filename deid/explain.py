@@ -34,9 +34,10 @@ from deid.text.info_types import INFO_TYPES
 from deid.text.policy import TextPolicy, Transformation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
+_PRIMARY: Final = {0x0020000D: "study", 0x0020000E: "series", 0x00080018: "instance"}
 _FAMILIES: Final = {
     "50xx,xxxx": (0x50003000, "OW"),
     "60xx,3000": (0x60003000, "OW"),
@@ -120,6 +121,8 @@ _LENIENCIES: Final = {
     "empty_list": "is empty",
     "keeps_all_tags_by_default": "is not set, which in v1 means that every element is kept",
     "file_meta_is_rebuilt": "names an element of the file meta information, which is always made anew",
+    "enum_by_number": "gives a choice by its number; understood as the choice at that place of the list",
+    "tag_as_printed": "writes a tag as the standard prints it; understood as eight hex digits",
     "wider_info_type": "names a kind that is found here only as part of a wider one; that is transformed",
     "sensitive_text_assumed": "is not set; understood as REDACT_SENSITIVE_TEXT",
     "no_effect_without_redaction": "has no effect, as no text is redacted",
@@ -342,18 +345,33 @@ def _named(tag: int) -> str:
 def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:
     policy = parsed.tags
     root = rules.root(CT_IMAGE, EXPLICIT_LITTLE)
-    if rules.action(0x00100020, "LO", root) & KIND_MASK == Action.PSEUDONYM:
+    pseudonyms = [
+        name
+        for tag, vr, name in (
+            (0x00100020, "LO", "Patient ID"),
+            (0x00100010, "PN", "Patient's Name"),
+        )
+        if rules.action(tag, vr, root) & KIND_MASK == Action.PSEUDONYM
+    ]
+    if pseudonyms:
         yield (
-            "Patient ID and name become a pseudonym of 20 characters, the same for the same patient in every"
-            " instance; without the key nobody can go back or link it with another deidentifier's."
+            f"{' and '.join(pseudonyms)} become{'' if len(pseudonyms) > 1 else 's'} a pseudonym of 20"
+            " characters, the same for the same patient in every instance; without the key"
+            " nobody can go back or link it with another deidentifier's."
         )
     if policy.identity_issuer:
         yield f"Where no issuer is given, Patient IDs are taken as issued by {policy.identity_issuer}."
-    if rules.action(0x00080018, "UI", root) & KIND_MASK == Action.KEEP:
-        yield "Study, series and instance UIDs stay, and so do references to them."
-    else:
+    kept = [
+        name
+        for tag, name in _PRIMARY.items()
+        if rules.action(tag, "UI", root) & KIND_MASK == Action.KEEP
+    ]
+    replaced = [name for name in _PRIMARY.values() if name not in kept]
+    if kept:
+        yield f"{_listed(kept)} UIDs stay, and so do references to them."
+    if replaced:
         yield (
-            "Study, series and instance UIDs are replaced by keyed ones; references to instances point at the"
+            f"{_listed(replaced)} UIDs are replaced by keyed ones; references to instances point at the"
             " replacements."
         )
     shifts = rules.action(0x00080020, "DA", root) & KIND_MASK == Action.SHIFT
@@ -366,12 +384,21 @@ def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:
         )
 
 
+def _listed(names: Sequence[str]) -> str:
+    """Return names as the beginning of a sentence."""
+    text = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return text[0].upper() + text[1:]
+
+
 def _shifts_in_text(text: TextPolicy | None) -> bool:
+    """Whether dates in text, or in elements that are cleaned as text, move."""
     if text is None:
         return False
-    return text.basic or any(
-        each.transformation is Transformation.DATE_SHIFT for each in text.transformations
-    )
+    for kind in ("DATE", "DATE_OF_BIRTH"):
+        asked = text.transformation_for(kind)
+        if asked is not None and asked.transformation is Transformation.DATE_SHIFT:
+            return True
+    return text.basic and "DATE" not in text.excluded and text.transformation_for("DATE") is None
 
 
 def _unlisted(policy: TagPolicy) -> Iterator[str]:
@@ -450,15 +477,20 @@ def _text(text: TextPolicy | None) -> Iterator[str]:
         yield "Every word that no clinical or common vocabulary knows is dropped as well."
     if text.contextual:
         yield "What the header knows of the patient becomes [CTX]."
+    covered = False
     for each in text.transformations:
-        kinds = ", ".join(sorted(each.info_types)) or "every kind that is not named otherwise"
-        yield f"{kinds}: {_TRANSFORMATIONS[each.transformation]}."
-    covered = any(not each.info_types for each in text.transformations)
+        # As they are looked up: the first that names a kind, what is excluded by none.
+        named = [name for name in sorted(each.info_types) if text.transformation_for(name) is each]
+        if each.info_types and not named:
+            continue
+        if not each.info_types:
+            if covered:
+                continue
+            covered = True
+        said = ", ".join(named) or "Every kind that is not named otherwise"
+        yield f"{said}: {_TRANSFORMATIONS[each.transformation]}."
     if not covered and text.basic:
-        yield (
-            "Otherwise dates move by the patient's shift, ages over 89 become 90+, and every other finding is"
-            " replaced by its kind in brackets."
-        )
+        yield from _as_basic(text)
     elif not covered:
         yield "Findings of any other kind stay."
     if text.excluded:
@@ -468,6 +500,26 @@ def _text(text: TextPolicy | None) -> Iterator[str]:
     kinds = ", ".join(INFO_TYPES.values())
     yield f"Kinds that are looked for: {kinds}."
     yield "No method finds everything: docs/text.md gives the measured shares."
+
+
+def _as_basic(text: TextPolicy) -> Iterator[str]:
+    """Yield what becomes of kinds that no transformation names."""
+    free = [
+        kind
+        for kind in INFO_TYPES
+        if kind not in text.excluded and text.transformation_for(kind) is None
+    ]
+    parts = ["dates move by the patient's shift"] if "DATE" in free else []
+    parts += ["ages over 89 become 90+"] if "AGE" in free else []
+    if set(free) - {"DATE", "AGE"}:
+        parts.append("every other finding is replaced by its kind in brackets")
+    if parts:
+        yield f"Otherwise {', and '.join(parts)}."
+    if "DATE_OF_BIRTH" in free:
+        yield (
+            "Dates of birth do not move with other dates: in text they are replaced by their kind, an element"
+            " that holds one is emptied."
+        )
 
 
 def _pixels(parsed: Parsed) -> Iterator[str]:
@@ -512,7 +564,7 @@ def _quarantine(parsed: Parsed) -> Iterator[str]:
         yield "Instances of SOP classes that the standard does not register."
     else:
         yield "Instances of SOP classes that the standard does not register are passed on, by your choice."
-    yield "Instances in which an identifier of the patient is still found after writing."
+    yield "Instances in which an identifier that these rules remove is still found after writing."
     yield (
         "Whatever is malformed, truncated, nested deeper than 32, not encoded as it says, or without SOP class"
         " and UIDs."

@@ -1,7 +1,7 @@
 """Read the Healthcare API's messages from JSON as protocol buffers define it, collecting every problem.
 
 Field names in lowerCamelCase or snake_case, null for unset, 64-bit and 32-bit integers as strings or
-numbers, bytes in standard or URL-safe base64, enums by name. Which messages and fields there are is
+numbers, bytes in standard or URL-safe base64, enums by name or number. Which messages and fields there are is
 data: `MESSAGES`, `ENUMS` and `UNIONS`, from the discovery documents v1 rev 20261013 and v1beta1 rev
 20260924 (unions from their wording, as discovery does not show them).
 """
@@ -145,6 +145,7 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
         "DO_NOT_TRANSFORM",
     ),
     "FhirProfileType": ("PROFILE_TYPE_UNSPECIFIED", "KEEP_ALL", "BASIC", "CLEAN_ALL"),
+    # Ours, which have no numbers.
     "BurnedIn": ("quarantine", "pass", "clean"),
     "UnknownSopClass": ("quarantine", "pass"),
     "Option": (
@@ -160,6 +161,8 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
         "clean_graphics",
     ),
 }
+
+_NUMBERED: Final = frozenset(ENUMS) - {"BurnedIn", "UnknownSopClass", "Option"}
 
 TAG_VERBS: Final = (
     "keepTag",
@@ -200,6 +203,8 @@ _KINDS: Final = {
     type(None): "null",
 }
 _BROKEN: Final = object()
+# What holds a configuration in a request or a store, each time under a field of this name.
+_REQUEST: Final = "config"
 
 
 class Reader:
@@ -214,11 +219,14 @@ class Reader:
     ----------
     problems
         One sentence each: the JSON path, what is wrong, and the nearest valid choice.
+    numbered
+        The JSON paths of enums that were given by number.
     """
 
     def __init__(self, version: str | None = None) -> None:
         self.version = version
         self.problems: list[str] = []
+        self.numbered: list[str] = []
 
     def message(self, kind: str, value: Any, path: str = "") -> dict[str, Any]:
         """Return a message's fields that are set, by their lowerCamelCase names, decoded."""
@@ -231,6 +239,7 @@ class Reader:
         prefix = f"{path}." if path else ""
         read: dict[str, Any] = {}
         seen: dict[str, str] = {}
+        broken: set[str] = set()
         for given, content in value.items():
             name = self._field(str(given), fields, prefix)
             if name is None:
@@ -242,14 +251,19 @@ class Reader:
             if content is None:
                 continue
             decoded = self._value(fields[name].removeprefix("@"), content, prefix + name)
-            if decoded is not _BROKEN:
+            if decoded is _BROKEN:
+                broken.add(name)
+            else:
                 read[name] = decoded
-        self._check_union(kind, read, seen, path)
+        self._check_union(kind, read, broken, path)
         return read
 
     def _field(self, given: str, fields: dict[str, str], prefix: str) -> str | None:
         name = camel(given)
         if name not in fields:
+            if name == _REQUEST and not prefix:
+                self.problems.append("config is a field of a request; give what stands under it")
+                return None
             near = difflib.get_close_matches(name, list(fields), 1, 0.5)
             valid = ", ".join(fields) or "no field at all"
             hint = f"did you mean {prefix}{near[0]}?" if near else f"valid here: {valid}"
@@ -260,14 +274,12 @@ class Reader:
             return None
         return name
 
-    def _check_union(
-        self, kind: str, read: dict[str, Any], seen: dict[str, str], path: str
-    ) -> None:
+    def _check_union(self, kind: str, read: dict[str, Any], broken: set[str], path: str) -> None:
         members, required = UNIONS.get(kind, ((), False))
         chosen = [name for name in members if name in read]
         if len(chosen) > 1:
             self.problems.append(f"{path} sets {' and '.join(chosen)}; only one of them may be set")
-        if required and not chosen and not set(seen).intersection(members):
+        if required and not chosen and not broken.intersection(members):
             self.problems.append(f"{path} sets none of {', '.join(members)}; exactly one is needed")
 
     def _value(self, kind: str, value: Any, path: str) -> Any:
@@ -303,6 +315,13 @@ class Reader:
         ]
         if isinstance(value, str) and value in names:
             return value
+        if kind in _NUMBERED and isinstance(value, int) and not isinstance(value, bool):
+            # As printed by protocol buffers when asked for numbers: the order of the choices.
+            if value in range(len(names)):
+                self.numbered.append(path)
+                return names[value]
+            self.problems.append(f"{path} has no choice of that number; valid: {', '.join(names)}")
+            return _BROKEN
         wanted = str(value)
         near = [name for name in names if wanted and wanted.upper() in name.upper()]
         near += difflib.get_close_matches(wanted, names, 1, 0.4)
@@ -328,6 +347,8 @@ class Reader:
                 return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
             except (binascii.Error, ValueError):
                 pass
+            self.problems.append(f"{path} is not valid base64")
+            return _BROKEN
         return self._wrong(path, "bytes in base64", value)
 
     def _wrong(self, path: str, expected: str, value: Any) -> Any:
@@ -344,14 +365,17 @@ def loads(text: str) -> tuple[Any, bool]:
     """Parse JSON, or JSON whose strings stand in single quotes; also say whether it was the latter.
 
     Python's `True`, `False` and `None` are understood in the latter, as printed dictionaries have them.
+    A byte order mark is passed over (RFC 8259 8.1).
 
     Raises
     ------
     ValueError
-        If it is neither; the message names line and column, never the text.
+        If it is neither, or an object has a name twice, of which readers take one or the other; the
+        message names line and column or the name, never a value.
     """
+    text = text.removeprefix("\ufeff")
     try:
-        return json.loads(text), False
+        return _strict(text), False
     except json.JSONDecodeError as error:
         if "'" not in text:
             raise ValueError(_where(error)) from None
@@ -359,11 +383,24 @@ def loads(text: str) -> tuple[Any, bool]:
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     try:
-        return json.loads(_double_quoted(text)), True
+        return _strict(_double_quoted(text)), True
     except json.JSONDecodeError:
         raise ValueError(_where(first)) from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
+
+
+def _strict(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once_each)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    read = dict(pairs)
+    if len(read) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"gives {twice[:64]} twice in one object; keep one")
+    return read
 
 
 def _where(error: json.JSONDecodeError) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 import warnings
 from functools import lru_cache
 from typing import Final
 
 from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
 
-DEFINED_TERMS: Final = frozenset(term for term in python_encoding if term) | {""}
+_LATIN_9: Final = "ISO_IR 203"
+"""Newer than pydicom's list (PS3.3 Table C.12-2)."""
+DEFINED_TERMS: Final = frozenset(term for term in python_encoding if term) | {"", _LATIN_9}
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\r\n\t\f"
-_REMEMBERED: Final = 256
-"""Bytes of the longest value that is remembered: names and numbers come again with each instance."""
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_ESCAPE: Final = b"\x1b"
+_MAX_REMEMBERED: Final = 256
 _DELIMITERS: Final = {0x5C, 0x5E, 0x3D, 0x0D, 0x0A, 0x09, 0x0C}
 
 
@@ -22,6 +25,8 @@ def encodings(declared: str) -> tuple[str, ...]:
     terms = [term.strip() for term in declared.split("\\")]
     if any(term not in DEFINED_TERMS for term in terms):
         return ("iso8859",)
+    if terms == [_LATIN_9]:
+        return ("iso8859_15",)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return tuple(convert_encodings(terms if len(terms) > 1 else terms[0]))
@@ -29,25 +34,39 @@ def encodings(declared: str) -> tuple[str, ...]:
 
 def decode(raw: bytes, declared: str) -> str:
     """Decode a text value. Bytes outside the declared sets become Latin-1 letters; nothing raises."""
-    if raw.isascii() and b"\x1b" not in raw:
+    if raw.isascii() and _ESCAPE not in raw:
         return raw.decode("ascii")
-    return _decoded(raw, declared) if len(raw) <= _REMEMBERED else _decode(raw, declared)
-
-
-def _decode(raw: bytes, declared: str) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            return decode_bytes(raw, list(encodings(declared)), _DELIMITERS)
-    except (UnicodeError, LookupError, UserWarning):
-        pass
+    text = _strictly(bytes(raw), declared)
+    if text is not None:
+        return text
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-_decoded = lru_cache(maxsize=4096)(_decode)
+def _strictly(raw: bytes, declared: str) -> str | None:
+    """Return a value that decodes in the declared sets; None if it does not."""
+    return (_remembered if len(raw) <= _MAX_REMEMBERED else _decoded)(raw, declared)
+
+
+def _decoded(raw: bytes, declared: str) -> str | None:
+    codecs = encodings(declared)
+    try:
+        if _ESCAPE not in raw:
+            # Without escapes every character is in the first set (PS3.5 6.1.2.5.3).
+            return raw.decode(codecs[0])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            text = decode_bytes(raw, list(codecs), _DELIMITERS)
+        # pydicom leaves the escape to Chinese in the text.
+        return text.replace(_TO_CHINESE.decode("ascii"), "") if _CHINESE in codecs else text
+    except (UnicodeError, LookupError, UserWarning):
+        return None
+
+
+# A series repeats its names and descriptions in every instance.
+_remembered = lru_cache(maxsize=4096)(_decoded)
 
 
 def is_readable(raw: bytes, declared: str) -> bool:
@@ -56,26 +75,12 @@ def is_readable(raw: bytes, declared: str) -> bool:
     Where nothing is declared, only the default repertoire is readable (PS3.5 6.1.2.1).
     """
     stripped = raw.rstrip(b" \x00")
-    if stripped.isascii() and b"\x1b" not in stripped:
+    if stripped.isascii() and _ESCAPE not in stripped:
         return not stripped.translate(None, _PRINTABLE)
     if not declared.replace("ISO_IR 6", "").strip("\\ "):
         return False
-    if len(stripped) <= _REMEMBERED:
-        return _remembered_as_readable(stripped, declared)
-    return _decodes(stripped, declared)
-
-
-def _decodes(stripped: bytes, declared: str) -> bool:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            text = decode_bytes(stripped, list(encodings(declared)), _DELIMITERS)
-    except (UnicodeError, LookupError, UserWarning):
-        return False
-    return not any(unicodedata.category(each) == "Cc" and each not in "\r\n\t\f" for each in text)
-
-
-_remembered_as_readable = lru_cache(maxsize=4096)(_decodes)
+    text = _strictly(bytes(stripped), declared)
+    return text is not None and not _UNPRINTABLE.search(text)
 
 
 def is_defined(declared: str) -> bool:
@@ -84,12 +89,58 @@ def is_defined(declared: str) -> bool:
 
 
 def encode(text: str, declared: str) -> bytes:
-    """Encode a text value in the declared sets; what they cannot hold becomes a question mark."""
+    """Encode a text value in the declared sets; each character that they cannot hold becomes a question mark.
+
+    Where nothing is declared, that is every one outside the default repertoire (PS3.5 6.1.2.1).
+    """
     if text.isascii():
         return text.encode("ascii")
+    if not declared.replace("ISO_IR 6", "").strip("\\ "):
+        return text.encode("ascii", "replace")
+    codecs = encodings(declared)
+    if len(codecs) == 1 and codecs[0] != _KATAKANA:
+        return text.encode(codecs[0], "replace")
+    text = "".join(each if _holds(codecs, each) else "?" for each in text)
+    if len(codecs) == 1:
+        return text.encode(_KATAKANA, "replace")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return bytes(encode_string(text, list(encodings(declared))))
+            encoded = bytes(encode_string(text, list(codecs)))
         except (UnicodeError, LookupError):
-            return text.encode("ascii", "replace")
+            encoded = b""
+    if decode(encoded, declared) == text:
+        return encoded
+    return _in_chinese(text) if _CHINESE in codecs else text.encode("ascii", "replace")
+
+
+@lru_cache(maxsize=4096)
+def _holds(codecs: tuple[str, ...], character: str) -> bool:
+    """Whether one of the sets has a character. ISO_IR 13 has single bytes of its codec alone."""
+    for codec in codecs:
+        try:
+            encoded = character.encode("ascii" if codec == _DEFAULT else codec)
+        except UnicodeError:
+            continue
+        if codec != _KATAKANA or len(encoded) == 1:
+            return True
+    return False
+
+
+def _in_chinese(text: str) -> bytes:
+    """Encode in ISO 2022 IR 58, whose escape stands before it in every value, component and line.
+
+    pydicom leaves the escape out where the first set is the default one (PS3.5 6.1.2.5.3, K.2).
+    """
+    parts = re.split(r"([\\^=\r\n\f\t])", text)
+    return b"".join(
+        part.encode("ascii") if part.isascii() else _TO_CHINESE + part.encode("gb2312", "replace")
+        for part in parts
+    )
+
+
+_DEFAULT: Final = "iso8859"
+"""What pydicom calls the default repertoire, which is ASCII (PS3.5 6.1.2.1)."""
+_CHINESE: Final = "iso_ir_58"
+_TO_CHINESE: Final = b"\x1b$)A"
+_KATAKANA: Final = "shift_jis"

@@ -8,19 +8,20 @@ Descriptors), what is left goes through the vocabulary.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from deid.ports import CleanedText
 from deid.tags import values
-from deid.text import guesses, patterns
+from deid.text import eponyms, guesses, patterns
 from deid.text.findings import KNOWN, PATTERN, Finding, merged
-from deid.text.folding import MARKS
+from deid.text.folding import MARKS, plain, without_invisible
 from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
 from deid.text.known import KnownText, prepare
 from deid.text.policy import TextPolicy, Transformation
 from deid.text.transform import Days, Transformer
-from deid.text.vocabulary import is_clinical_token
+from deid.text.vocabulary import is_clinical_token, is_own_clinical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -38,9 +39,8 @@ _TOKEN: Final = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*(?:['\u2019][^\W\d_]{{1
 # While a text is put together: where a word was, and where a replacement begins and ends.
 _HOLE: Final = "\x00"
 _EDGE: Final = "\x01"
-_BRACKETED: Final = re.compile(rf"[\[({{][ \t]*{_HOLE}[ \t]*[\])}}]")
-_SEPARATORS: Final = r"[,;:/\\_.+&=|~#*'\" \t-]*"
-_AROUND: Final = re.compile(rf"({_SEPARATORS}){_HOLE}(?:{_SEPARATORS}{_HOLE})*({_SEPARATORS})")
+_SEPARATORS: Final = frozenset(",;:/\\_.+&=|~#*'\" \t-")
+_BRACKETS: Final = {"(": ")", "[": "]", "{": "}"}
 _MULTI_VALUED: Final = frozenset({"AE", "LO", "PN", "SH", "UC", "CS", "DA", "DT", "AS"})
 _WHOLE: Final = {"DA": "DATE", "DT": "DATE", "AS": "AGE", "PN": "PERSON_NAME"}
 MAX_CHARACTERS: Final = {"AE": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "CS": 16, "PN": 64}
@@ -166,8 +166,12 @@ class TextCleaning:
         if vr == "PN":
             return self._name(value)
         if chosen.transformation is Transformation.DATE_SHIFT and vr != "AS":
-            moved = values.shift(vr, value.encode("utf-8"), shift_days)
-            return moved.decode("ascii").strip() if moved is not None else ""
+            # A range of dates, as queries hold them (PS3.4 C.2.2.2.5).
+            ends = value.split("-", 1) if vr == "DA" else [value]
+            moved = [values.shift(vr, end.encode("utf-8"), shift_days) for end in ends]
+            if None in moved:
+                return ""
+            return "-".join(end.decode("ascii").strip() for end in moved if end is not None)
         return ""
 
     def _name(self, value: str) -> str:
@@ -184,6 +188,7 @@ class TextCleaning:
         return self._find(text, self.prepare(known))
 
     def _find(self, text: str, patient: KnownText) -> list[Finding]:
+        text = plain(text)
         own = [match.span() for match in self._own.finditer(text)]
         found = [*patient.find(text), *self._custom_in(text), *patterns.find(text, patient)]
         if self.engine is not None:
@@ -206,12 +211,13 @@ class TextCleaning:
     def _clean(self, text: str, patient: KnownText, shift_days: int) -> CleanedText:
         if len(text) > MAX_TEXT:
             return CleanedText("", {UNKNOWN_WORD: 1})
-        text = text.replace(_HOLE, " ").replace(_EDGE, " ")
+        written = text.replace(_HOLE, " ").replace(_EDGE, " ")
+        text = without_invisible(written)
         pieces: list[str] = []
         counts: Counter[str] = Counter()
         at = 0
         transformer = self._transformer
-        days = Days(text, patient, shift_days)
+        days = Days(plain(text), patient, shift_days)
         for found in self._find(text, patient):
             if transformer.is_left(found.info_type):
                 continue
@@ -229,7 +235,7 @@ class TextCleaning:
             at = found.stop
         pieces.append(self._kept(text[at:], counts))
         if not counts:
-            return CleanedText(text, counts)
+            return CleanedText(written, counts)
         return CleanedText(_tidied("".join(pieces)), counts)
 
     def _kept(self, text: str, counts: Counter[str]) -> str:
@@ -240,6 +246,8 @@ class TextCleaning:
         def judged(match: re.Match[str]) -> str:
             if match[0] in INFO_TYPES or is_clinical_token(match[0]):
                 return match[0]
+            if eponyms.is_in_use(text, *match.span()):
+                return match[0]
             counts[UNKNOWN_WORD] += 1
             return _HOLE
 
@@ -249,21 +257,50 @@ class TextCleaning:
 
 
 def _outside(findings: Iterable[Finding], spans: Sequence[tuple[int, int]]) -> list[Finding]:
-    """Return findings that do not touch what an earlier cleaning put in."""
+    """Return findings that do not touch what an earlier cleaning put in: spans in order, and apart."""
     if not spans:
         return list(findings)
-    return [
-        each
-        for each in findings
-        if not any(each.start < stop and start < each.stop for start, stop in spans)
-    ]
+    stops = [stop for _start, stop in spans]
+    outside: list[Finding] = []
+    for each in findings:
+        at = bisect_right(stops, each.start)
+        if at == len(spans) or spans[at][0] >= each.stop:
+            outside.append(each)
+    return outside
+
+
+_HALF_BEFORE: Final = re.compile(rf"(?<![^\W_])([^\W\d_](?:[^\W\d_]|[{MARKS}])+)-\Z")
+_HALF_BEHIND: Final = re.compile(rf"-([^\W\d_](?:[^\W\d_]|[{MARKS}])+)(?![^\W_])")
+_INITIAL_BEFORE: Final = re.compile(r"(?<=[\s.])([^\W\d_])\.?\s\Z")
+_MAX_HALF: Final = 40
+
+
+def _whole(text: str, found: Finding, earlier: int) -> Finding:
+    """Return a name with the other half of a double name, and an initial before it: ``J Lars-Göran``."""
+    start, stop = found.start, found.stop
+    before = _HALF_BEFORE.search(text, max(earlier, start - _MAX_HALF), start)
+    if before and before[1][0].isupper() and not is_own_clinical(before[1]):
+        start = before.start(1)
+    initial = _INITIAL_BEFORE.search(text, max(earlier, start - 4), start)
+    if initial and initial[1].isupper() and found.rank <= PATTERN:
+        start = initial.start(1)
+    behind = _HALF_BEHIND.match(text, stop)
+    if behind and behind[1][0].isupper() and not is_own_clinical(behind[1]):
+        stop = behind.end(1)
+    return Finding(start, stop, found.info_type, found.rank)
 
 
 def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
     """Join neighbouring parts of one name."""
     result: list[Finding] = []
-    for each in findings:
+    for given in findings:
+        each = given
         last = result[-1] if result else None
+        if each.info_type == "PERSON_NAME":
+            each = _whole(text, each, last.stop if last else 0)
+        if last is not None and each.start < last.stop:
+            result[-1] = Finding(last.start, max(last.stop, each.stop), last.info_type, last.rank)
+            continue
         if (
             last is not None
             and each.info_type == last.info_type == "PERSON_NAME"
@@ -276,21 +313,67 @@ def _joined(text: str, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _tidied(text: str) -> str:
-    """Return a text without the holes that words left, and with one separator where they stood."""
-    while _BRACKETED.search(text):
-        text = _BRACKETED.sub(_HOLE, text)
+    """Return a text without the holes that words left, and with one separator where they stood.
 
-    def closed(match: re.Match[str]) -> str:
-        left, right = match[1], match[2]
-        if match.end() == len(text):
-            return right if right.strip() in {".", "!", "?"} and match.start() else ""
-        if match.start() == 0:
-            return ""
-        if text[match.end()] in "\r\n)]}":
-            return right.strip()
-        return left if left.strip() else right if right.strip() else left or right
+    Brackets around nothing but holes are holes too. Each character is looked at once.
+    """
+    pieces: list[str] = []
+    for match in _PARTS.finditer(text):
+        pieces.append(match[0])
+        # ( hole ) is a hole: the bracket that closes is compared with what stands before the hole.
+        while len(pieces) > 1 and pieces[-1] in _BRACKETS.values():
+            opening = _opening(pieces)
+            if opening is None:
+                break
+            del pieces[opening:]
+            pieces.append(_HOLE)
+    result: list[str] = []
+    at = 0
+    while at < len(pieces):
+        if pieces[at] != _HOLE:
+            result.append(pieces[at])
+            at += 1
+            continue
+        left: list[str] = []
+        while result and result[-1] in _SEPARATORS:
+            left.append(result.pop())
+        right: list[str] = []
+        while at < len(pieces) and (pieces[at] == _HOLE or pieces[at] in _SEPARATORS):
+            if pieces[at] == _HOLE:
+                right.clear()
+            else:
+                right.append(pieces[at])
+            at += 1
+        following = pieces[at][0] if at < len(pieces) else ""
+        result += _closed("".join(reversed(left)), "".join(right), bool(result), following)
+    return "".join(result).replace(_EDGE, "").strip(" \t")
 
-    return _AROUND.sub(closed, text).replace(_EDGE, "").strip(" \t")
+
+_PARTS: Final = re.compile(r"[^\W_]+|.", re.DOTALL)
+
+
+def _opening(pieces: Sequence[str]) -> int | None:
+    """Return where a bracket opens that the last piece closes, if nothing but a hole is in it."""
+    at = len(pieces) - 2
+    while at > 0 and pieces[at] in " \t":
+        at -= 1
+    if at < 1 or pieces[at] != _HOLE:
+        return None
+    at -= 1
+    while at > 0 and pieces[at] in " \t":
+        at -= 1
+    return at if _BRACKETS.get(pieces[at]) == pieces[-1] else None
+
+
+def _closed(left: str, right: str, has_before: bool, following: str) -> str:
+    """Return what stands for a hole and the separators on both of its sides."""
+    if not following:
+        return right if right.strip() in {".", "!", "?"} and has_before else ""
+    if not has_before:
+        return ""
+    if following in "\r\n)]}":
+        return right.strip()
+    return left if left.strip() else right if right.strip() else left or right
 
 
 def _fitted(value: str, limit: int | None) -> str:

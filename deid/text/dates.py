@@ -48,7 +48,7 @@ _CAPITALISED: Final = frozenset({"may", "march", "mar", "mai"})
 _ONLY_WITH_YEAR: Final = words(
     """
     set out ago gen pro led lip sty ara mag lug lis eyl eki kas tem maj mei tra ber sic lut dub haz nis kwi
-    cze sie gru oca giu ott ene dic abr joulu marta touko elo
+    sub cze sie gru oca giu ott ene dic abr joulu marta touko elo
     """
 )
 _YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d|['\u2019]?\d\d)"
@@ -56,10 +56,49 @@ _LONG_YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d)"
 _DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
 _MON: Final = r"(?P<month>0?[1-9]|1[0-2])"
 _OF: Final = r"(?:\s*(?:of|de|del|d[ei]|den|do)(?![^\W\d_]))?"
+_TO: Final = r"\s?(?:-|to|until|till|and|&|bis|und|au|et|al?|y|e|t/m|en|do|i)\s?"
+"""Between the two dates of a range."""
+_TO_DAY: Final = (
+    r"(?:\.?-|\.\s?-\s?|\.?\s(?:to|until|till|and|&|bis|und|au|et|al?|y|e|t/m|en|do|i)\s)"
+)
+"""Between the two days of a range: closer, as a number alone before a dash may count something else."""
 _FORMS: Final = {
+    # 12.-15.03.2019, 12 to 15.03.2019: the first day of a range within a month
+    "day_of_range": (
+        rf"(?<![\w.,/-]){_DAY}(?={_TO_DAY}(?P<until>0?[1-9]|[12]\d|3[01])(?P<sep>[./-]\s?)(?P<month>0?[1-9]|1[0-2])(?P=sep)"
+        r"(?P<later>(?:19|20)\d\d|\d\d)(?!\d))"
+    ),
+    # 12.3.-15.3.2019, 12/03 - 15/03/2019: the first date of a range within a year
+    "start_of_range": (
+        r"(?<![\d./,-])(?P<one>[0-3]?\d)(?P<sep>[./])(?P<two>[0-3]?\d)(?P<tail>\.?)"
+        rf"(?={_TO}[0-3]?\d(?P=sep)[0-3]?\d(?P=sep)(?P<later>(?:19|20)\d\d|\d\d)(?!\d))"
+    ),
+    # March 12-15, 2019
+    "name_range": (
+        rf"\b(?P<name>{_MONTH}){_ENDS}\.?\s{_DAY}(?:st|nd|rd|th)?\s?(?:-|to|and|&)\s?(?P<until>[12]?\d|3[01])(?:st|nd|rd|th)?"
+        rf"(?:,?\s{_LONG_YEAR})(?!\d)"
+    ),
+    # 12-15 March 2019: the first day
+    "day_before_name": (
+        rf"(?<![\w.,/-]){_DAY}(?P<ordinal>st|nd|rd|th)?(?={_TO_DAY}(?P<until>0?[1-9]|[12]\d|3[01])(?:st|nd|rd|th|er|\.)?{_OF}\s?"
+        rf"(?P<name>{_MONTH}){_ENDS}\.?{_OF}[\s,]{{0,2}}(?P<later>(?:19|20)\d\d)?)"
+    ),
+    # 平成31年3月12日, 令和元年5月1日, H31.3.12
+    "era": (
+        r"(?:(?P<era>明治|大正|昭和|平成|令和)\s?(?P<year>元|\d{1,2})\s?年\s?(?P<month>1[0-2]|0?[1-9])\s?月(?:\s?(?P<day>[12]\d|3[01]|0?[1-9])\s?日)?"
+        r"|(?<![\w.])(?P<letter>[SHR])\.?(?P<short>\d{1,2})[./](?P<mon>1[0-2]|0?[1-9])[./](?P<d>[12]\d|3[01]|0?[1-9])(?![\w.]))"
+    ),
+    # 14/IX/2018, 14.IX.18
+    "roman": (
+        rf"(?<![\d.]){_DAY}(?P<sep>[/.-]|\.\s)(?P<roman>(?-i:XII|XI|IX|IV|VIII|VII|VI|V|X|III|II|I))(?P=sep){_YEAR}(?!\d)"
+    ),
+    # 12 03 2019, 12_03_2019, 12·03·2019
+    "spaced": (
+        r"(?<![\d.])(?P<one>[0-3]\d)(?P<sep>[ _·•])(?P<two>[0-3]\d)(?P=sep)(?P<year>(?:19|20)\d\d)(?!\d)"
+    ),
     # 2019-02-03, 2019/2/3, 2019.02.03
     "iso": (
-        rf"(?<![\d.]){_LONG_YEAR}(?P<sep>[-/. ]){_MON}(?P=sep){_DAY}(?=T\d\d|(?![\d])(?!\.\d))"
+        rf"(?<![\d.]){_LONG_YEAR}(?P<sep>\.\s|[-/. ]){_MON}(?P=sep){_DAY}(?=T\d\d|(?![\d])(?!\.\d))"
     ),
     # 20190203, 20190203101530.5
     "compact": (
@@ -101,13 +140,29 @@ _FORMS: Final = {
     # on 3/2, since 3.2.
     "bare": (
         r"\b(?:on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
-        r"|per)\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
+        r"|per|(?:study|exam(?:ination)?|scan|prior|film|report)\s+of)\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
         r"(?!\s*(?:mm|cm|of\b))"
     ),
 }
 _PATTERNS: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _FORMS.items()}
-_NAMED: Final = frozenset({"day_name", "year_name_day", "name_day", "name_year"})
-_HAS_NUMERIC: Final = re.compile(r"\d[\s./-]{1,3}\d|\d{8}|[年년]")
+_NAMED: Final = frozenset(
+    {"day_name", "year_name_day", "name_day", "name_year", "name_range", "day_before_name"}
+)
+_ORDERED: Final = {"start_of_range": "numeric"}
+"""Forms whose day and month stand in the order of another form's in the same text."""
+_HAS_NUMERIC: Final = re.compile(r"\d[\s./_·•-]{1,3}(?:\d|[IVX]+[\s./-])|\d{8}|[年년]")
+_ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
+_ERAS: Final = {
+    "明治": 1867,
+    "大正": 1911,
+    "昭和": 1925,
+    "平成": 1988,
+    "令和": 2018,
+    "S": 1925,
+    "H": 1988,
+    "R": 2018,
+}
+"""The year before the first of each era."""
 _LETTERS: Final = re.compile(r"[^\W\d_]{3,}")
 _PIVOT: Final = 50
 
@@ -116,7 +171,8 @@ _PIVOT: Final = 50
 class FoundDate:
     """A date in a text: where, and the parts that were understood (0 for what is not written).
 
-    `ambiguous` says that day and month may be the other way round.
+    `ambiguous` says that day and month may be the other way round; `until` is the last day of a range of
+    days that is written with one month.
     """
 
     start: int
@@ -127,6 +183,7 @@ class FoundDate:
     ambiguous: bool
     form: str
     first_is_day: bool = True
+    until: int = 0
 
 
 def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
@@ -161,13 +218,15 @@ def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
     settled: dict[str, bool] = {}
     for each in found:
         if not each.ambiguous and each.month != each.day:
-            settled.setdefault(each.form, each.first_is_day)
+            settled.setdefault(_ORDERED.get(each.form, each.form), each.first_is_day)
     return [_oriented(each, text, settled, day_first) for each in found]
 
 
 def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate | None:
     parts = match.groupdict()
-    year = _year(parts.get("year") or "")
+    if form == "era":
+        return _parse_era(match, start, stop)
+    year = _year(parts.get("year") or parts.get("later") or "")
     if "one" in parts:
         one, two = int(parts["one"]), int(parts["two"])
         if not (1 <= one <= 31 and 1 <= two <= 31 and (one <= 12 or two <= 12)):
@@ -183,12 +242,26 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
         if named is None or (not year and _is_another_word(parts["name"])):
             return None
         month = named[0][2]
+    elif parts.get("roman"):
+        month = _ROMAN.index(parts["roman"].upper()) + 1
     else:
         month = int(parts["month"])
-    day = int(parts.get("day") or 0)
+    day, until = int(parts.get("day") or 0), int(parts.get("until") or 0)
     if day and not _exists(year, month, day):
         return None
-    return FoundDate(start, stop, year, month, day, False, form)
+    if until and not (day < until and _exists(year, month, until)):
+        return None
+    return FoundDate(start, stop, year, month, day, False, form, until=until)
+
+
+def _parse_era(match: re.Match[str], start: int, stop: int) -> FoundDate | None:
+    first = _ERAS[match["era"] or match["letter"].upper()]
+    digits = match["year"] or match["short"]
+    year = first + (1 if digits == "元" else int(digits))
+    month, day = int(match["month"] or match["mon"]), int(match["day"] or match["d"] or 0)
+    if not _exists(year, month, day or 1):
+        return None
+    return FoundDate(start, stop, year, month, day, False, "era")
 
 
 def _is_another_word(name: str) -> bool:
@@ -202,7 +275,8 @@ def _oriented(
     if not each.ambiguous:
         return each
     if day_first is None:
-        day_first = settled.get(each.form, "/" not in text[each.start : each.stop])
+        form = _ORDERED.get(each.form, each.form)
+        day_first = settled.get(form, "/" not in text[each.start : each.stop])
     if day_first == each.first_is_day:
         return each
     return FoundDate(
@@ -245,10 +319,12 @@ def moved(text: str, found: FoundDate, days: int) -> str | None:
     match = _matched(text, found)
     if match is None:
         return None
+    if found.until and new.month != (new + timedelta(days=found.until - found.day)).month:
+        return None
     pieces: list[tuple[int, int, str]] = []
     for name, value in _new_parts(match, found, new):
         start, stop = match.span(name)
-        if start >= 0:
+        if 0 <= start < found.stop:
             pieces.append((start - found.start, stop - found.start, value))
     result, at = "", 0
     for start, stop, value in sorted(pieces):
@@ -271,6 +347,16 @@ def _matched(text: str, found: FoundDate) -> re.Match[str] | None:
 
 def _new_parts(match: re.Match[str], found: FoundDate, new: date) -> Iterator[tuple[str, str]]:
     groups = match.re.groupindex
+    if found.form == "era":
+        long = match["era"] is not None
+        first = _ERAS[match["era"] or match["letter"].upper()]
+        yield ("year" if long else "short"), str(max(new.year - first, 1))
+        yield ("month" if long else "mon"), str(new.month)
+        yield ("day" if long else "d"), str(new.day)
+        return
+    if "until" in groups:
+        last = new.day + found.until - found.day
+        yield "until", _number(last, match["until"], wide=False)
     if "year" in groups and match["year"]:
         digits = match["year"]
         quote = digits[0] if digits[0] in "'\u2019" else ""
@@ -283,11 +369,15 @@ def _new_parts(match: re.Match[str], found: FoundDate, new: date) -> Iterator[tu
         return
     if "name" in groups:
         yield "name", _month_name(match["name"], new.month, dotted="." in match[0])
+    elif "roman" in groups:
+        yield "roman", _ROMAN[new.month - 1]
     elif "month" in groups:
         yield "month", _number(new.month, match["month"], wide=len(match["month"]) == 2)
     if "day" in groups and match["day"]:
-        is_fixed = "name" not in groups and len(match["month"]) == 2
-        wide = is_fixed or ("name" in groups and "-" in match[0] and len(match["day"]) == 2)
+        is_fixed = "month" in groups and len(match["month"]) == 2
+        wide = is_fixed or (
+            "name" in groups and not found.until and "-" in match[0] and len(match["day"]) == 2
+        )
         yield "day", _number(new.day, match["day"], wide=wide)
     if "ordinal" in groups and match["ordinal"] and match["ordinal"].isascii():
         yield "ordinal", _ordinal(new.day, match["ordinal"])

@@ -47,11 +47,12 @@ def fold(word: str) -> str:
     if word.isascii():
         return word.lower()
     lowered = unicodedata.normalize("NFKC", word).lower().translate(_LETTERS)
-    return "".join(
+    bare = "".join(
         character
         for character in unicodedata.normalize("NFD", lowered)
         if not unicodedata.combining(character)
     )
+    return unicodedata.normalize("NFC", bare)
 
 
 @lru_cache(maxsize=65536)
@@ -63,6 +64,38 @@ def spellings(word: str) -> tuple[str, ...]:
     lowered = unicodedata.normalize("NFC", word).lower()
     expanded = fold(lowered.translate(_UMLAUTS))
     return (folded,) if expanded == folded else (folded, expanded)
+
+
+def _plain_forms() -> dict[int, str]:
+    """Return characters to the ASCII ones that patterns are written in, one for one."""
+    forms = dict.fromkeys(
+        map(ord, "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d"), "-"
+    )
+    forms |= dict.fromkeys(map(ord, "\u2018\u201b\u02bc\u02b9\u00b4"), "'")
+    forms |= {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    for code in (*range(0x80, 0x3001), *range(0xA600, 0xAC00)):
+        if unicodedata.category(chr(code)) == "Zs":
+            forms[code] = " "
+        elif (value := unicodedata.decimal(chr(code), None)) is not None:
+            forms[code] = str(value)
+    return forms
+
+
+_PLAIN: Final = _plain_forms()
+_INVISIBLE: Final = dict.fromkeys(
+    [0xAD, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF]
+)
+"""Characters that are not seen: soft hyphens, spaces without width, marks of direction."""
+
+
+def plain(text: str) -> str:
+    """Return a text of the same length with ASCII digits, hyphens, spaces and full-width letters."""
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
+def without_invisible(text: str) -> str:
+    """Return a text without characters that are not seen, which would hide a name from every search."""
+    return text if text.isascii() else text.translate(_INVISIBLE)
 
 
 def words(listed: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from deid.text import eponyms
 from deid.text.findings import GUESSED, NAMED, Finding
 from deid.text.folding import fold, words
 from deid.text.known import WORD
@@ -53,6 +54,9 @@ def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
         if at < len(findings) and findings[at].start < stop:
             continue
         if _touches_digit(text, start, stop):
+            continue
+        if eponyms.is_in_use(text, start, stop):
+            previous = (stop, False)
             continue
         word = token[0]
         beside = previous[1] and text[previous[0] : start] in (" ", "-", ", ", "  ")

@@ -42,7 +42,31 @@ _HARMLESS: Final = words(
 )
 _WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3040-\u30ff]")
 _SEPARATORS: Final = r"[\s._/:#-]{0,2}"
+_GLUE: Final = (" ", "-", "'", ". ")
 _MAX_PARTS: Final = 60
+_CENTURY: Final = 100
+"""A year of two digits may be of this century or of the last."""
+_PARTICLES: Final = words(
+    "van von der den de del della di da dos du la le el al bin ibn ter t st mc mac o d"
+)
+# Words with a digit between or before letters, and the letters that digits are mistaken for.
+_MIXED: Final = re.compile(
+    r"(?<![^\W_])(?=[^\W_]{0,40}\d)(?=\d{0,2}[^\W\d_])[^\W_]{2,40}(?:['\u2019][^\W_]{1,40})?(?![^\W_])"
+)
+_MISREAD: Final = (str.maketrans("0134578", "oleastb"), str.maketrans("01345689", "oieasgbg"))
+
+
+def _is_near(text: str, tokens: list[re.Match[str]], index: int) -> bool:
+    """Whether nothing but a space, a point or an apostrophe stands before a token."""
+    return text[tokens[index - 1].end() : tokens[index].start()] in (
+        " ",
+        ". ",
+        ".",
+        ", ",
+        " '",
+        "'",
+        " \u2019",
+    )
 
 
 @dataclass(slots=True)
@@ -53,6 +77,8 @@ class KnownText:
     ----------
     words
         Folded word to infoType: parts of names, telling words of institutions and addresses.
+    starts
+        How the parts of names begin: one letter and two.
     initials
         First letters of name parts.
     memory
@@ -60,6 +86,7 @@ class KnownText:
     """
 
     words: dict[str, str] = field(default_factory=dict)
+    starts: frozenset[str] = frozenset()
     initials: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
     wide: dict[str, str] = field(default_factory=dict)
@@ -82,8 +109,10 @@ class KnownText:
 
     def is_birth(self, day: dates.FoundDate) -> bool:
         """Whether a found date is the patient's date of birth, day and month either way round."""
-        return (day.year, day.month, day.day) in self.born or (
-            day.ambiguous and (day.year, day.day, day.month) in self.born
+        return any(
+            (year, day.month, day.day) in self.born
+            or (day.ambiguous and (year, day.day, day.month) in self.born)
+            for year in (day.year, day.year - _CENTURY)
         )
 
     def day_first(self, text: str) -> bool | None:
@@ -104,6 +133,8 @@ class KnownText:
         is_capitals = text.upper() == text
         for index, token in enumerate(tokens):
             kind, is_sure = kinds[index]
+            if not (kind and is_sure) and (last := self._split(tokens, index, text)):
+                yield Finding(token.start(), tokens[last].end(), "PERSON_NAME", KNOWN)
             if not kind:
                 continue
             if not is_sure and not self._is_meant(tokens, kinds, index, text, is_capitals):
@@ -113,6 +144,23 @@ class KnownText:
                 start, stop = self._with_initials(text, tokens, index)
             yield Finding(start, stop, kind, KNOWN)
         yield from self._initials_alone(text)
+        yield from self._with_digits(text)
+
+    def _split(self, tokens: list[re.Match[str]], index: int, text: str) -> int:
+        """Return the last of up to four words that are one part of a name, written apart; 0 if there is none.
+
+        ``Ou Yang``, ``O Hanrahan``, ``Van den Berghe``.
+        """
+        together = fold(tokens[index][0])
+        if together[:2] not in self.starts:
+            return 0
+        for last in range(index + 1, min(index + 4, len(tokens))):
+            if text[tokens[last - 1].end() : tokens[last].start()] not in _GLUE:
+                return 0
+            together += fold(tokens[last][0])
+            if len(together) > 4 and self.words.get(together) == "PERSON_NAME":
+                return last
+        return 0
 
     def _kind(self, token: str) -> tuple[str, bool]:
         """Return the infoType of a known word, and whether it can be nothing else."""
@@ -126,6 +174,8 @@ class KnownText:
         folded = fold(plain)
         if folded in self.joined:
             return "PERSON_NAME", True
+        if len(folded) > 4 and (backwards := self.words.get(folded[::-1])):
+            return backwards, True
         if is_recognised(plain):
             return "", False
         return self._nearly(folded), True
@@ -177,18 +227,13 @@ class KnownText:
     def _with_initials(self, text: str, tokens: list[re.Match[str]], index: int) -> tuple[int, int]:
         """Return the span of a name with single letters beside it: ``J. Smith``, ``SMITH, J``."""
         start, stop = tokens[index].span()
-        if (
-            index
-            and len(tokens[index - 1][0]) == 1
-            and text[tokens[index - 1].end() : start]
-            in (
-                " ",
-                ". ",
-                ".",
-                ", ",
-            )
-        ):
-            start = tokens[index - 1].start()
+        first = index
+        # Particles between the initial and the name go with it: A. Le Guennec, P. van 't Hoff.
+        while first and fold(tokens[first - 1][0]) in _PARTICLES and _is_near(text, tokens, first):
+            first -= 1
+        if first and len(tokens[first - 1][0]) == 1 and _is_near(text, tokens, first):
+            first -= 1
+        start = tokens[first].start()
         following = tokens[index + 1] if index + 1 < len(tokens) else None
         if (
             following is not None
@@ -199,6 +244,17 @@ class KnownText:
         ):
             stop = following.end() + (text[following.end() : following.end() + 1] == ".")
         return start, stop
+
+    def _with_digits(self, text: str) -> Iterator[Finding]:
+        """Yield known words in which digits stand for letters, as misread or mistyped: ``SI0BHAN``."""
+        for match in _MIXED.finditer(text):
+            if len(match[0]) < 5:
+                continue
+            for digits in _MISREAD:
+                read = fold(match[0].translate(digits))
+                if read in self.words or read in self.joined:
+                    yield Finding(*match.span(), self.words.get(read, "PERSON_NAME"), KNOWN)
+                    break
 
     def _initials_alone(self, text: str) -> Iterator[Finding]:
         """Yield dotted initials of the patient: ``J.S.``, ``J. S.``."""
@@ -227,6 +283,8 @@ def prepare(known: Iterable[KnownIdentifier]) -> KnownText:
             _add_date(value, kind, codes, born, days)
         elif kind != "AGE":
             _add_code(value, kind, codes)
+    parts = [word for word, kind in result.words.items() if kind == "PERSON_NAME"]
+    result.starts = frozenset(word[:length] for word in parts for length in (1, 2))
     result.initials = frozenset(initials)
     result.joined = frozenset(joined)
     result.born = frozenset(born)

@@ -23,11 +23,19 @@ _CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"
 _PARTICLE: Final = (
     r"(?:van|von|der|den|de|del|della|di|da|dos|du|la|le|el|al|bin|ibn|ter|zu|st\.?|mc|o['\u2019])"
 )
-_NAME: Final = (
-    rf"(?:{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}?[\w'\u2019]{{1,30}}){{0,2}}|{_CAPITAL}\.)"
-)
+_NAME: Final = rf"(?:{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}?[\w'\u2019]{{1,30}}){{0,2}}|{_CAPITAL}\.(?![^\W\d_]\.|D\b))"
 _FULL_NAME: Final = rf"{_NAME}(?:(?:,\s?|\s+|\.\s?)(?:{_PARTICLE}\s+){{0,2}}{_NAME}){{0,3}}"
-_VALUE: Final = r"[A-Za-z]{0,6}[-./ ]?\d[\w./-]{1,24}"
+_VALUE: Final = (
+    r"(?:(?-i:(?!(?:ID|NO|NR|MRN|NUM)\b)[A-Z]{1,6})\s|[A-Za-z]{0,6}[-./]?)\d[\w./-]{1,24}"
+)
+_MORE_DIGITS: Final = r"(?:(?<=\d\d)\s\d{2,8}(?![\w.,/-])){0,3}(?:(?<=\d\d)\s\d(?![\w.,/-]))?"
+_LONG_VALUE: Final = (
+    r"(?:(?-i:(?!(?:ID|NO|NR|MRN|NUM)\b)[A-Z]{1,6})\s|[A-Za-z]{0,6}[-./]?)\d(?:[./-]?\w){3,24}"
+)
+"""Behind a word that is often followed by a number of something else: four characters at least."""
+_NUMBERED: Final = r"(?:id|i\.d|no|nr|num|number|nummer|#|n[°º])"
+_COM: Final = r"(?:com|org|net|edu|gov|mil|int|info|biz|health|hospital|example|local|lan|intra)"
+_LANDS: Final = r"(?-i:de|at|ch|fr|uk|es|it|nl|be|pl|se|dk|fi|no|eu|ru|jp|cn|in|br|ca|au|pt|gr|ie|cz|hu|us|mx|ar)"
 _GAP: Final = r"(?:\s*(?:[:#=.]|\bis\b|n[ro°º]?\.?:?|\bno\.?:?|number|nummer|num(?:ero|éro)?))*\s*"
 
 
@@ -124,6 +132,40 @@ def _ssn(text: str) -> bool:
     return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
 
 
+_QUANTITY: Final = re.compile(
+    r"\d{1,6}(?:[.,]\d{1,4})?[\s-]?(?:years?|yrs?|y|yo|y/o|months?|mos?|m/o|weeks?|wks?|days?|hours?|hrs?|min|mm|cm|m|ml|mg|kg"
+    r"|mcg|mci|mbq|gy|hu|hz|khz|mhz|sec|ms|views?|slices?|images?|phases?|st|nd|rd|th|d|x|v|of|and)(?:-?olds?)?[./-]*",
+    re.IGNORECASE,
+)
+
+
+def _is_record(text: str) -> bool:
+    """Whether a value behind a label may be a record's number: it is no age, measure or count."""
+    return _has_digit(text) and not _QUANTITY.fullmatch(text)
+
+
+def _is_number(text: str) -> bool:
+    """Whether what stands behind a telephone's label is long enough, and no decimal such as a pH."""
+    digits = sum(c.isdigit() for c in text)
+    return digits >= 3 and not re.fullmatch(r"\d{1,2}[.,]\d{1,2}|\d{1,2}\s?-\s?\d{1,2}", text)
+
+
+def _is_code(text: str) -> bool:
+    """Whether groups of digits are long enough for a number of somebody's, and no matrix such as 1024/768."""
+    groups = re.findall(r"\d+", text)
+    matrix = len(groups) == 2 and all(int(each) % 16 == 0 for each in groups)
+    return sum(map(len, groups)) >= 7 and not matrix
+
+
+def _is_spaced_code(text: str) -> bool:
+    """Whether digits in groups are one number, not a list of round settings such as b values.
+
+    From 13 digits on it is a card's number or none, which its own check digit tells.
+    """
+    groups = text.split()
+    return 9 <= sum(map(len, groups)) <= 12 and any(int(each) % 10 for each in groups)
+
+
 def _has_digit(text: str) -> bool:
     return any(c.isdigit() for c in text)
 
@@ -145,26 +187,33 @@ _STREET: Final = re.compile(
     _I,
 )
 _DIGITS5: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
+_DIGITS4: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
 _DIGIT: Final = re.compile(r"\d")
 _CAPITALS: Final = re.compile(_CAPITAL)
 
 # In order: of findings that overlap and are as long, the earlier stays.
 PATTERNS: Final = (
+    Pattern("EMAIL_ADDRESS",
+            re.compile(rf"(?<![\w.+%-])[\w.+%-]{{2,64}}\s?(?:\(at\)|\[at\]|\bat\b)\s?(?:[\w-]{{1,64}}(?:\.|\s?(?:\(dot\)|\[dot\])\s?)){{1,4}}"
+                       rf"(?:(?-i:{_COM})|{_LANDS})(?![\w.])", _I)),
     Pattern("EMAIL_ADDRESS", re.compile(r"(?<![\w.+%-])[\w.+%-]{1,64}\s?@\s?[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}", _I), hint=_SIGN),
     Pattern("URL", re.compile(r"\b(?:(?:https?|ftp)://|www\.)[^\s<>\"']+[^\s<>\"'.,;)]", _I)),
     Pattern(
         "URL",
         re.compile(
-            r"(?<![\w@.-])(?:[a-z0-9-]+\.)+(?:com|org|net|edu|gov|mil|int|info|biz|health|hospital|de|at|ch|fr"
-            r"|uk|es|it|nl|be|pl|se|dk|fi|no|eu|ru|jp|cn|in|br|ca|au|local|lan|intra)\b(?:/[^\s<>\"']*)?",
+            rf"(?<![\w@.-])(?:[a-z0-9-]{{1,63}}\.){{1,8}}(?:{_COM}\b|{_LANDS}(?![\w.]))(?:[/?:][^\s<>\"']*)?",
             _I,
         ),
     ),
+    # What a machine or a file is called often says whose it is.
+    Pattern("URL", re.compile(r"(?<![\w\\])(?:\\\\[\w.$-]{1,64}|[A-Za-z]:)(?:\\[^\s\\/:*?\"<>|]{1,128}){1,16}")),
     Pattern("DICOM_UID", re.compile(r"(?<![\d.])[0-2](?:\.(?:0|[1-9]\d{0,38})){5,}(?![\d.]*\d)"), hint=_DIGITS5),
+    Pattern("DICOM_UID", re.compile(r"(?<![\d.])2\.25\.\d{6,39}(?![\d.]*\d)"), hint=_DIGITS5),
+    Pattern("URL", re.compile(r"(?<![\w./:])/(?:[\w.+-]{1,64}/){2,16}[\w.+-]{1,64}")),
     Pattern("MAC_ADDRESS", re.compile(r"(?<![\w:-])[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", _I)),
     Pattern("MAC_ADDRESS", re.compile(r"(?<!\w)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}(?!\w)", _I)),
     Pattern("IP_ADDRESS", re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"), check=_ip, hint=_DIGIT),
-    Pattern("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?![\w:])", _I), check=_ip),
+    Pattern("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?:%\w{1,16})?(?![\w:])", _I), check=_ip),
     Pattern("IBAN_CODE", re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?\b", _I),
             check=_iban, hint=_DIGITS5),
     Pattern("CREDIT_CARD_NUMBER", re.compile(r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-]*\d)"), check=_luhn,
@@ -195,12 +244,21 @@ PATTERNS: Final = (
             1, _has_digit),
     Pattern("PASSPORT", re.compile(r"\bP[A-Z<][A-Z]{3}[A-Z]+<[A-Z<]{5,}")),
     Pattern("US_DRIVERS_LICENSE_NUMBER",
-            re.compile(rf"\b(?:driver'?s?'?\s*(?:licen[cs]e|lic\.?)|driving licen[cs]e|DL|D\.L\.|f[üu]hrerschein"
+            re.compile(rf"\b(?:driver'?s?'?\s*(?:licen[cs]e|lic\.?)|driving licen[cs]e|(?<![/\w])(?-i:DL)\b|(?-i:D\.L\.)|f[üu]hrerschein"
                        rf"|permis de conduire){_GAP}([A-Z0-9][A-Z0-9 -]{{3,19}}[A-Z0-9])\b", _I), 1, _has_digit),
     Pattern("PHONE_NUMBER",
-            re.compile(r"\b(?:tel(?:e(?:phone|fon|fono)?)?|t[ée]l(?:[ée]phone)?|phone|ph|fax|telefax|mobile?|mob|cell|handy"
-                       r"|fon|pager|bleep|beeper|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|☎)\b\.?"
-                       r"(?:\s*(?:no|nr|number|at|on|back)\b\.?)*\s*[:#=]?\s*(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1),
+            re.compile(r"\b(?:tel(?:e(?:phone|fon|fono)?)?|t[ée]l(?:[ée]phone)?|phone|(?-i:ph|Ph|PH)|fax|telefax|mobile?|mob|cell|handy|telefoon"
+                       r"|fon|pager|bleep|bip|beeper|piepser|pieper|funk|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|cellulare|celular"
+                       r"|portable|telemóvel|тел|τηλ|☎)\b\.?"
+                       r"(?:\s?(?:no|nr|number|at|on|back)\b\.?){0,2}\s{0,2}[:#=]?\s{0,2}-?(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1, _is_number),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(])\(0\d{1,4}\)[\s/-]{0,2}\d[\d\s-]{4,9}\d(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d{1,3}[-/]\d{2,4}[\s-]\d{2,4}(?:[\s-]\d{2,4})?(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0[2-9]\s\d{4}\s\d{4}(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])1[3-9]\d[\s-]?\d{4}[\s-]?\d{4}(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])(?:9\d\s\d{3}\s\d{2}\s\d{2}|[6-9]\d{4}\s\d{5})(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(])\(0\)\s?\d{1,4}[\s/-]\d[\d\s-]{4,9}\d(?![\d.-]*\d)"), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])\d{3}[\s-]\d{4}(?=,?\s?(?:ext|x)\b)", _I), hint=_DIGITS5),
+    Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(-])\([1-9]\d\)\s?9?\d{4}-\d{4}(?!\d)"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.+])(?:\+|00)[1-9]\d{0,2}[\s./-]?(?:\(0?\d{1,4}\)[\s./-]?)?\d[\d\s./-]{5,14}\d"),
             hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?:\+?1[-. ])?\(\d{3}\)\s?\d{3}[-. ]?\d{4}(?!\d)"), hint=_DIGITS5),
@@ -210,31 +268,50 @@ PATTERNS: Final = (
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d(?:[\s.]\d{2}){4}(?![\d.])"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])[6789]\d{2}[\s]\d{2,3}[\s]\d{2,3}(?:\s\d{2})?(?![\d.]*\d)"), hint=_DIGITS5),
     Pattern("MEDICAL_RECORD_NUMBER",
-            re.compile(rf"\b(?:M\.?R\.?N|MR|med(?:ical)?\.?\s*rec(?:ord)?|URN|UHID|EMPI|PID|patient|pat|pt|hosp(?:ital)?|unit"
-                       rf"|chart|record|case|file|folder|NHC|N\.?H\.?C|NIP|IPP|ID|HN|dossier|historia|cartella"
-                       rf"|member|subscriber|policy|insurance|versicherten|medicare|medicaid|health\s*plan|account|acct)"
-                       rf"[\s.-]*(?:id|i\.d|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]*\s*(?:is\s+)?({_VALUE})", _I),
-            1, _has_digit, _DIGIT),
+            re.compile(rf"\b(?:M\.?R\.?N|MR#|med(?:ical)?\.?\s*rec(?:ord)?|URN|UHID|EMPI|PID|NHC|N\.H\.C|NIP|IPP|ID|HN|CHI"
+                       rf"|medicare(?:\s*card)?|medicaid|subscriber|dossier|cartella|processo|utente)"
+                       rf"[\s.-]{{0,2}}{_NUMBERED}?\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}(?:is\s)?({_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
     Pattern("MEDICAL_RECORD_NUMBER",
-            re.compile(rf"\b(?:pat(?:ienten)?|fall|akten?|kassen|versicherungs?|versicherten)[-\s]?(?:nr|nummer|id)\b\.?\s*[:#=]*\s*({_VALUE})",
-                       _I), 1, _has_digit, _DIGIT),
+            re.compile(rf"\b(?:MR|patient|pat|pt|hosp(?:ital)?|unit|chart|record|case|file|folder|historia|member|policy|insurance|versicherten"
+                       rf"|health\s*plan|account|acct|wristband)"
+                       rf"(?:[\s.-]{{0,2}}{_NUMBERED}\.?\s{{0,2}}[:#=]{{0,2}}|\s{{0,2}}[:#=]{{1,2}})\s{{0,2}}(?:is\s)?({_VALUE}{_MORE_DIGITS})", _I),
+            1, _is_record, _DIGIT),
+    Pattern("MEDICAL_RECORD_NUMBER",
+            re.compile(rf"\b(?:MR|patient|pat|pt|hosp(?:ital)?|unit|chart|record|case|file|folder|historia|member|policy|insurance|versicherten"
+                       rf"|health\s*plan|account|acct|wristband)\b\.?\s{{0,2}}({_LONG_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
+    Pattern("MEDICAL_RECORD_NUMBER",
+            re.compile(rf"\b(?:pat(?:ienten|i[ëe]nt)?|fall|akten?|kassen|versicherungs?|versicherten)[-\s]?(?:nr|nummer|id)\b\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}({_VALUE})",
+                       _I), 1, _is_record, _DIGIT),
     Pattern("ACCESSION",
             re.compile(rf"\b(?:acc(?:ession|n)?|access|order|req(?:uisition)?|visit|encounter|csn|fin|exam|study|job|auftrag(?:s)?"
                        rf"|anforderung|demande|specimen|lab|slide|report|dict(?:ation)?|trans(?:cription)?|confirmation)"
-                       rf"[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]+\s*({_VALUE})", _I), 1, _has_digit, _DIGIT),
+                       rf"[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]+\s*({_VALUE})", _I), 1, _is_record, _DIGIT),
     Pattern("ACCESSION",
             re.compile(rf"\b(?:acc(?:ession|n)?|order|req(?:uisition)?|visit|encounter|csn)[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?"
-                       rf"\s*[:#=]*\s*({_VALUE})", _I), 1, _has_digit, _DIGIT),
+                       rf"\s*[:#=]*\s*({_VALUE})", _I), 1, _is_record, _DIGIT),
     Pattern("AGE", re.compile(
         r"(?<![\d.])(?:\d{1,3}(?:\.\d)?)[\s-]*(?:y(?:ea)?rs?|y|yo|y/o|y\.o\.?|ans|jahre?|años|anos|anni|jaar|months?|mos?|m/o"
         r"|mo|weeks?|wks?|days?)[\s-]*(?:old|of\s+age|alte?r?|d[\u2019']?[aâ]ge)\b"
         r"|(?<![\d.])\d{1,3}[\s-]*(?:y/?o\b|y\.\s?o\.|yo[mfw]?\b|jährige?[rsn]?\b|jaehrige?[rsn]?\b|yr\.?-?old\b|år\s+gammel\b)"
         r"|(?<![\d.])\d{2,3}\s?y(?:rs?|ears?)?[\s,/]*(?:old\s+)?(?:male|female|man|woman|boy|girl|gentleman|lady|m|f)\b"
-        r"|\b0\d\d[DWMY]\b|\b1[0-2]\d[Y]\b", _I), hint=_DIGIT),
-    Pattern("AGE", re.compile(r"\b(?:aged?|alter|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
-                              r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
+        r"|\b0\d\d[DWMY]\b|\b(?:9\d|1[0-2]\d)y?[YFM]?\b(?<=y|f|m)(?<!\d[fm])", _I), hint=_DIGIT),
+    # Years in other languages, where a word before them says that somebody has them, or they are many.
+    Pattern("AGE", re.compile(
+        r"(?<![\d.,])(?:(?<=\bde\s)|(?<=\bdi\s)|(?<=\bvon\s)|(?<=\bmit\s)|(?<=[,(]\s)|(?<=[,(]))\d{1,3}\s?(?:ans|años|anos|anni|jaar|jahren?|lat|let|år|лет|ετών|éves|yaş\w*)\b"
+        r"|(?<![\d.,])(?:9\d|1[0-2]\d)[\s-]{0,2}(?:ans|años|anos|anni|jaar|jahren?|lat|let|år|лет|ετών|éves|yaş\w*|vuotta|years|yrs|jr)\b"
+        r"|(?<![\d.,])\d{1,3}[\s-]{0,2}(?:letni\w{0,3}|jarige|årig\w?|летн\w{2,3}|vuotias)\b"
+        r"|(?<![\d.,])\d{1,3}\s?[岁歲歳才세](?![之])", _I), hint=_DIGIT),
+    Pattern("AGE", re.compile(
+        r"(?:(?<![^\n])|(?<=[.:;(]\s)|(?<=[.:;(]))(?:9\d|1[01]\d)\s?[/-]?\s?[FM]\b"
+        r"|(?<![\d.,])(?:9\d|1[01]\d)\s?[/-]?\s?[FM](?=\s(?:with|w/|s/p|c/o|h/o|hx|who|presents|presenting|fell|fall)(?![^\W\d_]))"),
+        hint=_DIGIT),
+    Pattern("AGE", re.compile(
+        r"\b(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine|ten))?"
+        r"[\s-]{1,2}(?:years?|yrs?)(?:[\s-]{1,2}old|\s+of\s+age)\b", _I)),
+    Pattern("AGE", re.compile(r"\b(?:aged?|alter|wiek|ålder|alder|ikä|věk|возраст|ηλικία|年齢|年龄|나이|lat|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
+                              r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|j(?=\.)|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}|\d+(?:st|nd|rd|th))\s+){{1,4}}"
+            re.compile(rf"\b(?:(?:Flat|Apt|Unit|Suite)\.?\s\w{{1,4}},?\s)?\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}|\d+(?:st|nd|rd|th))\s+){{1,4}}"
                        r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Square|Sq|Highway"
                        r"|Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Trail|Trl|Row|Hill|Gardens|Grove|Walk|Mews|Plaza|Loop|Alley)\b\.?"
                        r"(?:,?\s*(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\.?\s*#?\w{1,6})?", re.NOFLAG), hint=_DIGIT),
@@ -242,16 +319,25 @@ PATTERNS: Final = (
             re.compile(r"\b\d{1,5}\s+(?:[A-Z][A-Z'\u2019-]+\s+){1,4}(?:STREET|AVENUE|AVE|ROAD|RD|BOULEVARD|BLVD|LANE|DRIVE|COURT|WAY|PLACE|TERRACE|SQUARE|HIGHWAY|PARKWAY)\b"),
             hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"(?<![\w-])(?:{_CAPITAL}[\w.'\u2019]{{0,30}}[\s-]){{0,3}}{_CAPITAL}?\w{{0,30}}(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
-                       r"\s+\d{1,4}\s?[a-z]?\b", _I), hint=_STREET),
+            re.compile(rf"(?<![\w-])(?:{_CAPITAL}[\w.'\u2019]{{0,30}}[\s-]){{0,3}}{_CAPITAL}?\w{{0,30}}(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
+                       r"\s+\d{1,4}(?:\s?[a-z]\b|\b)(?:-\w{1,4}\b)?"), hint=_STREET),
+    Pattern("STREET_ADDRESS", re.compile(r"\b(?:Stra(?:ß|ss)e|Platz|Allee)\s+(?:des|der|von|am|vom)\s+[\w. -]{2,30}?\s\d{1,4}(?:\s?[a-z]\b|\b)"), hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b(?:Am|An\s+de[rmn]|Auf\s+de[rmn]|Im|Zu[mr]|In\s+de[rn]|Unter\s+den|Hinter\s+de[rmn])\s+{_CAPITAL}[\w-]{{3,30}}\s+\d{{1,4}}(?:\s?[a-z]\b|\b)"),
+            check=_unfamiliar, hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"\b{_CAPITAL}[a-zà-ÿ]{{2,20}}(?:gatan|vägen|gade|vej|veien|gata|katu|tie|straat|laan|weg|gracht|utca|út)\s+\d{{1,4}}(?:\s?[A-Za-z]\b|\b)"),
+            check=_unfamiliar, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(rf"\b{_CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(r"\b\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|av\.|boulevard|bd|place|chemin|all[ée]e|impasse|quai|route|cours)\s+"
                        r"[^\W\d][\w'\u2019-]{0,30}(?:\s+[^\W\d][\w'\u2019-]{0,30}){0,4}", _I), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b(?:calle|c/|avenida|avda\.?|plaza|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|ulitsa|ул\.)\s*(?:de\s+|del\s+|la\s+)*"
-                       rf"{_CAPITAL}[\w'\u2019-]{{0,30}}(?:\s+[\w'\u2019-]{{1,30}}){{0,4}}?\s*,?\s*(?:n[°º.]?\s*)?\d{{1,4}}\b", _I), hint=_DIGIT),
+            re.compile(rf"(?<![^\W_])(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|al\.|os\.|ulitsa|ул\.|улица|οδός)"
+                       rf"\s{{0,2}}(?:(?i:de|del|la|las|los|das|dos|da|do|della|dei|delle)\s+){{0,3}}"
+                       rf"{_CAPITAL}[\w'\u2019-]{{0,30}}(?:\s[\w'\u2019-]{{1,30}}){{0,4}}?\s?,?\s?(?:(?i:n[°º.]?)\s?)?\d{{1,4}}(?:/\d{{1,4}}|[A-Za-z]\b|\b)"
+                       rf"(?:,?\s\d{{1,2}}[º°ª]\s?[A-Z]?\b)?"), hint=_DIGIT),
     Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
     Pattern("LOCATION", re.compile(rf"\b{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
     Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),
@@ -259,6 +345,10 @@ PATTERNS: Final = (
             re.compile(r"\b(?:A[BL]|B[ABDHLNRST]?|C[ABFHMORTVW]|D[ADEGHLNTY]|E[CHNX]?|F[KY]|G[LUY]?|H[ADGPRSUX]|I[GPV]|K[ATWY]|L[ADELNSU]?|M[EKL]?"
                        r"|N[EGNPRW]?|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]?|T[ADFNQRSW]|UB|W[ACDFNRSV]?|YO|ZE)\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b"),
             hint=_DIGIT),
+    Pattern("LOCATION", re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d\b"), hint=_DIGIT),
+    Pattern("LOCATION", re.compile(r"〒\s?\d{3}-?\d{4}"), hint=_DIGIT),
+    Pattern("LOCATION", re.compile(rf"(?<![\d.,-])(?:\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|[1-9]\d{{3}}\s?[A-Z]{{2}})\s+{_CAPITAL}[a-zà-ÿœłńśźż]{{2,}}(?:[\s-]{_CAPITAL}[a-zà-ÿ]+)?"),
+            check=_zip_city, hint=_DIGITS4),
     Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{_CAPITAL}[a-zäöüßéèàñçó]{{2,}}(?:[\s-]{_CAPITAL}[a-zäöüßé]+)?"), check=_zip_city,
             hint=_DIGITS5),
     Pattern("LOCATION",
@@ -268,18 +358,28 @@ PATTERNS: Final = (
     Pattern("ORGANIZATION_NAME",
             re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
                        r"(?:Hospitals?|Clinics?|Clinical\s+Cent(?:er|re)|Medical\s+(?:Cent(?:er|re)|Group|College|School)|Health\s+(?:System|Cent(?:er|re)|Services?|Trust)|University|Universität|Institute|Infirmary"
-                       r"|Klinik(?:um|en)?|Krankenhaus|Spital|Praxis|Nursing\s+Home|Hospice|Surgery|Imaging|Radiology\s+(?:Associates|Group|Partners)|Diagnostics|Laborator(?:y|ies)|Foundation|Pharmacy|Rehab(?:ilitation)?\s+Cent(?:er|re)"
+                       r"|Klinik(?:um|en)?|Krankenhaus|Spital|Praxis|(?:Nursing|Care|Retirement|Rest)\s+Home|Hospice|Surgery|Imaging|Radiology\s+(?:Associates|Group|Partners)|Diagnostics|Laborator(?:y|ies)|Foundation|Pharmacy|Rehab(?:ilitation)?\s+Cent(?:er|re)"
                        r"|College|School|Academy|Church|Corporation|Corp|Inc|Ltd|LLC|GmbH|AG|Bank|Airlines|NHS\s+Trust)\b\.?"), check=_unfamiliar),
     Pattern("ORGANIZATION_NAME",
             re.compile(rf"\b(?:Hospital|H[ôo]pital|Clinique|Cl[íi]nica|Ospedale|Policlinico|Klinik(?:um)?|Krankenhaus|Universit(?:y|é|à|ätsklinikum)|CHU|CHRU|Centre\s+Hospitalier|Centro\s+M[ée]dico|Praxis|Institut[oe]?|Azienda\s+Ospedaliera)"
                        rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s-]{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}}"), check=_unfamiliar),
+    Pattern("GENERIC_ID",
+            re.compile(rf"\b(?:BSN|PESEL|CPF|CNPJ|DNI|NIE|NIF|NIR|AVS|AHV|SVNR|CPR|CURP|RUT|NINO|SIN|TFN|PPSN|NRIC|HKID|TAJ|Aadhaar|personnummer"
+                       rf"|f[øö]dselsnummer|henkilötunnus|rodné\s*číslo|codice\s*fiscale|C\.F\.|n[°º]?\s*s[ée]cu)"
+                       rf"[\s.-]{{0,2}}{_NUMBERED}?\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}({_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
+    Pattern("GENERIC_ID", re.compile(r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D]\b"), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\w.,-])(?=[A-Z0-9-]{6,40}(?![\w-]))(?=(?:[A-Z-]{0,20}\d){4})(?=[\d-]{0,20}[A-Z])[A-Z0-9-]{6,40}(?!\w|\.\d)", _I),
             check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{6,}(?![\d]*[.,]?\d)(?!\s?(?:mm|cm|ml|mg|g|/|%|cells|copies|units?|iu)\b)", _I), hint=_DIGITS5),
-    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,5}(?:[-/]\d{2,8}){1,3}(?![\d.,/-])"),
-            check=lambda text: sum(c.isdigit() for c in text) >= 7, hint=_DIGITS5),
-    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{2,4}(?:\.\d{2,4}){2,4}(?:-\d{1,2})?(?![\d.]*\d)"),
+            check=lambda text: sum(c.isdigit() for c in text) >= 9, hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,+-])\d{6}[-+]\d{4}(?![\d-])"), hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,8}(?:[-/]\d{2,8}){1,3}(?![\d.,/-])"), check=_is_code,
+            hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,/-])\d{2,8}(?:\s\d{2,5}){1,4}(?![\d.,/%-]|\s?(?:mm|cm|ms|ml|mg|hu|kv|ma)\b)", _I),
+            check=_is_spaced_code, hint=_DIGITS5),
+    Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2,4}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
 )  # fmt: skip
 
 _TITLE: Final = (
@@ -300,7 +400,7 @@ _ROLE: Final = (
 )
 _ROLE_INITIALS: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
-    r"|\b(?i:by|initials)\s+(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
+    r"|\b(?i:by|initials?|inits?)\s{1,2}(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
 )
 _LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
 _TITLED: Final = re.compile(
@@ -336,7 +436,13 @@ _GREETING: Final = re.compile(
 
 
 def find(text: str, known: KnownText | None = None) -> Iterator[Finding]:
-    """Yield what identifies by its shape."""
+    """Yield what identifies by its shape, also where underscores stand for spaces."""
+    if "_" in text:
+        yield from _find(text.replace("_", " "), known)
+    yield from _find(text, known)
+
+
+def _find(text: str, known: KnownText | None) -> Iterator[Finding]:
     for each in PATTERNS:
         if each.hint is not None and not each.hint.search(text):
             continue
@@ -356,6 +462,10 @@ _MORE_ADDRESS: Final = re.compile(
     rf"(?:[,\s]{{1,4}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}})?(?:[,\s]{{1,4}}[A-Z]{{2}})?[,\s]{{1,4}}\d{{4,6}}(?:-\d{{4}})?"
     r"(?![\w.,]*\d)(?!\s*(?:mm|cm|ml|mg|slices))"
 )
+_MORE_CITY: Final = re.compile(
+    rf"[,\s]{{1,4}}(?:[A-Z]{{1,2}}-)?(?:\d{{4,5}}|\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|\d{{4}}\s?[A-Z]{{2}}|[A-Z]\d[A-Z]\s?\d[A-Z]\d)"
+    rf"\s{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}})?"
+)
 _CITY: Final = re.compile(
     rf",\s+{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}}(?=\s*[,.;)\n]|$)"
 )
@@ -366,7 +476,8 @@ def addresses(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
     for each in found:
         if each.info_type not in ("STREET_ADDRESS", "LOCATION"):
             continue
-        more = _MORE_ADDRESS.match(text, each.stop)
+        more = _MORE_CITY.match(text, each.stop) if each.info_type == "STREET_ADDRESS" else None
+        more = more or _MORE_ADDRESS.match(text, each.stop)
         if more is None and each.info_type == "STREET_ADDRESS":
             more = _CITY.match(text, each.stop)
         if more is not None:
@@ -380,6 +491,13 @@ _BORN: Final = re.compile(
 )
 
 
+_BORN_IN: Final = re.compile(
+    r"\b(?:born|dob|d\.o\.b\.?|year\s+of\s+birth|yob|geb(?:oren)?\.?|jahrgang|n[ée]e?|naissance|nacid[oa]|nascid[oa]|nat[oa]|geboren|ur\.|född)"
+    r"[\s:]{1,3}(?:(?:in|en|nel|im|i|year|jahr|em)\s){0,2}((?:19|20)\d\d)(?![\d./-])",
+    _I,
+)
+
+
 def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
     found = dates.find(text)
     for each in found:
@@ -388,6 +506,8 @@ def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
             yield Finding(each.start, each.stop, "DATE_OF_BIRTH", PATTERN)
         else:
             yield Finding(each.start, each.stop, "DATE", PATTERN)
+    for match in _BORN_IN.finditer(text):
+        yield Finding(*match.span(1), "DATE_OF_BIRTH", PATTERN)
 
 
 def _people(text: str) -> Iterator[Finding]:

@@ -69,6 +69,14 @@ class TextPolicy:
     custom: tuple[CustomInfoType, ...] = ()
     strict: bool = False
 
+    def transformation_for(self, info_type: str) -> InfoTypeTransformation | None:
+        """Return what is asked for an infoType; None where nothing is, or it is excluded."""
+        if info_type in self.excluded:
+            return None
+        named = (each for each in self.transformations if info_type in each.info_types)
+        default = (each for each in self.transformations if not each.info_types)
+        return next(named, None) or next(default, None)
+
     @property
     def date_shift_key(self) -> bytes | None:
         """The one key that date shifts are derived from; None: the deidentifier's."""

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 _BASIC_SHIFT: Final = InfoTypeTransformation(Transformation.DATE_SHIFT)
 _BASIC_REPLACE: Final = InfoTypeTransformation(Transformation.REPLACE_WITH_INFO_TYPE)
+_IN_WORDS: Final = re.compile(
+    r"(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?!y)[a-z]+)?", re.IGNORECASE
+)
+"""Ages over 89 that are spelt out."""
 OLDEST_YEARS: Final = 89
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 _YEARS: Final = re.compile(r"y|jahr|jähr|jaehr|ans\b|año|anos|anni|jaar|år", re.IGNORECASE)
-_OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\d[DWM]\b", re.IGNORECASE)
+_OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\b\d{3}[DWM]\b", re.IGNORECASE)
 _WORD_CHARACTER: Final = re.compile(r"[^\s\\^=]")
 
 
@@ -54,13 +58,9 @@ class Transformer:
         )
 
     def _choose(self, info_type: str) -> InfoTypeTransformation | None:
-        given = self.policy.transformations
-        for each in given:
-            if info_type in each.info_types:
-                return each
-        for each in given:
-            if not each.info_types:
-                return each
+        asked = self.policy.transformation_for(info_type)
+        if asked is not None:
+            return asked
         if not self.policy.basic or info_type == "AGE":
             return None
         return _BASIC_SHIFT if info_type == "DATE" else _BASIC_REPLACE
@@ -94,12 +94,12 @@ class Transformer:
 
 def capped(text: str) -> str:
     """Return an age with numbers over 89 years as ``90+``."""
-    found = _NUMBER.search(text)
+    found = _NUMBER.search(text) or _IN_WORDS.match(text)
     if found is None:
         return text
     if _OTHER_UNIT.search(text) and not _YEARS.search(text):
         return text
-    if float(found[0].replace(",", ".")) <= OLDEST_YEARS:
+    if found[0][0].isdigit() and float(found[0].replace(",", ".")) <= OLDEST_YEARS:
         return text
     return f"{text[: found.start()]}90+{text[found.end() :]}"
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from deid.tags.judge import vocabulary as standard_vocabulary
 from deid.text.folding import fold, spellings
-from deid.text.words import read_words
+from deid.text.words import read_lines, read_words
 
 _MEASURE: Final = re.compile(
     r"\d{1,4}(?:[.,x]\d{1,4})*(?:mm|cm|m|ml|l|cc|mg|kg|g|mcg|ug|kv|kvp|ma|mas|hz|khz|mhz|t|s|sec|ms|min|h|hr"
@@ -40,6 +40,13 @@ _SUFFIXES: Final = (
     "r",
     "ic",
 )
+# Endings of nouns and adverbs that make no family names: German, then Romance ones.
+_NOUN_ENDINGS: Final = (
+    "ung", "ungen", "heit", "heiten", "keit", "keiten", "ektomie", "otomie", "skopie", "graphie", "grafie",
+    "pathie", "ation", "ationen", "osen", "ismus", "zione", "zioni", "cion", "ciones", "cao", "coes",
+    "logie", "logia", "logico", "logica", "logique", "grafia", "scopia", "ectomia", "patia", "tion", "tions",
+    "aire", "aires", "ique", "iques", "ementi", "amento", "amiento", "miento", "mientos", "dade", "dades",
+)  # fmt: skip
 _CLINICAL_ENDINGS: Final = (
     "itis", "osis", "ectomy", "otomy", "ostomy", "oscopy", "graphy", "gram", "plasty", "pathy", "emia",
     "aemia", "uria", "algia", "oma", "omas", "lysis", "megaly", "genic", "scopic", "graphic", "esthesia",
@@ -56,6 +63,49 @@ _PREFIXES: Final = (
 )  # fmt: skip
 
 
+_WIDE_RUN: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3040-\u30ff]+")
+"""Ideographs, kana and hangul, in which words stand without spaces between them or with endings on them."""
+_ACRONYM: Final = re.compile(r"[a-z]{1,2}(?=[A-Z][A-Za-z]{2,})")
+"""Small letters before an acronym: ``rCBV``, ``mpMRI``, ``eADC``."""
+_CAMEL: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,}")
+_CAMEL_PART: Final = re.compile(r"[A-Z][a-z]+")
+_COMPOUNDING: Final = ("German", "Dutch", "Swedish")
+_LINKS: Final = ("", "s", "es", "n", "en", "er", "e")
+_PART: Final = 4
+"""The shortest part of a compound: shorter ones fit into names."""
+_MAX_COMPOUND: Final = 40
+_NO_PART: Final = frozenset(
+    {"mann", "frau", "herr", "herrn", "kind", "gross", "stein", "mark", "alte", "neue"}
+)
+
+
+@cache
+def eponyms() -> frozenset[str]:
+    """Return names that stand for diseases, signs, devices and places in the body."""
+    return read_words("eponyms.txt")
+
+
+@cache
+def _other_scripts() -> frozenset[str]:
+    """Return clinical and common words in scripts other than Latin."""
+    return read_words("scripts.txt")
+
+
+@cache
+def _compound_parts() -> tuple[frozenset[str], ...]:
+    """Return, for each language that joins words, the words that it joins."""
+    parts: dict[str, set[str]] = {name: set() for name in _COMPOUNDING}
+    chosen: set[str] | None = None
+    for line in read_lines("european.txt"):
+        if line.startswith("#"):
+            chosen = next((parts[name] for name in _COMPOUNDING if name in line), None)
+        elif chosen is not None:
+            for word in line.split():
+                chosen.update(each for each in spellings(word) if len(each) >= _PART)
+    names = given_names() | family_names() | _NO_PART
+    return tuple(frozenset(listed - names) for listed in parts.values())
+
+
 @cache
 def common_words() -> frozenset[str]:
     """Return the words of prose and of other languages that say nothing about anybody."""
@@ -64,9 +114,12 @@ def common_words() -> frozenset[str]:
 
 @cache
 def clinical_words() -> frozenset[str]:
-    """Return the recognised clinical words and abbreviations, ours and the standard's."""
+    """Return the recognised clinical words and abbreviations, ours and the standard's.
+
+    Eponyms are none by themselves: `deid.text.eponyms` tells where they stand for something.
+    """
     standard = frozenset(fold(word) for word in standard_vocabulary() if len(word) > 2)
-    return _own_clinical() | (standard - _only_names())
+    return _own_clinical() | (standard - _only_names() - (eponyms() - common_words()))
 
 
 @cache
@@ -112,13 +165,60 @@ def is_place(word: str) -> bool:
 def is_recognised(word: str) -> bool:
     """Whether a word is clinical or common, also inflected. Single letters are, but ideographs."""
     if len(word) == 1:
-        return word.isupper() or word.islower()
+        return word.isupper() or word.islower() or fold(word) in _other_scripts()
     folded = fold(word.removesuffix("'s").removesuffix("\u2019s"))
-    return _is_listed(folded) or _is_inflected(folded)
+    if _WIDE_RUN.search(word):
+        return _is_written_together(word)
+    if _is_listed(folded) or _is_inflected(folded) or _is_foreign(folded):
+        return True
+    if _CAMEL.fullmatch(word):
+        # Words joined by their capitals, as devices name protocols: BestDiast, PreMonitoring.
+        parts = _CAMEL_PART.findall(word)
+        return all(is_recognised(part) and not is_name(part) for part in parts)
+    acronym = _ACRONYM.match(word)
+    return acronym is not None and _is_listed(fold(word[acronym.end() :]))
 
 
 def _is_listed(folded: str) -> bool:
-    return folded in clinical_words() or folded in common_words()
+    return (
+        folded in clinical_words()
+        or folded in common_words()
+        or (not folded.isascii() and folded in _other_scripts())
+    )
+
+
+def _is_written_together(word: str) -> bool:
+    """Whether a run of ideographs, kana or hangul, and what Latin is in it, is made of recognised words."""
+    rest = [each for each in _WIDE_RUN.split(word) if each]
+    if not all(is_recognised(each) for each in rest):
+        return False
+    for run in _WIDE_RUN.findall(word):
+        folded = fold(run) if len(fold(run)) == len(run) else run
+        reached = {0}
+        for start in range(len(folded)):
+            if start in reached:
+                reached.update(
+                    stop
+                    for stop in range(start + 1, min(start + 7, len(folded)) + 1)
+                    if folded[start:stop] in _other_scripts() or run[start:stop] in _other_scripts()
+                )
+        if len(folded) not in reached:
+            return False
+    return True
+
+
+def _is_compound(folded: str, parts: frozenset[str], *, depth: int = 2) -> bool:
+    """Whether a word is put together of listed ones of one language: ``Verlaufskontrolle``."""
+    for at in range(_PART, len(folded) - _PART + 1):
+        first = folded[:at]
+        if not any(first.endswith(link) and first[: at - len(link)] in parts for link in _LINKS):
+            continue
+        last = folded[at:]
+        if any(last.endswith(end) and last[: len(last) - len(end)] in parts for end in _LINKS):
+            return True
+        if depth and _is_compound(last, parts, depth=depth - 1):
+            return True
+    return False
 
 
 def _is_inflected(folded: str) -> bool:
@@ -136,9 +236,20 @@ def _is_inflected(folded: str) -> bool:
         return True
     for prefix in _PREFIXES:
         rest = folded.removeprefix(prefix)
-        if rest != folded and len(rest) > 3 and _is_listed(rest):
+        if rest != folded and len(rest) > 3 and _is_listed(rest) and not is_name(rest):
             return True
     return False
+
+
+def _is_foreign(folded: str) -> bool:
+    """Whether a word is made as German, Dutch, Swedish or Romance clinical words are."""
+    if len(folded) < 2 * _PART or folded in given_names() or folded in family_names():
+        return False
+    if len(folded) > 2 * _PART and folded.endswith(_NOUN_ENDINGS):
+        return True
+    return len(folded) < _MAX_COMPOUND and any(
+        _is_compound(folded, parts) for parts in _compound_parts()
+    )
 
 
 @lru_cache(maxsize=65536)
@@ -156,7 +267,13 @@ def _own_clinical() -> frozenset[str]:
 def is_prose(word: str) -> bool:
     """Whether a word is everyday English or from the standard's texts, and no clinical one of ours."""
     folded = fold(word)
-    return folded not in _own_clinical() and folded not in _european()
+    return (
+        folded not in _own_clinical()
+        and folded not in _european()
+        and folded not in _other_scripts()
+        and (_is_listed(folded) or _is_inflected(folded))
+        and not (len(folded) > 7 and folded.endswith(_CLINICAL_ENDINGS))
+    )
 
 
 @cache
@@ -176,7 +293,7 @@ def is_clinical_token(token: str) -> bool:
         return len(token) <= 4
     if token.isalpha():
         return is_recognised(token) and not _may_be_name(token)
-    if _MEASURE.match(token) or _CODE.match(token):
+    if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):
         return True
     parts = re.findall(r"[^\W\d_]+|\d+", token)
     return len(token) <= 12 and all(

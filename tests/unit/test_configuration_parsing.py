@@ -392,6 +392,106 @@ def test_an_image_configuration_that_makes_no_sense_is_refused(image: dict[str, 
     assert problems({"dicom": {"filterProfile": BASIC}, "image": image})
 
 
+@pytest.mark.parametrize(
+    ("number", "profile"),
+    [
+        (0, Profile.KEEP_ALL),
+        (1, Profile.MINIMAL),
+        (2, Profile.BASIC),
+        (3, Profile.KEEP_ALL),
+        (4, Profile.TAG_CONTENTS),
+    ],
+)
+def test_a_choice_may_be_given_by_its_number(number: int, profile: Profile) -> None:
+    parsed = parse_configuration({"dicom": {"filterProfile": number}})
+    assert parsed.tags.profile is profile
+    assert "enum_by_number: dicom.filterProfile" in parsed.warnings
+
+
+@pytest.mark.parametrize("number", [-1, 5, 2.0, True])
+def test_a_number_that_is_no_choice_is_refused(number: Any) -> None:
+    assert "dicom.filterProfile has no choice" in problems({"dicom": {"filterProfile": number}})[0]
+
+
+def test_choices_of_ours_have_no_numbers() -> None:
+    given = {"dicom": {"filterProfile": BASIC}, "dicomveil": {"burnedIn": 1}}
+    assert "dicomveil.burnedIn has no choice" in problems(given)[0]
+
+
+@pytest.mark.parametrize("written", ["(0010,0010)", "0010,0010", "(0010, 0010)"])
+def test_a_tag_may_be_written_as_the_standard_prints_it(written: str) -> None:
+    parsed = parse_configuration({"dicom": {"removeList": {"tags": [written]}}})
+    assert any(0x00100010 in override.tags for override in parsed.tags.overrides)
+    assert codes(parsed) == ["tag_as_printed"]
+
+
+def test_a_repeating_group_may_be_written_as_the_standard_prints_it() -> None:
+    parsed = parse_configuration(
+        {"dicomTagConfig": {"actions": [{"queries": ["(60xx,3000)"], "deleteTag": {}}]}}
+    )
+    assert parsed.tags.overrides[0].tags >= {0x60003000, 0x60FE3000}
+
+
+def test_a_path_may_hold_tags_as_the_standard_prints_them() -> None:
+    query = "RequestAttributesSequence.(0040,0009)"
+    parsed = parse_configuration(
+        {"dicomTagConfig": {"actions": [{"queries": [query], "keepTag": {}}]}}
+    )
+    assert parsed.tags.overrides[0].paths == {(0x00400275, 0x00400009)}
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_names_no_element(name: str) -> None:
+    assert "names no data element" in problems({"dicom": {"keepList": {"tags": [name]}}})[0]
+
+
+@pytest.mark.parametrize("name", ["patientname", "PATIENTNAME", "Patient's Name", "patient_name"])
+def test_a_keyword_of_another_spelling_is_refused_and_the_right_one_named(name: str) -> None:
+    [problem] = problems({"dicom": {"keepList": {"tags": [name]}}})
+    assert problem.endswith("did you mean PatientName?")
+
+
+def test_a_vr_in_small_letters_is_refused_and_the_right_one_named() -> None:
+    given = {"dicomTagConfig": {"actions": [{"queries": ["pn"], "keepTag": {}}]}}
+    assert problems(given)[0].endswith("did you mean PN?")
+
+
+@pytest.mark.parametrize("name", ["CommandField", "FileSetID", "ImplementationVersionName"])
+def test_keeping_what_no_data_set_holds_gives_a_warning(name: str) -> None:
+    parsed = parse_configuration({"dicom": {"keepList": {"tags": [name, "PatientID"]}}})
+    assert codes(parsed) == ["file_meta_is_rebuilt"]
+
+
+def test_a_verb_that_is_null_is_none() -> None:
+    action = {"queries": ["PatientID"], "keepTag": None}
+    assert "sets none of" in problems({"dicomTagConfig": {"actions": [action]}})[0]
+    text = {"transformations": [{"infoTypes": ["DATE"], "redactConfig": None}]}
+    assert "sets none of" in problems({**CONTENTS, "text": text})[0]
+
+
+def test_two_transformations_of_one_list_for_one_kind_are_refused() -> None:
+    first: dict[str, Any] = {"redactConfig": {}}
+    second: dict[str, Any] = {"replaceWithInfoTypeConfig": {}}
+    both = [{**first, "infoTypes": ["PERSON_NAME"]}, {**second, "infoTypes": ["LAST_NAME"]}]
+    [problem] = problems({**CONTENTS, "text": {"transformations": both}})
+    assert problem == (
+        "text.transformations[1] is for PERSON_NAME, and so is text.transformations[0]; keep one"
+    )
+    assert "every kind" in problems({**CONTENTS, "text": {"transformations": [first, second]}})[0]
+    apart = {"transformations": [first], "additionalTransformations": [second]}
+    assert parse_configuration({**CONTENTS, "text": apart}).text is not None
+
+
+def test_a_whole_request_is_refused_and_the_part_that_is_meant_named() -> None:
+    given = {"config": {"dicom": {"filterProfile": BASIC}}}
+    assert problems(given) == ["config is a field of a request; give what stands under it"]
+
+
+def test_an_info_type_in_small_letters_is_refused_and_the_right_one_named() -> None:
+    given = {**CONTENTS, "text": {"excludeInfoTypes": ["person_name"]}}
+    assert problems(given)[0].endswith("did you mean PERSON_NAME?")
+
+
 def test_integers_may_be_strings() -> None:
     image = {
         "textRedactionMode": "REDACT_SENSITIVE_TEXT",
@@ -603,6 +703,24 @@ def test_a_printed_python_dictionary_with_quotes_within_is_understood() -> None:
         "dicomveil": {"identityIssuer": 'St. Mary\'s "A" \\ B'},
     }
     assert parse_configuration_text(str(given)).tags == parse_configuration(given).tags
+
+
+def test_a_name_given_twice_in_one_object_is_refused() -> None:
+    """Readers take the first or the last; neither may decide between two profiles."""
+    for quote in ('"', "'"):
+        text = (
+            '{"dicom": {"filterProfile": "KEEP_ALL_PROFILE", "filterProfile": "' + BASIC + '"}}'
+        ).replace('"', quote)
+        with pytest.raises(ConfigurationInvalid) as caught:
+            parse_configuration_text(text)
+        assert caught.value.problems == [
+            "the configuration gives filterProfile twice in one object; keep one"
+        ]
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    text = "\ufeff" + json.dumps({"dicom": {"filterProfile": BASIC}})
+    assert parse_configuration_text(text).warnings == ()
 
 
 @pytest.mark.parametrize(

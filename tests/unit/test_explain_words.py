@@ -171,6 +171,89 @@ def test_text_transformations_are_named_as_they_are_applied() -> None:
     assert "2019-02-25" not in result.ImageComments
 
 
+def test_a_transformation_that_another_precedes_is_not_named() -> None:
+    configuration = {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {
+            "additionalTransformations": [{"infoTypes": ["PERSON_NAME"], "redactConfig": {}}],
+            "transformations": [{"infoTypes": ["PERSON_NAME", "URL"], "characterMaskConfig": {}}],
+        },
+    }
+    sentence = said(configuration, "Text")
+    assert "PERSON_NAME: taken out" in sentence
+    assert "URL: masked" in sentence
+    assert "PERSON_NAME, URL" not in sentence
+    result = deidentified(configuration, ImageComments="Dr. Blorg, www.blorg.example.org")
+    assert result.ImageComments == f"Dr. {'*' * len('www.blorg.example.org')}"
+
+
+def test_what_is_excluded_is_not_said_to_be_transformed() -> None:
+    configuration = {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {
+            "transformations": [{"infoTypes": ["DATE"], "dateShiftConfig": {}}],
+            "excludeInfoTypes": ["DATE"],
+        },
+    }
+    assert "move" not in said(configuration, "The patient, dates and UIDs")
+    assert "DATE: " not in said(configuration, "Text").replace("Never touched: DATE", "")
+    assert deidentified(configuration, StudyDate="20190225").StudyDate == "20190225"
+
+
+@pytest.mark.parametrize("transformation", ["redactConfig", "dateShiftConfig"])
+def test_dates_are_said_to_move_only_where_they_do(transformation: str) -> None:
+    configuration = {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {"transformations": [{"infoTypes": ["DATE"], transformation: {}}]},
+    }
+    moved = deidentified(configuration, StudyDate="20190225").StudyDate != ""
+    assert moved == ("Dates move" in said(configuration, "The patient, dates and UIDs"))
+    assert "dates move" not in said(configuration, "Text")
+
+
+def test_dates_of_birth_are_said_to_go_where_they_do() -> None:
+    configuration: dict[str, Any] = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}}
+    assert "Dates of birth do not move" in said(configuration, "Text")
+    assert deidentified(configuration, PatientBirthDate="19710203").PatientBirthDate == ""
+    configuration["text"] = {
+        "transformations": [{"infoTypes": ["DATE", "DATE_OF_BIRTH"], "dateShiftConfig": {}}]
+    }
+    assert "Dates of birth" not in said(configuration, "Text")
+    moved = deidentified(configuration, PatientBirthDate="19710203").PatientBirthDate
+    assert moved not in ("", "19710203")
+
+
+def test_a_name_that_is_kept_is_not_said_to_be_a_pseudonym() -> None:
+    configuration = {
+        "dicomTagConfig": {"actions": [{"queries": ["PatientName"], "keepTag": {}}]},
+    }
+    sentence = said(configuration, "The patient, dates and UIDs")
+    assert sentence.startswith("Patient ID becomes")
+    result = deidentified(configuration)
+    assert result.PatientName == "Zimmermann^Quirin"
+    assert result.PatientID != "4711-MRN"
+
+
+def test_primary_uids_are_named_apart_where_they_fare_apart() -> None:
+    configuration = {
+        "dicomTagConfig": {"actions": [{"queries": ["StudyInstanceUID"], "keepTag": {}}]},
+    }
+    sentence = said(configuration, "The patient, dates and UIDs")
+    assert "Study UIDs stay" in sentence
+    assert "Series and instance UIDs are replaced" in sentence
+    result = deidentified(configuration)
+    assert result.StudyInstanceUID == "1.2.3.1"
+    assert result.SeriesInstanceUID != "1.2.3.2"
+
+
+def test_an_identifier_that_is_kept_does_not_put_aside() -> None:
+    configuration = {"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}}
+    sentence = said(configuration, "Put aside instead of passed on")
+    assert "an identifier that these rules remove" in sentence
+    result = deidentified(configuration, StudyDescription="CT Zimmermann")
+    assert result.StudyDescription == "CT Zimmermann"
+
+
 def test_the_document_for_machines_says_the_same() -> None:
     explanation = explain(BASIC)
     document = json.loads(json.dumps(explanation.document()))

@@ -57,11 +57,49 @@ def moved(text: str, days: int) -> str:
         ("2019년 2월 25일", "2019년 3월 2일"),
         ("29.02.2020", "05.03.2020"),
         ("31.12.1999", "05.01.2000"),
+        ("25 02 2019", "02 03 2019"),
+        ("25_02_2019", "02_03_2019"),
+        ("25·02·2019", "02·03·2019"),
+        ("25.II.2019", "2.III.2019"),
+        ("25/II/19", "2/III/19"),
+        ("2019. 2. 25", "2019. 3. 2"),
+        ("平成31年2月25日", "平成31年3月2日"),
+        ("H31.2.25", "H31.3.2"),
+        ("February 12-15, 2019", "February 17-20, 2019"),
     ],
 )
 def test_a_date_moves_by_days_and_keeps_its_form(written: str, later: str) -> None:
     assert only(f"seen {written}, then") == written
     assert moved(f"seen {written}, then", 5) == later
+
+
+@pytest.mark.parametrize(
+    ("written", "first", "second"),
+    [
+        ("12.-15.03.2019", "17", "20.03.2019"),
+        ("12-15.03.2019", "17", "20.03.2019"),
+        ("12. bis 15.03.2019", "17", "20.03.2019"),
+        ("12.3.-15.3.2019", "17.3.", "20.3.2019"),
+        ("12/03 - 15/03/2019", "17/03", "20/03/2019"),
+        ("28.02.-02.03.2020", "04.03.", "07.03.2020"),
+        ("12-15 March 2019", "17", "20 March 2019"),
+        ("12 al 15 de marzo de 2019", "17", "20 de marzo de 2019"),
+    ],
+)
+def test_both_ends_of_a_range_move(written: str, first: str, second: str) -> None:
+    start, end = dates.find(written)
+    assert dates.moved(written, start, 5) == first
+    assert dates.moved(written, end, 5) == second
+
+
+def test_a_day_of_a_range_does_not_move_out_of_the_month_that_both_are_written_with() -> None:
+    text = "28.-31.03.2019"
+    start, _end = dates.find(text)
+    assert dates.moved(text, start, 2) is None
+
+
+def test_a_number_before_a_dash_is_no_day() -> None:
+    assert only("series 4 - 12.03.2019") == "12.03.2019"
 
 
 def test_month_and_year_move_with_the_first_of_the_month() -> None:
@@ -84,6 +122,9 @@ def test_a_day_and_month_need_words_around_them() -> None:
         "SL 3 mar 4",
         "it may be 5 or 6",
         "T1 T2 PD 512 x 512",
+        "SUB 2-1",
+        "12 x 14 x 9 mm",
+        "12 X 14",
         "2019",
         "31.02.2019",
         "99/99/2019",

@@ -48,6 +48,11 @@ PATIENT = known(
         "QZimmermann",
         "Zímmermann",
         "Q.Z.",
+        "Zimmer-Mann",
+        "ZIMMER MANN",
+        "Z1MMERMANN",
+        "QU1R1N",
+        "nnamremmiZ",
         "MRN 004711",
         "MRN004711",
         "mrn_00-4711",
@@ -102,6 +107,27 @@ def test_what_is_not_the_patients_stays(text: str) -> None:
 )
 def test_names_are_found_across_scripts_and_spellings(header: str, text: str) -> None:
     assert not left(text, known((header, "PERSON_NAME"))).strip()
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Ouyang^Xiuying", "Ou-Yang Xiu Ying"),
+        ("Vandenberghe^Lies", "Van den Berghe"),
+        ("O'Hanrahan^Maeve", "O Hanrahan"),
+        ("LE GUENNEC^Anne", "A. Le Guennec"),
+        ("van 't Hoff^Pieter", "P. van 't Hoff"),
+    ],
+)
+def test_names_are_found_written_apart_and_behind_particles(header: str, text: str) -> None:
+    assert not left(text, known((header, "PERSON_NAME"))).strip()
+
+
+def test_a_date_of_birth_with_a_short_year_is_of_the_last_century_too() -> None:
+    from deid.text import dates  # noqa: PLC0415
+
+    patient = known(("19291203", "DATE_OF_BIRTH"))
+    assert [patient.is_birth(each) for each in dates.find("12/03/29, 12/04/29")] == [True, False]
 
 
 def test_an_everyday_word_is_the_name_only_where_it_is_meant() -> None:

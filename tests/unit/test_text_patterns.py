@@ -72,6 +72,47 @@ def found(text: str) -> list[tuple[str, str]]:
         ("DATE", "seen 2019-03-04", "2019-03-04"),
         ("GENERIC_ID", "object 550e8400-e29b-41d4-a716-446655440000", "550e8400-e29b-41d4-a716-446655440000"),
         ("GENERIC_ID", "tube 88412709 arrived", "88412709"),
+        ("GENERIC_ID", "nr 529.982.247-25", "529.982.247-25"),
+        ("GENERIC_ID", "nr 811218-9876", "811218-9876"),
+        ("GENERIC_ID", "nr 2345 6789 0123", "2345 6789 0123"),
+        ("GENERIC_ID", "nr 855230/1234", "855230/1234"),
+        ("GENERIC_ID", "DNI 12345678Z", "12345678Z"),
+        ("GENERIC_ID", "NINO AB 12 34 56 C", "AB 12 34 56 C"),
+        ("MEDICAL_RECORD_NUMBER", "Medicare card 2951 12345 1", "2951 12345 1"),
+        ("MEDICAL_RECORD_NUMBER", "account 7712 0045 11", "7712 0045 11"),
+        ("MEDICAL_RECORD_NUMBER", "MRN_5540012_SAG", "5540012"),
+        ("DICOM_UID", "of 2.25.3298007356985866292956419785", "2.25.3298007356985866292956419785"),
+        ("URL", "in \\\\fs01\\patients\\Hochbaum_Ernst\\ct", "\\\\fs01\\patients\\Hochbaum_Ernst\\ct"),
+        ("URL", "in /home/mri/Hochbaum_Ernst/1.dcm", "/home/mri/Hochbaum_Ernst/1.dcm"),
+        ("EMAIL_ADDRESS", "to e.brandt at szpital.pl", "e.brandt at szpital.pl"),
+        ("EMAIL_ADDRESS", "to e.brandt(at)szpital.pl", "e.brandt(at)szpital.pl"),
+        ("IP_ADDRESS", "from fe80::1ff:fe23:4567:890a%eth2", "fe80::1ff:fe23:4567:890a%eth2"),
+        ("PHONE_NUMBER", "(020) 7946 0958", "(020) 7946 0958"),
+        ("PHONE_NUMBER", "08-123 456 78", "08-123 456 78"),
+        ("PHONE_NUMBER", "138 1234 5678", "138 1234 5678"),
+        ("PHONE_NUMBER", "04 9123 4567", "04 9123 4567"),
+        ("PHONE_NUMBER", "91 555 01 23", "91 555 01 23"),
+        ("PHONE_NUMBER", "98765 43210", "98765 43210"),
+        ("PHONE_NUMBER", "Durchwahl -4432", "4432"),
+        ("AGE", "patiente de 95 ans", "95 ans"),
+        ("AGE", "vrouw, 92 jaar", "92 jaar"),
+        ("AGE", "kobieta 93 letnia", "93 letnia"),
+        ("AGE", "患者99岁", "99岁"),
+        ("AGE", "92F with cough", "92F"),
+        ("AGE", "a ninety-three year old man", "ninety-three year old"),
+        ("AGE", "PT 96Y", "96Y"),
+        ("STREET_ADDRESS", "abita in Via Garibaldi 22", "Via Garibaldi 22"),
+        ("STREET_ADDRESS", "Avda. de la Constitución 8", "Avda. de la Constitución 8"),
+        ("STREET_ADDRESS", "ul. Wiejska 4/6", "ul. Wiejska 4/6"),
+        ("STREET_ADDRESS", "wohnt Am Rosenhag 7", "Am Rosenhag 7"),
+        ("STREET_ADDRESS", "Straße des 17. Juni 135", "Straße des 17. Juni 135"),
+        ("STREET_ADDRESS", "Flat 3, 22 Baker Street", "Flat 3, 22 Baker Street"),
+        ("LOCATION", "N2L 3G1", "N2L 3G1"),
+        ("LOCATION", "114 55 Sundbyberg", "114 55 Sundbyberg"),
+        ("LOCATION", "1017 GC Ouderkerk", "1017 GC Ouderkerk"),
+        ("LOCATION", "31-146 Skawina", "31-146 Skawina"),
+        ("DATE_OF_BIRTH", "born 1955", "1955"),
+        ("PERSON_NAME", "tech init QWZ", "QWZ"),
     ],
 )  # fmt: skip
 def test_each_kind_is_found(info_type: str, text: str, value: str) -> None:
@@ -98,11 +139,27 @@ def test_each_kind_is_found(info_type: str, text: str, value: str) -> None:
         "5F catheter, 18G needle",
         "HbA1c 7.2 %, eGFR 74",
         "4/5 strength",
+        "The patient is a 45-year 3-month follow up",
+        "unit 5 views, case 2 of 4, patient 3 days post op",
+        "Study: 3D TOF",
+        "Creatinine 1.1 mg/dL. BP 132/84",
+        "DLP 412 mGy",
+        "pH 7.35",
+        "No effusion.No pneumothorax.At rest.In plaster",
+        "b 500 1000 1500",
+        "matrix 1024/768",
+        "10F catheter",
+        "V.a. Pneumonie",
     ],
 )
 def test_what_is_clinical_is_not(text: str) -> None:
     assert [each for each in found(text) if each[0] != "PHONE_NUMBER"] == []
     assert not found(text) or "card" in text
+
+
+def test_underscores_stand_for_spaces() -> None:
+    assert ("PERSON_NAME", "Blorg") in found("Dr_Blorg_CHEST")
+    assert ("DATE_OF_BIRTH", "03_04_1955") in found("DOB_03_04_1955")
 
 
 def test_a_long_hostile_text_is_judged_in_bounded_time() -> None:

@@ -1,0 +1,68 @@
+"""Names that stand for something clinical where they are used so: Baker cyst, circle of Willis."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from deid.text.folding import fold, words
+from deid.text.vocabulary import eponyms, is_own_clinical
+
+# What a name may belong to. The word itself may stand one eponym further: Osgood-Schlatter disease.
+_HEADS: Final = words(
+    """
+    rads tubercle balloon change changes matter en limb guidelines society blood map maps abscess ampulla
+    anastomosis aneurysm angle anomaly apparatus area arthritis artery axis band body bodies bypass canal
+    carcinoma catheter cell cells chorea class classification clip coil coma contracture coronary criteria
+    cyst cysts defect deformity dementia diagnosis disease disorder diverticulum drain duct dystrophy
+    embolus encephalopathy fascia filter fissure flap fold foramen formula fracture fractures ganglion gland
+    goitre goiter grade graft granuloma grid hernia impression index infarct interval joint kidney lesion
+    lesions ligament line lines lobe loop lymphoma malformation maneuver manoeuvre method methods muscle
+    nail needle neuroma node nodes nodule operation palsy papilla phenomenon pin pins plexus point pouch
+    procedure prosthesis protocol quotient ratio ring rod rods sarcoma scale score scoring shadow shunt sign
+    signs sinus space splint staging stage stent stroke sulcus syndrome system tamponade technique test
+    tetralogy thyroiditis toe triad triangle tube tumor tumors tumour tumours type unit units valve vein
+    view views wire wires krankheit syndrom zyste fraktur maladie kyste signe enfermedad sindrome signo
+    malattia morbo ziekte
+    """
+)
+_AHEAD: Final = re.compile(r"(?:['\u2019]s)?[\s-]{1,2}([^\W\d_]+)")
+_BEFORE: Final = re.compile(
+    r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
+    r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"
+    r"|(?:syndrome|maladie|signe|kyste|enfermedad|s[ií]ndrome|signo)\s+de|(?:malattia|morbo|sindrome)\s+di"
+    r"|ziekte\s+van|morbus)\s+$",
+    re.IGNORECASE,
+)
+_COUNTED: Final = words(
+    "day gleason bosniak child pugh modic pfirrmann deauville garden gartland pauwels stanford debakey kellgren"
+)
+"""Words that a number follows or precedes: a day, a score, a class."""
+_NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IV]{1,3}F?(?![^\W_])|[AB](?![^\W_]))")
+_NUMBER_BEFORE: Final = re.compile(r"\d(?:st|nd|rd|th)?[\s-]?$", re.IGNORECASE)
+_MAX_STEPS: Final = 3
+
+
+def is_in_use(text: str, start: int, stop: int) -> bool:
+    """Whether a word of a text is an eponym beside what it belongs to."""
+    folded = fold(text[start:stop].removesuffix("'s"))
+    if folded not in eponyms():
+        return False
+    if folded in _COUNTED and (
+        _NUMBER_AHEAD.match(text, stop) or _NUMBER_BEFORE.search(text, max(0, start - 5), start)
+    ):
+        return True
+    if _BEFORE.search(text, max(0, start - 32), start):
+        return True
+    at = stop
+    for _step in range(_MAX_STEPS):
+        ahead = _AHEAD.match(text, at)
+        if ahead is None:
+            return False
+        word = fold(ahead[1])
+        if word in _HEADS:
+            return True
+        if word not in eponyms() and not is_own_clinical(ahead[1]):
+            return False
+        at = ahead.end()
+    return False
