@@ -77,6 +77,8 @@ _SENSITIVE_MODES: Final = frozenset(
 _PRINTED: Final = re.compile(
     r"\(?\s*(?P<group>[0-9a-fA-FxX]{4}),\s*(?P<element>[0-9a-fA-FxX]{4})\s*\)?"
 )
+# Options under which Table E.1-1 has texts cleaned.
+_CLEANING: Final = frozenset({Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS})
 _STRAY: Final = ("tag_filter_profile", "tagFilterProfile")
 _KEY_BYTES: Final = (16, 24, 32)
 
@@ -519,7 +521,7 @@ class _Parser:
             )
         if tags is None:
             return None
-        strict = Option.CLEAN_DESCRIPTORS in options
+        strict = not _CLEANING.isdisjoint(options)
         used = (
             strict
             or tags.profile is Profile.TAG_CONTENTS

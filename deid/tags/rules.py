@@ -384,8 +384,11 @@ class Rules:
             return None
         actual = self.vr_of(tag, vr)
         path = (*table.path, tag)
+        # A private creator gives a block its meaning: what is said of texts is not said of it.
+        is_creator = bool(tag >> 16 & 1) and 0x10 <= tag & 0xFFFF <= 0xFF
         for override in self.policy.overrides:
-            if tag in override.tags or actual in override.vrs or path in override.paths:
+            has_vr = actual in override.vrs and not is_creator
+            if tag in override.tags or has_vr or path in override.paths:
                 removes = override.verb in ("delete", "empty")
                 if tag == 0x7FE00010 and not removes:
                     return Action.PIXELS

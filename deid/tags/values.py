@@ -84,18 +84,20 @@ def split(value: bytes) -> list[bytes]:
 def shift(vr: str, value: bytes, days: int) -> bytes | None:
     """Move every date in a DA, DT or TM value; keep its form. None when one of them cannot be read.
 
-    Times of day stay as they are: the shift is in whole days, so that intervals hold to the fraction
-    of a second. Partial DT values (year, or year and month) move with the first day they may mean.
+    Both ends of a range of dates move. Times of day stay as they are: the shift is in whole days, so that
+    intervals hold to the fraction of a second. Partial DT values (year, or year and month) move with the
+    first day they may mean.
     """
     moved: list[bytes] = []
     for part in split(value):
         if not part:
             moved.append(part)
             continue
-        result = _shift_one(vr, part, days)
-        if result is None:
+        ends = part.split(b"-") if vr == "DA" else [part]
+        results = [_shift_one(vr, end, days) if end else end for end in ends]
+        if len(ends) > 2 or any(result is None for result in results):
             return None
-        moved.append(result)
+        moved.append(b"-".join(result for result in results if result is not None))
     return even(b"\\".join(moved), b" ")
 
 

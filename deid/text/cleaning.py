@@ -166,12 +166,8 @@ class TextCleaning:
         if vr == "PN":
             return self._name(value)
         if chosen.transformation is Transformation.DATE_SHIFT and vr != "AS":
-            # A range of dates, as queries hold them (PS3.4 C.2.2.2.5).
-            ends = value.split("-", 1) if vr == "DA" else [value]
-            moved = [values.shift(vr, end.encode("utf-8"), shift_days) for end in ends]
-            if None in moved:
-                return ""
-            return "-".join(end.decode("ascii").strip() for end in moved if end is not None)
+            moved = values.shift(vr, value.encode("utf-8"), shift_days)
+            return moved.decode("ascii").strip() if moved is not None else ""
         return ""
 
     def _name(self, value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from datetime import date
 from typing import Any
 
 import pydicom
@@ -551,3 +552,38 @@ def test_a_record_number_under_the_standard_s_root_is_no_registered_uid() -> Non
     hidden = "1.2.840.10008.1941.827.7213.9984"
     source = instance(RelatedGeneralSOPClassUID=hidden)
     assert hidden not in str(run(source))
+
+
+def test_patient_characteristics_are_cleaned_without_another_option() -> None:
+    """Table E.1-1 has C for them under Retain Patient Characteristics."""
+    source = instance(Allergies="Penicillin, says Dr. Zwetajewska", PatientState="supine")
+    result = run(source, ExplicitVRLittleEndian, "retain_patient_characteristics")
+    assert "enicillin" in result.Allergies
+    assert "Zwetajewska" not in result.Allergies
+    assert result.PatientState == "supine"
+
+
+def test_a_query_by_value_representation_leaves_private_creators_alone() -> None:
+    source = instance()
+    source.private_block(0x0009, "ACME 1", create=True).add_new(1, "LO", "Zwetajewska")
+    keeping = {
+        "dicomTagConfig": {
+            "profileType": "KEEP_ALL_PROFILE",
+            "actions": [{"queries": ["LO"], "resetTag": {}}],
+        }
+    }
+    content = encode(source)
+    resetting = deid.compile_plan(keeping, KEY)
+    result = pydicom.dcmread(io.BytesIO(written(content, deid.deidentify(content, resetting))))
+    assert result[0x00090010].value == "ACME 1"
+    assert result[0x00091001].value == "REMOVED"
+
+
+def test_both_ends_of_a_range_of_dates_move() -> None:
+    source = instance(StudyDate="20200101")
+    source.add_new(0x00080021, "DA", "20200101-20200131")
+    source["SeriesDate"].VR = "DA"
+    result = run(source, ExplicitVRLittleEndian, "retain_modified_dates")
+    first, last = str(result.get_item(0x00080021).value.decode().strip()).split("-")
+    assert first == result.StudyDate
+    assert (date.fromisoformat(last) - date.fromisoformat(first)).days == 30
