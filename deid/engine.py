@@ -23,6 +23,7 @@ from deid.header import (
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
+from deid.overlay_facts import overlay_elements, refuse_embedded
 from deid.pixel_facts import PIXEL_DATA, encoded_changes, known_identifiers, pixel_instance
 from deid.ports import CleanedPixels
 from deid.residual import Forbidden
@@ -136,7 +137,9 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     )
     cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
     inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
-    inserts = sorted([*inserts, *cleaned.elements])
+    graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, known)
+    ours = b"\n".join(element for _tag, element in [*inserts, *cleaned.elements])
+    inserts = sorted([*inserts, *cleaned.elements, *graphics])
     rewrite = partial(
         Rewriter,
         data,
@@ -149,9 +152,8 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    forbidden = Forbidden(rewriter.known.found).without(
-        b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
-    )
+    forbidden = Forbidden(rewriter.known.found).without(person.pseudonym.encode() + b"\n" + ours)
+    _check_unexamined(rewriter, cleaned.pixels, plan)
     residuals: tuple[str, ...] = ()
     if forbidden.may_occur_in(_searchable(dataset)):
         again = rewrite(forbidden=forbidden)
@@ -274,6 +276,18 @@ def _clean_pixels(
     instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
     cleaned = plan.pixel_cleaner.clean(instance)
     return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
+
+
+def _check_unexamined(rewriter: Rewriter, cleaned: CleanedPixels, plan: Plan) -> None:
+    """Refuse Pixel Data that stayed without having been examined, where the plan asks for it.
+
+    It stands behind a higher tag then, where nobody looks for it; or it holds an overlay plane.
+    """
+    if not rewriter.pixels_seen or cleaned.examined_all:
+        return
+    if plan.pixel_cleaner is not None and cleaned is _NOTHING:
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(7FE0,0010)")
+    refuse_embedded(rewriter.actions, plan)
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:

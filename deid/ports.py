@@ -80,11 +80,37 @@ class CleanedPixels:
     examined_all: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OverlayPlane:
+    """One overlay plane that stays (PS3.3 C.9.2).
+
+    Attributes
+    ----------
+    group
+        60xx.
+    value
+        Overlay Data: bits in little-endian order, frames following each other without padding
+        (PS3.5 8.1.2).
+    rows, columns, frames
+        As the data set says, unchecked; 0 where it says nothing.
+    """
+
+    group: int
+    value: bytes
+    rows: int
+    columns: int
+    frames: int
+    known: Sequence[KnownIdentifier]
+
+
 class PixelCleaner(Protocol):
     """Removes burned-in text by one configuration."""
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write. Raises `deid.errors.Unsafe` when it cannot be proved clean."""
+
+    def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
+        """Return Overlay Data without its text, None when there was none; raises as `clean` does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from deid.pixels.codecs import VIDEO
 from deid.pixels.description import bitmap_image, describe, first_number
 from deid.pixels.frames import open_frames
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
+from deid.pixels.overlays import clean_overlay
 from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
 from deid.pixels.views import FrameLook, picture
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
-    from deid.ports import PixelInstance
+    from deid.ports import OverlayPlane, PixelInstance
 
     VideoCleaner = Callable[["PixelCleaning", PixelInstance], CleanedPixels]
 
@@ -185,6 +186,20 @@ class PixelCleaning:
         first = open_frames(instance, image).decoded(0)
         found = self._detector.find([picture(image, first, instance.attributes)])[0]
         return found, [filling.box for filling in self._rule_fillings(instance, image)]
+
+    def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
+        """Return Overlay Data without its text, None when nothing changes.
+
+        Raises
+        ------
+        Unsafe
+            `PIXELS_UNDECODABLE` when the data cannot hold such a plane.
+        """
+        if self._is_idle:
+            return None
+        return clean_overlay(
+            self, plane.value, plane.rows, plane.columns, frames=plane.frames, known=plane.known
+        )
 
     def clean_bitmap(
         self, bitmap: NDArray[np.bool_], known: Sequence[KnownIdentifier]

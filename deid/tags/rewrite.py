@@ -139,11 +139,12 @@ class Rewriter:
         self.actions: dict[int, int] = {}
         self.residuals: list[str] = []
         self.pixels = pixels
-        self._pixels_seen = False
+        self.pixels_seen = False
         self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
             kind: getattr(self, name) for kind, name in _HANDLERS.items()
         }
         self._path: list[str] = []
+        self._is_image = False
 
     def rewrite(
         self, pos: int, encoding: Encoding, inserts: Sequence[tuple[int, bytes]]
@@ -221,7 +222,8 @@ class Rewriter:
                 run = self._flush(run, pos, depth, out)
                 while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
                     if inserts[insert_at][0] == key >> 16:
-                        action = _MARKER | action & LONG_FORM
+                        verb = _MARKER if inserts[insert_at][1] else _DROP
+                        action = verb | action & LONG_FORM
                     out.append(inserts[insert_at][1])
                     insert_at += 1
                 insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
@@ -234,7 +236,7 @@ class Rewriter:
                 # Odd, and so undefined or wrong (PS3.5 7.1.1).
                 if length == UNDEFINED_LENGTH:
                     after = self._end_of_undefined(kind, pos, value, end, depth, encoding)
-                elif after <= end and kind in _STAYING:
+                elif after <= end and kind in _STAYING and not self._is_passed_over(kind, depth):
                     run = self._flush(run, pos, depth, out)
                     self._put_even(kind, action, key, pos, value, after, encoding, out)
                     pos = run = after
@@ -277,14 +279,15 @@ class Rewriter:
                     self._remember(tag, word, encoding, source[value:after])
                 out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
-                if depth == 0 and not self._pixels_seen:
-                    self._pixels_seen = True
+                if depth == 0 and not self.pixels_seen:
+                    self.pixels_seen = True
                     if self.pixels is not None:
                         self._put_pixels(self.pixels, pos, value, encoding, out)
                         run = after
                     pos = after
                     continue
                 count = tag << 8 | _DROP
+                self._is_image = True
             elif kind == _ITEM_END:
                 if not delimited:
                     raise Unsafe(Reason.MALFORMED, self._where(tag))
@@ -358,7 +361,7 @@ class Rewriter:
         tag, word = key >> 16, key & 0xFFFF
         vr, _info_type = self.plan.nature(tag, word, encoding)
         if kind == _PIXELS:
-            self._pixels_seen = True
+            self.pixels_seen = True
             if self.pixels is not None:
                 self._put_pixels(self.pixels, pos, value, encoding, out)
                 return
@@ -413,7 +416,10 @@ class Rewriter:
         *,
         dummy: bool,
     ) -> int:
-        """Rewrite a sequence; return the position after it. Defined lengths stay defined."""
+        """Rewrite a sequence; return the position after it. Defined lengths stay defined.
+
+        An item that holds an image, such as an icon, goes as a whole, and so does a sequence of nothing else.
+        """
         if depth + 1 > MAX_DEPTH:
             raise Unsafe(Reason.NESTING_TOO_DEEP, self._where(tag))
         outer = table.encoding
@@ -426,6 +432,7 @@ class Rewriter:
         body: list[Segment] = []
         at = value
         number = 0
+        images = 0
         closed = not undefined
         while at < stop:
             if stop - at < 8:
@@ -440,25 +447,30 @@ class Rewriter:
             if element != 0xE000:
                 raise Unsafe(Reason.MALFORMED, self._where(tag))
             number += 1
-            charset = self.charset
+            charset, outer_is_image = self.charset, self._is_image
+            self._is_image = False
             self._path.append(f"{tag_name(tag)}[{number}]")
             item: list[Segment] = []
             if size == UNDEFINED_LENGTH:
                 at = self._dataset(child, at, stop, depth + 1, item, delimited=True)
-                body.append(inner.item_header(0xE000, UNDEFINED_LENGTH))
-                body.extend(item)
-                body.append(inner.item_header(0xE00D, 0))
+                content = b"".join(item)  # type: ignore[arg-type]  # spans exist at the top only
+                content += inner.item_header(0xE00D, 0)
             else:
                 if at + size > stop:
                     raise Unsafe(Reason.LENGTH_PAST_END, self._where(tag))
                 at = self._dataset(child, at, at + size, depth + 1, item)
-                content = b"".join(item)  # type: ignore[arg-type]  # spans exist at the top only
-                body.append(inner.item_header(0xE000, len(content)))
-                body.append(content)
+                content = b"".join(item)  # type: ignore[arg-type]
+                size = len(content)
+            if self._is_image:
+                images += 1
+            else:
+                body += [inner.item_header(0xE000, size), content]
             self._path.pop()
-            self.charset = charset
+            self.charset, self._is_image = charset, outer_is_image
         if not closed:
             raise Unsafe(Reason.TRUNCATED, self._where(tag))
+        if images and images == number:
+            return at
         content = b"".join(body)  # type: ignore[arg-type]
         head = source[pos : value - 4]
         if undefined:
@@ -722,9 +734,13 @@ class Rewriter:
         """Whether an element's value is read as text."""
         return self.plan.nature(key >> 16, key & 0xFFFF, encoding)[0] not in _BINARY
 
+    def _is_passed_over(self, kind: int, depth: int) -> bool:
+        """Whether this is Pixel Data that goes: of a nested image, or a second one."""
+        return kind == _PIXELS and (depth > 0 or self.pixels_seen)
+
     def _is_trailing(self, pos: int, end: int) -> bool:
         """Whether what begins at `pos` is not part of the data set any more."""
-        if self._pixels_seen:
+        if self.pixels_seen:
             return True
         for start in range(pos, end, 1 << 20):
             if self.source[start : min(end, start + (1 << 20))].strip(b"\x00"):
