@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,18 +18,27 @@ from deid.header import (
     check_encoding,
     index_top_level,
     read_file_meta,
+    tag_name,
     text_of,
 )
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
 from deid.overlay_facts import overlay_elements, refuse_embedded
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, known_identifiers, pixel_instance
+from deid.pixel_facts import (
+    DOCUMENT,
+    FLOATS,
+    PIXEL_DATA,
+    encoded_changes,
+    known_identifiers,
+    pixel_instance,
+)
 from deid.ports import CleanedPixels
 from deid.residual import Forbidden
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
+from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, UnknownSopClass
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
@@ -52,7 +61,8 @@ _FACTS: Final = frozenset(
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
-_PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
+_PIXEL_FACTS: Final = _KNOWN_FACTS | {DOCUMENT, PIXEL_DATA, *FLOATS}
+_OVERLAYS: Final = 0x60000000
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
 
@@ -138,7 +148,6 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
     inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
     graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, known)
-    ours = b"\n".join(element for _tag, element in [*inserts, *cleaned.elements])
     inserts = sorted([*inserts, *cleaned.elements, *graphics])
     rewrite = partial(
         Rewriter,
@@ -152,14 +161,27 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    forbidden = Forbidden(rewriter.known.found).without(person.pseudonym.encode() + b"\n" + ours)
+    ours = [element for tag, element in inserts if tag < _OVERLAYS]
+    forbidden = Forbidden(rewriter.known.found).without(
+        b"\n".join([person.pseudonym.encode(), *ours])
+    )
     _check_unexamined(rewriter, cleaned.pixels, plan)
     residuals: tuple[str, ...] = ()
-    if forbidden.may_occur_in(_searchable(dataset)):
+    # Samples may look like letters; what they show was looked at in another way.
+    samples = frozenset(
+        map(
+            id,
+            (
+                *(cleaned.pixels.segments or ()),
+                *(each for tag, each in inserts if tag >= _OVERLAYS),
+            ),
+        )
+    )
+    if forbidden.may_occur_in(_searchable(dataset, without=samples)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
-        if forbidden.remains_in(_searchable(dataset)):
+        if forbidden.remains_in(_searchable(dataset, without=samples)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
     if plan.recipients:
@@ -269,13 +291,29 @@ def _clean_pixels(
     plan: Plan,
 ) -> _Cleaned:
     """Clean pixels where the plan asks for it, else refuse what may carry text."""
-    pixels = found.get(PIXEL_DATA)
-    if plan.pixel_cleaner is None or pixels is None:
+    cleaner = plan.pixel_cleaner
+    kinds = [each for each in (PIXEL_DATA, *FLOATS) if each in found]
+    if cleaner is None or not kinds:
         _check_pixels(facts, plan)
+        if cleaner is not None and DOCUMENT in found and _keeps_document(facts, encoding, plan):
+            cleaner.check({"SOPClassUID": facts.sop_class_uid, "Modality": facts.modality})
         return _Cleaned(_NOTHING, [])
-    instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
-    cleaned = plan.pixel_cleaner.clean(instance)
-    return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
+    if len(kinds) > 1:  # PS3.3 C.7.6.3, C.7.6.24: one excludes the others
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, tag_name(kinds[1]))
+    (tag,) = kinds
+    instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, found[tag], known)
+    cleaned = cleaner.clean(instance)
+    changes = encoded_changes(cleaned.changes, instance.attributes, encoding)
+    if tag in FLOATS and cleaned.segments is not None:
+        value = _materialise(list(cleaned.segments), data)
+        changes.append((tag, encoding.element(tag, FLOATS[tag].encode(), value)))
+        cleaned = replace(cleaned, segments=None)
+    return _Cleaned(cleaned, changes)
+
+
+def _keeps_document(facts: _Facts, encoding: Encoding, plan: Plan) -> bool:
+    action = plan.rules.action(DOCUMENT, "OB", plan.rules.root(facts.sop_class_uid, encoding))
+    return action & KIND_MASK in (Action.KEEP, Action.CHECK)
 
 
 def _check_unexamined(rewriter: Rewriter, cleaned: CleanedPixels, plan: Plan) -> None:
@@ -323,8 +361,13 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
-def _searchable(dataset: list[Segment], between: bytes = b"\n") -> bytes:
-    return between.join(part for part in dataset if isinstance(part, bytes))
+def _searchable(
+    dataset: list[Segment], between: bytes = b"\n", *, without: frozenset[int] = frozenset()
+) -> bytes:
+    """Return the bytes among the segments, but for those whose identities are in `without`."""
+    return between.join(
+        part for part in dataset if isinstance(part, bytes) and id(part) not in without
+    )
 
 
 def _materialise(dataset: list[Segment], data: Buffer) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from deid.errors import Reason, Unsafe
 from deid.header import each_top_level, tag_name
+from deid.pixel_facts import FLOATS, PIXEL_DATA
 from deid.ports import OverlayPlane
 from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
@@ -18,7 +19,7 @@ from deid.tags.policy import BurnedIn, Option
 from deid.tags.syntax import UNDEFINED_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from deid.header import Buffer
     from deid.identifiers import KnownIdentifier
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ROWS, _COLUMNS, _FRAMES = 0x0010, 0x0011, 0x0015
 _BITS_ALLOCATED, _BIT_POSITION, _DATA = 0x0100, 0x0102, 0x3000
 _FIRST, _AFTER = 0x60000000, 0x61000000
+_PIXELS = frozenset({PIXEL_DATA, *FLOATS})
 
 
 class _Element(NamedTuple):
@@ -106,13 +108,17 @@ def refuse_embedded(actions: Iterable[int], plan: Plan) -> None:
 
 
 def _groups(data: Buffer, offset: int, encoding: Encoding) -> dict[int, _Group]:
-    """Find every element of an overlay group; one that is repeated or out of order is refused."""
+    """Find every element of an overlay group.
+
+    An overlay or Pixel Data that is repeated or out of order could be looked past, and is refused.
+    """
     groups: dict[int, _Group] = {}
     highest = 0
-    for tag, start, after in each_top_level(data, offset, encoding, 1 << 32):
-        if _FIRST <= tag < _AFTER and not tag >> 16 & 1:
-            if tag <= highest:
-                raise Unsafe(Reason.MALFORMED, tag_name(tag))
+    for tag, start, after in _elements(data, offset, encoding):
+        is_overlay = _FIRST <= tag < _AFTER and not tag >> 16 & 1
+        if tag <= highest and (is_overlay or tag in _PIXELS):
+            raise Unsafe(Reason.MALFORMED, tag_name(tag))
+        if is_overlay:
             word = encoding.header.unpack_from(data, start)[2]
             is_long = encoding.explicit and word in encoding.long_words
             value = start + (12 if is_long else 8)
@@ -125,6 +131,18 @@ def _groups(data: Buffer, offset: int, encoding: Encoding) -> dict[int, _Group]:
             groups.setdefault(tag >> 16, {})[tag & 0xFFFF] = element
         highest = max(highest, tag)
     return groups
+
+
+def _elements(data: Buffer, offset: int, encoding: Encoding) -> Iterator[tuple[int, int, int]]:
+    """Yield the top-level elements; after Pixel Data up to what is none any more (PS3.10 7.2)."""
+    has_pixels = False
+    try:
+        for element in each_top_level(data, offset, encoding, 1 << 32):
+            has_pixels = has_pixels or element[0] in _PIXELS
+            yield element
+    except Unsafe:
+        if not has_pixels:
+            raise
 
 
 def _stays(tag: int, found: _Element, plan: Plan, sop_class_uid: str, encoding: Encoding) -> bool:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from deid.errors import Reason, Unsafe
+from deid.header import tag_name
 from deid.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
 from deid.tags import values
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from deid.tags.syntax import Encoding
 
 PIXEL_DATA: Final = 0x7FE00010
+FLOATS: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
+"""Float and Double Float Pixel Data, and their value representations."""
+DOCUMENT: Final = 0x00420011
+_LONG_FORM: Final = frozenset((b"OB", b"OD", b"OF", b"OW", b"UN"))
 _GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
 _EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
 
@@ -62,11 +67,11 @@ def pixel_instance(
     Raises
     ------
     Unsafe
-        `PIXELS_UNDECODABLE` when the header cannot be decoded.
+        `PIXELS_UNDECODABLE` when the header cannot be decoded, `LENGTH_PAST_END`.
     """
     head = data[offset : pixels.start]
     # The element's own header is cut off: the data set ends where Pixel Data begins.
-    size = 12 if encoding.explicit and head[-8:-6] in (b"OB", b"OW", b"UN") else 8
+    size = 12 if encoding.explicit and head[-8:-6] in _LONG_FORM else 8
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -78,13 +83,17 @@ def pixel_instance(
             attributes = _attributes(dataset)
     except Exception as error:  # pydicom fails in a dozen ways; all mean the same here
         raise Unsafe(Reason.PIXELS_UNDECODABLE, "header") from error
-    if encoding.explicit:
-        attributes["PixelDataVR"] = head[-size + 4 : -size + 6].decode("latin-1")
-    else:
-        attributes["PixelDataVR"] = "OW"
+    tag = (
+        encoding.short.unpack(head[-size:][:2])[0] << 16
+        | encoding.short.unpack(head[-size:][2:4])[0]
+    )
+    vr = head[-size:][4:6].decode("latin-1") if encoding.explicit else "OW"
+    attributes["PixelDataVR"] = FLOATS.get(tag, vr)
     stop = pixels.start + pixels.length
     if pixels.length == UNDEFINED_LENGTH:
         stop = _end_of_items(data, pixels.start, encoding)
+    elif stop > len(data):
+        raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
     return PixelInstance(
         transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
     )

@@ -41,9 +41,10 @@ class PixelInstance:
         WindowCenter/Width, palette descriptors and data as bytes, SequenceOfUltrasoundRegions as a list
         of mappings, ...).
     value
-        The source's bytes, whole; `start` and `stop` bound the value field of (7FE0,0010) in them:
-        native samples, or the items of an encapsulated value from the Basic Offset Table item up to,
-        not including, the Sequence Delimitation Item.
+        The source's bytes, whole; `start` and `stop` bound the value field of Pixel Data in them
+        (or of its floating-point kinds, where `PixelDataVR` in `attributes` is OF or OD): native
+        samples, or the items of an encapsulated value from the Basic Offset Table item up to, not
+        including, the Sequence Delimitation Item.
     big_endian
         Whether native samples are big endian (Explicit VR Big Endian).
     """
@@ -108,6 +109,9 @@ class PixelCleaner(Protocol):
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write. Raises `deid.errors.Unsafe` when it cannot be proved clean."""
+
+    def check(self, attributes: Mapping[str, Any]) -> None:
+        """Refuse, by raising `Unsafe`, an object without Pixel Data that is not trusted as it is."""
 
     def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
         """Return Overlay Data without its text, None when there was none; raises as `clean` does."""

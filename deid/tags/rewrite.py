@@ -283,8 +283,9 @@ class Rewriter:
                     self.pixels_seen = True
                     if self.pixels is not None:
                         self._put_pixels(self.pixels, pos, value, encoding, out)
-                        run = after
-                    pos = after
+                    else:
+                        out.append(Span(pos, after))
+                    pos = run = after
                     continue
                 count = tag << 8 | _DROP
                 self._is_image = True
