@@ -137,11 +137,17 @@ class Engines:
         Returns region templates of known machines (`deid.pixels.templates`).
     video
         Returns what cleans video, or None where no decoder is installed (`deid.pixels.video`).
+    untrusted
+        Returns the objects that are refused (`deid.pixels.trust`), or None for the usual ones.
+    blank_outside_ultrasound_regions
+        Whether everything outside Sequence of Ultrasound Regions is filled.
     """
 
     detector: Callable[[], Any]
     templates: Callable[[], Sequence[Any]] = tuple
     video: Callable[[], Any] = lambda: None
+    untrusted: Callable[[], Sequence[Any] | None] = lambda: None
+    blank_outside_ultrasound_regions: bool = True
 
 
 class TextCleaner(Protocol):

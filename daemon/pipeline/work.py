@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import deid
-from daemon.engines import engines
+from daemon.engines import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.mapping import mapped
 from daemon.pipeline.messages import job_from, result_message
@@ -52,14 +52,15 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``routes``: documents of `Route`; ``deidentifiers``: configuration by name, in the order of
-        their keys in `secret`.
+        their keys in `secret`; ``pixels``: document of `PixelSettings`.
     secret
         The deidentifiers' keys, 32 bytes each.
     """
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
+    pixels = engines(PixelSettings.from_document(document.get("pixels", {})))
     plans = {
-        name: deid.compile_plan(configuration, SiteKey(key), engines=engines()).prepare()
+        name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
     work = Work([Route.from_document(each) for each in document["routes"]], plans)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from daemon.engines import PixelSettings
     from daemon.pipeline.limits import Limits
     from daemon.pipeline.pool import PoolFigures
     from daemon.pipeline.routing import Route
@@ -59,6 +60,7 @@ class InstanceWorkers:
         count: int = 0,
         limits: Limits | None = None,
         figures: PoolFigures | None = None,
+        pixels: PixelSettings | None = None,
     ) -> None:
         routes = named(routes)
         known = {each.name for each in deidentifiers}
@@ -70,6 +72,7 @@ class InstanceWorkers:
             {
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
+                "pixels": pixels.document() if pixels is not None else {},
             },
             b"".join(each.key.secret for each in deidentifiers),
             count=count,
