@@ -287,3 +287,20 @@ def test_planes_inside_sequences_go(site_key: SiteKey) -> None:
     for asked in (CLEAN_GRAPHICS, KEEP_ALL):
         result = result_of(dataset, asked, site_key)
         assert not [e for e in result.iterall() if e.tag >> 24 == 0x60]
+
+
+def test_texts_of_a_presentation_state_go_and_its_shapes_stay(site_key: SiteKey) -> None:
+    dataset, annotation, text, shape = make_pr(), Dataset(), Dataset(), Dataset()
+    text.BoundingBoxAnnotationUnits, text.UnformattedTextValue = "PIXEL", "as told to Dr. Smith"
+    text.BoundingBoxTopLeftHandCorner = [1.0, 2.0]
+    text.BoundingBoxBottomRightHandCorner = [10.0, 20.0]
+    shape.GraphicAnnotationUnits, shape.GraphicType, shape.GraphicFilled = "PIXEL", "POLYLINE", "N"
+    shape.GraphicDimensions, shape.NumberOfGraphicPoints = 2, 2
+    shape.GraphicData = [1.0, 2.0, 3.0, 4.0]
+    annotation.GraphicLayer = "LAYER1"
+    annotation.TextObjectSequence, annotation.GraphicObjectSequence = [text], [shape]
+    dataset.GraphicAnnotationSequence = [annotation]
+    (result,) = result_of(dataset, CLEAN_GRAPHICS, site_key).GraphicAnnotationSequence
+    assert "Smith" not in result.TextObjectSequence[0].UnformattedTextValue
+    assert result.TextObjectSequence[0].BoundingBoxTopLeftHandCorner == [1.0, 2.0]
+    assert result.GraphicObjectSequence[0].GraphicData == [1.0, 2.0, 3.0, 4.0]
