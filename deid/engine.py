@@ -31,6 +31,7 @@ from deid.pixel_facts import (
     PIXEL_DATA,
     encoded_changes,
     known_identifiers,
+    known_phrases,
     pixel_instance,
 )
 from deid.ports import CleanedPixels
@@ -301,6 +302,8 @@ def _clean_pixels(
     if len(kinds) > 1:  # PS3.3 C.7.6.3, C.7.6.24: one excludes the others
         raise Unsafe(Reason.PIXELS_UNDECODABLE, tag_name(kinds[1]))
     (tag,) = kinds
+    if cleaner.knows_phrases:
+        known = (*known, *known_phrases(data, offset, encoding, facts.charset))
     instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, found[tag], known)
     cleaned = cleaner.clean(instance)
     changes = encoded_changes(cleaned.changes, instance.attributes, encoding)

@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -13,11 +14,12 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from deid.errors import Reason, Unsafe
-from deid.header import tag_name
+from deid.header import index_top_level, tag_name, text_of
 from deid.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
+from deid.tables.load import confidentiality_by_tag
 from deid.tags import values
-from deid.tags.rules import KNOWN_KINDS
+from deid.tags.rules import KNOWN_KINDS, dictionary_vr
 from deid.tags.syntax import UNDEFINED_LENGTH
 from deid.text.charset import decode
 
@@ -30,6 +32,8 @@ FLOATS: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
 """Float and Double Float Pixel Data, and their value representations."""
 DOCUMENT: Final = 0x00420011
 _LONG_FORM: Final = frozenset((b"OB", b"OD", b"OF", b"OW", b"UN"))
+_PHRASE_VRS: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
+_LEAST_PHRASE: Final = 4
 _GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
 _EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
 
@@ -50,6 +54,37 @@ def known_identifiers(
             if value.strip()
         ]
     return tuple(known)
+
+
+def known_phrases(
+    data: Buffer, offset: int, encoding: Encoding, charset: str
+) -> tuple[KnownIdentifier, ...]:
+    """Return the top-level texts that Table E.1-1 names: contextual phrases, to be known where seen.
+
+    Raises
+    ------
+    Unsafe
+        As `index_top_level`.
+    """
+    found = index_top_level(data, offset, encoding, _described())
+    phrases = []
+    for element in found.values():
+        raw = text_of(data, element)
+        phrases += [
+            KnownIdentifier(value.strip(), "GENERIC_ID")
+            for value in decode(raw, charset).split("\\")
+            if len(value.strip()) >= _LEAST_PHRASE
+        ]
+    return tuple(phrases)
+
+
+@cache
+def _described() -> frozenset[int]:
+    return frozenset(
+        tag
+        for tag in confidentiality_by_tag()
+        if dictionary_vr(tag) in _PHRASE_VRS and tag >> 16 > 4
+    )
 
 
 def pixel_instance(

@@ -105,7 +105,17 @@ class OverlayPlane:
 
 
 class PixelCleaner(Protocol):
-    """Removes burned-in text by one configuration."""
+    """Removes burned-in text by one configuration.
+
+    Attributes
+    ----------
+    knows_phrases
+        Whether `known` is to hold the texts of elements that the Basic Profile removes, too.
+    """
+
+    @property
+    def knows_phrases(self) -> bool:
+        """See above."""
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write. Raises `deid.errors.Unsafe` when it cannot be proved clean."""

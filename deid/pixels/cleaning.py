@@ -146,6 +146,11 @@ class PixelCleaning:
         self._video = video
         self._margins = margin, margin_along, margin_across
 
+    @property
+    def knows_phrases(self) -> bool:
+        """Whether the texts of elements that the Basic Profile removes are known identifiers, too."""
+        return self.mode is TextRedactionMode.SENSITIVE_TEXT_CLEAN_DESCRIPTORS
+
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write for one instance.
 

@@ -179,3 +179,84 @@ def test_big_endian_floats_keep_their_byte_order(site_key: SiteKey) -> None:
     after = np.frombuffer(result.FloatPixelData, ">f4").reshape(values.shape)
     assert (after[48:60, 22:110] == values.min()).all()
     assert (after[90:] == values[90:]).all()
+
+
+def make_written(*lines: str, **changes: Any) -> Dataset:
+    """Make an instance with these lines of text in its pixels."""
+    frame = samples.texture(rows=300, columns=420) // 8
+    for number, line in enumerate(lines):
+        ink = samples.with_text(np.zeros_like(frame), line, at=(30, 40 + 45 * number))
+        frame = np.maximum(frame, ink)
+    dataset = make_ct(PatientName="SMITH^JOHN", PatientID="H6051369", **changes)
+    for keyword, value in samples.attributes(frame, bits=8).items():
+        if keyword not in {"PlanarConfiguration", "Modality", "SOPClassUID"}:
+            setattr(dataset, keyword, value)
+    for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue", "PixelPaddingValue"):
+        dataset.pop(keyword, None)
+    dataset.PixelData = frame.tobytes()
+    return dataset
+
+
+LINES = ("SMITH^JOHN", "kVp 120", "12 JUN 2014", "LEFT KNEE")
+PROFILE = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
+
+
+def asked_by_tag(mode: str, *, keeps: bool = False) -> dict[str, Any]:
+    verb = {"keepTag": {}} if keeps else {"cleanImageTag": {"textRedactionMode": mode}}
+    asked: dict[str, Any] = {"profileType": PROFILE}
+    asked["actions"] = [{"queries": ["PixelData"], **verb}]
+    if keeps:
+        asked["options"] = {"cleanImage": {"textRedactionMode": mode}}
+    return {"dicomTagConfig": asked}
+
+
+def asked_by_option(**image: Any) -> dict[str, Any]:
+    return {"dicomTagConfig": {"profileType": PROFILE, "options": {"cleanImage": image}}}
+
+
+SENSITIVE = "REDACT_SENSITIVE_TEXT"
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone"),
+    [
+        (samples.configuration(), {0, 1, 2, 3}),
+        (samples.configuration("REDACT_NO_TEXT"), set()),
+        (samples.configuration(SENSITIVE), {0, 2}),
+        (samples.configuration("REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS"), {0, 2, 3}),
+        (asked_by_option(textRedactionMode="REDACT_ALL_TEXT"), {0, 1, 2, 3}),
+        (asked_by_option(textRedactionMode=SENSITIVE), {0, 2}),
+        (
+            asked_by_option(textRedactionMode=SENSITIVE, customRegexes=[{"pattern": "(?i)kvp"}]),
+            {0, 1, 2},
+        ),
+        (asked_by_option(additionalInfoTypes=["PERSON_NAME"]), {0, 2}),
+        (asked_by_tag("REDACT_ALL_TEXT"), {0, 1, 2, 3}),
+        (asked_by_tag(SENSITIVE), {0, 2}),
+        (asked_by_tag(SENSITIVE, keeps=True), set()),
+    ],
+    ids=[
+        "all",
+        "none",
+        "sensitive",
+        "descriptors",
+        "option all",
+        "option sensitive",
+        "custom",
+        "additional",
+        "tag all",
+        "tag sensitive",
+        "tag kept",
+    ],
+)
+def test_each_way_to_ask_takes_out_what_it_says(
+    site_key: SiteKey, asked: dict[str, Any], gone: set[int]
+) -> None:
+    source = encoded(make_written(*LINES, SeriesDescription="Left knee"))
+    written, outcome = samples.deidentified(source, asked, site_key)
+    assert {(region.top + 12) // 45 for region in outcome.regions} == gone
+    result = pydicom.dcmread(io.BytesIO(written))
+    codes = {each.CodeValue for each in result.DeidentificationMethodCodeSequence}
+    assert ("113101" in codes) is outcome.pixels_examined is bool(gone)
+    assert result.get("BurnedInAnnotation") == ("NO" if gone else None)
+    assert b"SMITH" not in outcome.to_json()
