@@ -45,6 +45,7 @@ from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
+from deid.thumbnails import thumbnail_elements
 
 if TYPE_CHECKING:
     from deid.header import FileMeta
@@ -149,7 +150,8 @@ def deidentify(source: Buffer, plan: Plan) -> Deidentified:
     cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, known, plan)
     inserts = [*plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all)]
     graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, known)
-    inserts = sorted([*inserts, *cleaned.elements, *graphics])
+    pictures = thumbnail_elements(data, offset, encoding, plan)
+    inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures])
     rewrite = partial(
         Rewriter,
         data,

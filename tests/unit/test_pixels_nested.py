@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from deid.ports import Engines
 from tests import pixel_samples as samples
 from tests.factories import encode_as, encoded, make_ct
 
@@ -142,3 +143,48 @@ def test_images_in_private_sequences_go_even_where_everything_is_kept(site_key: 
     assert SHOWN not in written
     assert block.get_tag(0x01) not in result
     assert result[block.get_tag(0x02)].value == "kept"
+
+
+CLEANING = {**KEEP_ALL, "image": {"textRedactionMode": "REDACT_ALL_TEXT"}}
+NO_TEXT = Engines(samples.NothingFound)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b"\xff\xd8\xff\xe0" + SHOWN,
+        b"\xff\x4f\xff\x51" + SHOWN,
+        b"\x00\x00\x00\x0cjP  " + SHOWN,
+        b"\x89PNG\r\n\x1a\n" + SHOWN,
+        b"GIF89a" + SHOWN,
+        b"II*\x00" + SHOWN,
+        b"BM\x76\x01\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00" + SHOWN,
+        bytes(128) + b"DICM" + SHOWN,
+    ],
+    ids=["jpeg", "j2k", "jp2", "png", "gif", "tiff", "bmp", "dicom"],
+)
+@pytest.mark.parametrize("vr", ["OB", "UN"])
+@pytest.mark.parametrize("syntax", [samples.EXPLICIT_LE, samples.IMPLICIT_LE])
+def test_pictures_in_private_elements_go_where_pixels_are_cleaned(
+    site_key: SiteKey, picture: bytes, vr: str, syntax: str
+) -> None:
+    dataset = encode_as(make_ct(), syntax)
+    block = dataset.private_block(0x0029, "MAKER", create=True)
+    block.add_new(0x01, vr, picture + bytes(len(picture) % 2))
+    block.add_new(0x02, "OB", b"\x01\x02BM or GIF of other data!")
+    source = encoded(dataset)
+    kept, _outcome = samples.deidentified(source, KEEP_ALL, site_key)
+    assert SHOWN in kept
+    written, _outcome = samples.deidentified(source, CLEANING, site_key, NO_TEXT)
+    assert SHOWN not in written
+    assert b"of other data" in written
+
+
+def test_an_icon_in_a_private_sequence_of_unknown_vr_goes_where_pixels_are_cleaned(
+    site_key: SiteKey,
+) -> None:
+    dataset = encode_as(make_ct(), samples.IMPLICIT_LE)
+    block = dataset.private_block(0x0029, "MAKER", create=True)
+    block.add_new(0x01, "SQ", [icon()])
+    written, _outcome = samples.deidentified(encoded(dataset), CLEANING, site_key, NO_TEXT)
+    assert SHOWN not in written
