@@ -283,9 +283,12 @@ class Rewriter:
                     self.pixels_seen = True
                     if self.pixels is not None:
                         self._put_pixels(self.pixels, pos, value, encoding, out)
-                    else:
+                        run = after
+                    elif self.plan.pixel_cleaner is not None:
+                        # Looked at as a picture, so not to be searched for letters.
                         out.append(Span(pos, after))
-                    pos = run = after
+                        run = after
+                    pos = after
                     continue
                 count = tag << 8 | _DROP
                 self._is_image = True
