@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
+_OBJECT_KEYS = ("sop_class_uid", "modality", "conversion_type", "image_type")
+_LANGUAGES = re.compile(r"[A-Za-z0-9_/]+(\+[A-Za-z0-9_/]+)*")
 _DEIDENTIFIER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -67,6 +69,21 @@ def dicom_keyword(value: str) -> str:
     if tag_for_keyword(value) is None:
         nearest = difflib.get_close_matches(value, keyword_dict, n=1, cutoff=0.7)
         raise _refuse("expected the keyword of a data element (PS3.6)", *nearest)
+    return value
+
+
+def object_key(value: str) -> str:
+    """Return the name of a condition on what kind of object an instance is."""
+    if value not in _OBJECT_KEYS:
+        nearest = difflib.get_close_matches(value, _OBJECT_KEYS, n=1)
+        raise _refuse(f"expected one of {', '.join(_OBJECT_KEYS)}", *nearest)
+    return value
+
+
+def tesseract_languages(value: str) -> str:
+    """Return names of languages as tesseract takes them: they stand on its command line."""
+    if not _LANGUAGES.fullmatch(value):
+        raise _refuse('expected languages such as "eng" or "deu+eng"')
     return value
 
 

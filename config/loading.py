@@ -121,6 +121,12 @@ def _anchor(data: dict[str, Any], folder: Path) -> None:
 
     anchor(data, "state_dir")
     anchor(data.get("key"), "file")
+    pixels = data.get("pixels")
+    if isinstance(pixels, dict) and isinstance(folders := pixels.get("templates"), list):
+        pixels["templates"] = [
+            os.path.normpath(folder / Path(each).expanduser()) if isinstance(each, str) else each
+            for each in folders
+        ]
     for watch in tables(data.get("watch")):
         anchor(watch, "path")
         anchor(watch, "moved_to")

@@ -31,6 +31,8 @@ Words = Annotated[tuple[str, ...], Field(strict=False)]
 Globs = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(checks.one_or_many)]
 AtLeastOne = Annotated[int, Field(ge=1)]
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]
+Folders = Annotated[tuple[Location, ...], Field(strict=False)]
+ObjectKey = Annotated[str, AfterValidator(checks.object_key)]
 Keyword = Annotated[str, AfterValidator(checks.dicom_keyword)]
 DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
 
@@ -206,6 +208,44 @@ class Workers(Section):
     )
 
 
+class Pixels(Section):
+    """How text in pixels is found, for the deidentifiers that clean it (docs/pixels.md)."""
+
+    engine: Literal["ppocr", "tesseract", "paranoid"] = Field(
+        default="ppocr",
+        description=(
+            "What finds the text: the PP-OCR models, the program tesseract, or both with a look at "
+            "half resolution."
+        ),
+    )
+    tesseract_languages: Annotated[str, AfterValidator(checks.tesseract_languages)] = Field(
+        default="eng",
+        description='Languages that tesseract reads, as its -l takes them ("deu+eng").',
+    )
+    templates: Folders = Field(
+        default=(),
+        description="Folders with region templates of your own (*.toml), beside those shipped.",
+    )
+    blank_outside_ultrasound_regions: bool = Field(
+        default=True,
+        description="Fill everything outside Sequence of Ultrasound Regions (0018,6011).",
+    )
+    trusted: Words = Field(
+        default=(),
+        description=(
+            "Objects that are cleaned like any other instead of refused, by their names in "
+            'docs/pixels.md, as globs ("*secondary capture"); "*" is all.'
+        ),
+    )
+    untrusted: dict[ObjectKey, Globs] = Field(
+        default_factory=dict,
+        description=(
+            "Further objects to refuse as `screen_capture`: globs for sop_class_uid, modality, "
+            'conversion_type or image_type, such as {image_type = "*REPORT*"}.'
+        ),
+    )
+
+
 class Source(Section):
     """The store of what came in, never altered."""
 
@@ -313,6 +353,7 @@ class Settings(Section):
     watch: Annotated[tuple[Watch, ...], Field(strict=False)] = ()
     spool: Spool = Spool()
     workers: Workers = Workers()
+    pixels: Pixels = Pixels()
     source: Source = Source()
     key: Key = Key()
     log: Log = Log()

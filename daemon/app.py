@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from daemon.deidentifier_files import resolve
+from daemon.engines import PixelSettings
 from daemon.health import Probes
 from daemon.keyfile import IN_STATE_DIR, credential_key_file, ensure_key_file, read_key_file
 from daemon.metrics import Metrics
@@ -148,6 +149,7 @@ class Service:
             database=stores.layout.database,
             limits=_limits(settings),
             figures=metrics.pool,
+            pixels=pixels(settings),
         )
         await self._stack.enter_async_context(workers)
         dispatcher = Dispatcher(
@@ -333,6 +335,11 @@ def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
 def routes(settings: Settings) -> list[Route]:
     """Return the routes as the pipeline takes them."""
     return [Route.from_document(each.model_dump()) for each in settings.routes]
+
+
+def pixels(settings: Settings) -> PixelSettings:
+    """Return how pixels are looked at, as the workers take it."""
+    return PixelSettings.from_document(settings.pixels.model_dump())
 
 
 def _dimse(settings: Settings) -> DimseSettings:

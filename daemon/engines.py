@@ -1,4 +1,4 @@
-"""What the de-identification core is handed for looking at pixels.
+"""What the de-identification core is handed for looking at pixels, as a site chose it.
 
 Made in worker processes only: the models are read, and the runtime is loaded, when the first plan that
 cleans pixels asks for a detector.
@@ -6,36 +6,113 @@ cleans pixels asks for a detector.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+from deid.errors import ConfigurationInvalid
 from deid.ports import Engines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
+    from collections.abc import Iterator, Mapping, Sequence
 
     from deid.pixels.ports import TextDetector
     from deid.pixels.templates import RegionTemplate
+    from deid.pixels.trust import Untrusted
 
 
-def engines() -> Engines:
+@dataclass(frozen=True, slots=True)
+class PixelSettings:
+    """The section `[pixels]` of the configuration, as it travels to the workers."""
+
+    engine: str = "ppocr"
+    tesseract_languages: str = "eng"
+    templates: tuple[str, ...] = ()
+    blank_outside_ultrasound_regions: bool = True
+    trusted: tuple[str, ...] = ()
+    untrusted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `document` made; missing fields have their defaults."""
+        lists = {key: tuple(map(str, document.get(key, ()))) for key in ("templates", "trusted")}
+        return cls(**{**document, **lists})
+
+    def document(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {**asdict(self), "templates": list(self.templates), "trusted": list(self.trusted)}
+
+
+def engines(settings: PixelSettings | None = None) -> Engines:
     """Return the engines of this process."""
-    return Engines(detector=_detector, templates=_templates, video=_video)
+    chosen = settings or PixelSettings()
+    return Engines(
+        detector=partial(_detector, chosen.engine, chosen.tesseract_languages),
+        templates=partial(_templates, chosen.templates),
+        video=_video,
+        untrusted=partial(_untrusted, chosen),
+        blank_outside_ultrasound_regions=chosen.blank_outside_ultrasound_regions,
+    )
 
 
-@cache
-def _detector() -> TextDetector:
-    from daemon.pixel_models import make_detector  # noqa: PLC0415 - large, and seldom needed
+def problems(settings: PixelSettings) -> Iterator[tuple[str, str]]:
+    """Yield what cannot work on this machine: key of the section, and why."""
+    from daemon.pixel_models import PixelModelsMissing, read_pixel_models  # noqa: PLC0415
 
-    return make_detector()
+    if settings.engine in ("ppocr", "paranoid"):
+        try:
+            read_pixel_models()
+        except (PixelModelsMissing, OSError) as error:
+            yield "engine", str(error)
+    if settings.engine in ("tesseract", "paranoid"):
+        from daemon import pixel_tesseract  # noqa: PLC0415
+
+        try:
+            pixel_tesseract.check_languages(settings.tesseract_languages)
+        except pixel_tesseract.LanguageMissing as error:
+            yield "tesseract_languages", str(error)
+        except pixel_tesseract.TesseractFailed as error:
+            yield "engine", str(error)
+    for number, folder in enumerate(settings.templates):
+        yield from ((f"templates[{number}]", problem) for problem in _problems_of(folder))
+    try:
+        _untrusted(settings)
+    except ConfigurationInvalid as error:
+        yield from (("trusted", problem) for problem in error.problems)
 
 
-@cache
-def _templates() -> Sequence[RegionTemplate]:
+def _problems_of(folder: str) -> list[str]:
     from daemon.pixel_models import read_region_templates  # noqa: PLC0415
 
-    return read_region_templates()
+    try:
+        read_region_templates(Path(folder))
+    except ConfigurationInvalid as error:
+        return error.problems
+    except OSError as error:
+        return [f"{folder} cannot be read ({error.strerror})"]
+    return []
+
+
+@cache
+def _detector(engine: str, languages: str) -> TextDetector:
+    """Return the text detector of that name; made once in a process."""
+    from daemon.pixel_models import make_detector  # noqa: PLC0415 - large, and seldom needed
+
+    if engine == "ppocr":
+        return make_detector()
+    from daemon.pixel_tesseract import Tesseract, make_paranoid_detector  # noqa: PLC0415
+
+    if engine == "paranoid":
+        return make_paranoid_detector(languages=languages)
+    return Tesseract(languages=languages)
+
+
+@cache
+def _templates(folders: tuple[str, ...]) -> Sequence[RegionTemplate]:
+    from daemon.pixel_models import read_region_templates  # noqa: PLC0415
+
+    return read_region_templates(*map(Path, folders))
 
 
 @cache
@@ -43,3 +120,9 @@ def _video() -> Any:
     from deid.pixels.video import video_cleaner  # noqa: PLC0415
 
     return video_cleaner()
+
+
+def _untrusted(settings: PixelSettings) -> Sequence[Untrusted]:
+    from deid.pixels.trust import trust_table  # noqa: PLC0415
+
+    return trust_table(settings.trusted, settings.untrusted)

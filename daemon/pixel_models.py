@@ -74,7 +74,8 @@ def read_region_templates(*folders: Path) -> list[RegionTemplate]:
         for template in read_templates(file.read_bytes(), where=f"config/regions/{file.name}")
     ]
     for folder in folders:
-        for path in sorted(folder.glob("*.toml")):
+        # `iterdir`, not `glob`, which finds nothing in a folder that does not exist.
+        for path in sorted(file for file in folder.iterdir() if file.suffix == ".toml"):
             templates += read_templates(path.read_bytes(), where=str(path))
     return templates
 

@@ -10,7 +10,7 @@ from pydicom.errors import InvalidDicomError
 
 from daemon.cli import exit_codes
 from daemon.cli.errors import CommandFailed, UsageError
-from daemon.pixel_models import make_detector
+from daemon.engines import engines
 from deid.errors import Unsafe
 from deid.pixels import PixelCleaning, RegionTemplate, template_document
 from deid.pixels.description import describe
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from daemon.engines import PixelSettings
     from deid.ports import CleanedPixels
 
 
-def run(args: argparse.Namespace) -> int:
-    """Do it; return the exit code.
+def run(args: argparse.Namespace, settings: PixelSettings) -> int:
+    """Do it with the site's engine, templates and rules; return the exit code.
 
     Raises
     ------
@@ -44,7 +45,14 @@ def run(args: argparse.Namespace) -> int:
         instance = pixel_instance(dataset)
     except (InvalidDicomError, OSError, KeyError, AttributeError) as error:
         raise UsageError(f"no readable instance with pixels ({type(error).__name__})") from error
-    cleaner = PixelCleaning("REDACT_ALL_TEXT", make_detector(), untrusted=())
+    chosen = engines(settings)
+    cleaner = PixelCleaning(
+        "REDACT_ALL_TEXT",
+        chosen.detector(),
+        templates=chosen.templates(),
+        blank_outside_ultrasound_regions=chosen.blank_outside_ultrasound_regions,
+        untrusted=(),
+    )
     try:
         found, rules = cleaner.find(instance)
         cleaned = cleaner.clean(instance)

@@ -35,6 +35,10 @@ class TesseractFailed(Exception):
     """The program is missing, was killed, or ended with an error."""
 
 
+class LanguageMissing(TesseractFailed):
+    """The program has no data for a language."""
+
+
 class Tesseract:
     """Finds words with the tesseract program; needs no model runtime.
 
@@ -136,12 +140,35 @@ class United:
         ]
 
 
+def check_languages(languages: str) -> None:
+    """Find out whether tesseract can run here with these languages (``deu+eng``).
+
+    Raises
+    ------
+    TesseractFailed
+        When it is not installed.
+    LanguageMissing
+        Naming the languages that are not.
+    """
+    try:
+        installed = set(pytesseract.get_languages())
+    except (pytesseract.TesseractNotFoundError, SystemExit, OSError) as error:
+        raise TesseractFailed("tesseract is not installed") from error
+    missing = [name for name in languages.split("+") if name not in installed]
+    if missing:
+        raise LanguageMissing(f"tesseract has no language {', '.join(missing)} installed")
+
+
 def make_paranoid_detector(
-    models: PixelModels | None = None, *, threads: int = 1, timeout_s: float = 60.0
+    models: PixelModels | None = None,
+    *,
+    threads: int = 1,
+    timeout_s: float = 60.0,
+    languages: str = "eng",
 ) -> TextDetector:
     """Return the ``paranoid`` setting: PP-OCR with a look at half resolution, and Tesseract."""
     first = make_detector(models, threads=threads, tuning=Tuning(half_resolution=True))
-    return United(first, Tesseract(timeout_s=timeout_s))
+    return United(first, Tesseract(languages=languages, timeout_s=timeout_s))
 
 
 def _line(words: Sequence[tuple[Box, float, str]]) -> TextRegion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,17 +28,27 @@ from deid.identifiers import known_identifiers, united
 from deid.inflate import dataset_of, deflate
 from deid.keys import patient_identity
 from deid.outcome import Outcome
-from deid.pixel_facts import PIXEL_DATA, encoded_changes, pixel_instance
+from deid.overlay_facts import overlay_elements, refuse_embedded
+from deid.pixel_facts import (
+    DOCUMENT,
+    FLOATS,
+    PIXEL_DATA,
+    encoded_changes,
+    known_phrases,
+    pixel_instance,
+)
 from deid.ports import CleanedPixels
 from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
+from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
 from deid.text.charset import decode
+from deid.thumbnails import thumbnail_elements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -60,8 +70,9 @@ _FACTS: Final = frozenset(
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
-_PIXEL_FACTS: Final = _KNOWN_FACTS | {PIXEL_DATA}
+_PIXEL_FACTS: Final = _KNOWN_FACTS | {DOCUMENT, PIXEL_DATA, *FLOATS}
 _SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
+_OVERLAYS: Final = 0x60000000
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
 
@@ -146,7 +157,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     inserts = [
         *plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all, temporal=facts.temporal)
     ]
-    inserts = sorted([*inserts, *cleaned.elements])
+    graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, everybody)
+    pictures = thumbnail_elements(data, offset, encoding, plan)
+    inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures])
     rewrite = partial(
         Rewriter,
         data,
@@ -161,17 +174,22 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     )
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
-    ours = b"\n".join([person.pseudonym.encode(), *(element for _tag, element in inserts)])
-    forbidden = plan.forbidden(rewriter.known.found, ours)
+    texts = [element for tag, element in inserts if tag < _OVERLAYS]
+    forbidden = plan.forbidden(
+        rewriter.known.found, b"\n".join([person.pseudonym.encode(), *texts])
+    )
+    _check_unexamined(rewriter, cleaned.pixels, plan)
     residuals: tuple[str, ...] = ()
     opaque = rewriter.opaque_samples
     if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
-    if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding)):
+    # Planes of bits may look like letters; what they show was looked at in another way.
+    planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)
+    if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding, without=planes)):
         again = rewrite(forbidden=forbidden)
         dataset = again.rewrite(offset, encoding, inserts)
         residuals = tuple(again.residuals)
-        if forbidden.remains_in(_searchable(again, dataset, encoding)):
+        if forbidden.remains_in(_searchable(again, dataset, encoding, without=planes)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
         rewriter = again
     left_out: tuple[int, ...] = ()
@@ -326,13 +344,43 @@ def _clean_pixels(
     plan: Plan,
 ) -> _Cleaned:
     """Clean pixels where the plan asks for it, else refuse what may carry text."""
-    pixels = found.get(PIXEL_DATA)
-    if plan.pixel_cleaner is None or pixels is None:
+    cleaner = plan.pixel_cleaner
+    kinds = [each for each in (PIXEL_DATA, *FLOATS) if each in found]
+    if cleaner is None or not kinds:
         _check_pixels(facts, plan)
+        if cleaner is not None and DOCUMENT in found and _keeps_document(facts, encoding, plan):
+            cleaner.check({"SOPClassUID": facts.sop_class_uid, "Modality": facts.modality})
         return _Cleaned(_NOTHING, [])
-    instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, pixels, known)
-    cleaned = plan.pixel_cleaner.clean(instance)
-    return _Cleaned(cleaned, encoded_changes(cleaned.changes, instance.attributes, encoding))
+    if len(kinds) > 1:  # PS3.3 C.7.6.3, C.7.6.24: one excludes the others
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, tag_name(kinds[1]))
+    (tag,) = kinds
+    if cleaner.knows_phrases:
+        known = (*known, *known_phrases(data, offset, encoding, facts.charset))
+    instance = pixel_instance(data, offset, encoding, meta.transfer_syntax_uid, found[tag], known)
+    cleaned = cleaner.clean(instance)
+    changes = encoded_changes(cleaned.changes, instance.attributes, encoding)
+    if tag in FLOATS and cleaned.segments is not None:
+        value = _materialise(list(cleaned.segments), data)
+        changes.append((tag, encoding.element(tag, FLOATS[tag].encode(), value)))
+        cleaned = replace(cleaned, segments=None)
+    return _Cleaned(cleaned, changes)
+
+
+def _keeps_document(facts: _Facts, encoding: Encoding, plan: Plan) -> bool:
+    action = plan.rules.action(DOCUMENT, "OB", plan.rules.root(facts.sop_class_uid, encoding))
+    return action & KIND_MASK in (Action.KEEP, Action.CHECK)
+
+
+def _check_unexamined(rewriter: Rewriter, cleaned: CleanedPixels, plan: Plan) -> None:
+    """Refuse Pixel Data that stayed without having been examined, where the plan asks for it.
+
+    It stands behind a higher tag then, where nobody looks for it; or it holds an overlay plane.
+    """
+    if not rewriter.pixels_seen or cleaned.examined_all:
+        return
+    if plan.pixel_cleaner is not None and cleaned is _NOTHING:
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(7FE0,0010)")
+    refuse_embedded(rewriter.actions, plan)
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:
@@ -368,11 +416,13 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
     return _PREFIX + element(0x00020000, b"UL", EXPLICIT_LITTLE.long.pack(len(body))) + body
 
 
-def _searchable(rewriter: Rewriter, dataset: list[Segment], encoding: Encoding) -> bytes:
-    """Return what may hold text: all but samples and what is large and binary."""
+def _searchable(
+    rewriter: Rewriter, dataset: list[Segment], encoding: Encoding, *, without: frozenset[int]
+) -> bytes:
+    """Return what may hold text: all but samples, large binary values, and segments of those identities."""
     parts: list[bytes] = []
     for number, part in enumerate(dataset):
-        if number in rewriter.samples:
+        if number in rewriter.samples or id(part) in without:
             continue
         if isinstance(part, bytes):
             parts.append(part)

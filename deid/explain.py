@@ -64,6 +64,7 @@ _SAYINGS: Final = {
     Action.PRIVATE: "kept where its creator's block lists it as safe, else removed",
     Action.PRIVATE_CREATOR: "kept where an element of its block is",
 }
+_OVERLAY_DATA: Final = 0x60003000
 _META: Final = {
     0: "of messages, not of instances; an instance that has it is refused",
     2: "of the file meta information, which is made anew for the result",
@@ -262,7 +263,7 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
 def _element(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
     tag, vr = _place(row)
     word = rules.action(tag, vr, rules.root(CT_IMAGE, EXPLICIT_LITTLE))
-    saying = _META.get(tag >> 16) or _saying(word, parsed.text, vr)
+    saying = _META.get(tag >> 16) or _overlay(tag, word, parsed) or _saying(word, parsed.text, vr)
     elsewhere: Counter[str] = Counter()
     for sop_class_uid in _kinds():
         other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
@@ -278,6 +279,17 @@ def _element(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
         saying,
         tuple(elsewhere.most_common()),
     )
+
+
+def _overlay(tag: int, word: int, parsed: Parsed) -> str:
+    """Say what becomes of Overlay Data that the rules alone would keep; nothing of other elements."""
+    if tag != _OVERLAY_DATA or word & KIND_MASK != Action.KEEP:
+        return ""
+    if parsed.image.mode is not RedactionMode.NONE:
+        return "kept, cleaned of text as pixels are"
+    if Option.CLEAN_GRAPHICS in parsed.tags.options:
+        return "removed with all that describes the plane, as nothing says what text to clean in pixels"
+    return ""
 
 
 def _place(row: TableRow) -> tuple[int, str]:

@@ -179,8 +179,8 @@ def index_top_level(
             raise Unsafe(Reason.MALFORMED, tag_name(tag))
         if tag in wanted and tag not in found:
             found[tag] = Element(value, length)
-            if tag == last and tag >= _PIXELS:
-                break  # what follows may not be elements any more
+            if tag == last:
+                break
         if length == UNDEFINED_LENGTH:
             is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
             pos = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)

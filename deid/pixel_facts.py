@@ -6,6 +6,7 @@ import io
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -13,18 +14,59 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
 from deid.errors import Reason, Unsafe
+from deid.header import index_top_level, tag_name, text_of
+from deid.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
+from deid.tables.load import confidentiality_by_tag
 from deid.tags import values
+from deid.tags.rules import dictionary_vr
 from deid.tags.syntax import UNDEFINED_LENGTH
+from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from deid.header import Buffer, Element
-    from deid.identifiers import KnownIdentifier
     from deid.tags.syntax import Encoding
 
 PIXEL_DATA: Final = 0x7FE00010
+FLOATS: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}
+"""Float and Double Float Pixel Data, and their value representations."""
+DOCUMENT: Final = 0x00420011
+_LONG_FORM: Final = frozenset((b"OB", b"OD", b"OF", b"OW", b"UN"))
+_PHRASE_VRS: Final = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
+_LEAST_PHRASE: Final = 4
 _GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
 _EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
+
+
+def known_phrases(
+    data: Buffer, offset: int, encoding: Encoding, charset: str
+) -> tuple[KnownIdentifier, ...]:
+    """Return the top-level texts that Table E.1-1 names: contextual phrases, to be known where seen.
+
+    Raises
+    ------
+    Unsafe
+        As `index_top_level`.
+    """
+    found = index_top_level(data, offset, encoding, _described())
+    phrases = []
+    for element in found.values():
+        raw = text_of(data, element)
+        phrases += [
+            KnownIdentifier(value.strip(), "GENERIC_ID")
+            for value in decode(raw, charset).split("\\")
+            if len(value.strip()) >= _LEAST_PHRASE
+        ]
+    return tuple(phrases)
+
+
+@cache
+def _described() -> frozenset[int]:
+    return frozenset(
+        tag
+        for tag in confidentiality_by_tag()
+        if dictionary_vr(tag) in _PHRASE_VRS and tag >> 16 > 4
+    )
 
 
 def pixel_instance(
@@ -42,11 +84,11 @@ def pixel_instance(
     Raises
     ------
     Unsafe
-        `PIXELS_UNDECODABLE` when the header cannot be decoded.
+        `PIXELS_UNDECODABLE` when the header cannot be decoded, `LENGTH_PAST_END`.
     """
     head = data[offset : pixels.start]
     # The element's own header is cut off: the data set ends where Pixel Data begins.
-    size = 12 if encoding.explicit and head[-8:-6] in (b"OB", b"OW", b"UN") else 8
+    size = 12 if encoding.explicit and head[-8:-6] in _LONG_FORM else 8
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -58,13 +100,17 @@ def pixel_instance(
             attributes = _attributes(dataset)
     except Exception as error:  # pydicom fails in a dozen ways; all mean the same here
         raise Unsafe(Reason.PIXELS_UNDECODABLE, "header") from error
-    if encoding.explicit:
-        attributes["PixelDataVR"] = head[-size + 4 : -size + 6].decode("latin-1")
-    else:
-        attributes["PixelDataVR"] = "OW"
+    tag = (
+        encoding.short.unpack(head[-size:][:2])[0] << 16
+        | encoding.short.unpack(head[-size:][2:4])[0]
+    )
+    vr = head[-size:][4:6].decode("latin-1") if encoding.explicit else "OW"
+    attributes["PixelDataVR"] = FLOATS.get(tag, vr)
     stop = pixels.start + pixels.length
     if pixels.length == UNDEFINED_LENGTH:
-        stop = end_of_items(data, pixels.start, encoding)
+        stop = _end_of_items(data, pixels.start, encoding)
+    elif stop > len(data):
+        raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
     return PixelInstance(
         transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
     )
@@ -116,7 +162,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
+def _end_of_items(data: Buffer, pos: int, encoding: Encoding) -> int:
     """Return where the Sequence Delimitation Item stands (PS3.5 A.4)."""
     unpack = encoding.item.unpack_from
     while pos + 8 <= len(data):

@@ -304,8 +304,9 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
     if not image.looks:
         return None
     # The picture libraries are large, and most plans do without them.
-    from deid.pixels import CustomRegex, PixelCleaning  # noqa: PLC0415
+    from deid.pixels import UNTRUSTED, CustomRegex, PixelCleaning  # noqa: PLC0415
 
+    untrusted = engines.untrusted()
     return PixelCleaning(
         image.mode.value,
         engines.detector(),
@@ -316,6 +317,8 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
         ],
         templates=engines.templates(),
         video=engines.video(),
+        untrusted=UNTRUSTED if untrusted is None else untrusted,
+        blank_outside_ultrasound_regions=engines.blank_outside_ultrasound_regions,
     )
 
 

@@ -41,9 +41,10 @@ class PixelInstance:
         WindowCenter/Width, palette descriptors and data as bytes, SequenceOfUltrasoundRegions as a list
         of mappings, ...).
     value
-        The source's bytes, whole; `start` and `stop` bound the value field of (7FE0,0010) in them:
-        native samples, or the items of an encapsulated value from the Basic Offset Table item up to,
-        not including, the Sequence Delimitation Item.
+        The source's bytes, whole; `start` and `stop` bound the value field of Pixel Data in them
+        (or of its floating-point kinds, where `PixelDataVR` in `attributes` is OF or OD): native
+        samples, or the items of an encapsulated value from the Basic Offset Table item up to, not
+        including, the Sequence Delimitation Item.
     big_endian
         Whether native samples are big endian (Explicit VR Big Endian).
     """
@@ -80,11 +81,50 @@ class CleanedPixels:
     examined_all: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OverlayPlane:
+    """One overlay plane that stays (PS3.3 C.9.2).
+
+    Attributes
+    ----------
+    group
+        60xx.
+    value
+        Overlay Data: bits in little-endian order, frames following each other without padding
+        (PS3.5 8.1.2).
+    rows, columns, frames
+        As the data set says, unchecked; 0 where it says nothing.
+    """
+
+    group: int
+    value: bytes
+    rows: int
+    columns: int
+    frames: int
+    known: Sequence[KnownIdentifier]
+
+
 class PixelCleaner(Protocol):
-    """Removes burned-in text by one configuration."""
+    """Removes burned-in text by one configuration.
+
+    Attributes
+    ----------
+    knows_phrases
+        Whether `known` is to hold the texts of elements that the Basic Profile removes, too.
+    """
+
+    @property
+    def knows_phrases(self) -> bool:
+        """See above."""
 
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write. Raises `deid.errors.Unsafe` when it cannot be proved clean."""
+
+    def check(self, attributes: Mapping[str, Any]) -> None:
+        """Refuse, by raising `Unsafe`, an object without Pixel Data that is not trusted as it is."""
+
+    def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
+        """Return Overlay Data without its text, None when there was none; raises as `clean` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +147,17 @@ class Engines:
         Returns region templates of known machines (`deid.pixels.templates`).
     video
         Returns what cleans video, or None where no decoder is installed (`deid.pixels.video`).
+    untrusted
+        Returns the objects that are refused (`deid.pixels.trust`), or None for the usual ones.
+    blank_outside_ultrasound_regions
+        Whether everything outside Sequence of Ultrasound Regions is filled.
     """
 
     detector: Callable[[], Any]
     templates: Callable[[], Sequence[Any]] = tuple
     video: Callable[[], Any] = lambda: None
+    untrusted: Callable[[], Sequence[Any] | None] = lambda: None
+    blank_outside_ultrasound_regions: bool = True
 
 
 class TextCleaner(Protocol):

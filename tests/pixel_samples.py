@@ -12,21 +12,27 @@ import jpeg_ls
 import numpy as np
 from rle.utils import encode_pixel_data
 
+from daemon.engines import engines
 from daemon.pixel_models import make_detector
+from deid.engine import deidentify
 from deid.markers import scrubbed_j2k
 from deid.pixels import PPOCR, Box, PixelCleaning, RegionTemplate
 from deid.pixels.codecs import CODECS, NATIVE
 from deid.pixels.description import describe
 from deid.pixels.frames import open_frames
+from deid.plan import compile_plan
 from deid.ports import CleanedPixels, PixelInstance
 from deid.segments import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from deid.identifiers import KnownIdentifier
+    from deid.keys import SiteKey
+    from deid.outcome import Outcome
+    from deid.ports import Engines
 
 NAME = "SMITH^JOHN"
 ROWS, COLUMNS = 96, 160
@@ -175,6 +181,31 @@ def written(instance: PixelInstance, cleaned: CleanedPixels) -> PixelInstance:
         instance.big_endian,
         known=(),
     )
+
+
+def configuration(
+    mode: str = "REDACT_ALL_TEXT", profile: str = "", options: Sequence[str] = (), **more: Any
+) -> dict[str, Any]:
+    """Return a DeidentifyConfig with clean pixels, by the Basic Profile if no other is named."""
+    profile = profile or "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
+    made: dict[str, Any] = {"dicom": {"filterProfile": profile}}
+    if mode:
+        made["image"] = {"textRedactionMode": mode}
+    if options:
+        made["dicomveil"] = {"options": list(options)}
+    return {**made, **more}
+
+
+def deidentified(
+    source: bytes, asked: Mapping[str, Any], key: SiteKey, pixels: Engines | None = None
+) -> tuple[bytes, Outcome]:
+    """Return the new file and the outcome, with the engines that the workers use."""
+    result = deidentify(source, compile_plan(asked, key, engines=pixels or engines()))
+    parts = (
+        source[part.start : part.stop] if isinstance(part, Span) else part
+        for part in result.segments
+    )
+    return b"".join(parts), result.outcome
 
 
 def samples_of(instance: PixelInstance, number: int = 0) -> NDArray[Any]:

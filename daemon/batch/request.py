@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from daemon.engines import PixelSettings
 from daemon.pipeline.limits import Limits
 from daemon.receive.archive import ArchiveLimits
 
@@ -49,6 +50,8 @@ class BatchRequest:
         JSON array with a record per line.
     limits
         Of one worker process and one job.
+    pixels
+        How text in pixels is found, where the configuration cleans it.
     """
 
     inputs: Sequence[Path]
@@ -60,6 +63,7 @@ class BatchRequest:
     report: Path | None = None
     limits: Limits = field(default_factory=Limits)
     archive: ArchiveLimits = field(default_factory=ArchiveLimits)
+    pixels: PixelSettings = field(default_factory=PixelSettings)
 
 
 @dataclass(frozen=True, slots=True)

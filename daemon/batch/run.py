@@ -177,6 +177,7 @@ class _Run:
                 "configuration": dict(request.configuration),
                 "out": str(self.output.path),
                 "archive": asdict(request.archive),
+                "pixels": request.pixels.document(),
             },
             request.key,
             count=request.jobs,

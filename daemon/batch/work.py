@@ -15,7 +15,7 @@ import deid
 from daemon.batch.inputs import UNREADABLE
 from daemon.batch.request import BatchState
 from daemon.batch.sources import Sources, copy_all, unnamed_file
-from daemon.engines import engines
+from daemon.engines import PixelSettings, engines
 from daemon.errors import Refused
 from daemon.pipeline.frames import Message
 from daemon.pipeline.mapping import mapped
@@ -38,13 +38,13 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     Parameters
     ----------
     document
-        ``configuration``; ``out``, the output folder; ``archive``, fields of `ArchiveLimits`.
+        ``configuration``; ``out``, the output folder; ``archive``, fields of `ArchiveLimits`;
+        ``pixels``, document of `PixelSettings`.
     secret
         The deidentifier's key.
     """
-    plan = deid.compile_plan(
-        document["configuration"], SiteKey(secret), engines=engines()
-    ).prepare()
+    pixels = engines(PixelSettings.from_document(document["pixels"]))
+    plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels).prepare()
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
     return work.process
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
     from config import Settings
+    from daemon.engines import PixelSettings
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -34,3 +35,31 @@ def settings(options: argparse.Namespace) -> Settings:
     import config  # noqa: PLC0415 - commands load what they need when they run
 
     return config.load(options.config)
+
+
+def pixels(
+    options: argparse.Namespace, settings: Settings, *, thorough: bool = False
+) -> PixelSettings:
+    """Return how pixels are looked at, once it is known to work on this machine.
+
+    The defaults need nothing but what is installed with us, and are looked into when `thorough`.
+
+    Raises
+    ------
+    config.ConfigError
+        Naming file and key of what cannot work here.
+    """
+    import config  # noqa: PLC0415
+    from daemon import engines  # noqa: PLC0415
+
+    chosen = engines.PixelSettings.from_document(settings.pixels.model_dump())
+    if thorough or chosen != engines.PixelSettings():
+        file = config.locate(options.config)
+        source = str(file) if file else "built-in defaults"
+        found = [
+            config.Problem(source, f"pixels.{key}", "", sentence)
+            for key, sentence in engines.problems(chosen)
+        ]
+        if found:
+            raise config.ConfigInvalid(found)
+    return chosen

@@ -30,11 +30,13 @@ def run(options: argparse.Namespace) -> int:
     file = config.locate(options.config)
     name = str(file) if file else "built-in defaults"
     settings = None
+    problems: list[Problem] = []
     try:
         settings = config.load(options.config)
         problems = semantic_problems(settings, name)
+        arguments.pixels(options, settings, thorough=True)
     except config.ConfigError as error:
-        problems = list(error.problems)
+        problems = [*problems, *error.problems]
     if options.json:
         output.print_json(
             {"file": name, "ok": not problems, "problems": [asdict(each) for each in problems]}

@@ -94,6 +94,8 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
     from daemon.deidentifier_files import resolve  # noqa: PLC0415
     from daemon.pipeline.limits import Limits  # noqa: PLC0415
 
+    pixels = arguments.pixels(options, settings)
+
     if options.deid_config is not None:
         if options.deid_config.suffix != ".json":
             raise UsageError(f"--deid-config {options.deid_config} does not end in .json")
@@ -115,6 +117,7 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
             timeout_s=settings.workers.timeout_s,
             timeout_per_mb_s=settings.workers.timeout_per_mb_s,
         ),
+        pixels=pixels,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daemon.cli import arguments
+
 if TYPE_CHECKING:
     import argparse
 
@@ -22,10 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="a DICOM instance")
     parser.add_argument("--png", type=Path, metavar="OUT", help="draw source, regions and result")
     parser.add_argument("--name", default="", help="name of the template (default: from the model)")
+    arguments.add_config(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Find, draw and print; the libraries for pictures are loaded only now."""
     from daemon import pixel_sample  # noqa: PLC0415
 
-    return pixel_sample.run(options)
+    return pixel_sample.run(options, arguments.pixels(options, arguments.settings(options)))

@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     import asyncio  # noqa: PLC0415
 
     settings = arguments.settings(options)
+    arguments.pixels(options, settings)
     from daemon import logs  # noqa: PLC0415
     from daemon.app import serve  # noqa: PLC0415
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deid
-from daemon.engines import engines
+from daemon.engines import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.mapping import mapped
 from daemon.pipeline.messages import job_from, result_message
@@ -53,14 +53,16 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``routes``: documents of `Route`; ``deidentifiers``: configuration by name, in the order of
-        their keys in `secret`; ``database``: path of the daemon's database, empty for none.
+        their keys in `secret`; ``database``: path of the daemon's database, empty for none;
+        ``pixels``: document of `PixelSettings`.
     secret
         The deidentifiers' keys, 32 bytes each.
     """
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
+    pixels = engines(PixelSettings.from_document(document.get("pixels", {})))
     plans = {
-        name: deid.compile_plan(configuration, SiteKey(key), engines=engines()).prepare()
+        name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
     database = document["database"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from daemon.engines import PixelSettings
     from daemon.pipeline.limits import Limits
     from daemon.pipeline.pool import PoolFigures
     from daemon.pipeline.routing import Route
@@ -67,6 +68,7 @@ class InstanceWorkers:
         database: Path | None = None,
         limits: Limits | None = None,
         figures: PoolFigures | None = None,
+        pixels: PixelSettings | None = None,
     ) -> None:
         routes = named(routes)
         known = {each.name for each in deidentifiers}
@@ -79,6 +81,7 @@ class InstanceWorkers:
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
                 "database": "" if database is None else str(database),
+                "pixels": pixels.document() if pixels is not None else {},
             },
             b"".join(each.key.secret for each in deidentifiers),
             count=count,

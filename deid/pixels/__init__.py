@@ -25,7 +25,7 @@ from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex
 from deid.pixels.ports import Picture, TextDetector, TextJudge, TextRegion
 from deid.pixels.ppocr import PPOCR, Tuning
 from deid.pixels.templates import RegionTemplate, read_templates, template_document
-from deid.pixels.trust import UNTRUSTED, Untrusted
+from deid.pixels.trust import UNTRUSTED, Untrusted, trust_table
 
 __all__ = [
     "DEFAULT_INFO_TYPES",
@@ -44,4 +44,5 @@ __all__ = [
     "Untrusted",
     "read_templates",
     "template_document",
+    "trust_table",
 ]

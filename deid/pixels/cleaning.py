@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,17 @@ from deid.pixels import rules
 from deid.pixels.cine import FoundRegion, find_text
 from deid.pixels.codecs import VIDEO
 from deid.pixels.description import bitmap_image, describe, first_number
+from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
+from deid.pixels.overlays import clean_overlay
 from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
 from deid.pixels.views import FrameLook, picture
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
-    from deid.ports import PixelInstance
+    from deid.ports import OverlayPlane, PixelInstance
 
     VideoCleaner = Callable[["PixelCleaning", PixelInstance], CleanedPixels]
 
@@ -144,6 +146,11 @@ class PixelCleaning:
         self._video = video
         self._margins = margin, margin_along, margin_across
 
+    @property
+    def knows_phrases(self) -> bool:
+        """Whether the texts of elements that the Basic Profile removes are known identifiers, too."""
+        return self.mode is TextRedactionMode.SENSITIVE_TEXT_CLEAN_DESCRIPTORS
+
     def clean(self, instance: PixelInstance) -> CleanedPixels:
         """Return what to write for one instance.
 
@@ -156,15 +163,21 @@ class PixelCleaning:
         """
         if self._is_idle:
             return CleanedPixels(None, (), {}, examined_all=False)
-        refuse_untrusted(instance.attributes, self._untrusted)
+        self.check(instance.attributes)
         if instance.transfer_syntax_uid in VIDEO:
             if self._video is None:
                 raise Unsafe(
                     Reason.VIDEO_NOT_CLEANED, f"transfer syntax {instance.transfer_syntax_uid}"
                 )
             return self._video(self, instance)
-        image = describe(instance.attributes)
-        frames = open_frames(instance, image)
+        frames: Frames
+        if instance.attributes.get("PixelDataVR") in FLOATS:
+            image = describe_floats(instance.attributes)
+            frames = FloatFrames(instance, image)
+            instance = replace(instance, attributes=_without_extremes(instance.attributes))
+        else:
+            image = describe(instance.attributes)
+            frames = open_frames(instance, image)
         pass_over = _PassOver(instance, image, frames)
         fillings = [
             *self._rule_fillings(instance, image),
@@ -185,6 +198,25 @@ class PixelCleaning:
         first = open_frames(instance, image).decoded(0)
         found = self._detector.find([picture(image, first, instance.attributes)])[0]
         return found, [filling.box for filling in self._rule_fillings(instance, image)]
+
+    def check(self, attributes: Mapping[str, Any]) -> None:
+        """Refuse an object that is not trusted, whether or not it has Pixel Data."""
+        if not self._is_idle:
+            refuse_untrusted(attributes, self._untrusted)
+
+    def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
+        """Return Overlay Data without its text, None when nothing changes.
+
+        Raises
+        ------
+        Unsafe
+            `PIXELS_UNDECODABLE` when the data cannot hold such a plane.
+        """
+        if self._is_idle:
+            return None
+        return clean_overlay(
+            self, plane.value, plane.rows, plane.columns, frames=plane.frames, known=plane.known
+        )
 
     def clean_bitmap(
         self, bitmap: NDArray[np.bool_], known: Sequence[KnownIdentifier]
@@ -373,6 +405,12 @@ class _PassOver:
         if self._tracks_extremes:
             values = stored_values(self.image, decoded.samples)
             self._extremes[number] = (int(values.min()), int(values.max()))
+
+
+def _without_extremes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes without those that are about integers: windows, extremes."""
+    integers = {*_EXTREMES, "WindowCenter", "WindowWidth"}
+    return {keyword: value for keyword, value in attributes.items() if keyword not in integers}
 
 
 def _carried_over(

@@ -166,10 +166,14 @@ def _grouped_by_offsets(fragments: Sequence[Span], starts: Sequence[int]) -> lis
 def _grouped_by_ends(value: Any, fragments: Sequence[Span]) -> list[list[Span]]:
     # No table: a frame of any JPEG family ends with EOI or EOC, maybe padded (PS3.5 A.4).
     groups: list[list[Span]] = [[]]
+    tail = b""
     for fragment in fragments:
         groups[-1].append(fragment)
-        if b"\xff\xd9" in bytes(value[max(fragment.start, fragment.stop - 4) : fragment.stop]):
+        # The marker itself may be divided.
+        tail = (tail + bytes(value[max(fragment.start, fragment.stop - 4) : fragment.stop]))[-4:]
+        if b"\xff\xd9" in tail:
             groups.append([])
+            tail = b""
     return groups if groups[-1] else groups[:-1]
 
 

@@ -10,7 +10,7 @@ from deid.errors import Reason, Unsafe
 from deid.pixels import encapsulation
 from deid.pixels.codecs import CODECS, NATIVE
 from deid.pixels.codecs.native import NativeFrame
-from deid.pixels.samples import black
+from deid.pixels.samples import black, without_unused_bits
 from deid.segments import Segment, Span
 
 if TYPE_CHECKING:
@@ -163,7 +163,17 @@ class _EncapsulatedFrames:
 
     def decoded(self, number: int) -> Decoded:
         with _Decoding(number):
-            return self._codec.decode(self._clean(number), self._image)
+            frame = self._clean(number)
+            decoded = self._codec.decode(frame, self._image)
+            if without_unused_bits(self._image, decoded.samples) is None:
+                return decoded
+            if not self._codec.is_exact(frame, self._image):
+                return decoded
+            self._changed[number] = self._codec.redact(frame, self._image, (), ())
+            decoded = self._codec.decode(self._changed[number], self._image)
+        if without_unused_bits(self._image, decoded.samples) is not None:
+            raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"unused bits of frame {number + 1}")
+        return decoded
 
     def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
         with _Decoding(number):

@@ -15,6 +15,8 @@ from deid.errors import Reason, Unsafe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from deid.identifiers import KnownIdentifier
     from deid.pixels.cleaning import PixelCleaning
 
@@ -54,9 +56,17 @@ def clean_overlay(
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     is_changed = bool(bits[size * frames :].any())
     bits[size * frames :] = 0
+    before: NDArray[np.uint8] | None = None
+    after: NDArray[np.uint8] | None = None
     for number in range(frames):
-        plane = bits[number * size : (number + 1) * size].reshape(rows, columns).astype(np.bool_)
-        if plane.any() and cleaning.clean_bitmap(plane, known):
-            bits[number * size : (number + 1) * size] = plane.ravel()
+        frame = bits[number * size : (number + 1) * size]
+        # Most often each frame has the same graphics.
+        if before is None or after is None or not np.array_equal(frame, before):
+            before = frame.copy()
+            plane = before.reshape(rows, columns).astype(np.bool_)
+            is_cleaned = bool(plane.any()) and bool(cleaning.clean_bitmap(plane, known))
+            after = plane.ravel().astype(np.uint8) if is_cleaned else before
+        if after is not before:
+            frame[:] = after
             is_changed = True
     return np.packbits(bits, bitorder="little").tobytes() if is_changed else None

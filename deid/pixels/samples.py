@@ -68,11 +68,43 @@ def black(
     return (max(int(values.max()), 0) if image.is_inverted else min(int(values.min()), 0),)
 
 
+def without_unused_bits(image: ImageDescription, samples: NDArray[Any]) -> NDArray[Any] | None:
+    """Return samples with the bits outside Bits Stored set to zero, or to the sign; None if they are.
+
+    Overlays of the 1990s lie there (PS3.5 8.1.2, retired embedded overlays).
+    """
+    width = samples.dtype.itemsize * 8
+    if image.bits_stored >= width:
+        return None
+    if samples.dtype.kind == "i":
+        shift = width - image.bits_stored
+        clean = samples << shift >> shift
+        return None if np.array_equal(clean, samples) else clean
+    mask = ((1 << image.bits_stored) - 1) << (image.high_bit - image.bits_stored + 1)
+    if not (samples & samples.dtype.type(~mask & ((1 << width) - 1))).any():
+        return None
+    clean = samples & samples.dtype.type(mask)
+    if image.is_signed:
+        above = ((1 << width) - 1) & ~((1 << (image.high_bit + 1)) - 1)
+        is_negative = (clean >> image.high_bit & 1).astype(np.bool_)
+        clean[is_negative] |= samples.dtype.type(above)
+    return None if np.array_equal(clean, samples) else clean
+
+
 def filled(
-    image: ImageDescription, samples: NDArray[Any], boxes: Iterable[Box], values: Sequence[int]
+    image: ImageDescription,
+    samples: NDArray[Any],
+    boxes: Iterable[Box],
+    values: Sequence[int],
+    *,
+    exact: bool = True,
 ) -> NDArray[Any]:
-    """Return a copy of coded `samples` with every box filled by stored `values`."""
-    out = samples.copy()
+    """Return a copy of coded `samples` with every box filled by stored `values`.
+
+    `exact` samples, which no lossy step may have carried past Bits Stored, lose their unused bits.
+    """
+    clean = without_unused_bits(image, samples) if exact else None
+    out = samples.copy() if clean is None else clean
     coded = coded_values(image, samples.dtype, values)
     for box in boxes:
         out[box.top : box.bottom, box.left : box.right] = coded

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from deid.errors import Reason, Unsafe
+from deid.errors import ConfigurationInvalid, Reason, Unsafe
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Untrusted:
         )
 
 
-#: PS3.4 B.5 (SOP classes), PS3.3 C.7.3.1.1.1 (modalities), C.8.6.1 (conversion types).
+#: PS3.4 B.5 (SOP classes; hardcopies are retired), PS3.3 C.7.3.1.1.1 (modalities), C.8.6.1 (conversion types).
 UNTRUSTED: tuple[Untrusted, ...] = (
     Untrusted(
         "Encapsulated document", "1.2.840.10008.5.1.4.1.1.104.*", reason=Reason.DOCUMENT_NOT_CLEANED
@@ -63,6 +63,8 @@ UNTRUSTED: tuple[Untrusted, ...] = (
     Untrusted("Multi-frame greyscale byte secondary capture", "1.2.840.10008.5.1.4.1.1.7.2"),
     Untrusted("Multi-frame greyscale word secondary capture", "1.2.840.10008.5.1.4.1.1.7.3"),
     Untrusted("Multi-frame true colour secondary capture", "1.2.840.10008.5.1.4.1.1.7.4"),
+    Untrusted("Hardcopy greyscale image", "1.2.840.10008.5.1.1.29"),
+    Untrusted("Hardcopy colour image", "1.2.840.10008.5.1.1.30"),
     Untrusted("Workstation screen", conversion_type="WSD"),
     Untrusted("Scanned document", conversion_type="SD"),
     Untrusted("Scanned image", conversion_type="SI"),
@@ -70,11 +72,48 @@ UNTRUSTED: tuple[Untrusted, ...] = (
     Untrusted("Document modality", modality="DOC"),
     Untrusted("Screen saved by the modality", image_type="SCREEN SAVE"),
     Untrusted("Dose report screen", image_type="DOSE_INFO"),
-    Untrusted("Slide label", sop_class_uid="1.2.840.10008.5.1.4.1.1.77.1.6", image_type="LABEL"),
-    Untrusted(
-        "Slide overview", sop_class_uid="1.2.840.10008.5.1.4.1.1.77.1.6", image_type="OVERVIEW"
-    ),
+    Untrusted("Slide label", "1.2.840.10008.5.1.4.1.1.77.1.*", image_type="LABEL"),
+    Untrusted("Slide overview", "1.2.840.10008.5.1.4.1.1.77.1.*", image_type="OVERVIEW"),
 )
+
+
+def trust_table(
+    trusted: Sequence[str] = (), untrusted: Mapping[str, Sequence[str]] | None = None
+) -> tuple[Untrusted, ...]:
+    """Return the table with a site's changes.
+
+    Parameters
+    ----------
+    trusted
+        Globs on names of rows that are left out, whatever their case.
+    untrusted
+        More rows: field of `Untrusted` to globs, each of which is a row of its own.
+
+    Raises
+    ------
+    ConfigurationInvalid
+        When a glob names no row.
+    """
+    globs = [glob.lower() for glob in trusted]
+    names = [row.name.lower() for row in UNTRUSTED]
+    problems = [
+        f"no object has a name like {shown!r}: {', '.join(row.name for row in UNTRUSTED)}"
+        for shown, glob in zip(trusted, globs, strict=True)
+        if not fnmatch.filter(names, glob)
+    ]
+    if problems:
+        raise ConfigurationInvalid(problems)
+    kept = [
+        row
+        for row in UNTRUSTED
+        if not any(fnmatch.fnmatchcase(row.name.lower(), glob) for glob in globs)
+    ]
+    more = [
+        replace(Untrusted(f"Site: {key}"), **dict[str, Any]({key: glob.upper()}))
+        for key, values in (untrusted or {}).items()
+        for glob in values
+    ]
+    return (*kept, *more)
 
 
 def refuse_untrusted(attributes: Mapping[str, Any], table: Sequence[Untrusted] = UNTRUSTED) -> None:

@@ -166,12 +166,13 @@ class Rewriter:
         self.scrub = scrub
         self.opaque_samples: Span | None = None
         self.samples = range(0)
-        self._pixels_seen = False
+        self.pixels_seen = False
         self._keeps_positions = False
         self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
             kind: getattr(self, name) for kind, name in _HANDLERS.items()
         }
         self._path: list[str] = []
+        self._is_image = False
 
     def rewrite(
         self, pos: int, encoding: Encoding, inserts: Sequence[tuple[int, bytes]]
@@ -266,7 +267,7 @@ class Rewriter:
                 # Odd, and so undefined or wrong (PS3.5 7.1.1).
                 if length == UNDEFINED_LENGTH:
                     after = self._end_of_undefined(kind, pos, value, end, depth, encoding)
-                elif after <= end and kind in _STAYING:
+                elif after <= end and kind in _STAYING and not self._is_passed_over(kind, depth):
                     run = self._flush(run, pos, depth, out)
                     self._put_even(kind, action, key, pos, value, after, encoding, out)
                     pos = run = after
@@ -309,11 +310,12 @@ class Rewriter:
                     self._remember(tag, word, encoding, source[value:after])
                 out.append(self._empty(key, encoding))
             elif kind == _PIXELS:
-                if depth == 0 and not self._pixels_seen:
+                if depth == 0 and not self.pixels_seen:
                     self._put_pixels(pos, value, after, encoding, out)
                     pos = run = after
                     continue
                 count = tag << 8 | _DROP
+                self._is_image = True
             elif kind == _ITEM_END:
                 if not delimited:
                     raise Unsafe(Reason.MALFORMED, self._where(tag))
@@ -437,7 +439,10 @@ class Rewriter:
         *,
         dummy: bool,
     ) -> int:
-        """Rewrite a sequence; return the position after it. Defined lengths stay defined."""
+        """Rewrite a sequence; return the position after it. Defined lengths stay defined.
+
+        An item that holds an image, such as an icon, goes as a whole, and so does a sequence of nothing else.
+        """
         if depth + 1 > MAX_DEPTH:
             raise Unsafe(Reason.NESTING_TOO_DEEP, self._where(tag))
         outer = table.encoding
@@ -454,6 +459,7 @@ class Rewriter:
         body: list[Segment] = []
         at = value
         number = 0
+        images = 0
         closed = not undefined
         while at < stop:
             if stop - at < 8:
@@ -468,7 +474,8 @@ class Rewriter:
             if element != 0xE000:
                 raise Unsafe(Reason.MALFORMED, self._where(tag))
             number += 1
-            charset = self.charset
+            charset, outer_is_image = self.charset, self._is_image
+            self._is_image = False
             self._path.append(f"{tag_name(tag)}[{number}]")
             item: list[Segment] = []
             if holds_content:
@@ -481,22 +488,26 @@ class Rewriter:
                     continue
             if size == UNDEFINED_LENGTH:
                 at = self._dataset(child, at, stop, depth + 1, item, delimited=True)
-                body.append(inner.item_header(0xE000, UNDEFINED_LENGTH))
-                body.extend(item)
-                body.append(inner.item_header(0xE00D, 0))
+                content = b"".join(item)  # type: ignore[arg-type]  # spans exist at the top only
+                content += inner.item_header(0xE00D, 0)
             else:
                 if at + size > stop:
                     raise Unsafe(Reason.LENGTH_PAST_END, self._where(tag))
                 at = self._dataset(child, at, at + size, depth + 1, item)
-                content = b"".join(item)  # type: ignore[arg-type]  # spans exist at the top only
-                body.append(inner.item_header(0xE000, len(content)))
-                body.append(content)
+                content = b"".join(item)  # type: ignore[arg-type]
+                size = len(content)
+            if self._is_image:
+                images += 1
+            else:
+                body += [inner.item_header(0xE000, size), content]
             self._path.pop()
-            self.charset = charset
+            self.charset, self._is_image = charset, outer_is_image
         if not closed:
             raise Unsafe(Reason.TRUNCATED, self._where(tag))
         if holds_content and tag == CONTENT_SEQUENCE and number and not body:
             return at  # Type 1C: an item without children has none (PS3.3 C.17.3)
+        if images and images == number:
+            return at
         content = b"".join(body)  # type: ignore[arg-type]
         head = source[pos : value - 4]
         if undefined:
@@ -839,7 +850,7 @@ class Rewriter:
 
         Its segments are noted in `samples`: they are not text.
         """
-        self._pixels_seen = True
+        self.pixels_seen = True
         length = encoding.long.unpack_from(self.source, value - 4)[0]
         undefined = length == UNDEFINED_LENGTH
         pixels = self.pixels
@@ -872,9 +883,13 @@ class Rewriter:
         word = encoding.header.unpack_from(self.source, pos)[2] if encoding.explicit else 0
         return self.plan.nature(tag, word, encoding)[0] in _BINARY
 
+    def _is_passed_over(self, kind: int, depth: int) -> bool:
+        """Whether this is Pixel Data that goes: of a nested image, or a second one."""
+        return kind == _PIXELS and (depth > 0 or self.pixels_seen)
+
     def _is_trailing(self, pos: int, end: int) -> bool:
         """Whether what begins at `pos` is not part of the data set any more."""
-        if self._pixels_seen:
+        if self.pixels_seen:
             return True
         for start in range(pos, end, 1 << 20):
             if self.source[start : min(end, start + (1 << 20))].strip(b"\x00"):

@@ -53,6 +53,7 @@ _PLAIN_BINARY: Final = frozenset(
 )  # fmt: skip
 # Pixels and waveforms: samples, not statements, and too many to be looked at in passing.
 _SAMPLES: Final = frozenset({0x54001010, 0x56000020, 0x7FE00008, 0x7FE00009, 0x7FE00010})
+_PIXEL_VALUES: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Sequence contents that carry structure, not statements; they stay in dummied sequences.
 _STRUCTURE: Final = frozenset(
     {
@@ -187,11 +188,13 @@ class Rules:
         if tag in _INSTANCE_REFERENCES and self._keeps_instance_uids():
             return Action.KEEP
         if group & 1:
-            return self._private(tag)
+            return self._private(tag, vr)
         if not tag & 0xFFFF:
             return Action.DROP
         if tag in MARKER_TAGS and not table.parent and self._sets(tag):
             return Action.MARKER
+        if table.parent and (tag in _PIXEL_VALUES or tag >> 24 == 0x60):
+            return Action.PIXELS if tag in _PIXEL_VALUES else Action.DROP
         if self.policy.profile is Profile.BASIC:
             return self._basic(tag, vr, table)
         return self._other_profile(tag, vr)
@@ -219,7 +222,19 @@ class Rules:
         row = confidentiality_by_tag().get(tag)
         if row is not None:
             return self._listed(tag, vr, row.basic, row.options, table)
-        if tag >> 24 in (0x50, 0x60) or declared is None:
+        if tag >> 24 == 0x50 or declared is None:
+            return Action.DROP
+        if tag >> 24 == 0x60:
+            return self._overlay(tag, vr, declared, table)
+        return self._unlisted(tag, vr, declared, table)
+
+    def _overlay(self, tag: int, vr: str, declared: str, table: Table) -> int:
+        """Keep overlay planes under Clean Graphics; `deid.overlay_facts` has their text taken out."""
+        if Option.CLEAN_GRAPHICS not in self.policy.options or table.parent:
+            return Action.DROP
+        if tag & 0xFFFF == 0x3000:
+            return Action.KEEP if vr in ("", "OB", "OW", "UN") else Action.DROP
+        if tag & 0xFFFF == 0x4000:
             return Action.DROP
         return self._unlisted(tag, vr, declared, table)
 
@@ -368,9 +383,9 @@ class Rules:
 
     # ------------------------------------------------------------------ private elements and overrides
 
-    def _private(self, tag: int) -> int:
+    def _private(self, tag: int, vr: str) -> int:
         if self.policy.profile is Profile.KEEP_ALL:
-            return Action.KEEP
+            return Action.RECURSE if vr == "SQ" else Action.KEEP
         if Option.RETAIN_SAFE_PRIVATE not in self.policy.options:
             return Action.DROP
         if 0x10 <= tag & 0xFFFF <= 0xFF:
@@ -390,7 +405,7 @@ class Rules:
             has_vr = actual in override.vrs and not is_creator
             if tag in override.tags or has_vr or path in override.paths:
                 removes = override.verb in ("delete", "empty")
-                if tag == 0x7FE00010 and not removes:
+                if tag in _PIXEL_VALUES and not removes and (table.parent or tag == 0x7FE00010):
                     return Action.PIXELS
                 if tag in _IDENTITIES and removes:
                     continue

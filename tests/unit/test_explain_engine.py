@@ -309,3 +309,15 @@ def test_what_is_said_to_differ_elsewhere_really_differs() -> None:
         and not is_true(done, row, element.saying)
     ]
     assert differing
+
+
+def test_overlay_planes_are_said_to_be_cleaned_only_where_pixels_are() -> None:
+    def saying(**more: object) -> str:
+        found = explain({**BASIC, **more}).elements
+        return next(each.saying for each in found if each.tag == "(60xx,3000)")
+
+    graphics = {"options": ["clean_graphics"]}
+    image = {"textRedactionMode": "REDACT_ALL_TEXT"}
+    assert saying() == "removed"
+    assert saying(dicomveil=graphics).startswith("removed with all that describes the plane")
+    assert saying(dicomveil=graphics, image=image).startswith("kept, cleaned of text")

@@ -72,6 +72,12 @@ def test_frames_in_several_fragments_are_found_by_their_ends() -> None:
     assert parsed.frames[0].read(value) == b"\xff\xd8abcd\xff\xd9"
 
 
+def test_an_end_that_two_fragments_share_is_seen() -> None:
+    value = _item(b"") + _item(b"\xff\xd8a\xff") + _item(b"\xd9\x00") + _item(b"\xff\xd8\xff\xd9")
+    parsed = parse(value, 0, len(value), 2)
+    assert parsed.frames[0].read(value) == b"\xff\xd8a\xff\xd9\x00"
+
+
 def test_one_frame_takes_all_fragments() -> None:
     value = _item(b"") + _item(b"ab") + _item(b"cd")
     assert parse(value, 0, len(value), 1).frames[0].read(value) == b"abcd"

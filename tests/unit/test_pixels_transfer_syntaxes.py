@@ -323,3 +323,46 @@ def test_sign_extension_in_unused_bits_stays() -> None:
     described = samples.attributes(frame, bits=12)
     instance = samples.make_instance(samples.EXPLICIT_LE, [frame], described)
     assert _examined(instance).segments is None
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        samples.RLE,
+        samples.JPEG_LOSSLESS_SV1,
+        samples.JPEG_LS,
+        samples.J2K_LOSSLESS,
+        samples.HTJ2K_LOSSLESS,
+    ],
+)
+def test_unused_high_bits_of_encoded_frames_go_and_all_others_stay(
+    syntax: str, *, signed: bool
+) -> None:
+    frame = samples.texture(bits=12)
+    hidden = frame.copy()
+    hidden[40:60, 40:80] |= 0x5000
+    described = samples.attributes(frame, bits=12, PixelRepresentation=int(signed))
+    plain = samples.encode(syntax, frame, 16)
+    instance = samples.make_instance(
+        syntax, [hidden, frame], described, encoded=[samples.encode(syntax, hidden, 16), plain]
+    )
+    cleaned = samples.filling().clean(instance)
+    after = samples.written(instance, cleaned)
+    assert (samples.samples_of(after) & 0xFFF == frame.astype(np.int64)).all()
+    above = samples.samples_of(after) >> 12 & 0xF
+    negative = signed & (frame >> 11 & 1).astype(bool)
+    # As readers expect: zero, or the sign in the part that was cleaned anew.
+    assert set(np.unique(above[~negative])) == {0}
+    assert set(np.unique(above[negative])) <= {0, 0xF}
+    if syntax != samples.HTJ2K_LOSSLESS:  # whose encoder leaves a comment, which goes
+        assert samples.value_of(instance, cleaned).endswith(plain + b"\0" * (len(plain) % 2))
+
+
+def test_values_that_a_lossy_step_carried_past_bits_stored_stay() -> None:
+    frame = samples.texture(bits=12)
+    frame[10:20, 10:20] = 4097
+    described = samples.attributes(frame, bits=12)
+    near = samples.encode(samples.JPEG_LS_NEAR, frame, 16)
+    instance = samples.make_instance(samples.JPEG_LS_NEAR, [frame], described, encoded=[near])
+    assert samples.filling().clean(instance).segments is None

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from deid.pixels.codecs import jpeg, jpeg2000, jpegls, rle
@@ -34,6 +34,8 @@ class FrameCodec:
     residue
         How far decoded values inside a filled box may spread after redacting this frame; above 0
         redacting is another lossy step for the pixels outside, too.
+    is_exact
+        Return whether the samples are what was encoded, so that bits outside Bits Stored were put there.
     compression_method
         The defined term of Lossy Image Compression Method (0028,2114) of such a step.
     """
@@ -42,6 +44,7 @@ class FrameCodec:
     redact: Callable[[bytes, ImageDescription, Sequence[Box], Sequence[int]], bytes]
     scrubbed: Callable[[bytes, ImageDescription], bytes]
     residue: Callable[[bytes, ImageDescription], int]
+    is_exact: Callable[[bytes, ImageDescription], bool]
     compression_method: str = ""
 
 
@@ -62,14 +65,20 @@ def _irreversible(frame: bytes, image: ImageDescription) -> int:
     return _IRREVERSIBLE_RESIDUE if jpeg2000.loses_again(frame) else 0
 
 
-_JPEG = FrameCodec(jpeg.decode, jpeg.redact, jpeg.scrubbed, _exact)
-_JPEG_LS = FrameCodec(jpegls.decode, jpegls.redact, jpegls.scrubbed, _near, "ISO_14495_1")
+_JPEG = FrameCodec(jpeg.decode, jpeg.redact, jpeg.scrubbed, _exact, jpeg.is_exact)
+_JPEG_LS = FrameCodec(
+    jpegls.decode, jpegls.redact, jpegls.scrubbed, _near, jpegls.is_exact, "ISO_14495_1"
+)
 _JPEG_2000 = FrameCodec(
-    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _irreversible, "ISO_15444_1"
+    jpeg2000.decode,
+    jpeg2000.redact,
+    jpeg2000.scrubbed,
+    _irreversible,
+    jpeg2000.is_exact,
+    "ISO_15444_1",
 )
-_HTJ2K = FrameCodec(
-    jpeg2000.decode, jpeg2000.redact, jpeg2000.scrubbed, _irreversible, "ISO_15444_15"
-)
+_HTJ2K = replace(_JPEG_2000, compression_method="ISO_15444_15")
+_RLE = FrameCodec(rle.decode, rle.redact, rle.scrubbed, _exact, lambda _frame, _image: True)
 
 #: PS3.6 Table A-1, the encapsulated still-image transfer syntaxes that are understood.
 CODECS: dict[str, FrameCodec] = {
@@ -84,7 +93,7 @@ CODECS: dict[str, FrameCodec] = {
     "1.2.840.10008.1.2.4.201": _HTJ2K,  # HTJ2K (Lossless Only)
     "1.2.840.10008.1.2.4.202": _HTJ2K,  # HTJ2K with RPCL Options (Lossless Only)
     "1.2.840.10008.1.2.4.203": _HTJ2K,  # HTJ2K
-    "1.2.840.10008.1.2.5": FrameCodec(rle.decode, rle.redact, rle.scrubbed, _exact),  # RLE Lossless
+    "1.2.840.10008.1.2.5": _RLE,  # RLE Lossless
 }
 
 #: Native transfer syntaxes; deflating is the dataset's business, not ours.

@@ -52,6 +52,11 @@ def decode(frame: bytes, image: ImageDescription) -> Decoded:
     return Decoded(samples.reshape(image.rows, image.columns, 3), "RGB")
 
 
+def is_exact(frame: bytes, image: ImageDescription) -> bool:
+    """Whether the samples are what was encoded: Process 14."""
+    return _checked(frame, jpeg_segments(frame), image).marker == _LOSSLESS
+
+
 def redact(
     frame: bytes, image: ImageDescription, boxes: Sequence[Box], values: Sequence[int]
 ) -> bytes:

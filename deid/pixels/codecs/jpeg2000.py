@@ -66,7 +66,8 @@ def redact(
     """
     codestream = _codestream(frame)
     header, coding = _checked(codestream, image), _coding(codestream)
-    out = filled(image, _decoded(codestream, header), boxes, values)
+    samples = _decoded(codestream, header)
+    out = filled(image, samples, boxes, values, exact=coding.is_reversible)
     reversible = not loses_again(frame)
     if coding.is_high_throughput:
         return _high_throughput(out, header, coding, reversible=reversible)
@@ -82,6 +83,12 @@ def redact(
         numthreads=1,
     )
     return scrubbed_j2k(bytes(encoded))
+
+
+def is_exact(frame: bytes, image: ImageDescription) -> bool:
+    """Whether the samples are what was encoded."""
+    del image
+    return _coding(_codestream(frame)).is_reversible
 
 
 def loses_again(frame: bytes) -> bool:

@@ -51,8 +51,8 @@ def redact(
 
     With NEAR 0 every other sample keeps its value; else it may change by NEAR at most.
     """
-    header, near, interleave = _parameters(frame, image)
-    out = filled(image, decode(frame, image).samples, boxes, values)
+    header, near_value, interleave = _parameters(frame, image)
+    out = filled(image, decode(frame, image).samples, boxes, values, exact=near_value == 0)
     if interleave == 0:  # CharLS takes planes then, else pixels
         out = np.moveaxis(out, -1, 0)
     dtype = "u1" if header.precision <= 8 else "<u2"
@@ -62,10 +62,15 @@ def redact(
         image.columns,
         image.samples,
         header.precision,
-        lossy_error=near,
+        lossy_error=near_value,
         interleave_mode=interleave,
     )
     return bytes(encoded)
+
+
+def is_exact(frame: bytes, image: ImageDescription) -> bool:
+    """Whether the samples are what was encoded."""
+    return near(frame, image) == 0
 
 
 def near(frame: bytes, image: ImageDescription) -> int:
