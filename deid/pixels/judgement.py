@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
-from deid.pixels.vocabulary import UNITS, WORDS
+from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, UNITS, WORDS
+from deid.text.vocabulary import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -109,6 +110,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
 
 _TOKEN = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER_AND_UNIT = re.compile(
     r"[<>~=+\-±]*\d+(?:[.,:/x\u00d7*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
 )
@@ -239,12 +241,19 @@ class KnownTexts:
 
 
 def is_harmless(upper: str) -> bool:
-    """Whether every word is one that may stay: a number, a unit, or of the vocabulary."""
-    if len(upper.strip(" .:-")) == 1 and upper.strip(" .:-").isalpha():
-        return upper.strip(" .:-") in "LRAPHFSI"
+    """Whether every word is one that may stay: a number, a unit, or of the vocabulary.
+
+    Words that are names as well need a number or another word beside them.
+    """
+    alone = upper.strip(" .:-")
+    if len(alone) == 1 and alone.isalpha():
+        return alone in "LRAPHFSI" or (alone in WORDS and not alone.isascii())
+    words = _LETTERS.findall(upper)
+    if words and all(word in ALSO_NAMES for word in words) and not any(map(str.isdigit, upper)):
+        return False
     upper = _TOKEN.sub(_without_misread_word, upper)
     rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
-    tokens = re.findall(r"[^\W\d_]+", rest)
+    tokens = _LETTERS.findall(rest)
     if all(_is_word(token) for token in tokens):
         return True
     # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.
@@ -265,15 +274,15 @@ def _is_run_of_words(letters: str) -> bool:
 
     A word of four letters at least must be among them, lest short words add up to a name.
     """
-    if letters in WORDS:
-        return len(letters) >= 4
+    if letters in WORDS or is_name(letters):
+        return letters in WORDS and len(letters) >= 4
     # Reachable positions -> (short words used, has a long word), fewest short words first.
     states: dict[int, set[tuple[int, bool]]] = {0: {(0, False)}}
     for start in range(len(letters)):
         for short, has_long in states.get(start, ()):
             for stop in range(start + 2, len(letters) + 1):
                 size = stop - start
-                if letters[start:stop] in WORDS and (size > 2 or not short):
+                if letters[start:stop] in JOINABLE and (size > 2 or not short):
                     states.setdefault(stop, set()).add((short + (size == 2), has_long or size >= 4))
     return any(has_long for _, has_long in states.get(len(letters), ()))
 
@@ -291,8 +300,11 @@ def _without_known_unit(match: re.Match[str]) -> str:
 
 
 def _is_word(token: str) -> bool:
+    if len(token) == 1:
+        return token.isascii() or token in WORDS  # a single ideograph can be a name
     # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER.
-    return len(token) == 1 or token in WORDS or token in UNITS or _folded(token) in _FOLDED_WORDS
+    is_folded_word = _folded(token) in _FOLDED_WORDS and not is_name(token)
+    return token in WORDS or token in UNITS or is_folded_word
 
 
 def _is_like(known: str, token: str) -> bool:
@@ -333,7 +345,7 @@ def _dates(digits: str) -> Iterable[str]:
 
 def _plain(text: str) -> str:
     """Return upper case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.upper())
+    decomposed = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u").upper())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 

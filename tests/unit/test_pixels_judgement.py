@@ -8,6 +8,8 @@ from deid.errors import ConfigurationInvalid
 from deid.identifiers import KnownIdentifier
 from deid.pixels import Box, CustomRegex, TextRegion
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
+from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, WORDS
+from deid.text.vocabulary import is_name
 
 KNOWN = (
     KnownIdentifier("OCONNOR^SIOBHAN", "PERSON_NAME"),
@@ -72,6 +74,8 @@ def test_patterns_name_their_info_type(text: str, info_type: str) -> None:
         "W 400 L 40", "28 Hz", "MI 1.1", "TIS 0.6", "11cm", "Dist 1.06 cm", "PSV 85.2 cm/s", "HR 72 bpm",
         "FR 45", "2D", "Frame 12/60", "ZOOM 1.5", "100%", "-34.5", "SAG T2 FSE", "+C ARTERIAL", "3/3/4",
         "DFOV 25.0 cm", "MEAN 43.2 HU", "Gn 60", "C5-1", "Harmonics", "LT KIDNEY", "Liver", "T12",
+        "MAX 118 HU", "Page 1/3", "DR 65 dB", "LONG AXIS", "LINKS", "RÜCKENLAGE", "Tiefe 16 cm", "Gauche",
+        "Profondeur 16 cm", "DERECHA", "Destra", "左", "立位", "0.3 µGy", "T1 MPRAGE", "VELOCIDAD 20 cm/s",
     ],
 )  # fmt: skip
 def test_laterality_measurements_and_settings_stay(text: str) -> None:
@@ -83,9 +87,24 @@ def test_what_cannot_be_read_with_confidence_goes() -> None:
     assert _why("", legibility=0.0) == "unreadable"
 
 
-@pytest.mark.parametrize("text", ["Kowalczyk", "xkcd qwer", "Πέτρος", "山田太郎", "SARA", "PALMER"])
+@pytest.mark.parametrize(
+    "text",
+    ["Kowalczyk", "xkcd qwer", "Πέτρος", "山田太郎", "SARA", "PALMER", "李", "王 3", "HANSUPINE"],
+)
 def test_words_outside_the_vocabulary_go(text: str) -> None:
     assert _why(text) is not None
+
+
+@pytest.mark.parametrize("text", ["MAX", "Stone, Max", "Long", "PAGE", "Dr."])
+def test_words_that_are_names_or_titles_too_do_not_stay_on_their_own(text: str) -> None:
+    assert _why(text) == "unreadable"
+
+
+def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
+    names = {word for word in WORDS if is_name(word)}
+    assert names <= ALSO_NAMES
+    assert len(names) < 20
+    assert not names & JOINABLE
 
 
 def test_excluded_info_types_are_not_looked_for() -> None:
