@@ -106,6 +106,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "GENERIC_ID": re.compile(r"(?<![\d.,:])\d{6,}(?![\d.,])|\b(?=[A-Z-]*\d)[A-Z]{1,4}-?\d{5,}\b"),
 }
 
+#: How much less sure than the surest another reading of the same text may be to count.
+_LESS_SURE = 0.1
+
 #: Letters and digits that recognisers take for one another, folded to one of them.
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
 
@@ -168,7 +171,22 @@ class Judgement:
 
     def why(self, region: TextRegion, known: KnownTexts) -> str | None:
         """Return why a region must be filled (as in `PixelRegion.why`), None when it may stay."""
-        text = _closed_up(region.text.strip())
+        least = max(self._legible, region.legibility - _LESS_SURE)
+        readings = [(region.text, region.legibility), *region.others]
+        sure = [
+            _closed_up(text.strip())
+            for number, (text, legibility) in enumerate(readings)
+            if not number or legibility >= least
+        ]
+        for text in sure:
+            why = self._why_identifying(text, known)
+            if why is not None:
+                return why
+        if region.legibility >= self._legible and any(is_harmless(_plain(text)) for text in sure):
+            return None
+        return "unreadable"
+
+    def _why_identifying(self, text: str, known: KnownTexts) -> str | None:
         upper = _plain(text)
         if known.match(upper):
             return "known_identifier"
@@ -179,13 +197,8 @@ class Judgement:
         for info_type, infotype_pattern in PATTERNS.items():
             if info_type in self._info_types and infotype_pattern.search(upper):
                 return f"info_type:{info_type}"
-        if self._judge is not None:
-            judged = self._judge(text, known.identifiers)
-            if judged is not None and judged in self._info_types:
-                return f"info_type:{judged}"
-        if region.legibility < self._legible or not is_harmless(upper):
-            return "unreadable"
-        return None
+        judged = None if self._judge is None else self._judge(text, known.identifiers)
+        return f"info_type:{judged}" if judged is not None and judged in self._info_types else None
 
     def knowing(self, identifiers: Sequence[KnownIdentifier]) -> KnownTexts:
         """Prepare one instance's known identifiers, those of the wanted infoTypes."""

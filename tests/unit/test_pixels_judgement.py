@@ -107,6 +107,25 @@ def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
     assert not names & JOINABLE
 
 
+def _why_read_as(*readings: tuple[str, float]) -> str | None:
+    judgement = Judgement()
+    (text, legibility), *others = readings
+    region = TextRegion(Box(0, 0, 10, 10), 0.9, text, legibility, tuple(others))
+    return judgement.why(region, judgement.knowing(KNOWN))
+
+
+def test_a_text_stays_when_another_reading_as_sure_explains_it() -> None:
+    assert _why_read_as(("SAG T2 FSR", 0.95)) == "unreadable"
+    assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.94)) is None
+    assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.82)) == "unreadable"
+
+
+def test_a_text_goes_when_any_sure_reading_identifies() -> None:
+    assert _why_read_as(("43735 cm", 0.97), ("US10207099", 0.96)) == "known_identifier"
+    assert _why_read_as(("16 cm", 0.97), ("12 JUN 2014", 0.95)) == "info_type:DATE"
+    assert _why_read_as(("16 cm", 0.97), ("12 JUN 2014", 0.5)) is None
+
+
 def test_excluded_info_types_are_not_looked_for() -> None:
     kept = DEFAULT_INFO_TYPES - {"AGE"}
     assert _why("056Y", info_types=kept) != "known_identifier"
@@ -137,5 +156,6 @@ def test_another_judge_is_asked_and_counts_for_the_wanted_info_types() -> None:
 
 
 def test_a_region_does_not_show_its_text() -> None:
-    assert "OCONNOR" not in repr(TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9))
+    region = TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9, (("0CONNOR", 0.8),))
+    assert "CONNOR" not in repr(region)
     assert "OCONNOR" not in repr(Judgement().knowing(KNOWN))
