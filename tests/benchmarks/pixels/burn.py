@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,8 +13,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from random import Random
-
     from numpy.typing import NDArray
 
     from tests.benchmarks.pixels.bases import Base
@@ -84,6 +83,8 @@ def burn(
     placed: list[Placed] = []
     taken = np.zeros(values.shape[:2], np.bool_) if taken is None else taken
     for burned in texts:
+        if not _has_glyphs(burned.text):
+            continue
         for _ in range(12):
             mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
             at = _position(random, base, mask, taken, manner)
@@ -276,11 +277,36 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.truetype(str(path), size)
 
 
+def _has_glyphs(text: str) -> bool:
+    """Whether the font of a text has its script; boxes in place of letters are no text."""
+    if text.isascii():
+        return True
+    font = _font(_name_for(Random(0), text, Manner()), 20)
+    missing = bytes(font.getmask("\U0010fffe"))
+    return all(bytes(font.getmask(letter)) != missing for letter in text if not letter.isspace())
+
+
 @functools.cache
 def _font_files() -> dict[str, Path]:
     return {
         path.name: path
-        for folder in _FONT_FOLDERS
-        for path in Path(folder).rglob("*.*")
+        for folder in (*_FONT_FOLDERS, *_more_font_folders)
+        for path in sorted(Path(folder).rglob("*.*"))
         if path.suffix in {".ttf", ".otf"}
     }
+
+
+_more_font_folders: list[str] = []
+
+
+def use_fonts(folder: str) -> None:
+    """Look for fonts in one more folder."""
+    _more_font_folders.append(folder)
+    _font_files.cache_clear()
+    _font.cache_clear()
+
+
+def fonts_at_hand() -> tuple[int, int]:
+    """Return how many of the Latin fonts are installed, and of how many; DejaVu stands in for the rest."""
+    names = {*_PLAIN, *_ITALIC}
+    return len(names & _font_files().keys()), len(names)
