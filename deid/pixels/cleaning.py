@@ -15,6 +15,7 @@ from deid.pixels.cine import FoundRegion, find_text
 from deid.pixels.codecs import VIDEO
 from deid.pixels.description import bitmap_image, describe, first_number
 from deid.pixels.frames import open_frames
+from deid.pixels.geometry import Box
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
 from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from deid.identifiers import KnownIdentifier
     from deid.pixels.description import ImageDescription
     from deid.pixels.frames import Frames
-    from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.ports import PixelInstance
@@ -259,17 +259,25 @@ class PixelCleaning:
         return _united(fillings)
 
     def _widened(self, box: Box, neighbours: Sequence[Box] = ()) -> Box:
-        """Return the box with its margins; the narrow one only where a text that stays is near."""
+        """Return the box with its margins; towards a text that stays a narrow one, or none."""
         margin, along, across = self._margins
         short = min(box.width, box.height)
-        long_side, short_side = margin + round(along * short), margin + round(across * short)
-        wide = (
-            box.grown(long_side, short_side)
-            if box.width >= box.height
-            else box.grown(short_side, long_side)
-        )
-        is_free = not any(wide.overlap(other) > box.overlap(other) for other in neighbours)
-        return wide if is_free else box.grown(margin)
+        wide, tall = margin + round(along * short), margin + round(across * short)
+        if box.width < box.height:
+            wide, tall = tall, wide
+        widened = _parted(box, neighbours)
+        for left, top, right, bottom in ((1, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1)):
+            for much in (wide if left or right else tall, margin):
+                wider = Box(
+                    widened.left - left * much,
+                    widened.top - top * much,
+                    widened.width + (left + right) * much,
+                    widened.height + (top + bottom) * much,
+                )
+                if not any(wider.overlap(other) > widened.overlap(other) for other in neighbours):
+                    widened = wider
+                    break
+        return widened
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
         judgement = self._judgement
@@ -394,6 +402,24 @@ def _carried_over(
         ):
             return judge(earlier.region) or "unreadable"
     return None
+
+
+def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
+    """Return a line's box without what it shares with the lines above and below it that stay.
+
+    Boxes reach beyond their letters, in proportion to the height; so is shared what two have in
+    common. Boxes of very different heights are left alone: one of them may be slanted.
+    """
+    for other in neighbours:
+        low, high = sorted((box.height, other.height))
+        shared = min(box.bottom, other.bottom) - max(box.top, other.top)
+        are_lines = box.width >= box.height and other.width >= other.height and high <= 2 * low
+        if not (are_lines and box.overlap(other) and 2 * shared < low):
+            continue
+        less = shared * box.height // (box.height + other.height)
+        top = box.top + less if other.top < box.top else box.top
+        box = Box(box.left, top, box.width, box.height - less)
+    return box
 
 
 def _spread(samples: NDArray[Any], box: Box) -> float:

@@ -59,6 +59,27 @@ def test_sensitive_text_goes_and_machine_settings_stay() -> None:
     assert all(region.top < 60 for region in cleaned.regions)
 
 
+def test_text_that_stays_keeps_its_letters_between_lines_that_go() -> None:
+    frame = samples.texture(rows=240, columns=320) // 8
+    lines = ("SMITH JOHN", "kVp 120", "ID H6051369")
+    tops = [60 + 16 * number for number in range(3)]
+    for text, top in zip(lines, tops, strict=True):
+        frame = _add(frame, text, top)
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, [frame], samples.attributes(frame), known=PERSON
+    )
+    cleaned = _clean(instance, "REDACT_SENSITIVE_TEXT")
+    filled = np.zeros((240, 320), np.bool_)
+    for region in cleaned.regions:
+        filled[region.top : region.top + region.height, region.left :][:, : region.width] = True
+    ink = [
+        _add(np.zeros_like(frame), text, top)[..., 0] > 128
+        for text, top in zip(lines, tops, strict=True)
+    ]
+    assert [bool(filled[letters].mean() > 0.9) for letters in ink] == [True, False, True]
+    assert filled[ink[1]].mean() < 0.1
+
+
 def test_no_text_changes_and_examines_nothing() -> None:
     cleaned = _clean(_instance("SMITH^JOHN"), "REDACT_NO_TEXT")
     assert cleaned.segments is None
