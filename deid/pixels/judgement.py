@@ -61,7 +61,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "URL": re.compile(r"\b(?:HTTPS?:|WWW\.)\S+"),
     "MAC_ADDRESS": re.compile(r"\b[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5}\b"),
     "IP_ADDRESS": re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
-    "DICOM_UID": re.compile(r"(?<![\d.])[12](?:\.\d+){5,}"),
+    "DICOM_UID": re.compile(
+        r"(?<![\d.])(?:[12](?:\.\d+){5,}|(?:1\.[23]|2\.(?:16|25))(?:\.\d+)*\.\d{5,})"
+    ),
     "US_SOCIAL_SECURITY_NUMBER": re.compile(r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
     "PHONE_NUMBER": re.compile(
         r"(?:\b(?:TEL|PHONE|PH|FAX|MOBILE?)\b[.: ]*[+\d(])"

@@ -61,6 +61,7 @@ def test_known_identifiers_are_recognised_through_the_recogniser_s_errors(text: 
         ("047Y", "AGE"),
         ("DOB", "DATE_OF_BIRTH"),
         ("1.2.840.113619.2.1.1", "DICOM_UID"),
+        ("2.25.330440390120112", "DICOM_UID"),
     ],
 )
 def test_patterns_name_their_info_type(text: str, info_type: str) -> None:
