@@ -66,7 +66,11 @@ class Tuning:
 
     tile: int = 640
     overlap: int = 96
-    enlarge: tuple[tuple[int, float, float], ...] = ((700, 1.5, 2.0), (1100, 1.0, 1.5))
+    enlarge: tuple[tuple[int, float, float], ...] = (
+        (100, 3.0, 4.0),
+        (700, 1.5, 2.0),
+        (1100, 1.0, 1.5),
+    )
     binarise: float = 0.3
     accept: float = 0.5
     consider: float = 0.2
