@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -244,8 +244,13 @@ class PixelCleaning:
         filled: list[FoundRegion] = []
         kept: list[FoundRegion] = []
         reasons: list[str] = []
-        for entry in self._detected(looks, frames=image.frames, judge=judge):
-            why = judge(entry.region) or _carried_over(entry, filled, judge)
+        found = self._detected(looks, frames=image.frames, judge=judge)
+        for entry in found:
+            why = (
+                judge(entry.region)
+                or _carried_over(entry, filled, judge)
+                or _together(entry, found, judge)
+            )
             if why is None:
                 kept.append(entry)
             else:
@@ -402,6 +407,38 @@ def _carried_over(
         ):
             return judge(earlier.region) or "unreadable"
     return None
+
+
+def _together(
+    entry: FoundRegion,
+    found: Sequence[FoundRegion],
+    judge: Callable[[TextRegion], str | None],
+) -> str | None:
+    """Return what a piece of text identifies with the next piece of its line, as 27 with FEB 2013.
+
+    None as well when the two cannot be read as one.
+    """
+    region = entry.region
+    for other in found:
+        if other is entry or other.frame != entry.frame:
+            continue
+        first, second = sorted((region, other.region), key=lambda piece: piece.box.left)
+        if not _are_neighbours(first.box, second.box):
+            continue
+        for between in (" ", ""):
+            text = f"{first.text}{between}{second.text}"
+            why = judge(replace(region, text=text, others=()))
+            if why is not None and why != "unreadable":
+                return why
+    return None
+
+
+def _are_neighbours(first: Box, second: Box) -> bool:
+    """Whether two boxes lie on one line, no farther apart than words are."""
+    low, high = sorted((first.height, second.height))
+    shared = min(first.bottom, second.bottom) - max(first.top, second.top)
+    gap = second.left - first.right
+    return 2 * gap <= low and -gap <= low and 4 * shared >= 3 * low and 2 * low >= high
 
 
 def _parted(box: Box, neighbours: Sequence[Box]) -> Box:

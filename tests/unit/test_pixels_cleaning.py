@@ -12,7 +12,7 @@ from PIL import Image
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.identifiers import KnownIdentifier
-from deid.pixels import Box, PixelCleaning
+from deid.pixels import Box, PixelCleaning, TextRegion
 from deid.pixels.codecs import CODECS
 from deid.pixels.overlays import clean_overlay
 from tests import pixel_samples as samples
@@ -78,6 +78,26 @@ def test_text_that_stays_keeps_its_letters_between_lines_that_go() -> None:
     ]
     assert [bool(filled[letters].mean() > 0.9) for letters in ink] == [True, False, True]
     assert filled[ink[1]].mean() < 0.1
+
+
+class _Finds:
+    """A detector that answers with these regions."""
+
+    def __init__(self, *regions: TextRegion) -> None:
+        self._regions = list(regions)
+
+    def find(self, pictures: Any) -> list[list[TextRegion]]:
+        return [self._regions for _ in pictures]
+
+
+@pytest.mark.parametrize(("apart", "goes"), [(2, True), (60, False)])
+def test_pieces_of_one_line_are_judged_together_too(apart: int, goes: bool) -> None:
+    day = TextRegion(Box(20, 40, 30, 16), 0.9, "27", 0.97)
+    month = TextRegion(Box(50 + apart, 40, 90, 16), 0.9, "FEB 2013", 0.97)
+    found = _Finds(day, month)
+    cleaned = PixelCleaning("REDACT_SENSITIVE_TEXT", found, untrusted=()).clean(_instance())
+    covered = {region.left < 30 for region in cleaned.regions}
+    assert (True in covered) == goes
 
 
 def test_no_text_changes_and_examines_nothing() -> None:
