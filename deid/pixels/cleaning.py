@@ -434,7 +434,9 @@ def _together(
 
 
 def _are_neighbours(first: Box, second: Box) -> bool:
-    """Whether two boxes lie on one line, no farther apart than words are."""
+    """Whether two boxes lie on one upright line, no farther apart than words are."""
+    if any(2 * box.height > 3 * box.width for box in (first, second)):
+        return False
     low, high = sorted((first.height, second.height))
     shared = min(first.bottom, second.bottom) - max(first.top, second.top)
     gap = second.left - first.right

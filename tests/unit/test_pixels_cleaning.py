@@ -100,6 +100,14 @@ def test_pieces_of_one_line_are_judged_together_too(apart: int, goes: bool) -> N
     assert (True in covered) == goes
 
 
+def test_lines_that_stand_beside_each_other_are_not_one_line() -> None:
+    name = TextRegion(Box(40, 20, 22, 100), 0.9, "SMITH", 0.97)
+    place = TextRegion(Box(66, 20, 22, 80), 0.9, "Loc -34.5", 0.97)
+    found = _Finds(name, place)
+    cleaned = PixelCleaning("REDACT_SENSITIVE_TEXT", found, untrusted=()).clean(_instance())
+    assert [region.left < 40 for region in cleaned.regions] == [True]
+
+
 def test_no_text_changes_and_examines_nothing() -> None:
     cleaned = _clean(_instance("SMITH^JOHN"), "REDACT_NO_TEXT")
     assert cleaned.segments is None
