@@ -217,16 +217,23 @@ class PPOCR:
     ) -> list[tuple[str, float]]:
         """Return what a candidate reads, the surest reading first; more of them when none is sure."""
         own, corners = views[candidate.view], candidate.corners
-        readings = [self._recognise(strip) for strip in _strips(own, corners)]
-        if max(sure for _, sure in readings) < _SURE_READING:
+        strip = _strip(own, corners)
+        is_tall = strip.shape[0] >= 1.5 * strip.shape[1]
+        turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
+        if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
+            turns[2] = self._turned(strip, 2)
+        turn = max(turns, key=lambda number: turns[number][1])
+        readings = list(turns.values())
+        if turns[turn][1] < _SURE_READING:
             # Perhaps the other view shows it better, or the region was cut too close.
-            ways = [_strips(view, corners) for view in views if view is not own]
-            ways.append(_strips(own, _loosened(corners)))
-            readings += [self._recognise(strip) for strips in ways for strip in strips]
-        if max(sure for _, sure in readings) < _UPSIDE_DOWN_BELOW:
-            turned = [np.rot90(strip, 2) for strip in _strips(own, corners)]
-            readings += [self._recognise(np.ascontiguousarray(strip)) for strip in turned]
+            again = [_strip(view, corners) for view in views if view is not own]
+            again.append(_strip(own, _loosened(corners)))
+            readings += [self._turned(strip, turn) for strip in again]
         return sorted(readings, key=lambda reading: -reading[1])
+
+    def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
+        """Read a strip turned by so many quarters counter-clockwise."""
+        return self._recognise(np.ascontiguousarray(np.rot90(strip, turn)))
 
     def _is_text(self, candidate: _Candidate, text: str, legibility: float) -> bool:
         if candidate.is_doubtful:
@@ -292,13 +299,6 @@ def _short_side(corners: NDArray[Any]) -> float:
     return float(
         min(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0]))
     )
-
-
-def _strips(view: NDArray[Any], corners: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return the straightened strip of a candidate, turned both ways when it is tall."""
-    strip = _strip(view, corners)
-    turns = (0,) if strip.shape[0] < 1.5 * strip.shape[1] else (1, 3)
-    return [np.ascontiguousarray(np.rot90(strip, turn)) for turn in turns]
 
 
 def _loosened(corners: NDArray[Any]) -> NDArray[Any]:
