@@ -164,7 +164,7 @@ class Judgement:
         *,
         custom_regexes: Sequence[CustomRegex] = (),
         judge: TextJudge | None = None,
-        legible: float = 0.8,
+        legible: float = 0.9,
     ) -> None:
         self._info_types = frozenset(info_types)
         self._judge = judge

@@ -84,7 +84,7 @@ def test_laterality_measurements_and_settings_stay(text: str) -> None:
 
 
 def test_what_cannot_be_read_with_confidence_goes() -> None:
-    assert _why("kVp 120", legibility=0.4) == "unreadable"
+    assert _why("kVp 120", legibility=0.88) == "unreadable"
     assert _why("", legibility=0.0) == "unreadable"
 
 
