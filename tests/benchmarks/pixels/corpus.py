@@ -86,7 +86,7 @@ def _any_cr(random: Random) -> Base:
 
 
 def _any_small(random: Random) -> Base:
-    return synthetic_ct(random, random.choice([96, 128, 192]))
+    return synthetic_ct(random, random.choice([128, 192, 256]))
 
 
 def _huge(random: Random) -> Base:
