@@ -49,11 +49,11 @@ class Tesseract:
     timeout_s
         For one picture in one view.
     least_confidence
-        Words read with less, 0 to 1, are no text.
+        Words read with less, 0 to 1, or of a single letter, are no text: it reads them into noise.
     """
 
     def __init__(
-        self, *, languages: str = "eng", timeout_s: float = 60.0, least_confidence: float = 0.3
+        self, *, languages: str = "eng", timeout_s: float = 60.0, least_confidence: float = 0.5
     ) -> None:
         try:
             self.version = str(pytesseract.get_tesseract_version())
@@ -95,7 +95,8 @@ class Tesseract:
             io.StringIO(self._table(larger)), delimiter="\t", quoting=csv.QUOTE_NONE
         ):
             text, confidence = (row.get("text") or "").strip(), float(row.get("conf") or -1) / 100
-            if not text or confidence < self._least_confidence:
+            letters = sum(character.isalnum() for character in text)
+            if letters < 2 or confidence < self._least_confidence:
                 continue
             left, top, width, height = (
                 int(int(row[key]) / scale) for key in ("left", "top", "width", "height")

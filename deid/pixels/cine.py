@@ -13,21 +13,21 @@ filled in every frame in which it is not flat.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
 from deid.pixels.geometry import Box, tiles
-from deid.pixels.ports import Picture, TextRegion
+from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from deid.pixels.ports import TextDetector
+    from deid.pixels.ports import TextDetector, TextRegion
     from deid.pixels.views import FrameLook
 
 _CELL = 16
@@ -287,10 +287,4 @@ def _moved_back(
             region.box.left - left, region.box.top - top, region.box.width, region.box.height
         ).clipped(box.height, box.width)
         if inside is not None:
-            moved = TextRegion(
-                inside.moved(box.left, box.top),
-                region.confidence,
-                region.text,
-                region.legibility,
-            )
-            yield FoundRegion(frame, moved)
+            yield FoundRegion(frame, replace(region, box=inside.moved(box.left, box.top)))

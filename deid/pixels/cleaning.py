@@ -16,6 +16,7 @@ from deid.pixels.codecs import VIDEO
 from deid.pixels.description import bitmap_image, describe, first_number
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
+from deid.pixels.geometry import Box
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.samples import Decoded, stored_values
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from deid.identifiers import KnownIdentifier
     from deid.pixels.description import ImageDescription
     from deid.pixels.frames import Frames
-    from deid.pixels.geometry import Box
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.ports import OverlayPlane, PixelInstance
@@ -276,8 +276,13 @@ class PixelCleaning:
         filled: list[FoundRegion] = []
         kept: list[FoundRegion] = []
         reasons: list[str] = []
-        for entry in self._detected(looks, frames=image.frames, judge=judge):
-            why = judge(entry.region) or _carried_over(entry, filled, judge)
+        found = self._detected(looks, frames=image.frames, judge=judge)
+        for entry in found:
+            why = (
+                judge(entry.region)
+                or _carried_over(entry, filled, judge)
+                or _together(entry, found, judge)
+            )
             if why is None:
                 kept.append(entry)
             else:
@@ -291,17 +296,25 @@ class PixelCleaning:
         return _united(fillings)
 
     def _widened(self, box: Box, neighbours: Sequence[Box] = ()) -> Box:
-        """Return the box with its margins; the narrow one only where a text that stays is near."""
+        """Return the box with its margins; towards a text that stays a narrow one, or none."""
         margin, along, across = self._margins
         short = min(box.width, box.height)
-        long_side, short_side = margin + round(along * short), margin + round(across * short)
-        wide = (
-            box.grown(long_side, short_side)
-            if box.width >= box.height
-            else box.grown(short_side, long_side)
-        )
-        is_free = not any(wide.overlap(other) > box.overlap(other) for other in neighbours)
-        return wide if is_free else box.grown(margin)
+        wide, tall = margin + round(along * short), margin + round(across * short)
+        if box.width < box.height:
+            wide, tall = tall, wide
+        widened = _parted(box, neighbours)
+        for left, top, right, bottom in ((1, 0, 0, 0), (0, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1)):
+            for much in (wide if left or right else tall, margin):
+                wider = Box(
+                    widened.left - left * much,
+                    widened.top - top * much,
+                    widened.width + (left + right) * much,
+                    widened.height + (top + bottom) * much,
+                )
+                if not any(wider.overlap(other) > widened.overlap(other) for other in neighbours):
+                    widened = wider
+                    break
+        return widened
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
         judgement = self._judgement
@@ -432,6 +445,58 @@ def _carried_over(
         ):
             return judge(earlier.region) or "unreadable"
     return None
+
+
+def _together(
+    entry: FoundRegion,
+    found: Sequence[FoundRegion],
+    judge: Callable[[TextRegion], str | None],
+) -> str | None:
+    """Return what a piece of text identifies with the next piece of its line, as 27 with FEB 2013.
+
+    None as well when the two cannot be read as one.
+    """
+    region = entry.region
+    for other in found:
+        if other is entry or other.frame != entry.frame:
+            continue
+        first, second = sorted((region, other.region), key=lambda piece: piece.box.left)
+        if not _are_neighbours(first.box, second.box):
+            continue
+        for between in (" ", ""):
+            text = f"{first.text}{between}{second.text}"
+            why = judge(replace(region, text=text, others=()))
+            if why is not None and why != "unreadable":
+                return why
+    return None
+
+
+def _are_neighbours(first: Box, second: Box) -> bool:
+    """Whether two boxes lie on one upright line, no farther apart than words are."""
+    if any(2 * box.height > 3 * box.width for box in (first, second)):
+        return False
+    low, high = sorted((first.height, second.height))
+    shared = min(first.bottom, second.bottom) - max(first.top, second.top)
+    gap = second.left - first.right
+    return 2 * gap <= low and -gap <= low and 4 * shared >= 3 * low and 2 * low >= high
+
+
+def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
+    """Return a line's box without what it shares with the lines above and below it that stay.
+
+    Boxes reach beyond their letters, in proportion to the height; so is shared what two have in
+    common. Boxes of very different heights are left alone: one of them may be slanted.
+    """
+    for other in neighbours:
+        low, high = sorted((box.height, other.height))
+        shared = min(box.bottom, other.bottom) - max(box.top, other.top)
+        are_lines = box.width >= box.height and other.width >= other.height and high <= 2 * low
+        if not (are_lines and box.overlap(other) and 2 * shared < low):
+            continue
+        less = shared * box.height // (box.height + other.height)
+        top = box.top + less if other.top < box.top else box.top
+        box = Box(box.left, top, box.width, box.height - less)
+    return box
 
 
 def _spread(samples: NDArray[Any], box: Box) -> float:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
-from deid.pixels.vocabulary import UNITS, WORDS
+from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, UNITS, WORDS
+from deid.text.vocabulary import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -60,7 +61,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "URL": re.compile(r"\b(?:HTTPS?:|WWW\.)\S+"),
     "MAC_ADDRESS": re.compile(r"\b[0-9A-F]{2}(?:[:-][0-9A-F]{2}){5}\b"),
     "IP_ADDRESS": re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])"),
-    "DICOM_UID": re.compile(r"(?<![\d.])[12](?:\.\d+){5,}"),
+    "DICOM_UID": re.compile(
+        r"(?<![\d.])(?:[12](?:\.\d+){5,}|(?:1\.[23]|2\.(?:16|25))(?:\.\d+)*\.\d{5,})"
+    ),
     "US_SOCIAL_SECURITY_NUMBER": re.compile(r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
     "PHONE_NUMBER": re.compile(
         r"(?:\b(?:TEL|PHONE|PH|FAX|MOBILE?)\b[.: ]*[+\d(])"
@@ -105,10 +108,14 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "GENERIC_ID": re.compile(r"(?<![\d.,:])\d{6,}(?![\d.,])|\b(?=[A-Z-]*\d)[A-Z]{1,4}-?\d{5,}\b"),
 }
 
+#: How much less sure than the surest another reading of the same text may be to count.
+_LESS_SURE = 0.1
+
 #: Letters and digits that recognisers take for one another, folded to one of them.
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
 
 _TOKEN = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER_AND_UNIT = re.compile(
     r"[<>~=+\-±]*\d+(?:[.,:/x\u00d7*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
 )
@@ -157,7 +164,7 @@ class Judgement:
         *,
         custom_regexes: Sequence[CustomRegex] = (),
         judge: TextJudge | None = None,
-        legible: float = 0.8,
+        legible: float = 0.9,
     ) -> None:
         self._info_types = frozenset(info_types)
         self._judge = judge
@@ -166,7 +173,22 @@ class Judgement:
 
     def why(self, region: TextRegion, known: KnownTexts) -> str | None:
         """Return why a region must be filled (as in `PixelRegion.why`), None when it may stay."""
-        text = _closed_up(region.text.strip())
+        least = max(self._legible, region.legibility - _LESS_SURE)
+        readings = [(region.text, region.legibility), *region.others]
+        sure = [
+            _closed_up(text.strip())
+            for number, (text, legibility) in enumerate(readings)
+            if not number or legibility >= least
+        ]
+        for text in sure:
+            why = self._why_identifying(text, known)
+            if why is not None:
+                return why
+        if region.legibility >= self._legible and any(is_harmless(_plain(text)) for text in sure):
+            return None
+        return "unreadable"
+
+    def _why_identifying(self, text: str, known: KnownTexts) -> str | None:
         upper = _plain(text)
         if known.match(upper):
             return "known_identifier"
@@ -177,13 +199,8 @@ class Judgement:
         for info_type, infotype_pattern in PATTERNS.items():
             if info_type in self._info_types and infotype_pattern.search(upper):
                 return f"info_type:{info_type}"
-        if self._judge is not None:
-            judged = self._judge(text, known.identifiers)
-            if judged is not None and judged in self._info_types:
-                return f"info_type:{judged}"
-        if region.legibility < self._legible or not is_harmless(upper):
-            return "unreadable"
-        return None
+        judged = None if self._judge is None else self._judge(text, known.identifiers)
+        return f"info_type:{judged}" if judged is not None and judged in self._info_types else None
 
     def knowing(self, identifiers: Sequence[KnownIdentifier]) -> KnownTexts:
         """Prepare one instance's known identifiers, those of the wanted infoTypes."""
@@ -239,12 +256,19 @@ class KnownTexts:
 
 
 def is_harmless(upper: str) -> bool:
-    """Whether every word is one that may stay: a number, a unit, or of the vocabulary."""
-    if len(upper.strip(" .:-")) == 1 and upper.strip(" .:-").isalpha():
-        return upper.strip(" .:-") in "LRAPHFSI"
+    """Whether every word is one that may stay: a number, a unit, or of the vocabulary.
+
+    Words that are names as well need a number or another word beside them.
+    """
+    alone = upper.strip(" .:-")
+    if len(alone) == 1 and alone.isalpha():
+        return alone in "LRAPHFSI" or (alone in WORDS and not alone.isascii())
+    words = _LETTERS.findall(upper)
+    if words and all(word in ALSO_NAMES for word in words) and not any(map(str.isdigit, upper)):
+        return False
     upper = _TOKEN.sub(_without_misread_word, upper)
     rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
-    tokens = re.findall(r"[^\W\d_]+", rest)
+    tokens = _LETTERS.findall(rest)
     if all(_is_word(token) for token in tokens):
         return True
     # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.
@@ -265,15 +289,15 @@ def _is_run_of_words(letters: str) -> bool:
 
     A word of four letters at least must be among them, lest short words add up to a name.
     """
-    if letters in WORDS:
-        return len(letters) >= 4
+    if letters in WORDS or is_name(letters):
+        return letters in WORDS and len(letters) >= 4
     # Reachable positions -> (short words used, has a long word), fewest short words first.
     states: dict[int, set[tuple[int, bool]]] = {0: {(0, False)}}
     for start in range(len(letters)):
         for short, has_long in states.get(start, ()):
             for stop in range(start + 2, len(letters) + 1):
                 size = stop - start
-                if letters[start:stop] in WORDS and (size > 2 or not short):
+                if letters[start:stop] in JOINABLE and (size > 2 or not short):
                     states.setdefault(stop, set()).add((short + (size == 2), has_long or size >= 4))
     return any(has_long for _, has_long in states.get(len(letters), ()))
 
@@ -291,8 +315,11 @@ def _without_known_unit(match: re.Match[str]) -> str:
 
 
 def _is_word(token: str) -> bool:
+    if len(token) == 1:
+        return token.isascii() or token in WORDS  # a single ideograph can be a name
     # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER.
-    return len(token) == 1 or token in WORDS or token in UNITS or _folded(token) in _FOLDED_WORDS
+    is_folded_word = _folded(token) in _FOLDED_WORDS and not is_name(token)
+    return token in WORDS or token in UNITS or is_folded_word
 
 
 def _is_like(known: str, token: str) -> bool:
@@ -333,7 +360,7 @@ def _dates(digits: str) -> Iterable[str]:
 
 def _plain(text: str) -> str:
     """Return upper case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.upper())
+    decomposed = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u").upper())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 

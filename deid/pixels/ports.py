@@ -43,12 +43,15 @@ class TextRegion:
     text, legibility
         What it reads, and how sure the reading is, 0 to 1; an empty text with legibility 0 when it
         cannot be read. The text never leaves `deid.pixels`, nor shows in `repr`.
+    others
+        What it reads when looked at in other ways, and how sure those readings are.
     """
 
     box: Box
     confidence: float
     text: str = field(default="", repr=False)
     legibility: float = 0.0
+    others: tuple[tuple[str, float], ...] = field(default=(), repr=False)
 
 
 class TextDetector(Protocol):

@@ -19,7 +19,7 @@ from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,8 +28,9 @@ _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
 _STRIDE = 32
 #: A candidate is part of a larger one when it shares this much of its area with it.
 _PART_SHARE = 0.7
-#: A strip read with less is tried upside down, too.
-_UPSIDE_DOWN_BELOW = 0.9
+#: A strip read with less is looked at in other ways, too; with still less upside down as well.
+_SURE_READING = 0.98
+_UPSIDE_DOWN_BELOW = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,11 @@ class Tuning:
 
     tile: int = 640
     overlap: int = 96
-    enlarge: tuple[tuple[int, float, float], ...] = ((700, 1.5, 2.0), (1100, 1.0, 1.5))
+    enlarge: tuple[tuple[int, float, float], ...] = (
+        (100, 3.0, 4.0),
+        (700, 1.5, 2.0),
+        (1100, 1.0, 1.5),
+    )
     binarise: float = 0.3
     accept: float = 0.5
     consider: float = 0.2
@@ -195,42 +200,46 @@ class PPOCR:
     def _read(
         self, views: Sequence[NDArray[Any]], candidates: Sequence[_Candidate]
     ) -> list[TextRegion]:
-        strips: list[tuple[int, NDArray[Any]]] = []
-        for number, candidate in enumerate(candidates):
-            strip = _strip(views[candidate.view], candidate.corners)
-            turns = (0,) if strip.shape[0] < 1.5 * strip.shape[1] else (1, 3)
-            strips += [(number, np.ascontiguousarray(np.rot90(strip, turn))) for turn in turns]
-        best = self._best(strips)
-        unsure = [
-            (number, np.ascontiguousarray(np.rot90(strip, 2)))
-            for number, strip in strips
-            if best[number][1] < _UPSIDE_DOWN_BELOW
-        ]
-        for number, reading in self._best(unsure).items():
-            best[number] = max(best[number], reading, key=lambda pair: pair[1])
         regions = []
-        for number, candidate in enumerate(candidates):
-            text, legibility = best[number]
+        for candidate in candidates:
+            (text, legibility), *others = self._readings(views, candidate)
             if not self._is_text(candidate, text, legibility):
                 continue
             if _has_too_few_letters(text, candidate.corners):
-                text, legibility = "", 0.0
-            regions.append(TextRegion(candidate.area, candidate.confidence, text, legibility))
+                text, legibility, others = "", 0.0, []
+            regions.append(
+                TextRegion(candidate.area, candidate.confidence, text, legibility, tuple(others))
+            )
         return regions
+
+    def _readings(
+        self, views: Sequence[NDArray[Any]], candidate: _Candidate
+    ) -> list[tuple[str, float]]:
+        """Return what a candidate reads, the surest reading first; more of them when none is sure."""
+        own, corners = views[candidate.view], candidate.corners
+        strip = _strip(own, corners)
+        is_tall = strip.shape[0] >= 1.5 * strip.shape[1]
+        turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
+        if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
+            turns[2] = self._turned(strip, 2)
+        turn = max(turns, key=lambda number: turns[number][1])
+        readings = list(turns.values())
+        if turns[turn][1] < _SURE_READING:
+            # Perhaps the other view shows it better, or the region was cut too close.
+            again = [_strip(view, corners) for view in views if view is not own]
+            again.append(_strip(own, _loosened(corners)))
+            readings += [self._turned(strip, turn) for strip in again]
+        return sorted(readings, key=lambda reading: -reading[1])
+
+    def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
+        """Read a strip turned by so many quarters counter-clockwise."""
+        return self._recognise(np.ascontiguousarray(np.rot90(strip, turn)))
 
     def _is_text(self, candidate: _Candidate, text: str, legibility: float) -> bool:
         if candidate.is_doubtful:
             characters = sum(character.isalnum() for character in text)
             return legibility >= self.tuning.convincing and characters >= 2
         return legibility >= self.tuning.legible or candidate.confidence >= self.tuning.certain
-
-    def _best(self, strips: Iterable[tuple[int, NDArray[Any]]]) -> dict[int, tuple[str, float]]:
-        best: dict[int, tuple[str, float]] = {}
-        for number, strip in strips:
-            reading = self._recognise(strip)
-            if number not in best or reading[1] > best[number][1]:
-                best[number] = reading
-        return best
 
     def _recognise(self, strip: NDArray[Any]) -> tuple[str, float]:
         rows, columns = strip.shape[:2]
@@ -290,6 +299,17 @@ def _short_side(corners: NDArray[Any]) -> float:
     return float(
         min(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0]))
     )
+
+
+def _loosened(corners: NDArray[Any]) -> NDArray[Any]:
+    """Return corners a fifth of the short side farther out along, and a tenth across."""
+    along, down = corners[1] - corners[0], corners[3] - corners[0]
+    width, height = max(float(np.linalg.norm(along)), 1.0), max(float(np.linalg.norm(down)), 1.0)
+    short = min(width, height)
+    along = along / width * short * (0.2 if width >= height else 0.1)
+    down = down / height * short * (0.1 if width >= height else 0.2)
+    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    return corners + np.array([a * along + b * down for a, b in signs], np.float32)
 
 
 def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:

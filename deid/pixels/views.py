@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CLIP_LIMIT = 4.0
 _TILES = 16
+_LEAST_TILE = 32  # pixels; in less, noise is all there is to equalise
 
 
 class FrameLook:
@@ -139,7 +140,8 @@ def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
     """Equalise the whole range of stored values tile by tile, with limited contrast, to 8 bits."""
     low, high = float(values.min()), float(values.max())
     wide = ((values - low) * np.float32(65535 / max(high - low, 1))).astype(np.uint16)
-    equalised = cv2.createCLAHE(_CLIP_LIMIT, (_TILES, _TILES)).apply(wide)
+    grid = min(max(min(values.shape) // _LEAST_TILE, 1), _TILES)
+    equalised = cv2.createCLAHE(_CLIP_LIMIT, (grid, grid)).apply(wide)
     return _eight_bits(equalised / np.float32(257))
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.identifiers import KnownIdentifier
-from deid.pixels import Box, PixelCleaning
+from deid.pixels import Box, PixelCleaning, TextRegion
 from deid.pixels.codecs import CODECS
 from deid.pixels.overlays import clean_overlay
 from tests import pixel_samples as samples
@@ -57,6 +57,55 @@ def test_sensitive_text_goes_and_machine_settings_stay() -> None:
     cleaned = _clean(_instance("SMITH^JOHN", "kVp 120"), "REDACT_SENSITIVE_TEXT")
     assert {region.why for region in cleaned.regions} == {"known_identifier"}
     assert all(region.top < 60 for region in cleaned.regions)
+
+
+def test_text_that_stays_keeps_its_letters_between_lines_that_go() -> None:
+    frame = samples.texture(rows=240, columns=320) // 8
+    lines = ("SMITH JOHN", "kVp 120", "ID H6051369")
+    tops = [60 + 16 * number for number in range(3)]
+    for text, top in zip(lines, tops, strict=True):
+        frame = _add(frame, text, top)
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, [frame], samples.attributes(frame), known=PERSON
+    )
+    cleaned = _clean(instance, "REDACT_SENSITIVE_TEXT")
+    filled = np.zeros((240, 320), np.bool_)
+    for region in cleaned.regions:
+        filled[region.top : region.top + region.height, region.left :][:, : region.width] = True
+    ink = [
+        _add(np.zeros_like(frame), text, top)[..., 0] > 128
+        for text, top in zip(lines, tops, strict=True)
+    ]
+    assert [bool(filled[letters].mean() > 0.9) for letters in ink] == [True, False, True]
+    assert filled[ink[1]].mean() < 0.1
+
+
+class _Finds:
+    """A detector that answers with these regions."""
+
+    def __init__(self, *regions: TextRegion) -> None:
+        self._regions = list(regions)
+
+    def find(self, pictures: Any) -> list[list[TextRegion]]:
+        return [self._regions for _ in pictures]
+
+
+@pytest.mark.parametrize(("apart", "goes"), [(2, True), (60, False)])
+def test_pieces_of_one_line_are_judged_together_too(apart: int, goes: bool) -> None:
+    day = TextRegion(Box(20, 40, 30, 16), 0.9, "27", 0.97)
+    month = TextRegion(Box(50 + apart, 40, 90, 16), 0.9, "FEB 2013", 0.97)
+    found = _Finds(day, month)
+    cleaned = PixelCleaning("REDACT_SENSITIVE_TEXT", found, untrusted=()).clean(_instance())
+    covered = {region.left < 30 for region in cleaned.regions}
+    assert (True in covered) == goes
+
+
+def test_lines_that_stand_beside_each_other_are_not_one_line() -> None:
+    name = TextRegion(Box(40, 20, 22, 100), 0.9, "SMITH", 0.97)
+    place = TextRegion(Box(66, 20, 22, 80), 0.9, "Loc -34.5", 0.97)
+    found = _Finds(name, place)
+    cleaned = PixelCleaning("REDACT_SENSITIVE_TEXT", found, untrusted=()).clean(_instance())
+    assert [region.left < 40 for region in cleaned.regions] == [True]
 
 
 def test_no_text_changes_and_examines_nothing() -> None:

@@ -8,6 +8,8 @@ from deid.errors import ConfigurationInvalid
 from deid.identifiers import KnownIdentifier
 from deid.pixels import Box, CustomRegex, TextRegion
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
+from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, WORDS
+from deid.text.vocabulary import is_name
 
 KNOWN = (
     KnownIdentifier("OCONNOR^SIOBHAN", "PERSON_NAME"),
@@ -59,6 +61,7 @@ def test_known_identifiers_are_recognised_through_the_recogniser_s_errors(text: 
         ("047Y", "AGE"),
         ("DOB", "DATE_OF_BIRTH"),
         ("1.2.840.113619.2.1.1", "DICOM_UID"),
+        ("2.25.330440390120112", "DICOM_UID"),
     ],
 )
 def test_patterns_name_their_info_type(text: str, info_type: str) -> None:
@@ -72,6 +75,8 @@ def test_patterns_name_their_info_type(text: str, info_type: str) -> None:
         "W 400 L 40", "28 Hz", "MI 1.1", "TIS 0.6", "11cm", "Dist 1.06 cm", "PSV 85.2 cm/s", "HR 72 bpm",
         "FR 45", "2D", "Frame 12/60", "ZOOM 1.5", "100%", "-34.5", "SAG T2 FSE", "+C ARTERIAL", "3/3/4",
         "DFOV 25.0 cm", "MEAN 43.2 HU", "Gn 60", "C5-1", "Harmonics", "LT KIDNEY", "Liver", "T12",
+        "MAX 118 HU", "Page 1/3", "DR 65 dB", "LONG AXIS", "LINKS", "RÜCKENLAGE", "Tiefe 16 cm", "Gauche",
+        "Profondeur 16 cm", "DERECHA", "Destra", "左", "立位", "0.3 µGy", "T1 MPRAGE", "VELOCIDAD 20 cm/s",
     ],
 )  # fmt: skip
 def test_laterality_measurements_and_settings_stay(text: str) -> None:
@@ -79,13 +84,47 @@ def test_laterality_measurements_and_settings_stay(text: str) -> None:
 
 
 def test_what_cannot_be_read_with_confidence_goes() -> None:
-    assert _why("kVp 120", legibility=0.4) == "unreadable"
+    assert _why("kVp 120", legibility=0.88) == "unreadable"
     assert _why("", legibility=0.0) == "unreadable"
 
 
-@pytest.mark.parametrize("text", ["Kowalczyk", "xkcd qwer", "Πέτρος", "山田太郎", "SARA", "PALMER"])
+@pytest.mark.parametrize(
+    "text",
+    ["Kowalczyk", "xkcd qwer", "Πέτρος", "山田太郎", "SARA", "PALMER", "李", "王 3", "HANSUPINE"],
+)
 def test_words_outside_the_vocabulary_go(text: str) -> None:
     assert _why(text) is not None
+
+
+@pytest.mark.parametrize("text", ["MAX", "Stone, Max", "Long", "PAGE", "Dr."])
+def test_words_that_are_names_or_titles_too_do_not_stay_on_their_own(text: str) -> None:
+    assert _why(text) == "unreadable"
+
+
+def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
+    names = {word for word in WORDS if is_name(word)}
+    assert names <= ALSO_NAMES
+    assert len(names) < 20
+    assert not names & JOINABLE
+
+
+def _why_read_as(*readings: tuple[str, float]) -> str | None:
+    judgement = Judgement()
+    (text, legibility), *others = readings
+    region = TextRegion(Box(0, 0, 10, 10), 0.9, text, legibility, tuple(others))
+    return judgement.why(region, judgement.knowing(KNOWN))
+
+
+def test_a_text_stays_when_another_reading_as_sure_explains_it() -> None:
+    assert _why_read_as(("SAG T2 FSR", 0.95)) == "unreadable"
+    assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.94)) is None
+    assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.82)) == "unreadable"
+
+
+def test_a_text_goes_when_any_sure_reading_identifies() -> None:
+    assert _why_read_as(("43735 cm", 0.97), ("US10207099", 0.96)) == "known_identifier"
+    assert _why_read_as(("16 cm", 0.97), ("12 JUN 2014", 0.95)) == "info_type:DATE"
+    assert _why_read_as(("16 cm", 0.97), ("12 JUN 2014", 0.5)) is None
 
 
 def test_excluded_info_types_are_not_looked_for() -> None:
@@ -118,5 +157,6 @@ def test_another_judge_is_asked_and_counts_for_the_wanted_info_types() -> None:
 
 
 def test_a_region_does_not_show_its_text() -> None:
-    assert "OCONNOR" not in repr(TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9))
+    region = TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9, (("0CONNOR", 0.8),))
+    assert "CONNOR" not in repr(region)
     assert "OCONNOR" not in repr(Judgement().knowing(KNOWN))

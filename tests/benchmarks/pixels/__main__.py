@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from daemon.pixel_models import make_detector
 from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
 from tests.benchmarks.pixels.bases import real_bases
+from tests.benchmarks.pixels.burn import fonts_at_hand, use_fonts
 from tests.benchmarks.pixels.corpus import samples
 from tests.benchmarks.pixels.score import Tally, score, touched_share
 from tests.benchmarks.pixels.speed import report
@@ -30,12 +31,16 @@ def main() -> None:
     parser.add_argument("--only", default="", help="categories whose name contains this")
     parser.add_argument("--engine", default="ppocr", choices=("ppocr", "tesseract", "paranoid"))
     parser.add_argument("--misses", action="store_true", help="name each text that went wrong")
+    parser.add_argument("--fonts", default="", help="one more folder of fonts to burn in with")
     parser.add_argument("--speed", action="store_true", help="measure time and memory instead")
     arguments = parser.parse_args()
     os.nice(10)
     if arguments.speed:
         report(arguments.engine)
         return
+    if arguments.fonts:
+        use_fonts(arguments.fonts)
+    print("fonts: {} of {}".format(*fonts_at_hand()))
     detector = _engine(arguments.engine)
     start = time.process_time()
     seeds = range(1 if arguments.held_out else 0, 2 * arguments.seeds, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,8 +13,6 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
-    from random import Random
-
     from numpy.typing import NDArray
 
     from tests.benchmarks.pixels.bases import Base
@@ -42,7 +41,9 @@ class Manner:
     angle
         Degrees counter-clockwise.
     style
-        ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap`` or ``italic``.
+        ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap``, ``dots`` or ``italic``.
+    is_block
+        Line under line with 2 to 5 pixels between, as headers are set.
     """
 
     height: tuple[int, int] = (12, 24)
@@ -55,6 +56,7 @@ class Manner:
     over_anatomy: bool = False
     at_edge: bool = False
     beyond_window: bool = False
+    is_block: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,12 @@ def burn(
     placed: list[Placed] = []
     taken = np.zeros(values.shape[:2], np.bool_) if taken is None else taken
     for burned in texts:
+        if not _has_glyphs(burned.text):
+            continue
         for _ in range(12):
             mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
-            at = _position(random, base, mask, taken, manner)
+            at = _below(random, mask, taken, placed) if manner.is_block and placed else None
+            at = at or _position(random, base, mask, taken, manner)
             if at is None:
                 continue
             left, top = at
@@ -97,7 +102,9 @@ def burn(
             values = drawn
             placed.append(Placed(burned.text, burned.is_identifying, ink))
             height, width = mask.shape
-            taken[max(top - 8, 0) : top + height + 8, max(left - 10, 0) : left + width + 10] = True
+            rows_apart = 0 if manner.is_block else 8
+            rows = slice(max(top - rows_apart, 0), top + height + rows_apart)
+            taken[rows, max(left - 10, 0) : left + width + 10] = True
             break
     return replace(base, values=values), placed
 
@@ -129,7 +136,7 @@ def _is_legible(
     difference = np.abs(levels - around)
     if difference.ndim == 3:
         difference = difference.max(axis=2)
-    if manner.style in {"plain", "bitmap", "italic"} and not manner.beyond_window:
+    if manner.style in {"plain", "bitmap", "dots", "italic"} and not manner.beyond_window:
         old = (np.clip(before[area].astype(np.float32), low, high) - low) / (high - low) * 255
         changed = np.abs(levels - old)
         difference = np.minimum(difference, changed.max(axis=2) if changed.ndim == 3 else changed)
@@ -220,11 +227,24 @@ def _position(
     return None
 
 
+def _below(
+    random: Random, mask: NDArray[Any], taken: NDArray[np.bool_], placed: list[Placed]
+) -> tuple[int, int] | None:
+    """Return a place for the next line of a block, None when it has no room there."""
+    left, _, _, bottom = placed[-1].box
+    left, top = max(left - 2, 0), bottom + random.randrange(2, 6) - 2  # masks have a margin of 2
+    area = taken[top + 2 : top + mask.shape[0], left : left + mask.shape[1]]
+    fits = area.shape == (mask.shape[0] - 2, mask.shape[1])
+    return (left, top) if fits and not area.any() else None
+
+
 def _mask(random: Random, text: str, manner: Manner) -> NDArray[Any]:
     """Return the text's coverage, 0 to 1, trimmed to a margin of two pixels."""
     size = random.randint(*manner.height)
     if manner.style == "bitmap":
         return _bitmap_mask(random, text, size)
+    if manner.style == "dots":
+        return _dotted_mask(random, text)
     font = _font(_name_for(random, text, manner), size)
     spaced = (" " * manner.spacing).join(text) if manner.spacing else text
     left, top, right, bottom = font.getbbox(spaced)
@@ -252,6 +272,19 @@ def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[Any]:
     return canvas.astype(np.float32) / 255
 
 
+def _dotted_mask(random: Random, text: str) -> NDArray[Any]:
+    """Return the raster font as a display of dots shows it: squares with a dark line between."""
+    font = ImageFont.load_default_imagefont()
+    left, top, right, bottom = font.getbbox(text)
+    image = Image.new("1", (int(right - left) + 2, int(bottom - top) + 2), 0)
+    ImageDraw.Draw(image).text((1, 1), text, 1, font=font)
+    step = random.choice([2, 3])
+    dots = np.asarray(image, np.float32).repeat(step, 0).repeat(step, 1)
+    dots[::step] = 0
+    dots[:, ::step] = 0
+    return dots
+
+
 def _rotated(mask: NDArray[Any], angle: int) -> NDArray[Any]:
     if angle % 90 == 0:
         return np.ascontiguousarray(np.rot90(mask, angle // 90))
@@ -276,11 +309,36 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.truetype(str(path), size)
 
 
+def _has_glyphs(text: str) -> bool:
+    """Whether the font of a text has its script; boxes in place of letters are no text."""
+    if text.isascii():
+        return True
+    font = _font(_name_for(Random(0), text, Manner()), 20)
+    missing = bytes(font.getmask("\U0010fffe"))
+    return all(bytes(font.getmask(letter)) != missing for letter in text if not letter.isspace())
+
+
 @functools.cache
 def _font_files() -> dict[str, Path]:
     return {
         path.name: path
-        for folder in _FONT_FOLDERS
-        for path in Path(folder).rglob("*.*")
+        for folder in (*_FONT_FOLDERS, *_more_font_folders)
+        for path in sorted(Path(folder).rglob("*.*"))
         if path.suffix in {".ttf", ".otf"}
     }
+
+
+_more_font_folders: list[str] = []
+
+
+def use_fonts(folder: str) -> None:
+    """Look for fonts in one more folder."""
+    _more_font_folders.append(folder)
+    _font_files.cache_clear()
+    _font.cache_clear()
+
+
+def fonts_at_hand() -> tuple[int, int]:
+    """Return how many of the Latin fonts are installed, and of how many; DejaVu stands in for the rest."""
+    names = {*_PLAIN, *_ITALIC}
+    return len(names & _font_files().keys()), len(names)

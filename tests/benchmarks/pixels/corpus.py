@@ -85,6 +85,10 @@ def _any_cr(random: Random) -> Base:
     return synthetic_cr(random)
 
 
+def _any_small(random: Random) -> Base:
+    return synthetic_ct(random, random.choice([128, 192, 256]))
+
+
 def _huge(random: Random) -> Base:
     return synthetic_cr(random, 2500, 3000)
 
@@ -110,6 +114,9 @@ CATEGORIES = (
     Category("bitmap font", Manner(style="bitmap", height=(14, 26)), _any),
     Category("italic", Manner(style="italic", height=(14, 26)), _any),
     Category("spaced letters", Manner(spacing=1, height=(14, 22)), _any, 3),
+    Category("lines", Manner(height=(10, 18), is_block=True), _any, 6),
+    Category("dots", Manner(style="dots"), _any),
+    Category("thumbnail", Manner(height=(9, 12), contrast=(140, 255)), _any_small, 3),
     Category("at the edge", Manner(at_edge=True), _any, 4),
     Category("non-latin", Manner(height=(16, 28)), _any, 4),
     Category("coloured", Manner(colour=True), _any_colour),
