@@ -41,6 +41,75 @@ def places() -> Iterator[HidingPlace]:
     yield from _person_names()
     yield from _hidden_text()
     yield from _identifiers_in_disguise()
+    yield from _common_names()
+    yield from _days_in_words()
+    yield from _own_in_other_forms()
+
+
+def _common_names() -> Iterator[HidingPlace]:
+    """Yield people whose names stand in the standard's own texts, too: inventors, authors, companies."""
+    for number, person in enumerate(
+        (
+            "Robert Miller",
+            "Hans Fischer",
+            "George King MD",
+            "James Taylor",
+            "Lee Harris",
+            "Nelson Campbell",
+        )
+    ):
+        for keyword, vr in (("LUTExplanation", "LO"), ("ContentDescription", "LO")):
+            draft = Draft(f"common-names/{number}-{keyword}")
+            draft.add(keyword, vr, f"seen by {draft.own(person, keyword)}")
+            yield draft.finish()
+
+
+def _days_in_words() -> Iterator[HidingPlace]:
+    """Yield days written with the month's name and in other unusual ways, in texts outside the table."""
+    for number, day in enumerate(
+        ("27 AUG 1941", "27-AUG-1941", "27AUG41", "27 May 1941", "27 mars 1941", "27 VIII 1941",
+         "27. V. 1941", "41-08-27", "1941-W35", "Aug 27, 1941", "27.August 1941", "27|08|1941")
+    ):  # fmt: skip
+        draft = Draft(f"days-in-words/{number:02d}")
+        draft.add("LUTExplanation", "LO", f"scan {draft.own(day, 'LUTExplanation')}")
+        yield draft.finish()
+    for keyword, vr, day in (
+        ("InstanceNumber", "IS", "20190510"), ("AcquisitionNumber", "IS", "19901010"),
+        ("TriggerTime", "DS", "20200630"), ("RescaleIntercept", "DS", "19410820"),
+    ):  # fmt: skip
+        draft = Draft(f"days-in-words/{keyword}")
+        draft.add(keyword, vr, draft.own(day, keyword))
+        yield draft.finish()
+
+
+def _own_in_other_forms() -> Iterator[HidingPlace]:
+    """Yield the patient's and others' own names where a search by bytes does not see them."""
+    for number, (charset, name, written) in enumerate(
+        (
+            ("ISO_IR 192", "Дроздовский^Тимофей", "Дроздовский"),
+            ("ISO_IR 144", "Дроздовский^Тимофей", "ДРОЗДОВСКИЙ"),
+            ("ISO_IR 192", "Özdemiroğlu^Şulenur", "özdemiroğlu"),
+            ("", "Smithers-Jonesby^Ann", "Jonesby"),
+            ("", "O'Briensson^Sean", "OBriensson"),
+        )
+    ):  # fmt: skip
+        for keyword, vr in (("Manufacturer", "LO"), ("LUTExplanation", "LO")):
+            draft = Draft(f"own-forms/{number}-{keyword}")
+            if charset:
+                draft.dataset.SpecificCharacterSet = charset
+            draft.dataset.PatientName = name
+            draft.add(keyword, vr, draft.own(written, keyword))
+            yield draft.finish()
+    draft = Draft("own-forms/behind-a-palette")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(draft.dataset, f"{colour}PaletteColorLookupTableDescriptor", [0, 0, 16])
+        setattr(draft.dataset, f"{colour}PaletteColorLookupTableData", bytes(131072))
+    draft.add("WindowCenterWidthExplanation", "LO", draft.own(values.OWN_SURNAME, "window"))
+    yield draft.finish()
+    draft = Draft("own-forms/two-byte-letters-in-a-table")
+    letters = draft.own(values.OWN_SURNAME, "LUTData").encode("utf-16-le")
+    draft.add("LUTData", "OW", bytes(64) + letters + bytes(64))
+    yield draft.finish()
 
 
 def _character_sets() -> Iterator[HidingPlace]:
