@@ -46,7 +46,7 @@ from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS
-from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of
+from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of, is_encapsulated
 from deid.text.charset import decode
 from deid.thumbnails import thumbnail_elements
 
@@ -178,7 +178,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     forbidden = plan.forbidden(
         rewriter.known.found, b"\n".join([person.pseudonym.encode(), *texts])
     )
-    _check_unexamined(rewriter, cleaned.pixels, plan)
+    _check_unexamined(rewriter, cleaned.pixels, meta, plan)
     residuals: tuple[str, ...] = ()
     opaque = rewriter.opaque_samples
     if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
@@ -371,7 +371,9 @@ def _keeps_document(facts: _Facts, encoding: Encoding, plan: Plan) -> bool:
     return action & KIND_MASK in (Action.KEEP, Action.CHECK)
 
 
-def _check_unexamined(rewriter: Rewriter, cleaned: CleanedPixels, plan: Plan) -> None:
+def _check_unexamined(
+    rewriter: Rewriter, cleaned: CleanedPixels, meta: FileMeta, plan: Plan
+) -> None:
     """Refuse Pixel Data that stayed without having been examined, where the plan asks for it.
 
     It stands behind a higher tag then, where nobody looks for it; or it holds an overlay plane.
@@ -380,7 +382,8 @@ def _check_unexamined(rewriter: Rewriter, cleaned: CleanedPixels, plan: Plan) ->
         return
     if plan.pixel_cleaner is not None and cleaned is _NOTHING:
         raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(7FE0,0010)")
-    refuse_embedded(rewriter.actions, plan)
+    if plan.policy.profile not in _SCRUBBING or is_encapsulated(meta.transfer_syntax_uid):
+        refuse_embedded(rewriter.actions, plan)
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:

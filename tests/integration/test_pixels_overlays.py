@@ -191,7 +191,11 @@ def test_the_sensitive_mode_keeps_what_does_not_identify(site_key: SiteKey) -> N
     assert (planes_of(result_of(dataset, asked, site_key))[0] == bits).all()
 
 
-@pytest.mark.parametrize("asked", [CLEAN_GRAPHICS, KEEP_ALL], ids=["clean_graphics", "keep_all"])
+@pytest.mark.parametrize(
+    "asked",
+    [CLEAN_GRAPHICS, KEEP_ALL, samples.configuration("")],
+    ids=["clean_graphics", "keep_all", "basic"],
+)
 def test_a_plane_in_unused_bits_goes_with_what_describes_it(
     site_key: SiteKey, asked: dict[str, Any]
 ) -> None:
@@ -205,8 +209,8 @@ def test_a_plane_in_unused_bits_goes_with_what_describes_it(
     assert (np.frombuffer(result.PixelData, "<u2") == hidden.ravel() & 0x0FFF).all()
 
 
-def test_a_plane_in_unused_bits_of_pixels_that_nobody_cleans_is_refused(site_key: SiteKey) -> None:
-    dataset = make_ct(rows=64)
+def test_a_plane_in_unused_bits_of_pixels_that_nobody_decodes_is_refused(site_key: SiteKey) -> None:
+    dataset = encode_as(make_ct(rows=64), samples.RLE)
     add_overlay(dataset, plane(), e3000=None, e0100=("US", 16), e0102=("US", 15))
     with pytest.raises(Unsafe) as refused:
         result_of(dataset, samples.configuration(""), site_key)
