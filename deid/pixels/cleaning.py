@@ -135,7 +135,9 @@ class PixelCleaning:
         self._judgement = (
             None
             if self.mode is TextRedactionMode.ALL_TEXT
-            else Judgement(info_types, custom_regexes=custom_regexes, judge=judge)
+            else Judgement(
+                info_types, spared=exclude_info_types, custom_regexes=custom_regexes, judge=judge
+            )
         )
         self._is_idle = self.mode is TextRedactionMode.NO_TEXT or (
             self.mode is TextRedactionMode.UNSPECIFIED and not info_types and not custom_regexes

@@ -8,6 +8,7 @@ confidence, or holds words outside that vocabulary, is treated as identifying.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -108,6 +109,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "GENERIC_ID": re.compile(r"(?<![\d.,:])\d{6,}(?![\d.,])|\b(?=[A-Z-]*\d)[A-Z]{1,4}-?\d{5,}\b"),
 }
 
+#: Whose patterns match the beginnings of words.
+_WORD_BEGINNINGS = frozenset({"LOCATION", "PERSON_NAME"})
+
 #: How much less sure than the surest another reading of the same text may be to count.
 _LESS_SURE = 0.1
 
@@ -145,6 +149,8 @@ class Judgement:
     ----------
     info_types
         Those that are looked for; known identifiers of other types are not.
+    spared
+        Those that stay on purpose: what shows one of them needs no place in the vocabulary.
     custom_regexes
         As the Healthcare API's ``customRegexes``; searched in the text as it was read.
     judge
@@ -162,11 +168,13 @@ class Judgement:
         self,
         info_types: Collection[str] = DEFAULT_INFO_TYPES,
         *,
+        spared: Collection[str] = (),
         custom_regexes: Sequence[CustomRegex] = (),
         judge: TextJudge | None = None,
         legible: float = 0.9,
     ) -> None:
-        self._info_types = frozenset(info_types)
+        self._info_types = frozenset(info_types) - frozenset(spared)
+        self._spared = frozenset(spared)
         self._judge = judge
         self._legible = legible
         self._custom = [_compiled(custom) for custom in custom_regexes]
@@ -184,9 +192,17 @@ class Judgement:
             why = self._why_identifying(text, known)
             if why is not None:
                 return why
-        if region.legibility >= self._legible and any(is_harmless(_plain(text)) for text in sure):
+        if region.legibility >= self._legible and any(
+            is_harmless(self._without_spared(_plain(text), known)) for text in sure
+        ):
             return None
         return "unreadable"
+
+    def _without_spared(self, upper: str, known: KnownTexts) -> str:
+        """Return a text without what shows an infoType that may stay."""
+        for info_type in self._spared & PATTERNS.keys():
+            upper = _spared_pattern(info_type).sub(" ", upper)
+        return known.without_spared(upper)
 
     def _why_identifying(self, text: str, known: KnownTexts) -> str | None:
         upper = _plain(text)
@@ -204,14 +220,20 @@ class Judgement:
 
     def knowing(self, identifiers: Sequence[KnownIdentifier]) -> KnownTexts:
         """Prepare one instance's known identifiers, those of the wanted infoTypes."""
-        return KnownTexts([entry for entry in identifiers if entry.info_type in self._info_types])
+        return KnownTexts(
+            [entry for entry in identifiers if entry.info_type in self._info_types],
+            [entry for entry in identifiers if entry.info_type in self._spared],
+        )
 
 
 class KnownTexts:
-    """Known identifiers in the forms in which they are burned in."""
+    """Known identifiers in the forms in which they are burned in, and those that may stay."""
 
-    def __init__(self, identifiers: Sequence[KnownIdentifier]) -> None:
+    def __init__(
+        self, identifiers: Sequence[KnownIdentifier], spared: Iterable[KnownIdentifier] = ()
+    ) -> None:
         self.identifiers = identifiers
+        self._spared = {token for entry in spared for token in _TOKEN.findall(_plain(entry.value))}
         self._words: set[str] = set()
         self._codes: set[str] = set()
         for identifier in identifiers:
@@ -229,6 +251,12 @@ class KnownTexts:
             or any(len(word) >= 5 and _contains(compact, word) for word in self._words)
             or any(_contains(compact, code) for code in self._codes)
         )
+
+    def without_spared(self, upper: str) -> str:
+        """Return an upper-case text without the words of identifiers that may stay."""
+        if not self._spared:
+            return upper
+        return _TOKEN.sub(lambda word: " " if word.group() in self._spared else word.group(), upper)
 
     def _add(self, identifier: KnownIdentifier) -> None:
         plain = _plain(identifier.value)
@@ -275,6 +303,18 @@ def is_harmless(upper: str) -> bool:
     return all(_is_word(token) or _is_run_of_words(token) for token in tokens) or _is_run_of_words(
         "".join(tokens)
     )
+
+
+@functools.cache
+def _spared_pattern(info_type: str) -> re.Pattern[str]:
+    """Return what shows an infoType; words, where its pattern knows only how they begin.
+
+    Only there: a name may be run together with a date.
+    """
+    pattern = PATTERNS[info_type]
+    if info_type not in _WORD_BEGINNINGS:
+        return pattern
+    return re.compile(rf"[^\W_]*(?:{pattern.pattern})[^\W_]*")
 
 
 def _without_misread_word(match: re.Match[str]) -> str:

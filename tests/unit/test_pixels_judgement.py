@@ -7,7 +7,7 @@ import pytest
 from deid.errors import ConfigurationInvalid
 from deid.identifiers import KnownIdentifier
 from deid.pixels import Box, CustomRegex, TextRegion
-from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
+from deid.pixels.judgement import Judgement
 from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, WORDS
 from deid.text.vocabulary import is_name
 
@@ -127,9 +127,34 @@ def test_a_text_goes_when_any_sure_reading_identifies() -> None:
     assert _why_read_as(("16 cm", 0.97), ("12 JUN 2014", 0.5)) is None
 
 
-def test_excluded_info_types_are_not_looked_for() -> None:
-    kept = DEFAULT_INFO_TYPES - {"AGE"}
-    assert _why("056Y", info_types=kept) != "known_identifier"
+@pytest.mark.parametrize(
+    ("text", "spared"),
+    [
+        ("056Y", {"AGE"}),
+        ("12 JUN 2014", {"DATE"}),
+        ("Saint Luke Hospital", {"LOCATION", "ORGANIZATION_NAME"}),
+        ("Dr. Jones 16 cm", {"PERSON_NAME"}),
+        ("Tel 555-123-4567", {"PHONE_NUMBER"}),
+    ],
+)
+def test_what_shows_an_excluded_info_type_stays(text: str, spared: set[str]) -> None:
+    assert _why(text) is not None
+    assert _why(text, spared=spared) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "spared"),
+    [
+        ("OCONNOR 12 JUN 2014", {"DATE"}),
+        ("05/08/1970", {"DATE"}),
+        ("Muster 12 JUN 2014", {"DATE"}),
+        ("Muster12JUN2014", {"DATE"}),
+        ("Saint Luke Hospital Wei", {"LOCATION", "ORGANIZATION_NAME"}),
+        ("Tel 555-123-4567 Muster", {"PHONE_NUMBER"}),
+    ],
+)
+def test_what_stands_beside_an_excluded_info_type_goes(text: str, spared: set[str]) -> None:
+    assert _why(text, spared=spared) is not None
 
 
 def test_custom_patterns_redact_the_whole_or_by_group() -> None:
