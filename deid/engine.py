@@ -179,25 +179,26 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         rewriter.known.found, b"\n".join([person.pseudonym.encode(), *texts])
     )
     _check_unexamined(rewriter, cleaned.pixels, meta, plan)
-    residuals: tuple[str, ...] = ()
     opaque = rewriter.opaque_samples
     if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
     # Planes of bits may look like letters; what they show was looked at in another way.
     planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)
-    if forbidden.may_occur_in(_searchable(rewriter, dataset, encoding, without=planes)):
-        again = rewrite(forbidden=forbidden)
-        dataset = again.rewrite(offset, encoding, inserts)
-        residuals = tuple(again.residuals)
-        if forbidden.remains_in(_searchable(again, dataset, encoding, without=planes)):
+    searchable = partial(_searchable, encoding=encoding, without=planes)
+    residuals: tuple[str, ...] = ()
+    if forbidden.may_occur_in(searchable(rewriter, dataset)):
+        rewrite = partial(rewrite, forbidden=forbidden)
+        rewriter = rewrite()
+        dataset = rewriter.rewrite(offset, encoding, inserts)
+        residuals = tuple(rewriter.residuals)
+        if forbidden.remains_in(searchable(rewriter, dataset)):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
-        rewriter = again
     left_out: tuple[int, ...] = ()
     if plan.recipients:
         sealed, left_out = _sealed_originals(
             data, offset, encoding, _without_samples(rewriter, dataset), plan
         )
-        rewriter = rewrite(forbidden=forbidden if residuals else None)
+        rewriter = rewrite()
         dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
     sop_instance_uid = plan.primary_uid(0x00080018, facts.sop_instance_uid)
     head = _file_meta(facts.sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid)
