@@ -51,6 +51,7 @@ _SHORT_WORDS: Final = frozenset(
         "mr", "nm", "no", "of", "on", "or", "pa", "pt", "sd", "se", "sv", "tc", "to", "up", "us",
     }
 )  # fmt: skip
+_UNITS_LIKE_NAMES: Final = frozenset({"HU", "MA"})
 _NON_ASCII_UNITS: Final = frozenset({"µ", "μ", "µm", "μm", "µs", "μs", "µa", "μa", "µv", "μv"})
 _MACHINE_TAGS: Final = frozenset(
     {
@@ -106,9 +107,14 @@ def vocabulary() -> frozenset[str]:
         for entry in block.values():
             words.update(_words(entry[2]))
     # Authors, inventors and companies stand in those texts: Miller, Fischer, Robert. Ours are chosen.
-    words -= read_words("given_names.txt") | read_words("family_names.txt")
+    words -= _names()
     words.update((files("deid.tables") / "words.txt").read_text(encoding="utf-8").split())
     return frozenset(words)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return read_words("given_names.txt") | read_words("family_names.txt")
 
 
 def _concepts() -> Iterator[tuple[str, str]]:
@@ -330,15 +336,16 @@ def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bo
         return len(token) <= _RECOGNISED_DIGITS
     lower = token.lower()
     if len(token) <= 2 and token.isascii():
-        # As people write names: ``Ng``, ``Xu``. Abbreviations and most units are written otherwise.
-        is_like_a_name = len(token) == 2 and token.isalpha() and token.istitle()
-        return not is_like_a_name or lower in _SHORT_WORDS
+        # As people write names: ``Ng``, ``Xu``, ``LI``. Most abbreviations and units are written otherwise.
+        is_like_a_name = len(token) == 2 and token.isalpha() and token[0].isupper()
+        is_abbreviation = token.isupper() and (lower not in _names() or token in _UNITS_LIKE_NAMES)
+        return not is_like_a_name or is_abbreviation or lower in _SHORT_WORDS
     if lower in words:
         return True
     if not token.isascii():
         return lower in _NON_ASCII_UNITS
     if len(token) == 3 and token.isupper() and token.isalpha():
-        return True
+        return lower not in _names()
     if lower.endswith("s") and lower[:-1] in words:
         return True
     if machine and _VERSION.match(token):

@@ -56,6 +56,8 @@ def _common_names() -> Iterator[HidingPlace]:
             "James Taylor",
             "Lee Harris",
             "Nelson Campbell",
+            "LEE",
+            "EVA WU",
         )
     ):
         for keyword, vr in (("LUTExplanation", "LO"), ("ContentDescription", "LO")):

@@ -28,7 +28,8 @@ CODE_MEANING = 0x00080104
     [
         "0551 7719 442", "555-0199-442", "555.019.9442", "078-05-1120", "44-71-902", "447 190 288",
         "M4471902", "2019/44719", "00:1B:44:11:3A:B7", "08/27/1941", "1941_08_27", "27.08.41",
-        "Q U I L L E R", "Q.U.I.L.L.E.R", "Q_U_I_L_L_E_R", "Wu Ng", "Dr Xu", "Ma", "田中", "Ивана",
+        "Q U I L L E R", "Q.U.I.L.L.E.R", "Q_U_I_L_L_E_R", "Wu Ng", "Dr Xu", "Ma", "LEE", "EVA WU", "LI",
+        "田中", "Ивана",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("tag", [LUT_EXPLANATION, SOFTWARE_VERSIONS])
@@ -45,7 +46,8 @@ def test_software_versions_stay(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["WINDOW1", "T2 AX FS", "1.5 x 1.5", "A B", "µm", "HU", "L4/L5", "axial 5.0"]
+    "text",
+    ["WINDOW1", "T2 AX FS", "1.5 x 1.5", "A B", "µm", "HU", "LIN", "FSE", "L4/L5", "axial 5.0"],
 )
 def test_short_technical_text_stays(text: str) -> None:
     assert recognised(LUT_EXPLANATION, "LO", text)
