@@ -72,6 +72,8 @@ _FACTS: Final = frozenset(
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
 _PIXEL_FACTS: Final = _KNOWN_FACTS | {DOCUMENT, PIXEL_DATA, *FLOATS}
 _SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
+_DATES_GONE: Final = frozenset({"MODIFIED", "REMOVED"})
+"""Values of (0028,0303) Longitudinal Temporal Information Modified."""
 _OVERLAYS: Final = 0x60000000
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
@@ -229,16 +231,19 @@ def _person(facts: _Facts, plan: Plan) -> Person:
     """Return what stands for the patient.
 
     A pseudonym of ours stays, so that what was derived from de-identified instances stays with them. The
-    dates of an instance that is itself ours have been moved already; those of a derived one have not.
+    dates of an instance that is itself ours and says so have been moved or removed already; those of a derived
+    one have not, nor those of one that was de-identified with full dates.
     """
     issuer = facts.issuer or plan.policy.identity_issuer
     identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
     pseudonym, shift_days = plan.patient(identity)
     given = facts.patient_id or facts.patient_name
-    if plan.replacements.is_own_pseudonym(given):
+    is_own = plan.replacements.is_own_pseudonym(given)
+    if is_own:
         pseudonym = given
-        if plan.replacements.is_own_uid(facts.sop_instance_uid):
-            shift_days = 0
+    has_no_dates = facts.temporal in _DATES_GONE
+    if (is_own or not given) and has_no_dates and plan.replacements.is_own_uid(facts.sop_instance_uid):
+        shift_days = 0
     return Person(facts.patient_id, issuer, pseudonym, shift_days)
 
 

@@ -411,6 +411,22 @@ def test_part_of_an_element_header_at_the_end_is_a_truncation() -> None:
         assert caught.value.reason is Reason.TRUNCATED
 
 
+def test_dates_that_were_kept_move_once_the_configuration_says_so() -> None:
+    kept = run(instance(StudyDate="20190510"), ExplicitVRLittleEndian, "retain_full_dates")
+    assert kept.StudyDate == "20190510"
+    moved = run(kept, ExplicitVRLittleEndian, "retain_modified_dates")
+    assert moved.StudyDate != "20190510"
+    assert moved.PatientID == kept.PatientID
+
+
+def test_dates_of_an_instance_without_a_patient_move_once() -> None:
+    source = instance(StudyDate="20190510")
+    del source.PatientID, source.PatientName
+    once = run(source, ExplicitVRLittleEndian, "retain_modified_dates")
+    assert once.StudyDate != "20190510"
+    assert run(once, ExplicitVRLittleEndian, "retain_modified_dates").StudyDate == once.StudyDate
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
