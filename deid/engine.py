@@ -242,7 +242,11 @@ def _person(facts: _Facts, plan: Plan) -> Person:
     if is_own:
         pseudonym = given
     has_no_dates = facts.temporal in _DATES_GONE
-    if (is_own or not given) and has_no_dates and plan.replacements.is_own_uid(facts.sop_instance_uid):
+    if (
+        (is_own or not given)
+        and has_no_dates
+        and plan.replacements.is_own_uid(facts.sop_instance_uid)
+    ):
         shift_days = 0
     return Person(facts.patient_id, issuer, pseudonym, shift_days)
 

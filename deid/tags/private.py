@@ -8,6 +8,7 @@ lists hold.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,19 @@ _KINDS: Final = {
 }  # fmt: skip
 
 
+_LONGEST: Final = 1024
+"""Bytes of a value that may be one of those VRs."""
+_DAY: Final = rb"(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+_ARC: Final = rb"(?:0|[1-9]\d*)"
+_SHAPES: Final = (
+    ("DA", re.compile(rb"%s(?:\\%s)*\Z" % (_DAY, _DAY))),
+    ("DT", re.compile(rb"%s(?:[01]\d|2[0-3])(?:[0-5]\d){0,2}(?:\.\d+)?(?:[+-]\d{4})?\Z" % _DAY)),
+    ("AS", re.compile(rb"\d{3}[DWMY]\Z")),
+    ("UI", re.compile(rb"[012](?:\.%s){3,}(?:\\[012](?:\.%s){3,})*\Z" % (_ARC, _ARC))),
+    ("PN", re.compile(rb"[^\x00-\x1a]*\^[^\x00-\x1a]*\Z")),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """What an instance says of one private block.
@@ -98,6 +112,17 @@ def listed_vr(creator: str, tag: int) -> str:
     """Return a private element's VR by Table E.3.10-1, else by pydicom's dictionary; empty if unknown."""
     listed = safe_private_elements().get((creator, tag >> 16, tag & 0xFF), "")
     return listed.partition("/")[0] or private_vr(creator, tag) or ""
+
+
+def read_as(raw: bytes) -> str:
+    """Return the VR that a value reads as whose VR nobody knows; UN where it is no VR that identifies.
+
+    As in Implicit VR, which is what most modalities send: what Explicit VR would name must not stay there.
+    """
+    if len(raw) > _LONGEST:
+        return "UN"
+    text = raw.strip(b" \x00")
+    return next((vr for vr, shape in _SHAPES if shape.match(text)), "UN")
 
 
 def is_of_kind(vr: str, listed: str) -> bool:

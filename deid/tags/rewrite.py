@@ -761,7 +761,8 @@ class Rewriter:
             out.append(self._as_encoded(pos, value, after, encoding))
             return after
         creator = creators.get((tag >> 16) << 8 | (tag >> 8) & 0xFF)
-        vr, action = self._private_action(creator, tag, pos, encoding)
+        raw = b"" if undefined else self.source[value : value + length]
+        vr, action = self._private_action(creator, tag, pos, encoding, raw)
         starts_item = self.source[value : value + 4] == b"\xfe\xff\x00\xe0"
         is_sequence = vr == "SQ" or undefined or (vr == "UN" and starts_item)
         if is_sequence and action is not Action.KEEP:
@@ -777,7 +778,6 @@ class Rewriter:
             self._count(tag, _RECURSE)
             return self._sequence(table, tag, pos, value, length, end, depth, out, dummy=False)
         after = value + length
-        raw = self.source[value:after]
         forbidden = self.forbidden
         if (
             forbidden is not None
@@ -797,7 +797,7 @@ class Rewriter:
         return after
 
     def _private_action(
-        self, creator: _Creator | None, tag: int, pos: int, encoding: Encoding
+        self, creator: _Creator | None, tag: int, pos: int, encoding: Encoding, raw: bytes
     ) -> tuple[str, Action]:
         """Return the VR that a private element is read as, and what becomes of it."""
         vr = self.source[pos + 4 : pos + 6].decode("latin-1") if encoding.explicit else ""
@@ -808,7 +808,7 @@ class Rewriter:
         if not private.is_of_kind(vr, listed):
             return vr, Action.DROP
         if vr in ("", "UN"):
-            vr = listed or "UN"
+            vr = listed or private.read_as(raw)
         if action is Action.KEEP:
             action = private.kept(vr, self.plan.policy)
         return vr, action

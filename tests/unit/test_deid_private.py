@@ -214,6 +214,30 @@ def test_a_creator_that_is_said_twice_counts_as_it_is_said_last() -> None:
     assert set(kept(pydicom.dcmread(io.BytesIO(content)))) == {0x0C}
 
 
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_what_identifies_by_its_vr_goes_also_where_no_vr_is_written(syntax: str) -> None:
+    dataset = instance()
+    block = dataset.private_block(0x0029, CREATOR, create=True)
+    for place, (vr, value) in enumerate(
+        [
+            ("UI", "1.2.3.1"),
+            ("DA", "20190510"),
+            ("DT", "20190510123000.5+0100"),
+            ("PN", "Wilmot^J"),
+            ("AS", "095Y"),
+            ("LO", "ZIRKON A"),
+            ("DS", "17.5"),
+        ]
+    ):
+        block.add_new(place, vr, value)
+    dataset.PrivateDataElementCharacteristicsSequence = [characteristics("SAFE")]
+    result = run(dataset, syntax, OPTION)
+    assert set(kept(result)) == {0, 4, 5, 6}
+    uid, age = (str(result[0x00291000 + place].value) for place in (0, 4))
+    assert "2.25." in uid
+    assert "090Y" in age
+
+
 def test_a_safe_value_of_odd_length_is_made_even() -> None:
     creator = explicit(0x00190010, b"LO", b"SIEMENS MR HEADER")
     odd = b"\x19\x00\x0c\x10IS\x03\x00800"
