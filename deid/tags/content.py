@@ -27,10 +27,12 @@ CONTENT_SEQUENCES: Final = frozenset(
 """Content, Protocol Context, Content Item Modifier, Acquisition Context, Specimen Preparation Step Content
 Item and Waveform Annotation Sequence: what their items are."""
 TEXT_VALUE: Final = 0x0040A160
+MEASURED_VALUE: Final = 0x0040A300
+NUMERIC_VALUE: Final = 0x0040A30A
 REFERENCED_INSTANCES: Final = 0x00081199
 VALUES: Final = frozenset(
     {
-        TEXT_VALUE, 0x0040A120, 0x0040A121, 0x0040A122, 0x0040A123, 0x0040A124, 0x0040A168, 0x0040A300,
+        TEXT_VALUE, 0x0040A120, 0x0040A121, 0x0040A122, 0x0040A123, 0x0040A124, 0x0040A168, MEASURED_VALUE,
         REFERENCED_INSTANCES, 0x00700006,
     }
 )  # fmt: skip
@@ -43,10 +45,10 @@ _CODE_VALUES: Final = (0x00080100, 0x00080119, 0x00080120)
 _SCHEME: Final = 0x00080102
 _WANTED: Final = frozenset({_VALUE_TYPE, _CONCEPT_NAME})
 _WANTED_OF_CODE: Final = frozenset({*_CODE_VALUES, _SCHEME})
-_MEASURED_VALUE: Final = 0x0040A300
-_NUMERIC_VALUE: Final = 0x0040A30A
-_WANTED_VALUES: Final = frozenset({TEXT_VALUE, _MEASURED_VALUE})
-_WANTED_OF_NUMBER: Final = frozenset({_NUMERIC_VALUE})
+_UNITS: Final = 0x004008EA
+_WANTED_VALUES: Final = frozenset({TEXT_VALUE, MEASURED_VALUE})
+_WANTED_OF_NUMBER: Final = frozenset({NUMERIC_VALUE, _UNITS})
+_UNITS_IN_A_YEAR: Final = {"a": 1, "mo": 12, "wk": 52.18, "d": 365.25, "h": 8766, "min": 525960}
 _SUBJECT_AGE: Final = ("DCM", "121033")
 
 IDENTIFIERS: Final = {
@@ -176,9 +178,28 @@ def value_of(source: Buffer, pos: int, end: int, encoding: Encoding) -> bytes:
     found = index_top_level(source, pos, encoding, _WANTED_VALUES, end=end)
     if TEXT_VALUE in found:
         return text_of(source, found[TEXT_VALUE])
-    start, stop, inner = _first_item(source, found.get(_MEASURED_VALUE), end, encoding)
-    number = index_top_level(source, start, inner, _WANTED_OF_NUMBER, end=stop)
-    return text_of(source, number.get(_NUMERIC_VALUE))
+    return _measured(source, found.get(MEASURED_VALUE), end, encoding)[0]
+
+
+def age_of(source: Buffer, pos: int, end: int, encoding: Encoding) -> float | None:
+    """Return the years that a content item (NUM) says; None where it says none that can be read."""
+    found = index_top_level(source, pos, encoding, _WANTED_VALUES, end=end)
+    number, unit = _measured(source, found.get(MEASURED_VALUE), end, encoding)
+    try:
+        return float(number) / _UNITS_IN_A_YEAR[unit]
+    except (KeyError, ValueError):
+        return None
+
+
+def _measured(
+    source: Buffer, sequence: Element | None, end: int, encoding: Encoding
+) -> tuple[bytes, str]:
+    """Return number and unit (UCUM) of a measured value."""
+    start, stop, inner = _first_item(source, sequence, end, encoding)
+    found = index_top_level(source, start, inner, _WANTED_OF_NUMBER, end=stop)
+    start, stop, units = _first_item(source, found.get(_UNITS), stop, inner)
+    code = index_top_level(source, start, units, _WANTED_OF_CODE, end=stop)
+    return text_of(source, found.get(NUMERIC_VALUE)), _text(source, code.get(_CODE_VALUES[0]))
 
 
 def _first_item(

@@ -224,6 +224,11 @@ def _is_recognised_value(text: str, words: frozenset[str], machine: bool) -> boo
     return True
 
 
+def is_number(text: str) -> bool:
+    """Whether a DS or IS value holds one number and nothing else, however long."""
+    return bool(text) and _NUMBER.match(text) is not None
+
+
 def _is_measure(tag: int, part: str) -> bool:
     """Whether a number looks measured or counted, not issued: record numbers are long and not round."""
     if not _NUMBER.match(part):

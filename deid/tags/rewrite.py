@@ -22,12 +22,15 @@ from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Actio
 from deid.tags.content import (
     CONTENT_SEQUENCE,
     CONTENT_SEQUENCES,
+    MEASURED_VALUE,
+    NUMERIC_VALUE,
     Fate,
+    age_of,
     concept_of,
     has_references,
     value_of,
 )
-from deid.tags.judge import SAMPLES, may_stay, recognised
+from deid.tags.judge import SAMPLES, is_number, may_stay, recognised
 from deid.tags.rules import CONTENT_VRS, PATIENT_ID
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
@@ -163,6 +166,11 @@ class Rewriter:
         self.residuals: list[str] = []
         self.pixels = pixels
         self.blocks = blocks or {}
+        self._block_creators = {
+            creator
+            for (creator, _group), block in self.blocks.items()
+            if block.is_safe or block.safe or block.actions
+        }
         self.scrub = scrub
         self.opaque_samples: Span | None = None
         self.samples = range(0)
@@ -530,8 +538,8 @@ class Rewriter:
             original = value_of(self.source, pos, end, encoding)
             self.known.add(original, concept.info_type, self.charset)
         if concept.is_age and fate is Fate.KEEP:
-            age = value_of(self.source, pos, end, encoding)
-            fate = Fate.KEEP if values.is_young(age) else Fate.DUMMY
+            age = age_of(self.source, pos, end, encoding)
+            fate = Fate.KEEP if age is not None and age <= values.OLDEST_YEARS else Fate.DUMMY
         goes = fate is Fate.DROP
         child = self.plan.rules.child(table, sequence, dummy=goes, encoding=encoding, fate=fate)
         return child, goes and not self._keeps_positions
@@ -622,6 +630,10 @@ class Rewriter:
             text = decode(visible, self.charset).rstrip(" ")
             if self._may_stay(tag, vr, text):
                 return values.even(visible, b" ")
+        if tag == NUMERIC_VALUE and self._is_measured(raw):
+            return _UNCHANGED
+        if fallback == Action.DUMMY and tag in _WITHOUT_DUMMY:
+            raise Unsafe(Reason.RESIDUAL_IDENTIFIER, self._where(tag))
         if fallback != Action.DUMMY or b"\\" not in raw or vr not in _DUMMIED_BY_VALUE:
             return self._fall_back(fallback, vr, raw)
         parts = decode(raw, self.charset).rstrip(" \x00").split("\\")
@@ -629,14 +641,19 @@ class Rewriter:
         kept = [part if self._may_stay(tag, vr, part) else dummy for part in parts]
         return values.even(encode("\\".join(kept), self.charset), b" ")
 
+    def _is_measured(self, raw: bytes) -> bool:
+        """Whether a number stands beside its unit and is not the patient's: volumes have many digits."""
+        text = raw.strip(b" \x00").decode("ascii", "replace")
+        if not self._path or not self._path[-1].startswith(_IN_MEASURED_VALUE):
+            return False
+        is_known = self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="DS")
+        return is_number(text) and not is_known
+
     def _names_kept_block(self, raw: bytes) -> bool:
         text = decode(raw, self.charset).strip(" \x00")
         if self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="LO"):
             return False
-        return any(
-            creator == text and (block.is_safe or block.safe or block.actions)
-            for (creator, _group), block in self.blocks.items()
-        )
+        return text in self._block_creators
 
     def _may_stay(self, tag: int, vr: str, text: str) -> bool:
         if self.forbidden is not None and self.forbidden.occurs_in(b"", text, vr=vr):
@@ -908,6 +925,14 @@ class _Creator:
     used: bool
 
 
+_IN_MEASURED_VALUE: Final = tag_name(MEASURED_VALUE)
+_WITHOUT_DUMMY: Final = frozenset(
+    {
+        0x00181164, 0x00200032, 0x00200037, 0x00280008, 0x00280030, 0x00281052, 0x00281053, 0x3004000C,
+        0x3004000E, NUMERIC_VALUE,
+    }
+)  # fmt: skip
+"""Where and how large samples are, and what was measured: a dummy would be taken for the truth."""
 _UNCHANGED: Final = b"\xff unchanged \xff"
 """Compared by identity: the value stays as it is."""
 _CLEANABLE: Final = CONTENT_VRS

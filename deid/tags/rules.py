@@ -15,7 +15,7 @@ from pydicom._private_dict import private_dictionaries
 
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
-from deid.tags.content import REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
+from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.syntax import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 
@@ -350,8 +350,10 @@ class Rules:
         """Decide about the value of a content item that Table E.3.4-1 names."""
         actual = self.vr_of(tag, vr)
         if actual == "SQ":
-            stays = fate is Fate.KEEP or tag == REFERENCED_INSTANCES
-            return Action.RECURSE if stays else Action.RECURSE_DUMMY
+            if fate is Fate.KEEP or tag == REFERENCED_INSTANCES:
+                return Action.RECURSE
+            # A measurement may lack its value (Type 2, PS3.3 C.18.1); any number would be a false one.
+            return Action.EMPTY if tag == MEASURED_VALUE else Action.RECURSE_DUMMY
         if fate is Fate.KEEP:
             return Action.KEEP
         if fate is Fate.CLEAN and actual in _TEMPORAL_VRS:

@@ -22,7 +22,7 @@ _DATE = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
 _DATE_TIME = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
 _TIME = re.compile(rb"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?\Z")
 _AGE = re.compile(rb"(\d{3})([DWMY])\Z")
-_OLDEST_YEARS: Final = 89
+OLDEST_YEARS: Final = 89
 
 BLANK_PDF: Final = (
     b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"
@@ -146,16 +146,8 @@ def cap_age(value: bytes) -> bytes | None:
             return None
         number, unit = int(found[1]), found[2]
         years = number / {b"D": 365.25, b"W": 52.18, b"M": 12, b"Y": 1}[unit]
-        capped.append(b"090Y" if years > _OLDEST_YEARS else part)
+        capped.append(b"090Y" if years > OLDEST_YEARS else part)
     return even(b"\\".join(capped), b" ")
-
-
-def is_young(number: bytes) -> bool:
-    """Whether a DS value is an age that many share, in whatever unit: 89 or less."""
-    try:
-        return float(number.strip(b" \x00")) <= _OLDEST_YEARS
-    except ValueError:
-        return False
 
 
 _MAX_CHARACTERS: Final = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "ST": 1024, "LT": 10240, "PN": 64}

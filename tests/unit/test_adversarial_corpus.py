@@ -19,6 +19,8 @@ PRESETS = ("basic", "research")
 # Refused on purpose: garbage after a data set without pixels could be anything, and a SOP Class UID that is
 # none has no de-identified form.
 REFUSED = {
+    "days-in-words/RescaleIntercept",
+    "dictionary/DS-08",
     "hidden/after-NUL-in-SOPClassUID",
     "trailing/short-SR",
     "trailing/text-SR",

@@ -227,13 +227,35 @@ def test_an_accession_number_in_the_content_is_not_left_elsewhere() -> None:
     assert "QX77301" not in str(result)
 
 
-def test_an_age_over_89_is_not_kept() -> None:
+@pytest.mark.parametrize(
+    ("number", "unit", "stays"),
+    [
+        ("93", "a", False),
+        ("89", "a", True),
+        ("100", "mo", True),
+        ("1100", "mo", False),
+        ("40", "x", False),
+    ],
+)
+def test_an_age_over_89_years_is_not_kept(number: str, unit: str, stays: bool) -> None:
     item = content_item("NUM", ("121033", "DCM", "Subject Age"))
-    item.MeasuredValueSequence[0].NumericValue = "93"
+    measured = item.MeasuredValueSequence[0]
+    measured.NumericValue = number
+    measured.MeasurementUnitsCodeSequence = [code(unit, "UCUM", unit)]
     options = CLEANING, "retain_patient_characteristics"
     kept = only_item(run(report(item), ExplicitVRLittleEndian, *options))
     assert kept is not None
-    assert kept.MeasuredValueSequence[0].NumericValue != 93
+    numbers = [str(each.NumericValue) for each in kept.MeasuredValueSequence]
+    assert numbers == ([number] if stays else [])
+
+
+@pytest.mark.parametrize("number", ["12345678", "350712345", "98765432.1"])
+def test_a_measurement_of_many_digits_stays(number: str) -> None:
+    item = content_item("NUM", ("118565006", "SCT", "Volume"))
+    item.MeasuredValueSequence[0].NumericValue = number
+    kept = only_item(run(report(item), ExplicitVRLittleEndian, CLEANING))
+    assert kept is not None
+    assert str(kept.MeasuredValueSequence[0].NumericValue) == number
 
 
 def test_acquisition_context_and_specimen_preparation_are_content_too() -> None:

@@ -427,6 +427,20 @@ def test_dates_of_an_instance_without_a_patient_move_once() -> None:
     assert run(once, ExplicitVRLittleEndian, "retain_modified_dates").StudyDate == once.StudyDate
 
 
+@pytest.mark.parametrize(
+    ("keyword", "value"), [("RescaleSlope", "12345678.9"), ("RescaleIntercept", "1A")]
+)
+def test_a_scale_of_samples_is_never_replaced_by_a_dummy(keyword: str, value: str) -> None:
+    source = encode(instance(RescaleSlope="1", RescaleIntercept="-1024"))
+    old = {"RescaleSlope": b"\x53\x10DS\x02\x001 ", "RescaleIntercept": b"\x52\x10DS\x06\x00-1024 "}
+    padded = value.encode() + b" " * (len(value) % 2)
+    new = old[keyword][:4] + struct.pack("<H", len(padded)) + padded
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source.replace(old[keyword], new), plan())
+    assert caught.value.reason is Reason.RESIDUAL_IDENTIFIER
+    assert caught.value.where.startswith("(0028,10")
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
