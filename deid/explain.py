@@ -232,9 +232,13 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
     Raises
     ------
     ConfigurationInvalid
-        As `deid.configuration.parse_configuration`.
+        As `deid.configuration.parse_configuration`, or when a certificate cannot be used.
     """
     parsed = parse_configuration(configuration, version)
+    if parsed.certificates:
+        from deid.encrypted import load_certificates  # noqa: PLC0415 - slow to import
+
+        load_certificates(parsed.certificates)
     rules = Rules(parsed.tags)
     elements = tuple(_element(row, rules, parsed) for row in confidentiality_rows())
     sections = [
