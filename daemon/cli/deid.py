@@ -152,6 +152,8 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     ------
     KeyRefused
         If the first that there is cannot be read, or is not a usable key.
+    CommandFailed
+        If there is none and the folder for one cannot be made.
     """
     from daemon import keyfile  # noqa: PLC0415
     from daemon.keyfile import IN_STATE_DIR  # noqa: PLC0415
@@ -166,7 +168,12 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     else:
         base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
         file = Path(base) / _USER_KEY
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandFailed(
+                f"{file.parent} cannot be made for a site key ({error.strerror}); name one with --key-file"
+            ) from error
         key = SiteKey(keyfile.ensure_key_file(file))
     output.print_line(f"dicomveil: site key {key.id} from {file}", sys.stderr)
     return key

@@ -177,3 +177,11 @@ def test_a_number_of_processes_is_a_number(deid: Deid) -> None:
     ended = deid(deid.inputs, "--out", "out", "--jobs", "-1")
     assert ended.returncode == 2
     assert "expected a number of processes, found '-1'" in ended.stderr
+
+
+def test_without_a_home_for_a_key_the_user_is_told_to_name_one(deid: Deid) -> None:
+    (deid.folder / "home").write_bytes(b"")
+    ended = deid(deid.inputs, "--out", "out")
+    assert ended.returncode == 1
+    assert "name one with --key-file" in ended.stderr
+    assert "trace" not in ended.stderr.lower()
