@@ -94,7 +94,7 @@ _OPTIONS: Final = {
     Option.RETAIN_SAFE_PRIVATE: "private elements that are listed as safe stay (E.3.10)",
     Option.RETAIN_UIDS: "UIDs stay, so the result can be joined with the source (E.3.9)",
     Option.RETAIN_DEVICE_IDENTITY: "names and numbers of devices stay (E.3.8)",
-    Option.RETAIN_INSTITUTION_IDENTITY: "names and addresses of institutions stay (E.3.12)",
+    Option.RETAIN_INSTITUTION_IDENTITY: "names and addresses of institutions stay (E.3.11)",
     Option.RETAIN_PATIENT_CHARACTERISTICS: "age, sex, size and weight stay, ages over 89 capped (E.3.7)",
     Option.RETAIN_FULL_DATES: "dates and times stay as they are (E.3.6)",
     Option.RETAIN_MODIFIED_DATES: "dates move by the patient's shift; intervals and times stay (E.3.6)",
