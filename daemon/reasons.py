@@ -49,9 +49,7 @@ REASONS: Final[Mapping[str, Advice]] = {
         _SEND_AGAIN,
     ),
     "nesting_too_deep": Advice("Sequences in sequences, more than 32 deep.", _MISFORMED),
-    "malformed": Advice(
-        "It breaks the encoding of PS3.5 where `where` says, or was cut off there.", _MISFORMED
-    ),
+    "malformed": Advice("It breaks the encoding of PS3.5 where `where` says.", _MISFORMED),
     "transfer_syntax_unknown": Advice(
         "The file names no transfer syntax, or one that the standard does not have.", _MISFORMED
     ),
