@@ -185,6 +185,18 @@ class TestConfiguration:
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "DICOMVEIL at 127.0.0.1:11112" in ended.stdout
 
+    def test_check_config_says_which_watched_folder_is_not_there(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        (tmp_path / "dicomveil.toml").write_text(
+            '[[watch]]\npath = "here"\n[[watch]]\npath = "gone"\n'
+        )
+        ended = run("check-config")
+        assert ended.returncode == 0
+        assert "here (delete)" in ended.stdout
+        assert "gone (delete; not there now" in ended.stdout
+
 
 class TestStatus:
     def test_it_counts_states_reasons_and_what_waits(
