@@ -94,7 +94,7 @@ def _routes(settings: Settings) -> Iterator[Contradiction]:
         if route.deidentifier not in known:
             yield Contradiction(
                 f"routes[{number}].deidentifier",
-                f"expected the name of a deidentifier: {', '.join(known) or 'none is defined'}",
+                f"expected the name of a table in [deidentifiers]: {', '.join(known) or 'none is defined'}",
                 nearest=next(iter(difflib.get_close_matches(route.deidentifier, known, n=1)), ""),
                 others=("deidentifiers",),
             )

@@ -84,18 +84,17 @@ def _read(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise unreadable(f"is not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        what, line, column = _toml_error(str(error))
-        raise unreadable(f"is not TOML: {what} at line {line}, column {column}") from None
+        raise unreadable(f"is not TOML: {_toml_error(str(error))}") from None
     except RecursionError:
         raise unreadable("is nested too deeply") from None
 
 
-def _toml_error(text: str) -> tuple[str, str, str]:
-    """Take apart what `tomllib` says: the position is only in the text before Python 3.14."""
-    at = re.search(r" \(at line (\d+), column (\d+)\)$", text)
+def _toml_error(text: str) -> str:
+    """Say what is wrong and where: before Python 3.14 `tomllib` has the position in its text only."""
+    at = re.search(r" \(at (line \d+, column \d+)\)$", text)
     if at is None:
-        return text.removesuffix(" (at end of document)"), "last", "last"
-    return text[: at.start()], at[1], at[2]
+        return f"{text.removesuffix(' (at end of document)')} at the end of the file"
+    return f"{text[: at.start()]} at {at[1]}"
 
 
 def _anchor(data: dict[str, Any], folder: Path) -> None:

@@ -22,13 +22,14 @@ import json
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
 from daemon.deidentifier_files import resolve
 from daemon.engines import PixelSettings
+from daemon.errors import AddressRefused
 from daemon.health import Probes
 from daemon.keyfile import IN_STATE_DIR, credential_key_file, ensure_key_file, read_key_file
 from daemon.metrics import Metrics
@@ -51,7 +52,7 @@ from deid.keys import SiteKey
 from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
     from config.settings import Settings
 
@@ -71,7 +72,7 @@ async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> i
 
     Raises
     ------
-    KeyRefused, ConfigError, StoreUnavailable
+    KeyRefused, ConfigError, StoreUnavailable, AddressRefused
         When it cannot start.
     """
     # A thread that computes keeps the interpreter for so long before another may go on. The default of
@@ -168,7 +169,8 @@ class Service:
             self._run_in_background(self._retain(stores), "retention")
         http = await self._start_http(stores, metrics, probes)
         dimse = DimseServer(_dimse(settings), stores.spool, metrics.dimse)
-        await dimse.start()
+        with _listening("dimse", settings.dimse.host, settings.dimse.port):
+            await dimse.start()
         self._stack.push_async_callback(dimse.stop, drain_s=_DRAIN_S)
         self.addresses = {
             "dimse": (settings.dimse.host, dimse.port),
@@ -230,7 +232,8 @@ class Service:
             probes,
             metrics.request,
         )
-        await server.start()
+        with _listening("http", http.host, http.port):
+            await server.start()
         self._stack.push_async_callback(server.stop)
         return server
 
@@ -305,6 +308,18 @@ class Service:
             json.dump(self.addresses, file)
         partial.rename(path)
         self._stack.callback(path.unlink, missing_ok=True)
+
+
+@contextmanager
+def _listening(section: str, host: str, port: int) -> Iterator[None]:
+    """Say of which address the system refused it, and where that is configured."""
+    try:
+        yield
+    except OSError as error:
+        # What a name server answers has numbers of its own, and below 0.
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror or "no such address"
+        raise AddressRefused(section, host, port, why) from error
 
 
 def site_key(settings: Settings) -> SiteKey:

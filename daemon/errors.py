@@ -6,6 +6,7 @@
     |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
     |-- StoreUnavailable  the database or disk refused; the peer must try again
     |-- SchemaTooNew      the database was written by a newer program; the operator must fix it
+    |-- AddressRefused    a listener cannot have its address; the operator must fix it
     |-- CrossDevice       a file cannot be taken by rename; it has to be copied
     `-- Refused           what came cannot be an instance; carries a reason code
 
@@ -35,6 +36,15 @@ class SchemaTooNew(DaemonError):
             f"the database has {unknown} migrations that this version of dicomveil does not know"
         )
         self.unknown = unknown
+
+
+class AddressRefused(DaemonError):
+    """The system does not give a listener its address: taken, not ours, or a port below 1024."""
+
+    def __init__(self, section: str, host: str, port: int, why: str) -> None:
+        super().__init__(
+            f"cannot listen on {host}:{port} ({why}); see host and port in [{section}]"
+        )
 
 
 class CrossDevice(DaemonError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from deid.segments import Span
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -36,15 +38,14 @@ def run(args: argparse.Namespace, settings: PixelSettings) -> int:
     Raises
     ------
     UsageError
-        If the file is no instance with pixels.
+        If the file is no instance with pixels, or the picture's name does not end in ``.png``.
     CommandFailed
-        If its pixels cannot be decoded.
+        If its pixels cannot be decoded, or the picture cannot be written.
     """
-    try:
-        dataset = pydicom.dcmread(args.file, force=False)
-        instance = pixel_instance(dataset)
-    except (InvalidDicomError, OSError, KeyError, AttributeError) as error:
-        raise UsageError(f"no readable instance with pixels ({type(error).__name__})") from error
+    if args.png is not None and args.png.suffix.lower() != ".png":
+        # What has that name already is replaced, and that must not be an instance.
+        raise UsageError(f"--png {args.png} does not end in .png")
+    instance = _read(args.file)
     chosen = engines(settings)
     cleaner = PixelCleaning(
         "REDACT_ALL_TEXT",
@@ -57,14 +58,36 @@ def run(args: argparse.Namespace, settings: PixelSettings) -> int:
         found, rules = cleaner.find(instance)
         cleaned = cleaner.clean(instance)
     except Unsafe as error:
-        raise CommandFailed(f"{error.reason.value} at {error.where}") from error
+        raise CommandFailed(f"{args.file}: {error.reason.value} at {error.where}") from error
     boxes = [region.box.grown(3) for region in found]
     if args.png is not None:
         shown = _first_frame(instance)
         result = _first_frame(with_segments(instance, cleaned))
-        args.png.write_bytes(png(side_by_side(with_boxes(shown, boxes, rules), result)))
+        _write(args.png, png(side_by_side(with_boxes(shown, boxes, rules), result)))
     sys.stdout.write(template_document(_template(instance.attributes, args.name, boxes)))
     return exit_codes.OK
+
+
+def _read(file: Path) -> PixelInstance:
+    try:
+        return pixel_instance(pydicom.dcmread(file, force=False))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+    except InvalidDicomError as error:
+        raise UsageError(f"{file} is not a DICOM file (PS3.10)") from error
+    except (KeyError, AttributeError) as error:
+        raise UsageError(f"{file} has no Pixel Data (7FE0,0010), or no transfer syntax") from error
+
+
+def _write(path: Path, picture_of_patient: bytes) -> None:
+    """Write for the user alone: the picture shows the patient's data."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(picture_of_patient)
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
 
 
 def pixel_instance(dataset: pydicom.Dataset) -> PixelInstance:

@@ -151,7 +151,12 @@ def reidentify(content: bytes, private_key_pem: bytes, certificate_pem: bytes) -
         certificate = x509.load_pem_x509_certificate(certificate_pem)
     except InvalidDicomError as error:
         raise NotReidentifiable("the file is not a DICOM file") from error
-    except (ValueError, TypeError) as error:
+    except TypeError as error:
+        raise NotReidentifiable(
+            "the private key is locked with a password; give it without one, as"
+            " `openssl pkey -in LOCKED -out KEY` writes it"
+        ) from error
+    except ValueError as error:
         raise NotReidentifiable("the key or the certificate is not in PEM form") from error
     if not isinstance(key, rsa.RSAPrivateKey):
         raise NotReidentifiable("the private key is not an RSA key")

@@ -94,7 +94,7 @@ _OPTIONS: Final = {
     Option.RETAIN_SAFE_PRIVATE: "private elements that are listed as safe stay (E.3.10)",
     Option.RETAIN_UIDS: "UIDs stay, so the result can be joined with the source (E.3.9)",
     Option.RETAIN_DEVICE_IDENTITY: "names and numbers of devices stay (E.3.8)",
-    Option.RETAIN_INSTITUTION_IDENTITY: "names and addresses of institutions stay (E.3.12)",
+    Option.RETAIN_INSTITUTION_IDENTITY: "names and addresses of institutions stay (E.3.11)",
     Option.RETAIN_PATIENT_CHARACTERISTICS: "age, sex, size and weight stay, ages over 89 capped (E.3.7)",
     Option.RETAIN_FULL_DATES: "dates and times stay as they are (E.3.6)",
     Option.RETAIN_MODIFIED_DATES: "dates move by the patient's shift; intervals and times stay (E.3.6)",
@@ -232,9 +232,13 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
     Raises
     ------
     ConfigurationInvalid
-        As `deid.configuration.parse_configuration`.
+        As `deid.configuration.parse_configuration`, or when a certificate cannot be used.
     """
     parsed = parse_configuration(configuration, version)
+    if parsed.certificates:
+        from deid.encrypted import load_certificates  # noqa: PLC0415 - slow to import
+
+        load_certificates(parsed.certificates)
     rules = Rules(parsed.tags)
     elements = tuple(_element(row, rules, parsed) for row in confidentiality_rows())
     sections = [

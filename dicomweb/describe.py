@@ -38,7 +38,7 @@ from dicomweb.elements import (
     read_file_meta,
     swapped,
 )
-from dicomweb.errors import DescribeError
+from dicomweb.errors import DescribeError, NoIdentity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -393,7 +393,7 @@ def _required_uid(attributes: Attributes, keyword: str) -> str:
     values = attributes.get(tag_of(keyword), {}).get("Value", [])
     uid = values[0] if len(values) == 1 else ""
     if not isinstance(uid, str) or len(uid) > 64 or not _UID.fullmatch(uid):
-        raise DescribeError(f"no usable {keyword}")
+        raise NoIdentity(f"no usable {keyword}")
     return uid
 
 

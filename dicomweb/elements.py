@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
-from dicomweb.errors import DescribeError
+from dicomweb.errors import CutShort, DescribeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def read_file_meta(data: Buffer) -> FileMeta:
             size, length = 8, int.from_bytes(header[6:8], "little")
         end = position + size + length
         if end > len(data):
-            raise DescribeError("a length goes past the end")
+            raise CutShort("a length goes past the end")
         tag = 0x00020000 | int.from_bytes(header[2:4], "little")
         if tag in {0x00020002, 0x00020003, 0x00020010}:
             found[tag] = data[position + size : end].decode("ascii", "replace").rstrip(" \0")
@@ -225,13 +225,13 @@ def elements(cursor: Cursor, stop: int) -> Iterator[tuple[int, bytes, int]]:
                 if position > stop:
                     if cursor.depth == 0 and last >= PIXEL_DATA:
                         break
-                    raise DescribeError("a length goes past the end")
+                    raise CutShort("a length goes past the end")
                 yield tag, vr, length
             last = tag
     except struct.error as error:
         is_tail = last >= PIXEL_DATA or not data[position:stop].strip(b"\0")
         if cursor.depth or not is_tail:
-            raise DescribeError("a data element header is cut off") from error
+            raise CutShort("a data element header is cut off") from error
     cursor.position = position
 
 
@@ -247,7 +247,7 @@ def items(cursor: Cursor, length: int, stop: int) -> Iterator[int]:
     position = cursor.position
     end = stop if length == UNDEFINED else position + length
     if end > stop:
-        raise DescribeError("a sequence goes past the end")
+        raise CutShort("a sequence goes past the end")
     try:
         while position < end:
             group, element, item_length = unpack(data, position)
@@ -265,12 +265,12 @@ def items(cursor: Cursor, length: int, stop: int) -> Iterator[int]:
             else:
                 position += item_length
                 if position > end:
-                    raise DescribeError("an item goes past the end")
+                    raise CutShort("an item goes past the end")
                 yield position
     except struct.error as error:
-        raise DescribeError("an item header is cut off") from error
+        raise CutShort("an item header is cut off") from error
     if length == UNDEFINED:
-        raise DescribeError("a sequence has no end")
+        raise CutShort("a sequence has no end")
     cursor.position = position
 
 

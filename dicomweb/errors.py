@@ -11,6 +11,8 @@
     |-- StoreFull          503 with Retry-After
     |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
     `-- DescribeError      a file cannot be walked as a DICOM instance
+        |-- CutShort       because its end is missing
+        `-- NoIdentity     because a UID that tells it is missing
 """
 
 from __future__ import annotations
@@ -64,3 +66,11 @@ class InstanceRefused(DicomwebError):
 
 class DescribeError(DicomwebError):
     """A file cannot be walked as a DICOM instance; names the structure, never a value."""
+
+
+class CutShort(DescribeError):
+    """Something says that it is longer than what is there, or does not end."""
+
+
+class NoIdentity(DescribeError):
+    """One of the UIDs that tell an instance is missing or is none."""

@@ -10,6 +10,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 from daemon.errors import DaemonError
 
 
@@ -24,11 +27,14 @@ class BatchFailed(DaemonError):
     ----------
     errno_name
         Such as ``ENOSPC``.
+    what
+        The same in the system's words.
     """
 
     def __init__(self, errno_name: str) -> None:
-        super().__init__(f"the output folder cannot be written to: {errno_name}")
         self.errno_name = errno_name
+        self.what = os.strerror(getattr(errno, errno_name, errno.EIO))
+        super().__init__(f"the output folder cannot be written to: {self.what}")
 
 
 class BatchInterrupted(DaemonError):

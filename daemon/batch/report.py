@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_LINES_SUFFIXES = {".jsonl", ".ndjson"}
+_LINES_SUFFIXES = (".jsonl", ".ndjson")
+_SUFFIXES = (".json", *_LINES_SUFFIXES)
 
 
 class Report:
@@ -29,7 +30,8 @@ class Report:
     Raises
     ------
     BatchRefused
-        If it cannot be written there.
+        If it cannot be written there, or its name is not a report's: what has that name already is
+        replaced, and that must not be an instance.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -39,6 +41,8 @@ class Report:
         self._records = 0
         if path is None:
             return
+        if path.suffix.lower() not in _SUFFIXES:
+            raise BatchRefused(f"{path} does not end in {', '.join(_SUFFIXES)}, as a report does")
         if path.is_dir():
             raise BatchRefused(f"{path} is a folder")
         self._part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

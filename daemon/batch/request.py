@@ -46,8 +46,8 @@ class BatchRequest:
     jobs
         Worker processes; 0 is one for each processor.
     report
-        Where the report goes: JSON Lines if the name ends in ``.jsonl`` or ``.ndjson``, else one
-        JSON array with a record per line.
+        Where the report goes: JSON Lines if the name ends in ``.jsonl`` or ``.ndjson``, one JSON array
+        with a record per line if in ``.json``; nothing else is a report.
     limits
         Of one worker process and one job.
     pixels

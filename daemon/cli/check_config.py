@@ -10,6 +10,7 @@ from daemon.cli import arguments, exit_codes, output
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from config import Problem, Settings
 
@@ -82,7 +83,10 @@ def _print_summary(name: str, settings: Settings) -> None:
         ("state", settings.state_dir),
         ("C-STORE", f"{settings.dimse.ae_title} at {settings.dimse.host}:{settings.dimse.port}"),
         ("HTTP", f"http://{settings.http.host}:{settings.http.port}"),
-        *(("watched folder", f"{watch.path} ({watch.after})") for watch in settings.watch),
+        *(
+            ("watched folder", f"{watch.path} ({watch.after}{_absence(watch.path)})")
+            for watch in settings.watch
+        ),
         *(
             ("deidentifier", f"{name}: {_words(each.config)}")
             for name, each in settings.deidentifiers.items()
@@ -94,6 +98,11 @@ def _print_summary(name: str, settings: Settings) -> None:
     ]
     output.print_table(("setting", "value"), rows)
     output.print_line("No problem found.")
+
+
+def _absence(folder: Path) -> str:
+    """Say that a folder is not there: no mistake, as it may be mounted later."""
+    return "" if folder.is_dir() else "; not there now, nothing is taken until it is"
 
 
 def _words(configuration: object) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.cli import arguments, exit_codes, output
-from daemon.cli.errors import UsageError
+from daemon.cli.errors import CommandFailed, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,9 @@ _USER_KEY = Path("dicomveil") / "site.key"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.description = _ABOUT
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="IN", help="a file or a folder")
+    parser.add_argument(
+        "inputs", nargs="+", type=Path, metavar="IN", help="a file, a folder or a zip archive"
+    )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the folder to write to"
     )
@@ -66,14 +68,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="FILE.json",
-        help="write one JSON record per input (.jsonl: one per line without brackets)",
+        help="write one JSON record per input (.jsonl, .ndjson: one per line without brackets); it "
+        "names the inputs, so keep it where they are kept",
     )
     arguments.add_config(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """De-identify and return the exit status."""
-    from daemon.batch import BatchInterrupted, BatchRefused, run_batch  # noqa: PLC0415
+    from daemon.batch import (  # noqa: PLC0415
+        BatchFailed,
+        BatchInterrupted,
+        BatchRefused,
+        run_batch,
+    )
+    from daemon.batch.output import QUARANTINE  # noqa: PLC0415
+    from daemon.cli.explain import in_file  # noqa: PLC0415
+    from deid.errors import ConfigurationInvalid  # noqa: PLC0415
 
     request = _request(options, arguments.settings(options))
     try:
@@ -81,10 +92,20 @@ def run(options: argparse.Namespace) -> int:
             summary = run_batch(request, tell)
     except BatchRefused as error:
         raise UsageError(str(error)) from error
+    except ConfigurationInvalid as error:
+        raise in_file(str(options.deid_config or options.deidentifier), error) from error
+    except BatchFailed as error:
+        raise CommandFailed(f"{request.out} cannot be written to: {error.what}") from error
     except BatchInterrupted as error:
         output.print_line("dicomveil: interrupted; what was written is whole", sys.stderr)
         return 128 + error.signal_number
     output.print_line(summary.line())
+    if summary.quarantined:
+        output.print_line(
+            f"dicomveil: what was refused is in {request.out / QUARANTINE}, the reason beside it; "
+            "docs/reasons.md says what to do about each",
+            sys.stderr,
+        )
     return exit_codes.SOME_QUARANTINED if summary.quarantined else exit_codes.OK
 
 
@@ -131,6 +152,8 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     ------
     KeyRefused
         If the first that there is cannot be read, or is not a usable key.
+    CommandFailed
+        If there is none and the folder for one cannot be made.
     """
     from daemon import keyfile  # noqa: PLC0415
     from daemon.keyfile import IN_STATE_DIR  # noqa: PLC0415
@@ -145,17 +168,23 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     else:
         base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
         file = Path(base) / _USER_KEY
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandFailed(
+                f"{file.parent} cannot be made for a site key ({error.strerror}); name one with --key-file"
+            ) from error
         key = SiteKey(keyfile.ensure_key_file(file))
     output.print_line(f"dicomveil: site key {key.id} from {file}", sys.stderr)
     return key
 
 
 def _jobs(text: str) -> int:
-    count = int(text)
-    if count < 0:
-        raise ValueError
-    return count
+    import argparse  # noqa: PLC0415
+
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected a number of processes, found {text!r}")
+    return int(text)
 
 
 def _progress() -> AbstractContextManager[Callable[[BatchProgress], None] | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.cli import arguments, exit_codes, output
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from config import Settings
+    from deid.errors import ConfigurationInvalid
 
 NAME = "explain"
 HELP = "say what a deidentifier does, element by element"
@@ -35,9 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the explanation."""
     configuration = find(options.deidentifier, arguments.settings(options))
+    from deid.errors import ConfigurationInvalid  # noqa: PLC0415
     from deid.explain import explain  # noqa: PLC0415
 
-    explanation = explain(configuration)
+    try:
+        explanation = explain(configuration)
+    except ConfigurationInvalid as error:
+        raise in_file(options.deidentifier, error) from error
     if options.json:
         output.print_json(explanation.document())
     else:
@@ -63,7 +69,15 @@ def find(name: str, settings: Settings) -> dict[str, JsonValue]:
         return resolve(settings.deidentifiers[name].config)
     if name.endswith(".json") or name in presets.names():
         return resolve(name)
-    known = [*settings.deidentifiers, *presets.names()]
+    known = sorted({*settings.deidentifiers, *presets.names()})
     nearest = difflib.get_close_matches(name, known, n=1)
-    meant = f"; did you mean {nearest[0]}?" if nearest else ""
-    raise UsageError(f"no deidentifier or preset is called {name}{meant}")
+    meant = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}"
+    also = "; a file's name has to end in .json" if Path(name).exists() else ""
+    raise UsageError(f"no deidentifier or preset is called {name}; {meant}{also}")
+
+
+def in_file(name: str, error: ConfigurationInvalid) -> ConfigurationInvalid:
+    """Return the error with the name of the deidentifier or its file before each problem."""
+    from deid.errors import ConfigurationInvalid  # noqa: PLC0415
+
+    return ConfigurationInvalid([f"{name}: {problem}" for problem in error.problems])

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments, exit_codes, output
+from daemon.cli import arguments, exit_codes, output, state
 
 if TYPE_CHECKING:
     import argparse
@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> int:
     from daemon.store.fsck import check  # noqa: PLC0415
 
     settings = arguments.settings(options)
+    state.existing(settings)
     with _progress() as tell:
         report = check(
             settings.state_dir, repair=options.repair, digests=not options.quick, progress=tell

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli import arguments, exit_codes, output, state
 from daemon.cli.errors import CommandFailed, UsageError
+from daemon.reasons import REASONS
 
 if TYPE_CHECKING:
     import argparse
@@ -80,6 +82,7 @@ def _list(options: argparse.Namespace) -> int:
 
     if options.limit < 1 or options.offset < 0:
         raise UsageError("--limit is at least 1 and --offset at least 0")
+    _check_reason(options)
     with state.connected(arguments.settings(options), query_only=True) as (connection, _):
         receipts = queries.refused(
             connection,
@@ -120,10 +123,16 @@ def _show(options: argparse.Namespace) -> int:
     with state.connected(arguments.settings(options), query_only=True) as (connection, _):
         shown = queries.show(connection, options.id)
     if shown is None:
-        raise UsageError(f"{options.id} is not the beginning of exactly one identifier")
+        raise UsageError(
+            f"{options.id} is not the beginning of exactly one identifier; "
+            "`dicomveil quarantine list` shows them"
+        )
     outcome = json.loads(shown.outcome) if shown.outcome else None
+    advice = REASONS.get(shown.receipt.reason)
     document = {
         **_document(shown.receipt),
+        "means": advice.means if advice else "",
+        "then": advice.then if advice else "",
         "place": shown.place,
         "related": shown.related,
         "changed_at": state.instant(shown.changed_at),
@@ -170,6 +179,13 @@ def _discard(options: argparse.Namespace) -> int:
     return _left_over(changed)
 
 
+def _check_reason(options: argparse.Namespace) -> None:
+    if options.reason and options.reason not in REASONS:
+        nearest = difflib.get_close_matches(options.reason, REASONS, n=1)
+        meant = f"did you mean {nearest[0]}?" if nearest else "docs/reasons.md lists them"
+        raise UsageError(f"there is no reason code {options.reason}; {meant}")
+
+
 def _states(options: argparse.Namespace) -> tuple[State, ...]:
     from daemon.records import State  # noqa: PLC0415
 
@@ -182,6 +198,7 @@ def _chosen(connection: sqlite3.Connection, options: argparse.Namespace) -> Sequ
 
     if options.all == bool(options.ids):
         raise UsageError("name identifiers, or --all (with --reason CODE if you like)")
+    _check_reason(options)
     if options.all:
         return queries.refused_ids(connection, states=_states(options), reason=options.reason)
     if options.reason or options.unrouted:

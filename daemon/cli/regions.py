@@ -22,7 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " where the source is kept."
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="a DICOM instance")
-    parser.add_argument("--png", type=Path, metavar="OUT", help="draw source, regions and result")
+    parser.add_argument(
+        "--png", type=Path, metavar="OUT.png", help="draw source, regions and result"
+    )
     parser.add_argument("--name", default="", help="name of the template (default: from the model)")
     arguments.add_config(parser)
 

@@ -51,6 +51,10 @@ def run(options: argparse.Namespace) -> int:
         except NotReidentifiable as error:
             failed += 1
             output.print_line(f"dicomveil: {file}: {error}", sys.stderr)
+        except FileExistsError:
+            failed += 1
+            there = f"{options.out / file.name} exists already; name another --out or remove it"
+            output.print_line(f"dicomveil: {file}: {there}", sys.stderr)
         except OSError as error:
             failed += 1
             output.print_line(f"dicomveil: {file}: {error.strerror}", sys.stderr)

@@ -31,6 +31,20 @@ def connected(
         If there is none: nothing was ever received here.
     """
     from daemon.store.database import connect_current  # noqa: PLC0415
+
+    layout = existing(settings)
+    with closing(connect_current(layout.database, query_only=query_only)) as connection:
+        yield connection, layout
+
+
+def existing(settings: Settings) -> Layout:
+    """Return the state folder's layout.
+
+    Raises
+    ------
+    CommandFailed
+        If it may not be looked into, or nothing was ever received there.
+    """
     from daemon.store.layout import Layout  # noqa: PLC0415
 
     layout = Layout(settings.state_dir)
@@ -42,8 +56,7 @@ def connected(
         ) from None
     if not exists:
         raise CommandFailed(f"{settings.state_dir} holds no state of dicomveil (see state_dir)")
-    with closing(connect_current(layout.database, query_only=query_only)) as connection:
-        yield connection, layout
+    return layout
 
 
 def is_running(layout: Layout) -> bool:

@@ -112,6 +112,7 @@ def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> 
     for line in (
         "",
         "Look at",
+        f"  {base}/                           a page with links",
         f"  {base}/dicomweb/deid/studies      what may leave",
         f"  {base}/dicomweb/source/studies    what came in",
         f"  {base}/dicomweb/deid/instances?Modality=CT",

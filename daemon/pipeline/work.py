@@ -27,7 +27,7 @@ from daemon.store.identifiers import StudyIdentifiers
 from deid.errors import Reason, Unsafe
 from deid.keys import KEY_BYTES, SiteKey
 from dicomweb.describe import describe
-from dicomweb.errors import DescribeError
+from dicomweb.errors import CutShort, DescribeError, NoIdentity
 
 if TYPE_CHECKING:
     import mmap
@@ -115,7 +115,7 @@ class Work:
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
-            return _quarantined(job, Reason.MALFORMED, where=str(error))
+            return _quarantined(job, _reason(error), where=str(error))
         chosen = route(job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes)
         if chosen is None:
             return Result(job.receipt_id, State.UNROUTED, source=source)
@@ -171,6 +171,13 @@ class Way:
 
 
 _NOWHERE = Way()
+
+
+def _reason(error: DescribeError) -> Reason:
+    """Return the code that the de-identifier, which has not been asked yet, has for the same."""
+    if isinstance(error, CutShort):
+        return Reason.TRUNCATED
+    return Reason.MISSING_IDENTITY if isinstance(error, NoIdentity) else Reason.MALFORMED
 
 
 def _quarantined(

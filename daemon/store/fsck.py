@@ -155,7 +155,7 @@ def check(
 
 def _lock(layout: Layout, *, needed: bool) -> StateLock | None:
     if not layout.database.is_file():
-        raise StoreUnavailable("there is no database in the state folder")
+        raise StoreUnavailable(f"{layout.state_dir} holds no state of dicomveil (see state_dir)")
     try:
         return StateLock(layout.lock)
     except StoreUnavailable:

@@ -76,7 +76,9 @@ class StateLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._descriptor)
-            raise StoreUnavailable("another process is using the state folder") from error
+            raise StoreUnavailable(
+                f"another process, such as the service, is using {path.parent}; stop it first"
+            ) from error
 
     def release(self) -> None:
         """Give it up; may be called twice."""

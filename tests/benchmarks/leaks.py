@@ -158,7 +158,8 @@ def main() -> int:
             tallies.append(_tally(name_of_tool, places, out, before, folder))
             shutil.rmtree(out)
     planted = sum(len(place.planted) for place in places)
-    print_line(f"{len(places)} places, {planted} values\n")
+    print_line(f"{len(places)} places, {planted} values")
+    print_line("")
     _print(HEADINGS, [each.row(len(places)) for each in tallies])
     families = Counter(place.family for place in places)
     found = [Counter(name.partition("/")[0] for name in each.leaking) for each in tallies]
@@ -172,7 +173,8 @@ def main() -> int:
     )
     if options.list:
         for each in tallies:
-            print_line(f"\n{each.tool}: {' '.join(each.leaking)}")
+            print_line("")
+            print_line(f"{each.tool}: {' '.join(each.leaking)}")
     return 0
 
 

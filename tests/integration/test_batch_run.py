@@ -322,6 +322,15 @@ def test_the_report_may_be_lines(source: Path, out: Path, tmp_path: Path) -> Non
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
 
 
+def test_a_report_never_replaces_an_instance(source: Path, out: Path) -> None:
+    fill(source, 1)
+    [instance] = source.iterdir()
+    before = instance.read_bytes()
+    with pytest.raises(BatchRefused, match=r"does not end in \.json"):
+        run_batch(request([source], out, report=instance))
+    assert instance.read_bytes() == before
+
+
 def test_progress_is_told_and_ends_complete(source: Path, out: Path) -> None:
     fill(source, 10)
     told: list[BatchProgress] = []

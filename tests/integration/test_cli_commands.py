@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from daemon.reasons import REASONS
 from daemon.records import Origin, Receiver, Result, State
 from daemon.store.blobs import FileBlobs
 from daemon.store.stores import Stores
@@ -122,6 +123,15 @@ class TestUsage:
 
     def test_an_unknown_deidentifier_is_answered_with_the_nearest(self, run: Command) -> None:
         assert "did you mean basic?" in run("explain", "basik").stderr
+        assert "there are basic, default, keep_all_pixels_only" in run("explain", "x").stderr
+
+    def test_what_is_wrong_with_a_configuration_is_said_with_its_name(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        (tmp_path / "own.json").write_text('{"dicom": {"filterProfil": "X"}}')
+        explained = run("explain", "own.json")
+        assert explained.returncode == 78
+        assert "own.json: dicom.filterProfil is not a known field" in explained.stderr
 
 
 class TestConfiguration:
@@ -136,6 +146,12 @@ class TestConfiguration:
         assert ended.returncode == 78
         assert "dimse.prot" in ended.stderr
         assert "did you mean dimse.port?" in ended.stderr
+
+    def test_what_is_missing_at_the_end_of_a_file_is_said_to_be_there(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        (tmp_path / "dicomveil.toml").write_text("a = [")
+        assert run("check-config").stderr.endswith(" at the end of the file\n")
 
     def test_check_config_names_every_problem_as_json(self, run: Command, tmp_path: Path) -> None:
         (tmp_path / "dicomveil.toml").write_text("[dimse]\nprot = 1\nport = true\n")
@@ -168,6 +184,18 @@ class TestConfiguration:
         ended = run("check-config")
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "DICOMVEIL at 127.0.0.1:11112" in ended.stdout
+
+    def test_check_config_says_which_watched_folder_is_not_there(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        (tmp_path / "here").mkdir()
+        (tmp_path / "dicomveil.toml").write_text(
+            '[[watch]]\npath = "here"\n[[watch]]\npath = "gone"\n'
+        )
+        ended = run("check-config")
+        assert ended.returncode == 0
+        assert "here (delete)" in ended.stdout
+        assert "gone (delete; not there now" in ended.stdout
 
 
 class TestStatus:
@@ -224,6 +252,21 @@ class TestQuarantine:
         assert shown["reason"] == "truncated"
         assert run("quarantine", "show", "").returncode == 2
 
+    def test_show_says_what_the_reason_means_and_what_to_do(
+        self, run: Command, refused: list[str]
+    ) -> None:
+        shown = run("quarantine", "show", refused[1]).stdout
+        assert REASONS["truncated"].means in shown
+        assert REASONS["truncated"].then in shown
+
+    def test_a_reason_that_does_not_exist_is_answered_with_the_nearest(
+        self, run: Command, refused: list[str]
+    ) -> None:
+        for action in (["list"], ["retry", "--all"], ["discard", "--all", "--yes"]):
+            ended = run("quarantine", *action, "--reason", "truncatd")
+            assert ended.returncode == 2
+            assert "did you mean truncated?" in ended.stderr
+
     def test_retry_lets_it_wait_again(self, run: Command, refused: list[str]) -> None:
         assert run("quarantine", "retry", refused[0]).returncode == 0
         assert [entry["id"] for entry in run.json("quarantine", "list")] == refused[1:3]
@@ -270,6 +313,20 @@ class TestQuarantine:
 class TestFsck:
     def test_a_whole_state_ends_with_0(self, run: Command, refused: list[str]) -> None:
         assert run("fsck").returncode == 0
+
+    def test_a_state_folder_in_use_is_not_repaired_and_is_named(
+        self, run: Command, state_dir: Path
+    ) -> None:
+        async def repair_while_open() -> subprocess.CompletedProcess[str]:
+            stores = await Stores.open(state_dir)
+            try:
+                return await asyncio.to_thread(run, "fsck", "--repair")
+            finally:
+                await stores.close()
+
+        ended = asyncio.run(repair_while_open())
+        assert ended.returncode == 1
+        assert f"is using {state_dir}; stop it first" in ended.stderr
 
     def test_damage_ends_with_3_until_it_is_repaired(
         self, run: Command, refused: list[str], state_dir: Path

@@ -158,3 +158,30 @@ def test_a_weak_key_ends_with_78(deid: Deid) -> None:
     run = deid("in", "--out", "out", "--key-file", deid.key_file("weak.key", b"a" * 32))
     assert run.returncode == 78
     assert "too regular" in run.stderr
+
+
+def test_what_was_refused_is_said_to_be_where_it_is(deid: Deid) -> None:
+    (deid.inputs / "note.dcm").write_bytes(b"hello")
+    ended = deid(deid.inputs, "--out", "out", "--key-file", deid.key)
+    assert ended.returncode == 3
+    assert "what was refused is in out/.quarantine" in ended.stderr
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(deid: Deid) -> None:
+    ended = deid(deid.inputs, "--out", "/proc/out", "--key-file", deid.key)
+    assert ended.returncode == 1
+    assert "dicomveil: /proc/out cannot be written to: " in ended.stderr
+
+
+def test_a_number_of_processes_is_a_number(deid: Deid) -> None:
+    ended = deid(deid.inputs, "--out", "out", "--jobs", "-1")
+    assert ended.returncode == 2
+    assert "expected a number of processes, found '-1'" in ended.stderr
+
+
+def test_without_a_home_for_a_key_the_user_is_told_to_name_one(deid: Deid) -> None:
+    (deid.folder / "home").write_bytes(b"")
+    ended = deid(deid.inputs, "--out", "out")
+    assert ended.returncode == 1
+    assert "name one with --key-file" in ended.stderr
+    assert "trace" not in ended.stderr.lower()

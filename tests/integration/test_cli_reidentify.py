@@ -56,3 +56,9 @@ def test_the_trustee_restores_what_was_sealed_and_a_stranger_does_not(tmp_path: 
     assert restored.stat().st_mode & 0o777 == 0o600
     assert pydicom.dcmread(restored).PatientName == original.PatientName
     assert not list((tmp_path / "stranger").iterdir())
+    again = dicomveil(
+        "reidentify", sealed, "--out", tmp_path / "trustee",
+        "--private-key", tmp_path / "trustee.key", "--certificate", tmp_path / "trustee.pem",
+    )  # fmt: skip
+    assert again.returncode == 1
+    assert f"{restored} exists already" in again.stderr

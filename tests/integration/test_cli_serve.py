@@ -16,7 +16,7 @@ import pytest
 from tests.service import DEADLINE_S, ROOT, RunningDaemon
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -101,19 +101,35 @@ def test_a_second_service_on_the_same_state_is_refused(
     text = f'state_dir = "{running_daemon.state_dir}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
     ended = serve_and_fail(tmp_path, text)
     assert ended.returncode == 1
-    assert "another process is using the state folder" in ended.stderr
+    assert f"is using {running_daemon.state_dir}; stop it first" in ended.stderr
 
 
+@pytest.mark.parametrize("section", ["dimse", "http"])
 def test_a_port_that_is_taken_is_named_as_such(
-    disk_path: Path, state_dir: Path, free_port: Callable[[], int]
+    disk_path: Path, state_dir: Path, section: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        text = f'state_dir = "{state_dir}"\n[dimse]\nport = 0\n[http]\nport = {port}\n'
+        ports = {"dimse": 0, "http": 0, section: port}
+        text = f'state_dir = "{state_dir}"\n' + "".join(
+            f"[{name}]\nport = {number}\n" for name, number in ports.items()
+        )
         ended = serve_and_fail(disk_path, text)
     assert ended.returncode == 1
-    assert "Address already in use" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == (
+        f"dicomveil: cannot listen on 127.0.0.1:{port} (Address already in use);"
+        f" see host and port in [{section}]"
+    )
+
+
+def test_a_host_that_does_not_exist_is_named_as_such(disk_path: Path, state_dir: Path) -> None:
+    text = (
+        f'state_dir = "{state_dir}"\n[trust]\nallow_insecure_network = true\n'
+        '[dimse]\nport = 0\n[http]\nhost = "no.invalid"\nport = 0\n'
+    )
+    ended = serve_and_fail(disk_path, text)
+    assert ended.returncode == 1
+    assert "dicomveil: cannot listen on no.invalid:0 (" in ended.stderr
 
 
 def test_a_key_file_that_others_may_read_is_refused_with_78(

@@ -136,3 +136,13 @@ def test_a_certificate_that_cannot_be_used_is_named() -> None:
     ) as caught:
         load_certificates(["nonsense", curve])
     assert "certificates[1] has a key that is not RSA" in str(caught.value)
+
+
+def test_a_key_that_is_locked_is_said_to_be_locked() -> None:
+    locked = TRUSTEE.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"secret"),
+    )
+    with pytest.raises(NotReidentifiable, match="locked with a password"):
+        reidentify(encode(instance()), locked, certificate(TRUSTEE))

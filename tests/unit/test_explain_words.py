@@ -267,6 +267,11 @@ def test_a_wrong_configuration_is_not_explained() -> None:
         explain({})
 
 
+def test_a_certificate_that_is_none_is_not_explained_away() -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"certificates\[0\] is not a certificate"):
+        explain(basic(encryptedAttributes={"certificates": ["-----BEGIN CERX-----"]}))
+
+
 def test_structured_content_is_explained_row_by_row_where_it_is_cleaned() -> None:
     configuration = {**BASIC, "dicomveil": {"options": ["clean_structured_content"]}}
     titles = [section.title for section in explain(BASIC).sections]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from daemon.cli import regions
-from daemon.cli.errors import UsageError
+from daemon.cli.errors import CliError
 from daemon.pixel_models import read_pixel_models, read_region_templates
 from deid.errors import ConfigurationInvalid
 from deid.pixels import Box, RegionTemplate, read_templates, template_document
@@ -117,6 +117,7 @@ def test_the_regions_command_draws_and_prints_a_template_that_works(
     args = parser.parse_args([str(path), "--png", str(tmp_path / "out.png"), "--name", "mine"])
     assert regions.run(args) == 0
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out.png").stat().st_mode & 0o777 == 0o600
     (template,) = read_templates(capsys.readouterr().out.encode())
     assert template.name == "mine"
     assert template.fits({"Manufacturer": "ACME", "ManufacturerModelName": "Scan 1",
@@ -125,9 +126,32 @@ def test_the_regions_command_draws_and_prints_a_template_that_works(
     assert any(box.overlap(Box(30, 45, 90, 15)) for box in template.fill)
 
 
-def test_the_regions_command_refuses_what_is_no_instance(tmp_path: Path) -> None:
-    (tmp_path / "in.dcm").write_bytes(b"hello")
+def _refusal(*arguments: object) -> str:
     parser = argparse.ArgumentParser()
     regions.add_arguments(parser)
-    with pytest.raises(UsageError):
-        regions.run(parser.parse_args([str(tmp_path / "in.dcm")]))
+    with pytest.raises(CliError) as refused:
+        regions.run(parser.parse_args([str(each) for each in arguments]))
+    return str(refused.value)
+
+
+def test_the_regions_command_says_what_is_wrong_with_which_file(tmp_path: Path) -> None:
+    text = tmp_path / "in.dcm"
+    text.write_bytes(b"hello")
+    plan = make_ct()
+    del plan.PixelData
+    without = write(tmp_path / "plan.dcm", plan)
+    assert _refusal(text) == f"{text} is not a DICOM file (PS3.10)"
+    assert _refusal(tmp_path / "no.dcm").endswith(
+        "no.dcm cannot be read: No such file or directory"
+    )
+    assert _refusal(without).startswith(f"{without} has no Pixel Data (7FE0,0010)")
+    nowhere = tmp_path / "no" / "out.png"
+    shown = _refusal(write(tmp_path / "ct.dcm", make_ct()), "--png", nowhere)
+    assert shown == f"{nowhere} cannot be written: No such file or directory"
+
+
+def test_the_picture_never_replaces_an_instance(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.dcm", make_ct())
+    before = source.read_bytes()
+    assert _refusal(source, "--png", source) == f"--png {source} does not end in .png"
+    assert source.read_bytes() == before

@@ -1,0 +1,140 @@
+"""Every reason code that operators see: what it means and what to do about it.
+
+The codes themselves stand where they arise (`deid.errors.Reason`, `daemon.pipeline.reasons`,
+`daemon.store.receipts`, `daemon.receive`); ``docs/reasons.md`` prints this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a reason code says, in one sentence each.
+
+    Attributes
+    ----------
+    means
+        What was found.
+    then
+        What the operator can do.
+    """
+
+    means: str
+    then: str
+
+
+_SEND_AGAIN: Final = "Send it again from where it is whole; discard this one."
+_MISFORMED: Final = "Have the sender repair or export it anew; discard this one."
+_ARCHIVE: Final = "Unpack it yourself and put the files in."
+
+REASONS: Final[Mapping[str, Advice]] = {
+    # What the de-identifier refuses.
+    "not_dicom": Advice(
+        "Neither a DICOM file (PS3.10) nor a bare data set, though it came as one.",
+        "Nothing, if it never was one; else send it again.",
+    ),
+    "dicomdir": Advice(
+        "The directory of a medium: names and paths without an instance.",
+        "Nothing: the instances beside it are taken by themselves.",
+    ),
+    "truncated": Advice("It ends in the middle of an element or a sequence.", _SEND_AGAIN),
+    "length_past_end": Advice(
+        "An element says that it is longer than what is there; often a transfer was cut off.",
+        _SEND_AGAIN,
+    ),
+    "nesting_too_deep": Advice("Sequences in sequences, more than 32 deep.", _MISFORMED),
+    "malformed": Advice("It breaks the encoding of PS3.5 where `where` says.", _MISFORMED),
+    "transfer_syntax_unknown": Advice(
+        "The file names no transfer syntax, or one that the standard does not have.", _MISFORMED
+    ),
+    "transfer_syntax_mismatch": Advice("The data set is not encoded as the file says.", _MISFORMED),
+    "inflate_limit": Advice(
+        "A deflated data set that unfolds beyond 512 MiB, or to 200 times its size.", _MISFORMED
+    ),
+    "missing_identity": Advice(
+        "No usable SOP class, or study, series or instance UID.", _MISFORMED
+    ),
+    "sop_class_unknown": Advice(
+        "A SOP class that the standard does not register, so that nothing says what it may hold.",
+        'Set `"unknownSopClass": "pass"` in the deidentifier if you know the class; retry.',
+    ),
+    "pixels_not_cleaned": Advice(
+        "Text is likely in its pixels (`where` says what tells so) and they were not, or could not "
+        "be, cleaned.",
+        "Route it to a deidentifier that cleans pixels, such as `research`; retry. What has no pixels, "
+        "such as a document, passes with `burnedIn: pass` only.",
+    ),
+    "pixels_undecodable": Advice(
+        "Pixels were to be cleaned, and a frame cannot be decoded or contradicts its header.",
+        "Have the sender convert it to another transfer syntax; or look at it and discard it.",
+    ),
+    "video_not_cleaned": Advice(
+        "A video whose pixels were to be cleaned.",
+        "Install PyAV (docs/pixels.md, Engines); retry.",
+    ),
+    "screen_capture": Advice(
+        "A screen, scan or label: it identifies by more than text that can be found.",
+        "Name it under `[pixels] trusted` if yours are harmless; retry. Else discard it.",
+    ),
+    "document_not_cleaned": Advice(
+        "A document (PDF, CDA, STL...) that the configuration would keep, and nothing cleans.",
+        "Route it to `basic`, which leaves an empty document in its place; retry.",
+    ),
+    "residual_identifier": Advice(
+        "An identifier was still found in the finished result, where `where` says.",
+        "Report the place: our rules miss it. Until they have it, `deleteTag` may name the element.",
+    ),
+    # What the pipeline and the stores put aside.
+    "worker_timeout": Advice(
+        "Processing took longer than `[workers]` allows, in every attempt.",
+        "Raise `workers.timeout_s` or `timeout_per_mb_s`; retry.",
+    ),
+    "worker_memory": Advice(
+        "Processing needed more memory than `workers.memory_bytes`.",
+        "Raise it if the machine has more; retry.",
+    ),
+    "worker_crashed": Advice(
+        "The process ended by itself, in every attempt: a hostile or damaged file.",
+        "Retry once; then report it with its transfer syntax.",
+    ),
+    "internal_error": Advice(
+        "A bug of ours; `where` says the type of the error and the place in the code.",
+        "Report what `where` says; retry after an update.",
+    ),
+    "source_missing": Advice(
+        "The received file had gone from the spool.", "Run `dicomveil fsck`; send it again."
+    ),
+    "blob_missing": Advice(
+        "The database has it and the disk does not.", "Run `dicomveil fsck`; send it again."
+    ),
+    "conflict": Advice(
+        "Its SOP Instance UID is known already with other content (in `deid`: the same output "
+        "name). A sender that converts transfer syntaxes does that, too.",
+        "Compare both. `[source] conflict` may keep the first or the last; retry.",
+    ),
+    # What watched folders, archives and `deid` set aside before that.
+    "symbolic_link": Advice(
+        "A link; what it points at is not followed.", "Put in the file itself."
+    ),
+    "not_regular": Advice("A pipe, socket, device or link.", "Put in the file itself."),
+    "too_large": Advice(
+        "Larger than `watch[].max_file_bytes`, or an entry of an archive that is.",
+        "Raise the limit; put it in again.",
+    ),
+    "unreadable": Advice(
+        "It could not be read: no permission, or a failing disk.",
+        "Give dicomveil's user the right to read it; put it in again.",
+    ),
+    "archive_broken": Advice("The zip archive is damaged or cut off.", "Put it in again, whole."),
+    "archive_too_many_entries": Advice("More entries than an archive may have.", _ARCHIVE),
+    "archive_bomb": Advice("It unfolds to far more than its size.", _ARCHIVE),
+    "archive_encrypted": Advice("The entry is encrypted.", _ARCHIVE),
+    "archive_method": Advice("The entry is compressed in a way that is not read.", _ARCHIVE),
+    "archive_nested": Advice("An archive in an archive.", _ARCHIVE),
+}
