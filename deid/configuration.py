@@ -78,6 +78,9 @@ _PRINTED: Final = re.compile(
     r"\(?\s*(?P<group>[0-9a-fA-FxX]{4}),\s*(?P<element>[0-9a-fA-FxX]{4})\s*\)?"
 )
 # Options under which Table E.1-1 has texts cleaned.
+_REPLACED_DAYS: Final = InfoTypeTransformation(
+    Transformation.REPLACE_WITH_INFO_TYPE, frozenset({"DATE"})
+)
 _CLEANING: Final = frozenset({Option.CLEAN_DESCRIPTORS, Option.RETAIN_PATIENT_CHARACTERISTICS})
 _STRAY: Final = ("tag_filter_profile", "tagFilterProfile")
 _KEY_BYTES: Final = (16, 24, 32)
@@ -532,6 +535,15 @@ class _Parser:
                 self.warn("text_is_not_used", "text")
             return None
         empty = text.get("profileType") == "EMPTY" or tags.cleans_listed
+        days_are_asked_for = any(
+            not each.info_types or "DATE" in each.info_types for each in transformations
+        )
+        if strict and not (empty or tags.clean_descriptors or days_are_asked_for):
+            # Clean Descriptors: what an option says of dates it says of those in text (PS3.15 E.3.5, E.3.6).
+            if Option.RETAIN_FULL_DATES in options:
+                excluded |= {"DATE"}
+            elif Option.RETAIN_MODIFIED_DATES not in options:
+                transformations.append(_REPLACED_DAYS)
         return TextPolicy(
             tuple(transformations),
             excluded,

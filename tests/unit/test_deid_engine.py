@@ -441,6 +441,24 @@ def test_a_scale_of_samples_is_never_replaced_by_a_dummy(keyword: str, value: st
     assert caught.value.where.startswith("(0028,10")
 
 
+@pytest.mark.parametrize("option", ["retain_full_dates", "retain_modified_dates", ""])
+def test_dates_in_text_follow_the_option_for_dates(option: str) -> None:
+    source = instance(
+        StudyDate="20190510",
+        PatientBirthDate="19410827",
+        StudyDescription="CT chest of 10.05.2019",
+        SeriesDescription="CT chest 27.08.1941",
+    )
+    result = run(source, ExplicitVRLittleEndian, "clean_descriptors", *filter(None, [option]))
+    day = result.StudyDescription.removeprefix("CT chest of ")
+    if option:
+        assert day == date.fromisoformat(result.StudyDate).strftime("%d.%m.%Y")
+        assert (day == "10.05.2019") == (option == "retain_full_dates")
+    else:
+        assert day == "[DATE]"
+    assert "1941" not in result.SeriesDescription
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
