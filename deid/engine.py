@@ -177,9 +177,8 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     rewriter = rewrite()
     dataset = rewriter.rewrite(offset, encoding, inserts)
     texts = [element for tag, element in inserts if tag < _OVERLAYS]
-    forbidden = plan.forbidden(
-        rewriter.known.found, b"\n".join([person.pseudonym.encode(), *texts])
-    )
+    ours = [person.pseudonym.encode(), values.blank_document(facts.sop_class_uid), *texts]
+    forbidden = plan.forbidden(rewriter.known.found, b"\n".join(ours))
     _check_unexamined(rewriter, cleaned.pixels, meta, plan)
     opaque = rewriter.opaque_samples
     if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):

@@ -41,6 +41,7 @@ _HARMLESS: Final = words(
     """
 )
 _WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3040-\u30ff]")
+_FEWEST_DIGITS: Final = 3
 _SEPARATORS: Final = r"[\s._/:#-]{0,2}"
 _GLUE: Final = (" ", "-", "'", ". ")
 _MAX_PARTS: Final = 60
@@ -364,11 +365,16 @@ def _add_code(value: str, kind: str, codes: dict[str, str]) -> None:
 
 
 def _spaced(compact: str, extra: int = 0) -> str:
-    """Return a pattern for a code with separators anywhere, and leading zeros."""
+    """Return a pattern for a code with separators anywhere, and leading zeros.
+
+    Its own zeros may be missing where enough digits are left to tell it from any other number.
+    """
     zeros = "0{0,6}" if compact[0].isdigit() else ""
     stripped = compact.lstrip("0") if compact.isdigit() else compact
+    if len(stripped) < _FEWEST_DIGITS:
+        stripped = compact
     before = rf"(?:[\d+()]{_SEPARATORS}){{0,{extra}}}" if extra else ""
-    return before + zeros + _SEPARATORS.join(re.escape(c) for c in stripped or compact)
+    return before + zeros + _SEPARATORS.join(re.escape(c) for c in stripped)
 
 
 def _add_date(

@@ -459,6 +459,30 @@ def test_dates_in_text_follow_the_option_for_dates(option: str) -> None:
     assert "1941" not in result.SeriesDescription
 
 
+@pytest.mark.parametrize("patient_id", ["0001", "MR0001"])
+def test_a_record_number_of_zeros_does_not_take_every_one(patient_id: str) -> None:
+    source = instance(
+        PatientID=patient_id, StudyDescription="MR 1.5T brain", SeriesDescription=f"no {patient_id}"
+    )
+    result = run(source, ExplicitVRLittleEndian, "clean_descriptors")
+    assert result.StudyDescription == "MR 1.5T brain"
+    assert "0001" not in result.get("SeriesDescription", "")
+
+
+@pytest.mark.parametrize("name", ["Root^Kids", "Catalog^Pages", "Size^Count"])
+def test_words_of_the_blank_document_are_nobody_s_name(name: str) -> None:
+    source = instance(
+        SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
+        PatientName=name,
+        PatientID="65535",
+        EncapsulatedDocument=b"%PDF-1.4 the original",
+        MIMETypeOfEncapsulatedDocument="application/pdf",
+    )
+    result = run(source)
+    assert b"/Type/Catalog" in result.EncapsulatedDocument
+    assert b"original" not in result.EncapsulatedDocument
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
