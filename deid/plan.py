@@ -158,7 +158,12 @@ class Plan:
         return found
 
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
-        """Return what to search the result for, but for what stands in `ours`."""
+        """Return what to search the result for, but for what stands in `ours`.
+
+        Where the institution may be known, its name is no secret wherever it stands.
+        """
+        if Option.RETAIN_INSTITUTION_IDENTITY in self.policy.options:
+            originals = [each for each in originals if each[1] != "ORGANIZATION_NAME"]
         key = (tuple(originals), ours)
         found = self._forbidden.get(key)
         if found is None:

@@ -31,7 +31,7 @@ from deid.tags.content import (
     value_of,
 )
 from deid.tags.judge import SAMPLES, is_number, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, PATIENT_ID
+from deid.tags.rules import CONTENT_VRS, PATIENT_ID, fallback_action
 from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
 
@@ -744,7 +744,9 @@ class Rewriter:
         self.residuals.append(self._where(tag))
         if kind == _CHECK:
             return self._unrecognised(fallback, tag, vr, raw)
-        return b""
+        parent = int(self._path[-1][1:10].replace(",", ""), 16) if self._path else 0
+        is_required = fallback_action(tag, parent, self.sop_class_uid) is Action.DUMMY
+        return values.dummy(vr, raw) if is_required else b""
 
     # ------------------------------------------------------------------ private elements
 

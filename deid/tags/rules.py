@@ -111,6 +111,13 @@ class Table:
     fate: Fate = Fate.ORDINARY
 
 
+def fallback_action(tag: int, parent: int, sop_class_uid: str) -> Action:
+    """Return how an element goes by its type in the IOD: as a dummy (1), emptied (2) or removed (3)."""
+    types = attribute_types(sop_class_uid) if sop_class_uid else None
+    strength = 1 if types is None else types.get((parent, tag), 3)
+    return {1: Action.DUMMY, 2: Action.EMPTY}.get(strength, Action.DROP)
+
+
 class Rules:
     """One policy, ready to answer what happens to an element.
 
@@ -363,9 +370,7 @@ class Rules:
         return Action.REPLACE_UID if actual == "UI" else Action.DUMMY
 
     def _fallback_action(self, tag: int, table: Table) -> Action:
-        types = attribute_types(table.sop_class_uid) if table.sop_class_uid else None
-        strength = 1 if types is None else types.get((table.parent, tag), 3)
-        return {1: Action.DUMMY, 2: Action.EMPTY}.get(strength, Action.DROP)
+        return fallback_action(tag, table.parent, table.sop_class_uid)
 
     def _dummied(self, tag: int, vr: str) -> int:
         """Decide inside a sequence that gets the D action: its shape stays, its contents do not."""

@@ -483,6 +483,15 @@ def test_words_of_the_blank_document_are_nobody_s_name(name: str) -> None:
     assert b"original" not in result.EncapsulatedDocument
 
 
+def test_a_kept_institution_is_not_lost_because_another_element_goes() -> None:
+    source = instance(
+        InstitutionName="Quixborough Infirmary", RequestingService="Quixborough Infirmary"
+    )
+    result = run(source, ExplicitVRLittleEndian, "retain_institution_identity")
+    assert result.InstitutionName == "Quixborough Infirmary"
+    assert "RequestingService" not in result
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
