@@ -164,7 +164,7 @@ class Rewriter:
         self.pixels = pixels
         self.blocks = blocks or {}
         self.scrub = scrub
-        self.opaque_samples: Span | None = None
+        self.opaque_samples: tuple[Span, ...] = ()
         self.samples = range(0)
         self.pixels_seen = False
         self._keeps_positions = False
@@ -857,7 +857,7 @@ class Rewriter:
         if pixels is None and self.scrub is not None:
             scrubbed = self.scrub(value, after, undefined)
             pixels = scrubbed.segments
-            self.opaque_samples = Span(value, after) if scrubbed.is_opaque else None
+            self.opaque_samples = scrubbed.opaque
         if pixels is None:
             pixels = [Span(value, after)]
         elif undefined:
