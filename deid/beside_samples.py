@@ -106,7 +106,9 @@ def names_anybody(data: Buffer, spans: Sequence[Span], forbidden: Forbidden) -> 
     readable = 0 if size <= 1 << 9 else 7 if size <= 1 << 16 else 16
     telling, short = Forbidden(()), Forbidden(())
     for token in forbidden.strong:
-        (short if readable and len(token) < _TELLING else telling).strong.add(token)
+        # Four bytes beyond ASCII have no second case, and are no readable run.
+        is_short = readable and len(token) < (_TELLING if token.isascii() else _TELLING - 1)
+        (short if is_short else telling).strong.add(token)
     overlap = max((len(token) + 2 for token in forbidden.strong), default=0)
     for start, stop in spans:
         for at in range(start, stop, _BLOCK):
@@ -124,15 +126,18 @@ def _readable(block: bytes, tokens: set[bytes], size: int) -> Iterator[bytes]:
     for token in tokens:
         at = lowered.find(token)
         while at >= 0:
-            around = lowered[max(at - 64, 0) : at + 64]
-            here = min(at, 64)
-            for run in _PRINTABLE.finditer(around):
-                if run.start() <= here < run.end() and len(run[0]) >= size:
-                    yield run[0]
-            at = lowered.find(token, at + 1)
+            run = _READABLE.match(lowered, at, at + _AROUND)
+            end = at + 1 if run is None else run.end()
+            before = _READABLE.match(lowered[max(at - _AROUND, 0) : at][::-1])
+            begin = at if before is None else at - before.end()
+            if end - begin >= size:
+                yield lowered[begin:end]
+            # What else stands in this run has been looked at with it.
+            at = lowered.find(token, max(at + 1, end - len(token) + 1))
 
 
-_PRINTABLE: Final = re.compile(rb"[ -~]+")
+_READABLE: Final = re.compile(rb"[ -~]+")
+_AROUND: Final = 64
 
 
 def scrub_encapsulated(data: Buffer, start: int, stop: int, transfer_syntax_uid: str) -> Scrubbed:

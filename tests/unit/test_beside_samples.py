@@ -294,6 +294,10 @@ def test_a_short_name_counts_in_readable_bytes_of_a_large_value_only() -> None:
     by_chance, written = noise + b"lEE" + noise, noise + b"Report of Ms Lee, today" + noise
     assert not names_anybody(by_chance, [Span(0, len(by_chance))], known)
     assert names_anybody(written, [Span(0, len(written))], known)
+    both = by_chance + written + by_chance
+    assert names_anybody(both, [Span(0, len(both))], known)
+    glued = noise + b"sleeves " * 20 + b"of Ms Lee" + noise
+    assert names_anybody(glued, [Span(0, len(glued))], known)
     assert names_anybody(b"\0LEE\0", [Span(0, 5)], known)
 
 
