@@ -4,6 +4,8 @@ A profile that removes identities does not copy comments and application data of
 EXIF, JPEG 2000 COM), what follows the end of a codestream or the last row, bits above High Bit, or an
 offset table that is none. What an encoder says of itself stays. Samples stay bit by bit. Where pixels
 are cleaned, `deid.pixels` does the same frame by frame.
+
+What cannot be accounted for without decoding stays, and is to be searched (`Scrubbed.opaque`, `names_anybody`).
 """
 
 from __future__ import annotations
@@ -15,13 +17,22 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.header import text_of
-from deid.markers import CodestreamBroken, jpeg_segments, scrubbed_j2k, scrubbed_jpeg
+from deid.markers import (
+    Blank,
+    CodestreamBroken,
+    j2k_blanks,
+    j2k_segments,
+    j2k_unaccounted,
+    jpeg_blanks,
+    jpeg_segments,
+    jpeg_unaccounted,
+)
+from deid.residual import Forbidden
 from deid.segments import Segment, Span
-from deid.tags.judge import is_colour_profile, recognised
-from deid.text.folding import words
+from deid.tags.judge import is_colour_profile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from deid.header import Buffer, Element
     from deid.tags.syntax import Encoding
@@ -36,23 +47,38 @@ FACTS: Final = frozenset(
 _JPEG: Final = b"\xff\xd8"
 _JPEG_2000: Final = b"\xff\x4f"
 _END: Final = b"\xff\xd9"
-_JPEG_SYNTAXES: Final = "1.2.840.10008.1.2.4."
+_JPEG_SYNTAXES: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.([5-9]\d|20[1-3])")
+"""JPEG, JPEG-LS, JPEG 2000 and its high-throughput kin; not video, not JPEG XL (PS3.6 table A-1)."""
 _RLE: Final = "1.2.840.10008.1.2.5"
 _RLE_HEADER: Final = 64
+_RLE_SEGMENTS: Final = 15
 _BLOCK: Final = 1 << 22
 _ICC: Final = b"ICC_PROFILE\x00\x01\x01"
 """The only chunk of a profile in APP2 (ICC.1 Annex B.4)."""
 _LONGEST_NOTE: Final = 2048
-_PRINTABLE: Final = re.compile(rb"[ -~\n]{2,}")
-_WORD: Final = re.compile(r"[A-Za-z]+")
-_SOFTWARE_VERSIONS: Final = 0x00181020
-_ENCODERS: Final = words(
-    """
-    accusoft aware bytes charls compressor creator delta dicom dcmtk error gdcm ijg imagecodecs imagegear inc
-    intel ipp jai jasper jfif jpeg kakadu kdu lavc layer lead libjpeg ljif log mitra offis openjpeg pegasus
-    picto quality size spiff squared technologies turbo v
-    """
+_ENCODER_NOTE: Final = re.compile(
+    rb"""
+    (?: Kakadu-v?VERSION
+    | Kdu-Layer-Info:[ ]log_2\{Delta-D\(squared-error\)/Delta-L\(bytes\)\},[ ]L\(bytes\)
+      (?: \n[ ]*-?\d{1,3}\.\d,[ ]*\d\.\de\+\d\d )*
+    | Created[ ]by[ ](?:GDCM/)?OpenJPEG[ ]version[ ]VERSION
+    | Creator:[ ]JasPer[ ]Version[ ]VERSION
+    | CREATOR:[ ]gd-jpeg[ ]vVERSION[ ]\(using[ ]IJG[ ]JPEG[ ]v\d{2}\),
+      [ ](?:default[ ]quality|quality[ ]=[ ]\d{1,3})
+    | LEAD[ ]Technologies[ ]Inc\.[ ]VVERSION
+    | Intel\(R\)[ ]JPEG[ ]Library,[ ]version[ ]\[?VERSION\]?
+    | LavcVERSION
+    | MITRA_DICOM_STANDARD
+    | LJIF[\0\1]{0,16}
+    | \0\0\0[\0-\x0f]
+    )[\n\0]{0,2}
+    """.replace(b"VERSION", rb"\d{1,3}(?:\.\d{1,4}){0,3}"),
+    re.VERBOSE,
 )
+"""What encoders write of themselves, letter by letter: words alone could be anybody's."""
+_LUMA_CHROMA: Final = (b"YBR_FULL_422", b"YBR_PARTIAL_422")
+_TELLING: Final = 5
+"""A shorter part of a name turns up in compressed samples by chance."""
 
 
 class Scrubbed(NamedTuple):
@@ -62,12 +88,56 @@ class Scrubbed(NamedTuple):
     ----------
     segments
         The new value; None when it stays as it is.
-    is_opaque
-        Whether a codestream's markers contradict its bytes: it stays as it is, and anything may stand in it.
+    opaque
+        What stays of the source although nothing says what it is: anything may stand there.
     """
 
     segments: list[Segment] | None
-    is_opaque: bool = False
+    opaque: tuple[Span, ...] = ()
+
+
+def names_anybody(data: Buffer, spans: Sequence[Span], forbidden: Forbidden) -> bool:
+    """Whether an identifier stands in bytes of which nothing is known, block by block.
+
+    Three or four letters are met in a large compressed value by chance. There they count in a run of other
+    readable bytes only, the longer the larger the value is.
+    """
+    size = sum(span.stop - span.start for span in spans)
+    readable = 0 if size <= 1 << 9 else 7 if size <= 1 << 16 else 16
+    telling, short = Forbidden(()), Forbidden(())
+    for token in forbidden.strong:
+        # Four bytes beyond ASCII have no second case, and are no readable run.
+        is_short = readable and len(token) < (_TELLING if token.isascii() else _TELLING - 1)
+        (short if is_short else telling).strong.add(token)
+    overlap = max((len(token) + 2 for token in forbidden.strong), default=0)
+    for start, stop in spans:
+        for at in range(start, stop, _BLOCK):
+            block = data[at : min(at + _BLOCK + overlap, stop)]
+            if telling.remains_in(block):
+                return True
+            if any(short.remains_in(run) for run in _readable(block, short.strong, readable)):
+                return True
+    return False
+
+
+def _readable(block: bytes, tokens: set[bytes], size: int) -> Iterator[bytes]:
+    """Yield the readable bytes around each token, where there are at least `size` of them."""
+    lowered = block.lower() if tokens else b""
+    for token in tokens:
+        at = lowered.find(token)
+        while at >= 0:
+            run = _READABLE.match(lowered, at, at + _AROUND)
+            end = at + 1 if run is None else run.end()
+            before = _READABLE.match(lowered[max(at - _AROUND, 0) : at][::-1])
+            begin = at if before is None else at - before.end()
+            if end - begin >= size:
+                yield lowered[begin:end]
+            # What else stands in this run has been looked at with it.
+            at = lowered.find(token, max(at + 1, end - len(token) + 1))
+
+
+_READABLE: Final = re.compile(rb"[ -~]+")
+_AROUND: Final = 64
 
 
 def scrub_encapsulated(data: Buffer, start: int, stop: int, transfer_syntax_uid: str) -> Scrubbed:
@@ -82,26 +152,42 @@ def scrub_encapsulated(data: Buffer, start: int, stop: int, transfer_syntax_uid:
     if not items:
         return Scrubbed(None)
     table, fragments = items[0], items[1:]
-    parts: list[Segment] = [Span(start, table.stop)]
-    is_changed = is_opaque = False
+    parts: list[Segment] = []
+    at = start
     if not _is_table(data[table.start : table.stop], stop - table.stop):
-        parts = [b"\xfe\xff\x00\xe0\x00\x00\x00\x00"]
-        is_changed = table.stop > table.start
-    for group in _codestreams(data, fragments):
-        try:
-            clean = _scrubbed(data, group, transfer_syntax_uid)
-        except (CodestreamBroken, struct.error):
-            clean, is_opaque = None, True
-        if clean is None:
-            parts.append(Span(group[0].start - 8, group[-1].stop))
-            continue
-        is_changed = True
-        at = 0
-        for fragment in group:
-            size = fragment.stop - fragment.start
-            parts += [data[fragment.start - 8 : fragment.start], clean[at : at + size]]
-            at += size
-    return Scrubbed(parts if is_changed else None, is_opaque)
+        parts.append(b"\xfe\xff\x00\xe0\x00\x00\x00\x00")
+        at = table.stop
+    opaque: list[Span] = []
+    look: Callable[[bytes], tuple[list[Blank], list[Span]]]
+    groups: Iterable[list[Span]]
+    if transfer_syntax_uid == _RLE:
+        groups, look = ([fragment] for fragment in fragments), _look_into_rle
+    elif _JPEG_SYNTAXES.fullmatch(transfer_syntax_uid):
+        groups, look = _codestreams(data, fragments), _look_into_codestream
+    else:
+        return Scrubbed([*parts, Span(at, stop)] if parts else None, tuple(fragments))
+    for group in groups:
+        blanks, unknown = look(b"".join(data[part.start : part.stop] for part in group))
+        for blank in blanks:
+            for begin, end in _in_source(group, blank.start, blank.stop):
+                parts += [Span(at, begin), blank.fill * (end - begin)]
+                at = end
+        for span in unknown:
+            opaque += _in_source(group, *span)
+    if not parts:
+        return Scrubbed(None, tuple(opaque))
+    return Scrubbed([*parts, Span(at, stop)], tuple(opaque))
+
+
+def _in_source(group: Sequence[Span], start: int, stop: int) -> Iterator[Span]:
+    """Yield where bytes of a codestream stand in the source, fragment by fragment."""
+    passed = 0
+    for fragment in group:
+        begin = max(fragment.start + start - passed, fragment.start)
+        end = min(fragment.start + stop - passed, fragment.stop)
+        if begin < end:
+            yield Span(begin, end)
+        passed += fragment.stop - fragment.start
 
 
 def _items(data: Buffer, start: int, stop: int) -> Iterator[Span]:
@@ -136,66 +222,65 @@ def _codestreams(data: Buffer, fragments: Sequence[Span]) -> Iterator[list[Span]
         yield group
 
 
-def _scrubbed(data: Buffer, group: Sequence[Span], transfer_syntax_uid: str) -> bytes | None:
-    """Return the new bytes of a codestream, as many as before; None when nothing hides in it."""
-    codestream = b"".join(data[part.start : part.stop] for part in group)
-    head = codestream[:2]
-    if transfer_syntax_uid == _RLE:
-        clean = _scrubbed_rle(codestream)
-    elif not transfer_syntax_uid.startswith(_JPEG_SYNTAXES) or head not in (_JPEG, _JPEG_2000):
-        return None
+def _look_into_codestream(codestream: bytes) -> tuple[list[Blank], list[Span]]:
+    """Return what of a codestream has to be blanked, and what is not known to be anything."""
+    try:
+        return _walk(codestream)
+    except (CodestreamBroken, struct.error):
+        pass
+    everything = [Span(0, len(codestream))]
+    try:
+        # Its end marker may be missing; everything in it is codestream then, as far as one can tell.
+        return _walk(codestream + _END)[0], everything
+    except (CodestreamBroken, struct.error):
+        return [], everything
+
+
+def _walk(codestream: bytes) -> tuple[list[Blank], list[Span]]:
+    if codestream[:2] == _JPEG:
+        segments = jpeg_segments(codestream)
+        blanks = jpeg_blanks(codestream, segments, _is_of_encoder)
+        unknown = jpeg_unaccounted(codestream, segments)
+    elif codestream[:2] == _JPEG_2000:
+        segments = j2k_segments(codestream)
+        blanks = j2k_blanks(codestream, segments, _is_of_encoder)
+        unknown = j2k_unaccounted(codestream, segments)
     else:
-        scrub = _scrubbed_jpeg if head == _JPEG else _scrubbed_jpeg_2000
-        try:
-            clean = scrub(codestream)
-        except (CodestreamBroken, struct.error):
-            clean = _of_open_end(scrub, codestream)
-    return None if clean == codestream else clean
-
-
-def _of_open_end(scrub: Callable[[bytes], bytes], codestream: bytes) -> bytes:
-    """Scrub a codestream whose end marker may be missing; everything in it is codestream then."""
-    return scrub(codestream + _END)[: len(codestream)]
-
-
-def _scrubbed_jpeg(codestream: bytes) -> bytes:
-    return scrubbed_jpeg(codestream, jpeg_segments(codestream), _is_of_encoder)
-
-
-def _scrubbed_jpeg_2000(codestream: bytes) -> bytes:
-    return scrubbed_j2k(codestream, _is_of_encoder)
+        raise CodestreamBroken("no start")
+    return list(blanks), [Span(segment.start, segment.stop) for segment in unknown]
 
 
 def _is_of_encoder(note: bytes) -> bool:
     """Whether a comment or application data is nothing but an encoder's name, version and settings."""
     if note.startswith(_ICC) and is_colour_profile(note[len(_ICC) :]):
         return True
-    if len(note) > _LONGEST_NOTE or not note.isascii():
-        return False
-    for run in _PRINTABLE.findall(note):
-        others = _WORD.sub(
-            lambda word: " " if word[0].lower() in _ENCODERS else word[0], run.decode("ascii")
-        )
-        if not recognised(_SOFTWARE_VERSIONS, "LO", others):
-            return False
-    return True
+    return len(note) <= _LONGEST_NOTE and _ENCODER_NOTE.fullmatch(note) is not None
 
 
-def _scrubbed_rle(frame: bytes) -> bytes:
-    """Zero the offsets of segments that an RLE header does not count (PS3.5 G.5)."""
+def _look_into_rle(frame: bytes) -> tuple[list[Blank], list[Span]]:
+    """Blank the offsets of segments that an RLE header does not count (PS3.5 G.5).
+
+    Where the last segment ends only unpacking tells, so that all of the frame may be anything.
+    """
+    everything = [Span(0, len(frame))]
     if len(frame) < _RLE_HEADER:
-        return frame
-    (count,) = struct.unpack_from("<L", frame)
-    used = min(4 + 4 * count, _RLE_HEADER)
-    return frame[:used] + bytes(_RLE_HEADER - used) + frame[_RLE_HEADER:]
+        return [], everything
+    count, *offsets = struct.unpack_from("<16L", frame)
+    used = 4 + 4 * count
+    if not 0 < count <= _RLE_SEGMENTS or offsets[0] != _RLE_HEADER:
+        return [], everything
+    spare = frame[used:_RLE_HEADER].strip(b"\0")
+    return [Blank(used, _RLE_HEADER, b"\0")] if spare else [], everything
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """How native samples lie."""
 
-    bits: int
-    """Of all samples together."""
+    ends: frozenset[int]
+    """How many bytes all samples together may have: some writers pad, or do not subsample."""
+    frame: int
+    """Bytes of a frame."""
     allocated: int
     stored: int
     high: int
@@ -208,8 +293,9 @@ def scrub_native(
 ) -> Scrubbed:
     """Return a native value without what hides in it.
 
-    Bytes after the last sample become zero, bits above High Bit what they must be. A description that makes
-    no sense leaves the value as it is: nothing is known of where its samples end.
+    Bytes after the last sample become zero if they are fewer than a frame, bits above High Bit what they
+    must be. A longer rest may be frames that Number of Frames does not count: it stays, and is opaque. So
+    is all of the value when its description makes no sense: nothing is known of where its samples end.
 
     Parameters
     ----------
@@ -218,16 +304,23 @@ def scrub_native(
     """
     layout = _layout(data, found, encoding)
     if layout is None:
-        return Scrubbed(None)
-    end = min(start + (layout.bits + 7) // 8, stop)
+        return Scrubbed(None, (Span(start, stop),))
+    end = start + max((size for size in layout.ends if size <= stop - start), default=stop - start)
+    if encoding.big_endian and layout.allocated <= 8 and data[start - 8 : start - 6] == b"OW":
+        # Words are swapped: of an odd number, the last sample stands behind the byte that pads it.
+        end = min(end + (end - start) % 2, stop)
     samples: list[Segment] | None = None
     if layout.stored < layout.allocated in (8, 16, 32):
         samples = _masked(data, start, end, layout, big_endian=encoding.big_endian)
-    hides_after = bool(data[end:stop].strip(b"\x00"))
-    if samples is None and not hides_after:
-        return Scrubbed(None)
-    rest: Segment = bytes(stop - end) if hides_after else Span(end, stop)
-    return Scrubbed([*(samples or [Span(start, end)]), rest])
+    rest: Segment = Span(end, stop)
+    opaque: tuple[Span, ...] = ()
+    if stop - end >= layout.frame:
+        opaque = (Span(end, stop),)
+    elif data[end:stop].strip(b"\x00"):
+        rest = bytes(stop - end)
+    if samples is None and isinstance(rest, Span):
+        return Scrubbed(None, opaque)
+    return Scrubbed([*(samples or [Span(start, end)]), rest], opaque)
 
 
 def _masked(
@@ -245,11 +338,14 @@ def _masked(
     above = unused & ~((1 << shift) - 1)
     parts: list[Segment] = []
     is_changed = False
-    for at in range(start, stop, _BLOCK):
-        end = min(at + _BLOCK, stop)
+    whole = stop - (stop - start) % size
+    for at in range(start, whole, _BLOCK):
+        end = min(at + _BLOCK, whole)
         count = (end - at) // size
         block = np.frombuffer(data, kind, count, at)
-        if not layout.is_signed and not _any_bits(np, data, block, at, kind) & unused:
+        if not _any_bits(np, data, block, at, kind) & unused or (
+            layout.is_signed and not shift and _is_sign_extended(np, block, kind, layout.stored)
+        ):
             parts.append(Span(at, end))
             continue
         clean = block & used
@@ -264,7 +360,13 @@ def _masked(
         else:
             is_changed = True
             parts.append(clean.astype(kind).tobytes())
-    return parts if is_changed else None
+    return [*parts, Span(whole, stop)] if is_changed else None
+
+
+def _is_sign_extended(np: Any, block: Any, kind: Any, stored: int) -> bool:
+    """Whether all samples are signed numbers of so many bits, extended to their bits allocated."""
+    least = kind.type(1 << (stored - 1))
+    return not int(np.bitwise_or.reduce(block + least, initial=0)) >> stored
 
 
 def _any_bits(np: Any, data: Buffer, block: Any, at: int, kind: Any) -> int:
@@ -284,20 +386,26 @@ def _layout(data: Buffer, found: Mapping[int, Element], encoding: Encoding) -> _
         return int(encoding.short.unpack_from(data, element.start)[0])
 
     rows, columns, allocated = number(0x00280010, 0), number(0x00280011, 0), number(0x00280100, 0)
-    frames = text_of(data, found.get(0x00280008)) or b"1"
+    written = (text_of(data, found.get(0x00280008)) or b"1").removeprefix(b"+")
     stored = number(0x00280101, allocated)
     high = number(0x00280102, stored - 1)
-    if not (rows and columns and allocated and frames.isdigit() and len(frames) < 10):
+    if not (rows and columns and allocated and written.isdigit() and len(written) < 10):
         return None
     if not 0 < stored <= allocated or not stored - 1 <= high < allocated:
         return None
-    samples, shared = {
-        b"YBR_FULL_422": (2, 1),
-        b"YBR_PARTIAL_422": (2, 1),
-        b"YBR_PARTIAL_420": (3, 2),
-    }.get(text_of(data, found.get(0x00280004)), (number(0x00280002, 1), 1))
-    bits = rows * columns * samples * allocated * int(frames) // shared
-    padding = number(0x00280120, -1)
+    padding, frames = number(0x00280120, -1), max(int(written), 1)
+    photometric, samples = text_of(data, found.get(0x00280004)), number(0x00280002, 1)
+    if photometric in _LUMA_CHROMA:
+        # Pairs of columns, the last of an odd number alone or filled up; or not subsampled at all.
+        bits = {rows * columns * 2, rows * (columns + columns % 2) * 2, rows * columns * 3}
+    elif photometric == b"YBR_PARTIAL_420":
+        bits = {rows * columns * 3 // 2, -(-rows // 2) * -(-columns // 2) * 6}
+    else:
+        bits = {rows * columns * samples}
+    sizes = {-(-count * allocated * frames // 8) for count in bits}
+    # Frames of single bits follow each other without a gap; some writers leave one.
+    sizes |= {-(-count * allocated // 8) * frames for count in bits}
     return _Layout(
-        bits, allocated, stored, high, number(0x00280103, 0) == 1, None if padding < 0 else padding
-    )
+        frozenset(sizes), max(min(bits) * allocated // 8, 1), allocated, stored, high,
+        number(0x00280103, 0) == 1, None if padding < 0 else padding,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from pydicom._uid_dict import UID_dictionary
 
 from deid import implementation
 from deid.beside_samples import FACTS as SAMPLE_FACTS
-from deid.beside_samples import Scrubbed, scrub_encapsulated, scrub_native
+from deid.beside_samples import Scrubbed, names_anybody, scrub_encapsulated, scrub_native
 from deid.errors import Reason, Unsafe
 from deid.header import (
     DICOMDIR_CLASS,
@@ -180,8 +180,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     ours = [person.pseudonym.encode(), values.blank_document(facts.sop_class_uid), *texts]
     forbidden = plan.forbidden(rewriter.known.found, b"\n".join(ours))
     _check_unexamined(rewriter, cleaned.pixels, meta, plan)
-    opaque = rewriter.opaque_samples
-    if opaque is not None and forbidden.remains_in(data[slice(*opaque)]):
+    if names_anybody(data, rewriter.opaque_samples, forbidden):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
     # Planes of bits may look like letters; what they show was looked at in another way.
     planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)

@@ -8,22 +8,31 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 SOI, EOI, SOS, DQT, DHT, DRI, DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC
+DHP = 0xDE
 APP0, APP8, APP14, COM = 0xE0, 0xE8, 0xEE, 0xFE
 SOF55, LSE = 0xF7, 0xF8
 _SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, SOF55}
+# All that a header of SPIFF can be (ISO/IEC 10918-3 F.2.1); sizes and resolutions have two bytes.
+_SPIFF = re.compile(
+    rb"SPIFF\0[\0-\2].[\0-\4].(?:\0\0..){2}[\0-\x0f][\0-\x20][\0-\6][\0-\2](?:\0\0..){2}", re.DOTALL
+)
 _SPIFF_END = b"\0\0\0\x01\xff\xd8"
+# Which colour transform goes before JPEG-LS; CharLS reads it.
+_COLOUR_TRANSFORM = re.compile(rb"mrfx[\0-\5]")
 # A byte FF in entropy-coded data is followed by 00 (JPEG), a byte below 80 (JPEG-LS) or a restart
 # marker; anything else ends the scan.
 _AFTER_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 
 J2K_SOC, J2K_SOT, J2K_SOD, J2K_EOC = 0xFF4F, 0xFF90, 0xFF93, 0xFFD9
 J2K_SIZ, J2K_COD, J2K_COM = 0xFF51, 0xFF52, 0xFF64
+# SIZ, COD, COC, QCD, QCC, RGN, POC: what decoding needs. All others may hold anything.
+_J2K_NEEDED = {0xFF51, 0xFF52, 0xFF53, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, J2K_COM, J2K_EOC}
 
 
 class CodestreamBroken(Exception):
@@ -98,27 +107,101 @@ def jpeg_header(codestream: bytes, segments: list[MarkerSegment]) -> FrameHeader
     raise CodestreamBroken("no start of frame")
 
 
-def scrubbed_jpeg(
-    codestream: bytes,
-    segments: list[MarkerSegment],
-    stays: Callable[[bytes], bool] = lambda _: False,
-) -> bytes:
-    """Blank comments, application data and whatever follows EOI, keeping every length.
+class Blank(NamedTuple):
+    """The bytes ``[start, stop)`` of a codestream, all of which become `fill`."""
 
-    APP0 (JFIF, without its thumbnail), APP8 (SPIFF header) and APP14 (Adobe colour transform)
-    decide how colours are read; their fixed fields stay. All other APPn (EXIF, ICC, vendor) and
-    COM have their parameters overwritten with zeros, so that no offset in the file moves; but for
-    those of which `stays` says so.
-    """
+    start: int
+    stop: int
+    fill: bytes
+
+
+def scrubbed_jpeg(codestream: bytes, segments: Sequence[MarkerSegment]) -> bytes:
+    """Blank comments, application data and whatever follows EOI, keeping every length."""
+    return _blanked(codestream, jpeg_blanks(codestream, segments))
+
+
+def _blanked(codestream: bytes, blanks: Iterable[Blank]) -> bytes:
     clean = bytearray(codestream)
+    for start, stop, fill in blanks:
+        clean[start:stop] = fill * (stop - start)
+    return bytes(clean) if clean != codestream else codestream
+
+
+def jpeg_blanks(
+    codestream: bytes,
+    segments: Sequence[MarkerSegment],
+    stays: Callable[[bytes], bool] = lambda _: False,
+) -> Iterator[Blank]:
+    """Yield what is blanked in JPEG or JPEG-LS, in order, as far as it is not blank.
+
+    APP0 (JFIF, without its thumbnail), APP8 (SPIFF header, colour transform) and APP14 (Adobe colour
+    transform) decide how colours are read; their fixed fields stay. All other APPn (EXIF, ICC, vendor),
+    COM and reserved segments have their parameters overwritten with zeros, so that no offset in the
+    file moves; but for comments and application data of which `stays` says so.
+    """
     for segment in segments:
         keep = _kept_parameters(codestream, segment)
-        if keep is not None and not stays(codestream[segment.start + keep : segment.stop]):
-            blank = segment.stop - segment.start - keep
-            clean[segment.start + keep : segment.stop] = bytes(max(blank, 0))
-    end = segments[-1].stop
-    clean[end:] = bytes(len(clean) - end)
-    return bytes(clean) if clean != codestream else codestream
+        if keep is None:
+            continue
+        start = segment.start + keep
+        if not (_is_note(segment.marker) and stays(codestream[start : segment.stop])):
+            yield from _unless_blank(codestream, Blank(start, segment.stop, b"\0"))
+    yield from _unless_blank(codestream, Blank(segments[-1].stop, len(codestream), b"\0"))
+
+
+def _unless_blank(codestream: bytes, blank: Blank) -> Iterator[Blank]:
+    if codestream[blank.start : blank.stop].strip(blank.fill):
+        yield blank
+
+
+def _is_note(marker: int) -> bool:
+    return APP0 <= marker <= 0xEF or marker == COM
+
+
+def jpeg_unaccounted(
+    codestream: bytes, segments: Sequence[MarkerSegment]
+) -> Iterator[MarkerSegment]:
+    """Yield the segments that stay although their contents do not make up their length."""
+    for segment in segments:
+        if not _is_accounted_for(segment.marker, codestream[segment.start : segment.stop]):
+            yield segment
+
+
+def _is_accounted_for(marker: int, value: bytes) -> bool:
+    """Whether parameters have the length that they say (ISO/IEC 10918-1 B.2, 14495-1 C.2)."""
+    size = len(value)
+    if marker in _SOF or marker == DHP:
+        return size >= 6 and size == 6 + 3 * value[5]
+    if marker == SOS:
+        return size >= 1 and size == 4 + 2 * value[0]
+    if marker == DNL:
+        return size == 2
+    if marker == DRI:
+        return size in (2, 3, 4)
+    if marker in (DQT, DHT):
+        return _are_tables(marker, value)
+    if marker == LSE:
+        return value[:1] == b"\1" and size == 11
+    return marker in (SOI, EOI) or _is_note(marker) or _is_reserved(marker)
+
+
+def _are_tables(marker: int, value: bytes) -> bool:
+    at = 0
+    while at < len(value):
+        if marker == DQT:
+            at += 129 if value[at] >> 4 else 65
+        else:
+            at += 17 + sum(value[at + 1 : at + 17])
+    return at == len(value)
+
+
+def _is_reserved(marker: int) -> bool:
+    """Whether a marker segment is one that no part of JPEG or JPEG-LS defines (10918-1 B.1.1.3)."""
+    return (
+        marker == 0xC8
+        or 0x01 < marker < 0xC0
+        or (0xF0 <= marker <= 0xFD and marker not in (SOF55, LSE))
+    )
 
 
 def _kept_parameters(codestream: bytes, segment: MarkerSegment) -> int | None:
@@ -128,14 +211,16 @@ def _kept_parameters(codestream: bytes, segment: MarkerSegment) -> int | None:
     if marker == APP0 and identifier == b"JFIF\x00":
         # Xthumbnail and Ythumbnail are the two bytes after the first twelve.
         has_thumbnail = codestream[segment.start + 12 : segment.start + 14] not in {b"", b"\0\0"}
-        return 12 if has_thumbnail else segment.stop - segment.start
-    if marker == APP8 and identifier == b"SPIFF":
+        return 12 if has_thumbnail else 14
+    if marker == APP8 and _SPIFF.match(codestream, segment.start, segment.stop):
         return 30
     if marker == APP8 and codestream[segment.start : segment.stop] == _SPIFF_END:
-        return segment.stop - segment.start
+        return len(_SPIFF_END)
+    if marker == APP8 and _COLOUR_TRANSFORM.match(codestream, segment.start, segment.stop):
+        return 5
     if marker == APP14 and identifier == b"Adobe":
         return 12
-    if APP0 <= marker <= 0xEF or marker == COM:
+    if _is_note(marker) or _is_reserved(marker):
         return 0
     return None
 
@@ -163,44 +248,51 @@ def j2k_header(codestream: bytes) -> FrameHeader:
     )
 
 
-def scrubbed_j2k(codestream: bytes, stays: Callable[[bytes], bool] = lambda _: False) -> bytes:
+def scrubbed_j2k(codestream: bytes) -> bytes:
     """Blank the comments of main and tile-part headers and whatever follows EOC, keeping lengths.
-
-    A comment of which `stays` says so is left.
 
     Raises
     ------
     CodestreamBroken
         If a length passes the end or EOC is missing.
     """
-    clean = bytearray(codestream)
+    return _blanked(codestream, j2k_blanks(codestream, j2k_segments(codestream)))
+
+
+def j2k_segments(codestream: bytes) -> list[MarkerSegment]:
+    """Walk the marker segments of main and tile-part headers up to EOC, which is the last.
+
+    Raises
+    ------
+    CodestreamBroken
+        If a length passes the end or EOC is missing.
+    """
+    segments: list[MarkerSegment] = []
     at = 2
     while True:
         marker, length = _j2k_marker(codestream, at)
-        if marker == J2K_EOC:
-            end = at + 2
-            clean[end:] = bytes(len(clean) - end)
-            return bytes(clean) if clean != codestream else codestream
         if marker == J2K_SOT:
-            at = _scrubbed_tile_part(clean, codestream, at, stays)
+            at = _walk_tile_part(codestream, at, segments)
             continue
-        if marker == J2K_COM and not stays(codestream[at + 6 : at + 2 + length]):
-            _blank_comment(clean, at, length)
+        if marker == J2K_EOC:
+            return [*segments, MarkerSegment(marker, at + 2, at + 2)]
+        if marker in {J2K_SOC, J2K_SOD}:
+            raise CodestreamBroken("no tile-part")
+        segments.append(MarkerSegment(marker, at + 4, at + 2 + length))
         at += 2 + length
 
 
-def _scrubbed_tile_part(
-    clean: bytearray, codestream: bytes, start: int, stays: Callable[[bytes], bool]
-) -> int:
-    """Blank the comments of one tile-part header and return where the tile-part ends."""
+def _walk_tile_part(codestream: bytes, start: int, segments: list[MarkerSegment]) -> int:
+    """Note the segments of one tile-part header and return where the tile-part ends."""
+    if _j2k_marker(codestream, start)[1] != 10:
+        raise CodestreamBroken("SOT")
     (tile_part_length,) = struct.unpack_from(">I", codestream, start + 6)
-    at = start
+    at = start + 12
     while True:
         marker, length = _j2k_marker(codestream, at)
         if marker == J2K_SOD:
             break
-        if marker == J2K_COM and not stays(codestream[at + 6 : at + 2 + length]):
-            _blank_comment(clean, at, length)
+        segments.append(MarkerSegment(marker, at + 4, at + 2 + length))
         at += 2 + length
     # Psot 0: this tile-part runs to EOC.
     end = start + int(tile_part_length) if tile_part_length else codestream.find(b"\xff\xd9", at)
@@ -209,9 +301,29 @@ def _scrubbed_tile_part(
     return end
 
 
-def _blank_comment(clean: bytearray, at: int, length: int) -> None:
-    # Rcom stays; its text becomes spaces, valid for binary and Latin values alike.
-    clean[at + 6 : at + 2 + length] = b" " * (length - 4)
+def j2k_blanks(
+    codestream: bytes,
+    segments: Sequence[MarkerSegment],
+    stays: Callable[[bytes], bool] = lambda _: False,
+) -> Iterator[Blank]:
+    """Yield what is blanked in JPEG 2000, in order, as far as it is not blank.
+
+    A comment of which `stays` says so is left.
+    """
+    for segment in segments:
+        # Rcom stays; its text becomes spaces, valid for binary and Latin values alike.
+        start = segment.start + 2
+        if segment.marker == J2K_COM and not stays(codestream[start : segment.stop]):
+            yield from _unless_blank(codestream, Blank(start, segment.stop, b" "))
+    yield from _unless_blank(codestream, Blank(segments[-1].stop, len(codestream), b"\0"))
+
+
+def j2k_unaccounted(
+    codestream: bytes,  # noqa: ARG001 - as `jpeg_unaccounted`
+    segments: Sequence[MarkerSegment],
+) -> Iterator[MarkerSegment]:
+    """Yield the segments that stay although decoding needs nothing of them, or that no part defines."""
+    return (segment for segment in segments if segment.marker not in _J2K_NEEDED)
 
 
 def _j2k_marker(codestream: bytes, at: int) -> tuple[int, int]:

@@ -172,7 +172,7 @@ class Rewriter:
             if block.is_safe or block.safe or block.actions
         }
         self.scrub = scrub
-        self.opaque_samples: Span | None = None
+        self.opaque_samples: tuple[Span, ...] = ()
         self.samples = range(0)
         self.pixels_seen = False
         self._keeps_positions = False
@@ -876,7 +876,7 @@ class Rewriter:
         if pixels is None and self.scrub is not None:
             scrubbed = self.scrub(value, after, undefined)
             pixels = scrubbed.segments
-            self.opaque_samples = Span(value, after) if scrubbed.is_opaque else None
+            self.opaque_samples = scrubbed.opaque
         if pixels is None:
             pixels = [Span(value, after)]
         elif undefined:

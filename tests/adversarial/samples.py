@@ -47,11 +47,31 @@ def places() -> Iterator[HidingPlace]:
     at = _JPEG_2000.index(b"\xff\x52")
     added = b"\xff\x64" + struct.pack(">HH", len(text) + 4, 1) + text
     yield _encapsulated(draft, _JPEG_2000[:at] + added + _JPEG_2000[at:])
+    draft = _draft("beside/wide-comment-JPEG2000Lossless", JPEG2000Lossless)
+    wide = draft.surname("wide comment").encode("utf-16-le")
+    added = b"\xff\x64" + struct.pack(">HH", len(wide) + 4, 0) + wide
+    yield _encapsulated(draft, _JPEG_2000[:at] + added + _JPEG_2000[at:])
+    for name, marker, prefix in (
+        ("wide-comment", 0xFE, b""),
+        ("encoder-and-name", 0xFE, b"LEAD Technologies Inc. V1.01 "),
+        ("behind-JFIF", 0xE0, b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"),
+        ("no-SPIFF", 0xE8, b"SPIFF\0"),
+        ("reserved-C8", 0xC8, b""),
+        ("reserved-F3", 0xF3, b""),
+    ):
+        draft = _draft(f"beside/{name}-JPEGBaseline8Bit", JPEGBaseline8Bit)
+        codec = "utf-16-le" if name == "wide-comment" else "ascii"
+        text = prefix + draft.surname(name).encode(codec)
+        added = struct.pack(">BBH", 0xFF, marker, len(text) + 2) + text
+        yield _encapsulated(draft, _JPEG[:2] + added + _JPEG[2:])
     for syntax, codestream in (
         (JPEGBaseline8Bit, _JPEG),
         (JPEGLSLossless, _JPEG_LS),
         (JPEG2000Lossless, _JPEG_2000),
     ):
+        draft = _draft(f"beside/fragment-after-the-end-{syntax.keyword}", syntax)
+        text = draft.sentence("fragment after the end").encode()
+        yield _encapsulated(draft, codestream, text)
         draft = _draft(f"beside/after-the-end-{syntax.keyword}", syntax)
         yield _encapsulated(draft, codestream + draft.sentence("after the end").encode())
     draft = _draft("beside/spare-offsets-RLELossless", RLELossless)
@@ -79,7 +99,7 @@ def _draft(place: str, syntax: str, *, bits: int = 8) -> Draft:
     return draft
 
 
-def _encapsulated(draft: Draft, codestream: bytes) -> HidingPlace:
-    draft.dataset.add_new("PixelData", "OB", encapsulate([codestream]))
+def _encapsulated(draft: Draft, *fragments: bytes) -> HidingPlace:
+    draft.dataset.add_new("PixelData", "OB", encapsulate([*fragments]))
     draft.dataset["PixelData"].is_undefined_length = True
     return draft.finish()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import imagecodecs
@@ -21,6 +24,9 @@ from pydicom.uid import (
 )
 
 import deid
+from deid.beside_samples import names_anybody
+from deid.residual import Forbidden
+from deid.segments import Span
 from tests.unit.test_deid_engine import KEY, encode, instance, plan, written
 
 if TYPE_CHECKING:
@@ -101,6 +107,8 @@ def test_comments_of_jpeg_2000_go() -> None:
         b"Created by OpenJPEG version 2.5.4", b"Created by GDCM/OpenJPEG version 2.0",
         b"Creator: JasPer Version 1.701.0", b"Kakadu-v7.3.3", b"MITRA_DICOM_STANDARD",
         b"LEAD Technologies Inc. V1.01", b"Lavc58.54.100", b"\0\0\0\1",
+        b"CREATOR: gd-jpeg v1.0 (using IJG JPEG v62), quality = 90\n",
+        b"Intel(R) JPEG Library, version [1.51.12.44]",
         b"Kdu-Layer-Info: log_2{Delta-D(squared-error)/Delta-L(bytes)}, L(bytes)\n-192.0, 3.5e+05\n",
     ],
 )  # fmt: skip
@@ -110,8 +118,13 @@ def test_what_an_encoder_says_of_itself_stays(note: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "note", [b"Kakadu Zwetajewska", b"27 AUG 1941", b"QX77213984", b"\xc9va L."]
-)
+    "note",
+    [
+        b"Kakadu Zwetajewska", b"27 AUG 1941", b"QX77213984", b"\xc9va L.", b"LEE 12345", b"MARK LONG 77213",
+        b"77213", b"1941 08 27", "Quillergast".encode("utf-16-le"), b"Q\tu\ti\tl\tl", b"LEAD 77213",
+        b"Kakadu-v77213", b"Lavc58.54.100 Lee", b"\x01\x02LJIF\x03",
+    ],
+)  # fmt: skip
 def test_what_somebody_added_to_it_goes(note: bytes) -> None:
     source = encapsulated([commented_with(note)], JPEGLSLossless)
     assert note not in encode(output(source), JPEGLSLossless)
@@ -206,3 +219,168 @@ def test_a_codestream_that_is_none_stays_unless_it_names_somebody() -> None:
     with pytest.raises(deid.Unsafe) as caught:
         deid.deidentify(named, plan())
     assert caught.value.reason is deid.Reason.RESIDUAL_IDENTIFIER
+
+
+J2K = bytes(imagecodecs.jpeg2k_encode(GREY, reversible=True, codecformat="J2K"))
+JP2 = bytes(imagecodecs.jpeg2k_encode(GREY, reversible=True, codecformat="JP2"))
+JPEG = bytes(imagecodecs.jpeg8_encode(GREY, level=90))
+RLE_FRAME = struct.pack("<16L", 1, 64, *[0] * 14) + b"\xd1\x07" * 48
+OWN = b" Zimmermann "
+H264 = "1.2.840.10008.1.2.4.102"
+
+
+def with_segment(codestream: bytes, marker: int, value: bytes) -> bytes:
+    return (
+        codestream[:2] + struct.pack(">BBH", 0xFF, marker, len(value) + 2) + value + codestream[2:]
+    )
+
+
+def refusal(source: bytes) -> deid.Reason | None:
+    try:
+        deid.deidentify(source, plan())
+    except deid.Unsafe as caught:
+        return caught.reason
+    return None
+
+
+@pytest.mark.parametrize("marker", [0xC8, 0xF0, 0xFD, 0x02])
+def test_what_stands_in_reserved_segments_goes(marker: int) -> None:
+    source = encapsulated([with_segment(JPEG, marker, NAME)], JPEGBaseline8Bit)
+    assert NAME not in encode(output(source), JPEGBaseline8Bit)
+
+
+@pytest.mark.parametrize(
+    ("marker", "prefix"), [(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0"), (0xE8, b"SPIFF\0")]
+)
+def test_what_stands_in_a_known_header_beyond_its_fields_goes(marker: int, prefix: bytes) -> None:
+    source = encapsulated([with_segment(JPEG_LS, marker, prefix + NAME)], JPEGLSLossless)
+    assert NAME not in encode(output(source), JPEGLSLossless)
+
+
+def test_the_colour_transform_of_jpeg_ls_stays() -> None:
+    codestream = with_segment(JPEG_LS, 0xE8, b"mrfx\x01")
+    source = encapsulated([codestream + b"\0" * (len(codestream) % 2)], JPEGLSLossless)
+    assert output(source).PixelData == pydicom.dcmread(io.BytesIO(source)).PixelData
+
+
+@pytest.mark.parametrize(
+    ("fragments", "syntax"),
+    [
+        ([JP2 + OWN], JPEG2000Lossless), ([OWN + JPEG], JPEGBaseline8Bit), ([OWN, JPEG], JPEGBaseline8Bit),
+        ([with_segment(JPEG, 0xDC, OWN)], JPEGBaseline8Bit), ([JPEG[:-2] + OWN], JPEGBaseline8Bit),
+        ([J2K[:45] + b"\xff\x70\0\x0e" + OWN + J2K[45:]], JPEG2000Lossless),
+        ([RLE_FRAME + OWN], RLELossless), ([RLE_FRAME, OWN], RLELossless), ([bytes(2048) + OWN], H264),
+    ],
+    ids=["JP2", "leading", "fragment", "DNL", "no EOI", "FF70", "RLE tail", "RLE fragment", "video"],
+)  # fmt: skip
+def test_what_cannot_be_accounted_for_is_searched(fragments: list[bytes], syntax: str) -> None:
+    assert refusal(encapsulated(fragments, syntax)) is deid.Reason.RESIDUAL_IDENTIFIER
+    others = [fragment.replace(OWN, b" Nobody     ") for fragment in fragments]
+    source = encapsulated(others, syntax)
+    assert output(source).PixelData == pydicom.dcmread(io.BytesIO(source)).PixelData
+
+
+@pytest.mark.parametrize(("keyword", "value"), [("NumberOfFrames", -1), ("HighBit", 9)])
+def test_a_description_that_makes_no_sense_lets_nobody_pass(keyword: str, value: int) -> None:
+    dataset = picture(GREY)
+    dataset.PixelData += OWN
+    setattr(dataset, keyword, value)
+    assert refusal(encode(dataset)) is deid.Reason.RESIDUAL_IDENTIFIER
+
+
+def test_a_short_name_counts_in_readable_bytes_of_a_large_value_only() -> None:
+    known = Forbidden([(b"Lee^Kim", "PERSON_NAME", "")])
+    noise = bytes(range(128, 256)) * 2048
+    by_chance, written = noise + b"lEE" + noise, noise + b"Report of Ms Lee, today" + noise
+    assert not names_anybody(by_chance, [Span(0, len(by_chance))], known)
+    assert names_anybody(written, [Span(0, len(written))], known)
+    both = by_chance + written + by_chance
+    assert names_anybody(both, [Span(0, len(both))], known)
+    glued = noise + b"sleeves " * 20 + b"of Ms Lee" + noise
+    assert names_anybody(glued, [Span(0, len(glued))], known)
+    assert names_anybody(b"\0LEE\0", [Span(0, 5)], known)
+
+
+def test_a_name_is_found_where_two_blocks_meet() -> None:
+    known = Forbidden([(b"Zimmermann", "PERSON_NAME", "")])
+    data = bytes((1 << 22) - 4) + b"Zimmermann" + bytes(100)
+    assert names_anybody(data, [Span(0, len(data))], known)
+    assert not names_anybody(data, [Span(0, 1 << 22)], known)
+
+
+def colour(length: int, columns: int = 64) -> Dataset:
+    dataset = picture(GREY[:, :columns])
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration = 3, 0
+    dataset.PhotometricInterpretation = "YBR_FULL_422"
+    dataset.PixelData = bytes(range(1, 101)) * (length // 100 + 1)
+    dataset.PixelData = dataset.PixelData[: length + length % 2]
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("columns", "length"),
+    [(64, 48 * 64 * 2), (64, 48 * 64 * 3), (63, 48 * 64 * 2), (63, 48 * 63 * 2), (63, 48 * 63 * 3)],
+)
+def test_luma_and_chroma_stay_however_they_are_written(columns: int, length: int) -> None:
+    dataset = colour(length, columns)
+    assert output(encode(dataset)).PixelData == dataset.PixelData
+
+
+def test_frames_that_nobody_counts_stay_and_are_searched() -> None:
+    dataset = picture(GREY)
+    dataset.PixelData = GREY.tobytes() * 3
+    assert output(encode(dataset)).PixelData == dataset.PixelData
+    dataset.PixelData += OWN
+    assert refusal(encode(dataset)) is deid.Reason.RESIDUAL_IDENTIFIER
+
+
+def test_single_bits_stay_with_gaps_between_frames() -> None:
+    dataset = picture(GREY[:9, :9])
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 1, 1, 0
+    dataset.NumberOfFrames = 2
+    dataset.PixelData = b"\xff" * 22
+    assert output(encode(dataset)).PixelData == dataset.PixelData
+
+
+def test_the_last_sample_of_an_odd_number_in_big_endian_words_stays() -> None:
+    dataset = picture(GREY[:3, :3])
+    dataset.PixelData = bytes([2, 1, 4, 3, 6, 5, 8, 7, 0, 9])
+    dataset["PixelData"].VR = "OW"
+    assert output(encode(dataset, ExplicitVRBigEndian)).PixelData == dataset.PixelData
+
+
+def test_signed_samples_hide_nothing_beside_good_ones() -> None:
+    values = np.arange(-100, 100, dtype=np.int16).reshape(-1, 10)
+    hiding = values.copy()
+    hiding[0] = (values[0] & 0x0FFF) | 0x5000
+    assert output(encode(picture(hiding, 12, signed=True))).PixelData == values.tobytes()
+
+
+def test_of_a_frame_with_a_changed_byte_the_others_are_not_copied() -> None:
+    big = np.tile(GREY, (40, 40))
+    frame = bytes(imagecodecs.jpegls_encode(big))
+    source = encapsulated([frame + b"\0" * (len(frame) % 2) + b"\xff\xff"], JPEGLSLossless)
+    segments = deid.deidentify(source, plan()).segments
+    assert sum(len(part) for part in segments if isinstance(part, bytes)) < 8192
+
+
+def test_the_pixels_of_real_native_instances_stay() -> None:
+    folder = Path(pydicom.__file__).parent / "data" / "test_files"
+    seen, changed = 0, []
+    for path in sorted(folder.glob("*.dcm")):
+        content = path.read_bytes()
+        with warnings.catch_warnings(), suppress(*UNUSABLE):
+            warnings.simplefilter("ignore")
+            before = pydicom.dcmread(io.BytesIO(content))
+            if before.file_meta.TransferSyntaxUID.is_encapsulated:
+                continue
+            pixels = before.pixel_array
+            after = output(content, plan(unknownSopClass="pass", burnedIn="pass"))
+            seen += 1
+            if not np.array_equal(after.pixel_array, pixels):
+                changed.append(path.name)
+    assert seen > 20
+    assert changed == []
+
+
+UNUSABLE = (AttributeError, KeyError, ValueError, deid.Unsafe, pydicom.errors.InvalidDicomError)
