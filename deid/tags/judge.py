@@ -110,18 +110,25 @@ class Terms:
         Whole values, in lower case.
     words
         Words that any value of the attribute may have, in lower case.
+    symbols
+        The values of one or two characters as they are written: ``Cu`` is no more than a name elsewhere.
     shapes
         Patterns of whole values.
     """
 
     values: set[str] = field(default_factory=set)
+    symbols: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     shapes: list[re.Pattern[str]] = field(default_factory=list)
 
     def hold(self, value: str) -> bool:
         """Whether a whole value is one of the attribute's own."""
         value = value.strip()
-        return value.lower() in self.values or any(shape.match(value) for shape in self.shapes)
+        if value.lower() in self.values and (
+            len(value) > 2 or value in self.symbols or value.isupper()
+        ):
+            return True
+        return any(shape.match(value) for shape in self.shapes)
 
 
 _NO_TERMS: Final = Terms()
@@ -137,8 +144,9 @@ def attribute_terms() -> dict[int, Terms]:
         if row["kind"] == "shape":
             terms.shapes.append(re.compile(rf"(?:{row['terms']})\Z"))
         else:
-            listed = {term.strip().lower() for term in row["terms"].split(";")}
-            (terms.values if row["kind"] == "value" else terms.words).update(listed)
+            listed = row["terms"].split(";")
+            (terms.values if row["kind"] == "value" else terms.words).update(map(str.lower, listed))
+            terms.symbols.update(term for term in listed if len(term) <= 2)
     return found
 
 
@@ -448,12 +456,14 @@ def _is_recognised_token(token: str, words: _Words, machine: bool) -> bool:
         return lower in _NON_ASCII_UNITS
     if len(token) == 3 and token.isupper() and token.isalpha():
         return lower not in _names()
-    if lower.endswith("s") and lower[:-1] in words:
+    if lower.endswith("s") and lower[:-1] in words and lower not in _names():
         return True
     if machine and _VERSION.match(token):
         return True
-    if machine and _COUNTED.match(token) and lower.lstrip("0123456789") in words:
-        return True
+    if machine and _COUNTED.match(token):
+        counted = lower.lstrip("0123456789")
+        if counted in words and counted not in _names():
+            return True
     if _CAMEL_PARTS.match(token):
         # Words joined by their capitals, as segments are labelled: FemurHead.
         return all(

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deid.tags.judge import attribute_terms, known_meanings, recognised
+from deid.tags.judge import attribute_terms, known_meanings, recognised, vocabulary
 from deid.text.words import read_words
 
 STAY = {
@@ -166,6 +166,35 @@ def test_a_term_of_an_attribute_stands_alone(tag: int, text: str) -> None:
 def test_no_word_of_an_attribute_is_a_listed_name() -> None:
     names = read_words("given_names.txt") | read_words("family_names.txt")
     assert {word for terms in attribute_terms().values() for word in terms.words} & names == set()
+
+
+def test_no_listed_name_stays_in_an_attribute_for_its_terms() -> None:
+    listed = read_words("given_names.txt") | read_words("family_names.txt")
+    names = {name for name in listed if len(name) > 3} - vocabulary()
+    found = {
+        (f"{tag:08X}", text)
+        for tag in attribute_terms()
+        if tag not in (0x00185101, 0x00080104)
+        for name in names
+        for text in (name.title(), name.upper())
+        if recognised(tag, "LO", text)
+    }
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["99BROWN", "99STONE", "99FISCHER", "99MARK", "8STONE", "12Fischer"]
+)
+def test_a_number_before_a_name_makes_no_term_of_it(text: str) -> None:
+    assert [f"{tag:08X}" for tag in ATTRIBUTES if recognised(tag, "LO", text)] == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [(0x00281054, "Hu"), (0x00080104, "Burns"), (0x00620005, "LARS"), (0x00180031, "Maas")],
+)
+def test_a_name_that_looks_like_a_unit_or_a_plural_is_not_recognised(tag: int, text: str) -> None:
+    assert not recognised(tag, "LO", text)
 
 
 def test_only_views_hold_terms_that_are_names() -> None:
