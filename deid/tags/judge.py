@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -64,6 +65,14 @@ _MACHINE_TAGS: Final = frozenset(
 _CODE_VALUE: Final = 0x00080100
 _CODE_MEANING: Final = 0x00080104
 _ICC_PROFILE: Final = 0x00282000
+_SCHEME_VERSION: Final = 0x00080103
+_LABELS: Final = frozenset({_CODE_MEANING, 0x00620005, 0x00620006})
+"""Meanings of codes, labels and descriptions of segments: the words of anatomy and disease are theirs."""
+_FIRST_YEAR: Final = 1993
+"""DICOM is as old, and so are the versions of what it cites."""
+_VERSION_DAY: Final = re.compile(r"_?((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\Z")
+_CAMEL_PARTS: Final = re.compile(r"(?:[A-Z]?[a-z]{2,})(?:[A-Z][a-z]{2,})+\Z")
+_COUNTED: Final = re.compile(r"\d{1,2}[A-Za-z]{2,}\Z")
 _CODE_DIGITS: Final = 6
 _CODE_SHAPE: Final = re.compile(
     r"(C\d{7}|RID\d{1,6}|[A-Z][A-Z0-9]?-[0-9A-F]{4,5}[A-Z]?|5\.6\.3-\d{1,2}-\d{1,3})\Z"
@@ -89,6 +98,78 @@ _NOT_PRINTABLE: Final = bytes(range(32, 127))
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
 _VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}[A-Za-z]?\Z")
+
+
+@dataclass(slots=True)
+class Terms:
+    """What one attribute holds besides the words that are recognised everywhere.
+
+    Attributes
+    ----------
+    values
+        Whole values, in lower case.
+    words
+        Words that any value of the attribute may have, in lower case.
+    symbols
+        The values of one or two characters as they are written: ``Cu`` is no more than a name elsewhere.
+    shapes
+        Patterns of whole values.
+    """
+
+    values: set[str] = field(default_factory=set)
+    symbols: set[str] = field(default_factory=set)
+    words: set[str] = field(default_factory=set)
+    shapes: list[re.Pattern[str]] = field(default_factory=list)
+
+    def hold(self, value: str) -> bool:
+        """Whether a whole value is one of the attribute's own."""
+        value = value.strip()
+        if value.lower() in self.values and (
+            len(value) > 2 or value in self.symbols or value.isupper()
+        ):
+            return True
+        return any(shape.match(value) for shape in self.shapes)
+
+
+_NO_TERMS: Final = Terms()
+
+
+@cache
+def attribute_terms() -> dict[int, Terms]:
+    """Return the terms of attributes that have some of their own, by tag."""
+    found: dict[int, Terms] = {}
+    text = (files("deid.tables") / "defined_terms.csv").read_text(encoding="utf-8")
+    for row in csv.DictReader(text.splitlines()):
+        terms = found.setdefault(int(row["tag"], 16), Terms())
+        if row["kind"] == "shape":
+            terms.shapes.append(re.compile(rf"(?:{row['terms']})\Z"))
+        else:
+            listed = row["terms"].split(";")
+            (terms.values if row["kind"] == "value" else terms.words).update(map(str.lower, listed))
+            terms.symbols.update(term for term in listed if len(term) <= 2)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """The words that are recognised in an attribute: the general ones and its own."""
+
+    general: frozenset[str]
+    own: set[str]
+
+    def __contains__(self, word: str) -> bool:
+        return word in self.general or word in self.own
+
+
+def _words_of(tag: int) -> _Words:
+    general = _words_of_labels() if tag in _LABELS else vocabulary()
+    return _Words(general, attribute_terms().get(tag, _NO_TERMS).words)
+
+
+@cache
+def _words_of_labels() -> frozenset[str]:
+    clinical = {word for word in read_words("clinical.txt") if len(word) > 2}
+    return vocabulary() | (clinical - _names())
 
 
 @cache
@@ -130,6 +211,21 @@ def _concepts() -> Iterator[tuple[str, str]]:
 def known_meanings() -> frozenset[str]:
     """Return the code meanings that the standard prints, as they stand."""
     return frozenset(meaning for _code, meaning in _concepts())
+
+
+@cache
+def _meanings_in_lower_case() -> tuple[frozenset[str], frozenset[str]]:
+    """Return meanings that stay however they are written: as meanings, and wherever they stand.
+
+    A view that is called after somebody (``Miller``) is no more than a name when it is written otherwise.
+    """
+    names = _names()
+    as_meanings = frozenset(
+        meaning.lower() for meaning in known_meanings() if not _words(meaning) <= names
+    )
+    return as_meanings, frozenset(
+        each for each in as_meanings if " " in each and not _words(each) & names
+    )
 
 
 @cache
@@ -187,6 +283,14 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return False
     if tag == _CODE_MEANING and text in known_meanings():
         return True
+    if text.lower() in _meanings_in_lower_case()[tag != _CODE_MEANING]:
+        return True
+    if (terms := attribute_terms().get(tag)) is not None:
+        text = "\\".join(part for part in text.split("\\") if not terms.hold(part))
+        if not text:
+            return True
+    if tag == _SCHEME_VERSION and _is_version_day(text):
+        return True
     if tag == _CODE_VALUE and (text in known_codes() or _CODE_SHAPE.match(text)):
         return True
     if tag == _COMPRESSION_METHOD and _COMPRESSION.match(text):
@@ -197,9 +301,15 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return True
     if tag == _CODE_VALUE and text.isdigit():
         return len(text) <= _CODE_DIGITS or is_snomed_identifier(text)
-    words = vocabulary()
+    words = _words_of(tag)
     machine = tag in _MACHINE_TAGS
     return all(_is_recognised_value(part, words, machine) for part in text.split("\\"))
+
+
+def _is_version_day(text: str) -> bool:
+    """Whether a text is the day from which a version of a coding scheme is."""
+    day = _VERSION_DAY.match(text)
+    return day is not None and int(day[1]) >= _FIRST_YEAR
 
 
 def _is_date_like(text: str) -> bool:
@@ -208,7 +318,7 @@ def _is_date_like(text: str) -> bool:
     return bool(_DATE_LIKE.search(text) or _date_in_words().search(text))
 
 
-def _is_recognised_value(text: str, words: frozenset[str], machine: bool) -> bool:
+def _is_recognised_value(text: str, words: _Words, machine: bool) -> bool:
     for group in _DIGIT_GROUPS.findall(text):
         digits = sum(map(str.isdigit, group))
         is_version = machine and not group.replace(".", "").strip("0123456789")
@@ -336,7 +446,7 @@ def is_colour_profile(value: bytes) -> bool:
     return not value[covered:].strip(b"\x00")
 
 
-def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bool:
+def _is_recognised_token(token: str, words: _Words, machine: bool) -> bool:
     if token.isdigit():
         return len(token) <= _RECOGNISED_DIGITS
     lower = token.lower()
@@ -344,17 +454,26 @@ def _is_recognised_token(token: str, words: frozenset[str], machine: bool) -> bo
         # As people write names: ``Ng``, ``Xu``, ``LI``. Most abbreviations and units are written otherwise.
         is_like_a_name = len(token) == 2 and token.isalpha() and token[0].isupper()
         is_abbreviation = token.isupper() and (lower not in _names() or token in _UNITS_LIKE_NAMES)
-        return not is_like_a_name or is_abbreviation or lower in _SHORT_WORDS
+        return not is_like_a_name or is_abbreviation or lower in _SHORT_WORDS or lower in words.own
     if lower in words:
         return True
     if not token.isascii():
         return lower in _NON_ASCII_UNITS
     if len(token) == 3 and token.isupper() and token.isalpha():
         return lower not in _names()
-    if lower.endswith("s") and lower[:-1] in words:
+    if lower.endswith("s") and lower[:-1] in words and lower not in _names():
         return True
     if machine and _VERSION.match(token):
         return True
+    if machine and _COUNTED.match(token):
+        counted = lower.lstrip("0123456789")
+        if counted in words and counted not in _names():
+            return True
+    if _CAMEL_PARTS.match(token):
+        # Words joined by their capitals, as segments are labelled: FemurHead.
+        return all(
+            part in words and part not in _names() for part in map(str.lower, _CAMEL.findall(token))
+        )
     if _NUMBERED.match(token) and lower.rstrip("0123456789") in words:
         return True
     return bool(_MIXED.match(token)) and sum(map(str.isdigit, token)) <= _RECOGNISED_DIGITS
