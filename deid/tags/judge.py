@@ -297,6 +297,8 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return True
     if "^" in text or _is_date_like(text) or _HARDWARE_ADDRESS.search(text):
         return False
+    if "\\" in text and _is_number_in_pieces(text):
+        return False
     if tag in _MAKER_TAGS:
         return True
     if tag == _CODE_VALUE and text.isdigit():
@@ -316,6 +318,14 @@ def _is_date_like(text: str) -> bool:
     if not any(map(str.isdigit, text)):
         return False
     return bool(_DATE_LIKE.search(text) or _date_in_words().search(text))
+
+
+def _is_number_in_pieces(text: str) -> bool:
+    """Whether several values are digits that are a day, or a record number, one after the other."""
+    parts = [part.strip() for part in text.split("\\")]
+    if not all(part.isdigit() for part in parts):
+        return False
+    return _is_date_like("/".join(parts)) or len("".join(parts)) > _MOST_GROUPED_DIGITS
 
 
 def _is_recognised_value(text: str, words: _Words, machine: bool) -> bool:

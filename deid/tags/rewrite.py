@@ -299,7 +299,7 @@ class Rewriter:
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
-                if kind == _DUMMY or b"\x00" in memo[1][:-1]:
+                if kind == _DUMMY or b"\x00" in memo[1][:-1] or b"\\" in memo[1]:
                     action, kind = kind << FALLBACK_SHIFT, _UNRECOGNISED
             # From here on the element does not stay as it is: the run of kept bytes ends before it.
             if pos > run:
@@ -634,11 +634,20 @@ class Rewriter:
             return _UNCHANGED
         if fallback == Action.DUMMY and tag in _WITHOUT_DUMMY:
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, self._where(tag))
-        if fallback != Action.DUMMY or b"\\" not in raw or vr not in _DUMMIED_BY_VALUE:
+        if b"\\" not in raw or vr not in _DUMMIED_BY_VALUE:
+            return self._fall_back(fallback, vr, raw)
+        is_required = fallback == Action.DUMMY
+        if vr in ("DS", "IS") and not is_required:
             return self._fall_back(fallback, vr, raw)
         parts = decode(raw, self.charset).rstrip(" \x00").split("\\")
-        dummy = values.dummy(vr).decode("ascii").strip()
-        kept = [part if self._may_stay(tag, vr, part) else dummy for part in parts]
+        stays = [self._may_stay(tag, vr, part) for part in parts]
+        if all(stays):  # only together do they say something: a date in pieces
+            return self._fall_back(fallback, vr, raw)
+        # What goes leaves its place empty, so that the others keep theirs.
+        instead = values.dummy(vr).decode("ascii").strip() if is_required else ""
+        kept = [part if may else instead for part, may in zip(parts, stays, strict=True)]
+        if not any(part.strip() for part in kept):
+            return self._fall_back(fallback, vr, raw)
         return values.even(encode("\\".join(kept), self.charset), b" ")
 
     def _is_measured(self, raw: bytes) -> bool:

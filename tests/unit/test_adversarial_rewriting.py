@@ -43,6 +43,18 @@ def test_one_issued_number_among_measured_ones_is_the_only_one_to_go() -> None:
     assert list(result_of(draft).WindowWidth) == [400, 1]
 
 
+def test_a_value_that_goes_leaves_the_others_in_their_places() -> None:
+    draft = Draft("unit/values")
+    draft.replace(0x00180022, "CS", b"FAST_GEMS\\QUILLERGAST\\SAT")
+    assert list(result_of(draft).ScanOptions) == ["FAST_GEMS", "", "SAT"]
+
+
+def test_a_day_in_pieces_goes_as_a_whole() -> None:
+    draft = Draft("unit/pieces")
+    draft.replace(0x00180022, "CS", b"1941\\08\\27 ")
+    assert not result_of(draft).get("ScanOptions")
+
+
 def test_dummy_numbers_are_not_zero() -> None:
     assert values.dummy("DS", b"5\\7") == b"1\\1 "
 
