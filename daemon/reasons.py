@@ -87,8 +87,10 @@ REASONS: Final[Mapping[str, Advice]] = {
         "Route it to `basic`, which leaves an empty document in its place; retry.",
     ),
     "residual_identifier": Advice(
-        "An identifier was still found in the finished result, where `where` says.",
-        "Report the place: our rules miss it. Until they have it, `deleteTag` may name the element.",
+        "An identifier was still found in the finished result, where `where` says; or a number there that looks"
+        " issued says how samples lie or what was measured, and no dummy may stand in its place.",
+        "Report the place: our rules miss it. A wrong number can be corrected at the source; else `deleteTag` may"
+        " name the element.",
     ),
     # What the pipeline and the stores put aside.
     "worker_timeout": Advice(
