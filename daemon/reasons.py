@@ -89,8 +89,8 @@ REASONS: Final[Mapping[str, Advice]] = {
     "residual_identifier": Advice(
         "An identifier was still found in the finished result, where `where` says; or a number there that looks"
         " issued says how samples lie or what was measured, and no dummy may stand in its place.",
-        "Report the place: our rules miss it. A wrong number can be corrected at the source; else `deleteTag` may"
-        " name the element.",
+        "Report the place: our rules miss it. A wrong number can be corrected at the source; else `deleteTag`"
+        " may name the element.",
     ),
     # What the pipeline and the stores put aside.
     "worker_timeout": Advice(
