@@ -839,6 +839,8 @@ class Rewriter:
             vr = listed or private.read_as(raw)
         if action is Action.KEEP:
             action = private.kept(vr, self.plan.policy)
+        if action is Action.REPLACE_UID and vr not in ("UI", "UN"):
+            action = Action.DROP
         return vr, action
 
     def _as_encoded(self, pos: int, value: int, after: int, encoding: Encoding) -> bytes:

@@ -91,6 +91,14 @@ def test_an_action_that_is_asked_for_is_taken() -> None:
     assert left[4] == 17.5
 
 
+def test_only_a_uid_is_replaced_as_a_uid() -> None:
+    item = characteristics("SAFE")
+    item.DeidentificationActionSequence = [wants("U", 1, 3)]
+    left = kept(run(with_block(item), ExplicitVRLittleEndian, OPTION))
+    assert 1 not in left
+    assert str(left[3]).startswith("2.25.")
+
+
 def test_what_is_said_to_identify_goes_even_from_a_safe_block() -> None:
     item = characteristics("SAFE")
     item.DeidentificationActionSequence = [wants("X", 2)]
