@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
+from deid.pixels.dots import dotted_areas, with_dots_joined
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 
@@ -60,6 +61,8 @@ class Tuning:
     legible, certain
         A region read with less than `legible` is dropped, unless it was found with at least
         `certain` (a script the recogniser does not know).
+    dotted
+        Factor for the look at areas of single dots, on top of the display view's.
     half_resolution
         Look once more at half the size (large lettering).
     """
@@ -81,6 +84,7 @@ class Tuning:
     max_lettering: int = 120
     legible: float = 0.5
     certain: float = 0.8
+    dotted: float = 0.5
     half_resolution: bool = False
 
 
@@ -137,6 +141,13 @@ class PPOCR:
             candidates += self._detect(view, number, scale)
             if self.tuning.half_resolution:
                 candidates += self._detect(view, number, scale / 2)
+        areas = dotted_areas(picture.display)
+        if areas:
+            scale = self._scale(picture.display, 0) * self.tuning.dotted
+            for view in tuple(views):
+                views.append(with_dots_joined(view, areas))
+                for area in areas:
+                    candidates += self._detect(views[-1], len(views) - 1, scale, area)
         return self._read(views, _merged(candidates))
 
     def _scale(self, view: NDArray[Any], number: int) -> float:
@@ -145,15 +156,16 @@ class PPOCR:
                 return factors[number]
         return 1.0
 
-    def _detect(self, view: NDArray[Any], number: int, scale: float) -> list[_Candidate]:
+    def _detect(
+        self, view: NDArray[Any], number: int, scale: float, area: Box | None = None
+    ) -> list[_Candidate]:
         rows, columns = view.shape[:2]
+        area = area or Box(0, 0, columns, rows)
         tuning = self.tuning
         method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        scaled = (
-            cv2.resize(view, None, fx=scale, fy=scale, interpolation=method)
-            if scale != 1.0
-            else view
-        )
+        scaled = view[area.top : area.bottom, area.left : area.right]
+        if scale != 1.0:
+            scaled = cv2.resize(scaled, None, fx=scale, fy=scale, interpolation=method)
         share = tuning.max_short_share * min(rows, columns)
         limit = max(tuning.max_short_side, min(share, tuning.max_lettering))
         found = []
@@ -161,6 +173,7 @@ class PPOCR:
             part = scaled[tile.top : tile.bottom, tile.left : tile.right]
             for corners, confidence in self._regions(self._probability(part)):
                 placed = (corners + np.array((tile.left, tile.top), np.float32)) / scale
+                placed += np.array((area.left, area.top), np.float32)
                 candidate = _candidate(placed.astype(np.float32), confidence, number)
                 is_doubtful = confidence < tuning.accept or _short_side(placed) > limit
                 found.append(replace(candidate, is_doubtful=is_doubtful))
@@ -225,10 +238,10 @@ class PPOCR:
         turn = max(turns, key=lambda number: turns[number][1])
         readings = list(turns.values())
         if turns[turn][1] < _SURE_READING:
-            # Perhaps the other view shows it better, or the region was cut too close.
+            # Perhaps another view shows it better, or the region was cut too close.
             again = [_strip(view, corners) for view in views if view is not own]
             again.append(_strip(own, _loosened(corners)))
-            readings += [self._turned(strip, turn) for strip in again]
+            readings += [self._turned(other, turn) for other in _different(again, from_=strip)]
         return sorted(readings, key=lambda reading: -reading[1])
 
     def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
@@ -321,6 +334,15 @@ def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     return cv2.warpPerspective(
         view, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+
+
+def _different(strips: Sequence[NDArray[Any]], *, from_: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return each strip once, as views in which dots are joined differ from the others there only."""
+    different = [from_]
+    for strip in strips:
+        if not any(np.array_equal(strip, other) for other in different):
+            different.append(strip)
+    return different[1:]
 
 
 def _merged(candidates: Sequence[_Candidate]) -> list[_Candidate]:
