@@ -79,12 +79,18 @@ def known_identifiers(
         if not info_type or element is None or not 0 < element.length <= _MOST_BYTES:
             continue
         raw = data[element.start : element.start + element.length].strip(b" \x00")
+        if raw.startswith(_ITEMS):
+            continue
         known += [
             KnownIdentifier(value.strip(), info_type)
             for value in decode(raw, charset).split("\\")
             if value.strip()
         ]
     return tuple(known)
+
+
+_ITEMS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
+"""How a sequence begins, in either byte order: structure, not text."""
 
 
 def united(

@@ -83,9 +83,9 @@ KNOWN_KINDS: Final[dict[int, str]] = {
     0x0040A075: "PERSON_NAME", 0x0040A123: "PERSON_NAME", 0x0040A027: "ORGANIZATION_NAME",
     0x00181000: "GENERIC_ID", 0x00181010: "LOCATION", 0x00080012: "", 0x00200010: "GENERIC_ID",
     0x00102150: "LOCATION", 0x00102152: "LOCATION", 0x00100021: "ORGANIZATION_NAME",
-    0x00100050: "GENERIC_ID", 0x00101050: "GENERIC_ID", 0x00102155: "GENERIC_ID",
+    0x00101050: "GENERIC_ID", 0x00102155: "GENERIC_ID",
     0x00104000: "", 0x00400009: "GENERIC_ID", 0x00401001: "GENERIC_ID", 0x00400253: "GENERIC_ID",
-    0x300E0008: "PERSON_NAME", 0x300600A6: "PERSON_NAME", 0x00080096: "",
+    0x300E0008: "PERSON_NAME", 0x300600A6: "PERSON_NAME",
 }  # fmt: skip
 
 MAX_TABLES: Final = 4096
@@ -208,7 +208,10 @@ class Rules:
 
     def info_type(self, tag: int, vr: str) -> str:
         """Return what the original of an element is when it identifies; empty when it does not."""
-        return KNOWN_KINDS.get(tag, "PERSON_NAME" if self.vr_of(tag, vr) == "PN" else "")
+        actual = self.vr_of(tag, vr)
+        if actual == "SQ":
+            return ""
+        return KNOWN_KINDS.get(tag, "PERSON_NAME" if actual == "PN" else "")
 
     def vr_of(self, tag: int, vr: str) -> str:
         """Return the VR that an element's value is to be read as."""

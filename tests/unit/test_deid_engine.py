@@ -492,6 +492,13 @@ def test_a_kept_institution_is_not_lost_because_another_element_goes() -> None:
     assert "RequestingService" not in result
 
 
+def test_the_structure_of_a_sequence_that_goes_is_no_identifier() -> None:
+    inner = Dataset()
+    inner.PatientInsurancePlanCodeSequence = [Dataset()]
+    source = instance(LanguageCodeSequence=[inner], PatientInsurancePlanCodeSequence=[Dataset()])
+    assert run(source).Modality == "CT"
+
+
 def test_what_was_derived_from_de_identified_instances_stays_with_them() -> None:
     image = run(instance(StudyDate="20200101"), ExplicitVRLittleEndian, "retain_modified_dates")
     reference = Dataset()
