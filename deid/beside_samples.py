@@ -102,6 +102,8 @@ def names_anybody(data: Buffer, spans: Sequence[Span], forbidden: Forbidden) -> 
     Three or four letters are met in a large compressed value by chance. There they count in a run of other
     readable bytes only, the longer the larger the value is.
     """
+    if not spans:
+        return False
     size = sum(span.stop - span.start for span in spans)
     readable = 0 if size <= 1 << 9 else 7 if size <= 1 << 16 else 16
     telling, short = Forbidden(()), Forbidden(())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydicom._uid_dict import UID_dictionary
@@ -12,9 +13,9 @@ from deid.configuration import parse_configuration
 from deid.keys import Replacements, SiteKey
 from deid.residual import Forbidden
 from deid.tables.load import attribute_types, confidentiality_by_tag
+from deid.tags import judge
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.content import ContentRules, content_rules
-from deid.tags.judge import known_meanings, vocabulary
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import Rules
 from deid.tags.syntax import EXPLICIT_LITTLE
@@ -116,8 +117,8 @@ class Plan:
         """Load the tables and words that the first instance would otherwise wait for; return self."""
         confidentiality_by_tag()
         attribute_types(_CT_IMAGE_STORAGE)
-        known_meanings()
-        vocabulary()
+        judge.load()
+        import_module("numpy")  # `deid.beside_samples` looks at unused bits with it
         return self
 
     def is_registered(self, raw: bytes) -> bool:

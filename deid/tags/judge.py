@@ -220,12 +220,10 @@ def _meanings_in_lower_case() -> tuple[frozenset[str], frozenset[str]]:
     A view that is called after somebody (``Miller``) is no more than a name when it is written otherwise.
     """
     names = _names()
-    as_meanings = frozenset(
-        meaning.lower() for meaning in known_meanings() if not _words(meaning) <= names
-    )
-    return as_meanings, frozenset(
-        each for each in as_meanings if " " in each and not _words(each) & names
-    )
+    words = {meaning.lower(): _words(meaning) for meaning in known_meanings()}
+    as_meanings = frozenset(meaning for meaning, each in words.items() if not each <= names)
+    anywhere = (each for each in as_meanings if " " in each and not words[each] & names)
+    return as_meanings, frozenset(anywhere)
 
 
 @cache
@@ -251,6 +249,18 @@ def _date_in_words() -> re.Pattern[str]:
         r"|(?<!\d)\d{1,2}\|\d{1,2}\|(?:19|20)\d\d(?!\d)",
         re.IGNORECASE,
     )
+
+
+def load() -> None:
+    """Read the words and terms that the first text would otherwise wait for."""
+    for table in (
+        vocabulary,
+        attribute_terms,
+        known_codes,
+        _meanings_in_lower_case,
+        _date_in_words,
+    ):
+        table()
 
 
 def may_stay(tag: int, vr: str, raw: bytes, charset: str) -> bool:

@@ -176,9 +176,6 @@ class Rewriter:
         self.samples = range(0)
         self.pixels_seen = False
         self._keeps_positions = False
-        self._handlers: dict[int, Callable[[int, int, str, bytes], bytes | None]] = {
-            kind: getattr(self, name) for kind, name in _HANDLERS.items()
-        }
         self._path: list[str] = []
         self._is_image = False
 
@@ -569,7 +566,7 @@ class Rewriter:
     ) -> bytes | None:
         """Return the new value, None to remove the element, or `_UNCHANGED`."""
         vr, info_type = self.plan.nature(tag, word, encoding)
-        new = self._handlers[kind](fallback, tag, vr, raw)
+        new: bytes | None = getattr(self, _HANDLERS[kind])(fallback, tag, vr, raw)
         if info_type and kind not in (_KEEP, _CHECK) and new is not _UNCHANGED:
             self.known.add(raw, info_type, self.charset)
         return new
@@ -816,7 +813,7 @@ class Rewriter:
             self.residuals.append(self._where(tag))
             return after
         self._count(tag, action)
-        new = self._handlers[action](Action.DROP, tag, vr, raw)
+        new: bytes | None = getattr(self, _HANDLERS[action])(Action.DROP, tag, vr, raw)
         if new is _UNCHANGED or action is Action.KEEP:
             out.append(self._as_encoded(pos, value, after, encoding))
         elif new is not None:
