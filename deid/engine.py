@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom._uid_dict import UID_dictionary
@@ -45,7 +46,7 @@ from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
-from deid.tags.rules import KNOWN_KINDS
+from deid.tags.rules import KNOWN_KINDS, ONLY_BESIDE
 from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of, is_encapsulated
 from deid.text.charset import decode
 from deid.thumbnails import thumbnail_elements
@@ -67,6 +68,7 @@ _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
         0x0020000D, 0x0020000E, 0x00280010, 0x00280301, 0x00280303, CHARACTERISTICS, *SAMPLE_FACTS,
+        *chain.from_iterable(ONLY_BESIDE.items()),
     }
 )  # fmt: skip
 _KNOWN_FACTS: Final = _FACTS | frozenset(KNOWN_KINDS)
@@ -161,7 +163,8 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     ]
     graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, everybody)
     pictures = thumbnail_elements(data, offset, encoding, plan)
-    inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures])
+    alone = _left_alone(found, encoding, facts, plan)
+    inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures, *alone])
     rewrite = partial(
         Rewriter,
         data,
@@ -191,7 +194,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         rewriter = rewrite()
         dataset = rewriter.rewrite(offset, encoding, inserts)
         residuals = tuple(rewriter.residuals)
-        if forbidden.remains_in(searchable(rewriter, dataset)):
+        if forbidden.remains_in(b"\n".join(searchable(rewriter, dataset))):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
     left_out: tuple[int, ...] = ()
     if plan.recipients:
@@ -274,6 +277,18 @@ def _scrubbing(
         return scrub_native(data, start, stop, found, encoding)
 
     return scrub
+
+
+def _left_alone(
+    found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
+) -> Iterator[tuple[int, bytes]]:
+    """Yield, to be removed, what would be a dummy beside nothing: its condition goes (PS3.5 7.4.2)."""
+    table = plan.rules.root(facts.sop_class_uid, encoding)
+    for tag, condition in ONLY_BESIDE.items():
+        if tag in found and condition in found:
+            kinds = [plan.rules.action(each, "", table) & KIND_MASK for each in (tag, condition)]
+            if kinds == [Action.DUMMY, Action.DROP]:
+                yield tag, b""
 
 
 def _private_blocks(
@@ -429,7 +444,7 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
 
 def _searchable(
     rewriter: Rewriter, dataset: list[Segment], encoding: Encoding, *, without: frozenset[int]
-) -> bytes:
+) -> list[bytes]:
     """Return what may hold text: all but samples, large binary values, and segments of those identities."""
     parts: list[bytes] = []
     for number, part in enumerate(dataset):
@@ -439,7 +454,7 @@ def _searchable(
             parts.append(part)
         else:
             parts.extend(_readable(rewriter, part, encoding))
-    return b"\n".join(parts)
+    return parts
 
 
 def _readable(rewriter: Rewriter, span: Span, encoding: Encoding) -> Iterator[bytes]:

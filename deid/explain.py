@@ -28,7 +28,7 @@ from deid.tables.load import (
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
 from deid.tags.content import Fate, fate_of
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
-from deid.tags.rules import MINIMAL_KEEP, Rules, dictionary_vr
+from deid.tags.rules import MINIMAL_KEEP, ONLY_BESIDE, Rules, dictionary_vr
 from deid.tags.syntax import EXPLICIT_LITTLE
 from deid.text.info_types import INFO_TYPES
 from deid.text.policy import TextPolicy, Transformation
@@ -267,7 +267,12 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
 def _element(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
     tag, vr = _place(row)
     word = rules.action(tag, vr, rules.root(CT_IMAGE, EXPLICIT_LITTLE))
-    saying = _META.get(tag >> 16) or _overlay(tag, word, parsed) or _saying(word, parsed.text, vr)
+    saying = (
+        _META.get(tag >> 16)
+        or _overlay(tag, word, parsed)
+        or _beside(tag, word, rules)
+        or _saying(word, parsed.text, vr)
+    )
     elsewhere: Counter[str] = Counter()
     for sop_class_uid in _kinds():
         other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
@@ -294,6 +299,17 @@ def _overlay(tag: int, word: int, parsed: Parsed) -> str:
     if Option.CLEAN_GRAPHICS in parsed.tags.options:
         return "removed with all that describes the plane, as nothing says what text to clean in pixels"
     return ""
+
+
+def _beside(tag: int, word: int, rules: Rules) -> str:
+    """Say what becomes of a dummy that may not stand alone; nothing of other elements."""
+    condition = ONLY_BESIDE.get(tag)
+    if condition is None or word & KIND_MASK != Action.DUMMY:
+        return ""
+    beside = rules.action(condition, "", rules.root(CT_IMAGE, EXPLICIT_LITTLE)) & KIND_MASK
+    if beside != Action.DROP:
+        return ""
+    return f"removed with {tag_name(condition)} where that is there, else {_SAYINGS[Action.DUMMY]}"
 
 
 def _place(row: TableRow) -> tuple[int, str]:

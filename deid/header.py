@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from mmap import mmap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -158,37 +159,67 @@ def index_top_level(
     """
     found: dict[int, Element] = {}
     end = len(source) if end is None else end
+    wanted = frozenset(wanted)
+    marks = _marks(wanted, encoding)
     last = max(wanted)
-    explicit = encoding.explicit
-    long_words, short_words = encoding.long_words, encoding.short_words
-    unpack, long = encoding.header.unpack_from, encoding.long.unpack_from
+    unpack, get = encoding.head.unpack_from, marks.get
     while pos + 8 <= end:
-        group, element, word, length = unpack(source, pos)
-        tag = group << 16 | element
-        if tag > last:
-            break
+        head, length = unpack(source, pos)
+        mark = get(head)
+        if mark is None:
+            mark = _mark(encoding.tag_of(head), head[4:], wanted, encoding)
+            if len(marks) < _MAX_MARKS:
+                marks[head] = mark
         value = pos + 8
-        if not explicit:
-            length = long(source, pos + 4)[0]
-        elif word in long_words:
+        if not mark:
+            after = value + length
+            if after <= end:
+                pos = after
+                continue
+        if mark & _BEYOND:
+            break
+        tag = encoding.tag_of(head)
+        if mark & _NO_VR:
+            raise Unsafe(Reason.MALFORMED, tag_name(tag))
+        if mark & _LONG:
             if pos + 12 > end:
                 raise Unsafe(Reason.TRUNCATED, tag_name(tag))
-            length = long(source, value)[0]
+            length = encoding.long.unpack_from(source, value)[0]
             value = pos + 12
-        elif word not in short_words:
-            raise Unsafe(Reason.MALFORMED, tag_name(tag))
-        if tag in wanted and tag not in found:
+        if mark & _WANTED and tag not in found:
             found[tag] = Element(value, length)
             if tag == last:
                 break
         if length == UNDEFINED_LENGTH:
-            is_un = explicit and source[pos + 4 : pos + 6] == b"UN"
-            pos = skip_items(source, value, end, IMPLICIT_LITTLE if is_un else encoding, 1)
+            inner = IMPLICIT_LITTLE if head[4:] == b"UN" else encoding
+            pos = skip_items(source, value, end, inner, 1)
         else:
             pos = value + length
             if pos > end:
                 raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
     return found
+
+
+_WANTED: Final = 1
+_LONG: Final = 2
+_NO_VR: Final = 4
+_BEYOND: Final = 8
+_MAX_MARKS: Final = 20_000
+
+
+@lru_cache(maxsize=64)
+def _marks(_wanted: frozenset[int], _encoding: Encoding) -> dict[bytes, int]:
+    """Return the memory of what the heads of elements mean to who wants these tags; most mean nothing: 0."""
+    return {}
+
+
+def _mark(tag: int, vr: bytes, wanted: frozenset[int], encoding: Encoding) -> int:
+    if tag > max(wanted):
+        return _BEYOND
+    mark = _WANTED if tag in wanted else 0
+    if not encoding.explicit or vr in SHORT_VRS:
+        return mark
+    return mark | (_LONG if vr in LONG_VRS else _NO_VR)
 
 
 def each_top_level(

@@ -26,6 +26,8 @@ _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
+_MEMO_ENTRIES: Final = 4096
+_MOST_OFTEN_MET: Final = 512
 # Words of our own replacements, and values that never identify anybody.
 _HARMLESS: Final = frozenset(
     b"removed 000y 19000101 000000 anonymous anonymized anonymised unknown none null test patient name "
@@ -69,6 +71,7 @@ class Forbidden:
         self.weak: set[bytes] = set()
         self.dates: set[bytes] = set()
         self._any: re.Pattern[bytes] | None = None
+        self._free: set[bytes] = set()
         for raw, info_type, charset in originals:
             tokens = _tokens(raw, info_type, charset)
             self.strong.update(tokens.strong)
@@ -87,12 +90,22 @@ class Forbidden:
         result.weak, result.dates = self.weak, self.dates
         return result
 
-    def may_occur_in(self, data: bytes) -> bool:
-        """Whether a part seems to stand somewhere in encoded elements.
+    def may_occur_in(self, stretches: Iterable[bytes]) -> bool:
+        """Whether a part seems to stand somewhere in stretches of encoded elements.
 
         Quick, and on the safe side: what follows a value in a stream is the next element's tag, which may
-        look like a letter, and in big endian a length may do so before it.
+        look like a letter, and in big endian a length may do so before it. The instances of a series have
+        most stretches in common: one that was searched in vain is not searched again.
         """
+        unknown = [stretch for stretch in stretches if stretch not in self._free]
+        if self._seems_to_stand_in(b"\n".join(unknown)):
+            return True
+        for stretch in unknown:
+            if len(stretch) <= _MOST_OFTEN_MET and len(self._free) < _MEMO_ENTRIES:
+                self._free.add(stretch)
+        return False
+
+    def _seems_to_stand_in(self, data: bytes) -> bool:
         lowered = data.lower()
         if self._any is None:
             self._any = _any_of([*self.strong, *self.dates])

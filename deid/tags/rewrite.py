@@ -31,8 +31,15 @@ from deid.tags.content import (
     value_of,
 )
 from deid.tags.judge import SAMPLES, is_number, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, PATIENT_ID, fallback_action
-from deid.tags.syntax import IMPLICIT_LITTLE, UNDEFINED_LENGTH, Encoding
+from deid.tags.rules import (
+    ACTION_MASK,
+    CONTENT_VRS,
+    KEY_SHIFT,
+    PATIENT_ID,
+    TAG_SHIFT,
+    fallback_action,
+)
+from deid.tags.syntax import IMPLICIT_LITTLE, MOST_SHORT, UNDEFINED_LENGTH, Encoding
 from deid.text.charset import decode, encode, is_defined, is_readable
 
 if TYPE_CHECKING:
@@ -176,7 +183,7 @@ class Rewriter:
         self.samples = range(0)
         self.pixels_seen = False
         self._keeps_positions = False
-        self._path: list[str] = []
+        self._path: list[tuple[int, int]] = []  # enclosing sequences, and the item's number in each
         self._is_image = False
 
     def rewrite(
@@ -220,38 +227,46 @@ class Rewriter:
         source = self.source
         encoding = table.encoding
         explicit = encoding.explicit
-        unpack = encoding.header.unpack_from
+        unpack = encoding.head.unpack_from
         long = encoding.long.unpack_from
+        short = encoding.short.pack
         get = table.known.get
+        decide = self.plan.rules.decide
         judged = self.plan.judged
         actions = self.actions
         strict = self.forbidden is not None
         creators: dict[int, _Creator] = {}
         insert_at = 0
-        insert_key = inserts[0][0] << 16 if inserts else _NEVER
+        insert_entry = inserts[0][0] << TAG_SHIFT if inserts else _NEVER
         run = pos
         while pos < end:
             if end - pos < 8:
                 if depth == 0 and self._is_trailing(pos, end):
                     break
                 raise Unsafe(Reason.TRUNCATED, self._where(0))
-            group, element, word, length = unpack(source, pos)
+            head, length = unpack(source, pos)
             value = pos + 8
-            if explicit:
-                key = group << 32 | element << 16 | word
-            else:
-                key = group << 32 | element << 16
-                length = long(source, pos + 4)[0]
-            action = get(key)
-            if action is None:
-                action = self.plan.rules.decide(table, key)
-            elif not action and key < insert_key and not length & 1 and not strict:
+            entry = get(head)
+            if entry is None:
+                entry = decide(table, head)
+            action = entry & ACTION_MASK
+            if not action and entry < insert_entry and not length & 1 and not strict:
                 # Most elements: kept, with a short header.
                 pos = value + length
                 if pos <= end:
                     continue
                 pos = value - 8
-            if key >= insert_key:
+            elif action == _DROP and entry < insert_entry and not length & 1:
+                # Most others: removed, nothing to be remembered.
+                after = value + length
+                if after <= end:
+                    self._flush(run, pos, depth, out)
+                    count = entry >> TAG_SHIFT << 8 | _DROP
+                    actions[count] = actions.get(count, 0) + 1
+                    pos = run = after
+                    continue
+            key = entry >> KEY_SHIFT
+            if entry >= insert_entry:
                 run = self._flush(run, pos, depth, out)
                 while insert_at < len(inserts) and inserts[insert_at][0] <= key >> 16:
                     if inserts[insert_at][0] == key >> 16:
@@ -259,7 +274,8 @@ class Rewriter:
                         action = kind | action & (LONG_FORM | KNOWN)
                     out.append(inserts[insert_at][1])
                     insert_at += 1
-                insert_key = inserts[insert_at][0] << 16 if insert_at < len(inserts) else _NEVER
+                is_more = insert_at < len(inserts)
+                insert_entry = inserts[insert_at][0] << TAG_SHIFT if is_more else _NEVER
             if action & LONG_FORM:
                 if length:
                     # Two bytes that shall be zero (PS3.5 7.1.2), and a place to hide in.
@@ -291,7 +307,7 @@ class Rewriter:
                 memo = (key, source[value:after])
                 verdict = judged.get(memo)
                 if verdict is None:
-                    verdict = self._judge(key >> 16, word, encoding, memo)
+                    verdict = self._judge(key >> 16, key & 0xFFFF, encoding, memo)
                 if verdict:
                     pos = after
                     continue
@@ -305,7 +321,7 @@ class Rewriter:
                 else:
                     out.append(source[run:pos])
                 run = pos
-            tag = key >> 16
+            tag, word = key >> 16, key & 0xFFFF
             count = tag << 8 | kind
             if kind == _DROP:
                 if action & KNOWN:
@@ -350,7 +366,10 @@ class Rewriter:
                     pos = after
                     continue
                 if replacement is not None:
-                    out.append(encoding.element(tag, encoding.vr_bytes(word), replacement))
+                    if explicit and value - pos == 8 and len(replacement) <= MOST_SHORT:
+                        out.append(source[pos : value - 2] + short(len(replacement)) + replacement)
+                    else:
+                        out.append(encoding.element(tag, encoding.vr_bytes(word), replacement))
             actions[count] = actions.get(count, 0) + 1
             pos = run = after
         else:
@@ -481,7 +500,7 @@ class Rewriter:
             number += 1
             charset, outer_is_image = self.charset, self._is_image
             self._is_image = False
-            self._path.append(f"{tag_name(tag)}[{number}]")
+            self._path.append((tag, number))
             item: list[Segment] = []
             if holds_content:
                 item_end = stop if size == UNDEFINED_LENGTH else at + size
@@ -650,7 +669,7 @@ class Rewriter:
     def _is_measured(self, raw: bytes) -> bool:
         """Whether a number stands beside its unit and is not the patient's: volumes have many digits."""
         text = raw.strip(b" \x00").decode("ascii", "replace")
-        if not self._path or not self._path[-1].startswith(_IN_MEASURED_VALUE):
+        if self._parent() != MEASURED_VALUE:
             return False
         is_known = self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="DS")
         return is_number(text) and not is_known
@@ -750,8 +769,7 @@ class Rewriter:
         self.residuals.append(self._where(tag))
         if kind == _CHECK:
             return self._unrecognised(fallback, tag, vr, raw)
-        parent = int(self._path[-1][1:10].replace(",", ""), 16) if self._path else 0
-        is_required = fallback_action(tag, parent, self.sop_class_uid) is Action.DUMMY
+        is_required = fallback_action(tag, self._parent(), self.sop_class_uid) is Action.DUMMY
         return values.dummy(vr, raw) if is_required else b""
 
     # ------------------------------------------------------------------ private elements
@@ -923,9 +941,13 @@ class Rewriter:
                 return False
         return True
 
+    def _parent(self) -> int:
+        """Return the tag of the sequence that is being gone through, 0 at the top level."""
+        return self._path[-1][0] if self._path else 0
+
     def _where(self, tag: int) -> str:
-        parts = [*self._path, tag_name(tag)] if tag else self._path
-        return ".".join(parts)
+        parts = [f"{tag_name(sequence)}[{number}]" for sequence, number in self._path]
+        return ".".join([*parts, tag_name(tag)] if tag else parts)
 
 
 @dataclass(slots=True)
@@ -935,7 +957,6 @@ class _Creator:
     used: bool
 
 
-_IN_MEASURED_VALUE: Final = tag_name(MEASURED_VALUE)
 _WITHOUT_DUMMY: Final = frozenset(
     {
         0x00181164, 0x00200032, 0x00200037, 0x00280008, 0x00280030, 0x00281052, 0x00281053, 0x3004000C,

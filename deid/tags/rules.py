@@ -88,20 +88,30 @@ KNOWN_KINDS: Final[dict[int, str]] = {
     0x300E0008: "PERSON_NAME", 0x300600A6: "PERSON_NAME",
 }  # fmt: skip
 
+ONLY_BESIDE: Final[dict[int, int]] = {0x00120081: 0x00120082}
+"""Attributes that Table E.1-1 dummies although it removes what they may only stand beside (Type 1C): the name
+of an ethics committee, and its approval number (PS3.3 C.7.1.3)."""
+
+TAG_SHIFT: Final = 32
+KEY_SHIFT: Final = 16
+ACTION_MASK: Final = 0xFFFF
+"""How `Table.known` packs tag, VR word and action word: in the order of tags."""
+
 MAX_TABLES: Final = 4096
 MAX_ENTRIES: Final = 20_000
 
 
 @dataclass(slots=True)
 class Table:
-    """The actions of one kind of place: `known` maps ``tag << 16 | VR word`` to an action word.
+    """The actions of one kind of place.
 
+    `known` maps an element's tag and VR as encoded to ``tag << 32 | VR word << 16 | action word``.
     `sop_class_uid` and `parent` (the enclosing sequence's tag, 0 at the top) are what types depend on;
     `dummy` says that the place lies inside a sequence that is being dummied; `fate` is that of the content
     item whose elements stand there.
     """
 
-    known: dict[int, int]
+    known: dict[bytes, int]
     sop_class_uid: str
     parent: int
     path: tuple[int, ...]
@@ -164,18 +174,20 @@ class Rules:
                 table.children[key] = child
         return child
 
-    def decide(self, table: Table, key: int) -> int:
-        """Work out the action word for ``tag << 16 | VR word`` in a place, and remember it."""
-        tag, word = key >> 16, key & 0xFFFF
-        vr = table.encoding.vr_bytes(word) if table.encoding.explicit else b""
-        action = self.action(tag, vr.decode("latin-1"), table)
-        if vr in LONG_VRS:
+    def decide(self, table: Table, head: bytes) -> int:
+        """Work out the entry for an element's head in a place (`Table.known`), and remember it."""
+        encoding = table.encoding
+        tag, code = encoding.tag_of(head), head[4:]
+        vr = code.decode("latin-1")
+        action = self.action(tag, vr, table)
+        if code in LONG_VRS:
             action |= LONG_FORM
-        if self.info_type(tag, vr.decode("latin-1")):
+        if self.info_type(tag, vr):
             action |= KNOWN
+        entry = tag << TAG_SHIFT | encoding.vr_word(code) << KEY_SHIFT | action
         if len(table.known) < MAX_ENTRIES:
-            table.known[key] = action
-        return action
+            table.known[head] = entry
+        return entry
 
     def action(self, tag: int, vr: str, table: Table) -> int:
         """Return the action word (without `LONG_FORM`) for an element in a place.

@@ -9,7 +9,8 @@ from typing import Final, Literal
 from pydicom._uid_dict import UID_dictionary
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
-_MOST_SHORT: Final = 0xFFFE
+MOST_SHORT: Final = 0xFFFE
+"""The longest value that a 16-bit length can tell, in bytes: even (PS3.5 7.1.1)."""
 DEFLATED: Final = frozenset(
     {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
 )
@@ -41,6 +42,8 @@ class Encoding:
     big_endian: bool
     header: struct.Struct
     """Four 16-bit words: group, element, then VR and length (explicit) or the length's halves."""
+    head: struct.Struct
+    """Tag and VR as encoded, and the length: 16 bits, or 32 where no VR is written."""
     long: struct.Struct
     short: struct.Struct
     item: struct.Struct
@@ -58,6 +61,11 @@ class Encoding:
         """Return the two letters behind a word that `header` read."""
         return word.to_bytes(2, "big" if self.big_endian else "little")
 
+    def tag_of(self, head: bytes) -> int:
+        """Return the tag that an element's head begins with."""
+        group, element = self.short.unpack_from(head)[0], self.short.unpack_from(head, 2)[0]
+        return int(group << 16 | element)
+
     def element(self, tag: int, vr: bytes, value: bytes) -> bytes:
         """Return an encoded data element; the value must already be of even length."""
         head = self.short.pack(tag >> 16) + self.short.pack(tag & 0xFFFF)
@@ -65,7 +73,7 @@ class Encoding:
             return head + self.long.pack(len(value)) + value
         if vr in LONG_VRS:
             return head + vr + b"\x00\x00" + self.long.pack(len(value)) + value
-        if len(value) > _MOST_SHORT:
+        if len(value) > MOST_SHORT:
             # What no 16-bit length can say is written as UN (PS3.5 6.2.2).
             return head + b"UN\x00\x00" + self.long.pack(len(value)) + value
         return head + vr + self.short.pack(len(value)) + value
@@ -82,6 +90,7 @@ def _encoding(*, explicit: bool, big_endian: bool) -> Encoding:
         explicit,
         big_endian,
         struct.Struct(f"{order}HHHH"),
+        struct.Struct(f"{order}6sH" if explicit else f"{order}4sL"),
         struct.Struct(f"{order}L"),
         struct.Struct(f"{order}H"),
         struct.Struct(f"{order}HHL"),

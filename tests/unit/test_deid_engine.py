@@ -675,3 +675,28 @@ def test_both_ends_of_a_range_of_dates_move() -> None:
     first, last = str(result.get_item(0x00080021).value.decode().strip()).split("-")
     assert first == result.StudyDate
     assert (date.fromisoformat(last) - date.fromisoformat(first)).days == 30
+
+
+COMMITTEE, NUMBER = (
+    f"ClinicalTrialProtocolEthicsCommittee{ending}" for ending in ("Name", "ApprovalNumber")
+)
+
+
+def test_a_committee_s_name_goes_with_the_number_beside_which_alone_it_may_stand() -> None:
+    both = {COMMITTEE: "Acme Board", NUMBER: "QB-77123"}
+    assert COMMITTEE not in run(instance(**both))
+    assert run(instance(**{COMMITTEE: "Acme Board"}))[COMMITTEE].value == "REMOVED"
+    explicit = ExplicitVRLittleEndian
+    retained = run(instance(**both), explicit, "retain_institution_identity")
+    assert (retained[COMMITTEE].value, NUMBER in retained) == ("Acme Board", False)
+
+
+def test_what_was_searched_in_vain_before_does_not_hide_what_stands_there_now() -> None:
+    one_plan = plan()
+    makers = ["Acme", "Acme", "Zimmermann Systems", "Acme", "Zimmermann Systems"]
+    kept = []
+    for number, maker in enumerate(makers):
+        source = encode(instance(InstanceNumber=number, Manufacturer=maker))
+        result = written(source, deid.deidentify(source, one_plan))
+        kept.append("Zimmermann" in str(pydicom.dcmread(io.BytesIO(result)).get("Manufacturer")))
+    assert kept == [False] * 5

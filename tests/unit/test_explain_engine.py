@@ -234,6 +234,7 @@ def cleaned(_run: Run, row: Planted, new: DataElement | None) -> bool:
 
 CHECKS: dict[str, Callable[[Run, Planted, DataElement | None], bool]] = {
     "removed": gone,
+    "removed with (0012,0082) where that is there": gone,
     "emptied": emptied,
     "replaced by a dummy value": dummied,
     "replaced by a keyed UID": renamed,
