@@ -6,8 +6,8 @@ reason why this instance must not be passed on. Start reading at `deid.engine.de
 
 from deid.engine import Deidentified, deidentify
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
-from deid.header import Header, read_header
 from deid.identifiers import KnownIdentifier, read_identifiers
+from deid.instance import Header, read_header
 from deid.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan

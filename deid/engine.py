@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -18,15 +17,13 @@ from deid.header import (
     DICOMDIR_CLASS,
     Buffer,
     Element,
-    check_encoding,
     each_top_level,
-    index_top_level,
-    read_file_meta,
     tag_name,
     text_of,
 )
 from deid.identifiers import known_identifiers, united
-from deid.inflate import dataset_of, deflate
+from deid.inflate import deflate
+from deid.instance import open_instance
 from deid.keys import patient_identity
 from deid.outcome import Outcome
 from deid.overlay_facts import overlay_elements, refuse_embedded
@@ -47,7 +44,7 @@ from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS, ONLY_BESIDE
-from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, encoding_of, is_encapsulated
+from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, is_encapsulated
 from deid.text.charset import decode
 from deid.thumbnails import thumbnail_elements
 
@@ -142,14 +139,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     Unsafe
         With the reason why this instance must not be passed on.
     """
-    meta = read_file_meta(source)
-    data, offset = dataset_of(source, meta)
-    encoding = encoding_of(meta.transfer_syntax_uid)
-    check_encoding(data, offset, encoding)
-    try:
-        found = index_top_level(data, offset, encoding, _wanted(plan))
-    except struct.error as error:
-        raise Unsafe(Reason.TRUNCATED) from error
+    instance = open_instance(source)
+    meta, data, offset, encoding = instance
+    found = instance.places(_wanted(plan))
     facts = _facts(data, found)
     _check_identity(facts)
     _check_class(facts, plan)

@@ -1,4 +1,4 @@
-"""Read the little that has to be known before an instance is rewritten.
+"""Walk over the encoded elements of a data set: where they stand, without their values.
 
 The reader is bounded: it never recurses deeper than 32, never trusts a length, and touches only the bytes
 of headers, so that a hostile file costs no more than its own size.
@@ -6,13 +6,10 @@ of headers, so that a hostile file costs no more than its own size.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from mmap import mmap
 from typing import TYPE_CHECKING, Final, NamedTuple
-
-from pydicom.datadict import tag_for_keyword
 
 from deid.errors import Reason, Unsafe
 from deid.tags.syntax import (
@@ -22,19 +19,16 @@ from deid.tags.syntax import (
     SHORT_VRS,
     UNDEFINED_LENGTH,
     Encoding,
-    encoding_of,
     is_known,
 )
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator
 
 MAX_DEPTH: Final = 32
 PREAMBLE: Final = 128
 DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
-_IDENTITY: Final = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 _MAX_FACT_BYTES: Final = 4096
 _PIXELS: Final = 0x7FE00010
 
@@ -59,30 +53,6 @@ class Element(NamedTuple):
 
     start: int
     length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """Facts of one instance, original values included: never for logs.
-
-    Attributes
-    ----------
-    values
-        The requested attributes that are present, by keyword: decoded, split, stripped.
-    """
-
-    transfer_syntax_uid: str
-    dataset_offset: int
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_uid: str
-    series_uid: str
-    values: Mapping[str, tuple[str, ...]]
-
-    def first(self, keyword: str) -> str:
-        """Return the first value of a requested attribute, or an empty string."""
-        found = self.values.get(keyword, ())
-        return found[0] if found else ""
 
 
 def read_file_meta(source: Buffer) -> FileMeta:
@@ -121,23 +91,6 @@ def read_file_meta(source: Buffer) -> FileMeta:
     if not is_known(transfer_syntax_uid):
         raise Unsafe(Reason.TRANSFER_SYNTAX_UNKNOWN, "(0002,0010)")
     return FileMeta(transfer_syntax_uid, uids[0x0002], pos)
-
-
-def check_encoding(source: Buffer, pos: int, encoding: Encoding) -> None:
-    """Compare the first element with what the transfer syntax promises.
-
-    Raises
-    ------
-    Unsafe
-        `TRANSFER_SYNTAX_MISMATCH` when the data set is plainly encoded in another way.
-    """
-    if pos + 8 > len(source):
-        raise Unsafe(Reason.TRUNCATED, "data set")
-    vr = source[pos + 4 : pos + 6]
-    looks_explicit = vr in LONG_VRS or vr in SHORT_VRS
-    group = encoding.short.unpack_from(source, pos)[0]
-    if looks_explicit != encoding.explicit or group > 0x7FE0:
-        raise Unsafe(Reason.TRANSFER_SYNTAX_MISMATCH, "first element")
 
 
 def index_top_level(
@@ -366,50 +319,6 @@ def text_of(source: Buffer, element: Element | None) -> bytes:
     return source[element.start : element.start + element.length].strip(b" \x00")
 
 
-def read_header(source: Buffer, keywords: Iterable[str] = ()) -> Header:
-    """Return the identity of an instance and the values of some top-level attributes.
-
-    Parameters
-    ----------
-    source
-        A whole Part 10 file.
-    keywords
-        Attributes to read beside the identity. Unknown keywords are ignored; only short values are read.
-
-    Raises
-    ------
-    Unsafe
-        When the file is not a DICOM instance or its structure makes no sense.
-    """
-    from deid.inflate import dataset_of  # noqa: PLC0415 - inflate builds on this module
-
-    meta = read_file_meta(source)
-    data, offset = dataset_of(source, meta)
-    encoding = encoding_of(meta.transfer_syntax_uid)
-    check_encoding(data, offset, encoding)
-    wanted = {keyword: tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None}
-    tags = {tag for tag in wanted.values() if tag < 0x7FE00000} | _IDENTITY | {0x00080005}
-    try:
-        found = index_top_level(data, offset, encoding, tags)
-    except struct.error as error:
-        raise Unsafe(Reason.TRUNCATED) from error
-    charset = _uid(text_of(data, found.get(0x00080005)))
-    values = {
-        keyword: _decoded(text_of(data, found[tag]), charset)
-        for keyword, tag in wanted.items()
-        if tag in found
-    }
-    return Header(
-        meta.transfer_syntax_uid,
-        meta.dataset_offset,
-        _uid(text_of(data, found.get(0x00080016))),
-        _uid(text_of(data, found.get(0x00080018))),
-        _uid(text_of(data, found.get(0x0020000D))),
-        _uid(text_of(data, found.get(0x0020000E))),
-        values,
-    )
-
-
 def tag_name(tag: int) -> str:
     """Return a tag as the standard prints it: ``(0010,0020)``."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -417,7 +326,3 @@ def tag_name(tag: int) -> str:
 
 def _uid(raw: bytes) -> str:
     return raw.strip(b" \x00").decode("ascii", "replace")
-
-
-def _decoded(raw: bytes, charset: str) -> tuple[str, ...]:
-    return tuple(part.strip(" \x00") for part in decode(raw, charset).split("\\"))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from deid.errors import Reason, Unsafe
-from deid.header import check_encoding, index_top_level, read_file_meta, text_of
-from deid.inflate import dataset_of
+from deid.header import text_of
+from deid.instance import open_instance
 from deid.tags.rules import KNOWN_KINDS
-from deid.tags.syntax import encoding_of
 from deid.text.charset import decode
 
 if TYPE_CHECKING:
@@ -57,14 +54,8 @@ def read_identifiers(source: Buffer) -> tuple[KnownIdentifier, ...]:
     Unsafe
         When the file is not a DICOM instance or its structure makes no sense.
     """
-    meta = read_file_meta(source)
-    data, offset = dataset_of(source, meta)
-    encoding = encoding_of(meta.transfer_syntax_uid)
-    check_encoding(data, offset, encoding)
-    try:
-        found = index_top_level(data, offset, encoding, _WANTED)
-    except struct.error as error:
-        raise Unsafe(Reason.TRUNCATED) from error
+    instance = open_instance(source)
+    data, found = instance.data, instance.places(_WANTED)
     charset = text_of(data, found.get(_CHARACTER_SET)).decode("latin-1")
     return known_identifiers(data, found, charset)
 

@@ -6,10 +6,9 @@ import zlib
 from typing import TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
-from deid.tags.syntax import DEFLATED
 
 if TYPE_CHECKING:
-    from deid.header import Buffer, FileMeta
+    from deid.header import Buffer
 
 MAX_INFLATED_BYTES: Final = 512 * 1024 * 1024
 _FREE_BYTES: Final = 64 * 1024 * 1024
@@ -18,8 +17,8 @@ _CHUNK: Final = 1 << 20
 _LEVEL: Final = 6
 
 
-def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
-    """Return the bytes that hold the data set, and where it begins in them.
+def inflated(source: Buffer, pos: int) -> bytes:
+    """Return the data set whose deflated stream begins at `pos`.
 
     Raises
     ------
@@ -27,15 +26,10 @@ def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
         `INFLATE_LIMIT` past 512 MiB, or past 64 MiB when it grows more than 200 times; `MALFORMED`
         or `TRUNCATED` for a broken stream.
     """
-    if meta.transfer_syntax_uid not in DEFLATED:
-        return source, meta.dataset_offset
-    limit = min(
-        MAX_INFLATED_BYTES, max(_FREE_BYTES, _MAX_RATIO * (len(source) - meta.dataset_offset))
-    )
+    limit = min(MAX_INFLATED_BYTES, max(_FREE_BYTES, _MAX_RATIO * (len(source) - pos)))
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     parts: list[bytes] = []
     size = 0
-    pos = meta.dataset_offset
     try:
         while pos < len(source) and not inflater.eof:
             data = source[pos : pos + _CHUNK]
@@ -51,7 +45,7 @@ def dataset_of(source: Buffer, meta: FileMeta) -> tuple[Buffer, int]:
         raise Unsafe(Reason.MALFORMED, "deflated data set") from error
     if not inflater.eof:
         raise Unsafe(Reason.TRUNCATED, "deflated data set")
-    return b"".join(parts), 0
+    return b"".join(parts)
 
 
 def deflate(dataset: bytes) -> bytes:
