@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import threading
 from typing import TYPE_CHECKING
 
 from deid.segments import Span
@@ -12,18 +11,18 @@ from deid.segments import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from deid.header import Buffer
     from deid.segments import Segment
 
-# Measured: up to here, reading into a buffer that is kept and writing it together with what precedes
-# it takes less time than a copy inside the kernel, which goes page by page where offsets differ.
+# Measured: up to here, writing from the mapped source together with what precedes takes less time than
+# a copy inside the kernel, which goes page by page where offsets differ.
 _COPY_IN_KERNEL_BYTES = 1024 * 1024
 _BATCH_BYTES = 1024 * 1024
 _BATCH_SEGMENTS = 512  # IOV_MAX is 1024
-_kept = threading.local()
 _CANNOT_COPY = frozenset({errno.EXDEV, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS})
 
 
-def write_segments(fd_out: int, fd_in: int, segments: Iterable[Segment]) -> int:
+def write_segments(fd_out: int, fd_in: int, source: Buffer, segments: Iterable[Segment]) -> int:
     """Write segments one after the other and return how many bytes that were.
 
     Small pieces go out together; large spans are copied inside the kernel (and shared on file
@@ -33,8 +32,8 @@ def write_segments(fd_out: int, fd_in: int, segments: Iterable[Segment]) -> int:
     ----------
     fd_out
         Where to write, at its present offset.
-    fd_in
-        The source that spans point into; its offset is neither used nor moved.
+    fd_in, source
+        The file that spans point into, and the same file mapped; its offset is neither used nor moved.
 
     Raises
     ------
@@ -46,38 +45,32 @@ def write_segments(fd_out: int, fd_in: int, segments: Iterable[Segment]) -> int:
     written = 0
     batch: list[bytes | memoryview] = []
     batch_bytes = 0
-    for segment in segments:
-        if isinstance(segment, Span):
-            if segment.stop - segment.start >= _COPY_IN_KERNEL_BYTES:
+    # Nobody may hold a part of a mapped file when it is unmapped, not even the trace of an error.
+    views = [memoryview(source)]
+    try:
+        for segment in segments:
+            if isinstance(segment, Span):
+                if segment.stop > len(source):
+                    raise EOFError("a span reaches past the end of the source")
+                size = segment.stop - segment.start
+                if size >= _COPY_IN_KERNEL_BYTES:
+                    written += _write_all(fd_out, batch)
+                    batch, batch_bytes = [], 0
+                    written += _copy(fd_out, fd_in, segment.start, segment.stop)
+                    continue
+                views.append(views[0][segment.start : segment.stop])
+                batch.append(views[-1])
+            else:
+                size = len(segment)
+                batch.append(segment)
+            batch_bytes += size
+            if len(batch) >= _BATCH_SEGMENTS or batch_bytes >= _BATCH_BYTES:
                 written += _write_all(fd_out, batch)
                 batch, batch_bytes = [], 0
-                written += _copy(fd_out, fd_in, segment.start, segment.stop)
-                continue
-            batch.append(_read(fd_in, segment.start, segment.stop))
-            written += _write_all(fd_out, batch)
-            batch, batch_bytes = [], 0
-            continue
-        batch.append(segment)
-        batch_bytes += len(segment)
-        if len(batch) >= _BATCH_SEGMENTS or batch_bytes >= _BATCH_BYTES:
-            written += _write_all(fd_out, batch)
-            batch, batch_bytes = [], 0
-    return written + _write_all(fd_out, batch)
-
-
-def _read(fd: int, start: int, stop: int) -> memoryview:
-    """Read into this thread's buffer, which the next call uses again."""
-    buffer: bytearray | None = getattr(_kept, "buffer", None)
-    if buffer is None:
-        buffer = _kept.buffer = bytearray(_COPY_IN_KERNEL_BYTES)
-    view = memoryview(buffer)[: stop - start]
-    done = 0
-    while done < len(view):
-        more = os.preadv(fd, [view[done:]], start + done)
-        if not more:
-            raise EOFError("a span reaches past the end of the source")
-        done += more
-    return view
+        return written + _write_all(fd_out, batch)
+    finally:
+        for view in views:
+            view.release()
 
 
 def _write_all(fd: int, pieces: list[bytes | memoryview]) -> int:

@@ -130,7 +130,7 @@ class Work:
         except Exception as error:  # noqa: BLE001 (as above, but the source is known by now)
             return _internal_error(job, error, source=source, way=way)
         try:
-            output = _written(job, fd_in, deidentified.segments)
+            output = _written(job, fd_in, buffer, deidentified.segments)
         except Unsafe as unsafe:
             where = f"output {unsafe.where}"
             return _quarantined(job, unsafe.reason, where=where, source=source, way=way)
@@ -206,10 +206,10 @@ def _internal_error(
     return _quarantined(job, reason, where=trace(error), source=source, way=way)
 
 
-def _written(job: Job, fd_in: int, segments: Sequence[Segment]) -> StoredInstance:
+def _written(job: Job, fd_in: int, source: Buffer, segments: Sequence[Segment]) -> StoredInstance:
     """Write the output, and describe it as it can be read back; the store flushes it to the disk."""
     with _new_file(job.output) as fd_out:
-        write_segments(fd_out, fd_in, segments)
+        write_segments(fd_out, fd_in, source, segments)
         with mapped(fd_out) as buffer:
             return _stored(job, buffer, deid.read_header(buffer, ()).dataset_offset)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import random
 from typing import TYPE_CHECKING
@@ -15,17 +16,22 @@ from deid.segments import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import BinaryIO
 
     from deid.segments import Segment
 
 SOURCE = random.Random(7).randbytes(3_000_000)
 
 
+def mapped(file: BinaryIO) -> mmap.mmap:
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def written(path: Path, segments: Iterable[Segment]) -> tuple[int, bytes]:
     source, out = path / "source", path / "out"
     source.write_bytes(SOURCE)
-    with source.open("rb") as file_in, out.open("wb") as file_out:
-        count = write_segments(file_out.fileno(), file_in.fileno(), segments)
+    with source.open("rb") as file_in, out.open("wb") as file_out, mapped(file_in) as buffer:
+        count = write_segments(file_out.fileno(), file_in.fileno(), buffer, segments)
         assert file_in.tell() == 0
     return count, out.read_bytes()
 
@@ -84,7 +90,11 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_full_disk_is_the_callers_to_hear_of(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(SOURCE)
-    with source.open("rb") as file_in, open("/dev/full", "wb") as full:  # noqa: PTH123
+    with (
+        source.open("rb") as file_in,
+        mapped(file_in) as buffer,  # and can still be unmapped
+        open("/dev/full", "wb") as full,  # noqa: PTH123
+    ):
         with pytest.raises(OSError, match="No space") as raised:
-            write_segments(full.fileno(), file_in.fileno(), [b"x" * 10])
+            write_segments(full.fileno(), file_in.fileno(), buffer, [b"x" * 10, Span(7, 99)])
         assert raised.value.errno == errno.ENOSPC
