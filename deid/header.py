@@ -120,7 +120,7 @@ def index_top_level(
         head, length = unpack(source, pos)
         mark = get(head)
         if mark is None:
-            mark = _mark(encoding.tag_of(head), head[4:], wanted, encoding)
+            mark = _mark(head, wanted, encoding)
             if len(marks) < _MAX_MARKS:
                 marks[head] = mark
         value = pos + 8
@@ -131,7 +131,7 @@ def index_top_level(
                 continue
         if mark & _BEYOND:
             break
-        tag = encoding.tag_of(head)
+        tag = mark >> _TAG_SHIFT
         if mark & _NO_VR:
             raise Unsafe(Reason.MALFORMED, tag_name(tag))
         if mark & _LONG:
@@ -149,7 +149,7 @@ def index_top_level(
         else:
             pos = value + length
             if pos > end:
-                raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
+                raise Unsafe(Reason.LENGTH_PAST_END, tag_name(encoding.tag_of(head)))
     return found
 
 
@@ -157,6 +157,7 @@ _WANTED: Final = 1
 _LONG: Final = 2
 _NO_VR: Final = 4
 _BEYOND: Final = 8
+_TAG_SHIFT: Final = 4
 _MAX_MARKS: Final = 20_000
 
 
@@ -166,13 +167,15 @@ def _marks(_wanted: frozenset[int], _encoding: Encoding) -> dict[bytes, int]:
     return {}
 
 
-def _mark(tag: int, vr: bytes, wanted: frozenset[int], encoding: Encoding) -> int:
-    if tag > max(wanted):
-        return _BEYOND
+def _mark(head: bytes, wanted: frozenset[int], encoding: Encoding) -> int:
+    """Return what a head means, with its tag in the upper bits; 0 when it can be passed over."""
+    tag, vr = encoding.tag_of(head), head[4:]
     mark = _WANTED if tag in wanted else 0
-    if not encoding.explicit or vr in SHORT_VRS:
-        return mark
-    return mark | (_LONG if vr in LONG_VRS else _NO_VR)
+    if tag > max(wanted):
+        mark = _BEYOND
+    elif encoding.explicit and vr not in SHORT_VRS:
+        mark |= _LONG if vr in LONG_VRS else _NO_VR
+    return mark and tag << _TAG_SHIFT | mark
 
 
 def each_top_level(

@@ -84,8 +84,8 @@ class Plan:
     recipients
         Whose private keys may bring the originals back; usually nobody's.
     judged, uids, empties
-        Memory of earlier decisions, bounded: values that were judged or replaced before, and encoded
-        elements without a value.
+        Memory of earlier decisions, bounded: whether an encoded element that no table names may stay, values
+        that were replaced before, and encoded elements without a value.
     """
 
     policy: TagPolicy
@@ -97,7 +97,7 @@ class Plan:
     cleans_text: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
-    judged: dict[tuple[int, bytes], bool] = field(default_factory=dict)
+    judged: dict[Encoding, dict[bytes, bool]] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
     empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
     _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)

@@ -56,6 +56,7 @@ _NEVER: Final = 1 << 64
 _MAX_KNOWN_BYTES: Final = 1024
 _MEMO_ENTRIES: Final = 50_000
 
+_SHORT_KIND: Final = KIND_MASK | LONG_FORM
 _KEEP: Final = int(Action.KEEP)
 _CHECK: Final = int(Action.CHECK)
 _DROP: Final = int(Action.DROP)
@@ -232,7 +233,7 @@ class Rewriter:
         short = encoding.short.pack
         get = table.known.get
         decide = self.plan.rules.decide
-        judged = self.plan.judged
+        judged = self.plan.judged.setdefault(encoding, {})
         actions = self.actions
         strict = self.forbidden is not None
         creators: dict[int, _Creator] = {}
@@ -250,20 +251,23 @@ class Rewriter:
             if entry is None:
                 entry = decide(table, head)
             action = entry & ACTION_MASK
-            if not action and entry < insert_entry and not length & 1 and not strict:
-                # Most elements: kept, with a short header.
-                pos = value + length
-                if pos <= end:
-                    continue
-                pos = value - 8
-            elif action == _DROP and entry < insert_entry and not length & 1:
-                # Most others: removed, nothing to be remembered.
+            if entry < insert_entry and not length & 1 and value + length <= end:
+                # Nearly all: with a short header, and nothing to be put before them.
                 after = value + length
-                if after <= end:
-                    self._flush(run, pos, depth, out)
-                    count = entry >> TAG_SHIFT << 8 | _DROP
+                if action & ~KNOWN == _DROP:
+                    if pos > run:
+                        self._flush(run, pos, depth, out)
+                    tag = entry >> TAG_SHIFT
+                    if action & KNOWN:
+                        word = entry >> KEY_SHIFT & 0xFFFF
+                        self._remember(tag, word, encoding, source[value:after])
+                    count = tag << 8 | _DROP
                     actions[count] = actions.get(count, 0) + 1
                     pos = run = after
+                    continue
+                is_checked = action & _SHORT_KIND == _CHECK
+                if not strict and (not action or (is_checked and judged.get(source[pos:after]))):
+                    pos = after
                     continue
             key = entry >> KEY_SHIFT
             if entry >= insert_entry:
@@ -304,15 +308,15 @@ class Rewriter:
                 if not length:
                     pos = after
                     continue
-                memo = (key, source[value:after])
-                verdict = judged.get(memo)
+                raw = source[value:after]
+                verdict = judged.get(source[pos:after])
                 if verdict is None:
-                    verdict = self._judge(key >> 16, key & 0xFFFF, encoding, memo)
+                    verdict = self._judge(key, encoding, source[pos:after], raw)
                 if verdict:
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
-                if kind == _DUMMY or b"\x00" in memo[1][:-1] or b"\\" in memo[1]:
+                if kind == _DUMMY or b"\x00" in raw[:-1] or b"\\" in raw:
                     action, kind = kind << FALLBACK_SHIFT, _UNRECOGNISED
             # From here on the element does not stay as it is: the run of kept bytes ends before it.
             if pos > run:
@@ -742,18 +746,19 @@ class Rewriter:
             return self._fall_back(fallback, vr, raw)
         return values.even(encode(values.fit(vr, cleaned), self.charset), b" ")
 
-    def _judge(self, tag: int, word: int, encoding: Encoding, memo: tuple[int, bytes]) -> bool:
+    def _judge(self, key: int, encoding: Encoding, element: bytes, raw: bytes) -> bool:
         """Return whether a value that no table names may stay; remember it where that is safe."""
-        raw = memo[1]
-        vr, _info_type = self.plan.nature(tag, word, encoding)
+        tag = key >> 16
+        vr, _info_type = self.plan.nature(tag, key & 0xFFFF, encoding)
         verdict = may_stay(tag, vr, raw, self.charset)
+        judged = self.plan.judged[encoding]
         # What other bytes mean depends on the character set.
         if (
             ((raw.isascii() and b"\x1b" not in raw) or vr in SAMPLES)
             and len(raw) <= _MAX_KNOWN_BYTES
-            and len(self.plan.judged) < _MEMO_ENTRIES
+            and len(judged) < _MEMO_ENTRIES
         ):
-            self.plan.judged[memo] = verdict
+            judged[element] = verdict
         return verdict
 
     def _strictly(self, kind: int, fallback: int, tag: int, vr: str, raw: bytes) -> bytes | None:
