@@ -14,6 +14,9 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
+# Test processes: one per core, or 0 for the one that make started. A worker that has run out of tests takes
+# half of what another still has, so that what a module prepares is prepared in one of them as a rule.
+WORKERS ?= logical
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -25,7 +28,7 @@ run: setup
 	@exec $(BIN)/python -m daemon.demo
 
 test: setup peers
-	$(BIN)/python -Im pytest
+	$(BIN)/python -Im pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 setup: $(STAMPS)/project
 
