@@ -17,6 +17,7 @@ from tests.adversarial.corpus import flatten, relaxed, text_of
 from tests.conftest import program
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pydicom.dataset import Dataset
@@ -179,12 +180,21 @@ _BULK = {"OB", "OW", "OF", "OD", "OL", "OV", "US", "SS", "UL", "SL", "FL", "FD",
 _VALUES = re.compile(r"(?<=value )<[^>]*>|(?<=value is )<[^>]*>|(?<== )<[^>]*>|(?<=- )'.'(?= -)")
 
 
-def dcmdump_complaint(path: Path) -> str:
-    """Return what dcmdump has against a file, or an empty string."""
-    said = subprocess.run(
-        [str(program("dcmdump")), "-q", "+L", str(path)], capture_output=True, check=False
-    )
-    return "" if said.returncode == 0 else said.stderr.decode("latin-1")
+def dcmdump_complaints(paths: Sequence[Path]) -> dict[Path, str]:
+    """Return what dcmdump has against files, by file; those that it reads are not in the result.
+
+    It reads its dictionary whenever it starts, so it gets all of them at once. Which one it has
+    something against is asked, one by one, where its exit status says that there is one.
+    """
+    command = [str(program("dcmdump")), "-q", "+L"]
+    if subprocess.run([*command, *paths], capture_output=True, check=False).returncode == 0:
+        return {}
+    said = {
+        path: subprocess.run([*command, path], capture_output=True, check=False) for path in paths
+    }
+    return {
+        path: done.stderr.decode("latin-1") for path, done in said.items() if done.returncode != 0
+    }
 
 
 def dciodvfy_errors(path: Path, folder: Path) -> set[str]:

@@ -44,6 +44,21 @@ def serve_and_fail(folder: Path, text: str, **environment: str) -> subprocess.Co
     )
 
 
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """Run one daemon for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("service")
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "inbox").mkdir()
+    daemon = RunningDaemon(state_dir=folder / "state", folder=folder, inbox=folder / "inbox")
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        daemon.assert_no_traceback()
+
+
 def test_systemd_hears_of_ready_life_and_end(disk_path: Path, state_dir: Path) -> None:
     with manager(disk_path) as (systemd, path):
         environment = {"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "1000000"}
@@ -61,11 +76,11 @@ def test_systemd_hears_of_ready_life_and_end(disk_path: Path, state_dir: Path) -
             heard.append(systemd.recv(1000))
 
 
-def test_it_says_where_it_listens_in_one_line(running_daemon: RunningDaemon) -> None:
-    lines = [line for line in running_daemon.log.splitlines() if "is ready" in line]
+def test_it_says_where_it_listens_in_one_line(service: RunningDaemon) -> None:
+    lines = [line for line in service.log.splitlines() if "is ready" in line]
     assert len(lines) == 1
-    assert str(running_daemon.dimse_port) in lines[0]
-    assert running_daemon.http in lines[0]
+    assert str(service.dimse_port) in lines[0]
+    assert service.http in lines[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -96,12 +111,12 @@ def test_every_line_of_its_log_is_json_or_the_announcement(
 
 
 def test_a_second_service_on_the_same_state_is_refused(
-    running_daemon: RunningDaemon, tmp_path: Path
+    service: RunningDaemon, tmp_path: Path
 ) -> None:
-    text = f'state_dir = "{running_daemon.state_dir}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
+    text = f'state_dir = "{service.state_dir}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
     ended = serve_and_fail(tmp_path, text)
     assert ended.returncode == 1
-    assert f"is using {running_daemon.state_dir}; stop it first" in ended.stderr
+    assert f"is using {service.state_dir}; stop it first" in ended.stderr
 
 
 @pytest.mark.parametrize("section", ["dimse", "http"])
@@ -157,10 +172,10 @@ def test_an_open_address_is_refused_with_78(disk_path: Path, state_dir: Path) ->
     assert "http.host" in ended.stderr
 
 
-def test_everything_in_the_state_folder_is_private(running_daemon: RunningDaemon) -> None:
-    everything = [running_daemon.state_dir, *running_daemon.state_dir.rglob("*")]
+def test_everything_in_the_state_folder_is_private(service: RunningDaemon) -> None:
+    everything = [service.state_dir, *service.state_dir.rglob("*")]
     assert [path for path in everything if path.stat().st_mode & 0o077] == []
 
 
-def test_status_says_that_it_runs(running_daemon: RunningDaemon) -> None:
-    assert json.loads(running_daemon.command("status", "--json").stdout)["running"]
+def test_status_says_that_it_runs(service: RunningDaemon) -> None:
+    assert json.loads(service.command("status", "--json").stdout)["running"]

@@ -40,6 +40,29 @@ def kinds() -> dict[str, Dataset]:
 
 
 @pytest.fixture(scope="module")
+def sampled(kinds: dict[str, Dataset]) -> list[tuple[str, Dataset]]:
+    """Return all kinds and a few of the many CT, as they were sent."""
+    dice = random.Random(3)
+    many = [*many_ct(SENT, seed=11), *many_ct(STORED, rows=64, seed=12)]
+    some = [pydicom.dcmread(io.BytesIO(content)) for content in dice.sample(many, 12)]
+    return [*kinds.items(), *((f"CT {n}", dataset) for n, dataset in enumerate(some))]
+
+
+@pytest.fixture(scope="module")
+def identifying(sampled: list[tuple[str, Dataset]]) -> set[bytes]:
+    """Return what must not be found anywhere in the clear."""
+    found = {text for _, dataset in sampled for text in identifying_strings(dataset)}
+    for patient in PATIENTS:
+        found |= {
+            text.encode()
+            for value in (patient.name, patient.patient_id, patient.comment, patient.address)
+            for text in value.replace("=", "^").split("^")
+            if len(text.encode()) > 5
+        }
+    return found
+
+
+@pytest.fixture(scope="module")
 def filled(
     tmp_path_factory: pytest.TempPathFactory, kinds: dict[str, Dataset]
 ) -> Iterator[RunningDaemon]:
@@ -140,11 +163,11 @@ def test_every_ct_is_in_the_destination_and_nothing_is_aside_without_a_reason(
 
 @pytest.mark.peer("storescu", "dcmdump")
 def test_dcmdump_of_outputs_shows_no_original_value(
-    filled: RunningDaemon, kinds: dict[str, Dataset], tmp_path: Path
+    filled: RunningDaemon, sampled: list[tuple[str, Dataset]], tmp_path: Path
 ) -> None:
     replaced = filled.replaced()
     leaks = {}
-    for kind, source in _sampled(kinds):
+    for kind, source in sampled:
         if source.SOPInstanceUID not in replaced:
             continue
         output = tmp_path / "output.dcm"
@@ -160,11 +183,11 @@ def test_dcmdump_of_outputs_shows_no_original_value(
 
 @pytest.mark.peer("storescu", "dciodvfy")
 def test_dciodvfy_reports_no_error_that_the_source_did_not_have(
-    filled: RunningDaemon, kinds: dict[str, Dataset], tmp_path: Path
+    filled: RunningDaemon, sampled: list[tuple[str, Dataset]], tmp_path: Path
 ) -> None:
     replaced = filled.replaced()
     worse = {}
-    for kind, source in _sampled(kinds):
+    for kind, source in sampled:
         if source.SOPInstanceUID not in replaced or "deflated" in kind:
             continue
         before, after = tmp_path / "before.dcm", tmp_path / "after.dcm"
@@ -178,12 +201,12 @@ def test_dciodvfy_reports_no_error_that_the_source_did_not_have(
 
 @pytest.mark.peer("storescu")
 def test_no_output_holds_an_original_value_outside_its_pixels(
-    filled: RunningDaemon, kinds: dict[str, Dataset]
+    filled: RunningDaemon, identifying: set[bytes]
 ) -> None:
-    strings = _all_identifying(kinds)
     blobs = [path for path in (filled.state_dir / "deid").rglob("*") if path.is_file()]
     assert len(blobs) == len(filled.instances("deid"))
-    leaks = {text for path in blobs for text in strings if text in _header_bytes(path)}
+    headers = [_header_bytes(path) for path in blobs]
+    leaks = {text for header in headers for text in identifying if text in header}
     assert leaks == set()
 
 
@@ -207,9 +230,9 @@ def test_studies_of_one_patient_share_one_pseudonym_and_references_still_point(
 
 @pytest.mark.peer("storescu")
 def test_no_side_door_shows_an_original_value(
-    filled: RunningDaemon, kinds: dict[str, Dataset]
+    filled: RunningDaemon, identifying: set[bytes]
 ) -> None:
-    strings = _all_identifying(kinds) | {b"Fictional^Mary"}
+    strings = identifying | {b"Fictional^Mary"}
     doors = {
         "log": filled.log_path.read_bytes(),
         "metrics": filled.get("/metrics", accept="*/*")[1],
@@ -272,26 +295,6 @@ def test_a_file_dropped_while_the_daemon_is_down_is_taken_at_start(
         what="the inbox is empty",
     )
     assert len(running_daemon.instances("deid")) == 1
-
-
-def _sampled(kinds: dict[str, Dataset]) -> list[tuple[str, Dataset]]:
-    """Return all kinds and a few of the many CT, as they were sent."""
-    dice = random.Random(3)
-    many = [*many_ct(SENT, seed=11), *many_ct(STORED, rows=64, seed=12)]
-    some = [pydicom.dcmread(io.BytesIO(content)) for content in dice.sample(many, 12)]
-    return [*kinds.items(), *((f"CT {n}", dataset) for n, dataset in enumerate(some))]
-
-
-def _all_identifying(kinds: dict[str, Dataset]) -> set[bytes]:
-    found = {text for _, dataset in _sampled(kinds) for text in identifying_strings(dataset)}
-    for patient in PATIENTS:
-        found |= {
-            text.encode()
-            for value in (patient.name, patient.patient_id, patient.comment, patient.address)
-            for text in value.replace("=", "^").split("^")
-            if len(text.encode()) > 5
-        }
-    return found
 
 
 def _header_bytes(path: Path) -> bytes:

@@ -33,7 +33,8 @@ def _without_privileges(folder: Path) -> Iterator[None]:
         return
     for path in (folder, *folder.rglob("*")):
         os.chown(path, _NOBODY, _NOBODY)
-    for above in folder.parents[:3]:
+    # The test's folder, a test process's, the run's and the user's.
+    for above in folder.parents[:4]:
         above.chmod(above.stat().st_mode | 0o011)
     os.seteuid(_NOBODY)
     try:
