@@ -18,6 +18,7 @@ from deid.errors import ConfigurationInvalid
 from deid.header import tag_name
 from deid.image_policy import CustomRegex, ImagePolicy, RedactionMode
 from deid.proto_json import TAG_VERBS, TRANSFORMATIONS, Reader, loads
+from deid.site_patterns import PatternInvalid, compile_site_pattern
 from deid.tables.load import confidentiality_by_tag
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
 from deid.tags.rules import CONTENT_VRS, MINIMAL_KEEP, PRIMARY_UIDS, dictionary_vr
@@ -481,14 +482,14 @@ class _Parser:
 
     def _pattern(self, path: str, pattern: str, groups: tuple[int, ...], name: str) -> bool:
         try:
-            count = re.compile(pattern).groups
-        except (re.error, OverflowError, RecursionError):
-            self.problems.append(f"{path}.pattern is not a regular expression")
+            compiled = compile_site_pattern(pattern)
+        except PatternInvalid as error:
+            self.problems.append(f"{path}.pattern is not a regular expression of RE2: {error}")
             return False
-        if not pattern or re.compile(pattern).match(""):
+        if compiled.match(""):
             self.problems.append(f"{path}.pattern matches the empty text; make it match something")
             return False
-        if any(not 0 <= group <= count for group in groups):
+        if any(not 0 <= group <= compiled.groups for group in groups):
             self.problems.append(f"{path}.{name} names a group that the pattern does not have")
             return False
         return True

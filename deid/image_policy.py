@@ -17,7 +17,7 @@ class RedactionMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CustomRegex:
-    """A pattern whose matches, or capture groups, are redacted."""
+    """A site's pattern (RE2); `group_indexes` say which groups must have matched (none: the whole)."""
 
     pattern: str
     group_indexes: tuple[int, ...] = ()

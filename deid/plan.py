@@ -310,7 +310,7 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
     if not image.looks:
         return None
     # The picture libraries are large, and most plans do without them.
-    from deid.pixels import UNTRUSTED, CustomRegex, PixelCleaning  # noqa: PLC0415
+    from deid.pixels import UNTRUSTED, PixelCleaning  # noqa: PLC0415
 
     untrusted = engines.untrusted()
     return PixelCleaning(
@@ -318,9 +318,7 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
         engines.detector(),
         additional_info_types=image.additional_info_types,
         exclude_info_types=image.exclude_info_types,
-        custom_regexes=[
-            CustomRegex(each.pattern, each.group_indexes) for each in image.custom_regexes
-        ],
+        custom_regexes=image.custom_regexes,
         templates=engines.templates(),
         video=engines.video(),
         untrusted=UNTRUSTED if untrusted is None else untrusted,

@@ -19,9 +19,10 @@ Begin with `PixelCleaning`::
 
 from __future__ import annotations
 
+from deid.image_policy import CustomRegex
 from deid.pixels.cleaning import PixelCleaning, TextRedactionMode
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex
+from deid.pixels.judgement import DEFAULT_INFO_TYPES
 from deid.pixels.ports import Picture, TextDetector, TextJudge, TextRegion
 from deid.pixels.ppocr import PPOCR, Tuning
 from deid.pixels.templates import RegionTemplate, read_templates, template_document

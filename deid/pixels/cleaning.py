@@ -17,7 +17,7 @@ from deid.pixels.description import bitmap_image, describe, first_number
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import DEFAULT_INFO_TYPES, CustomRegex, Judgement
+from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.identifiers import KnownIdentifier
+    from deid.image_policy import CustomRegex
     from deid.pixels.description import ImageDescription
     from deid.pixels.frames import Frames
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion

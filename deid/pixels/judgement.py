@@ -11,19 +11,20 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
 from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, UNITS, WORDS
+from deid.site_patterns import PatternInvalid, compile_site_pattern
 from deid.text.vocabulary import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from deid.identifiers import KnownIdentifier
+    from deid.image_policy import CustomRegex
     from deid.pixels.ports import TextJudge, TextRegion
 
 #: The Healthcare API's default infoTypes for DICOM, with ours for record numbers.
@@ -132,14 +133,6 @@ ANONYMOUS
 
 #: Words in the names of institutions that tell nothing about which one it is.
 _COMMON_NAME_WORDS = frozenset(_COMMON_NAME_TEXT.split())
-
-
-@dataclass(frozen=True, slots=True)
-class CustomRegex:
-    """A site's pattern; `group_indexes` say which groups must have matched (none: the whole)."""
-
-    pattern: str
-    group_indexes: tuple[int, ...] = ()
 
 
 class Judgement:
@@ -410,9 +403,9 @@ def _folded(text: str) -> str:
 
 def _compiled(custom: CustomRegex) -> tuple[re.Pattern[str], tuple[int, ...]]:
     try:
-        pattern = re.compile(custom.pattern, re.IGNORECASE)
-    except re.error as error:
-        raise ConfigurationInvalid(["customRegexes: a pattern does not compile"]) from error
+        pattern = compile_site_pattern(custom.pattern, ignore_case=True)
+    except PatternInvalid as error:
+        raise ConfigurationInvalid([f"customRegexes: not a pattern of RE2: {error}"]) from error
     if any(not 0 <= index <= pattern.groups for index in custom.group_indexes):
         raise ConfigurationInvalid(["customRegexes: groupIndexes names a group that is not there"])
     return pattern, custom.group_indexes

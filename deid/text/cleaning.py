@@ -13,6 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from deid.ports import CleanedText
+from deid.site_patterns import compile_site_pattern
 from deid.tags import values
 from deid.text import eponyms, guesses, patterns
 from deid.text.findings import KNOWN, PATTERN, Finding, merged
@@ -69,7 +70,7 @@ class TextCleaning:
         self._patients: dict[tuple[KnownIdentifier, ...], KnownText] = {}
         self._last: tuple[object, KnownText] = (None, KnownText())
         self._custom: list[tuple[re.Pattern[str], tuple[int, ...], str]] = [
-            (re.compile(each.pattern), each.groups or (0,), each.info_type)
+            (compile_site_pattern(each.pattern), each.groups or (0,), each.info_type)
             for each in policy.custom
         ]
         own = "|".join((*INFO_TYPES, CONTEXT, *(each.info_type for each in policy.custom)))

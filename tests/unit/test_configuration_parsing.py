@@ -648,6 +648,13 @@ def test_contradictions_and_half_said_things_of_ours_are_refused(ours: dict[str,
     assert problems({"dicom": {"filterProfile": BASIC}, "dicomveil": ours})
 
 
+@pytest.mark.parametrize("pattern", [r"(?<=a)b", r"(a)\1", "(", "[b-a]"])
+def test_what_re2_does_not_know_is_refused_in_its_words(pattern: str) -> None:
+    given = {"dicomveil": {"customInfoTypes": [{"name": "TRIAL", "pattern": pattern}]}}
+    (said,) = problems({"dicom": {"filterProfile": BASIC}, **given})
+    assert said.startswith("dicomveil.customInfoTypes[0].pattern is not a regular expression of RE2: ")
+
+
 def test_options_need_the_basic_profile() -> None:
     given = {"dicom": {"filterProfile": "KEEP_ALL_PROFILE"}}
     assert "Basic" in problems({**given, "dicomveil": {"options": ["retain_uids"]}})[0]

@@ -293,6 +293,13 @@ def test_a_site_can_name_its_own_patterns() -> None:
     assert clean("in trial qxz since", by) == "in trial [TRIAL] since"
 
 
+def test_a_site_s_pattern_knows_letters_of_every_script_and_takes_no_long_time() -> None:
+    by = cleaner(custom=(CustomInfoType(r"(?:\pL+)+\d$", (), "TRIAL"),))
+    assert clean("Ünit7", by) == "[TRIAL]"
+    # `re` would try every way to share the letters among the groups: 2 to the 3000.
+    assert clean("a" * 3000 + "!", by) is not None
+
+
 def test_an_engine_can_be_plugged_in() -> None:
     class Engine:
         def find(self, text: str) -> Iterator[Finding]:
