@@ -732,8 +732,8 @@ class _Parser:
 
     def _safe_private(
         self, ours: dict[str, Any], options: frozenset[Option]
-    ) -> frozenset[tuple[str, int, int]]:
-        safe: set[tuple[str, int, int]] = set()
+    ) -> dict[tuple[str, int, int], str]:
+        safe: dict[tuple[str, int, int], str] = {}
         listed = ours.get("safePrivate", [])
         if listed and Option.RETAIN_SAFE_PRIVATE not in options:
             self.problems.append(
@@ -744,6 +744,7 @@ class _Parser:
             creator = each.get("creator", "").strip()
             group = re.fullmatch(r"(?:0x)?([0-9a-fA-F]{4})", each.get("group", ""))
             element = re.fullmatch(r"(?:0x|xx)?([0-9a-fA-F]{2})", each.get("element", ""))
+            vr = each.get("vr", "").upper()
             if not creator:
                 self.problems.append(
                     f"{path}.creator is missing: private elements are named by creator"
@@ -754,9 +755,11 @@ class _Parser:
                 self.problems.append(
                     f"{path}.element must be two hex digits: the place in the block"
                 )
+            elif vr and vr.encode() not in LONG_VRS | SHORT_VRS:
+                self.problems.append(f"{path}.vr must be a value representation, such as LO")
             else:
-                safe.add((creator, int(group[1], 16), int(element[1], 16)))
-        return frozenset(safe)
+                safe[creator, int(group[1], 16), int(element[1], 16)] = vr
+        return safe
 
     def _custom_info_types(self, ours: dict[str, Any]) -> tuple[CustomInfoType, ...]:
         made: list[CustomInfoType] = []

@@ -116,7 +116,7 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
         "encryptedAttributes": "EncryptedAttributes",
     },
     "EncryptedAttributes": {"certificates": "[]string"},
-    "SafePrivate": {"creator": "string", "group": "string", "element": "string"},
+    "SafePrivate": {"creator": "string", "group": "string", "element": "string", "vr": "string"},
     "CustomInfoType": {"name": "string", "pattern": "string", "groups": "[]int32"},
 }
 

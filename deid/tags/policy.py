@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Profile(StrEnum):
@@ -78,7 +82,8 @@ class TagPolicy:
     regenerate_primary_ids
         Study, Series and SOP Instance UID get replacements (None: as the profile and options say).
     safe_private
-        ``(creator, group, element in block)`` that a site declares safe beside Table E.3.10-1.
+        ``(creator, group, element in block)`` that a site declares safe beside Table E.3.10-1, and its VR
+        (empty where the site does not say).
     identity_issuer
         Assumed where (0010,0021) Issuer of Patient ID is absent.
     """
@@ -89,5 +94,5 @@ class TagPolicy:
     regenerate_primary_ids: bool | None = None
     burned_in: BurnedIn = BurnedIn.QUARANTINE
     unknown_sop_class: UnknownSopClass = UnknownSopClass.QUARANTINE
-    safe_private: frozenset[tuple[str, int, int]] = field(default_factory=frozenset)
+    safe_private: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
     identity_issuer: str = ""

@@ -108,9 +108,10 @@ def action(policy: TagPolicy, blocks: Blocks, creator: str, tag: int) -> Action:
     return Action.KEEP if is_safe else Action.DROP
 
 
-def listed_vr(creator: str, tag: int) -> str:
-    """Return a private element's VR by Table E.3.10-1, else by pydicom's dictionary; empty if unknown."""
-    listed = safe_private_elements().get((creator, tag >> 16, tag & 0xFF), "")
+def listed_vr(policy: TagPolicy, creator: str, tag: int) -> str:
+    """Return a private element's VR: the site's, else Table E.3.10-1's, else pydicom's; empty if unknown."""
+    key = (creator, tag >> 16, tag & 0xFF)
+    listed = policy.safe_private.get(key) or safe_private_elements().get(key, "")
     return listed.partition("/")[0] or private_vr(creator, tag) or ""
 
 

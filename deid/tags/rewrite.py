@@ -852,7 +852,7 @@ class Rewriter:
         if creator is None:
             return vr, Action.DROP
         action = private.action(self.plan.policy, self.blocks, creator.name, tag)
-        listed = private.listed_vr(creator.name, tag)
+        listed = private.listed_vr(self.plan.policy, creator.name, tag)
         if not private.is_of_kind(vr, listed):
             return vr, Action.DROP
         if vr in ("", "UN"):

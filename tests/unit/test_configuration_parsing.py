@@ -614,7 +614,7 @@ def test_our_fields_are_understood() -> None:
     )
     assert parsed.tags.options == {Option.RETAIN_SAFE_PRIVATE, Option.RETAIN_UIDS}
     assert parsed.tags.burned_in is BurnedIn.PASS
-    assert parsed.tags.safe_private == {("ACME 1.1", 0x29, 0x0A)}
+    assert parsed.tags.safe_private == {("ACME 1.1", 0x29, 0x0A): ""}
     assert parsed.tags.identity_issuer == "HOSPITAL"
 
 
@@ -639,6 +639,10 @@ def test_custom_info_types_can_be_transformed_by_name() -> None:
             "options": ["retain_safe_private"],
             "safePrivate": [{"creator": "A", "group": "0028", "element": "0A"}],
         },
+        {
+            "options": ["retain_safe_private"],
+            "safePrivate": [{"creator": "A", "group": "0029", "element": "0A", "vr": "XX"}],
+        },
         {"burnedIn": "clean"},
         {"customInfoTypes": [{"name": "trial", "pattern": "x"}]},
         {"customInfoTypes": [{"name": "TRIAL", "pattern": "("}]},
@@ -652,7 +656,9 @@ def test_contradictions_and_half_said_things_of_ours_are_refused(ours: dict[str,
 def test_what_re2_does_not_know_is_refused_in_its_words(pattern: str) -> None:
     given = {"dicomveil": {"customInfoTypes": [{"name": "TRIAL", "pattern": pattern}]}}
     (said,) = problems({"dicom": {"filterProfile": BASIC}, **given})
-    assert said.startswith("dicomveil.customInfoTypes[0].pattern is not a regular expression of RE2: ")
+    assert said.startswith(
+        "dicomveil.customInfoTypes[0].pattern is not a regular expression of RE2: "
+    )
 
 
 def test_options_need_the_basic_profile() -> None:

@@ -195,6 +195,15 @@ def test_a_date_that_a_site_lists_follows_the_option_for_dates() -> None:
     assert kept(full) == {0x0A: "20190511"}
 
 
+def test_a_site_says_what_implicit_vr_does_not() -> None:
+    dataset = instance()
+    dataset.private_block(0x0029, "ACME", create=True).add_new(0x0A, "TM", "101500")
+    ours = {"creator": "ACME", "group": "0029", "element": "0A"}
+    for said, stays in (({}, True), ({"vr": "TM"}, False), ({"vr": "lo"}, True)):
+        result = run(dataset, ImplicitVRLittleEndian, OPTION, safePrivate=[{**ours, **said}])
+        assert bool(kept(result)) is stays
+
+
 @pytest.mark.parametrize("code", [b"UN", b"SQ"])
 def test_a_listed_sequence_is_gone_through_however_it_is_encoded(code: bytes) -> None:
     """Table E.3.10-1 has sequences that pydicom's private dictionary does not know."""
