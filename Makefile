@@ -28,7 +28,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 run: setup
 	@exec $(BIN)/python -m daemon.demo
 
-test: setup peers
+test: setup peers $(STAMPS)/video
 	$(BIN)/python -Im pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: $(STAMPS)/project
@@ -50,6 +50,7 @@ reference: setup
 lock: setup
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.lock
 	$(COMPILE) requirements/run.in --constraints requirements/dev.lock --output-file requirements/run.lock
+	$(COMPILE) requirements/video.in --output-file requirements/video.lock
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -68,6 +69,12 @@ $(STAMPS)/packages: requirements/dev.lock | $(BIN)/python
 	@echo "Installing packages into $(VENV) from $<"
 	@$(PIP) install --no-deps --require-hashes --only-binary :all: --requirement $<
 	@mkdir -p $(STAMPS) && touch $@
+
+# Apart from what we run with, as a site may have it (requirements/video.in).
+$(STAMPS)/video: requirements/video.lock | $(STAMPS)/packages
+	@echo "Installing packages into $(VENV)/video from $<"
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: --upgrade --target $(VENV)/video --requirement $<
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

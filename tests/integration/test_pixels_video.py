@@ -1,11 +1,13 @@
-"""Video, where PyAV is installed (it is not among our dependencies, see docs/pixels.md)."""
+"""Video, with PyAV beside us: it is not among our dependencies (docs/pixels.md, requirements/video.in)."""
 
 from __future__ import annotations
 
 import importlib
 import io
+import sys
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +17,10 @@ from deid.pixels import PixelCleaning
 from deid.pixels.video import video_cleaner
 from tests import pixel_samples as samples
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
 ROWS, COLUMNS, FRAMES = 192, 320, 8
 _KINDS = [
     ("1.2.840.10008.1.2.4.100", "mpeg2video", "mpegts"),
@@ -23,8 +29,21 @@ _KINDS = [
 ]
 
 
+_loaded: dict[str, ModuleType] = {}
+
+
+@pytest.fixture(autouse=True)
+def pyav(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Import PyAV from where `make test` put it; other tests have none."""
+    monkeypatch.syspath_prepend(Path(sys.prefix) / "video")
+    sys.modules.update(_loaded)
+    yield importlib.import_module("av")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "av"]:
+        _loaded[name] = sys.modules.pop(name)
+
+
 def _stream(encoder: str, container: str, text: str) -> bytes:
-    av: Any = pytest.importorskip("av")
+    av: Any = importlib.import_module("av")
     out = io.BytesIO()
     with av.open(out, "w", format=container) as target:
         stream = target.add_stream(encoder, rate=25)
@@ -54,14 +73,13 @@ def _cleaner() -> PixelCleaning:
 
 @pytest.mark.parametrize(("syntax", "encoder", "container"), _KINDS)
 def test_text_in_a_video_is_filled_in_every_frame(
-    syntax: str, encoder: str, container: str
+    syntax: str, encoder: str, container: str, pyav: Any
 ) -> None:
-    av: Any = pytest.importorskip("av")
     instance = _instance(syntax, _stream(encoder, container, "SMITH^JOHN"))
     cleaned = _cleaner().clean(instance)
     assert {region.frame for region in cleaned.regions} == set(range(1, FRAMES + 1))
     value = samples.value_of(instance, cleaned)
-    with av.open(io.BytesIO(value[16:])) as container_read:
+    with pyav.open(io.BytesIO(value[16:])) as container_read:
         shown = [frame.to_ndarray(format="gray") for frame in container_read.decode(video=0)]
     assert len(shown) == FRAMES
     assert all(frame[88:100, 42:150].max() < 40 for frame in shown)
