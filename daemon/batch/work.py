@@ -170,7 +170,7 @@ class BatchWork:
         with mapped(source) as buffer:
             clean = deid.deidentify(buffer, self.plan, known)
             with _writing(), _new_file(job["output"]) as target:
-                write_segments(target, source, buffer, clean.segments)
+                write_segments(target, buffer, clean.segments)
             header = {
                 "state": BatchState.DEIDENTIFIED.value,
                 "patient_id": clean.patient_id,

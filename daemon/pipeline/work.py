@@ -93,8 +93,8 @@ class Work:
             When it needs more than this process may have.
         """
         try:
-            with _opened(job.source) as (fd_in, source):
-                return self._judge(job, fd_in, source)
+            with _opened(job.source) as source:
+                return self._judge(job, source)
         except (MemoryError, StoreUnavailable):
             raise
         except OSError as error:
@@ -106,7 +106,7 @@ class Work:
         except Exception as error:  # noqa: BLE001 (our bug: set it aside, say where, say no value)
             return _internal_error(job, error)
 
-    def _judge(self, job: Job, fd_in: int, buffer: Buffer) -> Result:
+    def _judge(self, job: Job, buffer: Buffer) -> Result:
         try:
             header = deid.read_header(buffer, keywords(self.routes))
             source = _stored(job, buffer, header.dataset_offset)
@@ -130,7 +130,7 @@ class Work:
         except Exception as error:  # noqa: BLE001 (as above, but the source is known by now)
             return _internal_error(job, error, source=source, way=way)
         try:
-            output = _written(job, fd_in, buffer, deidentified.segments)
+            output = _written(job, buffer, deidentified.segments)
         except Unsafe as unsafe:
             where = f"output {unsafe.where}"
             return _quarantined(job, unsafe.reason, where=where, source=source, way=way)
@@ -206,10 +206,10 @@ def _internal_error(
     return _quarantined(job, reason, where=trace(error), source=source, way=way)
 
 
-def _written(job: Job, fd_in: int, source: Buffer, segments: Sequence[Segment]) -> StoredInstance:
+def _written(job: Job, source: Buffer, segments: Sequence[Segment]) -> StoredInstance:
     """Write the output, and describe it as it can be read back; the store flushes it to the disk."""
     with _new_file(job.output) as fd_out:
-        write_segments(fd_out, fd_in, source, segments)
+        write_segments(fd_out, source, segments)
         with mapped(fd_out) as buffer:
             return _stored(job, buffer, deid.read_header(buffer, ()).dataset_offset)
 
@@ -238,12 +238,12 @@ def _stored(job: Job, buffer: Buffer, dataset_offset: int) -> StoredInstance:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[int, Buffer]]:
+def _opened(path: Path) -> Iterator[Buffer]:
     """Open a file for reading and map it."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         with mapped(fd) as buffer:
-            yield fd, buffer
+            yield buffer
     finally:
         os.close(fd)
 

@@ -133,7 +133,7 @@ def _deidentify(source: Path, output: Path, plan: Plan) -> None:
     fd_out = os.open(output, os.O_CREAT | os.O_WRONLY, 0o600)
     try:
         with mmap.mmap(fd_in, 0, access=mmap.ACCESS_READ) as buffer:
-            write_segments(fd_out, fd_in, buffer, deidentify(buffer, plan).segments)
+            write_segments(fd_out, buffer, deidentify(buffer, plan).segments)
     finally:
         os.close(fd_out)
         os.close(fd_in)
