@@ -128,7 +128,8 @@ def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     factor = np.float32(255.0 / (high - low))
 
     def scale(band: NDArray[Any]) -> NDArray[Any]:
-        return np.clip((band.astype(np.float32) - np.float32(low)) * factor, 0, 255)
+        scaled: NDArray[Any] = (band.astype(np.float32) - np.float32(low)) * factor
+        return scaled.clip(0, 255)
 
     return _by_bands(scale, grey, np.uint8)
 
