@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 _CELL = 16
 _PART_OVERLAP = 96
-_SURROUND = 20
+_SURROUND = 36, 20  # columns, rows: detectors want a little of what is beside a text
 _GUTTER = 28  # between neighbours; less is read as a space between words
 _LINE_GUTTER = 10
+_EDGE = 4  # text so near to the edge of a part may be cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,13 @@ class _Search:
         for box in running.new_boxes(look):
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
                 sheet.add(number, part, look)
-                if sheet.is_full:
-                    self._add(list(sheet.found(self._detector)))
+        if sheet.is_full:
+            self._add(sheet.found(self._detector))
 
     def finished(self) -> list[FoundRegion]:
         """Examine what is left and return everything found."""
         if self._state is not None:
-            self._add(list(self._state[1].found(self._detector)))
+            self._add(self._state[1].found(self._detector))
         return self._found
 
     def _add(self, found: list[FoundRegion]) -> None:
@@ -208,7 +209,7 @@ def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
         own = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
         area = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
         inside = _around(padded[area.top : area.bottom, area.left : area.right], own)
-        box = inside.moved(area.left, area.top).grown(_SURROUND).clipped(rows, columns)
+        box = inside.moved(area.left, area.top).grown(*_SURROUND).clipped(rows, columns)
         if box is not None:
             boxes.append(box)
     return _merged(boxes)
@@ -273,10 +274,10 @@ class _Sheet:
         """Copy the box of a frame."""
         self._parts.append(_Part(frame, box, look.part(box)))
 
-    def found(self, detector: TextDetector) -> Iterator[FoundRegion]:
+    def found(self, detector: TextDetector) -> list[FoundRegion]:
         """Lay out what was added, examine it, and begin anew."""
         if not self._parts:
-            return
+            return []
         parts, self._parts = self._parts, []
         places, rows, columns = _laid_out([part.box for part in parts], self.side)
         display = np.zeros((rows, columns, 3), np.uint8)
@@ -293,8 +294,9 @@ class _Sheet:
                     contrast = np.full((rows, columns), 127, np.uint8)
                 contrast[area] = part.picture.contrast
         regions = detector.find([Picture(display, contrast)])[0]
-        for region in regions:
-            yield from _moved_back(region, parts, places)
+        return _without_pieces(
+            [pair for region in regions for pair in _moved_back(region, parts, places)]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,13 +333,37 @@ def _laid_out(boxes: Sequence[Box], side: int) -> tuple[list[Box], int, int]:
 
 def _moved_back(
     region: TextRegion, parts: Sequence[_Part], places: Sequence[Box]
-) -> Iterator[FoundRegion]:
+) -> Iterator[tuple[FoundRegion, Box]]:
+    """Yield where a region of the sheet lies in frames, each with the box of the part it is in."""
     for part, placed in zip(parts, places, strict=True):
         shared = region.box.overlap(placed)
         if shared * 4 < region.box.area:
             continue
-        # Only the part inside this place: what is beyond belongs to a neighbour on the sheet.
+        # Only what is inside this place: what is beyond belongs to a neighbour on the sheet.
         inside = region.box.moved(-placed.left, -placed.top).clipped(placed.height, placed.width)
         if inside is not None:
             back = inside.moved(part.box.left, part.box.top)
-            yield FoundRegion(part.frame, replace(region, box=back))
+            yield FoundRegion(part.frame, replace(region, box=back)), part.box
+
+
+def _without_pieces(found: Sequence[tuple[FoundRegion, Box]]) -> list[FoundRegion]:
+    """Leave out text that the edge of a part cut where another part of the frame showed it whole.
+
+    Half a word reads as another one, which is not in the vocabulary.
+    """
+    whole = [entry for entry, part in found if part.grown(-_EDGE).contains(entry.region.box)]
+    return [
+        entry
+        for entry, part in found
+        if part.grown(-_EDGE).contains(entry.region.box)
+        or not any(_is_piece_of(entry, other) for other in whole)
+    ]
+
+
+def _is_piece_of(entry: FoundRegion, other: FoundRegion) -> bool:
+    box, larger = entry.region.box, other.region.box
+    return (
+        entry.frame == other.frame
+        and larger.area > box.area
+        and 10 * box.overlap(larger) >= 8 * box.area
+    )

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from deid.pixels import PixelCleaning
+from deid.pixels import Box, PixelCleaning, TextRegion
+from deid.pixels.cine import FoundRegion, _without_pieces
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deid.pixels.ports import Picture, TextRegion
+    from deid.pixels import Picture
 
 FRAMES, ROWS, COLUMNS = 12, 192, 320
 
@@ -117,8 +118,8 @@ def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it
     first, *sheets = _looked_at(frames)
     assert first == (ROWS, COLUMNS)
     assert len(sheets) == 1
-    assert sheets[0][0] <= np.ptp(rows) + 1 + 40
-    assert sheets[0][1] <= np.ptp(columns) + 1 + 40
+    assert sheets[0][0] <= np.ptp(rows) + 1 + 2 * 20
+    assert sheets[0][1] <= np.ptp(columns) + 1 + 2 * 36
 
 
 def test_what_lies_between_steps_of_a_staircase_is_not_looked_at() -> None:
@@ -126,4 +127,13 @@ def test_what_lies_between_steps_of_a_staircase_is_not_looked_at() -> None:
     for top, left in ((32, 32), (176, 160), (320, 288), (464, 416)):
         frames[6][top : top + 100, left : left + 100] = 235
     _, *sheets = _looked_at(frames)
-    assert sum(rows * columns for rows, columns in sheets) < 0.6 * 540 * 500  # one box around all
+    assert sum(rows * columns for rows, columns in sheets) < 0.65 * 540 * 500  # one box around all
+
+
+def test_a_piece_of_a_text_that_a_part_cut_is_left_out_where_the_whole_was_found() -> None:
+    whole = FoundRegion(3, TextRegion(Box(100, 20, 90, 20), 0.9, "HARMONICS", 1.0))
+    piece = FoundRegion(3, TextRegion(Box(100, 20, 60, 20), 0.9, "HARMO", 1.0))
+    alone = FoundRegion(4, piece.region)
+    parts = Box(60, 0, 160, 60), Box(0, 0, 160, 60), Box(0, 0, 160, 60)
+    found = list(zip((whole, piece, alone), parts, strict=True))
+    assert _without_pieces(found) == [whole, alone]
