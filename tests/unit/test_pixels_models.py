@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from daemon.engines import PixelSettings, engines
+
 _FREES_BLOCKS_AMONG_OTHERS = """
 from pathlib import Path
 import numpy as np
@@ -38,3 +40,8 @@ def test_blocks_freed_among_others_go_back_to_the_system() -> None:
     )
     kept_mib = int(done.stdout)
     assert kept_mib < 20  # 80 MiB of blocks were freed, 4 MiB are still held
+
+
+def test_a_worker_loads_its_detector_once_for_all_configurations() -> None:
+    settings = PixelSettings(engine="ppocr")
+    assert engines(settings).detector() is engines(PixelSettings()).detector()
