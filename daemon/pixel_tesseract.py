@@ -71,11 +71,10 @@ class Tesseract:
     def _find(self, picture: Picture) -> list[TextRegion]:
         grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)
         regions: list[TextRegion] = []
-        views = [grey, 255 - grey]
+        regions += self._lines(grey)
+        regions += self._lines(255 - grey)
         if picture.contrast is not None:
-            views.append(picture.contrast)
-        for view in views:
-            regions += self._lines(view)
+            regions += self._lines(picture.contrast)
         rows, columns = grey.shape
         for region in self._lines(np.ascontiguousarray(np.rot90(grey))):
             box = region.box
@@ -89,10 +88,11 @@ class Tesseract:
 
     def _lines(self, view: NDArray[Any]) -> list[TextRegion]:
         scale = 2.0 if max(view.shape) < _ENLARGE_BELOW else 1.0
-        larger = cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+        if scale != 1.0:
+            view = cv2.resize(view, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         words: dict[tuple[str, ...], list[tuple[Box, float, str]]] = defaultdict(list)
         for row in csv.DictReader(
-            io.StringIO(self._table(larger)), delimiter="\t", quoting=csv.QUOTE_NONE
+            io.StringIO(self._table(view)), delimiter="\t", quoting=csv.QUOTE_NONE
         ):
             text, confidence = (row.get("text") or "").strip(), float(row.get("conf") or -1) / 100
             letters = sum(character.isalnum() for character in text)
@@ -113,7 +113,7 @@ class Tesseract:
         try:
             done = subprocess.run(  # noqa: S603 - our own program and options, no shell
                 command,
-                input=image.tobytes(),
+                input=image.data,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 timeout=self._timeout_s,

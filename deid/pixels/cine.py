@@ -13,6 +13,7 @@ filled in every frame in which it is not flat.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 
 _CELL = 16
 _PART_OVERLAP = 96
-_SURROUND = 20
-_GUTTER = 40  # less is read as a space between words
+_SURROUND = 36, 20  # columns, rows: detectors want a little of what is beside a text
+_GUTTER = 28  # between neighbours; less is read as a space between words
+_LINE_GUTTER = 10
+_EDGE = 4  # text so near to the edge of a part may be cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +127,14 @@ class _Search:
         running, sheet = self._state
         for box in running.new_boxes(look):
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
-                if not sheet.place(number, part, look):
-                    self._add(list(sheet.found(self._detector)))
-                    sheet.place(number, part, look)
+                sheet.add(number, part, look)
+        if sheet.is_full:
+            self._add(sheet.found(self._detector))
 
     def finished(self) -> list[FoundRegion]:
         """Examine what is left and return everything found."""
         if self._state is not None:
-            self._add(list(self._state[1].found(self._detector)))
+            self._add(self._state[1].found(self._detector))
         return self._found
 
     def _add(self, found: list[FoundRegion]) -> None:
@@ -158,26 +161,29 @@ class _RunningExtremes:
         self._high, self._low = look.high.copy(), look.low.copy()
         self._level = look.level
         self._faded = 0.0
-        self._resolved: NDArray[Any] = np.zeros(self._high.shape, np.bool_)
+        self._is_open: NDArray[Any] = np.ones(self._high.shape, np.bool_)
 
     def forget(self, boxes: Iterable[Box]) -> None:
         """Look no more at places that will be filled."""
-        rows, columns = self._resolved.shape
+        rows, columns = self._is_open.shape
         for box in boxes:
             inside = box.grown(1).clipped(rows, columns)
             if inside is not None:
-                self._resolved[inside.top : inside.bottom, inside.left : inside.right] = True
+                self._is_open[inside.top : inside.bottom, inside.left : inside.right] = False
 
     def new_boxes(self, look: FrameLook) -> list[Box]:
         """Return the boxes of what is new in this frame, and remember it."""
         self._level = max(self._level, look.level)
         margin = self._novelty.levels * self._level
+        if look.high.dtype.kind != "f":
+            margin = math.floor(margin)  # compared with whole numbers, and several times as fast
         is_new: NDArray[Any] = cv2.subtract(look.high, self._high) > margin
         is_new |= cv2.subtract(self._low, look.low) > margin
-        is_new &= ~self._resolved
+        is_new &= self._is_open
         step: Any = self._fade()
-        self._high = cv2.max(cv2.subtract(self._high, step), look.high)
-        self._low = cv2.min(cv2.add(self._low, step), look.low)
+        if step:
+            self._high, self._low = cv2.subtract(self._high, step), cv2.add(self._low, step)
+        self._high, self._low = cv2.max(self._high, look.high), cv2.min(self._low, look.low)
         return _boxes_of(is_new, self._novelty.pixels)
 
     def _fade(self) -> float:
@@ -192,99 +198,172 @@ def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
     rows, columns = is_new.shape
     padded = np.zeros((-(-rows // _CELL) * _CELL, -(-columns // _CELL) * _CELL), np.uint8)
     padded[:rows, :columns] = is_new
-    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL)
-    busy = (cells.sum(axis=(1, 3), dtype=np.int32) >= pixels).astype(np.uint8)
+    busy = _busy_cells(padded, pixels)
     if not busy.any():
         return []
     joined = cv2.dilate(busy, np.ones((1, 5), np.uint8))  # across words
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     boxes = []
-    for rectangle in stats[1:count]:
-        left, top, width, height = (int(number) for number in rectangle[:4])
-        cell_box = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
-        inside = cell_box.grown(_SURROUND).clipped(rows, columns)
-        if inside is not None:
-            boxes.append(inside)
+    for label in range(1, count):
+        left, top, width, height = (int(number) for number in stats[label][:4])
+        own = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
+        area = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
+        inside = _around(padded[area.top : area.bottom, area.left : area.right], own)
+        box = inside.moved(area.left, area.top).grown(*_SURROUND).clipped(rows, columns)
+        if box is not None:
+            boxes.append(box)
     return _merged(boxes)
 
 
+def _busy_cells(new: NDArray[np.uint8], pixels: int) -> NDArray[Any]:
+    """Return the cells of 16 x 16 that hold at least so many pixels that are 1, as 0 and 1."""
+    rows, columns = new.shape
+    bands = new.reshape(rows // _CELL, _CELL, columns).sum(axis=1, dtype=np.uint8)
+    counts = bands.reshape(rows // _CELL, columns // _CELL, _CELL).sum(axis=2, dtype=np.uint16)
+    busy: NDArray[Any] = (counts >= pixels).astype(np.uint8)
+    return busy
+
+
+def _around(new: NDArray[np.uint8], cells: NDArray[np.uint8]) -> Box:
+    """Return the smallest box around the new pixels in those cells."""
+    rows, columns = new.shape
+    mask = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_NEAREST)
+    left, top, width, height = cv2.boundingRect(cv2.bitwise_and(new, mask))
+    return Box(left, top, width, height)
+
+
 def _merged(boxes: list[Box]) -> list[Box]:
+    """Join boxes that overlap where the joined box is no larger than both are.
+
+    What others share is looked at twice, which is less than what would lie between them.
+    """
     merged: list[Box] = []
     for box in sorted(boxes, key=lambda found: (found.top, found.left)):
         wide = box
         while True:
-            touching = [other for other in merged if other.overlap(wide)]
-            if not touching:
+            other = next((other for other in merged if _are_cheaper_joined(other, wide)), None)
+            if other is None:
                 break
-            for other in touching:
-                merged.remove(other)
-                wide = wide.joined(other)
+            merged.remove(other)
+            wide = wide.joined(other)
         merged.append(wide)
     return merged
 
 
+def _are_cheaper_joined(one: Box, other: Box) -> bool:
+    return bool(one.overlap(other)) and one.joined(other).area <= one.area + other.area
+
+
 class _Sheet:
-    """Rectangles cut from frames, laid out in shelves on one square picture."""
+    """Rectangles cut from frames, to be laid out in shelves on one picture."""
 
     def __init__(self, rows: int, columns: int) -> None:
         # Small frames are enlarged by the detector; their sheets must be small too.
         self.side = 640 if max(rows, columns) < 700 else 960
-        self._clear()
+        self._parts: list[_Part] = []
 
-    def _clear(self) -> None:
-        self._display = np.zeros((self.side, self.side, 3), np.uint8)
-        self._contrast: NDArray[Any] | None = None
-        self._entries: list[tuple[int, Box, int, int]] = []
-        self._left = self._top = self._shelf = 0
-
-    def place(self, frame: int, box: Box, look: FrameLook) -> bool:
-        """Copy the box of a frame onto the sheet; False when there is no room."""
-        left, top, shelf = self._left, self._top, self._shelf
-        if left + box.width > self.side:
-            left, top, shelf = 0, top + shelf + _GUTTER, 0
-        if top + box.height > self.side:
-            return False
-        part = look.part(box)
-        area = slice(top, top + box.height), slice(left, left + box.width)
-        self._display[area] = part.display
-        if part.contrast is not None:
-            if self._contrast is None:
-                self._contrast = np.full((self.side, self.side), 127, np.uint8)
-            self._contrast[area] = part.contrast
-        self._entries.append((frame, box, left, top))
-        self._left, self._top = left + box.width + _GUTTER, top
-        self._shelf = max(shelf, box.height)
-        return True
-
-    def found(self, detector: TextDetector) -> Iterator[FoundRegion]:
-        """Examine the sheet, then clear it."""
-        entries = self._entries
-        if not entries:
-            return
-        used_rows = max(top + box.height for _, box, _, top in entries)
-        used_columns = max(left + box.width for _, box, left, _ in entries)
-        used = slice(used_rows), slice(used_columns)
-        sheet = Picture(
-            np.ascontiguousarray(self._display[used]),
-            None if self._contrast is None else np.ascontiguousarray(self._contrast[used]),
+    @property
+    def is_full(self) -> bool:
+        """Whether the rectangles would cover a square of the side, with what shelves waste."""
+        needed = sum(
+            (part.box.width + _GUTTER) * (part.box.height + _GUTTER) for part in self._parts
         )
-        regions = detector.find([sheet])[0]
-        self._clear()
-        for region in regions:
-            yield from _moved_back(region, entries)
+        return needed >= self.side**2
+
+    def add(self, frame: int, box: Box, look: FrameLook) -> None:
+        """Copy the box of a frame."""
+        self._parts.append(_Part(frame, box, look.part(box)))
+
+    def found(self, detector: TextDetector) -> list[FoundRegion]:
+        """Lay out what was added, examine it, and begin anew."""
+        if not self._parts:
+            return []
+        parts, self._parts = self._parts, []
+        places, rows, columns = _laid_out([part.box for part in parts], self.side)
+        display = np.zeros((rows, columns, 3), np.uint8)
+        contrast: NDArray[Any] | None = None
+        for part, place in zip(parts, places, strict=True):
+            area = slice(place.top, place.bottom), slice(place.left, place.right)
+            around = place.grown(_GUTTER // 2, _LINE_GUTTER // 2).clipped(rows, columns) or place
+            display[around.top : around.bottom, around.left : around.right] = _edge_level(
+                part.picture.display
+            )
+            display[area] = part.picture.display
+            if part.picture.contrast is not None:
+                if contrast is None:
+                    contrast = np.full((rows, columns), 127, np.uint8)
+                contrast[area] = part.picture.contrast
+        regions = detector.find([Picture(display, contrast)])[0]
+        return _without_pieces(
+            [pair for region in regions for pair in _moved_back(region, parts, places)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a box of a frame shows."""
+
+    frame: int
+    box: Box
+    picture: Picture
+
+
+def _edge_level(view: NDArray[Any]) -> NDArray[Any]:
+    """Return the median colour of a part's edge: what is laid around it, lest it look like a box."""
+    edge = np.concatenate((view[0], view[-1], view[:, 0], view[:, -1]))
+    return np.asarray(np.median(edge, axis=0))
+
+
+def _laid_out(boxes: Sequence[Box], side: int) -> tuple[list[Box], int, int]:
+    """Return a place for each box on shelves up to `side` pixels long, and the rows and columns used.
+
+    Tall boxes come first, so that those on one shelf are about as high.
+    """
+    places: dict[int, Box] = {}
+    left = top = height = 0
+    for number in sorted(range(len(boxes)), key=lambda number: -boxes[number].height):
+        box = boxes[number]
+        if left and left + box.width > side:
+            left, top, height = 0, top + height + _LINE_GUTTER, 0
+        places[number] = Box(left, top, box.width, box.height)
+        left, height = left + box.width + _GUTTER, max(height, box.height)
+    columns = max(place.right for place in places.values())
+    return [places[number] for number in range(len(boxes))], top + height, columns
 
 
 def _moved_back(
-    region: TextRegion, entries: Iterable[tuple[int, Box, int, int]]
-) -> Iterator[FoundRegion]:
-    for frame, box, left, top in entries:
-        placed = Box(left, top, box.width, box.height)
+    region: TextRegion, parts: Sequence[_Part], places: Sequence[Box]
+) -> Iterator[tuple[FoundRegion, Box]]:
+    """Yield where a region of the sheet lies in frames, each with the box of the part it is in."""
+    for part, placed in zip(parts, places, strict=True):
         shared = region.box.overlap(placed)
         if shared * 4 < region.box.area:
             continue
-        # Only the part inside this entry: what is beyond belongs to a neighbour on the sheet.
-        inside = Box(
-            region.box.left - left, region.box.top - top, region.box.width, region.box.height
-        ).clipped(box.height, box.width)
+        # Only what is inside this place: what is beyond belongs to a neighbour on the sheet.
+        inside = region.box.moved(-placed.left, -placed.top).clipped(placed.height, placed.width)
         if inside is not None:
-            yield FoundRegion(frame, replace(region, box=inside.moved(box.left, box.top)))
+            back = inside.moved(part.box.left, part.box.top)
+            yield FoundRegion(part.frame, replace(region, box=back)), part.box
+
+
+def _without_pieces(found: Sequence[tuple[FoundRegion, Box]]) -> list[FoundRegion]:
+    """Leave out text that the edge of a part cut where another part of the frame showed it whole.
+
+    Half a word reads as another one, which is not in the vocabulary.
+    """
+    whole = [entry for entry, part in found if part.grown(-_EDGE).contains(entry.region.box)]
+    return [
+        entry
+        for entry, part in found
+        if part.grown(-_EDGE).contains(entry.region.box)
+        or not any(_is_piece_of(entry, other) for other in whole)
+    ]
+
+
+def _is_piece_of(entry: FoundRegion, other: FoundRegion) -> bool:
+    box, larger = entry.region.box, other.region.box
+    return (
+        entry.frame == other.frame
+        and larger.area > box.area
+        and 10 * box.overlap(larger) >= 8 * box.area
+    )

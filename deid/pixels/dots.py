@@ -25,6 +25,7 @@ _LEVELS = 24
 _CELL = 16
 _LEAST_SHARE = 0.05
 _LEAST_CELLS = 3
+_WHOLE = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
 #: Pixels around an area that are looked at with it.
 _SURROUND = 16
 _LINES = (
@@ -48,11 +49,14 @@ def dotted_areas(view: NDArray[Any]) -> list[Box]:
 
 
 def with_dots_joined(view: NDArray[Any], areas: Sequence[Box]) -> NDArray[Any]:
-    """Return a copy of a view in whose areas gaps of up to two pixels between dots are closed."""
+    """Return a copy of a view in whose areas gaps of up to two pixels between dots are closed.
+
+    The view may be grey, of shape (rows, columns).
+    """
     joined = view.copy()
     for box in areas:
         area = slice(box.top, box.bottom), slice(box.left, box.right)
-        grey = cv2.cvtColor(view[area], cv2.COLOR_RGB2GRAY)
+        grey = view[area] if view.ndim == 2 else cv2.cvtColor(view[area], cv2.COLOR_RGB2GRAY)
         are_bright = np.count_nonzero(_dots(grey)) >= np.count_nonzero(_dots(255 - grey))
         method = cv2.MORPH_CLOSE if are_bright else cv2.MORPH_OPEN
         joined[area] = cv2.morphologyEx(view[area], method, np.ones((3, 3), np.uint8))
@@ -71,8 +75,8 @@ def _dots(grey: NDArray[Any]) -> NDArray[np.bool_]:
 def _dense(dots: NDArray[np.bool_]) -> list[Box]:
     rows, columns = dots.shape
     cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
-    share = cv2.resize(dots.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
-    is_dotted = (share >= _LEAST_SHARE).astype(np.uint8)
+    share = cv2.resize(dots * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
+    is_dotted = (share >= _LEAST_SHARE * _WHOLE).astype(np.uint8)
     if not is_dotted.any():
         return []
     joined = cv2.dilate(is_dotted, np.ones((1, 3), np.uint8))  # across spaces

@@ -134,7 +134,7 @@ class PPOCR:
     def _find(self, picture: Picture) -> list[TextRegion]:
         views: list[NDArray[Any]] = [picture.display]
         if picture.contrast is not None:
-            views.append(cv2.cvtColor(picture.contrast, cv2.COLOR_GRAY2RGB))
+            views.append(picture.contrast)
         candidates: list[_Candidate] = []
         for number, view in enumerate(views):
             scale = self._scale(view, number)
@@ -171,7 +171,7 @@ class PPOCR:
         found = []
         for tile in tiles(Box(0, 0, *scaled.shape[1::-1]), tuning.tile, tuning.overlap):
             part = scaled[tile.top : tile.bottom, tile.left : tile.right]
-            for corners, confidence in self._regions(self._probability(part)):
+            for corners, confidence in self._regions(self._probability(_in_colour(part))):
                 placed = (corners + np.array((tile.left, tile.top), np.float32)) / scale
                 placed += np.array((area.left, area.top), np.float32)
                 candidate = _candidate(placed.astype(np.float32), confidence, number)
@@ -331,9 +331,15 @@ def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     height = max(round(float(np.linalg.norm(corners[3] - corners[0]))), 4)
     target = np.array(((0, 0), (width, 0), (width, height), (0, height)), np.float32)
     matrix = cv2.getPerspectiveTransform(corners, target)
-    return cv2.warpPerspective(
+    strip = cv2.warpPerspective(
         view, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
+    return _in_colour(strip)
+
+
+def _in_colour(part: NDArray[Any]) -> NDArray[Any]:
+    """Return a part of a view, grey or RGB, as RGB."""
+    return cv2.cvtColor(part, cv2.COLOR_GRAY2RGB) if part.ndim == 2 else part
 
 
 def _different(strips: Sequence[NDArray[Any]], *, from_: NDArray[Any]) -> list[NDArray[Any]]:

@@ -12,7 +12,7 @@ from deid.pixels.ports import Picture
 from deid.pixels.samples import palette, stored_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _CLIP_LIMIT = 4.0
 _TILES = 16
 _LEAST_TILE = 32  # pixels; in less, noise is all there is to equalise
+_BAND = 128  # rows that are floating point at a time: a large frame of them would take much memory
 
 
 class FrameLook:
@@ -58,7 +59,7 @@ class FrameLook:
 
     def picture(self) -> Picture:
         """Return both views of the whole frame."""
-        return Picture(self._display(self._whole()), _local_contrast(self.high.astype(np.float32)))
+        return Picture(self._display(self._whole()), _local_contrast(self.high))
 
     def part(self, box: Box) -> Picture:
         """Return the views of a part: as displayed, and for deep samples by their full range."""
@@ -123,8 +124,24 @@ def _robust_range(grey: NDArray[Any]) -> tuple[float, float]:
 
 
 def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[Any]:
-    scaled = (grey.astype(np.float32) - np.float32(low)) * np.float32(255.0 / (high - low))
-    return _eight_bits(scaled)
+    """Return values from `low` to `high` as 0 to 255, those beyond clipped."""
+    factor = np.float32(255.0 / (high - low))
+
+    def scale(band: NDArray[Any]) -> NDArray[Any]:
+        scaled: NDArray[Any] = (band.astype(np.float32) - np.float32(low)) * factor
+        return scaled.clip(0, 255)
+
+    return _by_bands(scale, grey, np.uint8)
+
+
+def _by_bands(
+    change: Callable[[NDArray[Any]], NDArray[Any]], values: NDArray[Any], dtype: Any
+) -> NDArray[Any]:
+    """Return what `change` makes of each value, as `dtype`; it is given some rows at a time."""
+    changed: NDArray[Any] = np.empty(values.shape, dtype)
+    for top in range(0, len(values), _BAND):
+        changed[top : top + _BAND] = change(values[top : top + _BAND])
+    return changed
 
 
 def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
@@ -138,13 +155,9 @@ def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
 
 def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
     """Equalise the whole range of stored values tile by tile, with limited contrast, to 8 bits."""
-    low, high = float(values.min()), float(values.max())
-    wide = ((values - low) * np.float32(65535 / max(high - low, 1))).astype(np.uint16)
+    low, high = np.float32(values.min()), np.float32(values.max())
+    factor = np.float32(65535 / max(float(high) - float(low), 1))
+    wide = _by_bands(lambda band: (band.astype(np.float32) - low) * factor, values, np.uint16)
     grid = min(max(min(values.shape) // _LEAST_TILE, 1), _TILES)
-    equalised = cv2.createCLAHE(_CLIP_LIMIT, (grid, grid)).apply(wide)
-    return _eight_bits(equalised / np.float32(257))
-
-
-def _eight_bits(values: NDArray[Any]) -> NDArray[Any]:
-    clipped: NDArray[Any] = np.clip(values, 0, 255).astype(np.uint8)
-    return clipped
+    equalised = cv2.createCLAHE(_CLIP_LIMIT, (grid, grid)).apply(wide, wide)
+    return _by_bands(lambda band: band / np.float32(257), equalised, np.uint8)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
-from deid.pixels import PixelCleaning
+from deid.pixels import Box, PixelCleaning, TextRegion
+from deid.pixels.cine import FoundRegion, _without_pieces
 from tests import pixel_samples as samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deid.pixels import Picture
 
 FRAMES, ROWS, COLUMNS = 12, 192, 320
 
@@ -79,3 +85,55 @@ def test_the_same_place_is_left_alone_in_frames_that_are_flat_there() -> None:
     masks = _filled(frames)
     assert masks[5].any()
     assert not any(masks[number].any() for number in range(FRAMES) if number != 5)
+
+
+class _Remembering:
+    """Finds nothing, and remembers the sizes (rows, columns) of what it was shown."""
+
+    def __init__(self) -> None:
+        self.sizes: list[tuple[int, int]] = []
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        self.sizes += [(picture.display.shape[0], picture.display.shape[1]) for picture in pictures]
+        return [[] for _ in pictures]
+
+
+def _looked_at(frames: list[Any]) -> list[tuple[int, int]]:
+    detector = _Remembering()
+    window = {"WindowCenter": 128.0, "WindowWidth": 256.0}
+    described = samples.attributes(frames[0], bits=8) | window
+    instance = samples.make_instance(samples.EXPLICIT_LE, frames, described)
+    PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=()).clean(instance)
+    return detector.sizes
+
+
+def test_a_cine_in_which_nothing_is_new_costs_one_frame() -> None:
+    assert _looked_at(_frames()) == [(ROWS, COLUMNS)]
+
+
+def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it() -> None:
+    frames = _frames()
+    ink = [_write(frames[number], "SMITH^JOHN", (60, 100)) for number in range(4, 9)]
+    rows, columns = np.nonzero(ink[0])
+    first, *sheets = _looked_at(frames)
+    assert first == (ROWS, COLUMNS)
+    assert len(sheets) == 1
+    assert sheets[0][0] <= np.ptp(rows) + 1 + 2 * 20
+    assert sheets[0][1] <= np.ptp(columns) + 1 + 2 * 36
+
+
+def test_what_lies_between_steps_of_a_staircase_is_not_looked_at() -> None:
+    frames = [np.full((600, 600, 1), 20, np.uint8) for _ in range(FRAMES)]
+    for top, left in ((32, 32), (176, 160), (320, 288), (464, 416)):
+        frames[6][top : top + 100, left : left + 100] = 235
+    _, *sheets = _looked_at(frames)
+    assert sum(rows * columns for rows, columns in sheets) < 0.65 * 540 * 500  # one box around all
+
+
+def test_a_piece_of_a_text_that_a_part_cut_is_left_out_where_the_whole_was_found() -> None:
+    whole = FoundRegion(3, TextRegion(Box(100, 20, 90, 20), 0.9, "HARMONICS", 1.0))
+    piece = FoundRegion(3, TextRegion(Box(100, 20, 60, 20), 0.9, "HARMO", 1.0))
+    alone = FoundRegion(4, piece.region)
+    parts = Box(60, 0, 160, 60), Box(0, 0, 160, 60), Box(0, 0, 160, 60)
+    found = list(zip((whole, piece, alone), parts, strict=True))
+    assert _without_pieces(found) == [whole, alone]
