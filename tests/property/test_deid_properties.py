@@ -99,6 +99,11 @@ MEASURED = {
     0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
 }  # fmt: skip
 """Counts, doses and times in which a record number looks like a reading (docs/adversarial.md)."""
+PLACES = {
+    0x00181164, 0x00200032, 0x00200037, 0x00280008, 0x00280030, 0x00281052, 0x00281053, 0x3004000C, 0x3004000E,
+    0x0040A30A,
+}  # fmt: skip
+"""Where samples lie and what was measured: a record number there is refused (decision 0002)."""
 KEPT = {
     tag
     for tag, row in confidentiality_by_tag().items()
@@ -213,7 +218,8 @@ PLANTED_TAGS = {
         if vr in declared.split(" or ")
         and keyword
         and tag >> 16 not in (0, 2, 4)
-        and tag not in (*SAMPLES, *MEASURED, *KEPT, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
+        and tag
+        not in (*SAMPLES, *MEASURED, *PLACES, *KEPT, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E)
     )
     for vr in PLANTED
 }
