@@ -26,7 +26,7 @@ _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
-_MEMO_ENTRIES: Final = 4096
+_MEMO_ENTRIES: Final = 1024
 _MOST_OFTEN_MET: Final = 512
 # Words of our own replacements, and values that never identify anybody.
 _HARMLESS: Final = frozenset(

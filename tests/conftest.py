@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from deid.keys import SiteKey
-from tests.service import RunningDaemon
+from tests.service import RunningDaemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,15 +94,8 @@ def free_port() -> Callable[[], int]:
 @pytest.fixture
 def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
     """Run the real daemon as a child process with one watched folder; end it by SIGTERM."""
-    inbox = disk_path / "inbox"
-    inbox.mkdir()
-    daemon = RunningDaemon(state_dir=state_dir, folder=disk_path, inbox=inbox)
-    daemon.start()
-    try:
+    with running(disk_path, state_dir) as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-        daemon.assert_no_traceback()
 
 
 def _real_disk() -> Path:

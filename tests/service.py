@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from daemon.demo.journal import read_journal
 from daemon.store.layout import DATABASE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from daemon.demo.journal import Entry
 
@@ -262,3 +262,17 @@ class RunningDaemon:
             '[http]\nhost = "127.0.0.1"\nport = 0\n'
             f"{watch}{self.settings}\n"
         )
+
+
+@contextmanager
+def running(folder: Path, state_dir: Path) -> Iterator[RunningDaemon]:
+    """Run the real daemon as a child process, watching an inbox in the folder; end it by SIGTERM."""
+    inbox = folder / "inbox"
+    inbox.mkdir()
+    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+        daemon.assert_no_traceback()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service import DEADLINE_S, ROOT, RunningDaemon
+from tests.service import DEADLINE_S, ROOT, RunningDaemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,14 +49,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]
     """Run one daemon for the tests that only look at it."""
     folder = tmp_path_factory.mktemp("service")
     (folder / "state").mkdir(mode=0o700)
-    (folder / "inbox").mkdir()
-    daemon = RunningDaemon(state_dir=folder / "state", folder=folder, inbox=folder / "inbox")
-    daemon.start()
-    try:
+    with running(folder, folder / "state") as daemon:
         yield daemon
-    finally:
-        daemon.stop()
-        daemon.assert_no_traceback()
 
 
 def test_systemd_hears_of_ready_life_and_end(disk_path: Path, state_dir: Path) -> None:
