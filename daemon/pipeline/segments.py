@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def write_segments(fd_out: int, source: Buffer, segments: Iterable[Segment]) -> 
     EOFError
         When a span reaches past the end of the source.
     OSError
-        As the file system answers; what was written by then stays.
+        As the file system answers; what was written by then stays. `EIO` when the source cannot be read.
     """
     written = 0
     batch: list[bytes | memoryview] = []
@@ -50,6 +51,10 @@ def write_segments(fd_out: int, source: Buffer, segments: Iterable[Segment]) -> 
                 written += _write_all(fd_out, batch)
                 batch, batch_bytes = [], 0
         return written + _write_all(fd_out, batch)
+    except OSError as error:
+        if error.errno == errno.EFAULT:  # the mapping could not be read
+            raise OSError(errno.EIO, "the source cannot be read any more") from error
+        raise
     finally:
         for view in views:
             view.release()

@@ -75,6 +75,16 @@ def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert written(tmp_path, segments)[1] == expected(segments)
 
 
+def test_a_source_that_was_cut_short_meanwhile_is_an_error_of_reading(tmp_path: Path) -> None:
+    source, out = tmp_path / "source", tmp_path / "out"
+    source.write_bytes(SOURCE)
+    with source.open("rb") as file_in, out.open("wb") as file_out, mapped(file_in) as buffer:
+        os.truncate(source, 0)
+        with pytest.raises(OSError, match="cannot be read") as raised:
+            write_segments(file_out.fileno(), buffer, [Span(0, 9_000_000)])
+    assert raised.value.errno == errno.EIO
+
+
 def test_a_full_disk_is_the_callers_to_hear_of(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_bytes(SOURCE)
