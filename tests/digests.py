@@ -1,0 +1,100 @@
+"""What the engine makes of the sample corpus, as digests: ``python -m tests.digests`` writes them anew.
+
+Rebuilding the house must not change a byte. A change that is meant to change outputs writes the table again and names
+in its commit which lines changed and why.
+
+Every hiding place runs under every preset without looking at pixels. Every demonstration instance runs under every
+preset, too, and once with pixels cleaned by a detector that finds the same box in each picture: so that decoding,
+filling and writing are covered, and not what a model's arithmetic gives on one processor.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import deid
+from config import presets
+from deid.pixels.geometry import Box
+from deid.pixels.ports import TextRegion
+from tests.adversarial.corpus import corpus
+from tests.adversarial.running import KEY, plan_of
+from tests.factories import demonstration_instances, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from deid.pixels.ports import Picture
+
+TABLE: Final = Path(__file__).parent / "digests.csv"
+PRESETS: Final = ("basic", "minimal", "research", "keep_all_pixels_only", "tag_contents")
+COLUMNS: Final = ("instance", *PRESETS, "pixels")
+
+
+class _OneBox:
+    """Finds the same box in each picture."""
+
+    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+        return [[TextRegion(Box(4, 4, 24, 10), "words", 1.0)] for _ in pictures]
+
+
+def table() -> list[dict[str, str]]:
+    """Return a row for each instance: its name, and a digest or a reason by preset."""
+    plans = {preset: plan_of(preset) for preset in PRESETS}
+    rows = [
+        {"instance": place.id, **_row(place.content, plans), "pixels": ""} for place in corpus()
+    ]
+    pixels = _pixel_plan()
+    for number, (kind, source) in enumerate(_demonstration(), start=1):
+        row = {"instance": f"demonstration/{number:02d} {kind}", **_row(source, plans)}
+        rows.append({**row, "pixels": _digest(source, pixels)})
+    return rows
+
+
+def written() -> list[dict[str, str]]:
+    """Return the table as it was written."""
+    with TABLE.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _demonstration() -> Iterator[tuple[str, bytes]]:
+    for each in demonstration_instances():
+        yield each.kind, encoded(each.dataset)
+
+
+def _pixel_plan() -> deid.Plan:
+    engines = deid.Engines(detector=_OneBox)
+    return deid.compile_plan(presets.resolve("research"), KEY, engines=engines)
+
+
+def _row(source: bytes, plans: dict[str, deid.Plan]) -> dict[str, str]:
+    return {preset: _digest(source, plan) for preset, plan in plans.items()}
+
+
+def _digest(source: bytes, plan: deid.Plan) -> str:
+    """Return the digest of file and outcome, or the reason why there is none."""
+    try:
+        result = deid.deidentify(source, plan)
+    except deid.Unsafe as refusal:
+        return f"{refusal.reason.value} {refusal.where}".strip()
+    digest = hashlib.sha256()
+    for part in result.segments:
+        digest.update(part if isinstance(part, bytes) else source[part.start : part.stop])
+    digest.update(result.outcome.to_json())
+    return digest.hexdigest()[:16]
+
+
+def main() -> int:
+    """Write the table."""
+    with TABLE.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
