@@ -48,7 +48,7 @@ from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
 from daemon.systemd_notify import Notifier
 from daemon.web.server import HttpServer, HttpSettings
-from deid.keys import SiteKey
+from deid.identity.keys import SiteKey
 from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:

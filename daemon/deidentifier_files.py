@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from config import presets
-from deid.proto_json import loads
+from deid.configuration.proto_json import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

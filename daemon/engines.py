@@ -117,7 +117,7 @@ def _templates(folders: tuple[str, ...]) -> Sequence[RegionTemplate]:
 
 @cache
 def _video() -> Any:
-    from deid.pixels.video import video_cleaner  # noqa: PLC0415
+    from deid.pixels.codecs.video import video_cleaner  # noqa: PLC0415
 
     return video_cleaner()
 

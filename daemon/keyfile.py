@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deid.errors import KeyRefused
-from deid.keys import KEY_BYTES, SiteKey
+from deid.identity.keys import KEY_BYTES, SiteKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ def read_key_file(path: Path) -> bytes:
     ------
     KeyRefused
         If it is missing, is not a regular file, may be read or written by group or others, belongs
-        to another user, or does not hold a key that `deid.keys.SiteKey` accepts. The message names
+        to another user, or does not hold a key that `deid.identity.keys.SiteKey` accepts. The message names
         the file and what to do, never what it holds.
     """
     try:

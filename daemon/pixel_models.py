@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
 
-from deid.pixels import PPOCR, RegionTemplate, Tuning, read_templates
+from deid.pixels.find.ppocr import PPOCR, Tuning
+from deid.pixels.templates import RegionTemplate, read_templates
 
 _DISTRIBUTION = "rapidocr"
 #: Of glibc's malloc.h, and from how many bytes on a block is mapped by itself.

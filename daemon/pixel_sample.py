@@ -12,14 +12,15 @@ from pydicom.errors import InvalidDicomError
 from daemon.cli import exit_codes
 from daemon.cli.errors import CommandFailed, UsageError
 from daemon.engines import engines
+from deid.encoding.segments import Span
 from deid.errors import Unsafe
-from deid.pixels import PixelCleaning, RegionTemplate, template_document
+from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.description import describe
 from deid.pixels.drawing import png, side_by_side, with_boxes
+from deid.pixels.find.views import picture
 from deid.pixels.frames import open_frames
-from deid.pixels.views import picture
+from deid.pixels.templates import RegionTemplate, template_document
 from deid.ports import PixelInstance
-from deid.segments import Span
 
 if TYPE_CHECKING:
     import argparse

@@ -20,7 +20,9 @@ import numpy as np
 import pytesseract
 
 from daemon.pixel_models import PixelModels, make_detector
-from deid.pixels import Box, Picture, TextDetector, TextRegion, Tuning
+from deid.pixels.find.ppocr import Tuning
+from deid.pixels.geometry import Box
+from deid.pixels.ports import Picture, TextDetector, TextRegion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,15 +4,15 @@ No path, clock, network or log: a buffer, a plan and a key go in; segments and a
 reason why this instance must not be passed on. Start reading at `deid.engine.deidentify`.
 """
 
+from deid.encoding.instance import Header, read_header
+from deid.encoding.segments import Segment, Span
 from deid.engine import Deidentified, deidentify
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
-from deid.identifiers import KnownIdentifier, read_identifiers
-from deid.instance import Header, read_header
-from deid.keys import Replacements, SiteKey, patient_identity
+from deid.identity.identifiers import KnownIdentifier, read_identifiers
+from deid.identity.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan
 from deid.ports import Engines
-from deid.segments import Segment, Span
 
 __all__ = [
     "ConfigurationInvalid",

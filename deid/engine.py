@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom._uid_dict import UID_dictionary
 
-from deid import implementation
-from deid.beside_samples import FACTS as SAMPLE_FACTS
-from deid.beside_samples import Scrubbed, names_anybody, scrub_encapsulated, scrub_native
-from deid.errors import Reason, Unsafe
-from deid.header import (
+from deid.encoding import implementation
+from deid.encoding.character_sets import decode
+from deid.encoding.header import (
     DICOMDIR_CLASS,
     Buffer,
     Element,
@@ -21,13 +19,19 @@ from deid.header import (
     tag_name,
     text_of,
 )
-from deid.identifiers import known_identifiers, united
-from deid.inflate import deflate
-from deid.instance import open_instance
-from deid.keys import patient_identity
+from deid.encoding.inflate import deflate
+from deid.encoding.instance import open_instance
+from deid.encoding.segments import Segment, Span
+from deid.encoding.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE, is_encapsulated
+from deid.errors import Reason, Unsafe
+from deid.identity.identifiers import known_identifiers, united
+from deid.identity.keys import patient_identity
 from deid.outcome import Outcome
-from deid.overlay_facts import overlay_elements, refuse_embedded
-from deid.pixel_facts import (
+from deid.pixels.beside.overlay_elements import overlay_elements, refuse_embedded
+from deid.pixels.beside.scrub import FACTS as SAMPLE_FACTS
+from deid.pixels.beside.scrub import Scrubbed, names_anybody, scrub_encapsulated, scrub_native
+from deid.pixels.beside.thumbnails import thumbnail_elements
+from deid.pixels.image_elements import (
     DOCUMENT,
     FLOATS,
     PIXEL_DATA,
@@ -36,7 +40,6 @@ from deid.pixel_facts import (
     pixel_instance,
 )
 from deid.ports import CleanedPixels
-from deid.segments import Segment, Span
 from deid.tables.load import burned_in_likely
 from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
@@ -44,18 +47,15 @@ from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS, ONLY_BESIDE
-from deid.tags.syntax import DEFLATED, EXPLICIT_LITTLE, is_encapsulated
-from deid.text.charset import decode
-from deid.thumbnails import thumbnail_elements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from deid.header import FileMeta
-    from deid.identifiers import KnownIdentifier
+    from deid.encoding.header import FileMeta
+    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.identity.identifiers import KnownIdentifier
     from deid.plan import Plan
     from deid.tags.private import Blocks
-    from deid.tags.syntax import Encoding
 
 _LARGE: Final = 1 << 20
 _UID_CHARACTERS: Final = frozenset("0123456789.")
@@ -249,7 +249,7 @@ def _sealed_originals(
 ) -> tuple[tuple[int, bytes], tuple[int, ...]]:
     """Return the originals of what was changed, encrypted for the plan's recipients, and what was too large."""
     # Few sites use this, and the cryptography it needs is slow to import.
-    from deid import encrypted  # noqa: PLC0415
+    from deid.tags import encrypted  # noqa: PLC0415
 
     originals, left_out = encrypted.changed_elements(data, offset, result, encoding)
     element = encrypted.encrypted_attributes(originals, encoding, plan.recipients)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from deid.header import tag_name
+from deid.encoding.header import tag_name
 from deid.tags.actions import Action
 
 if TYPE_CHECKING:

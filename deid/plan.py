@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydicom._uid_dict import UID_dictionary
 
-from deid.configuration import parse_configuration
-from deid.keys import Replacements, SiteKey
-from deid.residual import Forbidden
+from deid.configuration.document import parse_configuration
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
+from deid.identity.keys import Replacements, SiteKey
+from deid.identity.residual import Forbidden
 from deid.tables.load import attribute_types, confidentiality_by_tag
-from deid.tags import judge
+from deid.tags import recognition as judge
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.content import ContentRules, content_rules
 from deid.tags.policy import Option, Profile, TagPolicy
 from deid.tags.rules import Rules
-from deid.tags.syntax import EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from cryptography.x509 import Certificate
 
-    from deid.image_policy import ImagePolicy
+    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.pixels.policy import ImagePolicy
     from deid.ports import Engines, PixelCleaner, TextCleaner
-    from deid.tags.syntax import Encoding
     from deid.text.policy import TextPolicy
 
 # DICOM's own arcs and HL7's code systems, NCI Thesaurus among them; a record number fits in none.
@@ -118,7 +118,7 @@ class Plan:
         confidentiality_by_tag()
         attribute_types(_CT_IMAGE_STORAGE)
         judge.load()
-        import_module("numpy")  # `deid.beside_samples` looks at unused bits with it
+        import_module("numpy")  # `deid.pixels.beside.scrub` looks at unused bits with it
         return self
 
     def is_registered(self, raw: bytes) -> bool:
@@ -294,7 +294,7 @@ def _recipients(certificates: Sequence[str]) -> tuple[Certificate, ...]:
     if not certificates:
         return ()
     # As in `deid.engine`: slow to import, and seldom needed.
-    from deid.encrypted import load_certificates  # noqa: PLC0415
+    from deid.tags.encrypted import load_certificates  # noqa: PLC0415
 
     return load_certificates(certificates)
 
@@ -310,7 +310,8 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
     if not image.looks:
         return None
     # The picture libraries are large, and most plans do without them.
-    from deid.pixels import UNTRUSTED, PixelCleaning  # noqa: PLC0415
+    from deid.pixels.cleaning import PixelCleaning  # noqa: PLC0415
+    from deid.pixels.trust import UNTRUSTED  # noqa: PLC0415
 
     untrusted = engines.untrusted()
     return PixelCleaning(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from deid.identifiers import KnownIdentifier
-    from deid.segments import Segment
+    from deid.encoding.segments import Segment
+    from deid.identity.identifiers import KnownIdentifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Engines:
     templates
         Returns region templates of known machines (`deid.pixels.templates`).
     video
-        Returns what cleans video, or None where no decoder is installed (`deid.pixels.video`).
+        Returns what cleans video, or None where no decoder is installed (`deid.pixels.codecs.video`).
     untrusted
         Returns the objects that are refused (`deid.pixels.trust`), or None for the usual ones.
     blank_outside_ultrasound_regions

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from deid.keys import SiteKey
+from deid.identity.keys import SiteKey
 from tests.service import RunningDaemon, running
 
 if TYPE_CHECKING:

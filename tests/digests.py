@@ -1,11 +1,11 @@
 """What the engine makes of the sample corpus, as digests: ``python -m tests.digests`` writes them anew.
 
-Rebuilding the house must not change a byte. A change that is meant to change outputs writes the table again and names
-in its commit which lines changed and why.
+Rebuilding the house must not change a byte. A change that is meant to change outputs writes the table again
+and names in its commit which lines changed and why.
 
-Every hiding place runs under every preset without looking at pixels. Every demonstration instance runs under every
-preset, too, and once with pixels cleaned by a detector that finds the same box in each picture: so that decoding,
-filling and writing are covered, and not what a model's arithmetic gives on one processor.
+Every hiding place runs under every preset without looking at pixels. Every demonstration instance runs under
+every preset, too, and once with pixels cleaned by a detector that finds the same box in each picture: so that
+decoding, filling and writing are covered, and not what a model's arithmetic gives on one processor.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _OneBox:
     """Finds the same box in each picture."""
 
     def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
-        return [[TextRegion(Box(4, 4, 24, 10), "words", 1.0)] for _ in pictures]
+        return [[TextRegion(Box(4, 4, 24, 10), 1.0, "words", 1.0)] for _ in pictures]
 
 
 def table() -> list[dict[str, str]]:

@@ -14,24 +14,27 @@ from rle.utils import encode_pixel_data
 
 from daemon.engines import engines
 from daemon.pixel_models import make_detector
+from deid.encoding.segments import Span
 from deid.engine import deidentify
-from deid.markers import scrubbed_j2k
-from deid.pixels import PPOCR, Box, PixelCleaning, RegionTemplate
-from deid.pixels.codecs import CODECS, NATIVE
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.codecs.codestreams import scrubbed_j2k
+from deid.pixels.codecs.table import CODECS, NATIVE
 from deid.pixels.description import describe
 from deid.pixels.frames import open_frames
+from deid.pixels.geometry import Box
+from deid.pixels.templates import RegionTemplate
 from deid.plan import compile_plan
 from deid.ports import CleanedPixels, PixelInstance
-from deid.segments import Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from deid.identifiers import KnownIdentifier
-    from deid.keys import SiteKey
+    from deid.identity.identifiers import KnownIdentifier
+    from deid.identity.keys import SiteKey
     from deid.outcome import Outcome
+    from deid.pixels.find.ppocr import PPOCR
     from deid.ports import Engines
 
 NAME = "SMITH^JOHN"

@@ -38,7 +38,7 @@ from daemon.pipeline.errors import WorkerCrashed, WorkerKilled, WorkerMemory, Wo
 from daemon.pipeline.frames import Message
 from daemon.pipeline.pool import WorkerPool
 from daemon.pipeline.reasons import PipelineReason
-from deid.keys import SiteKey
+from deid.identity.keys import SiteKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

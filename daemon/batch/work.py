@@ -23,7 +23,7 @@ from daemon.pipeline.segments import write_segments
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine
 from deid.errors import Reason, Unsafe
-from deid.keys import SiteKey
+from deid.identity.keys import SiteKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

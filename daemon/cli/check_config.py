@@ -58,7 +58,7 @@ def semantic_problems(settings: Settings, source: str) -> list[Problem]:
     from daemon.keyfile import read_key_file  # noqa: PLC0415
     from deid import compile_plan  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
-    from deid.keys import KEY_BYTES, SiteKey  # noqa: PLC0415
+    from deid.identity.keys import KEY_BYTES, SiteKey  # noqa: PLC0415
 
     # Whether a plan compiles does not depend on the key, and the real one may be out of reach here.
     key = SiteKey(bytes(range(KEY_BYTES)))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from config import Settings
     from daemon.batch import BatchProgress, BatchRequest
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 NAME = "deid"
 HELP = "de-identify files, folders and zip archives into a folder"
@@ -157,7 +157,7 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     """
     from daemon import keyfile  # noqa: PLC0415
     from daemon.keyfile import IN_STATE_DIR  # noqa: PLC0415
-    from deid.keys import SiteKey  # noqa: PLC0415
+    from deid.identity.keys import SiteKey  # noqa: PLC0415
 
     file = named or settings.key.file or keyfile.credential_key_file(environ)
     services = settings.state_dir / IN_STATE_DIR

@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the explanation."""
     configuration = find(options.deidentifier, arguments.settings(options))
+    from deid.configuration.explain import explain  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid  # noqa: PLC0415
-    from deid.explain import explain  # noqa: PLC0415
 
     try:
         explanation = explain(configuration)

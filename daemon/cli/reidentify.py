@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Restore each file under its own name; go on after one that cannot be restored."""
-    from deid.encrypted import NotReidentifiable, reidentify  # noqa: PLC0415
+    from deid.tags.encrypted import NotReidentifiable, reidentify  # noqa: PLC0415
 
     try:
         key, certificate = options.private_key.read_bytes(), options.certificate.read_bytes()

@@ -6,13 +6,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from deid.segments import Span
+from deid.encoding.segments import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from deid.header import Buffer
-    from deid.segments import Segment
+    from deid.encoding.header import Buffer
+    from deid.encoding.segments import Segment
 
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH_SEGMENTS = 512  # IOV_MAX is 1024

@@ -25,7 +25,7 @@ from daemon.pipeline.traces import trace
 from daemon.records import Job, Result, State, StoredInstance
 from daemon.store.identifiers import StudyIdentifiers
 from deid.errors import Reason, Unsafe
-from deid.keys import KEY_BYTES, SiteKey
+from deid.identity.keys import KEY_BYTES, SiteKey
 from dicomweb.describe import describe
 from dicomweb.errors import CutShort, DescribeError, NoIdentity
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from daemon.pipeline.frames import Message
-    from deid.segments import Segment
+    from deid.encoding.segments import Segment
 
     Buffer = mmap.mmap | bytes
 

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from daemon.pipeline.pool import PoolFigures
     from daemon.pipeline.routing import Route
     from daemon.records import Job, Result
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 _PASSING = name_of_type(StoreUnavailable)
 
 
 @dataclass(frozen=True, slots=True)
 class Deidentifier:
-    """A named configuration and the key that is its own (see `deid.keys.SiteKey.derive`).
+    """A named configuration and the key that is its own (see `deid.identity.keys.SiteKey.derive`).
 
     Attributes
     ----------

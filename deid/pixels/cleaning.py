@@ -11,9 +11,10 @@ import numpy as np
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.pixels import rules
-from deid.pixels.cine import FoundRegion, find_text
-from deid.pixels.codecs import VIDEO
+from deid.pixels.codecs.table import VIDEO
 from deid.pixels.description import bitmap_image, describe, first_number
+from deid.pixels.find.cine import FoundRegion, find_text
+from deid.pixels.find.views import FrameLook, picture
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
 from deid.pixels.geometry import Box
@@ -21,7 +22,6 @@ from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.samples import Decoded, stored_values
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
-from deid.pixels.views import FrameLook, picture
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.identifiers import KnownIdentifier
-    from deid.image_policy import CustomRegex
+    from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.description import ImageDescription
     from deid.pixels.frames import Frames
+    from deid.pixels.policy import CustomRegex
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.ports import OverlayPlane, PixelInstance
@@ -100,7 +100,7 @@ class PixelCleaning:
     untrusted
         Objects that are refused even though their text could be removed; empty trusts all.
     video
-        Cleans video, a `PixelCleaner` of its own (see `deid.pixels.video`); without it video is
+        Cleans video, a `PixelCleaner` of its own (see `deid.pixels.codecs.video`); without it video is
         refused.
     margin, margin_along, margin_across
         How far a found region is widened on each side before it is filled: so many pixels, and

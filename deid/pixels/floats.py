@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deid.errors import Reason, Unsafe
-from deid.pixels.codecs import NATIVE
+from deid.pixels.codecs.table import NATIVE
 from deid.pixels.description import ImageDescription, describe
 from deid.pixels.samples import Decoded
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.encoding.segments import Segment
     from deid.pixels.geometry import Box
     from deid.ports import PixelInstance
-    from deid.segments import Segment
 
 #: The value representations of Pixel Data's floating-point kinds, and how many bytes a sample takes.
 FLOATS = {"OF": 4, "OD": 8}

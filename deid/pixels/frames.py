@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from deid.encoding.segments import Segment, Span
 from deid.errors import Reason, Unsafe
-from deid.pixels import encapsulation
-from deid.pixels.codecs import CODECS, NATIVE
+from deid.pixels.codecs import encapsulation
 from deid.pixels.codecs.native import NativeFrame
+from deid.pixels.codecs.table import CODECS, NATIVE
 from deid.pixels.samples import black, without_unused_bits
-from deid.segments import Segment, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

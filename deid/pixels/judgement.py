@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
-from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, UNITS, WORDS
-from deid.site_patterns import PatternInvalid, compile_site_pattern
+from deid.pixels.screen_words import ALSO_NAMES, JOINABLE, UNITS, WORDS
+from deid.text.site_patterns import PatternInvalid, compile_site_pattern
 from deid.text.vocabulary import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from deid.identifiers import KnownIdentifier
-    from deid.image_policy import CustomRegex
+    from deid.identity.identifiers import KnownIdentifier
+    from deid.pixels.policy import CustomRegex
     from deid.pixels.ports import TextJudge, TextRegion
 
 #: The Healthcare API's default infoTypes for DICOM, with ours for record numbers.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.identifiers import KnownIdentifier
+    from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.cleaning import PixelCleaning
 
 _WHERE = "(60xx,3000)"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from deid.identifiers import KnownIdentifier
+    from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.geometry import Box
 
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.header import each_item, index_top_level, item_encoding, text_of
+from deid.encoding.header import each_item, index_top_level, item_encoding, text_of
 from deid.tables.load import content_items
 from deid.tags.policy import Option, TagPolicy
 
 if TYPE_CHECKING:
-    from deid.header import Buffer, Element
+    from deid.encoding.header import Buffer, Element
+    from deid.encoding.transfer_syntaxes import Encoding
     from deid.tables.load import ContentRow
-    from deid.tags.syntax import Encoding
 
 CONTENT_SEQUENCE: Final = 0x0040A730
 CONTENT_SEQUENCES: Final = frozenset(

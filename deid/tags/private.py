@@ -12,19 +12,19 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from deid.header import each_item, index_top_level, item_encoding, text_of
+from deid.encoding.character_sets import decode
+from deid.encoding.header import each_item, index_top_level, item_encoding, text_of
 from deid.tables.load import safe_private_elements
 from deid.tags.actions import Action
 from deid.tags.policy import Option
 from deid.tags.rules import private_vr
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deid.header import Buffer, Element
+    from deid.encoding.header import Buffer, Element
+    from deid.encoding.transfer_syntaxes import Encoding
     from deid.tags.policy import TagPolicy
-    from deid.tags.syntax import Encoding
 
 CHARACTERISTICS: Final = 0x00080300
 CREATOR_REFERENCE: Final = 0x00080302

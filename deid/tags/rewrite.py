@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from pydicom._uid_dict import UID_dictionary
 
+from deid.encoding.character_sets import decode, encode, is_defined, is_readable
+from deid.encoding.header import MAX_DEPTH, Buffer, skip_items, tag_name
+from deid.encoding.segments import Segment, Span
+from deid.encoding.transfer_syntaxes import IMPLICIT_LITTLE, MOST_SHORT, UNDEFINED_LENGTH, Encoding
 from deid.errors import Reason, Unsafe
-from deid.header import MAX_DEPTH, Buffer, skip_items, tag_name
-from deid.keys import patient_identity
-from deid.segments import Segment, Span
+from deid.identity.keys import patient_identity
 from deid.tags import private, values
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import (
@@ -30,7 +32,7 @@ from deid.tags.content import (
     has_references,
     value_of,
 )
-from deid.tags.judge import SAMPLES, is_number, may_stay, recognised
+from deid.tags.recognition import SAMPLES, is_number, may_stay, recognised
 from deid.tags.rules import (
     ACTION_MASK,
     CONTENT_VRS,
@@ -39,16 +41,14 @@ from deid.tags.rules import (
     TAG_SHIFT,
     fallback_action,
 )
-from deid.tags.syntax import IMPLICIT_LITTLE, MOST_SHORT, UNDEFINED_LENGTH, Encoding
-from deid.text.charset import decode, encode, is_defined, is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from deid.beside_samples import Scrubbed
-    from deid.identifiers import KnownIdentifier
+    from deid.identity.identifiers import KnownIdentifier
+    from deid.identity.residual import Forbidden
+    from deid.pixels.beside.scrub import Scrubbed
     from deid.plan import Plan
-    from deid.residual import Forbidden
     from deid.tags.rules import Table
 
 _SPAN_MIN: Final = 1 << 16

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._private_dict import private_dictionaries
 
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
 from deid.tags.policy import Option, Profile, TagPolicy
-from deid.tags.syntax import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,7 +251,7 @@ class Rules:
         return self._unlisted(tag, vr, declared, table)
 
     def _overlay(self, tag: int, vr: str, declared: str, table: Table) -> int:
-        """Keep overlay planes under Clean Graphics; `deid.overlay_facts` has their text taken out."""
+        """Keep overlay planes under Clean Graphics; `overlay_elements` has their text taken out."""
         if Option.CLEAN_GRAPHICS not in self.policy.options or table.parent:
             return Action.DROP
         if tag & 0xFFFF == 0x3000:

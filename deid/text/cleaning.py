@@ -13,7 +13,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from deid.ports import CleanedText
-from deid.site_patterns import compile_site_pattern
 from deid.tags import values
 from deid.text import eponyms, guesses, patterns
 from deid.text.findings import KNOWN, PATTERN, Finding, merged
@@ -21,14 +20,15 @@ from deid.text.folding import MARKS, plain, without_invisible
 from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
 from deid.text.known import KnownText, prepare
 from deid.text.policy import TextPolicy, Transformation
+from deid.text.site_patterns import compile_site_pattern
 from deid.text.transform import Days, Transformer
 from deid.text.vocabulary import is_clinical_token, is_own_clinical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from deid.identifiers import KnownIdentifier
-    from deid.keys import SiteKey
+    from deid.identity.identifiers import KnownIdentifier
+    from deid.identity.keys import SiteKey
     from deid.text.findings import EntityEngine
 
 _MEMORY: Final = 20_000

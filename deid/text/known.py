@@ -21,7 +21,7 @@ from deid.text.vocabulary import clinical_words, common_words, is_own_clinical, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from deid.identifiers import KnownIdentifier
+    from deid.identity.identifiers import KnownIdentifier
 
 WORD: Final = re.compile(rf"{LETTERS}(?:['\u2019]{LETTERS})*")
 _NAMES: Final = frozenset({"PERSON_NAME"})

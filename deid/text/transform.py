@@ -12,7 +12,7 @@ from deid.text import dates
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
 
 if TYPE_CHECKING:
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
     from deid.text.findings import Finding
     from deid.text.known import KnownText
 

@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from deid.tags.judge import vocabulary as standard_vocabulary
+from deid.tags.recognition import vocabulary as standard_vocabulary
 from deid.text.folding import fold, spellings
 from deid.text.words import read_lines, read_words
 

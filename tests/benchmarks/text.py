@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from deid.keys import SiteKey
+from deid.identity.keys import SiteKey
 from deid.text import guesses, known, patterns
 from deid.text.cleaning import TextCleaning
 from deid.text.findings import Finding, merged

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
-from deid.identifiers import KnownIdentifier
+from deid.identity.identifiers import KnownIdentifier
 
 _SLOT: Final = re.compile(r"\{(\w+)\}")
 

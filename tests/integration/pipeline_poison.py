@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from daemon import engines
 from daemon.errors import StoreUnavailable
 from daemon.pipeline import work
-from deid.pixels.codecs import CODECS
+from deid.pixels.codecs.table import CODECS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.pipeline.frames import Message
-    from deid.pixels import Picture, TextRegion
     from deid.pixels.description import ImageDescription
+    from deid.pixels.ports import Picture, TextRegion
     from deid.pixels.samples import Decoded
 
 VALUE = "DOE^JANE^19610203"

@@ -31,7 +31,7 @@ from daemon.pipeline.work import Work
 from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.records import Job, Origin, Receiver, State
 from daemon.store.stores import Stores
-from deid.keys import Replacements, SiteKey
+from deid.identity.keys import Replacements, SiteKey
 from dicomweb.ports import Query
 from tests.conftest import program
 from tests.factories import encoded, identifying_strings, make_ct, make_sr, many_ct

@@ -10,9 +10,9 @@ import pydicom
 import pytest
 
 from daemon.engines import engines
+from deid.encoding.segments import Span
 from deid.engine import deidentify
 from deid.plan import compile_plan
-from deid.segments import Span
 from tests import pixel_samples as samples
 from tests.conftest import program
 from tests.factories import encoded as as_file
@@ -21,7 +21,7 @@ from tests.factories import make_ct
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 _CONFIGURATION = {
     "dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"},

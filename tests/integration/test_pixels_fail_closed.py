@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = Origin(Receiver.DIMSE, "CT01", "DICOMVEIL", "127.0.0.1")

@@ -10,7 +10,8 @@ import pydicom
 import pytest
 
 from deid.errors import Reason, Unsafe
-from deid.pixels import Box, RegionTemplate
+from deid.pixels.geometry import Box
+from deid.pixels.templates import RegionTemplate
 from deid.ports import Engines
 from tests import pixel_samples as samples
 from tests.factories import (
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 CLEAN = samples.configuration()
 KEEP_ALL = samples.configuration(profile="KEEP_ALL_PROFILE")

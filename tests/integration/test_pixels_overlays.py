@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 ROWS, COLUMNS = 101, 203  # odd on purpose: frames do not begin on a byte
 CLEAN_GRAPHICS = samples.configuration(options=["clean_graphics"])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 ROOT = Path(__file__).parents[2]
 CLEANING = """

@@ -9,7 +9,9 @@ import pytest
 
 from daemon.pixel_tesseract import Tesseract, TesseractFailed, make_paranoid_detector
 from deid.errors import Reason, Unsafe
-from deid.pixels import Box, Picture, PixelCleaning
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.geometry import Box
+from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from deid.errors import Reason, Unsafe
-from deid.pixels import PixelCleaning
-from deid.pixels.video import video_cleaner
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.codecs.video import video_cleaner
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deid.errors import Unsafe
-from deid.markers import CodestreamBroken, jpeg_segments
-from deid.pixels.codecs import CODECS
+from deid.pixels.codecs.codestreams import CodestreamBroken, jpeg_segments
 from deid.pixels.codecs.jpeg_blocks import wipe
+from deid.pixels.codecs.table import CODECS
 from deid.pixels.geometry import Box, outside
 from tests import pixel_samples as samples
 

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deid.identifiers import KnownIdentifier
-from deid.keys import SiteKey
+from deid.identity.identifiers import KnownIdentifier
+from deid.identity.keys import SiteKey
 from deid.text import dates
 from deid.text.cleaning import MAX_CHARACTERS, TextCleaning
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation

@@ -7,14 +7,14 @@ import struct
 import pytest
 
 import deid
-from deid.tags.judge import (
+from deid.encoding.character_sets import encode
+from deid.tags.recognition import (
     is_colour_profile,
     is_numbers,
     is_snomed_identifier,
     may_stay,
     recognised,
 )
-from deid.text.charset import encode
 
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 LUT_EXPLANATION = 0x00283003

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deid.residual import Forbidden
+from deid.identity.residual import Forbidden
 
 NAMES = Forbidden([(b"Thistlemoor^Evander^Lund", "PERSON_NAME", "")])
 

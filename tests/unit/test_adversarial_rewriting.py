@@ -8,8 +8,8 @@ import pydicom
 import pytest
 
 import deid
+from deid.encoding.character_sets import is_readable
 from deid.tags import values
-from deid.text.charset import is_readable
 from tests.adversarial.corpus import Draft
 
 KEY = deid.SiteKey(bytes(range(32)))

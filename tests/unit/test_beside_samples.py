@@ -24,9 +24,9 @@ from pydicom.uid import (
 )
 
 import deid
-from deid.beside_samples import names_anybody
-from deid.residual import Forbidden
-from deid.segments import Span
+from deid.encoding.segments import Span
+from deid.identity.residual import Forbidden
+from deid.pixels.beside.scrub import names_anybody
 from tests.unit.test_deid_engine import KEY, encode, instance, plan, written
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from config import presets
-from deid.explain import _LENIENCIES
-from deid.proto_json import ENUMS, MESSAGES, TAG_VERBS, TRANSFORMATIONS
+from deid.configuration.explain import _LENIENCIES
+from deid.configuration.proto_json import ENUMS, MESSAGES, TAG_VERBS, TRANSFORMATIONS
 from deid.text.info_types import ALIASES, INFO_TYPES
 
 DOCS = Path(__file__).parents[2] / "docs"
 CONFIGURATION = (DOCS / "configuration-deid.md").read_text(encoding="utf-8")
 TEXT = (DOCS / "text.md").read_text(encoding="utf-8")
-SOURCE = Path(__file__).parents[2] / "deid" / "configuration.py"
+SOURCE = Path(__file__).parents[2] / "deid" / "configuration" / "document.py"
 
 
 @pytest.mark.parametrize(

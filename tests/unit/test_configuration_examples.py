@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 import deid
-from deid.configuration import parse_configuration, parse_configuration_text
+from deid.configuration.document import parse_configuration, parse_configuration_text
 
 KEY = deid.SiteKey(bytes(range(32)))
 KEY16 = "MDEyMzQ1Njc4OWFiY2RlZg=="

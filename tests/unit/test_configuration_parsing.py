@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deid.configuration import Parsed, parse_configuration, parse_configuration_text
+from deid.configuration.document import Parsed, parse_configuration, parse_configuration_text
 from deid.errors import ConfigurationInvalid
-from deid.image_policy import RedactionMode
+from deid.pixels.policy import RedactionMode
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride
 from deid.text.policy import Transformation
 

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import deid
-from deid.encrypted import NotReidentifiable, load_certificates, reidentify
+from deid.tags.encrypted import NotReidentifiable, load_certificates, reidentify
 from tests.unit.test_deid_engine import encode, instance, plan, written
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey

@@ -23,8 +23,8 @@ from pydicom.uid import (
 )
 
 import deid
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.errors import Reason
-from deid.tags.syntax import EXPLICIT_LITTLE
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -327,9 +327,9 @@ def test_a_data_set_that_is_not_encoded_as_declared_is_refused() -> None:
 
 
 def test_a_deflate_bomb_is_refused_within_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deid.inflate.MAX_INFLATED_BYTES", 1 << 20)
+    monkeypatch.setattr("deid.encoding.inflate.MAX_INFLATED_BYTES", 1 << 20)
     source = encode(instance(), DeflatedExplicitVRLittleEndian)
-    meta = deid.header.read_file_meta(source)
+    meta = deid.encoding.header.read_file_meta(source)
     bomb = zlib.compressobj(9, zlib.DEFLATED, -15)
     stream = bomb.compress(bytes(4 << 20)) + bomb.flush()
     with pytest.raises(deid.Unsafe) as caught:

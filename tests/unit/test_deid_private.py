@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 import deid
-from deid.header import each_top_level, read_file_meta
-from deid.tags.syntax import EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from deid.encoding.header import each_top_level, read_file_meta
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from tests.unit.test_deid_engine import encode, instance, plan, run, written
 
 OPTION = "retain_safe_private"

@@ -9,7 +9,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 
 from daemon.receive.dimse.file_meta import encode_file_meta
-from deid import implementation
+from deid.encoding import implementation
 from tests.dimse_peers import CT, EXPLICIT, INSTANCE
 
 

@@ -12,11 +12,11 @@ import pydicom
 import pytest
 
 import deid
-from deid.explain import Element, explain
+from deid.configuration.explain import Element, explain
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.tables.load import confidentiality_rows
 from deid.tags import values
 from deid.tags.rules import dictionary_vr
-from deid.tags.syntax import EXPLICIT_LITTLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

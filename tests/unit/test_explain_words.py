@@ -13,8 +13,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, UltrasoundImageStorage
 
 import deid
+from deid.configuration.explain import explain
 from deid.errors import ConfigurationInvalid, Reason
-from deid.explain import explain
 from deid.tables.load import content_items
 
 KEY = deid.SiteKey(bytes(range(32)))

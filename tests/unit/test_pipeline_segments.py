@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.pipeline.segments import write_segments
-from deid.segments import Span
+from deid.encoding.segments import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
     from typing import BinaryIO
 
-    from deid.segments import Segment
+    from deid.encoding.segments import Segment
 
 SOURCE = random.Random(7).randbytes(9_000_000)
 

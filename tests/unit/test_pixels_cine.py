@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from deid.pixels import Box, PixelCleaning, TextRegion
-from deid.pixels.cine import FoundRegion, _without_pieces
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.find.cine import FoundRegion, _without_pieces
+from deid.pixels.geometry import Box
+from deid.pixels.ports import TextRegion
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deid.pixels import Picture
+    from deid.pixels.ports import Picture
 
 FRAMES, ROWS, COLUMNS = 12, 192, 320
 

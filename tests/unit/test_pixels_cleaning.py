@@ -11,10 +11,12 @@ import pytest
 from PIL import Image
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
-from deid.identifiers import KnownIdentifier
-from deid.pixels import Box, PixelCleaning, TextRegion
-from deid.pixels.codecs import CODECS
+from deid.identity.identifiers import KnownIdentifier
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.codecs.table import CODECS
+from deid.pixels.geometry import Box
 from deid.pixels.overlays import clean_overlay
+from deid.pixels.ports import TextRegion
 from tests import pixel_samples as samples
 
 PERSON = (

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from deid.pixels import Box, Picture
-from deid.pixels.dots import dotted_areas, with_dots_joined
+from deid.pixels.find.dots import dotted_areas, with_dots_joined
+from deid.pixels.geometry import Box
+from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deid.encoding.segments import Span
 from deid.errors import Reason, Unsafe
-from deid.pixels import PixelCleaning
-from deid.pixels.encapsulation import build, parse
-from deid.segments import Span
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.codecs.encapsulation import build, parse
 from tests import pixel_samples as samples
 
 FRAMES = [

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from deid.errors import ConfigurationInvalid
-from deid.identifiers import KnownIdentifier
-from deid.pixels import Box, CustomRegex, TextRegion
+from deid.identity.identifiers import KnownIdentifier
+from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement
-from deid.pixels.vocabulary import ALSO_NAMES, JOINABLE, WORDS
+from deid.pixels.policy import CustomRegex
+from deid.pixels.ports import TextRegion
+from deid.pixels.screen_words import ALSO_NAMES, JOINABLE, WORDS
 from deid.text.vocabulary import is_name
 
 KNOWN = (

@@ -15,7 +15,7 @@ from tests import pixel_samples as samples
 from tests.factories import encode_as, encoded, make_ct
 
 if TYPE_CHECKING:
-    from deid.keys import SiteKey
+    from deid.identity.keys import SiteKey
 
 BASIC, KEEP_ALL, CONTENTS, MINIMAL = (
     {"dicom": {"filterProfile": profile}}

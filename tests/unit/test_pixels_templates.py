@@ -11,7 +11,8 @@ from daemon.cli import regions
 from daemon.cli.errors import CliError
 from daemon.pixel_models import read_pixel_models, read_region_templates
 from deid.errors import ConfigurationInvalid
-from deid.pixels import Box, RegionTemplate, read_templates, template_document
+from deid.pixels.geometry import Box
+from deid.pixels.templates import RegionTemplate, read_templates, template_document
 from tests import pixel_samples as samples
 from tests.factories import make_ct, write
 

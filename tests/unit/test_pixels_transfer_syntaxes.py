@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.pixels import PixelCleaning
-from deid.pixels.codecs import CODECS
+from deid.encoding.segments import Span
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.codecs.table import CODECS
 from deid.pixels.geometry import Box
 from deid.ports import PixelInstance
-from deid.segments import Span
 from tests import pixel_samples as samples
 
 LOSSLESS = [

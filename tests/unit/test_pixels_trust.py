@@ -8,8 +8,7 @@ import pytest
 from pydicom._uid_dict import UID_dictionary
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
-from deid.pixels import UNTRUSTED, trust_table
-from deid.pixels.trust import refuse_untrusted
+from deid.pixels.trust import UNTRUSTED, refuse_untrusted, trust_table
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "pixels.md"
 

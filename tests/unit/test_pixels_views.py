@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from deid.pixels.description import describe
+from deid.pixels.find.views import FrameLook
 from deid.pixels.samples import Decoded
-from deid.pixels.views import FrameLook
 from tests import pixel_samples as samples
 
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deid.tags.judge import attribute_terms, known_meanings, recognised, vocabulary
+from deid.tags.recognition import attribute_terms, known_meanings, recognised, vocabulary
 from deid.text.words import read_words
 
 STAY = {

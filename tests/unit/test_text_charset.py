@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deid.text import charset
+from deid.encoding import character_sets as charset
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deid.identifiers import KnownIdentifier
-from deid.keys import SiteKey
+from deid.identity.identifiers import KnownIdentifier
+from deid.identity.keys import SiteKey
 from deid.text.cleaning import MAX_CHARACTERS, MAX_TEXT, TextCleaning
 from deid.text.findings import Finding
 from deid.text.info_types import INFO_TYPES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deid.identifiers import KnownIdentifier
+from deid.identity.identifiers import KnownIdentifier
 from deid.text.findings import merged
 from deid.text.known import KnownText, prepare
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from deid import implementation
+from deid.encoding import implementation
 
 _SHORT: Final = Struct("<HH2sH")
 _LONG: Final = Struct("<HH2sHI")

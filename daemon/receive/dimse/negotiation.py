@@ -27,7 +27,7 @@ from daemon.receive.dimse.sop_classes import (
     is_storage,
     preferred_transfer_syntax,
 )
-from deid import implementation
+from deid.encoding import implementation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

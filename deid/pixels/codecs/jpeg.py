@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 
-from deid.markers import (
+from deid.pixels.codecs import jpeg_blocks
+from deid.pixels.codecs.codestreams import (
     APP0,
     APP14,
     SOS,
@@ -16,7 +17,6 @@ from deid.markers import (
     jpeg_segments,
     scrubbed_jpeg,
 )
-from deid.pixels.codecs import jpeg_blocks
 from deid.pixels.samples import Decoded, filled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.markers import FrameHeader, MarkerSegment
+    from deid.pixels.codecs.codestreams import FrameHeader, MarkerSegment
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import imagecodecs
 import numpy as np
 
-from deid.markers import (
+from deid.pixels.codecs.codestreams import (
     J2K_COD,
     CodestreamBroken,
     j2k_header,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.markers import FrameHeader
+    from deid.pixels.codecs.codestreams import FrameHeader
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
 

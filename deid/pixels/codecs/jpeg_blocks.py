@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid.markers import (
+from deid.pixels.codecs.codestreams import (
     DHT,
     DNL,
     DQT,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.markers import MarkerSegment
+    from deid.pixels.codecs.codestreams import MarkerSegment
     from deid.pixels.geometry import Box
 
 _SEQUENTIAL = {0xC0, 0xC1}

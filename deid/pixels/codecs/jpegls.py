@@ -9,7 +9,7 @@ import imagecodecs
 import jpeg_ls
 import numpy as np
 
-from deid.markers import (
+from deid.pixels.codecs.codestreams import (
     SOF55,
     SOS,
     CodestreamBroken,
@@ -22,7 +22,7 @@ from deid.pixels.samples import Decoded, filled
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deid.markers import FrameHeader
+    from deid.pixels.codecs.codestreams import FrameHeader
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
 

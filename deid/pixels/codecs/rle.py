@@ -10,7 +10,7 @@ import numpy as np
 from rle.rle import decode_frame
 from rle.utils import encode_pixel_data
 
-from deid.markers import CodestreamBroken
+from deid.pixels.codecs.codestreams import CodestreamBroken
 from deid.pixels.samples import Decoded, filled
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tests.benchmarks.pixels.score import Tally, score, touched_share
 from tests.benchmarks.pixels.speed import report
 
 if TYPE_CHECKING:
-    from deid.pixels import TextDetector
+    from deid.pixels.ports import TextDetector
 
 
 def main() -> None:

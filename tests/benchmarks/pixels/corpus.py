@@ -11,7 +11,7 @@ import cv2
 import imagecodecs
 import numpy as np
 
-from deid.identifiers import KnownIdentifier
+from deid.identity.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
 from tests.benchmarks.pixels.bases import (
     Base,

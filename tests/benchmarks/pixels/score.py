@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deid.pixels import Picture, PixelCleaning, TextDetector, TextRegion
+from deid.pixels.cleaning import PixelCleaning
 from tests.benchmarks.pixels.corpus import Sample, make_instance
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.pixels.ports import Picture, TextDetector, TextRegion
     from deid.ports import CleanedPixels
     from tests.benchmarks.pixels.bases import Base
     from tests.benchmarks.pixels.burn import Placed

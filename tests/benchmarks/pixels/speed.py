@@ -13,13 +13,14 @@ import numpy as np
 
 from daemon.pixel_models import make_detector
 from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
-from deid.pixels import PixelCleaning, TextDetector
+from deid.pixels.cleaning import PixelCleaning
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.burn import Manner, burn
 from tests.benchmarks.pixels.corpus import make_cine, make_instance
 from tests.benchmarks.pixels.strings import make_person, some_texts
 
 if TYPE_CHECKING:
+    from deid.pixels.ports import TextDetector
     from deid.ports import PixelInstance
 
 _CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500")

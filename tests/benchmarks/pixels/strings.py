@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deid.identifiers import KnownIdentifier
+from deid.identity.identifiers import KnownIdentifier
 
 if TYPE_CHECKING:
     from random import Random

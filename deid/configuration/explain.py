@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydicom._dicom_dict import DicomDictionary
 
-from deid.configuration import Parsed, parse_configuration
-from deid.header import tag_name
-from deid.image_policy import RedactionMode
+from deid.configuration.document import Parsed, parse_configuration
+from deid.encoding.header import tag_name
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
+from deid.pixels.policy import RedactionMode
 from deid.tables.load import (
     EDITION,
     TableRow,
@@ -29,7 +30,6 @@ from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
 from deid.tags.content import Fate, fate_of
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
 from deid.tags.rules import MINIMAL_KEEP, ONLY_BESIDE, Rules, dictionary_vr
-from deid.tags.syntax import EXPLICIT_LITTLE
 from deid.text.info_types import INFO_TYPES
 from deid.text.policy import TextPolicy, Transformation
 
@@ -232,11 +232,11 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
     Raises
     ------
     ConfigurationInvalid
-        As `deid.configuration.parse_configuration`, or when a certificate cannot be used.
+        As `deid.configuration.document.parse_configuration`, or when a certificate cannot be used.
     """
     parsed = parse_configuration(configuration, version)
     if parsed.certificates:
-        from deid.encrypted import load_certificates  # noqa: PLC0415 - slow to import
+        from deid.tags.encrypted import load_certificates  # noqa: PLC0415 - slow to import
 
         load_certificates(parsed.certificates)
     rules = Rules(parsed.tags)

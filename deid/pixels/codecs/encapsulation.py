@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from deid.encoding.segments import Segment, Span
 from deid.errors import Reason, Unsafe
-from deid.segments import Segment, Span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deid.errors import Reason, Unsafe
-from deid.pixels import encapsulation
+from deid.pixels.codecs import encapsulation
 from deid.pixels.description import describe
+from deid.pixels.find.views import FrameLook
 from deid.pixels.frames import lossy_step
 from deid.pixels.samples import Decoded
-from deid.pixels.views import FrameLook
 from deid.ports import CleanedPixels, PixelRegion
 
 if TYPE_CHECKING:

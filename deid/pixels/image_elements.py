@@ -13,19 +13,19 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 
+from deid.encoding.character_sets import decode
+from deid.encoding.header import index_top_level, tag_name, text_of
+from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
 from deid.errors import Reason, Unsafe
-from deid.header import index_top_level, tag_name, text_of
-from deid.identifiers import KnownIdentifier
+from deid.identity.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
 from deid.tables.load import confidentiality_by_tag
 from deid.tags import values
 from deid.tags.rules import dictionary_vr
-from deid.tags.syntax import UNDEFINED_LENGTH
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
-    from deid.header import Buffer, Element
-    from deid.tags.syntax import Encoding
+    from deid.encoding.header import Buffer, Element
+    from deid.encoding.transfer_syntaxes import Encoding
 
 PIXEL_DATA: Final = 0x7FE00010
 FLOATS: Final = {0x7FE00008: "OF", 0x7FE00009: "OD"}

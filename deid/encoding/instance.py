@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom.datadict import tag_for_keyword
 
+from deid.encoding.character_sets import decode
+from deid.encoding.header import Buffer, Element, FileMeta, index_top_level, read_file_meta, text_of
+from deid.encoding.inflate import inflated
+from deid.encoding.transfer_syntaxes import DEFLATED, LONG_VRS, SHORT_VRS, Encoding, encoding_of
 from deid.errors import Reason, Unsafe
-from deid.header import Buffer, Element, FileMeta, index_top_level, read_file_meta, text_of
-from deid.inflate import inflated
-from deid.tags.syntax import DEFLATED, LONG_VRS, SHORT_VRS, Encoding, encoding_of
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -36,7 +36,7 @@ class Instance(NamedTuple):
     encoding: Encoding
 
     def places(self, wanted: Collection[int]) -> dict[int, Element]:
-        """Return where the wanted elements of the top level stand (`deid.header.index_top_level`).
+        """Return where the wanted elements of the top level stand (`deid.encoding.header.index_top_level`).
 
         Raises
         ------

@@ -21,15 +21,15 @@ from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from deid.encoding.header import each_top_level
+from deid.encoding.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, Encoding
 from deid.errors import ConfigurationInvalid, DeidError
-from deid.header import each_top_level
 from deid.tags import values
-from deid.tags.syntax import EXPLICIT_BIG, EXPLICIT_LITTLE, Encoding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deid.header import Buffer
+    from deid.encoding.header import Buffer
 
 ENCRYPTED_ATTRIBUTES: Final = 0x04000500
 _PIXELS: Final = 0x7FE00008

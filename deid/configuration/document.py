@@ -1,6 +1,6 @@
 """The de-identification configuration: the Cloud Healthcare API's `DeidentifyConfig` and our own fields.
 
-v1 and v1beta1 in one. What each message may hold is data in `deid.proto_json`; here is what it means.
+v1 and v1beta1 in one. What each message may hold is data in `proto_json` beside this; here is what it means.
 What Google does not document is decided for safety, and written down in ``docs/configuration-deid.md``.
 """
 
@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom.datadict import tag_for_keyword
 
+from deid.configuration.proto_json import TAG_VERBS, TRANSFORMATIONS, Reader, loads
+from deid.encoding.header import tag_name
+from deid.encoding.transfer_syntaxes import LONG_VRS, SHORT_VRS
 from deid.errors import ConfigurationInvalid
-from deid.header import tag_name
-from deid.image_policy import CustomRegex, ImagePolicy, RedactionMode
-from deid.proto_json import TAG_VERBS, TRANSFORMATIONS, Reader, loads
-from deid.site_patterns import PatternInvalid, compile_site_pattern
+from deid.pixels.policy import CustomRegex, ImagePolicy, RedactionMode
 from deid.tables.load import confidentiality_by_tag
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
 from deid.tags.rules import CONTENT_VRS, MINIMAL_KEEP, PRIMARY_UIDS, dictionary_vr
-from deid.tags.syntax import LONG_VRS, SHORT_VRS
 from deid.text.info_types import ALIASES, INFO_TYPES
 from deid.text.policy import CustomInfoType, InfoTypeTransformation, TextPolicy, Transformation
+from deid.text.site_patterns import PatternInvalid, compile_site_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -20,7 +20,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_keyword
 from pydicom.sr._concepts_dict import concepts
 
-from deid.text.charset import decode
+from deid.encoding.character_sets import decode
 from deid.text.words import read_words
 
 if TYPE_CHECKING:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deid.header import text_of
-from deid.markers import (
+from deid.encoding.header import text_of
+from deid.encoding.segments import Segment, Span
+from deid.identity.residual import Forbidden
+from deid.pixels.codecs.codestreams import (
     Blank,
     CodestreamBroken,
     j2k_blanks,
@@ -27,15 +29,13 @@ from deid.markers import (
     jpeg_segments,
     jpeg_unaccounted,
 )
-from deid.residual import Forbidden
-from deid.segments import Segment, Span
-from deid.tags.judge import is_colour_profile
+from deid.tags.recognition import is_colour_profile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from deid.header import Buffer, Element
-    from deid.tags.syntax import Encoding
+    from deid.encoding.header import Buffer, Element
+    from deid.encoding.transfer_syntaxes import Encoding
 
 FACTS: Final = frozenset(
     {
@@ -193,7 +193,7 @@ def _in_source(group: Sequence[Span], start: int, stop: int) -> Iterator[Span]:
 
 
 def _items(data: Buffer, start: int, stop: int) -> Iterator[Span]:
-    """Yield the values of the items; their structure has been checked (`deid.header.skip_items`)."""
+    """Yield the values of the items; their structure has been checked (`deid.encoding.header.skip_items`)."""
     while start + 8 <= stop:
         (length,) = struct.unpack_from("<L", data, start + 4)
         yield Span(start + 8, start + 8 + length)

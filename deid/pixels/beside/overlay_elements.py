@@ -9,22 +9,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from deid.encoding.header import each_top_level, tag_name
+from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
 from deid.errors import Reason, Unsafe
-from deid.header import each_top_level, tag_name
-from deid.pixel_facts import FLOATS, PIXEL_DATA
+from deid.pixels.image_elements import FLOATS, PIXEL_DATA
 from deid.ports import OverlayPlane
 from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, Option
-from deid.tags.syntax import UNDEFINED_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from deid.header import Buffer
-    from deid.identifiers import KnownIdentifier
+    from deid.encoding.header import Buffer
+    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.identity.identifiers import KnownIdentifier
     from deid.plan import Plan
-    from deid.tags.syntax import Encoding
 
 _ROWS, _COLUMNS, _FRAMES = 0x0010, 0x0011, 0x0015
 _BITS_ALLOCATED, _BIT_POSITION, _DATA = 0x0100, 0x0102, 0x3000

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from deid.pixels.dots import dotted_areas, with_dots_joined
+from deid.pixels.find.dots import dotted_areas, with_dots_joined
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from deid.errors import Reason, Unsafe
 
 if TYPE_CHECKING:
-    from deid.header import Buffer
+    from deid.encoding.header import Buffer
 
 MAX_INFLATED_BYTES: Final = 512 * 1024 * 1024
 _FREE_BYTES: Final = 64 * 1024 * 1024

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.pixels.find.views import FrameLook
     from deid.pixels.ports import TextDetector, TextRegion
-    from deid.pixels.views import FrameLook
 
 _CELL = 16
 _PART_OVERLAP = 96

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deid.text.charset import decode
+from deid.encoding.character_sets import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

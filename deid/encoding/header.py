@@ -11,8 +11,7 @@ from functools import lru_cache
 from mmap import mmap
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.errors import Reason, Unsafe
-from deid.tags.syntax import (
+from deid.encoding.transfer_syntaxes import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     LONG_VRS,
@@ -21,6 +20,7 @@ from deid.tags.syntax import (
     Encoding,
     is_known,
 )
+from deid.errors import Reason, Unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

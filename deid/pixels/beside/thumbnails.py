@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deid.header import each_top_level
+from deid.encoding.header import each_top_level
 
 if TYPE_CHECKING:
-    from deid.header import Buffer
+    from deid.encoding.header import Buffer
+    from deid.encoding.transfer_syntaxes import Encoding
     from deid.plan import Plan
-    from deid.tags.syntax import Encoding
 
 _BEGINNINGS: Final = (
     b"\xff\xd8\xff",  # JPEG, JPEG-LS

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from deid.header import text_of
-from deid.instance import open_instance
+from deid.encoding.character_sets import decode
+from deid.encoding.header import text_of
+from deid.encoding.instance import open_instance
 from deid.tags.rules import KNOWN_KINDS
-from deid.text.charset import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from deid.header import Buffer, Element
+    from deid.encoding.header import Buffer, Element
 
 _CHARACTER_SET: Final = 0x00080005
 _WANTED: Final = frozenset({*KNOWN_KINDS, _CHARACTER_SET})

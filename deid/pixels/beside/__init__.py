@@ -1,0 +1,1 @@
+"""What hides beside samples: overlay planes, thumbnails, comments, unused bits, bytes after the last row."""
