@@ -27,14 +27,19 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from daemon.deidentifier_files import resolve
-from daemon.engines import PixelSettings
+from daemon.deidentifiers.configuration_files import resolve
+from daemon.deidentifiers.key_file import (
+    IN_STATE_DIR,
+    credential_key_file,
+    ensure_key_file,
+    read_key_file,
+)
+from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
-from daemon.health import Probes
-from daemon.keyfile import IN_STATE_DIR, credential_key_file, ensure_key_file, read_key_file
-from daemon.metrics import Metrics
+from daemon.observe.health import Probes
+from daemon.observe.metrics import Metrics
+from daemon.observe.systemd import Notifier
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.limits import Limits
 from daemon.pipeline.routing import Route
 from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.receive.dimse.server import DimseServer
@@ -46,8 +51,8 @@ from daemon.store import retention
 from daemon.store.receipts import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
-from daemon.systemd_notify import Notifier
 from daemon.web.server import HttpServer, HttpSettings
+from daemon.workers.limits import Limits
 from deid.identity.keys import SiteKey
 from dicomweb import service as dicomweb_service
 

@@ -63,3 +63,20 @@ class Refused(DaemonError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def first_of(
+    errors: BaseExceptionGroup[BaseException], *kinds: type[BaseException]
+) -> BaseException | None:
+    """Return the first error of a task group when all of them are of these kinds, else None.
+
+    ``except*`` is not used to raise something else: until 3.11.4 Python wraps what is raised inside it in a
+    group of its own, and Debian 12 has 3.11.2.
+    """
+    _, others = errors.split(kinds)
+    if others is not None:
+        return None
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

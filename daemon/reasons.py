@@ -1,6 +1,6 @@
 """Every reason code that operators see: what it means and what to do about it.
 
-The codes themselves stand where they arise (`deid.errors.Reason`, `daemon.pipeline.reasons`,
+The codes themselves stand where they arise (`deid.errors.Reason`, `daemon.workers.reasons`,
 `daemon.store.receipts`, `daemon.receive`); ``docs/reasons.md`` prints this table.
 """
 

@@ -12,8 +12,8 @@ import jpeg_ls
 import numpy as np
 from rle.utils import encode_pixel_data
 
-from daemon.engines import engines
-from daemon.pixel_models import make_detector
+from daemon.engines.models import make_detector
+from daemon.engines.pixels import engines
 from deid.encoding.segments import Span
 from deid.engine import deidentify
 from deid.pixels.cleaning import PixelCleaning

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from daemon.engines import PixelSettings
-from daemon.pipeline.limits import Limits
+from daemon.engines.pixels import PixelSettings
 from daemon.receive.archive import ArchiveLimits
+from daemon.workers.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

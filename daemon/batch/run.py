@@ -33,11 +33,11 @@ from daemon.batch.report import Report, printable
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
 from daemon.batch.sources import Sources
 from daemon.batch.work import TARGET
-from daemon.groups import first_of
-from daemon.pipeline.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
-from daemon.pipeline.frames import Message
-from daemon.pipeline.pool import WorkerPool
-from daemon.pipeline.reasons import PipelineReason
+from daemon.errors import first_of
+from daemon.workers.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
+from daemon.workers.frames import Message
+from daemon.workers.pool import WorkerPool
+from daemon.workers.reasons import PipelineReason
 from deid.identity.keys import SiteKey
 
 if TYPE_CHECKING:

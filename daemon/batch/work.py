@@ -15,13 +15,13 @@ import deid
 from daemon.batch.inputs import UNREADABLE
 from daemon.batch.request import BatchState
 from daemon.batch.sources import Sources, copy_all, unnamed_file
-from daemon.engines import PixelSettings, engines
+from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
-from daemon.pipeline.frames import Message
-from daemon.pipeline.mapping import mapped
-from daemon.pipeline.segments import write_segments
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine
+from daemon.workers.frames import Message
+from daemon.workers.mapping import mapped
+from daemon.workers.segments import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import SiteKey
 

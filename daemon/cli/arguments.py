@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
     from config import Settings
-    from daemon.engines import PixelSettings
+    from daemon.engines.pixels import PixelSettings
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +50,7 @@ def pixels(
         Naming file and key of what cannot work here.
     """
     import config  # noqa: PLC0415
-    from daemon import engines  # noqa: PLC0415
+    from daemon.engines import pixels as engines  # noqa: PLC0415
 
     chosen = engines.PixelSettings.from_document(settings.pixels.model_dump())
     if thorough or chosen != engines.PixelSettings():

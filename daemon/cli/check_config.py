@@ -54,8 +54,8 @@ def run(options: argparse.Namespace) -> int:
 def semantic_problems(settings: Settings, source: str) -> list[Problem]:
     """Return what is wrong with deidentifiers and the key file: other packages judge that."""
     from config import Problem  # noqa: PLC0415
-    from daemon.deidentifier_files import resolve  # noqa: PLC0415
-    from daemon.keyfile import read_key_file  # noqa: PLC0415
+    from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
+    from daemon.deidentifiers.key_file import read_key_file  # noqa: PLC0415
     from deid import compile_plan  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
     from deid.identity.keys import KEY_BYTES, SiteKey  # noqa: PLC0415

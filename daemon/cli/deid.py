@@ -112,8 +112,8 @@ def run(options: argparse.Namespace) -> int:
 def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
     from daemon.batch import BatchRequest  # noqa: PLC0415
     from daemon.cli.explain import find  # noqa: PLC0415
-    from daemon.deidentifier_files import resolve  # noqa: PLC0415
-    from daemon.pipeline.limits import Limits  # noqa: PLC0415
+    from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
+    from daemon.workers.limits import Limits  # noqa: PLC0415
 
     pixels = arguments.pixels(options, settings)
 
@@ -155,8 +155,8 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     CommandFailed
         If there is none and the folder for one cannot be made.
     """
-    from daemon import keyfile  # noqa: PLC0415
-    from daemon.keyfile import IN_STATE_DIR  # noqa: PLC0415
+    from daemon.deidentifiers import key_file as keyfile  # noqa: PLC0415
+    from daemon.deidentifiers.key_file import IN_STATE_DIR  # noqa: PLC0415
     from deid.identity.keys import SiteKey  # noqa: PLC0415
 
     file = named or settings.key.file or keyfile.credential_key_file(environ)

@@ -63,7 +63,7 @@ def find(name: str, settings: Settings) -> dict[str, JsonValue]:
         If there is neither, nor is it a file ending in ``.json``.
     """
     from config import presets  # noqa: PLC0415
-    from daemon.deidentifier_files import resolve  # noqa: PLC0415
+    from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
 
     if name in settings.deidentifiers:
         return resolve(settings.deidentifiers[name].config)

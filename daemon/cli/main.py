@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
-    from daemon import logs  # noqa: PLC0415 - not for --help
+    from daemon.observe import logs  # noqa: PLC0415 - not for --help
 
     # What the parts log goes through the allow-list, whichever command calls them.
     logs.configure("warning")
@@ -98,7 +98,7 @@ def _explain(error: Exception) -> int:
     """Tell a known error in its own words, and an unknown one by type and place only."""
     from config import ConfigError  # noqa: PLC0415
     from daemon.errors import DaemonError  # noqa: PLC0415
-    from daemon.pipeline.traces import trace  # noqa: PLC0415
+    from daemon.observe.traces import trace  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid, KeyRefused  # noqa: PLC0415
 
     if isinstance(error, ConfigError):

@@ -31,6 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Find, draw and print; the libraries for pictures are loaded only now."""
-    from daemon import pixel_sample  # noqa: PLC0415
+    from daemon.engines import samples as pixel_sample  # noqa: PLC0415
 
     return pixel_sample.run(options, arguments.pixels(options, arguments.settings(options)))

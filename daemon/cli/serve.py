@@ -28,8 +28,8 @@ def run(options: argparse.Namespace) -> int:
 
     settings = arguments.settings(options)
     arguments.pixels(options, settings)
-    from daemon import logs  # noqa: PLC0415
     from daemon.app import serve  # noqa: PLC0415
+    from daemon.observe import logs  # noqa: PLC0415
 
     # A core would hold the site key and what is being received.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Protocol, cast
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.pipeline.backoff import Backoff
-from daemon.pipeline.errors import PoolClosed, WorkerKilled, WorkerRaised
+from daemon.observe.traces import trace
 from daemon.pipeline.figures import NoPipelineFigures
-from daemon.pipeline.reasons import KILLED, PipelineReason
-from daemon.pipeline.traces import trace
 from daemon.records import Result, State
+from daemon.workers.backoff import Backoff
+from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerRaised
+from daemon.workers.reasons import KILLED, PipelineReason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from daemon.pipeline.frames import Message
 from daemon.records import Job, Origin, Receiver, Result, State, StoredInstance
+from daemon.workers.frames import Message
 
 _STORED_RAW = ("metadata", "study", "series", "instance")
 _STORED_TEXT = (

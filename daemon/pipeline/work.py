@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deid
-from daemon.engines import PixelSettings, engines
+from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.mapping import mapped
+from daemon.observe.traces import trace
 from daemon.pipeline.messages import job_from, result_message
-from daemon.pipeline.reasons import PipelineReason
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
-from daemon.pipeline.segments import write_segments
-from daemon.pipeline.traces import trace
 from daemon.records import Job, Result, State, StoredInstance
 from daemon.store.identifiers import StudyIdentifiers
+from daemon.workers.mapping import mapped
+from daemon.workers.reasons import PipelineReason
+from daemon.workers.segments import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import KEY_BYTES, SiteKey
 from dicomweb.describe import describe
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from daemon.pipeline.frames import Message
+    from daemon.workers.frames import Message
     from deid.encoding.segments import Segment
 
     Buffer = mmap.mmap | bytes

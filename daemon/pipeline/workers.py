@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.errors import WorkerRaised
+from daemon.observe.traces import name_of_type
 from daemon.pipeline.messages import job_message, result_from
-from daemon.pipeline.pool import WorkerPool
 from daemon.pipeline.routing import DEFAULT_DEIDENTIFIER, named
-from daemon.pipeline.traces import name_of_type
+from daemon.workers.errors import WorkerRaised
+from daemon.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from daemon.engines import PixelSettings
-    from daemon.pipeline.limits import Limits
-    from daemon.pipeline.pool import PoolFigures
+    from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
     from daemon.records import Job, Result
+    from daemon.workers.limits import Limits
+    from daemon.workers.pool import PoolFigures
     from deid.identity.keys import SiteKey
 
 _PASSING = name_of_type(StoreUnavailable)

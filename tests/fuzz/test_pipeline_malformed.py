@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.pipeline.frames import Decoder, FrameError, Kind, Message, encode
 from daemon.pipeline.messages import MalformedAnswer, result_from, result_message
 from daemon.pipeline.routing import Route, named
 from daemon.pipeline.work import Work
 from daemon.records import Job, Origin, Receiver, Result, State
+from daemon.workers.frames import Decoder, FrameError, Kind, Message, encode
 from deid import SiteKey, compile_plan
 from tests.factories import encoded, make_ct
 from tests.malformed import MARK, Malformed, malformed_files

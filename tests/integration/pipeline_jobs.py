@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.pipeline.frames import Message
+from daemon.workers.frames import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

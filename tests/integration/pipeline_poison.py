@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon import engines
+from daemon.engines import pixels as engines
 from daemon.errors import StoreUnavailable
 from daemon.pipeline import work
 from deid.pixels.codecs.table import CODECS
@@ -17,7 +17,7 @@ from deid.pixels.codecs.table import CODECS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from daemon.pipeline.frames import Message
+    from daemon.workers.frames import Message
     from deid.pixels.description import ImageDescription
     from deid.pixels.ports import Picture, TextRegion
     from deid.pixels.samples import Decoded

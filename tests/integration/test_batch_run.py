@@ -27,7 +27,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, ge
 
 from daemon.batch import BatchRefused, BatchRequest, BatchSummary, run_batch
 from daemon.batch.request import BatchProgress
-from daemon.pipeline.limits import Limits
+from daemon.workers.limits import Limits
 from tests.factories import PATIENTS, encoded, make_ct, make_sc
 
 if TYPE_CHECKING:

@@ -20,17 +20,17 @@ import pytest
 
 import deid
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.backoff import Backoff
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.errors import WorkerStartFailed
 from daemon.pipeline.figures import Tally
-from daemon.pipeline.limits import Limits
-from daemon.pipeline.pool import WorkerPool
 from daemon.pipeline.routing import Route, named
 from daemon.pipeline.work import Work
 from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.records import Job, Origin, Receiver, State
 from daemon.store.stores import Stores
+from daemon.workers.backoff import Backoff
+from daemon.workers.errors import WorkerStartFailed
+from daemon.workers.limits import Limits
+from daemon.workers.pool import WorkerPool
 from deid.identity.keys import Replacements, SiteKey
 from dicomweb.ports import Query
 from tests.conftest import program

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from daemon.pipeline.errors import (
+from daemon.workers.errors import (
     PoolClosed,
     WorkerCrashed,
     WorkerError,
@@ -23,9 +23,9 @@ from daemon.pipeline.errors import (
     WorkerStartFailed,
     WorkerTimeout,
 )
-from daemon.pipeline.frames import Message
-from daemon.pipeline.limits import Limits
-from daemon.pipeline.pool import WorkerPool
+from daemon.workers.frames import Message
+from daemon.workers.limits import Limits
+from daemon.workers.pool import WorkerPool
 from tests.integration.pipeline_jobs import VALUE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from daemon.engines import engines
+from daemon.engines.pixels import engines
 from deid.encoding.segments import Span
 from deid.engine import deidentify
 from deid.plan import compile_plan

@@ -14,14 +14,14 @@ import psutil
 import pydicom
 import pytest
 
-from daemon.pipeline.backoff import Backoff
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.figures import Tally
-from daemon.pipeline.limits import Limits
-from daemon.pipeline.pool import WorkerPool
 from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.records import Origin, Receiver, State
 from daemon.store.stores import Stores
+from daemon.workers.backoff import Backoff
+from daemon.workers.limits import Limits
+from daemon.workers.pool import WorkerPool
 from tests import pixel_samples as samples
 from tests.conftest import program
 from tests.factories import encoded, make_ct, write

@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from daemon.engines import PixelSettings, engines
+from daemon.engines.pixels import PixelSettings, engines
 from daemon.records import State
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from tests import pixel_samples as samples

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from daemon.pixel_tesseract import Tesseract, TesseractFailed, make_paranoid_detector
+from daemon.engines.tesseract import Tesseract, TesseractFailed, make_paranoid_detector
 from deid.errors import Reason, Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.geometry import Box

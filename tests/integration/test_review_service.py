@@ -10,10 +10,10 @@ import pytest
 
 from config import loading
 from daemon import app
-from daemon.health import Probes
-from daemon.metrics import Metrics
+from daemon.observe.health import Probes
+from daemon.observe.metrics import Metrics
+from daemon.observe.systemd import Notifier
 from daemon.store.stores import Stores
-from daemon.systemd_notify import Notifier
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.keyfile import CREDENTIAL
+from daemon.deidentifiers.key_file import CREDENTIAL
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "systemd" / "dicomveil.service"

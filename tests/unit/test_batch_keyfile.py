@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.keyfile import credential_key_file, ensure_key_file, read_key_file
+from daemon.deidentifiers.key_file import credential_key_file, ensure_key_file, read_key_file
 from deid.errors import KeyRefused
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from config import ConfigError
-from daemon.deidentifier_files import resolve
+from daemon.deidentifiers.configuration_files import resolve
 
 if TYPE_CHECKING:
     from pathlib import Path

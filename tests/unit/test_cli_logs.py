@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from daemon import logs
+from daemon.observe import logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.metrics import Metrics
+from daemon.observe.metrics import Metrics
 from daemon.records import State
 
 if TYPE_CHECKING:
     from daemon.pipeline.figures import PipelineFigures
-    from daemon.pipeline.pool import PoolFigures
     from daemon.receive.dimse.events import ReceiverEvents
     from daemon.receive.watch.events import WatchEvents
+    from daemon.workers.pool import PoolFigures
 
 
 def shown(metrics: Metrics) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.systemd_notify import Notifier
+from daemon.observe.systemd import Notifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from daemon.groups import first_of
+from daemon.errors import first_of
 
 ROOT = Path(__file__).resolve().parents[2]
 

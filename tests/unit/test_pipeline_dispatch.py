@@ -12,9 +12,12 @@ import pytest
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.pipeline.backoff import Backoff
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.errors import (
+from daemon.pipeline.figures import Tally
+from daemon.pipeline.messages import MalformedAnswer
+from daemon.records import Job, Origin, Receipt, Receiver, Result, State
+from daemon.workers.backoff import Backoff
+from daemon.workers.errors import (
     PoolClosed,
     WorkerCrashed,
     WorkerKilled,
@@ -22,9 +25,6 @@ from daemon.pipeline.errors import (
     WorkerRaised,
     WorkerTimeout,
 )
-from daemon.pipeline.figures import Tally
-from daemon.pipeline.messages import MalformedAnswer
-from daemon.records import Job, Origin, Receipt, Receiver, Result, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from daemon.pipeline.frames import Decoder, Frame, FrameError, Kind, Message, encode
 from daemon.pipeline.messages import (
     MalformedAnswer,
     job_from,
@@ -16,6 +15,7 @@ from daemon.pipeline.messages import (
     result_message,
 )
 from daemon.records import Job, Origin, Receiver, Result, State, StoredInstance
+from daemon.workers.frames import Decoder, Frame, FrameError, Kind, Message, encode
 
 ID = "0123456789abcdef0123456789abcdef"
 JOB = Job(ID, Origin(Receiver.STOW, "A", "B", "::1"), Path("/s/in\udcff"), Path("/s/out"))

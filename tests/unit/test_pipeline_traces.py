@@ -8,8 +8,8 @@ import pydicom
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.backoff import Backoff
-from daemon.pipeline.traces import name_of_type, trace
+from daemon.observe.traces import name_of_type, trace
+from daemon.workers.backoff import Backoff
 
 VALUE = "DOE^JANE"
 

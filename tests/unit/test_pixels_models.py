@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from daemon.engines import PixelSettings, engines
+from daemon.engines.pixels import PixelSettings, engines
 
 _FREES_BLOCKS_AMONG_OTHERS = """
 from pathlib import Path
 import numpy as np
-from daemon.pixel_models import give_back_freed_memory
+from daemon.engines.models import give_back_freed_memory
 
 def resident_pages():
     return int(Path("/proc/self/statm").read_text().split()[1])

@@ -9,7 +9,7 @@ import pytest
 
 from daemon.cli import regions
 from daemon.cli.errors import CliError
-from daemon.pixel_models import read_pixel_models, read_region_templates
+from daemon.engines.models import read_pixel_models, read_region_templates
 from deid.errors import ConfigurationInvalid
 from deid.pixels.geometry import Box
 from deid.pixels.templates import RegionTemplate, read_templates, template_document

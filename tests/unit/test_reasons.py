@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from daemon.batch.inputs import UNREADABLE
-from daemon.pipeline.reasons import PipelineReason
 from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
 from daemon.receive.watch.reasons import WatchReason
 from daemon.store.receipts import BLOB_MISSING, CONFLICT
+from daemon.workers.reasons import PipelineReason
 from deid.errors import Reason
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reasons.md"

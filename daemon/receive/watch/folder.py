@@ -25,8 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable
-from daemon.groups import first_of
+from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable, first_of
 from daemon.receive.archive import WHOLE, Archive, ArchiveReason, Entry
 from daemon.receive.structure import Kind, Structure, examine, examine_start
 from daemon.receive.watch.events import NoEvents

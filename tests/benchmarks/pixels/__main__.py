@@ -7,8 +7,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from daemon.pixel_models import make_detector
-from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
+from daemon.engines.models import make_detector
+from daemon.engines.tesseract import Tesseract, make_paranoid_detector
 from tests.benchmarks.pixels.bases import real_bases
 from tests.benchmarks.pixels.burn import fonts_at_hand, use_fonts
 from tests.benchmarks.pixels.corpus import samples

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from daemon.pixel_models import make_detector
-from daemon.pixel_tesseract import Tesseract, make_paranoid_detector
+from daemon.engines.models import make_detector
+from daemon.engines.tesseract import Tesseract, make_paranoid_detector
 from deid.pixels.cleaning import PixelCleaning
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.burn import Manner, burn

@@ -1,7 +1,7 @@
 """Counters of the running service, and their text for ``/metrics`` (Prometheus exposition format).
 
 The parts of the daemon name what they count in small protocols (`daemon.receive.dimse.events`,
-`daemon.receive.watch.events`, `daemon.pipeline.figures`, `daemon.pipeline.pool`); here is what
+`daemon.receive.watch.events`, `daemon.pipeline.figures`, `daemon.workers.pool`); here is what
 stands behind them. A label value is always one of a small set that we or the configuration made
 up: a reason code, a state, a watched folder, the pattern of an HTTP route. Nothing that a sender
 chooses becomes a label.
@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from daemon.logs import Withheld
+from daemon.observe.logs import Withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -270,7 +270,7 @@ class DispatchFigures:
 
 
 class WorkerFigures:
-    """What `daemon.pipeline.pool.PoolFigures` asks for."""
+    """What `daemon.workers.pool.PoolFigures` asks for."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._started = _counter(registry, "workers_started", "Worker processes started.")

@@ -58,7 +58,7 @@ def engines(settings: PixelSettings | None = None) -> Engines:
 
 def problems(settings: PixelSettings) -> Iterator[tuple[str, str]]:
     """Yield what cannot work on this machine: key of the section, and why."""
-    from daemon.pixel_models import PixelModelsMissing, read_pixel_models  # noqa: PLC0415
+    from daemon.engines.models import PixelModelsMissing, read_pixel_models  # noqa: PLC0415
 
     if settings.engine in ("ppocr", "paranoid"):
         try:
@@ -66,7 +66,7 @@ def problems(settings: PixelSettings) -> Iterator[tuple[str, str]]:
         except (PixelModelsMissing, OSError) as error:
             yield "engine", str(error)
     if settings.engine in ("tesseract", "paranoid"):
-        from daemon import pixel_tesseract  # noqa: PLC0415
+        from daemon.engines import tesseract as pixel_tesseract  # noqa: PLC0415
 
         try:
             pixel_tesseract.check_languages(settings.tesseract_languages)
@@ -83,7 +83,7 @@ def problems(settings: PixelSettings) -> Iterator[tuple[str, str]]:
 
 
 def _problems_of(folder: str) -> list[str]:
-    from daemon.pixel_models import read_region_templates  # noqa: PLC0415
+    from daemon.engines.models import read_region_templates  # noqa: PLC0415
 
     try:
         read_region_templates(Path(folder))
@@ -97,11 +97,11 @@ def _problems_of(folder: str) -> list[str]:
 @cache
 def _detector(engine: str, languages: str) -> TextDetector:
     """Return the text detector of that name; made once in a process."""
-    from daemon.pixel_models import make_detector  # noqa: PLC0415 - large, and seldom needed
+    from daemon.engines.models import make_detector  # noqa: PLC0415 - large, and seldom needed
 
     if engine == "ppocr":
         return make_detector()
-    from daemon.pixel_tesseract import Tesseract, make_paranoid_detector  # noqa: PLC0415
+    from daemon.engines.tesseract import Tesseract, make_paranoid_detector  # noqa: PLC0415
 
     if engine == "paranoid":
         return make_paranoid_detector(languages=languages)
@@ -110,7 +110,7 @@ def _detector(engine: str, languages: str) -> TextDetector:
 
 @cache
 def _templates(folders: tuple[str, ...]) -> Sequence[RegionTemplate]:
-    from daemon.pixel_models import read_region_templates  # noqa: PLC0415
+    from daemon.engines.models import read_region_templates  # noqa: PLC0415
 
     return read_region_templates(*map(Path, folders))
 

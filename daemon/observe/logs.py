@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
-from daemon.pipeline.traces import trace
+from daemon.observe.traces import trace
 
 if TYPE_CHECKING:
     import asyncio

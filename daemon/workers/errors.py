@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from daemon.errors import DaemonError
-from daemon.pipeline.reasons import PipelineReason
+from daemon.workers.reasons import PipelineReason
 
 
 class WorkerError(DaemonError):
@@ -66,7 +66,7 @@ class WorkerRaised(WorkerError):
     type_name
         The exception's type, with its module unless it is a builtin.
     trace
-        Types and places without values (see `daemon.pipeline.traces`).
+        Types and places without values (see `daemon.observe.traces`).
     """
 
     def __init__(self, type_name: str, trace: str) -> None:

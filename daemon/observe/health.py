@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from daemon.errors import DaemonError, SpoolFull
-from daemon.metrics import CONTENT_TYPE
+from daemon.observe.metrics import CONTENT_TYPE
 from daemon.store import queries
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from daemon.metrics import Metrics
+    from daemon.observe.metrics import Metrics
+    from daemon.observe.systemd import Notifier
     from daemon.records import State
     from daemon.store.stores import Stores
-    from daemon.systemd_notify import Notifier
 
 _log = structlog.get_logger(__name__)
 _INTERVAL_S: Final = 2.0

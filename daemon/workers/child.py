@@ -16,9 +16,9 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from daemon.pipeline.frames import Decoder, Frame, Kind, Message, encode
-from daemon.pipeline.limits import Limits, allow_cpu, anonymous_bytes, confine
-from daemon.pipeline.traces import name_of_type, trace
+from daemon.observe.traces import name_of_type, trace
+from daemon.workers.frames import Decoder, Frame, Kind, Message, encode
+from daemon.workers.limits import Limits, allow_cpu, anonymous_bytes, confine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,4 +141,4 @@ def _raised(error: BaseException) -> Message:
 
 
 if __name__ == "__main__":
-    sys.exit("started by daemon.pipeline.worker only")
+    sys.exit("started by daemon.workers.worker only")

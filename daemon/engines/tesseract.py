@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytesseract
 
-from daemon.pixel_models import PixelModels, make_detector
+from daemon.engines.models import PixelModels, make_detector
 from deid.pixels.find.ppocr import Tuning
 from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture, TextDetector, TextRegion

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import structlog
 
-from daemon.groups import first_of
-from daemon.pipeline.backoff import Backoff
-from daemon.pipeline.errors import PoolClosed, WorkerKilled, WorkerStartFailed
-from daemon.pipeline.frames import Kind, Message, encode
-from daemon.pipeline.limits import Limits
-from daemon.pipeline.traces import trace
-from daemon.pipeline.worker import PendingJob, Program, Worker
+from daemon.errors import first_of
+from daemon.observe.traces import trace
+from daemon.workers.backoff import Backoff
+from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerStartFailed
+from daemon.workers.frames import Kind, Message, encode
+from daemon.workers.limits import Limits
+from daemon.workers.worker import PendingJob, Program, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,7 @@ from pydicom.errors import InvalidDicomError
 
 from daemon.cli import exit_codes
 from daemon.cli.errors import CommandFailed, UsageError
-from daemon.engines import engines
+from daemon.engines.pixels import engines
 from deid.encoding.segments import Span
 from deid.errors import Unsafe
 from deid.pixels.cleaning import PixelCleaning
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from daemon.engines import PixelSettings
+    from daemon.engines.pixels import PixelSettings
     from deid.ports import CleanedPixels
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.pipeline.errors import (
+from daemon.workers.errors import (
     WorkerCrashed,
     WorkerKilled,
     WorkerMemory,
@@ -23,15 +23,15 @@ from daemon.pipeline.errors import (
     WorkerStartFailed,
     WorkerTimeout,
 )
-from daemon.pipeline.frames import Decoder, Frame, FrameError, Kind, Message, encode
+from daemon.workers.frames import Decoder, Frame, FrameError, Kind, Message, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from daemon.pipeline.limits import Limits
+    from daemon.workers.limits import Limits
 
 # Site-packages first, so that nothing beside our packages can stand before an installed one.
-_BOOT = "import sys; sys.path.extend(sys.argv[1:]); from daemon.pipeline.child import main; main()"
+_BOOT = "import sys; sys.path.extend(sys.argv[1:]); from daemon.workers.child import main; main()"
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TESSDATA_PREFIX")
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
