@@ -21,7 +21,7 @@ from daemon.observe import logs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ROOT = Path(logs.__file__).parents[1]
+ROOT = Path(logs.__file__).parents[2]
 CANARY = "ZQXPHI^CANARY"
 METHODS = {"debug", "info", "warning", "error", "critical", "exception"}
 
