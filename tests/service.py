@@ -50,6 +50,8 @@ class RunningDaemon:
         Where the configuration file and the log are written.
     settings
         More TOML, appended to the generated configuration (whole tables only).
+    root, python
+        The checkout whose program runs, and the interpreter that runs it.
     """
 
     state_dir: Path
@@ -57,6 +59,8 @@ class RunningDaemon:
     inbox: Path | None = None
     settings: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
+    python: str = sys.executable
     process: subprocess.Popen[bytes] | None = None
     addresses: dict[str, list[Any]] = field(default_factory=dict)
 
@@ -93,14 +97,14 @@ class RunningDaemon:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    sys.executable,
+                    self.python,
                     "-m",
                     "daemon.cli.main",
                     "serve",
                     "--config",
                     str(self.config_path),
                 ],
-                cwd=ROOT,
+                cwd=self.root,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},

@@ -44,8 +44,8 @@ def c_store(folder: Path, rounds: int, associations: int) -> Row:
         f"{goal[associations]}, >= 1.25 x Orthanc tuned",
         more_is_better=True,
     )
-    many = _outbox(folder / "many", INSTANCES, associations)
-    few = _outbox(folder / "few", FEW * associations, associations)
+    many = outbox(folder / "many", INSTANCES, associations)
+    few = outbox(folder / "few", FEW * associations, associations)
     contenders = _servers()
     for number in range(rounds):
         for name, is_ours, start, is_quick, no_delay in contenders:
@@ -54,7 +54,7 @@ def c_store(folder: Path, rounds: int, associations: int) -> Row:
                 start(folder / f"server-{number}") as server,
                 measure.MemoryWatch(server.pid) as watch,
             ):
-                seconds = _store(server, many if is_quick else few, associations, no_delay=no_delay)
+                seconds = store(server, many if is_quick else few, associations, no_delay=no_delay)
                 measure.expect(server.received(), count, name)
             contender = row.contender(name, is_ours=is_ours)
             contender.values.append(count / seconds)
@@ -90,7 +90,7 @@ def _servers() -> list[
     return found
 
 
-def _outbox(folder: Path, count: int, associations: int) -> list[Path]:
+def outbox(folder: Path, count: int, associations: int) -> list[Path]:
     """Write the instances, a folder for each association."""
     folders = [folder / str(number) for number in range(associations)]
     for one in folders:
@@ -100,7 +100,7 @@ def _outbox(folder: Path, count: int, associations: int) -> list[Path]:
     return folders
 
 
-def _store(
+def store(
     server: Server, folders: list[Path], associations: int, *, no_delay: bool = False
 ) -> float:
     """Send everything with one `storescu` for each folder; return the seconds it took."""
@@ -136,7 +136,7 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
             servers.dicomveil(folder / f"ours-{number}") as server,
             measure.MemoryWatch(server.pid) as watch,
         ):
-            seconds = _post(server, contents, connections, _multipart)
+            seconds = post(server, contents, connections, multipart)
             measure.expect(server.received(), len(contents), "dicomveil")
         ours = row.contender("dicomveil", is_ours=True)
         ours.values.append(len(contents) / seconds)
@@ -147,8 +147,8 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
                 measure.MemoryWatch(server.pid) as watch,
             ):
                 speaks_stow = servers.has_orthanc_dicomweb()
-                request = _orthanc_multipart if speaks_stow else _plain
-                seconds = _post(server, contents, connections, request)
+                request = _orthanc_multipart if speaks_stow else plain
+                seconds = post(server, contents, connections, request)
                 measure.expect(server.received(), len(contents), "Orthanc")
             other = row.contender(
                 "Orthanc, STOW-RS by its plugin"
@@ -161,22 +161,22 @@ def stow(folder: Path, rounds: int, connections: int) -> Row:
     return row
 
 
-def _multipart(content: bytes) -> tuple[str, dict[str, str], bytes]:
+def multipart(content: bytes) -> tuple[str, dict[str, str], bytes]:
     body = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--B--\r\n"
     kind = 'multipart/related; type="application/dicom"; boundary=B'
     return "/dicomweb/source/studies", {"Content-Type": kind}, body
 
 
 def _orthanc_multipart(content: bytes) -> tuple[str, dict[str, str], bytes]:
-    _path, headers, body = _multipart(content)
+    _path, headers, body = multipart(content)
     return "/dicom-web/studies", {**headers, "Accept": "application/dicom+json"}, body
 
 
-def _plain(content: bytes) -> tuple[str, dict[str, str], bytes]:
+def plain(content: bytes) -> tuple[str, dict[str, str], bytes]:
     return "/instances", {"Content-Type": "application/dicom"}, content
 
 
-def _post(
+def post(
     server: Server,
     contents: list[bytes],
     connections: int,
@@ -223,16 +223,16 @@ def end_to_end(folder: Path, rounds: int) -> Row:
         ">= 150/s sustained, 95 % within 2 s",
         more_is_better=True,
     )
-    outbox = _outbox(folder / "many", 3 * INSTANCES, 4)
+    folders = outbox(folder / "many", 3 * INSTANCES, 4)
     for number in range(rounds):
         with servers.dicomveil(folder / f"flood-{number}") as server:
-            times = _visible(server, lambda to: _store(to, outbox, 4))
+            times = _visible(server, lambda to: store(to, folders, 4))
         row.contender("dicomveil, flooded", is_ours=True).values.append(_rate(times))
         with (
             servers.dicomveil(folder / f"steady-{number}") as server,
             measure.MemoryWatch(server.pid) as watch,
         ):
-            times = _visible(server, lambda to: _store_steadily(to, outbox, SUSTAINED))
+            times = _visible(server, lambda to: _store_steadily(to, folders, SUSTAINED))
         ours = row.contender(f"dicomveil, sent {SUSTAINED} a second", is_ours=True)
         ours.values.append(_rate(times))
         waits = [changed - received for received, changed in times]

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks import measure, servers
-from tests.benchmarks.receive import _multipart, _plain, _post
+from tests.benchmarks.receive import multipart, plain, post
 from tests.benchmarks.table import Row
 from tests.factories import many_ct
 
@@ -40,26 +40,28 @@ def search_and_retrieve(folder: Path, rounds: int) -> list[Row]:
     }
     contents = list(many_ct(INSTANCES, rows=ROWS, per_study=PER_STUDY, seed=33))
     with servers.dicomveil(folder / "ours") as server:
-        _post(server, contents, 4, _multipart)
+        post(server, contents, 4, multipart)
         assert server.daemon is not None
         server.daemon.wait_until_settled(INSTANCES, deadline_s=300)
         study, series, instance = next(iter(server.daemon.replaced().values()))
-        paths = _paths("/dicomweb/deid/studies", study, series, instance)
+        paths = dicomweb_paths("/dicomweb/deid/studies", study, series, instance)
         for _ in range(rounds):
             for row, (path, accept) in zip(rows.values(), paths, strict=True):
-                _ask(row, "dicomveil", server.http, path, accept, is_ours=True)
+                ask(row, "dicomveil", server.http, path, accept, is_ours=True)
     if servers.has_orthanc():
         with servers.orthanc(folder / "orthanc") as server:
-            _post(server, contents, 4, _plain)
+            post(server, contents, 4, plain)
             name, paths = _orthanc_paths(server.http)
             for _ in range(rounds):
                 for row, (path, accept) in zip(rows.values(), paths, strict=True):
-                    _ask(row, name, server.http, path, accept, is_ours=False)
+                    ask(row, name, server.http, path, accept, is_ours=False)
     shutil.rmtree(folder, ignore_errors=True)
     return list(rows.values())
 
 
-def _paths(base: str, study: str, series: str, instance: str) -> tuple[tuple[str, str], ...]:
+def dicomweb_paths(
+    base: str, study: str, series: str, instance: str
+) -> tuple[tuple[str, str], ...]:
     """Return what is asked of a DICOMweb service, with what is accepted, in the order of the rows."""
     one = f"{base}/{study}/series/{series}"
     return (
@@ -76,16 +78,16 @@ def _paths(base: str, study: str, series: str, instance: str) -> tuple[tuple[str
 
 def _orthanc_paths(port: int) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Return what Orthanc is called and asked: by DICOMweb where its plugin is there."""
-    study = _json(port, "/studies?expand&limit=1&since=0")[0]
-    series = _json(port, f"/series/{study['Series'][0]}")
-    instance = _json(port, f"/instances/{series['Instances'][0]}")
+    study = ask_json(port, "/studies?expand&limit=1&since=0")[0]
+    series = ask_json(port, f"/series/{study['Series'][0]}")
+    instance = ask_json(port, f"/instances/{series['Instances'][0]}")
     if servers.has_orthanc_dicomweb():
         uids = (
             study["MainDicomTags"]["StudyInstanceUID"],
             series["MainDicomTags"]["SeriesInstanceUID"],
             instance["MainDicomTags"]["SOPInstanceUID"],
         )
-        return "Orthanc, DICOMweb by its plugin", _paths("/dicom-web/studies", *uids)
+        return "Orthanc, DICOMweb by its plugin", dicomweb_paths("/dicom-web/studies", *uids)
     plain = (
         "/studies?expand&limit=20&since=0",
         f"/series/{series['ID']}/instances?expand",
@@ -96,7 +98,7 @@ def _orthanc_paths(port: int) -> tuple[str, tuple[tuple[str, str], ...]]:
     return _ORTHANC, tuple((path, "*/*") for path in plain)
 
 
-def _ask(row: Row, name: str, port: int, path: str, accept: str, *, is_ours: bool) -> None:
+def ask(row: Row, name: str, port: int, path: str, accept: str, *, is_ours: bool) -> None:
     times = []
     size = 0
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
@@ -115,7 +117,7 @@ def _ask(row: Row, name: str, port: int, path: str, accept: str, *, is_ours: boo
     contender.notes |= {"p99 ms": 1000 * measure.percentile(times, 0.99), "kB": size / 1000}
 
 
-def _json(port: int, path: str) -> Any:
+def ask_json(port: int, path: str) -> Any:
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
         connection.request("GET", path)
         with connection.getresponse() as response:
