@@ -53,6 +53,7 @@ from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
 from daemon.web.server import HttpServer, HttpSettings
 from daemon.workers.limits import Limits
+from deid.configuration.document import parse_configuration
 from deid.identity.keys import SiteKey
 from dicomweb import service as dicomweb_service
 
@@ -345,10 +346,22 @@ def site_key(settings: Settings) -> SiteKey:
 
 
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
-    """Return the named configurations, each with the key that is its own."""
+    """Return the named configurations, each with the key that is its own.
+
+    What is leniently understood, and which kinds of data are not covered, is logged.
+
+    Raises
+    ------
+    ConfigurationInvalid
+        When one of them asks for what does not exist or contradicts itself.
+    """
+    named = {name: resolve(each.config) for name, each in settings.deidentifiers.items()}
+    for name, configuration in named.items():
+        for warning in parse_configuration(configuration).warnings:
+            reason, _colon, path = warning.partition(": ")
+            _log.warning("configuration_lenient", deidentifier=name, reason=reason, setting=path)
     return [
-        Deidentifier(name, resolve(each.config), key.derive(name))
-        for name, each in settings.deidentifiers.items()
+        Deidentifier(name, configuration, key.derive(name)) for name, configuration in named.items()
     ]
 
 

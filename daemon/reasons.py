@@ -39,6 +39,12 @@ REASONS: Final[Mapping[str, Advice]] = {
         "Neither a DICOM file (PS3.10) nor a bare data set, though it came as one.",
         "Nothing, if it never was one; else send it again.",
     ),
+    "not_configured": Advice(
+        "A kind of data that its deidentifier does not cover: for DICOM, its configuration has neither `dicom`"
+        " nor `dicomTagConfig`; for FHIR, neither `fhir` nor `fhirFieldConfig`.",
+        "Add the section, or route it to a deidentifier that covers it (`dicomveil explain` says what each"
+        " covers); retry.",
+    ),
     "dicomdir": Advice(
         "The directory of a medium: names and paths without an instance.",
         "Nothing: the instances beside it are taken by themselves.",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pydicom._uid_dict import UID_dictionary
 
+from deid.configuration.coverage import Coverage
 from deid.encoding import implementation
 from deid.encoding.character_sets import decode
 from deid.encoding.header import (
@@ -140,6 +141,8 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         With the reason why this instance must not be passed on.
     """
     instance = open_instance(source)
+    if Coverage.DICOM not in plan.covers:
+        raise Unsafe(Reason.NOT_CONFIGURED)
     meta, data, offset, encoding = instance
     found = instance.places(_wanted(plan))
     facts = _facts(data, found)

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     """Why an instance was not passed on. The value is the code that operators see."""
 
     NOT_DICOM = "not_dicom"
+    NOT_CONFIGURED = "not_configured"
     DICOMDIR = "dicomdir"
     TRUNCATED = "truncated"
     LENGTH_PAST_END = "length_past_end"

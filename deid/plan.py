@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
+    from deid.configuration.coverage import Coverage
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.pixels.policy import ImagePolicy
     from deid.ports import Engines, PixelCleaner, TextCleaner
@@ -68,6 +69,8 @@ class Plan:
 
     Attributes
     ----------
+    covers
+        The kinds of data that the configuration says something about.
     policy, rules
         What decides about tags.
     replacements
@@ -88,6 +91,7 @@ class Plan:
         that were replaced before, and encoded elements without a value.
     """
 
+    covers: frozenset[Coverage]
     policy: TagPolicy
     rules: Rules
     replacements: Replacements
@@ -278,6 +282,7 @@ def compile_plan(
         text_cleaner = _text_cleaner(parsed.text, key)
     shift_secret = (parsed.text.date_shift_key if parsed.text else None) or b""
     return Plan(
+        parsed.covers,
         parsed.tags,
         Rules(parsed.tags),
         Replacements(key, shift_secret),

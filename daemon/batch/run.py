@@ -38,6 +38,7 @@ from daemon.workers.errors import WorkerCrashed, WorkerKilled, WorkerMemory, Wor
 from daemon.workers.frames import Message
 from daemon.workers.pool import WorkerPool
 from daemon.workers.reasons import PipelineReason
+from deid.configuration.leniencies import sentence
 from deid.identity.keys import SiteKey
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from daemon.batch.request import BatchRequest
 
 Tell = Callable[[BatchProgress], None]
+Warn = Callable[[str], None]
 
 _WALK_AT_ONCE = 256
 _AHEAD_PER_WORKER = 64
@@ -62,13 +64,17 @@ _ANSWERED = {
 _IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_instance_uid")
 
 
-def run_batch(request: BatchRequest, tell: Tell | None = None) -> BatchSummary:
+def run_batch(
+    request: BatchRequest, tell: Tell | None = None, warn: Warn | None = None
+) -> BatchSummary:
     """De-identify files and folders into a folder.
 
     Parameters
     ----------
     tell
         Called now and then, on the calling thread, with how far the run is.
+    warn
+        Called before anything is written, with each sentence on how the configuration was understood.
 
     Raises
     ------
@@ -83,6 +89,9 @@ def run_batch(request: BatchRequest, tell: Tell | None = None) -> BatchSummary:
     """
     inputs = check_inputs(request.inputs, request.out)
     plan = deid.compile_plan(request.configuration, SiteKey(request.key))
+    for warning in plan.warnings:
+        if warn is not None:
+            warn(sentence(warning))
     with (
         Report(request.report) as report,
         contextlib.closing(_output(request)) as output,

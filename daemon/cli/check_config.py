@@ -32,15 +32,22 @@ def run(options: argparse.Namespace) -> int:
     name = str(file) if file else "built-in defaults"
     settings = None
     problems: list[Problem] = []
+    notes: list[str] = []
     try:
         settings = config.load(options.config)
         problems = semantic_problems(settings, name)
+        notes = [] if problems else leniencies(settings)
         arguments.pixels(options, settings, thorough=True)
     except config.ConfigError as error:
         problems = [*problems, *error.problems]
     if options.json:
         output.print_json(
-            {"file": name, "ok": not problems, "problems": [asdict(each) for each in problems]}
+            {
+                "file": name,
+                "ok": not problems,
+                "problems": [asdict(each) for each in problems],
+                "notes": notes,
+            }
         )
     elif problems:
         for problem in problems:
@@ -48,6 +55,9 @@ def run(options: argparse.Namespace) -> int:
     else:
         assert settings is not None
         _print_summary(name, settings)
+        for note in notes:
+            output.print_line(note)
+        output.print_line("No problem found.")
     return exit_codes.CONFIGURATION if problems else exit_codes.OK
 
 
@@ -77,6 +87,19 @@ def semantic_problems(settings: Settings, source: str) -> list[Problem]:
     return problems
 
 
+def leniencies(settings: Settings) -> list[str]:
+    """Return what was leniently understood in deidentifiers, and what they do not cover, in sentences."""
+    from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
+    from deid.configuration.document import parse_configuration  # noqa: PLC0415
+    from deid.configuration.leniencies import sentence  # noqa: PLC0415
+
+    return [
+        f"deidentifiers.{name}.config: {sentence(warning)}"
+        for name, deidentifier in settings.deidentifiers.items()
+        for warning in parse_configuration(resolve(deidentifier.config)).warnings
+    ]
+
+
 def _print_summary(name: str, settings: Settings) -> None:
     rows: list[tuple[str, Any]] = [
         ("configuration", name),
@@ -97,7 +120,6 @@ def _print_summary(name: str, settings: Settings) -> None:
         ),
     ]
     output.print_table(("setting", "value"), rows)
-    output.print_line("No problem found.")
 
 
 def _absence(folder: Path) -> str:

@@ -87,13 +87,18 @@ def run(options: argparse.Namespace) -> int:
     from deid.errors import ConfigurationInvalid  # noqa: PLC0415
 
     request = _request(options, arguments.settings(options))
+    asked = str(options.deid_config or options.deidentifier)
+
+    def warn(sentence: str) -> None:
+        output.print_line(f"dicomveil: {asked}: {sentence}", sys.stderr)
+
     try:
         with _progress() as tell:
-            summary = run_batch(request, tell)
+            summary = run_batch(request, tell, warn)
     except BatchRefused as error:
         raise UsageError(str(error)) from error
     except ConfigurationInvalid as error:
-        raise in_file(str(options.deid_config or options.deidentifier), error) from error
+        raise in_file(asked, error) from error
     except BatchFailed as error:
         raise CommandFailed(f"{request.out} cannot be written to: {error.what}") from error
     except BatchInterrupted as error:

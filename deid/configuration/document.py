@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom.datadict import tag_for_keyword
 
-from deid.configuration.proto_json import TAG_VERBS, TRANSFORMATIONS, Reader, loads
+from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, SHARED_SECTIONS, Coverage
+from deid.configuration.proto_json import (
+    TAG_VERBS,
+    TRANSFORMATIONS,
+    Reader,
+    is_request,
+    loads,
+    of_request,
+)
 from deid.encoding.header import tag_name
 from deid.encoding.transfer_syntaxes import LONG_VRS, SHORT_VRS
 from deid.errors import ConfigurationInvalid
@@ -93,6 +101,10 @@ class Parsed:
 
     Attributes
     ----------
+    covers
+        The kinds of data that the configuration says something about.
+    tags
+        The Basic Profile where DICOM is not covered, which nobody should ask then.
     text
         None when nothing in the configuration cleans text.
     certificates
@@ -101,6 +113,7 @@ class Parsed:
         What was leniently understood: a code, a colon and the JSON path.
     """
 
+    covers: frozenset[Coverage]
     tags: TagPolicy
     text: TextPolicy | None = None
     image: ImagePolicy = field(default_factory=ImagePolicy)
@@ -128,7 +141,7 @@ def parse_configuration(configuration: Mapping[str, Any], version: str | None = 
     Parameters
     ----------
     configuration
-        A `DeidentifyConfig` as JSON gives it.
+        A `DeidentifyConfig` as JSON gives it, or the body of a ``:deidentify`` request that holds one.
     version
         ``v1`` or ``v1beta1`` to refuse what that version does not have; None takes the fields of both.
 
@@ -168,14 +181,20 @@ class _Parser:
         self.warnings.append(f"{code}: {path}")
 
     def parse(self, configuration: Any) -> Parsed:
+        if is_request(configuration):
+            configuration = self._of_request(configuration)
         stray = self._stray_profile(configuration)
         if stray:
             configuration = {k: v for k, v in configuration.items() if k not in _STRAY}
         given = self.reader.message("DeidentifyConfig", configuration)
         self._check_kms(given, "")
-        for name in ("fhir", "fhirFieldConfig", "operationMetadata"):
-            if name in given:
-                self.warn("not_applied_to_dicom", name)
+        covers = self._covers(given, stray)
+        if Coverage.DICOM in covers:
+            for name in (*FHIR_SECTIONS, "operationMetadata"):
+                if name in given:
+                    self.warn("not_applied_to_dicom", name)
+        else:
+            self.warn("dicom_not_covered", "the configuration")
         custom = self._custom_info_types(given.get("dicomveil", {}))
         names = {each.info_type for each in custom}
         tags = self._tags(given, stray)
@@ -187,12 +206,39 @@ class _Parser:
         policy = self._policy(given.get("dicomveil", {}), tags, options, image)
         if given.get("useRegionalDataProcessing"):
             self._check_regional(given, text, image)
-        if self.problems or policy is None:
+        if self.problems:
             raise ConfigurationInvalid(self.problems)
         sealed = given.get("dicomveil", {}).get("encryptedAttributes", {})
         return Parsed(
-            policy, text, image, tuple(sealed.get("certificates", ())), tuple(self.warnings)
+            covers,
+            policy or TagPolicy(Profile.BASIC),
+            text,
+            image if policy else ImagePolicy(),
+            tuple(sealed.get("certificates", ())),
+            tuple(self.warnings),
         )
+
+    def _of_request(self, body: dict[str, Any]) -> Any:
+        """Return the configuration in the body of a request, and say that only this is used."""
+        configuration, limits = of_request(self.reader, body)
+        self.warn("request_body", "config")
+        for name in limits:
+            self.warn("request_limits_not_applied", name)
+        return configuration
+
+    def _covers(self, given: dict[str, Any], stray: str) -> frozenset[Coverage]:
+        """Return which kinds of data have a section; nothing at all is a problem, not a configuration."""
+        covers = set()
+        if stray or any(name in given for name in DICOM_SECTIONS):
+            covers.add(Coverage.DICOM)
+        if any(name in given for name in FHIR_SECTIONS):
+            covers.add(Coverage.FHIR)
+        if not self.problems and not covers and not any(name in given for name in SHARED_SECTIONS):
+            self.problems.append(
+                "the configuration names no profile for DICOM; set dicom.filterProfile or"
+                f" dicomTagConfig.profileType to one of {', '.join(_PROFILES)}"
+            )
+        return frozenset(covers)
 
     # ------------------------------------------------------------------ tags
 
@@ -220,11 +266,6 @@ class _Parser:
             return self._tag_config(given["dicomTagConfig"])
         if "dicom" in given or stray:
             return self._dicom(given.get("dicom", {}), stray, has_text="text" in given)
-        if not self.problems:
-            self.problems.append(
-                "the configuration names no profile for DICOM; set dicom.filterProfile or"
-                f" dicomTagConfig.profileType to one of {', '.join(_PROFILES)}"
-            )
         return None
 
     def _dicom(self, dicom: dict[str, Any], stray: str, *, has_text: bool) -> _Tags | None:

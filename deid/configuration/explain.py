@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydicom._dicom_dict import DicomDictionary
 
+from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, Coverage
 from deid.configuration.document import Parsed, parse_configuration
+from deid.configuration.leniencies import sentence
 from deid.encoding.header import tag_name
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.pixels.policy import RedactionMode
@@ -112,25 +114,6 @@ _VERBS: Final = {
     "regen_uid": "replaced by keyed UIDs (registered ones stay)",
     "clean_image": "cleaned of burned-in text",
 }
-_LENIENCIES: Final = {
-    "single_quoted_json": "was given in single quotes, which is not JSON; understood as if in double quotes",
-    "stray_tag_filter_profile": "stands outside dicom; understood as dicom.filterProfile",
-    "filter_profile_with_keep_list": (
-        "stands beside a filter profile: the listed elements are kept, the profile rules the rest"
-    ),
-    "empty_masking_character": "is empty; understood as *",
-    "empty_list": "is empty",
-    "keeps_all_tags_by_default": "is not set, which in v1 means that every element is kept",
-    "file_meta_is_rebuilt": "names an element of the file meta information, which is always made anew",
-    "enum_by_number": "gives a choice by its number; understood as the choice at that place of the list",
-    "tag_as_printed": "writes a tag as the standard prints it; understood as eight hex digits",
-    "wider_info_type": "names a kind that is found here only as part of a wider one; that is transformed",
-    "sensitive_text_assumed": "is not set; understood as REDACT_SENSITIVE_TEXT",
-    "no_effect_without_redaction": "has no effect, as no text is redacted",
-    "text_is_not_used": "has no effect, as nothing here cleans text",
-    "not_applied_to_dicom": "is about FHIR; it changes nothing in DICOM instances",
-    "no_effect_here": "has no effect: all processing is local",
-}
 _TRANSFORMATIONS: Final = {
     Transformation.REDACT: "taken out",
     Transformation.MASK: "masked character by character",
@@ -185,8 +168,9 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole, as sections, elements and warnings."""
+    """The whole, as sections, elements and warnings; without elements where DICOM is not covered."""
 
+    covers: frozenset[Coverage]
     sections: tuple[Section, ...]
     elements: tuple[Element, ...]
     warnings: tuple[str, ...]
@@ -196,6 +180,8 @@ class Explanation:
         lines: list[str] = []
         for section in self.sections:
             lines += [section.title, *(f"  {sentence}" for sentence in section.sentences), ""]
+        if not self.elements:
+            return lines[:-1]
         lines.append(f"Element by element (PS3.15 Table E.1-1, {EDITION}; as in a CT image)")
         lines += [f"  {element.line()}" for element in self.elements]
         return lines
@@ -204,6 +190,7 @@ class Explanation:
         """Return the explanation for machines."""
         return {
             "edition": EDITION,
+            "covers": sorted(self.covers),
             "sections": [
                 {"title": section.title, "sentences": list(section.sentences)}
                 for section in self.sections
@@ -239,8 +226,34 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
         from deid.tags.encrypted import load_certificates  # noqa: PLC0415 - slow to import
 
         load_certificates(parsed.certificates)
-    rules = Rules(parsed.tags)
-    elements = tuple(_element(row, rules, parsed) for row in confidentiality_rows())
+    elements: tuple[Element, ...] = ()
+    sections = [Section("What it covers", tuple(_covered(parsed)))]
+    if Coverage.DICOM in parsed.covers:
+        rules = Rules(parsed.tags)
+        elements = tuple(_element(row, rules, parsed) for row in confidentiality_rows())
+        sections += _dicom(parsed, rules)
+    if parsed.warnings:
+        understood = tuple(sentence(warning) for warning in parsed.warnings)
+        sections.append(Section("How your configuration was understood", understood))
+    return Explanation(parsed.covers, tuple(sections), elements, parsed.warnings)
+
+
+def _covered(parsed: Parsed) -> Iterator[str]:
+    """Yield each kind of data and what becomes of it, covered or not."""
+    for kind, sections, data in (
+        (Coverage.DICOM, DICOM_SECTIONS, "DICOM instances"),
+        (Coverage.FHIR, FHIR_SECTIONS, "FHIR resources"),
+    ):
+        if kind in parsed.covers:
+            yield f"{data} are covered."
+        else:
+            yield (
+                f"{data} are not covered, as there is neither {' nor '.join(sections)}: they are put aside as"
+                " not_configured."
+            )
+
+
+def _dicom(parsed: Parsed, rules: Rules) -> list[Section]:
     sections = [
         Section("What it starts from", tuple(_start(parsed.tags))),
         Section("The patient, dates and UIDs", tuple(_identity(parsed, rules))),
@@ -255,10 +268,7 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
     if parsed.tags.overrides:
         named = tuple(_override(each) for each in parsed.tags.overrides)
         sections.insert(1, Section("Before anything else, by your own list", named))
-    if parsed.warnings:
-        understood = tuple(_leniency(warning) for warning in parsed.warnings)
-        sections.append(Section("How your configuration was understood", understood))
-    return Explanation(tuple(sections), elements, parsed.warnings)
+    return sections
 
 
 # --------------------------------------------------------------------- elements
@@ -617,8 +627,3 @@ def _always(parsed: Parsed) -> Iterator[str]:
     )
     if parsed.certificates:
         yield "The originals of what changed are sealed in it for the holders of the configured certificates."
-
-
-def _leniency(warning: str) -> str:
-    code, _colon, path = warning.partition(": ")
-    return f"{path} {_LENIENCIES.get(code, code)}."

@@ -17,6 +17,22 @@ from typing import Any, Final
 
 # field -> type; "[]" repeated, "@" fields that v1 does not have. Fields of ours stand in `dicomveil`.
 MESSAGES: Final[dict[str, dict[str, str]]] = {
+    # The bodies of datasets.deidentify, dicomStores.deidentify and fhirStores.deidentify in one; the
+    # source stands in the body where a client of the remote procedure calls printed its request.
+    "DeidentifyRequest": {
+        "sourceDataset": "string",
+        "destinationDataset": "string",
+        "sourceStore": "string",
+        "destinationStore": "string",
+        "config": "DeidentifyConfig",
+        "gcsConfigUri": "string",
+        "filterConfig": "DicomFilterConfig",
+        "resourceFilter": "FhirFilter",
+        "skipModifiedResources": "bool",
+    },
+    "DicomFilterConfig": {"resourcePathsGcsUri": "string"},
+    "FhirFilter": {"resources": "Resources"},
+    "Resources": {"resources": "[]string"},
     "DeidentifyConfig": {
         "dicom": "DicomConfig",
         "fhir": "FhirConfig",
@@ -205,6 +221,9 @@ _KINDS: Final = {
 _BROKEN: Final = object()
 # What holds a configuration in a request or a store, each time under a field of this name.
 _REQUEST: Final = "config"
+_ELSEWHERE: Final = "gcsConfigUri"
+# What a request leaves out of its work.
+_LIMITS: Final = ("filterConfig", "resourceFilter", "skipModifiedResources")
 
 
 class Reader:
@@ -354,6 +373,34 @@ class Reader:
     def _wrong(self, path: str, expected: str, value: Any) -> Any:
         self.problems.append(f"{path} must be {expected}, not {_is(value)}")
         return _BROKEN
+
+
+def is_request(value: Any) -> bool:
+    """Whether a document is the body of a ``:deidentify`` request rather than a configuration."""
+    if not isinstance(value, dict):
+        return False
+    names = {camel(str(name)) for name in value}
+    return not names.isdisjoint(MESSAGES["DeidentifyRequest"]) and names.isdisjoint(
+        MESSAGES["DeidentifyConfig"]
+    )
+
+
+def of_request(reader: Reader, body: dict[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """Return the configuration that a request's body holds, and the fields that limit the request.
+
+    The rest of the body is checked, and says where a request goes; nothing here depends on it.
+    """
+    configuration = body.get(_REQUEST)
+    rest = {name: value for name, value in body.items() if name != _REQUEST}
+    read = reader.message("DeidentifyRequest", rest)
+    if _ELSEWHERE in read:
+        reader.problems.append(
+            f"{_ELSEWHERE} names a document that is not read from here; give it as {_REQUEST}"
+        )
+    elif configuration is None:
+        reader.problems.append(f"the request has no {_REQUEST}; give a DeidentifyConfig there")
+    limits = tuple(name for name in _LIMITS if read.get(name))
+    return {} if configuration is None else configuration, limits
 
 
 def camel(name: str) -> str:

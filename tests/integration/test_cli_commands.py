@@ -171,6 +171,22 @@ class TestConfiguration:
         assert "deidentifiers.own.config" in ended.stderr
         assert "dicom.filterProfile" in ended.stderr
 
+    def test_check_config_says_what_is_not_covered_and_what_was_leniently_understood(
+        self, run: Command, tmp_path: Path
+    ) -> None:
+        body = {"destinationStore": "s", "config": {"dicomTagConfig": {}}}
+        (tmp_path / "body.json").write_text(json.dumps(body))
+        (tmp_path / "dicomveil.toml").write_text(
+            '[deidentifiers.default]\nconfig = "body.json"\n[deidentifiers.resources.config.fhir]\n'
+        )
+        ended = run("check-config")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert (
+            "deidentifiers.default.config: config stands in the body of a request" in ended.stdout
+        )
+        assert "deidentifiers.resources.config: the configuration has neither dicom" in ended.stdout
+        assert len(run.json("check-config")["notes"]) == 2
+
     def test_check_config_reads_the_key_file(self, run: Command, tmp_path: Path) -> None:
         key = tmp_path / "key"
         key.write_bytes(bytes(range(32)))

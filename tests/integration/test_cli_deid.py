@@ -185,3 +185,31 @@ def test_without_a_home_for_a_key_the_user_is_told_to_name_one(deid: Deid) -> No
     assert ended.returncode == 1
     assert "name one with --key-file" in ended.stderr
     assert "trace" not in ended.stderr.lower()
+
+
+def test_the_body_of_a_request_is_taken_as_a_configuration_and_a_line_says_so(deid: Deid) -> None:
+    profile = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+    body = {
+        "destinationStore": "s",
+        "config": profile,
+        "filterConfig": {"resourcePathsGcsUri": "g"},
+    }
+    (deid.folder / "default.json").write_text(json.dumps(body))
+    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--deid-config", "default.json")
+    assert run.returncode == 0
+    assert "default.json: config stands in the body of a request" in run.stderr
+    assert "default.json: filterConfig would limit a request" in run.stderr
+    assert deid.output("--key-file", deid.key, out="named").keys() == {
+        str(file.relative_to(deid.folder / "out")) for file in (deid.folder / "out").rglob("*.dcm")
+    }
+
+
+def test_what_a_configuration_does_not_cover_is_put_aside(deid: Deid) -> None:
+    (deid.folder / "resources.json").write_text('{"fhir": {}, "text": {}}')
+    run = deid(
+        deid.inputs, "--out", "out", "--key-file", deid.key, "--deid-config", "resources.json"
+    )
+    assert run.returncode == 3
+    assert "not_configured 1" in run.stdout
+    assert "DICOM instances are put aside as not_configured" in run.stderr
+    assert not list((deid.folder / "out").glob("*/*/*/*.dcm"))

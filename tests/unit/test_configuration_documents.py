@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from config import presets
-from deid.configuration.explain import _LENIENCIES
+from deid.configuration.leniencies import LENIENCIES
 from deid.configuration.proto_json import ENUMS, MESSAGES, TAG_VERBS, TRANSFORMATIONS
 from deid.text.info_types import ALIASES, INFO_TYPES
 
@@ -23,8 +23,8 @@ SOURCE = Path(__file__).parents[2] / "deid" / "configuration" / "document.py"
     [
         *(
             field
-            for message in ("DeidentifyConfig", "DicomConfig", "DicomTagConfig", "Options", "ImageConfig",
-                            "TextConfig", "Dicomveil")
+            for message in ("DeidentifyRequest", "DeidentifyConfig", "DicomConfig", "DicomTagConfig", "Options",
+                            "ImageConfig", "TextConfig", "Dicomveil")
             for field in MESSAGES[message]
         ),
         *TAG_VERBS,
@@ -33,7 +33,7 @@ SOURCE = Path(__file__).parents[2] / "deid" / "configuration" / "document.py"
         *ENUMS["TagFilterProfile"],
         *(name.removeprefix("@") for name in ENUMS["TextRedactionMode"][1:]),
         *presets.names(),
-        *_LENIENCIES,
+        *LENIENCIES,
     ],
 )  # fmt: skip
 def test_the_configuration_document_names_it(name: str) -> None:
@@ -48,4 +48,4 @@ def test_the_text_document_names_every_kind(name: str) -> None:
 def test_every_warning_that_is_given_is_explained() -> None:
     given = re.findall(r'\.warn\(\s*"(\w+)"', SOURCE.read_text(encoding="utf-8"))
     assert given
-    assert set(given) == set(_LENIENCIES)
+    assert set(given) == set(LENIENCIES)

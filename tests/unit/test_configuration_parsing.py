@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from deid.configuration.coverage import Coverage
 from deid.configuration.document import Parsed, parse_configuration, parse_configuration_text
 from deid.errors import ConfigurationInvalid
 from deid.pixels.policy import RedactionMode
@@ -57,9 +58,119 @@ def test_v1beta1_is_basic_by_default() -> None:
     assert parsed.warnings == ()
 
 
-@pytest.mark.parametrize("configuration", [{}, {"text": {}}, {"image": {}}, {"fhir": {}}])
-def test_a_configuration_that_names_no_profile_is_refused(configuration: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {},
+        {"dicom": None},
+        {"useRegionalDataProcessing": True},
+        {"operationMetadata": {"fhirOutput": {"fhirStore": "projects/p"}}},
+        {"dicomveil": {"burnedIn": "pass"}},
+    ],
+)
+def test_a_configuration_that_names_no_section_is_refused(configuration: dict[str, Any]) -> None:
     assert "names no profile" in problems(configuration)[0]
+
+
+@pytest.mark.parametrize(
+    ("configuration", "covers"),
+    [
+        ({"dicom": {}}, {Coverage.DICOM}),
+        ({"dicomTagConfig": {}}, {Coverage.DICOM}),
+        ({"tag_filter_profile": BASIC}, {Coverage.DICOM}),
+        ({"dicom": {}, "text": {}, "image": {}}, {Coverage.DICOM}),
+        ({"fhir": {}}, {Coverage.FHIR}),
+        ({"fhirFieldConfig": {"profileType": "BASIC"}}, {Coverage.FHIR}),
+        ({"fhir_field_config": {}, "text": {}}, {Coverage.FHIR}),
+        ({"fhir": {}, "dicomTagConfig": {}}, {Coverage.DICOM, Coverage.FHIR}),
+        ({"text": {"excludeInfoTypes": ["DATE"]}}, set()),
+        ({"image": {"textRedactionMode": "REDACT_ALL_TEXT"}}, set()),
+        ({"text": {}, "image": {}, "dicomveil": {"burnedIn": "pass"}}, set()),
+    ],
+)
+def test_what_is_covered_follows_from_the_sections(
+    configuration: dict[str, Any], covers: set[Coverage]
+) -> None:
+    parsed = parse_configuration(configuration)
+    assert parsed.covers == covers
+    assert ("dicom_not_covered" in codes(parsed)) == (Coverage.DICOM not in covers)
+
+
+def test_where_dicom_is_not_covered_the_sections_that_are_there_are_checked_all_the_same() -> None:
+    [problem] = problems({"text": {"excludeInfoTypes": ["DATUM"]}})
+    assert problem.startswith("text.excludeInfoTypes[0]")
+    [problem] = problems({"image": {"textRedactionMode": "REDACT_EVERYTHING"}})
+    assert problem.startswith("image.textRedactionMode")
+    [problem] = problems({"fhir": {"nonsense": 1}})
+    assert problem.startswith("fhir.nonsense")
+
+
+def test_where_dicom_is_not_covered_no_detector_is_asked_for_and_the_strictest_profile_stands_by() -> (
+    None
+):
+    parsed = parse_configuration({"image": {"textRedactionMode": "REDACT_ALL_TEXT"}, "text": {}})
+    assert not parsed.image.looks
+    assert parsed.text is None
+    assert parsed.tags.profile is Profile.BASIC
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {},
+        {"destinationStore": "projects/p/locations/l/datasets/d/dicomStores/s"},
+        {"destinationDataset": "projects/p/locations/l/datasets/d"},
+        {"destination_store": "s", "source_store": "t"},
+        {"destinationStore": "s", "filterConfig": {}, "skipModifiedResources": False},
+    ],
+)
+def test_the_body_of_a_request_stands_for_the_configuration_in_it(beside: dict[str, Any]) -> None:
+    configuration = {"dicom": {"filterProfile": BASIC}, "image": {}}
+    parsed = parse_configuration({**beside, "config": configuration})
+    assert parsed.tags == parse_configuration(configuration).tags
+    assert parsed.warnings == ("request_body: config",)
+
+
+def test_the_body_of_a_request_from_single_quoted_text_is_understood_too() -> None:
+    parsed = parse_configuration_text("{'destinationStore': 's', 'config': {'dicomTagConfig': {}}}")
+    assert codes(parsed) == ["single_quoted_json", "request_body"]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"filterConfig": {"resourcePathsGcsUri": "gs://bucket/list"}},
+        {"resourceFilter": {"resources": {"resources": ["Patient/1"]}}},
+        {"skipModifiedResources": True},
+    ],
+)
+def test_what_would_limit_a_request_is_said_to_have_no_effect(limit: dict[str, Any]) -> None:
+    parsed = parse_configuration({"config": {"dicomTagConfig": {}}, **limit})
+    assert parsed.warnings == (
+        "request_body: config",
+        f"request_limits_not_applied: {next(iter(limit))}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"destinationStore": "s"}, "the request has no config"),
+        ({"destinationStore": "s", "config": None}, "the request has no config"),
+        ({"destinationStore": "s", "config": []}, "the configuration must be an object"),
+        ({"destinationStore": 1, "config": {"dicom": {}}}, "destinationStore must be a string"),
+        ({"destinationStor": "s", "config": {"dicom": {}}}, "did you mean destinationStore?"),
+        ({"config": {"dicom": {}}, "gcsConfigUri": "gs://b/o"}, "gcsConfigUri names a document"),
+        ({"destinationStore": "s", "config": {}}, "names no profile"),
+        ({"config": {"dicom": {}}, "dicom": {}}, "config is a field of a request"),
+        ({"config": {"config": {"dicom": {}}, "dicom": {}}}, "config is a field of a request"),
+        ({"config": {"dicom": {"filterProfil": BASIC}}}, "dicom.filterProfil"),
+    ],
+)
+def test_what_is_wrong_with_the_body_of_a_request_is_said(
+    body: dict[str, Any], problem: str
+) -> None:
+    assert problem in " | ".join(problems(body))
 
 
 def test_snake_case_names_say_the_same() -> None:
@@ -480,11 +591,6 @@ def test_two_transformations_of_one_list_for_one_kind_are_refused() -> None:
     assert "every kind" in problems({**CONTENTS, "text": {"transformations": [first, second]}})[0]
     apart = {"transformations": [first], "additionalTransformations": [second]}
     assert parse_configuration({**CONTENTS, "text": apart}).text is not None
-
-
-def test_a_whole_request_is_refused_and_the_part_that_is_meant_named() -> None:
-    given = {"config": {"dicom": {"filterProfile": BASIC}}}
-    assert problems(given) == ["config is a field of a request; give what stands under it"]
 
 
 def test_an_info_type_in_small_letters_is_refused_and_the_right_one_named() -> None:

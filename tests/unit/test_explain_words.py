@@ -282,3 +282,51 @@ def test_structured_content_is_explained_row_by_row_where_it_is_cleaned() -> Non
         sentence == "Accession Number (DCM 121022, TEXT): removed with what it contains."
         for sentence in section.sentences
     )
+
+
+@pytest.mark.parametrize(
+    ("configuration", "dicom", "fhir"),
+    [
+        (BASIC, "are covered", "put aside as not_configured"),
+        ({"dicomTagConfig": {}, "fhir": {}}, "are covered", "are covered"),
+        ({"fhirFieldConfig": {}}, "put aside as not_configured", "are covered"),
+        ({"text": {}}, "put aside as not_configured", "put aside as not_configured"),
+    ],
+)
+def test_it_says_first_what_is_covered(
+    configuration: dict[str, Any], dicom: str, fhir: str
+) -> None:
+    explanation = explain(configuration)
+    first = explanation.sections[0]
+    assert first.title == "What it covers"
+    assert dicom in first.sentences[0]
+    assert fhir in first.sentences[1]
+    assert explanation.document()["covers"] == [
+        kind for kind, said in (("dicom", dicom), ("fhir", fhir)) if said == "are covered"
+    ]
+
+
+def test_of_elements_nothing_is_said_where_dicom_is_not_covered() -> None:
+    explanation = explain({"fhir": {}, "image": {"textRedactionMode": "REDACT_ALL_TEXT"}})
+    assert explanation.elements == ()
+    assert not any("Element by element" in line for line in explanation.lines())
+    assert [section.title for section in explanation.sections] == [
+        "What it covers",
+        "How your configuration was understood",
+    ]
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [{"fhir": {}}, {"text": {}}, {"image": {"textRedactionMode": "REDACT_ALL_TEXT"}}],
+)
+def test_an_instance_that_is_not_covered_is_refused(configuration: dict[str, Any]) -> None:
+    with pytest.raises(deid.Unsafe) as refused:
+        deidentified(configuration)
+    assert refused.value.reason is Reason.NOT_CONFIGURED
+
+
+def test_what_is_no_dicom_is_called_that_whatever_is_covered() -> None:
+    with pytest.raises(deid.Unsafe) as refused:
+        deid.deidentify(bytes(500), deid.compile_plan({"fhir": {}}, KEY))
+    assert refused.value.reason is Reason.NOT_DICOM
