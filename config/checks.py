@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic_core import PydanticCustomError
 
+_STORES = ("source", "deid")
 _OBJECT_KEYS = ("sop_class_uid", "modality", "conversion_type", "image_type")
 _LANGUAGES = re.compile(r"[A-Za-z0-9_/]+(\+[A-Za-z0-9_/]+)*")
 _DEIDENTIFIER_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -77,6 +78,21 @@ def object_key(value: str) -> str:
     if value not in _OBJECT_KEYS:
         nearest = difflib.get_close_matches(value, _OBJECT_KEYS, n=1)
         raise _refuse(f"expected one of {', '.join(_OBJECT_KEYS)}", *nearest)
+    return value
+
+
+def store_key(value: str) -> str:
+    """Return the name of a store."""
+    if value not in _STORES:
+        nearest = difflib.get_close_matches(value, _STORES, n=1)
+        raise _refuse(f"expected one of {', '.join(_STORES)}", *nearest)
+    return value
+
+
+def by_store(value: object) -> object:
+    """Let one array stand for every store."""
+    if isinstance(value, (list, tuple)):
+        return dict.fromkeys(_STORES, value)
     return value
 
 

@@ -34,6 +34,7 @@ class Contradiction:
 def find(settings: Settings) -> Iterator[Contradiction]:
     """Yield every contradiction."""
     yield from _open_listeners(settings)
+    yield from _open_source(settings)
     yield from _ports(settings)
     yield from _folders(settings)
     yield from _routes(settings)
@@ -50,7 +51,10 @@ def is_loopback(host: str) -> bool:
 def _open_listeners(settings: Settings) -> Iterator[Contradiction]:
     if settings.trust.allow_insecure_network:
         return
-    for section, host in (("dimse", settings.dimse.host), ("http", settings.http.host)):
+    listeners = [("dimse", settings.dimse.host), ("http", settings.http.host)]
+    if settings.metrics.port is not None:
+        listeners.append(("metrics", settings.metrics.host))
+    for section, host in listeners:
         if not is_loopback(host):
             yield Contradiction(
                 f"{section}.host",
@@ -61,9 +65,28 @@ def _open_listeners(settings: Settings) -> Iterator[Contradiction]:
             )
 
 
+def _open_source(settings: Settings) -> Iterator[Contradiction]:
+    if (
+        "*" in settings.http.cors_origins.get("source", ())
+        and not settings.trust.allow_any_origin_on_source
+    ):
+        yield Contradiction(
+            "http.cors_origins",
+            'with "*" for source every web page can read what came in: name the origins of your viewers, '
+            'give "*" to deid alone (cors_origins = {deid = ["*"]}), or accept the risk with '
+            "allow_any_origin_on_source = true in [trust]",
+            others=("trust",),
+        )
+
+
 def _ports(settings: Settings) -> Iterator[Contradiction]:
     if settings.http.port and settings.http.port == settings.dimse.port:
         yield Contradiction("http.port", "expected another port than dimse.port", others=("dimse",))
+    for section in ("dimse", "http"):
+        if settings.metrics.port and settings.metrics.port == getattr(settings, section).port:
+            yield Contradiction(
+                "metrics.port", f"expected another port than {section}.port", others=(section,)
+            )
 
 
 def _folders(settings: Settings) -> Iterator[Contradiction]:

@@ -19,6 +19,7 @@ DICOMVEIL_<SECTION>__<KEY>, such as DICOMVEIL_DIMSE__PORT=104, and DICOMVEIL_STA
 `dicomveil check-config` reports every mistake, with the nearest valid key.
 """
 _EXAMPLES = {
+    "metrics.port": "9112",
     "watch[].path": '"/srv/inbox"',
     "watch[].moved_to": '"/srv/received"',
     "key.file": '"/etc/dicomveil/dicomveil.key"',

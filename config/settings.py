@@ -33,6 +33,7 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]
 Folders = Annotated[tuple[Location, ...], Field(strict=False)]
 ObjectKey = Annotated[str, AfterValidator(checks.object_key)]
+StoreKey = Annotated[str, AfterValidator(checks.store_key)]
 Keyword = Annotated[str, AfterValidator(checks.dicom_keyword)]
 DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
 
@@ -83,6 +84,10 @@ class Dimse(Section):
         default=10.0,
         description="Seconds a connection may take to request an association (PS3.8 9.1.5).",
     )
+    first_message_timeout_s: Seconds = Field(
+        default=15.0,
+        description="Seconds a new association may take to send its first message before the abort.",
+    )
     idle_timeout_s: Seconds = Field(
         default=300.0,
         description="Seconds an association may be open without a message before it is aborted.",
@@ -90,6 +95,10 @@ class Dimse(Section):
     network_timeout_s: Seconds = Field(
         default=60.0,
         description="Seconds a message under way may stand still before the abort.",
+    )
+    min_bytes_per_s: Annotated[float, Field(ge=0)] = Field(
+        default=100.0,
+        description="Bytes per second that a message under way must gain within that time.",
     )
     max_pdu_bytes: Annotated[int, Field(ge=0, le=64 * MIB)] = Field(
         default=1 * MIB,
@@ -114,9 +123,20 @@ class Http(Section):
             "where a proxy stands before it; empty makes addresses in answers relative."
         ),
     )
-    cors_origins: Words = Field(
+    allowed_hosts: Words = Field(
         default=(),
-        description='Origins of web viewers that may read, such as "https://viewer.example".',
+        description=(
+            "Names under which clients may address this service (Host header), beside loopback's, that of "
+            "`public_root` and the address that they connect to."
+        ),
+    )
+    cors_origins: Annotated[dict[StoreKey, Words], BeforeValidator(checks.by_store)] = Field(
+        default_factory=dict,
+        description=(
+            'Origins of web viewers that may read, and store, such as {deid = ["https://viewer.example"]}; an '
+            'array instead of the table is for both stores. "*" lets all read; for `source` see '
+            "`trust.allow_any_origin_on_source`."
+        ),
     )
     max_body_bytes: AtLeastOne = Field(
         default=16 * GIB,
@@ -138,12 +158,30 @@ class Http(Section):
         default=30.0,
         description="Seconds a request's body may stand still before the request is dropped.",
     )
+    min_bytes_per_s: Annotated[float, Field(ge=0)] = Field(
+        default=100.0,
+        description="Bytes per second that a request's body must gain within that time.",
+    )
     keepalive_timeout_s: Seconds = Field(
         default=60.0, description="Seconds a connection may stay open between requests."
     )
     max_results: AtLeastOne = Field(
         default=10_000,
         description="Most matches in one QIDO-RS answer; the client asks for more by offset.",
+    )
+
+
+class Metrics(Section):
+    """A listener for `/metrics` alone, beside the web services."""
+
+    host: Host = Field(
+        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
+    )
+    port: Port | None = Field(
+        default=None,
+        description=(
+            "TCP port; 0 lets the kernel choose one. Not set: `/metrics` is among the web services."
+        ),
     )
 
 
@@ -296,6 +334,13 @@ class Trust(Section):
             "authentication: everybody who reaches the port can send, and read what came in."
         ),
     )
+    allow_any_origin_on_source: bool = Field(
+        default=False,
+        description=(
+            'Accept "*" in `http.cors_origins` for the source: every page that a browser on this network '
+            "shows can read what came in, names and all."
+        ),
+    )
 
 
 class Deidentifier(Section):
@@ -350,6 +395,7 @@ class Settings(Section):
     )
     dimse: Dimse = Dimse()
     http: Http = Http()
+    metrics: Metrics = Metrics()
     watch: Annotated[tuple[Watch, ...], Field(strict=False)] = ()
     spool: Spool = Spool()
     workers: Workers = Workers()

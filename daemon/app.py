@@ -51,6 +51,7 @@ from daemon.store import retention
 from daemon.store.receipts import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
+from daemon.web.callers import Callers
 from daemon.web.server import HttpServer, HttpSettings
 from daemon.workers.limits import Limits
 from deid.configuration.document import parse_configuration
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
 _DRAIN_S: Final = 20.0
+_SCRAPERS: Final = 32
 _RETENTION_INTERVAL_S: Final = 600.0
 
 
@@ -182,6 +184,7 @@ class Service:
             "dimse": (settings.dimse.host, dimse.port),
             "http": (settings.http.host, http.port),
         }
+        await self._start_metrics(probes)
         await self._start_watching(stores, metrics)
         self._stack.callback(probes.drain)
         self._write_addresses()
@@ -205,19 +208,23 @@ class Service:
     async def _start_http(self, stores: Stores, metrics: Metrics, probes: Probes) -> HttpServer:
         http = self._settings.http
         root = http.public_root.rstrip("/")
+        source, result = "/dicomweb/source", "/dicomweb/deid"
+        origins = {
+            path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in (source, result)
+        }
 
         def service_settings(path: str) -> dicomweb_service.Settings:
             return dicomweb_service.Settings(
                 public_root=f"{root}{path}" if root else "",
-                cors_origins=http.cors_origins,
+                cors_origins=origins[path],
                 max_results=http.max_results,
                 max_body_bytes=http.max_body_bytes,
                 max_instance_bytes=http.max_instance_bytes,
                 max_parts=http.max_parts,
                 body_timeout_s=http.body_timeout_s,
+                min_bytes_per_s=http.min_bytes_per_s,
             )
 
-        source, result = "/dicomweb/source", "/dicomweb/deid"
         sink = SpoolSink(stores.spool, metrics.stow)
         server = HttpServer(
             HttpSettings(
@@ -226,6 +233,7 @@ class Service:
                 max_connections=http.max_connections,
                 header_timeout_s=http.header_timeout_s,
                 keepalive_timeout_s=http.keepalive_timeout_s,
+                callers=Callers(http.allowed_hosts, http.public_root, origins),
             ),
             {
                 source: dicomweb_service.application(
@@ -237,11 +245,32 @@ class Service:
             },
             probes,
             metrics.request,
+            tells_metrics=self._settings.metrics.port is None,
         )
         with _listening("http", http.host, http.port):
             await server.start()
         self._stack.push_async_callback(server.stop)
         return server
+
+    async def _start_metrics(self, probes: Probes) -> None:
+        settings = self._settings.metrics
+        if settings.port is None:
+            return
+        server = HttpServer(
+            HttpSettings(
+                host=settings.host,
+                port=settings.port,
+                max_connections=_SCRAPERS,
+                callers=Callers(self._settings.http.allowed_hosts),
+            ),
+            {},
+            probes,
+            lambda *_: None,
+        )
+        with _listening("metrics", settings.host, settings.port):
+            await server.start()
+        self._stack.push_async_callback(server.stop)
+        self.addresses["metrics"] = (settings.host, server.port)
 
     async def _start_watching(self, stores: Stores, metrics: Metrics) -> None:
         for number, watch in enumerate(self._settings.watch):

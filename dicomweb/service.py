@@ -75,11 +75,13 @@ class Settings:
         Empty: addresses in answers are paths from the server's root, right behind any proxy that keeps
         paths as they are.
     cors_origins
-        Origins of web viewers that may read; ``*`` for any.
+        Origins of web viewers that may read, and store where the store takes anything; ``*`` lets any read.
     max_results
         Most matches in one search answer.
     body_timeout_s
         How long a request's body may stand still.
+    min_bytes_per_s
+        What the body must gain, on the average over `body_timeout_s` of waiting for it.
     send_timeout_s
         How long a client may take to read 4 MiB of an answer.
     """
@@ -91,6 +93,7 @@ class Settings:
     max_instance_bytes: int = 16 << 30
     max_parts: int = 10_000
     body_timeout_s: float = 30.0
+    min_bytes_per_s: float = 100.0
     send_timeout_s: float = 120.0
 
 
@@ -126,6 +129,7 @@ class _Service:
             max_instance_bytes=settings.max_instance_bytes,
             max_parts=settings.max_parts,
             body_timeout_s=settings.body_timeout_s,
+            min_bytes_per_s=settings.min_bytes_per_s,
         )
 
     def routes(self) -> list[web.RouteDef]:

@@ -72,6 +72,7 @@ class Limits:
     max_instance_bytes: int
     max_parts: int
     body_timeout_s: float
+    min_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +168,26 @@ def _check_head(request: web.Request, limits: Limits) -> tuple[str, dict[str, st
 
 
 async def _body(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
-    """Yield the body as it comes, within limits of size and patience."""
-    size = 0
+    """Yield the body as it comes, within limits of size and patience.
+
+    Only the time counts in which we waited for the client: what we ourselves take is not its fault.
+    """
+    clock = asyncio.get_running_loop().time
+    least = limits.min_bytes_per_s * limits.body_timeout_s
+    size = gained = 0
+    waited_s = 0.0
     while True:
+        began = clock()
         async with asyncio.timeout(limits.body_timeout_s):
             chunk = await request.content.readany()
         if not chunk:
             return
+        waited_s += clock() - began
+        gained += len(chunk)
+        if gained >= least:
+            gained, waited_s = 0, 0.0
+        elif waited_s > limits.body_timeout_s:
+            raise TimeoutError
         size += len(chunk)
         if size > limits.max_body_bytes:
             raise PayloadTooLarge(f"the body is longer than {limits.max_body_bytes} bytes")

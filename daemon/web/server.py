@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from daemon.web.callers import Callers
 from daemon.web.guard import ConnectionGuard
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ _SHUTDOWN_S: Final = 10.0
 _LINGERING_S: Final = 2.0
 # Twice as much of a request's body is read ahead before the client has to wait.
 _READ_BYTES: Final = 256 * 1024
+# Neither ours nor the libraries' versions concern anybody who only connects.
+_SERVER: Final = "dicomveil"
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -59,6 +62,8 @@ class HttpSettings:
         From connection, or the first byte of a next request, to the end of its header.
     keepalive_timeout_s
         From a response to the first byte of a next request.
+    callers
+        The names that requests may give, and the origins that may change something.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +71,7 @@ class HttpSettings:
     max_connections: int = 256
     header_timeout_s: float = 10.0
     keepalive_timeout_s: float = 60.0
+    callers: Callers = field(default_factory=Callers)
     tls: ssl.SSLContext | None = None
 
 
@@ -78,6 +84,8 @@ class HttpServer:
         DICOMweb applications by the path they are mounted at, such as ``/dicomweb/deid``.
     observe
         Told of each request: endpoint's pattern, method, status, seconds.
+    tells_metrics
+        Whether ``/metrics`` is here; where not, another listener may have it.
     """
 
     def __init__(
@@ -86,6 +94,8 @@ class HttpServer:
         services: Mapping[str, web.Application],
         health: Health,
         observe: Callable[[str, str, int, float], None],
+        *,
+        tells_metrics: bool = True,
     ) -> None:
         self._settings = settings
         self._guard = ConnectionGuard(
@@ -93,15 +103,20 @@ class HttpServer:
         )
         self._health = health
         self._observe = observe
-        app = web.Application(middlewares=[self._measured, self._guard.middleware])
+        self._own = ("/healthz", "/readyz", *(("/metrics",) if tells_metrics else ()))
+        app = web.Application(
+            middlewares=[self._measured, self._guard.middleware, settings.callers.middleware]
+        )
+        app.on_response_prepare.append(_name_server)
         app.add_routes(
             [
                 web.get("/", self._index),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
-                web.get("/metrics", self._metrics),
             ]
         )
+        if tells_metrics:
+            app.add_routes([web.get("/metrics", self._metrics)])
         for path, service in services.items():
             app.add_subapp(path, service)
         self._services = tuple(services)
@@ -182,9 +197,7 @@ class HttpServer:
             for service in self._services
             for path in (f"{service}/studies", f"{service}/series", f"{service}/instances")
         )
-        other = "".join(
-            f'<li><a href="{path}">{path}</a></li>' for path in ("/healthz", "/readyz", "/metrics")
-        )
+        other = "".join(f'<li><a href="{path}">{path}</a></li>' for path in self._own)
         return web.Response(
             text=_PAGE.format(rows=rows, other=other),
             content_type="text/html",
@@ -205,13 +218,20 @@ class _DiscreetHandler(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP."""
-        return super().handle_error(request, status, exc, message and "the request is not valid\n")
+        message = message and "the request is not valid\n"
+        response = super().handle_error(request, status, exc, message)
+        response.headers["Server"] = _SERVER
+        return response
 
 
 def _discreet(handler: RequestHandler) -> RequestHandler:
     # The factory of aiohttp knows one class only; this one adds no fields to it.
     handler.__class__ = _DiscreetHandler
     return handler
+
+
+async def _name_server(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = _SERVER
 
 
 def _endpoint(request: web.Request) -> str:

@@ -269,6 +269,22 @@ async def test_a_body_that_stands_still_is_given_up(
     assert store.accepted == 0
 
 
+async def test_a_body_that_drips_is_dropped(store: TestStore) -> None:
+    settings = Settings(body_timeout_s=0.5, min_bytes_per_s=1000.0)
+    async with served(store, settings=settings) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+        writer.write(
+            b"POST /dicomweb/source/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom"
+            b"\r\nContent-Length: 4000000\r\n\r\n" + CT[:500]
+        )
+        answer = asyncio.create_task(reader.readline())
+        while not answer.done():
+            writer.write(b"\0")
+            await asyncio.wait([answer], timeout=0.05)
+        assert b" 408 " in await answer
+        writer.close()
+
+
 async def test_a_client_that_leaves_leaves_nothing(url: str, store: TestStore) -> None:
     _reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
     writer.write(

@@ -64,6 +64,70 @@ async def test_silent_connections_keep_nobody_out(disk_path: Path, count: int) -
         await assert_good_sender_succeeds(running.port)
 
 
+async def test_silent_associations_keep_nobody_out(disk_path: Path) -> None:
+    """Neither of the limits is a good sender's concern while others only sit there."""
+    async with (
+        running_server(
+            disk_path, idle_timeout_s=LONG_S, max_associations=8, max_associations_per_peer=8
+        ) as running,
+        silent(running.port, 8) as sitting,
+    ):
+        for each in sitting:
+            assert (await each.ask(associate_rq()))[0] == 2
+        for _ in range(3):
+            await assert_good_sender_succeeds(running.port)
+        assert await sitting[0].read_pdu() == ABORT_BY_USER
+        assert running.counted.aborted[:1] == ["crowded_out"]
+
+
+async def test_an_association_without_a_message_ends_soon(disk_path: Path) -> None:
+    async with (
+        running_server(
+            disk_path, first_message_timeout_s=SHORT_S, idle_timeout_s=LONG_S
+        ) as running,
+        wire(running.port) as sender,
+    ):
+        await sender.ask(associate_rq())
+        assert await sender.read_pdu() == ABORT_BY_USER
+        assert running.counted.aborted == ["no_message"]
+
+
+async def test_a_first_command_set_that_drips_in_wins_no_time(disk_path: Path) -> None:
+    async with (
+        running_server(
+            disk_path,
+            first_message_timeout_s=5 * SHORT_S,
+            network_timeout_s=LONG_S,
+            idle_timeout_s=LONG_S,
+        ) as running,
+        wire(running.port) as sender,
+    ):
+        await sender.ask(associate_rq())
+        end = asyncio.create_task(sender.read_pdu())
+        for byte in message(store_command()):
+            if end.done():
+                break
+            await sender.send(bytes([byte]))
+            await asyncio.wait([end], timeout=SHORT_S / 2)
+        assert await end == ABORT_BY_USER
+        assert running.counted.aborted == ["no_message"]
+
+
+async def test_a_message_slower_than_the_least_rate_is_aborted(disk_path: Path) -> None:
+    async with (
+        running_server(disk_path, network_timeout_s=1.0, min_bytes_per_s=1e6) as running,
+        wire(running.port) as sender,
+    ):
+        await sender.ask(associate_rq())
+        await sender.send(message(store_command()) + p_data(pdv(bytes(900_000)))[:20])
+        end = asyncio.create_task(sender.read_pdu())
+        while not end.done():
+            await sender.send(bytes(2000))
+            await asyncio.wait([end], timeout=0.05)
+        assert await end == ABORT_BY_USER
+        assert running.counted.aborted == ["stalled"]
+
+
 async def test_a_flood_of_silent_connections_is_bounded_and_counted(disk_path: Path) -> None:
     async with (
         running_server(disk_path, artim_timeout_s=LONG_S, max_unassociated=20) as running,
@@ -129,7 +193,8 @@ async def test_an_idle_association_is_aborted(disk_path: Path) -> None:
         running_server(disk_path, idle_timeout_s=SHORT_S) as running,
         wire(running.port) as sender,
     ):
-        await sender.ask(associate_rq())
+        await sender.ask(associate_rq((1, VERIFICATION, [EXPLICIT])))
+        await sender.ask(message(echo_command()))
         assert await sender.read_pdu() == ABORT_BY_USER
         assert running.counted.aborted == ["idle"]
 
@@ -229,10 +294,13 @@ async def flood_with(sender: Wire, data: bytes) -> None:
 async def test_associations_past_the_limit_of_a_peer_are_rejected(disk_path: Path) -> None:
     async with running_server(disk_path, max_associations_per_peer=2) as running:
         async with wire(running.port) as one, wire(running.port) as two, wire(running.port) as more:
-            await one.ask(associate_rq())
-            await two.ask(associate_rq())
+            for busy in (one, two):
+                await busy.ask(associate_rq())
+                await busy.send(message(store_command(), b"data")[:-1])
+            await until(lambda: len(partial(running.spool)) == 2, "both are sending")
             assert await more.ask(associate_rq()) == REJECTED_LOCAL_LIMIT
-            assert await two.ask(RELEASE_RQ) == RELEASE_RP
+            await two.close()
+            await until(lambda: running.counted.aborted, "one of them is gone")
             await assert_good_sender_succeeds(running.port)
         assert running.counted.rejected == ["too_many_associations_of_peer"]
 

@@ -168,7 +168,7 @@ class TestErrors:
         [
             ("[dimse]\nae_titel = 1", "dimse.ae_titel", "dimse.ae_title"),
             ("[dimze]\nport = 1", "dimze", "dimse"),
-            ("port = 1", "port", "dimse.port or http.port"),
+            ("port = 1", "port", "dimse.port or http.port or metrics.port"),
             ("[dimse]\ncors_origins = []", "dimse.cors_origins", "http.cors_origins"),
             ('[[watch]]\npath = "a"\nsetle_s = 1', "watch[0].setle_s", "watch[0].settle_s"),
             ('[log]\nlevel = "warn"', "log.level", '"warning"'),
@@ -260,8 +260,43 @@ class TestContradictions:
         text = '[dimse]\nhost = "0.0.0.0"\n[trust]\nallow_insecure_network = true\n'
         assert load(written(tmp_path, text), {}).dimse.host == "0.0.0.0"
 
+    def test_the_metrics_listener_is_loopback_too_once_there_is_one(self, tmp_path: Path) -> None:
+        text = '[metrics]\nhost = "0.0.0.0"\n'
+        assert load(written(tmp_path, text), {}).metrics.port is None
+        assert set(problems(tmp_path, f"{text}port = 9\n")) == {"metrics.host"}
+
+    @pytest.mark.parametrize("origins", ['["*"]', '{ source = ["*"] }', '["https://a", "*"]'])
+    def test_any_origin_on_the_source_has_to_be_accepted(
+        self, tmp_path: Path, origins: str
+    ) -> None:
+        text = f"[http]\ncors_origins = {origins}\n"
+        assert set(problems(tmp_path, text)) == {"http.cors_origins"}
+        text += "[trust]\nallow_any_origin_on_source = true\n"
+        assert "*" in load(written(tmp_path, text), {}).http.cors_origins["source"]
+
+    @pytest.mark.parametrize(
+        ("origins", "by_store"),
+        [
+            ("[]", {"source": (), "deid": ()}),
+            ('["https://a"]', {"source": ("https://a",), "deid": ("https://a",)}),
+            ('{ deid = ["*"] }', {"deid": ("*",)}),
+        ],
+    )
+    def test_origins_are_set_for_both_stores_or_for_each(
+        self, tmp_path: Path, origins: str, by_store: dict[str, tuple[str, ...]]
+    ) -> None:
+        text = f"[http]\ncors_origins = {origins}\n"
+        assert load(written(tmp_path, text), {}).http.cors_origins == by_store
+
+    def test_origins_are_set_for_stores_that_exist(self, tmp_path: Path) -> None:
+        text = '[http]\ncors_origins = { sorce = ["https://a"] }\n'
+        (problem,) = problems(tmp_path, text).values()
+        assert problem.nearest == "source"
+
     def test_two_listeners_cannot_share_a_port(self, tmp_path: Path) -> None:
         assert set(problems(tmp_path, "[dimse]\nport = 5\n[http]\nport = 5\n")) == {"http.port"}
+        text = "[dimse]\nport = 5\n[http]\nport = 6\n[metrics]\nport = 5\n"
+        assert set(problems(tmp_path, text)) == {"metrics.port"}
 
     def test_the_kernel_may_choose_both_ports(self, tmp_path: Path) -> None:
         load(written(tmp_path, "[dimse]\nport = 0\n[http]\nport = 0\n"), {})

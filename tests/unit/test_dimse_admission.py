@@ -2,59 +2,130 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
-from daemon.receive.dimse.admission import Admission
+from daemon.receive.dimse.admission import Admission, Place, Quiet, Quietness
 from daemon.receive.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, PEER_LIMIT_EXCEEDED
 from daemon.receive.dimse.settings import DimseSettings
 
 
-def admission(**limits: int) -> Admission[str]:
+@dataclass(frozen=True)
+class Known:
+    """A connection that says of itself whether it is quiet."""
+
+    name: str
+    quiet: Quietness | None = None
+
+    def quietness(self) -> Quietness | None:
+        return self.quiet
+
+
+def unheard(name: str, since: float = 0.0) -> Known:
+    return Known(name, Quietness(Quiet.UNHEARD, since))
+
+
+def idle(name: str, since: float = 0.0) -> Known:
+    return Known(name, Quietness(Quiet.IDLE, since))
+
+
+def stalled(name: str, since: float = 0.0) -> Known:
+    return Known(name, Quietness(Quiet.STALLED, since))
+
+
+def admission(**limits: int) -> Admission[Known]:
     return Admission(DimseSettings(**limits))  # type: ignore[arg-type]
+
+
+ADMITTED: Place[Known] = Place()
+TOO_MANY: Place[Known] = Place(LOCAL_LIMIT_EXCEEDED)
+TOO_MANY_OF_PEER: Place[Known] = Place(PEER_LIMIT_EXCEEDED)
 
 
 def test_associations_are_limited_in_all() -> None:
     places = admission(max_associations=2, max_associations_per_peer=2)
-    assert places.associate("a", "10.0.0.1") is None
-    assert places.associate("b", "10.0.0.2") is None
-    assert places.associate("c", "10.0.0.3") is LOCAL_LIMIT_EXCEEDED
+    assert places.associate(Known("a"), "10.0.0.1") == ADMITTED
+    assert places.associate(Known("b"), "10.0.0.2") == ADMITTED
+    assert places.associate(Known("c"), "10.0.0.3") == TOO_MANY
 
 
 def test_associations_are_limited_by_peer() -> None:
     places = admission(max_associations=9, max_associations_per_peer=1)
-    assert places.associate("a", "10.0.0.1") is None
-    assert places.associate("b", "10.0.0.1") is PEER_LIMIT_EXCEEDED
-    assert places.associate("c", "10.0.0.2") is None
+    assert places.associate(Known("a"), "10.0.0.1") == ADMITTED
+    assert places.associate(Known("b"), "10.0.0.1") == TOO_MANY_OF_PEER
+    assert places.associate(Known("c"), "10.0.0.2") == ADMITTED
 
 
 def test_an_ended_association_gives_its_place_free() -> None:
     places = admission(max_associations=1, max_associations_per_peer=1)
-    places.associate("a", "10.0.0.1")
-    places.dissociate("10.0.0.1")
-    assert places.associate("b", "10.0.0.1") is None
+    places.associate(Known("a"), "10.0.0.1")
+    places.dissociate(Known("a"), "10.0.0.1")
+    assert places.associate(Known("b"), "10.0.0.1") == ADMITTED
+
+
+def test_an_association_without_a_message_makes_room() -> None:
+    places = admission(max_associations=2, max_associations_per_peer=2)
+    places.associate(unheard("silent"), "10.0.0.1")
+    places.associate(Known("busy"), "10.0.0.1")
+    assert places.associate(Known("good"), "10.0.0.2") == Place(crowded_out=unheard("silent"))
+    places.dissociate(unheard("silent"), "10.0.0.1")
+    assert places.associate(Known("late"), "10.0.0.3") == TOO_MANY
+
+
+def test_a_peer_makes_room_for_itself_only() -> None:
+    places = admission(max_associations=9, max_associations_per_peer=1)
+    places.associate(unheard("other"), "10.0.0.1")
+    places.associate(Known("busy"), "10.0.0.2")
+    assert places.associate(Known("late"), "10.0.0.2") == TOO_MANY_OF_PEER
+    assert places.associate(Known("good"), "10.0.0.1") == Place(crowded_out=unheard("other"))
+
+
+@pytest.mark.parametrize(
+    ("quiet", "goes"),
+    [
+        ([stalled("a"), idle("b"), unheard("c", 9.0)], unheard("c", 9.0)),
+        ([stalled("a"), idle("b", 9.0)], idle("b", 9.0)),
+        ([stalled("a", 5.0), stalled("b", 4.0)], stalled("b", 4.0)),
+        ([unheard("a", 2.0), unheard("b", 1.0)], unheard("b", 1.0)),
+    ],
+)
+def test_the_quietest_association_makes_room(quiet: list[Known], goes: Known) -> None:
+    places = admission(max_associations=len(quiet), max_associations_per_peer=9)
+    for number, each in enumerate(quiet):
+        places.associate(each, f"10.0.0.{number}")
+    assert places.associate(Known("good"), "10.0.1.1").crowded_out == goes
+
+
+def test_of_a_kind_the_peer_that_has_most_makes_room() -> None:
+    places = admission(max_associations=3, max_associations_per_peer=9)
+    places.associate(unheard("old", 0.0), "10.0.0.1")
+    places.associate(unheard("flood 1", 1.0), "10.0.0.2")
+    places.associate(unheard("flood 2", 2.0), "10.0.0.2")
+    assert places.associate(Known("good"), "10.0.0.3").crowded_out == unheard("flood 1", 1.0)
 
 
 def test_connections_without_an_association_take_no_place_of_one() -> None:
     places = admission(max_associations=1, max_associations_per_peer=1)
     for number in range(100):
-        places.wait(f"silent {number}", "10.0.0.1")
-    assert places.associate("a", "10.0.0.1") is None
+        places.wait(Known(f"silent {number}"), "10.0.0.1")
+    assert places.associate(Known("a"), "10.0.0.1") == ADMITTED
 
 
 def test_the_oldest_silent_connection_of_the_busiest_peer_makes_room() -> None:
     places = admission(max_unassociated=3)
-    assert places.wait("good", "10.0.0.1") is None
-    assert places.wait("flood 1", "10.0.0.2") is None
-    assert places.wait("flood 2", "10.0.0.2") is None
-    assert places.wait("flood 3", "10.0.0.2") == "flood 1"
-    assert places.wait("flood 4", "10.0.0.2") == "flood 2"
+    assert places.wait(Known("good"), "10.0.0.1") is None
+    assert places.wait(Known("flood 1"), "10.0.0.2") is None
+    assert places.wait(Known("flood 2"), "10.0.0.2") is None
+    assert places.wait(Known("flood 3"), "10.0.0.2") == Known("flood 1")
+    assert places.wait(Known("flood 4"), "10.0.0.2") == Known("flood 2")
 
 
 def test_a_connection_that_left_makes_room() -> None:
     places = admission(max_unassociated=1)
-    places.wait("a", "10.0.0.1")
-    places.forget("a", "10.0.0.1")
-    assert places.wait("b", "10.0.0.1") is None
+    places.wait(Known("a"), "10.0.0.1")
+    places.forget(Known("a"), "10.0.0.1")
+    assert places.wait(Known("b"), "10.0.0.1") is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +140,9 @@ def test_a_connection_that_left_makes_room() -> None:
     ],
 )
 def test_networks_are_allowed_by_cidr(peer: str, is_allowed: bool) -> None:
-    places: Admission[str] = Admission(DimseSettings(allowed_networks=("10.1.0.0/16", "fd00::/8")))
+    places: Admission[Known] = Admission(
+        DimseSettings(allowed_networks=("10.1.0.0/16", "fd00::/8"))
+    )
     assert places.is_allowed(peer) is is_allowed
 
 

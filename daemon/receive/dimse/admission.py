@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import IntEnum
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from daemon.receive.dimse.negotiation import (
     LOCAL_LIMIT_EXCEEDED,
@@ -13,9 +15,42 @@ from daemon.receive.dimse.negotiation import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from daemon.receive.dimse.settings import DimseSettings
 
-Connection = TypeVar("Connection")
+
+class Quiet(IntEnum):
+    """Why an association could make room for another; the first kind goes first."""
+
+    UNHEARD = 0
+    IDLE = 1
+    STALLED = 2
+
+
+class Quietness(NamedTuple):
+    """A kind, and since when on the clock that all connections share."""
+
+    kind: Quiet
+    since: float
+
+
+class Quietable(Protocol):
+    """A connection that tells whether it is in use."""
+
+    def quietness(self) -> Quietness | None:
+        """Return since when nothing comes of the association; None while it is in use."""
+
+
+Connection = TypeVar("Connection", bound=Quietable)
+
+
+@dataclass(frozen=True, slots=True)
+class Place(Generic[Connection]):
+    """What became of a request: a place, perhaps after another made room, or a rejection."""
+
+    rejection: Rejection | None = None
+    crowded_out: Connection | None = None
 
 
 class Admission(Generic[Connection]):
@@ -23,14 +58,16 @@ class Admission(Generic[Connection]):
 
     Silence must not cost others their place: a connection without an association takes none of the
     places of associations, and when there are too many such connections the oldest one of the peer
-    that has most is given up, never the newest, which may be about to ask.
+    that has most is given up, never the newest, which may be about to ask. When all places of
+    associations are taken, one that has not sent a message makes room, or one that has stood idle, or
+    one whose message has stalled; only where all are in use a request is rejected.
     """
 
     def __init__(self, settings: DimseSettings) -> None:
         self._settings = settings
         self._networks = [ip_network(network) for network in settings.allowed_networks]
         self._unassociated: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
-        self._associated: Counter[str] = Counter()
+        self._associated: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
 
     def is_allowed(self, peer: str) -> bool:
         """Whether an address is in an allowed network."""
@@ -60,17 +97,34 @@ class Admission(Generic[Connection]):
         if not self._unassociated[peer]:
             del self._unassociated[peer]
 
-    def associate(self, connection: Connection, peer: str) -> Rejection | None:
-        """Turn a waiting connection into an association, or return why there is no place."""
-        if self._associated.total() >= self._settings.max_associations:
-            return LOCAL_LIMIT_EXCEEDED
-        if self._associated[peer] >= self._settings.max_associations_per_peer:
-            return PEER_LIMIT_EXCEEDED
+    def associate(self, connection: Connection, peer: str) -> Place[Connection]:
+        """Turn a waiting connection into an association, or say why there is no place."""
+        settings = self._settings
+        crowded_out = None
+        if len(self._associated[peer]) >= settings.max_associations_per_peer:
+            crowded_out = self._quietest([peer])
+            if crowded_out is None:
+                return Place(PEER_LIMIT_EXCEEDED)
+        elif sum(map(len, self._associated.values())) >= settings.max_associations:
+            crowded_out = self._quietest(self._associated)
+            if crowded_out is None:
+                return Place(LOCAL_LIMIT_EXCEEDED)
         self.forget(connection, peer)
-        self._associated[peer] += 1
-        return None
+        self._associated[peer][connection] = None
+        return Place(crowded_out=crowded_out)
 
-    def dissociate(self, peer: str) -> None:
+    def dissociate(self, connection: Connection, peer: str) -> None:
         """Note the end of an association."""
-        self._associated[peer] -= 1
-        self._associated += Counter()  # drops peers that have none left
+        self._associated[peer].pop(connection, None)
+        if not self._associated[peer]:
+            del self._associated[peer]
+
+    def _quietest(self, peers: Iterable[str]) -> Connection | None:
+        """Return whom to end for a newcomer: the kind decides, then its peer's number, then its time."""
+        found = [
+            (quietness.kind, -len(self._associated[peer]), quietness.since, connection)
+            for peer in peers
+            for connection in self._associated[peer]
+            if (quietness := connection.quietness()) is not None
+        ]
+        return min(found, key=lambda each: each[:3], default=(None,))[-1]

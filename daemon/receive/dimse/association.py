@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from daemon.receive.dimse.admission import Quiet, Quietness
 from daemon.receive.dimse.messages import (
     CommandField,
     CommandInvalid,
@@ -57,6 +58,8 @@ _BUFFER_BYTES: Final = 256 << 10
 _BUFFER_BYTES_UNASSOCIATED: Final = 4 << 10
 _MAX_COMMAND_SET_BYTES: Final = 16 << 10
 _PROGRESS_BYTES: Final = 1 << 10
+_QUIET_S: Final = 3.0
+"""An association that has had a message makes room for others only after standing still for so long."""
 
 
 @dataclass(slots=True)
@@ -91,7 +94,12 @@ class Association(asyncio.BufferedProtocol):
         self._operation: Operation | None = None
         self._is_storing = False
         self._is_congested = False
+        self._has_spoken = False
         self._gained = 0
+        self._progress_bytes = max(
+            _PROGRESS_BYTES,
+            int(service.settings.min_bytes_per_s * service.settings.network_timeout_s),
+        )
         self._progressed_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -129,7 +137,8 @@ class Association(asyncio.BufferedProtocol):
             self._hold(self._view[:nbytes])
             return
         self._gained += nbytes
-        if self._gained >= _PROGRESS_BYTES or not self._is_under_way:
+        # Until a first command set is whole, bytes that drip in win no time.
+        if self._has_spoken and (self._gained >= self._progress_bytes or not self._is_under_way):
             self._progress()
         self._consume(self._view[:nbytes])
 
@@ -151,13 +160,25 @@ class Association(asyncio.BufferedProtocol):
         service, peer = self._service, self._origin.peer
         if self._state is State.ESTABLISHED:
             self._tell_aborted("connection_lost")
-            service.admission.dissociate(peer)
+            service.admission.dissociate(self, peer)
         else:
             service.admission.forget(self, peer)
         self._state = State.AWAITING_CLOSE
         service.connections.discard(self)
         if not service.connections:
             service.all_gone.set()
+
+    # What the admission asks.
+
+    def quietness(self) -> Quietness | None:
+        """Return since when nothing comes of the association; None while it is in use."""
+        if self._is_storing:
+            return None
+        if not self._has_spoken:
+            return Quietness(Quiet.UNHEARD, self._progressed_at)
+        if self._loop.time() - self._progressed_at < _QUIET_S:
+            return None
+        return Quietness(Quiet.STALLED if self._is_under_way else Quiet.IDLE, self._progressed_at)
 
     # What the server calls.
 
@@ -228,10 +249,15 @@ class Association(asyncio.BufferedProtocol):
         self._origin = Origin(Receiver.DIMSE, request.calling_ae, request.called_ae, peer)
         refused = TEMPORARY_CONGESTION if service.is_stopping else None
         refused = refused or rejection(request, service.settings)
-        refused = refused or service.admission.associate(self, peer)
         if refused:
             self._reject(refused)
             return
+        place = service.admission.associate(self, peer)
+        if place.rejection:
+            self._reject(place.rejection)
+            return
+        if place.crowded_out is not None:
+            place.crowded_out.make_room()
         self._state = State.ESTABLISHED
         self._contexts, pdu = accept(request, service.settings)
         self._peer_max_pdu_bytes = request.peer_max_pdu_bytes
@@ -274,7 +300,7 @@ class Association(asyncio.BufferedProtocol):
         """Give the association's place free and wait for the peer to close (Sta13)."""
         self._abandon()
         self._state = State.AWAITING_CLOSE
-        self._service.admission.dissociate(self._origin.peer)
+        self._service.admission.dissociate(self, self._origin.peer)
         self._view = memoryview(bytearray(_BUFFER_BYTES_UNASSOCIATED))
         self._held = b""
         if self._service.is_stopping:
@@ -289,6 +315,10 @@ class Association(asyncio.BufferedProtocol):
         self._start_timer(self._service.settings.artim_timeout_s)
         if crowded_out is not None:
             crowded_out.give_up("crowded_out")
+
+    def make_room(self) -> None:
+        """End an association of which nothing comes, for one that asks for its place."""
+        self._abort(None, "crowded_out")
 
     def give_up(self, code: str) -> None:
         """Close a connection that has no association."""
@@ -328,6 +358,8 @@ class Association(asyncio.BufferedProtocol):
             self._abort(None, "command_invalid")
             return
         self._command = bytearray()
+        self._has_spoken = True
+        self._progress()
         settings = self._service.settings
         operation = Operation(
             command, context, settings.max_instance_bytes, judge(command, context, settings)
@@ -440,12 +472,21 @@ class Association(asyncio.BufferedProtocol):
             return
         if self._is_storing:
             self._progress()
-        allowed_s = settings.network_timeout_s if self._is_under_way else settings.idle_timeout_s
+        code, allowed_s = self._patience()
         remaining_s = self._progressed_at + allowed_s - self._loop.time()
         if remaining_s <= 0:
-            self._abort(None, "stalled" if self._is_under_way else "idle")
+            self._abort(None, code)
         else:
             self._start_timer(min(remaining_s, settings.network_timeout_s))
+
+    def _patience(self) -> tuple[str, float]:
+        """Return what it would be to stand still any longer, and how long it may."""
+        settings = self._service.settings
+        if not self._has_spoken:
+            return "no_message", settings.first_message_timeout_s
+        if self._is_under_way:
+            return "stalled", settings.network_timeout_s
+        return "idle", settings.idle_timeout_s
 
     # Telling.
 
