@@ -30,7 +30,7 @@ from deid.identity.keys import patient_identity
 from deid.outcome import Outcome
 from deid.pixels.beside.overlay_elements import overlay_elements, refuse_embedded
 from deid.pixels.beside.scrub import FACTS as SAMPLE_FACTS
-from deid.pixels.beside.scrub import Scrubbed, names_anybody, scrub_encapsulated, scrub_native
+from deid.pixels.beside.scrub import names_anybody, scrub_encapsulated, scrub_native
 from deid.pixels.beside.thumbnails import thumbnail_elements
 from deid.pixels.image_elements import (
     DOCUMENT,
@@ -44,19 +44,22 @@ from deid.ports import CleanedPixels
 from deid.tables.load import burned_in_likely
 from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.passage import Given, Person
 from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
-from deid.tags.rewrite import Person, Rewriter
 from deid.tags.rules import KNOWN_KINDS, ONLY_BESIDE
+from deid.tags.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from deid.encoding.header import FileMeta
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.identifiers import KnownIdentifier
+    from deid.identity.residual import Forbidden
     from deid.plan import Plan
     from deid.tags.private import Blocks
+    from deid.tags.samples import Scrub, Scrubbed
 
 _LARGE: Final = 1 << 20
 _UID_CHARACTERS: Final = frozenset("0123456789.")
@@ -160,10 +163,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     pictures = thumbnail_elements(data, offset, encoding, plan)
     alone = _left_alone(found, encoding, facts, plan)
     inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures, *alone])
-    rewrite = partial(
-        Rewriter,
+    given = Given(
         data,
-        plan,
+        plan.tags,
         facts.sop_class_uid,
         person,
         charset=facts.charset,
@@ -172,33 +174,34 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         blocks=_private_blocks(data, found, encoding, facts, plan),
         scrub=_scrubbing(data, encoding, meta, found, plan),
     )
-    rewriter = rewrite()
-    dataset = rewriter.rewrite(offset, encoding, inserts)
+    walk = Walk(given)
+    dataset = walk.rewrite(offset, encoding, inserts)
     texts = [element for tag, element in inserts if tag < _OVERLAYS]
     ours = [person.pseudonym.encode(), values.blank_document(facts.sop_class_uid), *texts]
-    forbidden = plan.forbidden(rewriter.known.found, b"\n".join(ours))
-    _check_unexamined(rewriter, cleaned.pixels, meta, plan)
-    if names_anybody(data, rewriter.opaque_samples, forbidden):
+    forbidden = plan.forbidden(walk.passage.known.found, b"\n".join(ours))
+    _check_unexamined(walk, cleaned.pixels, meta, plan)
+    if names_anybody(data, walk.samples.opaque, forbidden):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
     # Planes of bits may look like letters; what they show was looked at in another way.
     planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)
     searchable = partial(_searchable, encoding=encoding, without=planes)
+    strictly: Forbidden | None = None
     residuals: tuple[str, ...] = ()
-    if forbidden.may_occur_in(searchable(rewriter, dataset)):
-        rewrite = partial(rewrite, forbidden=forbidden)
-        rewriter = rewrite()
-        dataset = rewriter.rewrite(offset, encoding, inserts)
-        residuals = tuple(rewriter.residuals)
-        if forbidden.remains_in(b"\n".join(searchable(rewriter, dataset))):
+    if forbidden.may_occur_in(searchable(walk, dataset)):
+        strictly = forbidden
+        walk = Walk(given, strictly)
+        dataset = walk.rewrite(offset, encoding, inserts)
+        residuals = tuple(walk.passage.residuals)
+        if forbidden.remains_in(b"\n".join(searchable(walk, dataset))):
             raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
     left_out: tuple[int, ...] = ()
     if plan.recipients:
         sealed, left_out = _sealed_originals(
-            data, offset, encoding, _without_samples(rewriter, dataset), plan
+            data, offset, encoding, _without_samples(walk, dataset), plan
         )
-        rewriter = rewrite()
-        dataset = rewriter.rewrite(offset, encoding, sorted([*inserts, sealed]))
-    sop_instance_uid = plan.primary_uid(0x00080018, facts.sop_instance_uid)
+        walk = Walk(given, strictly)
+        dataset = walk.rewrite(offset, encoding, sorted([*inserts, sealed]))
+    sop_instance_uid = plan.tags.primary_uid(0x00080018, facts.sop_instance_uid)
     head = _file_meta(facts.sop_class_uid, sop_instance_uid, meta.transfer_syntax_uid)
     if meta.transfer_syntax_uid in DEFLATED:
         segments: list[Segment] = [head, deflate(_materialise(dataset, data))]
@@ -207,16 +210,16 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     return Deidentified(
         segments,
         Outcome(
-            plan.replacements.key.id,
-            rewriter.actions,
+            plan.tags.replacements.key.id,
+            walk.passage.actions,
             regions=tuple(cleaned.pixels.regions),
             residuals=residuals,
             warnings=(*plan.warnings, *(f"not_sealed: {tag_name(tag)}" for tag in left_out)),
             pixels_examined=cleaned.pixels.examined_all,
         ),
         person.pseudonym,
-        plan.primary_uid(0x0020000D, facts.study_uid),
-        plan.primary_uid(0x0020000E, facts.series_uid),
+        plan.tags.primary_uid(0x0020000D, facts.study_uid),
+        plan.tags.primary_uid(0x0020000E, facts.series_uid),
         sop_instance_uid,
         facts.sop_class_uid,
         meta.transfer_syntax_uid,
@@ -230,18 +233,18 @@ def _person(facts: _Facts, plan: Plan) -> Person:
     dates of an instance that is itself ours and says so have been moved or removed already; those of a derived
     one have not, nor those of one that was de-identified with full dates.
     """
-    issuer = facts.issuer or plan.policy.identity_issuer
+    issuer = facts.issuer or plan.tags.policy.identity_issuer
     identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
-    pseudonym, shift_days = plan.patient(identity)
+    pseudonym, shift_days = plan.tags.patient(identity)
     given = facts.patient_id or facts.patient_name
-    is_own = plan.replacements.is_own_pseudonym(given)
+    is_own = plan.tags.replacements.is_own_pseudonym(given)
     if is_own:
         pseudonym = given
     has_no_dates = facts.temporal in _DATES_GONE
     if (
         (is_own or not given)
         and has_no_dates
-        and plan.replacements.is_own_uid(facts.sop_instance_uid)
+        and plan.tags.replacements.is_own_uid(facts.sop_instance_uid)
     ):
         shift_days = 0
     return Person(facts.patient_id, issuer, pseudonym, shift_days)
@@ -261,9 +264,9 @@ def _sealed_originals(
 
 def _scrubbing(
     data: Buffer, encoding: Encoding, meta: FileMeta, found: dict[int, Element], plan: Plan
-) -> Callable[[int, int, bool], Scrubbed] | None:
+) -> Scrub | None:
     """Return what takes away what hides beside samples, where the profile removes identities."""
-    if plan.policy.profile not in _SCRUBBING:
+    if plan.tags.policy.profile not in _SCRUBBING:
         return None
 
     def scrub(start: int, stop: int, is_encapsulated: bool) -> Scrubbed:
@@ -278,10 +281,12 @@ def _left_alone(
     found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
 ) -> Iterator[tuple[int, bytes]]:
     """Yield, to be removed, what would be a dummy beside nothing: its condition goes (PS3.5 7.4.2)."""
-    table = plan.rules.root(facts.sop_class_uid, encoding)
+    table = plan.tags.rules.root(facts.sop_class_uid, encoding)
     for tag, condition in ONLY_BESIDE.items():
         if tag in found and condition in found:
-            kinds = [plan.rules.action(each, "", table) & KIND_MASK for each in (tag, condition)]
+            kinds = [
+                plan.tags.rules.action(each, "", table) & KIND_MASK for each in (tag, condition)
+            ]
             if kinds == [Action.DUMMY, Action.DROP]:
                 yield tag, b""
 
@@ -289,7 +294,7 @@ def _left_alone(
 def _private_blocks(
     data: Buffer, found: dict[int, Element], encoding: Encoding, facts: _Facts, plan: Plan
 ) -> Blocks:
-    if Option.RETAIN_SAFE_PRIVATE not in plan.policy.options:
+    if Option.RETAIN_SAFE_PRIVATE not in plan.tags.policy.options:
         return {}
     return declared_blocks(data, found.get(CHARACTERISTICS), encoding, facts.charset)
 
@@ -298,7 +303,7 @@ def _wanted(plan: Plan) -> frozenset[int]:
     """Return the tags that have to be looked at before rewriting."""
     if plan.pixel_cleaner is not None:
         return _PIXEL_FACTS
-    return _FACTS if plan.text_cleaner is None else _KNOWN_FACTS
+    return _FACTS if plan.tags.text_cleaner is None else _KNOWN_FACTS
 
 
 def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
@@ -340,7 +345,7 @@ def _check_class(facts: _Facts, plan: Plan) -> None:
     if facts.sop_class_uid == DICOMDIR_CLASS:
         raise Unsafe(Reason.DICOMDIR, "(0008,0016)")
     known = UID_dictionary.get(facts.sop_class_uid)
-    if known is None and plan.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
+    if known is None and plan.tags.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
         raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")
 
 
@@ -385,28 +390,28 @@ def _clean_pixels(
 
 
 def _keeps_document(facts: _Facts, encoding: Encoding, plan: Plan) -> bool:
-    action = plan.rules.action(DOCUMENT, "OB", plan.rules.root(facts.sop_class_uid, encoding))
+    action = plan.tags.rules.action(
+        DOCUMENT, "OB", plan.tags.rules.root(facts.sop_class_uid, encoding)
+    )
     return action & KIND_MASK in (Action.KEEP, Action.CHECK)
 
 
-def _check_unexamined(
-    rewriter: Rewriter, cleaned: CleanedPixels, meta: FileMeta, plan: Plan
-) -> None:
+def _check_unexamined(walk: Walk, cleaned: CleanedPixels, meta: FileMeta, plan: Plan) -> None:
     """Refuse Pixel Data that stayed without having been examined, where the plan asks for it.
 
     It stands behind a higher tag then, where nobody looks for it; or it holds an overlay plane.
     """
-    if not rewriter.pixels_seen or cleaned.examined_all:
+    if not walk.samples.seen or cleaned.examined_all:
         return
     if plan.pixel_cleaner is not None and cleaned is _NOTHING:
         raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(7FE0,0010)")
-    if plan.policy.profile not in _SCRUBBING or is_encapsulated(meta.transfer_syntax_uid):
-        refuse_embedded(rewriter.actions, plan)
+    if plan.tags.policy.profile not in _SCRUBBING or is_encapsulated(meta.transfer_syntax_uid):
+        refuse_embedded(walk.passage.actions, plan)
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:
     """Refuse what is likely to carry burned-in text, unless the configuration says otherwise."""
-    if plan.policy.burned_in is BurnedIn.PASS:
+    if plan.tags.policy.burned_in is BurnedIn.PASS:
         return
     classes, modalities = burned_in_likely()
     if facts.burned_in == "YES":
@@ -438,34 +443,35 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: s
 
 
 def _searchable(
-    rewriter: Rewriter, dataset: list[Segment], encoding: Encoding, *, without: frozenset[int]
+    walk: Walk, dataset: list[Segment], encoding: Encoding, *, without: frozenset[int]
 ) -> list[bytes]:
     """Return what may hold text: all but samples, large binary values, and segments of those identities."""
     parts: list[bytes] = []
     for number, part in enumerate(dataset):
-        if number in rewriter.samples or id(part) in without:
+        if number in walk.samples.places or id(part) in without:
             continue
         if isinstance(part, bytes):
             parts.append(part)
         else:
-            parts.extend(_readable(rewriter, part, encoding))
+            parts.extend(_readable(walk, part, encoding))
     return parts
 
 
-def _readable(rewriter: Rewriter, span: Span, encoding: Encoding) -> Iterator[bytes]:
+def _readable(walk: Walk, span: Span, encoding: Encoding) -> Iterator[bytes]:
     """Yield the elements of a kept stretch that may hold text."""
-    source, run = rewriter.source, span.start
+    source, run = walk.given.source, span.start
     for tag, start, stop in each_top_level(source, span.start, encoding, 1 << 32, end=span.stop):
-        if stop - start > _LARGE and rewriter.is_binary(tag, start, encoding):
+        word = encoding.header.unpack_from(source, start)[2]
+        if stop - start > _LARGE and walk.given.plan.is_binary(tag, word, encoding):
             yield source[run:start]
             run = stop
     yield source[run : span.stop]
 
 
-def _without_samples(rewriter: Rewriter, dataset: list[Segment]) -> bytes:
+def _without_samples(walk: Walk, dataset: list[Segment]) -> bytes:
     return _materialise(
-        [part for number, part in enumerate(dataset) if number not in rewriter.samples],
-        rewriter.source,
+        [part for number, part in enumerate(dataset) if number not in walk.samples.places],
+        walk.given.source,
     )
 
 

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from pydicom._uid_dict import UID_dictionary
-
 from deid.configuration.document import parse_configuration
-from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.identity.keys import Replacements, SiteKey
 from deid.identity.residual import Forbidden
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags import recognition as judge
-from deid.tags.actions import KIND_MASK, Action
-from deid.tags.content import ContentRules, content_rules
-from deid.tags.policy import Option, Profile, TagPolicy
+from deid.tags.content import content_rules
+from deid.tags.policy import Option, Profile
 from deid.tags.rules import Rules
+from deid.tags.tag_plan import TagPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,15 +27,9 @@ if TYPE_CHECKING:
     from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.text.policy import TextPolicy
 
-# DICOM's own arcs and HL7's code systems, NCI Thesaurus among them; a record number fits in none.
-_REGISTERED: Final = re.compile(
-    r"1\.2\.840\.10008\.(1|2|3\.1|4\.2|5\.1|6\.1|7\.1|8\.1|9|15|20)(\.\d{1,3}){0,7}(\.\d{1,4})?\Z"
-    r"|2\.16\.840\.1\.113883\.(6|3\.26\.1)(\.\d{1,4}){1,3}\Z"
-)
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 _TEMPORAL: Final = ("UNMODIFIED", "MODIFIED", "REMOVED")
 """Longitudinal Temporal Information Modified (PS3.3 C.12.1), the more changed the later."""
-_MEMO_ENTRIES: Final = 20_000
 _SERIES: Final = 64
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
@@ -71,14 +61,10 @@ class Plan:
     ----------
     covers
         The kinds of data that the configuration says something about.
-    policy, rules
-        What decides about tags.
-    replacements
-        Where pseudonyms, UIDs and shifts come from.
-    content
-        What becomes of content items, where the configuration cleans structured content.
-    text_cleaner, pixel_cleaner
-        The engines, where the configuration asks for them.
+    tags
+        What decides about elements, text among them.
+    pixel_cleaner
+        The engine, where the configuration asks for it.
     cleans_text
         Whether the configuration looks into text, in elements or in pixels, and so asks what is known of
         people (`deid.engine.deidentify`).
@@ -86,33 +72,17 @@ class Plan:
         What the configuration leaves to leniency; each outcome record repeats it.
     recipients
         Whose private keys may bring the originals back; usually nobody's.
-    judged, uids, empties
-        Memory of earlier decisions, bounded: whether an encoded element that no table names may stay, values
-        that were replaced before, and encoded elements without a value.
     """
 
     covers: frozenset[Coverage]
-    policy: TagPolicy
-    rules: Rules
-    replacements: Replacements
-    content: ContentRules | None = None
-    text_cleaner: TextCleaner | None = None
+    tags: TagPlan
     pixel_cleaner: PixelCleaner | None = None
     cleans_text: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
-    judged: dict[Encoding, dict[bytes, bool]] = field(default_factory=dict)
-    uids: dict[bytes, bytes] = field(default_factory=dict)
-    empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
-    _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
-    _registered: dict[bytes, bool] = field(default_factory=dict)
-    _uids: dict[str, str] = field(default_factory=dict)
-    _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
-    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
         default_factory=dict
     )
-    _primary: dict[int, bool] = field(default_factory=dict)
     _markers: dict[tuple[Encoding, bool, str], tuple[tuple[int, bytes], ...]] = field(
         default_factory=dict
     )
@@ -125,49 +95,12 @@ class Plan:
         import_module("numpy")  # `deid.pixels.beside.scrub` looks at unused bits with it
         return self
 
-    def is_registered(self, raw: bytes) -> bool:
-        """Whether every UID of a value is one that the standard or HL7 registers."""
-        found = self._registered.get(raw)
-        if found is None:
-            found = all(
-                uid in UID_dictionary or _REGISTERED.match(uid)
-                for uid in raw.decode("latin-1").strip(" \x00").split("\\")
-                if uid
-            )
-            if len(self._registered) < 10_000 and len(raw) <= 1024:
-                self._registered[raw] = found
-        return found
-
-    def primary_uid(self, tag: int, original_uid: str) -> str:
-        """Return what the rules make of a Study, Series or SOP Instance UID."""
-        replaces = self._primary.get(tag)
-        if replaces is None:
-            kind = self.rules.action(tag, "UI", self.rules.root("", EXPLICIT_LITTLE)) & KIND_MASK
-            replaces = self._primary[tag] = kind == Action.REPLACE_UID
-        if not replaces:
-            return original_uid
-        found = self._uids.get(original_uid)
-        if found is None:
-            found = self.replacements.uid(original_uid)
-            if len(self._uids) < _MEMO_ENTRIES:
-                self._uids[original_uid] = found
-        return found
-
-    def token(self, label: str, original: str) -> str:
-        """Return what stands for an identifier other than the patient's."""
-        found = self._tokens.get((label, original))
-        if found is None:
-            found = self.replacements.token(label, original)
-            if len(self._tokens) < _MEMO_ENTRIES:
-                self._tokens[label, original] = found
-        return found
-
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
         """Return what to search the result for, but for what stands in `ours`.
 
         Where the institution may be known, its name is no secret wherever it stands.
         """
-        if Option.RETAIN_INSTITUTION_IDENTITY in self.policy.options:
+        if Option.RETAIN_INSTITUTION_IDENTITY in self.tags.policy.options:
             originals = [each for each in originals if each[1] != "ORGANIZATION_NAME"]
         key = (tuple(originals), ours)
         found = self._forbidden.get(key)
@@ -175,28 +108,6 @@ class Plan:
             if len(self._forbidden) >= _SERIES:
                 self._forbidden.clear()
             found = self._forbidden[key] = Forbidden(key[0]).without(ours)
-        return found
-
-    def patient(self, identity: str) -> tuple[str, int]:
-        """Return a patient's pseudonym and date shift."""
-        found = self._patients.get(identity)
-        if found is None:
-            made = self.replacements
-            found = made.patient(identity), made.shift_days(identity)
-            if len(self._patients) < _MEMO_ENTRIES:
-                self._patients[identity] = found
-        return found
-
-    def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
-        """Return the VR an element is read as, and its infoType when its original identifies."""
-        key = (tag, word, encoding.big_endian)
-        found = self._natures.get(key)
-        if found is None:
-            vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
-            vr = self.rules.vr_of(tag, vr).split(" ")[0]
-            found = (vr, self.rules.info_type(tag, vr))
-            if len(self._natures) < 20_000:
-                self._natures[key] = found
         return found
 
     def markers(
@@ -219,18 +130,18 @@ class Plan:
 
     def method_codes(self, *, pixels_cleaned: bool) -> list[tuple[str, str]]:
         """Return code value and meaning of what this plan does (CID 7050)."""
-        names = ["basic"] if self.policy.profile is Profile.BASIC else []
+        names = ["basic"] if self.tags.policy.profile is Profile.BASIC else []
         names += ["clean_pixels"] if pixels_cleaned else []
-        names += sorted(option.value for option in self.policy.options)
+        names += sorted(option.value for option in self.tags.policy.options)
         return [METHOD_CODES[name] for name in names]
 
     def _build_markers(
         self, encoding: Encoding, pixels_cleaned: bool, earlier: str
     ) -> tuple[tuple[int, bytes], ...]:
         codes = self.method_codes(pixels_cleaned=pixels_cleaned)
-        method = f"{_IMPLEMENTATION_VERSION} key {self.replacements.key.id}"
+        method = f"{_IMPLEMENTATION_VERSION} key {self.tags.replacements.key.id}"
         markers = [(0x00120063, encoding.element(0x00120063, b"LO", _text(method)))]
-        if self.policy.profile is Profile.BASIC:
+        if self.tags.policy.profile is Profile.BASIC:
             markers.insert(0, (0x00120062, encoding.element(0x00120062, b"CS", b"YES ")))
         if codes:
             items = b"".join(_code_item(encoding, value, meaning) for value, meaning in codes)
@@ -245,11 +156,11 @@ class Plan:
 
     def _temporal(self) -> str:
         """Return Longitudinal Temporal Information Modified (PS3.3 C.12.1)."""
-        if Option.RETAIN_FULL_DATES in self.policy.options:
+        if Option.RETAIN_FULL_DATES in self.tags.policy.options:
             return "UNMODIFIED"
-        if Option.RETAIN_MODIFIED_DATES in self.policy.options:
+        if Option.RETAIN_MODIFIED_DATES in self.tags.policy.options:
             return "MODIFIED"
-        return "REMOVED" if self.policy.profile is Profile.BASIC else ""
+        return "REMOVED" if self.tags.policy.profile is Profile.BASIC else ""
 
 
 def compile_plan(
@@ -283,11 +194,13 @@ def compile_plan(
     shift_secret = (parsed.text.date_shift_key if parsed.text else None) or b""
     return Plan(
         parsed.covers,
-        parsed.tags,
-        Rules(parsed.tags),
-        Replacements(key, shift_secret),
-        content=content_rules(parsed.tags),
-        text_cleaner=text_cleaner,
+        TagPlan(
+            parsed.tags,
+            Rules(parsed.tags),
+            Replacements(key, shift_secret),
+            content=content_rules(parsed.tags),
+            text_cleaner=text_cleaner,
+        ),
         pixel_cleaner=pixel_cleaner,
         cleans_text=text_cleaner is not None or pixel_cleaner is not None or parsed.image.looks,
         recipients=_recipients(parsed.certificates),

@@ -97,7 +97,18 @@ Blocks = dict[tuple[str, int], Block]
 """By creator and group."""
 
 
-def action(policy: TagPolicy, blocks: Blocks, creator: str, tag: int) -> Action:
+def described_creators(blocks: Mapping[tuple[str, int], Block]) -> set[str]:
+    """Return the creators of whose blocks an instance says that something in them may stay."""
+    return {
+        creator
+        for (creator, _group), block in blocks.items()
+        if block.is_safe or block.safe or block.actions
+    }
+
+
+def action(
+    policy: TagPolicy, blocks: Mapping[tuple[str, int], Block], creator: str, tag: int
+) -> Action:
     """Return what becomes of a private element of a creator's block."""
     place = tag & 0xFF
     block = blocks.get((creator, tag >> 16))

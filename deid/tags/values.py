@@ -18,6 +18,10 @@ _DUMMIES: Final[dict[str, bytes]] = {
 }  # fmt: skip
 
 _BINARY_NUMBERS: Final = frozenset(("AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
+NUMBERS: Final = _BINARY_NUMBERS | {"OD", "OF", "OL", "OV", "OW"}
+"""VRs whose values are numbers of fixed size, one or many: cut short, they are none."""
+BINARY: Final = NUMBERS | {"OB", "SQ"}
+"""VRs whose values hold no text of their own."""
 _DATE = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
 _DATE_TIME = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
 _TIME = re.compile(rb"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?\Z")

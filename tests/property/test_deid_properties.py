@@ -258,9 +258,9 @@ def test_no_value_of_any_vr_in_any_character_set_survives_a_preset_that_removes_
         result = run(source, plan)
         seen = everything(result)
         for marker in (DAY, RECORD, ROOT, BYTES.decode(), "zqxv", "ZQXVKY"):
-            assert marker.encode() not in seen, (marker, plan.policy.profile)
+            assert marker.encode() not in seen, (marker, plan.tags.policy.profile)
         for text in set(MARKED.values()):
-            assert text.encode() not in seen, (text, plan.policy.profile)
+            assert text.encode() not in seen, (text, plan.tags.policy.profile)
             assert text.encode("utf-16-le") not in seen
 
 
@@ -288,7 +288,7 @@ def test_de_identifying_again_changes_nothing(source: bytes) -> None:
     )
 )
 def test_different_uids_stay_different_and_the_same_stay_the_same(uids: list[str]) -> None:
-    replace = PLAN.replacements.uid
+    replace = PLAN.tags.replacements.uid
     replaced = [replace(uid) for uid in uids]
     assert len(set(replaced)) == len(uids)
     assert [replace(uid) for uid in reversed(uids)] == replaced[::-1]
@@ -312,7 +312,7 @@ def test_a_reference_points_where_the_instance_went_wherever_it_stands(
     dataset.SeriesInstanceUID = "1.2.3.2"
     dataset.SourceImageSequence = [inner]
     content = run(encode(dataset))
-    assert PLAN.replacements.uid("1.2.3.4.5").encode() in content
+    assert PLAN.tags.replacements.uid("1.2.3.4.5").encode() in content
     assert b"1.2.3.4.5" not in content
 
 

@@ -136,7 +136,7 @@ def test_a_uid_under_a_registered_root_with_a_long_component_is_not_registered(
     uid: str, registered: bool
 ) -> None:
     plan = deid.compile_plan(BASIC, deid.SiteKey(bytes(range(32))))
-    assert plan.is_registered(uid.encode()) is registered
+    assert plan.tags.is_registered(uid.encode()) is registered
 
 
 def test_kanji_of_a_text_are_not_taken_for_an_abbreviation() -> None:

@@ -107,7 +107,7 @@ def test_a_date_shift_follows_its_own_key_alone() -> None:
             },
             site,
         )
-        return plan.replacements.shift_days("|P1")
+        return plan.tags.replacements.shift_days("|P1")
 
     other = deid.SiteKey(bytes(range(1, 33)))
     assert shifted(KEY16, KEY) == shifted(KEY16, other)

@@ -173,7 +173,7 @@ def run(configuration: dict[str, Any], sop_class_uid: str) -> Run:
         before,
         after,
         result,
-        plan.replacements.shift_days(identity),
+        plan.tags.replacements.shift_days(identity),
         "clean_descriptors" in options,
     )
 

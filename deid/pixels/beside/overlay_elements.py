@@ -63,7 +63,7 @@ def overlay_elements(
         `MALFORMED` when the elements of a plane are repeated or out of order, `PIXELS_UNDECODABLE` when
         its size is not what its data holds, and whatever cleaning raises.
     """
-    if plan.pixel_cleaner is None and Option.CLEAN_GRAPHICS not in plan.policy.options:
+    if plan.pixel_cleaner is None and Option.CLEAN_GRAPHICS not in plan.tags.policy.options:
         return []
     elements: list[tuple[int, bytes]] = []
     for number, group in sorted(_groups(data, offset, encoding).items()):
@@ -97,7 +97,7 @@ def refuse_embedded(actions: Iterable[int], plan: Plan) -> None:
     actions
         What was done, as in `deid.outcome.Outcome`.
     """
-    if plan.policy.burned_in is BurnedIn.PASS:
+    if plan.tags.policy.burned_in is BurnedIn.PASS:
         return
     removed = {
         each >> 8 for each in actions if each >> 32 == _FIRST >> 24 and each & 0xFF == Action.DROP
@@ -146,8 +146,8 @@ def _elements(data: Buffer, offset: int, encoding: Encoding) -> Iterator[tuple[i
 
 
 def _stays(tag: int, found: _Element, plan: Plan, sop_class_uid: str, encoding: Encoding) -> bool:
-    table = plan.rules.root(sop_class_uid, encoding)
-    action = plan.rules.action(tag, found.vr.decode("latin-1"), table)
+    table = plan.tags.rules.root(sop_class_uid, encoding)
+    action = plan.tags.rules.action(tag, found.vr.decode("latin-1"), table)
     return action & KIND_MASK in (Action.KEEP, Action.CHECK)
 
 

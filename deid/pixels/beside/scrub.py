@@ -14,7 +14,7 @@ import re
 import struct
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from deid.encoding.header import text_of
 from deid.encoding.segments import Segment, Span
@@ -30,6 +30,7 @@ from deid.pixels.codecs.codestreams import (
     jpeg_unaccounted,
 )
 from deid.tags.recognition import is_colour_profile
+from deid.tags.samples import Scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,21 +80,6 @@ _ENCODER_NOTE: Final = re.compile(
 _LUMA_CHROMA: Final = (b"YBR_FULL_422", b"YBR_PARTIAL_422")
 _TELLING: Final = 5
 """A shorter part of a name turns up in compressed samples by chance."""
-
-
-class Scrubbed(NamedTuple):
-    """A value without what hid in it.
-
-    Attributes
-    ----------
-    segments
-        The new value; None when it stays as it is.
-    opaque
-        What stays of the source although nothing says what it is: anything may stand there.
-    """
-
-    segments: list[Segment] | None
-    opaque: tuple[Span, ...] = ()
 
 
 def names_anybody(data: Buffer, spans: Sequence[Span], forbidden: Forbidden) -> bool:

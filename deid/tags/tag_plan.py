@@ -1,0 +1,149 @@
+"""What rewriting elements needs of a plan: rules, replacements, and the memory of earlier decisions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from pydicom._uid_dict import UID_dictionary
+
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
+from deid.tags.actions import KIND_MASK, Action
+from deid.tags.values import BINARY
+
+if TYPE_CHECKING:
+    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.identity.keys import Replacements
+    from deid.ports import TextCleaner
+    from deid.tags.content import ContentRules
+    from deid.tags.policy import TagPolicy
+    from deid.tags.rules import Rules
+
+# DICOM's own arcs and HL7's code systems, NCI Thesaurus among them; a record number fits in none.
+_REGISTERED: Final = re.compile(
+    r"1\.2\.840\.10008\.(1|2|3\.1|4\.2|5\.1|6\.1|7\.1|8\.1|9|15|20)(\.\d{1,3}){0,7}(\.\d{1,4})?\Z"
+    r"|2\.16\.840\.1\.113883\.(6|3\.26\.1)(\.\d{1,4}){1,3}\Z"
+)
+_MAX_REMEMBERED_BYTES: Final = 1024
+_MEMO_ENTRIES: Final = 20_000
+_LARGE_MEMO_ENTRIES: Final = 50_000
+
+
+@dataclass(slots=True)
+class TagPlan:
+    """What decides about elements, compiled. Holds caches, so one serves one thread.
+
+    Attributes
+    ----------
+    policy, rules
+        What decides about tags.
+    replacements
+        Where pseudonyms, UIDs and shifts come from.
+    content
+        What becomes of content items, where the configuration cleans structured content.
+    text_cleaner
+        The engine, where the configuration asks for one.
+    judged, uids, empties
+        Memory of earlier decisions, bounded: whether an encoded element that no table names may stay, values
+        that were replaced before, and encoded elements without a value.
+    """
+
+    policy: TagPolicy
+    rules: Rules
+    replacements: Replacements
+    content: ContentRules | None = None
+    text_cleaner: TextCleaner | None = None
+    judged: dict[Encoding, dict[bytes, bool]] = field(default_factory=dict)
+    uids: dict[bytes, bytes] = field(default_factory=dict)
+    empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
+    _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
+    _registered: dict[bytes, bool] = field(default_factory=dict)
+    _uids: dict[str, str] = field(default_factory=dict)
+    _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    _primary: dict[int, bool] = field(default_factory=dict)
+
+    def is_registered(self, raw: bytes) -> bool:
+        """Whether every UID of a value is one that the standard or HL7 registers."""
+        found = self._registered.get(raw)
+        if found is None:
+            found = all(
+                uid in UID_dictionary or _REGISTERED.match(uid)
+                for uid in raw.decode("latin-1").strip(" \x00").split("\\")
+                if uid
+            )
+            if len(self._registered) < 10_000 and len(raw) <= _MAX_REMEMBERED_BYTES:
+                self._registered[raw] = found
+        return found
+
+    def primary_uid(self, tag: int, original_uid: str) -> str:
+        """Return what the rules make of a Study, Series or SOP Instance UID."""
+        replaces = self._primary.get(tag)
+        if replaces is None:
+            kind = self.rules.action(tag, "UI", self.rules.root("", EXPLICIT_LITTLE)) & KIND_MASK
+            replaces = self._primary[tag] = kind == Action.REPLACE_UID
+        if not replaces:
+            return original_uid
+        found = self._uids.get(original_uid)
+        if found is None:
+            found = self.replacements.uid(original_uid)
+            if len(self._uids) < _MEMO_ENTRIES:
+                self._uids[original_uid] = found
+        return found
+
+    def token(self, label: str, original: str) -> str:
+        """Return what stands for an identifier other than the patient's."""
+        found = self._tokens.get((label, original))
+        if found is None:
+            found = self.replacements.token(label, original)
+            if len(self._tokens) < _MEMO_ENTRIES:
+                self._tokens[label, original] = found
+        return found
+
+    def patient(self, identity: str) -> tuple[str, int]:
+        """Return a patient's pseudonym and date shift."""
+        found = self._patients.get(identity)
+        if found is None:
+            made = self.replacements
+            found = made.patient(identity), made.shift_days(identity)
+            if len(self._patients) < _MEMO_ENTRIES:
+                self._patients[identity] = found
+        return found
+
+    def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
+        """Return the VR an element is read as, and its infoType when its original identifies."""
+        key = (tag, word, encoding.big_endian)
+        found = self._natures.get(key)
+        if found is None:
+            vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
+            vr = self.rules.vr_of(tag, vr).split(" ")[0]
+            found = (vr, self.rules.info_type(tag, vr))
+            if len(self._natures) < _MEMO_ENTRIES:
+                self._natures[key] = found
+        return found
+
+    def is_binary(self, tag: int, word: int, encoding: Encoding) -> bool:
+        """Whether an element's value holds binary numbers, or elements: no text of its own."""
+        return self.nature(tag, word, encoding)[0] in BINARY
+
+    def empty(self, tag: int, word: int, encoding: Encoding) -> bytes:
+        """Return an encoded element without a value."""
+        key = (tag << 16 | word, encoding)
+        found = self.empties.get(key)
+        if found is None:
+            found = encoding.element(tag, encoding.vr_bytes(word), b"")
+            if len(self.empties) < _LARGE_MEMO_ENTRIES:
+                self.empties[key] = found
+        return found
+
+    def remember_uids(self, raw: bytes, replacement: bytes) -> None:
+        """Keep a value of UIDs and what replaces it in mind, where there is room."""
+        if len(self.uids) < _LARGE_MEMO_ENTRIES and len(raw) <= _MAX_REMEMBERED_BYTES:
+            self.uids[raw] = replacement
+
+    def remember_verdict(self, encoding: Encoding, element: bytes, verdict: bool) -> None:
+        """Keep in mind whether an encoded element may stay, where there is room."""
+        judged = self.judged[encoding]
+        if len(judged) < _LARGE_MEMO_ENTRIES:
+            judged[element] = verdict
