@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from daemon.engines.models import make_detector
 from daemon.engines.tesseract import Tesseract, make_paranoid_detector
-from tests.benchmarks.pixels.bases import real_bases
 from tests.benchmarks.pixels.burn import fonts_at_hand, use_fonts
 from tests.benchmarks.pixels.corpus import samples
-from tests.benchmarks.pixels.score import Tally, score, touched_share
+from tests.benchmarks.pixels.score import Harm, Tally, harm, score
 from tests.benchmarks.pixels.speed import report
+from tests.benchmarks.pixels.textless.kinds import textless
 
 if TYPE_CHECKING:
     from deid.pixels.ports import TextDetector
@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="categories whose name contains this")
     parser.add_argument("--engine", default="ppocr", choices=("ppocr", "tesseract", "paranoid"))
     parser.add_argument("--misses", action="store_true", help="name each text that went wrong")
+    parser.add_argument("--textless", action="store_true", help="frames without text only")
     parser.add_argument("--fonts", default="", help="one more folder of fonts to burn in with")
     parser.add_argument("--speed", action="store_true", help="measure time and memory instead")
     arguments = parser.parse_args()
@@ -44,13 +45,9 @@ def main() -> None:
     detector = _engine(arguments.engine)
     start = time.process_time()
     seeds = range(1 if arguments.held_out else 0, 2 * arguments.seeds, 2)
-    tallies = score(samples(seeds, only=arguments.only), detector, talk=arguments.misses)
-    _print(tallies)
-    mean, shares = touched_share(real_bases(64), detector)
-    print(f"clean real frames, area touched: {mean:.3%} of {len(shares)} frames")
-    for name, share in shares.items():
-        if share:
-            print(f"    {name}: {share:.3%}")
+    if not arguments.textless:
+        _print(score(samples(seeds, only=arguments.only), detector, talk=arguments.misses))
+    _print_harm(harm(textless(seeds, only=arguments.only), detector))
     print(f"CPU {time.process_time() - start:.0f} s")
 
 
@@ -70,6 +67,17 @@ def _print(tallies: dict[str, Tally]) -> None:
         _line(name, tally)
         total.add(tally)
     _line("all", total)
+
+
+def _print_harm(lost: Harm) -> None:
+    print(
+        f"frames without text: {lost.frames}, of their pixels filled {lost.mean:.3%} on average;"
+        f" {len(lost.worst)} lost more than 1 %, {len(lost.put_aside)} were put aside"
+    )
+    for kind, seed, share in lost.worst:
+        print(f"    {kind} {seed}: {share:.2%}")
+    for kind, seed in lost.put_aside:
+        print(f"    {kind} {seed}: put aside")
 
 
 def _line(name: str, tally: Tally) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deid.errors import Unsafe
 from deid.pixels.cleaning import PixelCleaning
-from tests.benchmarks.pixels.corpus import Sample, make_instance
+from tests.benchmarks.pixels.corpus import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
     from deid.pixels.ports import Picture, TextDetector, TextRegion
     from deid.ports import CleanedPixels
-    from tests.benchmarks.pixels.bases import Base
     from tests.benchmarks.pixels.burn import Placed
+    from tests.benchmarks.pixels.textless.kinds import Textless
 
 #: A text is found (redacted) when this share of its ink is filled, kept when at most the other is.
 FOUND_SHARE = 0.9
@@ -150,13 +151,40 @@ def _filled(sample: Sample, cleaned: CleanedPixels) -> list[NDArray[np.bool_]]:
     return masks
 
 
-def touched_share(bases: Sequence[Base], detector: TextDetector) -> tuple[float, dict[str, float]]:
-    """Return the share of clean frames' area that is filled in ALL_TEXT mode: mean, and by frame."""
+@dataclass(slots=True)
+class Harm:
+    """What frames without text lost: shares of their pixels, and how many were put aside."""
+
+    shares: dict[tuple[str, int], float] = field(default_factory=dict)
+    put_aside: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        """Instances examined."""
+        return len(self.shares) + len(self.put_aside)
+
+    @property
+    def mean(self) -> float:
+        """The mean share of pixels that were filled in what is released."""
+        return sum(self.shares.values()) / max(len(self.shares), 1)
+
+    @property
+    def worst(self) -> list[tuple[str, int, float]]:
+        """Those that lost more than one pixel in a hundred, most first."""
+        lost = [(*key, share) for key, share in self.shares.items() if share > 0.01]
+        return sorted(lost, key=lambda entry: -entry[2])
+
+
+def harm(instances: Iterable[Textless], detector: TextDetector) -> Harm:
+    """Clean frames without text in ALL_TEXT mode and return what they lost."""
     cleaner = PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=())
-    shares = {}
-    for base in bases:
-        sample = Sample(
-            "clean", 0, make_instance([base.values], base.attributes, (), ""), [], base.name
-        )
-        shares[base.name] = float(_filled(sample, cleaner.clean(sample.instance))[0].mean())
-    return (sum(shares.values()) / len(shares) if shares else 0.0), shares
+    found = Harm()
+    for entry in instances:
+        sample = Sample(entry.kind, entry.seed, entry.instance, [])
+        try:
+            filled = _filled(sample, cleaner.clean(entry.instance))
+        except Unsafe:
+            found.put_aside.append((entry.kind, entry.seed))
+        else:
+            found.shares[entry.kind, entry.seed] = float(np.mean(filled))
+    return found
