@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from config.settings import Settings
 
@@ -98,17 +99,38 @@ def _folders(settings: Settings) -> Iterator[Contradiction]:
                 f"{key}.path", "expected a folder apart from state_dir", others=("state_dir",)
             )
         for earlier, other in enumerate(settings.watch[:number]):
-            if watch.path == other.path or other.path in watch.path.parents:
+            if _is_within(watch.path, other.path):
                 yield Contradiction(
                     f"{key}.path", f"this folder is already watched by watch[{earlier}].path"
                 )
-            elif watch.path in other.path.parents:
+            elif _is_within(other.path, watch.path):
                 yield Contradiction(
                     f"{key}.path",
                     f"this folder contains watch[{earlier}].path, which would be taken twice",
                 )
+        if watch.after == "move":
+            for other_number, other in enumerate(settings.watch):
+                if _would_be_scanned(watch.destination, other.path):
+                    yield Contradiction(
+                        f"{key}.moved_to",
+                        f"files moved there would be taken again by watch[{other_number}]",
+                    )
         if watch.after != "move" and watch.moved_to is not None:
             yield Contradiction(f"{key}.moved_to", 'only used with after = "move"')
+
+
+def _is_within(inner: Path, outer: Path) -> bool:
+    """Say whether one folder is, or lies in, another, links resolved."""
+    inner, outer = inner.resolve(), outer.resolve()
+    return inner == outer or outer in inner.parents
+
+
+def _would_be_scanned(target: Path, root: Path) -> bool:
+    """Say whether files in `target` are found by a scan of `root`, which leaves out hidden folders."""
+    if not _is_within(target, root):
+        return False
+    way = target.resolve().relative_to(root.resolve())
+    return not any(part.startswith(".") for part in way.parts)
 
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:

@@ -62,7 +62,10 @@ class Dimse(Section):
     )
     allowed_calling_ae: Globs = Field(
         default=(),
-        description='Calling AE titles that may send, as globs ("CT*"); empty allows all.',
+        description=(
+            'Calling AE titles that may send, as globs ("CT*"; case matters); empty allows all. A '
+            "title is a label, not authentication."
+        ),
     )
     allowed_networks: Networks = Field(
         default=(), description='Networks that may connect ("10.1.0.0/16"); empty allows all.'
@@ -72,13 +75,21 @@ class Dimse(Section):
         description="Also accept SOP classes that the standard does not list, as private storage.",
     )
     max_associations: AtLeastOne = Field(
-        default=64, description="Associations open at the same time, from all peers together."
+        default=64,
+        description=(
+            "Associations open at the same time, from all peers together. For one more, one makes room that "
+            "has sent no message, or has stood still for 3 seconds."
+        ),
     )
     max_associations_per_peer: AtLeastOne = Field(
         default=32, description="Associations open at the same time from one network address."
     )
     max_unassociated: AtLeastOne = Field(
-        default=128, description="Connections without an association at the same time."
+        default=128,
+        description=(
+            "Connections without an association at the same time; for one more, the oldest of the "
+            "peer that has most is closed."
+        ),
     )
     artim_timeout_s: Seconds = Field(
         default=10.0,
@@ -94,18 +105,22 @@ class Dimse(Section):
     )
     network_timeout_s: Seconds = Field(
         default=60.0,
-        description="Seconds a message under way may stand still before the abort.",
+        description=(
+            "Seconds a message under way may stand still, or the peer may not read a response, before "
+            "the abort."
+        ),
     )
     min_bytes_per_s: Annotated[float, Field(ge=0)] = Field(
         default=100.0,
-        description="Bytes per second that a message under way must gain within that time.",
+        description="Bytes per second that a message under way must gain within that time (1 KiB at least).",
     )
     max_pdu_bytes: Annotated[int, Field(ge=0, le=64 * MIB)] = Field(
         default=1 * MIB,
         description="Largest PDU accepted, in bytes; 0 is no limit (PS3.8 D.1).",
     )
     max_instance_bytes: Bytes = Field(
-        default=16 * GIB, description="Largest instance accepted, in bytes; 0 is no limit."
+        default=16 * GIB,
+        description="Largest instance accepted, in bytes (others: C000H); 0 is no limit.",
     )
 
 
@@ -195,7 +210,10 @@ class Watch(Section):
     )
     incomplete_s: Seconds = Field(
         default=60.0,
-        description="Seconds to wait for the rest of a file that has settled but is not all there.",
+        description=(
+            "Seconds to wait for a file that has settled but is not all there, is held open by its "
+            "writer, or may not be read."
+        ),
     )
     after: Literal["delete", "keep", "move"] = Field(
         default="delete", description="What becomes of a file once it is received durably."
@@ -208,11 +226,21 @@ class Watch(Section):
         default=5.0, description="Seconds between two scans when no event asks for one."
     )
     max_file_bytes: AtLeastOne = Field(
-        default=16 * GIB, description="Largest file taken, in bytes; larger ones are refused."
+        default=16 * GIB,
+        description="Largest file (or entry of an archive) taken, in bytes; others are refused.",
     )
     remove_empty_folders: bool = Field(
-        default=False, description="Remove a sub-folder once its last file was taken."
+        default=False,
+        description=(
+            "Remove a sub-folder whose last file was taken, once nothing happened in it for "
+            "`incomplete_s`."
+        ),
     )
+
+    @property
+    def destination(self) -> Path:
+        """Where received files go with `after = "move"`."""
+        return self.path / ".done" if self.moved_to is None else self.moved_to
 
 
 class Spool(Section):

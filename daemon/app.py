@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
+from config.settings import Route as RouteSection
 from daemon.deidentifiers.configuration_files import resolve
 from daemon.deidentifiers.key_file import (
     IN_STATE_DIR,
@@ -43,16 +44,14 @@ from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.routing import Route
 from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.receive.dimse.server import DimseServer
-from daemon.receive.dimse.settings import DimseSettings
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.folder import WatchedFolder
-from daemon.receive.watch.settings import WatchSettings
 from daemon.store import retention
 from daemon.store.receipts import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
 from daemon.web.callers import Callers
-from daemon.web.server import HttpServer, HttpSettings
+from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
 from deid.configuration.document import parse_configuration
 from deid.identity.keys import SiteKey
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from config.settings import Settings
+    from dicomweb.ports import InstanceStore, UploadSink
 
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -156,9 +156,9 @@ class Service:
             deidentifiers(settings, site_key(settings)),
             count=settings.workers.count,
             database=stores.layout.database,
-            limits=_limits(settings),
             figures=metrics.pool,
-            pixels=pixels(settings),
+            limits=Limits.of(settings.workers),
+            pixels=PixelSettings.of(settings.pixels),
         )
         await self._stack.enter_async_context(workers)
         dispatcher = Dispatcher(
@@ -176,7 +176,7 @@ class Service:
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
         http = await self._start_http(stores, metrics, probes)
-        dimse = DimseServer(_dimse(settings), stores.spool, metrics.dimse)
+        dimse = DimseServer(settings.dimse, stores.spool, metrics.dimse)
         with _listening("dimse", settings.dimse.host, settings.dimse.port):
             await dimse.start()
         self._stack.push_async_callback(dimse.stop, drain_s=_DRAIN_S)
@@ -208,43 +208,27 @@ class Service:
     async def _start_http(self, stores: Stores, metrics: Metrics, probes: Probes) -> HttpServer:
         http = self._settings.http
         root = http.public_root.rstrip("/")
-        source, result = "/dicomweb/source", "/dicomweb/deid"
-        origins = {
-            path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in (source, result)
+        served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
+            "/dicomweb/source": (stores.source, SpoolSink(stores.spool, metrics.stow)),
+            "/dicomweb/deid": (stores.deid, None),
         }
-
-        def service_settings(path: str) -> dicomweb_service.Settings:
-            return dicomweb_service.Settings(
-                public_root=f"{root}{path}" if root else "",
+        origins = {path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in served}
+        services = {
+            path: dicomweb_service.application(
+                store,
+                sink,
+                settings=http,
                 cors_origins=origins[path],
-                max_results=http.max_results,
-                max_body_bytes=http.max_body_bytes,
-                max_instance_bytes=http.max_instance_bytes,
-                max_parts=http.max_parts,
-                body_timeout_s=http.body_timeout_s,
-                min_bytes_per_s=http.min_bytes_per_s,
+                public_root=f"{root}{path}" if root else "",
             )
-
-        sink = SpoolSink(stores.spool, metrics.stow)
+            for path, (store, sink) in served.items()
+        }
         server = HttpServer(
-            HttpSettings(
-                host=http.host,
-                port=http.port,
-                max_connections=http.max_connections,
-                header_timeout_s=http.header_timeout_s,
-                keepalive_timeout_s=http.keepalive_timeout_s,
-                callers=Callers(http.allowed_hosts, http.public_root, origins),
-            ),
-            {
-                source: dicomweb_service.application(
-                    stores.source, sink, settings=service_settings(source)
-                ),
-                result: dicomweb_service.application(
-                    stores.deid, None, settings=service_settings(result)
-                ),
-            },
+            http,
+            services,
             probes,
             metrics.request,
+            callers=Callers(http.allowed_hosts, http.public_root, origins),
             tells_metrics=self._settings.metrics.port is None,
         )
         with _listening("http", http.host, http.port):
@@ -257,15 +241,17 @@ class Service:
         if settings.port is None:
             return
         server = HttpServer(
-            HttpSettings(
-                host=settings.host,
-                port=settings.port,
-                max_connections=_SCRAPERS,
-                callers=Callers(self._settings.http.allowed_hosts),
+            self._settings.http.model_copy(
+                update={
+                    "host": settings.host,
+                    "port": settings.port,
+                    "max_connections": _SCRAPERS,
+                }
             ),
             {},
             probes,
             lambda *_: None,
+            callers=Callers(self._settings.http.allowed_hosts),
         )
         with _listening("metrics", settings.host, settings.port):
             await server.start()
@@ -275,19 +261,10 @@ class Service:
     async def _start_watching(self, stores: Stores, metrics: Metrics) -> None:
         for number, watch in enumerate(self._settings.watch):
             folder = WatchedFolder(
-                WatchSettings(
-                    path=watch.path,
-                    settle_s=watch.settle_s,
-                    incomplete_s=watch.incomplete_s,
-                    after=watch.after,
-                    moved_to=watch.moved_to,
-                    record_path=self._settings.state_dir / f"watch-{number}.sqlite",
-                    scan_interval_s=watch.scan_interval_s,
-                    max_file_bytes=watch.max_file_bytes,
-                    remove_empty_folders=watch.remove_empty_folders,
-                ),
+                watch,
                 stores.spool,
                 metrics.watch(str(watch.path)),
+                record_path=self._settings.state_dir / f"watch-{number}.sqlite",
             )
             await folder.start()
             self._stack.push_async_callback(folder.stop)
@@ -395,26 +372,8 @@ def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
 
 
 def routes(settings: Settings) -> list[Route]:
-    """Return the routes as the pipeline takes them."""
-    return [Route.from_document(each.model_dump()) for each in settings.routes]
-
-
-def pixels(settings: Settings) -> PixelSettings:
-    """Return how pixels are looked at, as the workers take it."""
-    return PixelSettings.from_document(settings.pixels.model_dump())
-
-
-def _dimse(settings: Settings) -> DimseSettings:
-    return DimseSettings(**settings.dimse.model_dump())
-
-
-def _limits(settings: Settings) -> Limits:
-    workers = settings.workers
-    return Limits(
-        memory_bytes=workers.memory_bytes,
-        timeout_s=workers.timeout_s,
-        timeout_per_mb_s=workers.timeout_per_mb_s,
-    )
+    """Return the routes as the pipeline takes them; where a site has none, one that takes everything."""
+    return [Route.of(each) for each in settings.routes or (RouteSection(),)]
 
 
 def _largest_instance(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""What the web services ask of the stores behind them."""
+"""What the web services ask of whoever runs them: settings, and the stores behind them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,34 @@ class InstanceFile:
     number_of_frames: int
     path: Path
     size: int
+
+
+class Settings(Protocol):
+    """What is decided about the web services by whoever runs them; none has a default here."""
+
+    @property
+    def max_results(self) -> int:
+        """Most matches in one search answer."""
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Most bytes of one request's body."""
+
+    @property
+    def max_instance_bytes(self) -> int:
+        """Most bytes of one instance in it."""
+
+    @property
+    def max_parts(self) -> int:
+        """Most instances in it."""
+
+    @property
+    def body_timeout_s(self) -> float:
+        """How long it may stand still."""
+
+    @property
+    def min_bytes_per_s(self) -> float:
+        """What it must gain, on the average over `body_timeout_s` of waiting for it."""
 
 
 class InstanceStore(Protocol):

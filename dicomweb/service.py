@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -38,10 +37,10 @@ from dicomweb.media import parse_accept
 from dicomweb.ports import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dicomweb.media import MediaRange
-    from dicomweb.ports import InstanceFile, InstanceStore, Level, UploadSink
+    from dicomweb.ports import InstanceFile, InstanceStore, Level, Settings, UploadSink
 
 log = structlog.get_logger()
 
@@ -64,41 +63,14 @@ _ALLOWED_HEADERS: Final = (
 _EXPOSED_HEADERS: Final = "Content-Length, Content-Location, Content-Type, Retry-After, Warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How the service behaves.
-
-    Attributes
-    ----------
-    public_root
-        Address under which clients reach this service, such as ``https://pacs.example/dicomweb/deid``.
-        Empty: addresses in answers are paths from the server's root, right behind any proxy that keeps
-        paths as they are.
-    cors_origins
-        Origins of web viewers that may read, and store where the store takes anything; ``*`` lets any read.
-    max_results
-        Most matches in one search answer.
-    body_timeout_s
-        How long a request's body may stand still.
-    min_bytes_per_s
-        What the body must gain, on the average over `body_timeout_s` of waiting for it.
-    send_timeout_s
-        How long a client may take to read 4 MiB of an answer.
-    """
-
-    public_root: str = ""
-    cors_origins: tuple[str, ...] = ()
-    max_results: int = 10_000
-    max_body_bytes: int = 16 << 30
-    max_instance_bytes: int = 16 << 30
-    max_parts: int = 10_000
-    body_timeout_s: float = 30.0
-    min_bytes_per_s: float = 100.0
-    send_timeout_s: float = 120.0
-
-
 def application(
-    store: InstanceStore, sink: UploadSink | None, *, settings: Settings
+    store: InstanceStore,
+    sink: UploadSink | None,
+    *,
+    settings: Settings,
+    cors_origins: Collection[str] = (),
+    public_root: str = "",
+    send_timeout_s: float = 120.0,
 ) -> web.Application:
     """Return the service, to be mounted with ``add_subapp``.
 
@@ -106,13 +78,21 @@ def application(
     ----------
     sink
         Where STOW-RS puts instances; None makes a store that cannot be written to (405).
+    cors_origins
+        Origins of web viewers that may read, and store where the store takes anything; ``*`` lets any read.
+    public_root
+        Address under which clients reach this service, such as ``https://pacs.example/dicomweb/deid``.
+        Empty: addresses in answers are paths from the server's root, right behind any proxy that keeps
+        paths as they are.
+    send_timeout_s
+        How long a client may take to read 4 MiB of an answer.
 
     Notes
     -----
     The server that this runs in must be made with ``auto_decompress=False``, so that a compressed body
     is refused and not inflated.
     """
-    service = _Service(store, sink, settings)
+    service = _Service(store, sink, settings, cors_origins, public_root.rstrip("/"), send_timeout_s)
     app = web.Application(middlewares=[service.handle_errors])
     app.add_routes(service.routes())
     app.on_response_prepare.append(service.add_headers)
@@ -120,17 +100,21 @@ def application(
 
 
 class _Service:
-    def __init__(self, store: InstanceStore, sink: UploadSink | None, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: InstanceStore,
+        sink: UploadSink | None,
+        settings: Settings,
+        cors_origins: Collection[str],
+        public_root: str,
+        send_timeout_s: float,
+    ) -> None:
         self._store = store
         self._sink = sink
         self._settings = settings
-        self._limits = stow.Limits(
-            max_body_bytes=settings.max_body_bytes,
-            max_instance_bytes=settings.max_instance_bytes,
-            max_parts=settings.max_parts,
-            body_timeout_s=settings.body_timeout_s,
-            min_bytes_per_s=settings.min_bytes_per_s,
-        )
+        self._cors_origins = cors_origins
+        self._public_root = public_root
+        self._send_timeout_s = send_timeout_s
 
     def routes(self) -> list[web.RouteDef]:
         study = "/studies/{study}"
@@ -193,7 +177,7 @@ class _Service:
             files,
             _accepted(request),
             single=resource.sop_instance_uid is not None,
-            send_timeout_s=self._settings.send_timeout_s,
+            send_timeout_s=self._send_timeout_s,
         )
 
     async def _frames(self, request: web.Request) -> web.StreamResponse:
@@ -204,14 +188,14 @@ class _Service:
             file,
             numbers,
             _accepted(request),
-            send_timeout_s=self._settings.send_timeout_s,
+            send_timeout_s=self._send_timeout_s,
         )
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         steps = wado.parse_bulk_path(request.match_info["path"])
         (file, *_others) = await self._located(_resource(request))
         return await wado.send_bulk(
-            request, file, steps, _accepted(request), send_timeout_s=self._settings.send_timeout_s
+            request, file, steps, _accepted(request), send_timeout_s=self._send_timeout_s
         )
 
     async def _located(self, resource: Resource) -> list[InstanceFile]:
@@ -229,7 +213,7 @@ class _Service:
             )
         study_uid = _resource(request).study_uid if "study" in request.match_info else None
         return await stow.store(
-            request, self._sink, self._limits, study_uid=study_uid, root=self._root(request)
+            request, self._sink, self._settings, study_uid=study_uid, root=self._root(request)
         )
 
     def _options(self) -> web.StreamResponse:
@@ -239,8 +223,8 @@ class _Service:
 
     def _root(self, request: web.Request) -> str:
         """Return the address of this service, without a slash at its end."""
-        if self._settings.public_root:
-            return self._settings.public_root.rstrip("/")
+        if self._public_root:
+            return self._public_root
         path = request.rel_url.raw_path
         mounted = request.match_info.route.resource
         prefix = "" if mounted is None else _prefix(mounted.canonical)
@@ -250,7 +234,7 @@ class _Service:
         """Add what every answer carries, errors included."""
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-cache")
-        origins = self._settings.cors_origins
+        origins = self._cors_origins
         if not origins:
             return
         response.headers.add("Vary", "Origin")

@@ -41,7 +41,7 @@ from dicomweb.multipart import MultipartParser, PartBegins, PartData
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from dicomweb.ports import Accepted, Upload, UploadSink
+    from dicomweb.ports import Accepted, Settings, Upload, UploadSink
 
 log = structlog.get_logger()
 
@@ -62,17 +62,6 @@ _RESPONSE_OFFERS: Final = (
     Offer(JSON, multipart=False),
     Offer(DICOM_XML, multipart=False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one request may do."""
-
-    max_body_bytes: int
-    max_instance_bytes: int
-    max_parts: int
-    body_timeout_s: float
-    min_bytes_per_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +97,7 @@ class _Instance:
 
 
 async def store(
-    request: web.Request, sink: UploadSink, limits: Limits, *, study_uid: str | None, root: str
+    request: web.Request, sink: UploadSink, limits: Settings, *, study_uid: str | None, root: str
 ) -> web.Response:
     """Answer a store request.
 
@@ -146,7 +135,7 @@ async def store(
     return _response(request, session.outcomes(), study_uid=study_uid, root=root)
 
 
-def _check_head(request: web.Request, limits: Limits) -> tuple[str, dict[str, str]]:
+def _check_head(request: web.Request, limits: Settings) -> tuple[str, dict[str, str]]:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {"", "identity"}:
         raise UnsupportedMedia("Content-Encoding is not supported: send the body as it is")
@@ -167,7 +156,7 @@ def _check_head(request: web.Request, limits: Limits) -> tuple[str, dict[str, st
     return media_type, parameters
 
 
-async def _body(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
+async def _body(request: web.Request, limits: Settings) -> AsyncIterator[bytes]:
     """Yield the body as it comes, within limits of size and patience.
 
     Only the time counts in which we waited for the client: what we ourselves take is not its fault.
@@ -227,7 +216,7 @@ class _Session:
     """
 
     def __init__(
-        self, sink: UploadSink, limits: Limits, *, study_uid: str | None, peer: str
+        self, sink: UploadSink, limits: Settings, *, study_uid: str | None, peer: str
     ) -> None:
         self.limits = limits
         self.instances: list[_Instance] = []

@@ -7,7 +7,6 @@ import socket
 import tempfile
 import uuid
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import pydicom.data
 from aiohttp import web
 
+from config.settings import Http
 from daemon.records import StoredInstance, StoreName
 from daemon.store import indexing
 from daemon.store.blobs import FileBlobs, Move
@@ -23,7 +23,7 @@ from daemon.store.index import SqliteIndex
 from dicomweb.describe import DescribeError, describe
 from dicomweb.errors import InstanceRefused, StoreFull
 from dicomweb.ports import Accepted
-from dicomweb.service import Settings, application
+from dicomweb.service import application
 
 if TYPE_CHECKING:
     import sqlite3
@@ -147,9 +147,10 @@ class _Upload:
 async def served(
     store: TestStore,
     *,
-    settings: Settings | None = None,
+    settings: Http | None = None,
     writable: bool = True,
     learns_root: bool = False,
+    send_timeout_s: float = 120.0,
 ) -> AsyncIterator[str]:
     """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address.
 
@@ -161,14 +162,17 @@ async def served(
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/dicomweb/source"
-        chosen = settings or Settings()
-        if learns_root:
-            chosen = replace(chosen, public_root=url)
-        root = web.Application()
-        root.add_subapp(
-            "/dicomweb/source",
-            application(store.index, store if writable else None, settings=chosen),
+        chosen = settings or Http()
+        service = application(
+            store.index,
+            store if writable else None,
+            settings=chosen,
+            cors_origins=chosen.cors_origins.get("source", ()),
+            public_root=url if learns_root else "",
+            send_timeout_s=send_timeout_s,
         )
+        root = web.Application()
+        root.add_subapp("/dicomweb/source", service)
         runner = web.AppRunner(root, auto_decompress=False, lingering_time=0.2, access_log=None)
         await runner.setup()
         try:

@@ -16,12 +16,13 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
+from config.settings import Dimse
 from daemon.receive.dimse.server import DimseServer
-from daemon.receive.dimse.settings import DimseSettings
 from daemon.store.database import Database, create_or_migrate
 from daemon.store.spool import FileSpool, SpoolLimits
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -222,12 +223,16 @@ class Running:
 
 @asynccontextmanager
 async def running_server(
-    folder: Path, limits: dict[str, int] | None = None, **settings: Any
+    folder: Path,
+    limits: dict[str, int] | None = None,
+    *,
+    tls: ssl.SSLContext | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Running]:
     """Run the receiver on a port of the kernel's choice."""
     async with file_spool(folder, **(limits or {})) as spool:
         counted = Counted()
-        server = DimseServer(DimseSettings(**{"port": 0, **settings}), spool, counted)
+        server = DimseServer(Dimse(**{"port": 0, **settings}), spool, counted, tls=tls)
         await server.start()
         try:
             yield Running(server, spool, counted)

@@ -25,6 +25,7 @@ from deid.pixels.geometry import Box
 from deid.pixels.templates import RegionTemplate
 from deid.plan import compile_plan
 from deid.ports import CleanedPixels, PixelInstance
+from tests.sections import make_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -203,7 +204,7 @@ def deidentified(
     source: bytes, asked: Mapping[str, Any], key: SiteKey, pixels: Engines | None = None
 ) -> tuple[bytes, Outcome]:
     """Return the new file and the outcome, with the engines that the workers use."""
-    result = deidentify(source, compile_plan(asked, key, engines=pixels or engines()))
+    result = deidentify(source, compile_plan(asked, key, engines=pixels or engines(make_pixels())))
     parts = (
         source[part.start : part.stop] if isinstance(part, Span) else part
         for part in result.segments

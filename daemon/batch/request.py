@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from daemon.engines.pixels import PixelSettings
 from daemon.receive.archive import ArchiveLimits
-from daemon.workers.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from daemon.engines.pixels import PixelSettings
+    from daemon.workers.limits import Limits
 
 ALL_CLEAN = 0
 SOME_QUARANTINED = 3
@@ -41,6 +42,10 @@ class BatchRequest:
         The de-identification configuration, as `deid.compile_plan` takes it.
     key
         The deidentifier's own key, 32 bytes (derived from the site key, or configured).
+    limits
+        Of one worker process and one job.
+    pixels
+        How text in pixels is found, where the configuration cleans it.
     deidentifier
         Its name, for the report and the reason files.
     jobs
@@ -48,22 +53,18 @@ class BatchRequest:
     report
         Where the report goes: JSON Lines if the name ends in ``.jsonl`` or ``.ndjson``, one JSON array
         with a record per line if in ``.json``; nothing else is a report.
-    limits
-        Of one worker process and one job.
-    pixels
-        How text in pixels is found, where the configuration cleans it.
     """
 
     inputs: Sequence[Path]
     out: Path
     configuration: Mapping[str, Any]
     key: bytes = field(repr=False)
+    limits: Limits
+    pixels: PixelSettings
     deidentifier: str = ""
     jobs: int = 0
     report: Path | None = None
-    limits: Limits = field(default_factory=Limits)
     archive: ArchiveLimits = field(default_factory=ArchiveLimits)
-    pixels: PixelSettings = field(default_factory=PixelSettings)
 
 
 @dataclass(frozen=True, slots=True)

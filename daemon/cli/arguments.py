@@ -50,10 +50,11 @@ def pixels(
         Naming file and key of what cannot work here.
     """
     import config  # noqa: PLC0415
+    from config.settings import Pixels  # noqa: PLC0415
     from daemon.engines import pixels as engines  # noqa: PLC0415
 
-    chosen = engines.PixelSettings.from_document(settings.pixels.model_dump())
-    if thorough or chosen != engines.PixelSettings():
+    chosen = engines.PixelSettings.of(settings.pixels)
+    if thorough or settings.pixels != Pixels():
         file = config.locate(options.config)
         source = str(file) if file else "built-in defaults"
         found = [

@@ -138,11 +138,7 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
         deidentifier=name,
         jobs=options.jobs,
         report=options.report,
-        limits=Limits(
-            memory_bytes=settings.workers.memory_bytes,
-            timeout_s=settings.workers.timeout_s,
-            timeout_per_mb_s=settings.workers.timeout_per_mb_s,
-        ),
+        limits=Limits.of(settings.workers),
         pixels=pixels,
     )
 

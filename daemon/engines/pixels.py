@@ -6,7 +6,7 @@ cleans pixels asks for a detector.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -17,6 +17,7 @@ from deid.ports import Engines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from config.settings import Pixels
     from deid.pixels.ports import TextDetector
     from deid.pixels.templates import RegionTemplate
     from deid.pixels.trust import Untrusted
@@ -24,19 +25,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PixelSettings:
-    """The section `[pixels]` of the configuration, as it travels to the workers."""
+    """The section `[pixels]` (`config.settings.Pixels`) as it travels to the workers."""
 
-    engine: str = "ppocr"
-    tesseract_languages: str = "eng"
-    templates: tuple[str, ...] = ()
-    blank_outside_ultrasound_regions: bool = True
-    trusted: tuple[str, ...] = ()
-    untrusted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    engine: str
+    tesseract_languages: str
+    templates: tuple[str, ...]
+    blank_outside_ultrasound_regions: bool
+    trusted: tuple[str, ...]
+    untrusted: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, section: Pixels) -> Self:
+        """Return what a site decided. Here and not in a worker, which does without pydantic."""
+        return cls.from_document(section.model_dump(mode="json"))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Return what `document` made; missing fields have their defaults."""
-        lists = {key: tuple(map(str, document.get(key, ()))) for key in ("templates", "trusted")}
+        """Return what `document` made."""
+        lists = {key: tuple(document[key]) for key in ("templates", "trusted")}
         return cls(**{**document, **lists})
 
     def document(self) -> dict[str, Any]:
@@ -44,15 +50,14 @@ class PixelSettings:
         return {**asdict(self), "templates": list(self.templates), "trusted": list(self.trusted)}
 
 
-def engines(settings: PixelSettings | None = None) -> Engines:
+def engines(settings: PixelSettings) -> Engines:
     """Return the engines of this process."""
-    chosen = settings or PixelSettings()
     return Engines(
-        detector=partial(_detector, chosen.engine, chosen.tesseract_languages),
-        templates=partial(_templates, chosen.templates),
+        detector=partial(_detector, settings.engine, settings.tesseract_languages),
+        templates=partial(_templates, settings.templates),
         video=_video,
-        untrusted=partial(_untrusted, chosen),
-        blank_outside_ultrasound_regions=chosen.blank_outside_ultrasound_regions,
+        untrusted=partial(_untrusted, settings),
+        blank_outside_ultrasound_regions=settings.blank_outside_ultrasound_regions,
     )
 
 

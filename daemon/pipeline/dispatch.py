@@ -69,13 +69,13 @@ class DispatchSettings:
 
     Attributes
     ----------
+    max_kills
+        As the site decided (`config.settings.Workers.max_attempts`).
     in_flight
         Instances taken at the same time, from `begin` to `settle`. Some per worker process, so that
         commits are shared; not many, for all of them are suspects after a power failure.
-    max_kills
-        An instance that killed its worker so often is quarantined.
     max_begun
-        So is one that was begun so often without any answer, whatever the reason.
+        An instance that was begun so often without any answer is quarantined, whatever the reason.
     settle_batch
         Results in one transaction, at most. A lone one never waits for others.
     gather_s
@@ -89,8 +89,8 @@ class DispatchSettings:
         Waits before an instance that killed its worker, and before the store is asked again.
     """
 
+    max_kills: int
     in_flight: int = 32
-    max_kills: int = 3
     max_begun: int = 6
     settle_batch: int = 64
     gather_s: float = 0.04
@@ -137,13 +137,13 @@ class Dispatcher:
         receipts: Receipts,
         workers: Workers,
         *,
-        settings: DispatchSettings | None = None,
+        settings: DispatchSettings,
         figures: PipelineFigures | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._receipts = receipts
         self._workers = workers
-        self._settings = settings or DispatchSettings()
+        self._settings = settings
         self._figures = figures or NoPipelineFigures()
         self._clock = clock
         self._flights: dict[str, _Flight] = {}

@@ -1,8 +1,7 @@
 """Which deidentifier an instance goes to. Pure: facts in, a route or None out.
 
 The first route that matches wins. A route matches when each condition that it gives holds; a
-condition holds when one of its patterns matches one of the instance's values. A route without
-conditions matches everything; no routes at all mean the default deidentifier for everything.
+condition holds when one of its patterns matches one of the instance's values.
 
 How values are compared
 -----------------------
@@ -28,11 +27,11 @@ A glob knows ``*``, ``?``, ``[abc]`` and ``[!abc]``.
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from fnmatch import translate
 from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydicom._uid_dict import UID_dictionary
 
@@ -40,41 +39,38 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from ipaddress import IPv4Network, IPv6Network
 
+    from config import settings
     from daemon.records import Origin
 
-DEFAULT_DEIDENTIFIER = "default"
 _SOP_CLASS_KEYWORD = 4
 
 
 @dataclass(frozen=True)
 class Route:
-    """One rule; an empty condition is one that is not given.
+    """One rule (`config.settings.Route`) as it travels to the workers; a condition may be empty."""
 
-    Attributes
-    ----------
-    header
-        Patterns by keyword.
-    name
-        What outcome records call it.
-    """
+    deidentifier: str
+    name: str
+    receiver: str
+    calling_ae: tuple[str, ...]
+    called_ae: tuple[str, ...]
+    peer: tuple[str, ...]
+    modality: tuple[str, ...]
+    sop_class: tuple[str, ...]
+    header: Mapping[str, tuple[str, ...]]
 
-    deidentifier: str = DEFAULT_DEIDENTIFIER
-    name: str = ""
-    receiver: str = ""
-    calling_ae: tuple[str, ...] = ()
-    called_ae: tuple[str, ...] = ()
-    peer: tuple[str, ...] = ()
-    modality: tuple[str, ...] = ()
-    sop_class: tuple[str, ...] = ()
-    header: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    @classmethod
+    def of(cls, section: settings.Route) -> Self:
+        """Return what a site decided. Here and not in a worker, which does without pydantic."""
+        return cls.from_document(section.model_dump(mode="json"))
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON; `from_document` turns it back."""
         return {**asdict(self), "header": {key: list(globs) for key, globs in self.header.items()}}
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Route:
-        """Build a route from what `document` returned, or from a settings object's mapping."""
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Return what `document` made."""
         conditions = ("calling_ae", "called_ae", "peer", "modality", "sop_class")
         return cls(
             deidentifier=document["deidentifier"],
@@ -128,8 +124,6 @@ class HeaderFacts:
 
 def route(origin: Origin, facts: HeaderFacts, routes: Sequence[Route]) -> Route | None:
     """Return the first route that matches, or None: the instance is kept and not passed on."""
-    if not routes:
-        return Route()
     return next((candidate for candidate in routes if candidate.matches(origin, facts)), None)
 
 

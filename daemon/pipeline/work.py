@@ -60,7 +60,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     """
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
-    pixels = engines(PixelSettings.from_document(document.get("pixels", {})))
+    pixels = engines(PixelSettings.from_document(document["pixels"]))
     plans = {
         name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)

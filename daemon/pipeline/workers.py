@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
 from daemon.pipeline.messages import job_message, result_from
-from daemon.pipeline.routing import DEFAULT_DEIDENTIFIER, named
+from daemon.pipeline.routing import named
 from daemon.workers.errors import WorkerRaised
 from daemon.workers.pool import WorkerPool
 
@@ -64,15 +64,15 @@ class InstanceWorkers:
         routes: Sequence[Route],
         deidentifiers: Sequence[Deidentifier],
         *,
+        limits: Limits,
+        pixels: PixelSettings,
         count: int = 0,
         database: Path | None = None,
-        limits: Limits | None = None,
         figures: PoolFigures | None = None,
-        pixels: PixelSettings | None = None,
     ) -> None:
         routes = named(routes)
         known = {each.name for each in deidentifiers}
-        wanted = {each.deidentifier for each in routes} or {DEFAULT_DEIDENTIFIER}
+        wanted = {each.deidentifier for each in routes}
         if not wanted <= known:
             raise ValueError(f"no such deidentifier: {', '.join(sorted(wanted - known))}")
         self.pool = WorkerPool(
@@ -81,7 +81,7 @@ class InstanceWorkers:
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
                 "database": "" if database is None else str(database),
-                "pixels": pixels.document() if pixels is not None else {},
+                "pixels": pixels.document(),
             },
             b"".join(each.key.secret for each in deidentifiers),
             count=count,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from daemon.web.callers import Callers
 from daemon.web.guard import ConnectionGuard
 
 if TYPE_CHECKING:
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiohttp.typedefs import Handler
+
+    from config.settings import Http
+    from daemon.web.callers import Callers
 
 _log = structlog.get_logger(__name__)
 _SHUTDOWN_S: Final = 10.0
@@ -50,54 +51,38 @@ class Health(Protocol):
         """Return the metrics' text and its media type."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
-    """Settings of the listener.
-
-    Attributes
-    ----------
-    port
-        0 lets the kernel choose; `HttpServer.port` then tells.
-    header_timeout_s
-        From connection, or the first byte of a next request, to the end of its header.
-    keepalive_timeout_s
-        From a response to the first byte of a next request.
-    callers
-        The names that requests may give, and the origins that may change something.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    max_connections: int = 256
-    header_timeout_s: float = 10.0
-    keepalive_timeout_s: float = 60.0
-    callers: Callers = field(default_factory=Callers)
-    tls: ssl.SSLContext | None = None
-
-
 class HttpServer:
     """One listener.
 
     Parameters
     ----------
+    settings
+        Address and limits. With port 0 the kernel chooses; `port` then tells.
     services
         DICOMweb applications by the path they are mounted at, such as ``/dicomweb/deid``.
     observe
         Told of each request: endpoint's pattern, method, status, seconds.
+    callers
+        The names that requests may give, and the origins that may change something.
     tells_metrics
         Whether ``/metrics`` is here; where not, another listener may have it.
+    tls
+        Server-side context; None is plain TCP.
     """
 
     def __init__(
         self,
-        settings: HttpSettings,
+        settings: Http,
         services: Mapping[str, web.Application],
         health: Health,
         observe: Callable[[str, str, int, float], None],
         *,
+        callers: Callers,
         tells_metrics: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
+        self._tls = tls
         self._guard = ConnectionGuard(
             settings.max_connections, settings.header_timeout_s, settings.keepalive_timeout_s
         )
@@ -105,7 +90,7 @@ class HttpServer:
         self._observe = observe
         self._own = ("/healthz", "/readyz", *(("/metrics",) if tells_metrics else ()))
         app = web.Application(
-            middlewares=[self._measured, self._guard.middleware, settings.callers.middleware]
+            middlewares=[self._measured, self._guard.middleware, callers.middleware]
         )
         app.on_response_prepare.append(_name_server)
         app.add_routes(
@@ -147,7 +132,7 @@ class HttpServer:
             lambda: self._guard.guard(_discreet(handlers())),
             self._settings.host,
             self._settings.port,
-            ssl=self._settings.tls,
+            ssl=self._tls,
             reuse_address=True,
             backlog=256,
         )

@@ -10,7 +10,10 @@ import signal
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from config.settings import Workers
 
 MIB = 1024 * 1024
 _PR_SET_PDEATHSIG = 1
@@ -22,15 +25,13 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one worker process and of one job in it.
+    """Limits of one worker process and of one job in it, as they travel to that process.
 
     Attributes
     ----------
-    memory_bytes
-        Private writable memory (RLIMIT_DATA). Files that are mapped read-only do not count, so that
-        a large instance needs no large limit.
-    timeout_s, timeout_per_mb_s
-        Seconds a job may take by the clock: the base, and more for each MB (10^6 bytes) of it.
+    memory_bytes, timeout_s, timeout_per_mb_s
+        As the site decided (`config.settings.Workers`). The memory is set as RLIMIT_DATA, for which files
+        that are mapped read-only do not count: a large instance needs no large limit.
     open_files
         RLIMIT_NOFILE.
     niceness
@@ -42,14 +43,19 @@ class Limits:
         Seconds a new worker may take to become ready.
     """
 
-    memory_bytes: int = 2048 * MIB
-    timeout_s: float = 60.0
-    timeout_per_mb_s: float = 0.5
+    memory_bytes: int
+    timeout_s: float
+    timeout_per_mb_s: float
     open_files: int = 256
     niceness: int = 15
     recycle_after_jobs: int = 20_000
     recycle_above_bytes: int = 768 * MIB
     start_timeout_s: float = 60.0
+
+    @classmethod
+    def of(cls, section: Workers) -> Self:
+        """Return what a site decided. Here and not in a worker, which does without pydantic."""
+        return cls(section.memory_bytes, section.timeout_s, section.timeout_per_mb_s)
 
     def job_timeout_s(self, size: int) -> float:
         """Return how long a job over `size` bytes may take."""

@@ -18,13 +18,14 @@ from daemon.observe.traces import trace
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerStartFailed
 from daemon.workers.frames import Kind, Message, encode
-from daemon.workers.limits import Limits
 from daemon.workers.worker import PendingJob, Program, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
+
+    from daemon.workers.limits import Limits
 
 _log = structlog.get_logger(__name__)
 _SHORT_JOB_S = 0.05
@@ -79,11 +80,11 @@ class WorkerPool:
         secret: bytes,
         *,
         count: int = 0,
-        limits: Limits | None = None,
+        limits: Limits,
         import_path: Sequence[Path] = (),
         figures: PoolFigures | None = None,
     ) -> None:
-        self._program = Program(target, document, secret, limits or Limits(), import_path)
+        self._program = Program(target, document, secret, limits, import_path)
         self.count = count or len(os.sched_getaffinity(0))
         self._figures = figures or NoPoolFigures()
         self._waiting: deque[PendingJob] = deque()

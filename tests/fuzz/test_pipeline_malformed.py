@@ -11,13 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.pipeline.messages import MalformedAnswer, result_from, result_message
-from daemon.pipeline.routing import Route, named
+from daemon.pipeline.routing import named
 from daemon.pipeline.work import Work
 from daemon.records import Job, Origin, Receiver, Result, State
 from daemon.workers.frames import Decoder, FrameError, Kind, Message, encode
 from deid import SiteKey, compile_plan
 from tests.factories import encoded, make_ct
 from tests.malformed import MARK, Malformed, malformed_files
+from tests.sections import make_route
 
 ID = "0123456789abcdef0123456789abcdef"
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -26,7 +27,7 @@ CASES = malformed_files()
 
 @pytest.fixture(scope="module")
 def work() -> Work:
-    routes = named([Route(header={"StationName": ("*", "")}, modality=("*", ""))])
+    routes = named([make_route(header={"StationName": ("*", "")}, modality=("*", ""))])
     return Work(routes, {"default": compile_plan(BASIC, SiteKey(bytes(range(32))))})
 
 

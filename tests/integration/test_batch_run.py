@@ -27,8 +27,8 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, ge
 
 from daemon.batch import BatchRefused, BatchRequest, BatchSummary, run_batch
 from daemon.batch.request import BatchProgress
-from daemon.workers.limits import Limits
 from tests.factories import PATIENTS, encoded, make_ct, make_sc
+from tests.sections import make_limits, make_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,14 @@ CONFIGURATION = json.loads((ROOT / "config/deidentifiers/basic.json").read_text(
 
 def request(inputs: list[Path], out: Path, **changes: Any) -> BatchRequest:
     plain = BatchRequest(
-        inputs=inputs, out=out, configuration=CONFIGURATION, key=KEY, deidentifier="basic", jobs=2
+        inputs=inputs,
+        out=out,
+        configuration=CONFIGURATION,
+        key=KEY,
+        limits=make_limits(),
+        pixels=make_pixels(),
+        deidentifier="basic",
+        jobs=2,
     )
     return replace(plain, **changes)
 
@@ -302,7 +309,7 @@ def test_an_instance_that_takes_too_long_is_quarantined_and_the_run_goes_on(
         file.write(plain)
         element = struct.pack("<HH2sH", 0x0009, 0x1001, b"LO", 0)
         file.write(element * 8_000_000)
-    summary, records = run([source], out, limits=Limits(timeout_s=1.0, timeout_per_mb_s=0.0))
+    summary, records = run([source], out, limits=make_limits(timeout_s=1.0, timeout_per_mb_s=0.0))
     states = {Path(record["input"]).name: record["state"] for record in records}
     assert states.pop("0002-slow.dcm") == "quarantined"
     assert set(states.values()) == {"deidentified"}
@@ -362,13 +369,15 @@ _CHILD = textwrap.dedent(
     import json, sys
     from pathlib import Path
     from daemon.batch import BatchInterrupted, BatchRequest, run_batch
+    from tests.sections import make_limits, make_pixels
 
     def tell(progress):
         print(progress.done, flush=True)
 
     source, out, configuration = map(Path, sys.argv[1:])
     request = BatchRequest(
-        [source], out, json.loads(configuration.read_text()), bytes(range(32)), jobs=2
+        [source], out, json.loads(configuration.read_text()), bytes(range(32)),
+        make_limits(), make_pixels(), jobs=2
     )
     print("ready", flush=True)
     try:

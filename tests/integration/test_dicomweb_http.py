@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 from yarl import URL
 
-from dicomweb.service import Settings
+from config.settings import Http
 from tests.dicomweb_service import TestStore, bundled, served
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ async def store(tmp_path: Path) -> AsyncIterator[TestStore]:
 
 @pytest_asyncio.fixture
 async def url(store: TestStore) -> AsyncIterator[str]:
-    settings = Settings(
-        cors_origins=("https://viewer.example",), max_parts=50, max_instance_bytes=1 << 20,
+    settings = Http(
+        cors_origins={"source": ("https://viewer.example",)}, max_parts=50, max_instance_bytes=1 << 20,
         max_body_bytes=4 << 20, body_timeout_s=0.5, max_results=2,
     )  # fmt: skip
     async with served(store, settings=settings) as address:
@@ -270,7 +270,7 @@ async def test_a_body_that_stands_still_is_given_up(
 
 
 async def test_a_body_that_drips_is_dropped(store: TestStore) -> None:
-    settings = Settings(body_timeout_s=0.5, min_bytes_per_s=1000.0)
+    settings = Http(body_timeout_s=0.5, min_bytes_per_s=1000.0)
     async with served(store, settings=settings) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
         writer.write(
@@ -733,7 +733,7 @@ async def test_a_blob_that_ends_early_breaks_the_answer_off(
 async def test_a_client_that_does_not_read_is_dropped(store: TestStore) -> None:
     data = CT + bytes(40 << 20)
     await store.add(data)
-    async with served(store, settings=Settings(send_timeout_s=0.2)) as url:
+    async with served(store, send_timeout_s=0.2) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url), limit=1024)
         writer.write(f"GET /dicomweb/source{CT_PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")

@@ -29,12 +29,12 @@ from daemon.records import Job, Origin, Receiver, State
 from daemon.store.stores import Stores
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import WorkerStartFailed
-from daemon.workers.limits import Limits
 from daemon.workers.pool import WorkerPool
 from deid.identity.keys import Replacements, SiteKey
 from dicomweb.ports import Query
 from tests.conftest import program
 from tests.factories import encoded, identifying_strings, make_ct, make_sr, many_ct
+from tests.sections import make_limits, make_pixels, make_route
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -47,7 +47,7 @@ BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 VALUE = "DOE^JANE^19610203"
 ORIGIN = Origin(Receiver.DIMSE, "CT01", "DICOMVEIL", "127.0.0.1")
 SOON = Backoff(first_s=0.001, longest_s=0.002)
-LIMITS = Limits(niceness=0)
+LIMITS = make_limits(niceness=0)
 
 
 @pytest.fixture
@@ -56,13 +56,15 @@ def job(tmp_path: Path) -> Job:
 
 
 def make_work(key: SiteKey, *routes: Route) -> Work:
-    return Work(named(routes), {"default": deid.compile_plan(BASIC, key)})
+    return Work(named(routes or (make_route(),)), {"default": deid.compile_plan(BASIC, key)})
 
 
 def make_workers(key: SiteKey, *routes: Route, **changes: Any) -> InstanceWorkers:
     configuration = changes.pop("configuration", BASIC)
     deidentifiers = [Deidentifier("default", configuration, key)]
-    return InstanceWorkers(routes, deidentifiers, **{"count": 2, "limits": LIMITS, **changes})
+    routes = routes or (make_route(),)
+    usual: dict[str, Any] = {"count": 2, "limits": LIMITS, "pixels": make_pixels()}
+    return InstanceWorkers(routes, deidentifiers, **{**usual, **changes})
 
 
 def sha256(path: Path) -> str:
@@ -76,7 +78,7 @@ def test_an_instance_is_deidentified_written_and_described(job: Job, site_key: S
     source = make_ct(rows=64)
     job.source.write_bytes(encoded(source))
     before = job.source.read_bytes()
-    result = make_work(site_key, Route(name="all")).process(job)
+    result = make_work(site_key, make_route(name="all")).process(job)
     assert (result.state, result.reason, result.route) == (State.STORED, "", "all")
     assert result.deidentifier == "default"
     assert result.source is not None
@@ -100,7 +102,7 @@ def test_an_instance_is_deidentified_written_and_described(job: Job, site_key: S
 def test_the_same_dataset_in_another_file_has_the_same_dataset_digest(
     job: Job, site_key: SiteKey
 ) -> None:
-    work = make_work(site_key, Route(calling_ae=("nobody",)))
+    work = make_work(site_key, make_route(calling_ae=("nobody",)))
     digests = []
     for preamble in (b"", b"II*\0" * 10):
         job.source.write_bytes(encoded(make_ct(), preamble=preamble))
@@ -127,7 +129,9 @@ def test_no_original_identifier_is_in_output_or_outcome(job: Job, site_key: Site
 
 def test_an_instance_without_a_route_is_kept_and_not_passed_on(job: Job, site_key: SiteKey) -> None:
     job.source.write_bytes(encoded(make_ct()))
-    result = make_work(site_key, Route(modality=("MR",)), Route(calling_ae=("X*",))).process(job)
+    result = make_work(
+        site_key, make_route(modality=("MR",)), make_route(calling_ae=("X*",))
+    ).process(job)
     assert result.state is State.UNROUTED
     assert result.source is not None
     assert result.output is None
@@ -137,7 +141,10 @@ def test_an_instance_without_a_route_is_kept_and_not_passed_on(job: Job, site_ke
 
 def test_routes_see_any_keyword_of_the_header(job: Job, site_key: SiteKey) -> None:
     job.source.write_bytes(encoded(make_ct(StationName="CT-ROOM-4")))
-    routes = [Route(header={"StationName": ("MR*",)}), Route(header={"StationName": ("ct*",)})]
+    routes = [
+        make_route(header={"StationName": ("MR*",)}),
+        make_route(header={"StationName": ("ct*",)}),
+    ]
     assert make_work(site_key, *routes).process(job).route == "routes[1]"
 
 
@@ -227,15 +234,20 @@ def test_a_missing_source_is_a_reason_of_its_own(job: Job, site_key: SiteKey) ->
 
 async def test_a_route_to_an_unknown_deidentifier_is_refused(site_key: SiteKey) -> None:
     with pytest.raises(ValueError, match="reserch"):
-        make_workers(site_key, Route("reserch"))
+        make_workers(site_key, make_route("reserch"))
     with pytest.raises(ValueError, match="default"):
-        InstanceWorkers([], [Deidentifier("other", BASIC, site_key)])
+        InstanceWorkers(
+            [make_route()],
+            [Deidentifier("other", BASIC, site_key)],
+            limits=LIMITS,
+            pixels=make_pixels(),
+        )
 
 
 async def test_a_configuration_that_does_not_compile_is_heard_of_at_the_start(
     site_key: SiteKey,
 ) -> None:
-    workers = InstanceWorkers([], [Deidentifier("default", {"dicom": {"x": 1}}, site_key)])
+    workers = make_workers(site_key, configuration={"dicom": {"x": 1}})
     with pytest.raises(WorkerStartFailed, match="ConfigurationInvalid"):
         await workers.pool.start()
 
@@ -244,9 +256,11 @@ async def test_each_deidentifier_has_its_own_key(tmp_path: Path, site_key: SiteK
     source = make_ct()
     names = ["a", "b"]
     deidentifiers = [Deidentifier(name, BASIC, site_key.derive(name)) for name in names]
-    routes = [Route(name, calling_ae=(name,)) for name in names]
+    routes = [make_route(name, calling_ae=(name,)) for name in names]
     found = {}
-    async with InstanceWorkers(routes, deidentifiers, count=1, limits=LIMITS) as workers:
+    async with InstanceWorkers(
+        routes, deidentifiers, count=1, limits=LIMITS, pixels=make_pixels()
+    ) as workers:
         for name in names:
             job = Job(ID, Origin(Receiver.DIMSE, name), tmp_path / "in", tmp_path / name)
             job.source.write_bytes(encoded(source))
@@ -263,7 +277,12 @@ async def test_a_disk_that_fails_in_the_worker_is_heard_of_in_the_daemon(
 ) -> None:
     workers = make_workers(site_key)
     workers.pool = WorkerPool(
-        "tests.integration.pipeline_poison:start_full", {}, b"", count=1, import_path=[ROOT]
+        "tests.integration.pipeline_poison:start_full",
+        {},
+        b"",
+        count=1,
+        limits=LIMITS,
+        import_path=[ROOT],
     )
     async with workers:
         with pytest.raises(StoreUnavailable) as raised:
@@ -286,7 +305,7 @@ async def dispatching(
     stores: Stores, workers: InstanceWorkers
 ) -> AsyncIterator[tuple[Dispatcher, Tally]]:
     tally = Tally()
-    settings = DispatchSettings(after_kill=SOON, after_refusal=SOON)
+    settings = DispatchSettings(max_kills=3, after_kill=SOON, after_refusal=SOON)
     dispatcher = Dispatcher(stores.receipts, workers, settings=settings, figures=tally)
     async with workers, asyncio.TaskGroup() as group:
         group.create_task(dispatcher.run())
@@ -407,7 +426,7 @@ async def test_an_instance_is_cleaned_of_what_earlier_ones_of_its_study_told(
     contents = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}, "text": {}}
     stores = await Stores.open(tmp_path / "state")
     workers = make_workers(
-        site_key, Route(), configuration=contents, database=stores.layout.database, count=1
+        site_key, make_route(), configuration=contents, database=stores.layout.database, count=1
     )
     comments = []
     try:

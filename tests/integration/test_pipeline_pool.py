@@ -24,19 +24,21 @@ from daemon.workers.errors import (
     WorkerTimeout,
 )
 from daemon.workers.frames import Message
-from daemon.workers.limits import Limits
 from daemon.workers.pool import WorkerPool
 from tests.integration.pipeline_jobs import VALUE
+from tests.sections import make_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from daemon.workers.limits import Limits
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = b"the-site-key-is-only-in-a-socket"
 MIB = 1024 * 1024
 DEADLINE_S = 30.0
-PATIENT = Limits(timeout_s=60.0, memory_bytes=512 * MIB, niceness=0)
-SHORT = Limits(timeout_s=0.3, memory_bytes=512 * MIB, niceness=0)
+PATIENT = make_limits(timeout_s=60.0, memory_bytes=512 * MIB, niceness=0)
+SHORT = make_limits(timeout_s=0.3, memory_bytes=512 * MIB, niceness=0)
 
 
 def make_pool(limits: Limits = PATIENT, *, count: int = 2, **changes: Any) -> WorkerPool:
@@ -153,7 +155,7 @@ async def test_jobs_queued_behind_a_killed_one_run_once_and_are_not_blamed(tmp_p
 
 async def test_programs_that_a_job_started_end_with_it(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
-    async with make_pool(Limits(timeout_s=2.0, memory_bytes=512 * MIB), count=1) as pool:
+    async with make_pool(make_limits(timeout_s=2.0, memory_bytes=512 * MIB), count=1) as pool:
         with pytest.raises(WorkerTimeout):
             await pool.run(job("hang_with_program", pid_file=str(pid_file)))
         grandchild = int(pid_file.read_text(encoding="ascii"))
@@ -222,7 +224,7 @@ async def test_the_secret_is_neither_on_the_command_line_nor_in_the_environment(
 
 
 async def test_limits_are_in_force_in_the_process() -> None:
-    limits = Limits(memory_bytes=300 * MIB, open_files=64, niceness=3, timeout_s=10.0)
+    limits = make_limits(memory_bytes=300 * MIB, open_files=64, niceness=3, timeout_s=10.0)
     async with make_pool(limits, count=1) as pool:
         found = (await pool.run(job("limits"))).header
         pid = pool.pids[0]
@@ -237,7 +239,7 @@ async def test_limits_are_in_force_in_the_process() -> None:
 
 
 async def test_time_limits_grow_with_the_size() -> None:
-    limits = Limits(timeout_s=0.2, timeout_per_mb_s=60.0, memory_bytes=512 * MIB)
+    limits = make_limits(timeout_s=0.2, timeout_per_mb_s=60.0, memory_bytes=512 * MIB)
     assert limits.job_timeout_s(2_000_000) == pytest.approx(120.2)
     async with make_pool(limits, count=1) as pool:
         large = asyncio.ensure_future(pool.run(job("hang"), size=10_000_000))
@@ -263,7 +265,7 @@ async def test_signals_to_the_group_do_not_end_a_process() -> None:
 
 
 async def test_a_process_that_did_its_share_is_replaced_without_a_gap(tmp_path: Path) -> None:
-    limits = Limits(recycle_after_jobs=5, memory_bytes=512 * MIB)
+    limits = make_limits(recycle_after_jobs=5, memory_bytes=512 * MIB)
     mark = tmp_path / "marks"
     async with make_pool(limits, count=1) as pool:
         pids = set()
@@ -277,7 +279,7 @@ async def test_a_process_that_did_its_share_is_replaced_without_a_gap(tmp_path: 
 
 
 async def test_a_process_that_keeps_memory_is_replaced() -> None:
-    limits = Limits(recycle_above_bytes=64 * MIB, memory_bytes=1024 * MIB)
+    limits = make_limits(recycle_above_bytes=64 * MIB, memory_bytes=1024 * MIB)
     async with make_pool(limits, count=1) as pool:
         before = pool.pids
         for _ in range(16):
@@ -297,7 +299,7 @@ async def test_an_idle_process_that_is_killed_is_replaced() -> None:
     "start", ["start_raising", "start_hanging", "start_dying", "start_greedy", "no_such_function"]
 )
 async def test_a_pool_that_cannot_start_says_so_and_leaves_nothing(start: str) -> None:
-    limits = Limits(start_timeout_s=2.0 if start == "start_hanging" else 60.0)
+    limits = make_limits(start_timeout_s=2.0 if start == "start_hanging" else 60.0)
     before = set(psutil.Process().children())
     pool = make_pool(limits, target=f"tests.integration.pipeline_jobs:{start}")
     with pytest.raises(WorkerStartFailed) as raised:

@@ -17,6 +17,7 @@ from tests import pixel_samples as samples
 from tests.conftest import program
 from tests.factories import encoded as as_file
 from tests.factories import make_ct
+from tests.sections import make_pixels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,9 @@ def test_a_name_in_the_pixels_does_not_leave(
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = encapsulated
     source = as_file(dataset)
-    result = deidentify(source, compile_plan(_CONFIGURATION, site_key, engines=engines()))
+    result = deidentify(
+        source, compile_plan(_CONFIGURATION, site_key, engines=engines(make_pixels()))
+    )
     written = tmp_path / "out.dcm"
     written.write_bytes(
         b"".join(

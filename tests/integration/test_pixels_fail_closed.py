@@ -20,12 +20,12 @@ from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.records import Origin, Receiver, State
 from daemon.store.stores import Stores
 from daemon.workers.backoff import Backoff
-from daemon.workers.limits import Limits
 from daemon.workers.pool import WorkerPool
 from tests import pixel_samples as samples
 from tests.conftest import program
 from tests.factories import encoded, make_ct, write
 from tests.integration.pipeline_poison import LOOKS_BAD, VALUE
+from tests.sections import make_limits, make_pixels, make_route
 from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+    from daemon.workers.limits import Limits
     from deid.identity.keys import SiteKey
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = Origin(Receiver.DIMSE, "CT01", "DICOMVEIL", "127.0.0.1")
 SOON = Backoff(first_s=0.001, longest_s=0.002)
-PATIENT = Limits(niceness=0, memory_bytes=1 << 30)
-HURRIED = Limits(niceness=0, timeout_s=3.0, timeout_per_mb_s=0.0)
+PATIENT = make_limits(niceness=0, memory_bytes=1 << 30)
+HURRIED = make_limits(niceness=0, timeout_s=3.0, timeout_per_mb_s=0.0)
 POISONED = [
     ("detector hangs", "worker_timeout", HURRIED),
     ("detector spins", "worker_timeout", HURRIED),
@@ -68,7 +69,9 @@ async def dispatching(
 ) -> AsyncIterator[Tally]:
     """Run real workers, with a poisoned part where one is named."""
     deidentifiers = [Deidentifier("default", samples.configuration(), key)]
-    workers = InstanceWorkers([], deidentifiers, count=1, limits=limits)
+    workers = InstanceWorkers(
+        [make_route()], deidentifiers, count=1, limits=limits, pixels=make_pixels()
+    )
     if poison:
         usual = workers.pool._program
         workers.pool = WorkerPool(

@@ -21,6 +21,7 @@ from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from tests import pixel_samples as samples
 from tests.conftest import program
 from tests.factories import encoded, make_ct, make_sc, make_us, write
+from tests.sections import make_pixels
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
@@ -258,15 +259,18 @@ def test_what_cannot_work_does_not_start(tmp_path: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [{}, {"trusted": ["*"], "untrusted": {"modality": ["OT"]}, "templates": ["/a", "/b"]}],
+    [
+        {},
+        {"trusted": ("*",), "untrusted": {"modality": ("OT",)}, "templates": (Path("/a"),)},
+    ],
 )
 def test_settings_travel_to_the_workers_and_back(document: dict[str, Any]) -> None:
-    settings = PixelSettings.from_document(document)
+    settings = make_pixels(**document)
     assert PixelSettings.from_document(json.loads(json.dumps(settings.document()))) == settings
 
 
 def test_a_site_that_trusts_all_still_refuses_what_it_names(site_key: SiteKey) -> None:
-    chosen = engines(PixelSettings(trusted=("*",), untrusted={"modality": ["o?"]}))
+    chosen = engines(make_pixels(trusted=("*",), untrusted={"modality": ("o?",)}))
     with pytest.raises(Unsafe) as refused:
         samples.deidentified(encoded(make_sc()), samples.configuration(), site_key, chosen)
     assert (refused.value.reason, refused.value.where) == (Reason.SCREEN_CAPTURE, "Site: modality")
@@ -274,4 +278,4 @@ def test_a_site_that_trusts_all_still_refuses_what_it_names(site_key: SiteKey) -
 
 def test_a_name_that_no_object_has_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigurationInvalid, match="Secondary capture"):
-        engines(PixelSettings(trusted=("Secondary captures",))).untrusted()
+        engines(make_pixels(trusted=("Secondary captures",))).untrusted()

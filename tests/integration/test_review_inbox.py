@@ -6,14 +6,13 @@ import asyncio
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog.testing
 
+from config.settings import Watch
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.receive.watch.inbox import Inbox
-from daemon.receive.watch.settings import WatchSettings
 from daemon.store.stores import Stores
 from tests.factories import encoded, make_ct
 from tests.service import wait_until
@@ -43,8 +42,8 @@ def _without_privileges(folder: Path) -> Iterator[None]:
         os.seteuid(0)
 
 
-def _settings(folder: Path, record: Path) -> WatchSettings:
-    return WatchSettings(path=folder, settle_s=0.0, scan_interval_s=0.1, record_path=record)
+def _settings(folder: Path) -> Watch:
+    return Watch(path=folder, settle_s=0.0, scan_interval_s=0.1)
 
 
 def test_files_beside_a_folder_that_cannot_be_searched_are_found(tmp_path: Path) -> None:
@@ -55,7 +54,7 @@ def test_files_beside_a_folder_that_cannot_be_searched_are_found(tmp_path: Path)
     (inbox / "a locked").chmod(0o600)  # names can be read, nothing more
     (inbox / "c closed").mkdir(mode=0o000)
     with _without_privileges(inbox):
-        found = list(Inbox(_settings(inbox, tmp_path / "record")).scan())
+        found = list(Inbox(_settings(inbox)).scan())
     (inbox / "a locked").chmod(0o700)
     assert [(each.folder, each.name) for each in found] == [(("b open",), "1.dcm")]
 
@@ -68,7 +67,7 @@ async def test_a_folder_too_deep_to_be_looked_into_is_complained_of(tmp_path: Pa
     (deepest / "1.dcm").write_bytes(content)
     (inbox / "2.dcm").write_bytes(content)
     stores = await Stores.open(tmp_path / "state")
-    folder = WatchedFolder(_settings(inbox, tmp_path / "record"), stores.spool)
+    folder = WatchedFolder(_settings(inbox), stores.spool, record_path=tmp_path / "record")
     with structlog.testing.capture_logs() as events:
         await folder.start()
         await asyncio.to_thread(
@@ -88,8 +87,8 @@ async def test_a_record_that_fails_for_a_while_does_not_end_the_receiver(tmp_pat
     inbox, record = tmp_path / "inbox", tmp_path / "record"
     inbox.mkdir()
     stores = await Stores.open(tmp_path / "state")
-    settings = replace(_settings(inbox, record), after="keep")
-    folder = WatchedFolder(settings, stores.spool)
+    settings = _settings(inbox).model_copy(update={"after": "keep"})
+    folder = WatchedFolder(settings, stores.spool, record_path=record)
     with structlog.testing.capture_logs() as events:
         await folder.start()
         with closing(sqlite3.connect(record)) as meddler:

@@ -20,7 +20,7 @@ import zipfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
@@ -34,9 +34,10 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from config.settings import Watch
 from daemon.errors import SpoolFull
 from daemon.receive.archive import ArchiveLimits
-from daemon.receive.watch import NoEvents, WatchedFolder, WatchSettings
+from daemon.receive.watch import NoEvents, WatchedFolder
 from daemon.receive.watch.inbox import FolderNotOursError
 from daemon.store.database import Database
 from daemon.store.spool import FileSpool, SpoolLimits
@@ -96,6 +97,9 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
     return buffer.getvalue()
 
 
+_PARTS = ("record_path", "archive", "in_flight", "retry_s")
+
+
 @dataclass
 class Counting(NoEvents):
     received: int = 0
@@ -118,14 +122,16 @@ class Bench:
     events: Counting = field(default_factory=Counting)
 
     @asynccontextmanager
-    async def watching(self, **changes: object) -> AsyncIterator[WatchedFolder]:
+    async def watching(self, **changes: Any) -> AsyncIterator[WatchedFolder]:
         settings = {
             "path": self.inbox,
             "settle_s": 0.05,
             "incomplete_s": 0.6,
             "scan_interval_s": 0.1,
         }
-        watched = WatchedFolder(WatchSettings(**{**settings, **changes}), self.spool, self.events)  # type: ignore[arg-type]
+        parts = {name: changes.pop(name) for name in _PARTS if name in changes}
+        watch = Watch(**{**settings, **changes})
+        watched = WatchedFolder(watch, self.spool, self.events, **parts)
         await watched.start()
         try:
             yield watched
@@ -720,15 +726,16 @@ _CHILD = textwrap.dedent(
     """
     import asyncio, sys
     from pathlib import Path
-    from daemon.receive.watch import WatchedFolder, WatchSettings
+    from config.settings import Watch
+    from daemon.receive.watch import WatchedFolder
     from daemon.store.database import Database
     from daemon.store.spool import FileSpool, SpoolLimits
 
     async def main(inbox, state, after):
         database = Database(state / "dicomveil.sqlite")
         spool = FileSpool(state / "spool", database, SpoolLimits(min_free_bytes=0))
-        settings = WatchSettings(inbox, settle_s=0.0, after=after, record_path=state / "watch.sqlite")
-        await WatchedFolder(settings, spool).start()
+        settings = Watch(path=inbox, settle_s=0.0, after=after)
+        await WatchedFolder(settings, spool, record_path=state / "watch.sqlite").start()
         print("ready", flush=True)
         await asyncio.sleep(600)
 

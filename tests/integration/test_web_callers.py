@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
+from config.settings import Http
 from daemon.web.callers import Callers
-from daemon.web.server import HttpServer, HttpSettings
+from daemon.web.server import HttpServer
 from tests.integration.test_web_server import Well
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ async def serving(callers: Callers = CALLERS) -> AsyncIterator[int]:
     for path in ("/dicomweb/source", "/dicomweb/deid"):
         services[path] = web.Application()
         services[path].add_routes([web.route("*", "/studies", answer)])
-    settings = HttpSettings(port=0, callers=callers)
-    server = HttpServer(settings, services, Well(), lambda *_: None)
+    server = HttpServer(Http(port=0), services, Well(), lambda *_: None, callers=callers)
     await server.start()
     try:
         yield server.port

@@ -10,7 +10,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from daemon.web.server import HttpServer, HttpSettings
+from config.settings import Http
+from daemon.web.callers import Callers
+from daemon.web.server import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,7 +40,7 @@ async def _failing(_request: web.Request) -> web.Response:
 
 @contextlib.asynccontextmanager
 async def serving(
-    settings: HttpSettings, seen: list[tuple[str, str, int]] | None = None
+    settings: Http, seen: list[tuple[str, str, int]] | None = None
 ) -> AsyncIterator[HttpServer]:
     service = web.Application()
     service.add_routes([web.get("/slow", _slow), web.get("/failing/{uid}", _failing)])
@@ -48,6 +50,7 @@ async def serving(
         {"/dicomweb/deid": service},
         Well(),
         lambda endpoint, method, status, _seconds: seen.append((endpoint, method, status)),
+        callers=Callers(),
     )
     await server.start()
     try:
@@ -61,7 +64,7 @@ async def connect(server: HttpServer) -> tuple[asyncio.StreamReader, asyncio.Str
 
 
 async def test_a_silent_connection_is_closed() -> None:
-    async with serving(HttpSettings(port=0, header_timeout_s=0.2)) as server:
+    async with serving(Http(port=0, header_timeout_s=0.2)) as server:
         reader, writer = await connect(server)
         with contextlib.suppress(ConnectionResetError):
             assert await asyncio.wait_for(reader.read(), 10) == b""
@@ -69,7 +72,7 @@ async def test_a_silent_connection_is_closed() -> None:
 
 
 async def test_a_header_that_drips_is_closed_although_bytes_keep_coming() -> None:
-    async with serving(HttpSettings(port=0, header_timeout_s=0.3)) as server:
+    async with serving(Http(port=0, header_timeout_s=0.3)) as server:
         reader, writer = await connect(server)
         with contextlib.suppress(ConnectionError):
             for _ in range(200):
@@ -81,7 +84,7 @@ async def test_a_header_that_drips_is_closed_although_bytes_keep_coming() -> Non
 
 
 async def test_a_slow_answer_is_not_mistaken_for_a_silent_client() -> None:
-    settings = HttpSettings(port=0, header_timeout_s=0.2, keepalive_timeout_s=0.2)
+    settings = Http(port=0, header_timeout_s=0.2, keepalive_timeout_s=0.2)
     async with (
         serving(settings) as server,
         aiohttp.ClientSession() as client,
@@ -91,7 +94,7 @@ async def test_a_slow_answer_is_not_mistaken_for_a_silent_client() -> None:
 
 
 async def test_silent_connections_make_room_for_one_that_speaks() -> None:
-    async with serving(HttpSettings(port=0, max_connections=5)) as server:
+    async with serving(Http(port=0, max_connections=5)) as server:
         silent = [await connect(server) for _ in range(5)]
         async with (
             aiohttp.ClientSession() as client,
@@ -104,7 +107,7 @@ async def test_silent_connections_make_room_for_one_that_speaks() -> None:
 
 async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_address() -> None:
     seen: list[tuple[str, str, int]] = []
-    async with serving(HttpSettings(port=0), seen) as server, aiohttp.ClientSession() as client:
+    async with serving(Http(port=0), seen) as server, aiohttp.ClientSession() as client:
         address = f"http://127.0.0.1:{server.port}/dicomweb/deid/failing/1.2.3"
         async with client.get(address) as response:
             assert response.status == 500
@@ -113,7 +116,7 @@ async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_addre
 
 
 async def test_a_service_that_is_not_ready_says_503_and_is_alive() -> None:
-    async with serving(HttpSettings(port=0)) as server, aiohttp.ClientSession() as client:
+    async with serving(Http(port=0)) as server, aiohttp.ClientSession() as client:
         root = f"http://127.0.0.1:{server.port}"
         async with client.get(f"{root}/readyz") as ready, client.get(f"{root}/healthz") as alive:
             assert (ready.status, alive.status) == (503, 200)

@@ -16,6 +16,12 @@ def written(folder: Path, text: str) -> Path:
     return file
 
 
+_MOVING_TO = (
+    '[[watch]]\npath = "/a"\nafter = "move"\nmoved_to = "{}"\n'
+    '[[watch]]\npath = "/b"\nafter = "move"\n'
+)
+
+
 def problems(folder: Path, text: str, environ: dict[str, str] | None = None) -> dict[str, Problem]:
     with pytest.raises(ConfigInvalid) as caught:
         load(written(folder, text), environ or {})
@@ -312,6 +318,26 @@ class TestContradictions:
     def test_watched_folders_do_not_overlap(self, tmp_path: Path, first: str, second: str) -> None:
         text = f'[[watch]]\npath = "{first}"\n[[watch]]\npath = "{second}"\n'
         assert set(problems(tmp_path, text)) == {"watch[1].path"}
+
+    def test_watched_folders_do_not_overlap_through_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "a").mkdir()
+        (tmp_path / "link").symlink_to(tmp_path / "a")
+        text = f'[[watch]]\npath = "{tmp_path}/a"\n[[watch]]\npath = "{tmp_path}/link/in"\n'
+        assert set(problems(tmp_path, text)) == {"watch[1].path"}
+
+    @pytest.mark.parametrize("moved_to", ["/a/done", "/b", "/b/x", "/c/../b"])
+    def test_received_files_are_not_moved_to_where_they_would_be_taken_again(
+        self, tmp_path: Path, moved_to: str
+    ) -> None:
+        text = _MOVING_TO.format(moved_to)
+        assert set(problems(tmp_path, text)) == {"watch[0].moved_to"}
+
+    @pytest.mark.parametrize("moved_to", ["/out", "/a/.done/2026", "/bb", "/b/.c"])
+    def test_received_files_are_moved_to_where_nothing_is_taken(
+        self, tmp_path: Path, moved_to: str
+    ) -> None:
+        settings = load(written(tmp_path, _MOVING_TO.format(moved_to)), {})
+        assert str(settings.watch[0].moved_to) == moved_to
 
     def test_routes_name_deidentifiers_that_exist(self, tmp_path: Path) -> None:
         text = '[deidentifiers.research]\nconfig = "basic"\n'

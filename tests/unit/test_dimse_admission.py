@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from config.settings import Dimse
 from daemon.receive.dimse.admission import Admission, Place, Quiet, Quietness
 from daemon.receive.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, PEER_LIMIT_EXCEEDED
-from daemon.receive.dimse.settings import DimseSettings
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def stalled(name: str, since: float = 0.0) -> Known:
 
 
 def admission(**limits: int) -> Admission[Known]:
-    return Admission(DimseSettings(**limits))  # type: ignore[arg-type]
+    return Admission(Dimse(**limits))  # type: ignore[arg-type]
 
 
 ADMITTED: Place[Known] = Place()
@@ -140,9 +140,7 @@ def test_a_connection_that_left_makes_room() -> None:
     ],
 )
 def test_networks_are_allowed_by_cidr(peer: str, is_allowed: bool) -> None:
-    places: Admission[Known] = Admission(
-        DimseSettings(allowed_networks=("10.1.0.0/16", "fd00::/8"))
-    )
+    places: Admission[Known] = Admission(Dimse(allowed_networks=("10.1.0.0/16", "fd00::/8")))
     assert places.is_allowed(peer) is is_allowed
 
 

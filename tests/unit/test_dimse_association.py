@@ -6,14 +6,15 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 import structlog
 
+from config.settings import Dimse
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.admission import Admission
 from daemon.receive.dimse.association import Association, Service
-from daemon.receive.dimse.settings import DimseSettings
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
@@ -126,7 +127,7 @@ class Bench:
 
 @asynccontextmanager
 async def bench_on(spool: Spool, **settings: Any) -> AsyncIterator[Bench]:
-    configured = DimseSettings(**settings)
+    configured = Dimse(**settings)
     counted = Counted()
     async with asyncio.TaskGroup() as tasks:
         service = Service(configured, spool, counted, Admission(configured), tasks)
@@ -471,7 +472,9 @@ async def test_a_response_is_cut_to_the_maximum_length_of_the_peer(tmp_path: Pat
 
 
 async def test_associations_over_the_limit_are_rejected_as_transient(tmp_path: Path) -> None:
-    async with bench(tmp_path, max_associations=0) as opened:
+    async with bench(tmp_path, max_associations=1) as opened:
+        busy: Any = Mock(quietness=lambda: None)
+        opened.association._service.admission.associate(busy, "192.0.2.7")
         assert opened.ask(associate_rq()) == [bytes.fromhex("03000000000400020302")]
         assert opened.counted.rejected == ["too_many_associations"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pynetdicom.pdu import A_ASSOCIATE_AC
 
+from config.settings import Dimse
 from daemon.receive.dimse import negotiation
 from daemon.receive.dimse.negotiation import (
     AssociateRequestInvalid,
@@ -16,7 +17,6 @@ from daemon.receive.dimse.negotiation import (
     decode_associate_rq,
     rejection,
 )
-from daemon.receive.dimse.settings import DimseSettings
 from tests.dimse_peers import (
     CT,
     EXPLICIT,
@@ -28,12 +28,12 @@ from tests.dimse_peers import (
     item,
 )
 
-SETTINGS = DimseSettings()
+SETTINGS = Dimse()
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
 def negotiate(pdu: bytes, **settings: Any) -> tuple[dict[int, tuple[str, str]], Any]:
-    contexts, answer = accept(decode_associate_rq(pdu), DimseSettings(**settings))
+    contexts, answer = accept(decode_associate_rq(pdu), Dimse(**settings))
     decoded = A_ASSOCIATE_AC()
     decoded.decode(answer)
     assert struct.unpack_from(">I", answer, 2)[0] == len(answer) - 6
@@ -165,7 +165,7 @@ def test_associations_are_rejected_for_the_standards_reasons(
     expected: negotiation.Rejection | None,
 ) -> None:
     request = decode_associate_rq(associate_rq(**changes))
-    assert rejection(request, DimseSettings(**settings)) == expected
+    assert rejection(request, Dimse(**settings)) == expected
 
 
 def test_titles_lose_their_padding() -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from structlog.typing import EventDict
 
 SOON = Backoff(first_s=0.001, longest_s=0.002)
-QUICK = DispatchSettings(after_kill=SOON, after_refusal=SOON)
+QUICK = DispatchSettings(max_kills=3, after_kill=SOON, after_refusal=SOON)
 VALUE = "DOE^JANE"
 
 

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from daemon.engines.pixels import PixelSettings, engines
+from daemon.engines.pixels import engines
+from tests.sections import make_pixels
 
 _FREES_BLOCKS_AMONG_OTHERS = """
 from pathlib import Path
@@ -43,5 +44,5 @@ def test_blocks_freed_among_others_go_back_to_the_system() -> None:
 
 
 def test_a_worker_loads_its_detector_once_for_all_configurations() -> None:
-    settings = PixelSettings(engine="ppocr")
-    assert engines(settings).detector() is engines(PixelSettings()).detector()
+    settings = make_pixels(engine="ppocr")
+    assert engines(settings).detector() is engines(make_pixels()).detector()

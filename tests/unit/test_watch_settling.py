@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.receive.watch import WatchSettings, overlapping
 from daemon.receive.watch.record import TakenRecord
 from daemon.receive.watch.settling import Found, Settling, Signature
 
@@ -82,25 +81,6 @@ def test_no_more_files_are_kept_in_mind_than_allowed() -> None:
         settling.gone(each)
     assert settling.observe([found("3"), found("4")], 2.0)
     assert len(settling) == 2
-
-
-def test_folders_in_each_other_overlap(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path / "a")
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    a, b = WatchSettings(tmp_path / "a"), WatchSettings(tmp_path / "a" / "b")
-    apart, link = WatchSettings(tmp_path / "ab"), WatchSettings(tmp_path / "link")
-    assert overlapping([a, apart]) == []
-    assert overlapping([a, b, apart]) == [(0, 1)]
-    assert overlapping([link, apart, a]) == [(0, 2)]
-
-
-def test_moving_into_a_watched_folder_overlaps(tmp_path: Path) -> None:
-    other = WatchSettings(tmp_path / "other")
-    assert overlapping([WatchSettings(tmp_path / "a", after="move"), other]) == []
-    into_other = WatchSettings(tmp_path / "a", after="move", moved_to=tmp_path / "other" / "x")
-    assert overlapping([into_other, other]) == [(0, 1)]
-    into_itself = WatchSettings(tmp_path / "a", after="move", moved_to=tmp_path / "a" / "done")
-    assert overlapping([into_itself]) == [(0, 0)]
 
 
 @pytest.mark.parametrize("is_on_disk", [True, False])

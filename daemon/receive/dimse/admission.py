@@ -17,7 +17,7 @@ from daemon.receive.dimse.negotiation import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from daemon.receive.dimse.settings import DimseSettings
+    from config.settings import Dimse
 
 
 class Quiet(IntEnum):
@@ -63,7 +63,7 @@ class Admission(Generic[Connection]):
     one whose message has stalled; only where all are in use a request is rejected.
     """
 
-    def __init__(self, settings: DimseSettings) -> None:
+    def __init__(self, settings: Dimse) -> None:
         self._settings = settings
         self._networks = [ip_network(network) for network in settings.allowed_networks]
         self._unassociated: defaultdict[str, dict[Connection, None]] = defaultdict(dict)

@@ -47,10 +47,10 @@ from daemon.receive.dimse.states import OTHERWISE, TRANSITIONS, Action, State
 from daemon.records import Origin, Receiver
 
 if TYPE_CHECKING:
+    from config.settings import Dimse
     from daemon.ports import Spool
     from daemon.receive.dimse.admission import Admission
     from daemon.receive.dimse.events import ReceiverEvents
-    from daemon.receive.dimse.settings import DimseSettings
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -66,7 +66,7 @@ _QUIET_S: Final = 3.0
 class Service:
     """What the associations of one server have in common."""
 
-    settings: DimseSettings
+    settings: Dimse
     spool: Spool
     events: ReceiverEvents
     admission: Admission[Association]

@@ -32,7 +32,7 @@ from deid.encoding import implementation
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daemon.receive.dimse.settings import DimseSettings
+    from config.settings import Dimse
 
 # Its loggers quote what the peer sent; we say ourselves what an operator needs.
 logging.getLogger("pynetdicom").propagate = False
@@ -160,7 +160,7 @@ def decode_associate_rq(pdu: bytes) -> AssociateRequest:
     )
 
 
-def rejection(request: AssociateRequest, settings: DimseSettings) -> Rejection | None:
+def rejection(request: AssociateRequest, settings: Dimse) -> Rejection | None:
     """Return why an association is not wanted, if it is not; limits are judged elsewhere."""
     if not request.protocol_version & 1:
         return PROTOCOL_VERSION
@@ -173,9 +173,7 @@ def rejection(request: AssociateRequest, settings: DimseSettings) -> Rejection |
     return None
 
 
-def accept(
-    request: AssociateRequest, settings: DimseSettings
-) -> tuple[dict[int, AcceptedContext], bytes]:
+def accept(request: AssociateRequest, settings: Dimse) -> tuple[dict[int, AcceptedContext], bytes]:
     """Negotiate every presentation context.
 
     Returns
@@ -207,7 +205,7 @@ def accept(
 
 
 def _negotiate_contexts(
-    primitive: A_ASSOCIATE, settings: DimseSettings
+    primitive: A_ASSOCIATE, settings: Dimse
 ) -> tuple[list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
     roles = {
         item.sop_class_uid: (item.scu_role, item.scp_role)
@@ -233,7 +231,7 @@ def _accepted(result: PresentationContext) -> AcceptedContext:
     )
 
 
-def _supported(proposed: PresentationContext, settings: DimseSettings) -> PresentationContext:
+def _supported(proposed: PresentationContext, settings: Dimse) -> PresentationContext:
     """Return what we support of a proposed context; Verification where the answer is nothing."""
     supported = PresentationContext()
     supported.abstract_syntax = VERIFICATION

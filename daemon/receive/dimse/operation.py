@@ -17,15 +17,15 @@ from daemon.records import Receiver
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from config.settings import Dimse
     from daemon.ports import Spool, SpoolFile
     from daemon.receive.dimse.negotiation import AcceptedContext
-    from daemon.receive.dimse.settings import DimseSettings
     from daemon.records import Origin
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
-def judge(command: Command, context: AcceptedContext, settings: DimseSettings) -> Refusal | None:
+def judge(command: Command, context: AcceptedContext, settings: Dimse) -> Refusal | None:
     """Return why a request is refused before its data set is seen, if it is.
 
     Whether the data set is an instance of that SOP class, with that UID, is for the worker to find.

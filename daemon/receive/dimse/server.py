@@ -12,9 +12,11 @@ from daemon.receive.dimse.association import Association, Service
 from daemon.receive.dimse.events import NoEvents
 
 if TYPE_CHECKING:
+    import ssl
+
+    from config.settings import Dimse
     from daemon.ports import Spool
     from daemon.receive.dimse.events import ReceiverEvents
-    from daemon.receive.dimse.settings import DimseSettings
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -27,19 +29,27 @@ class DimseServer:
     Parameters
     ----------
     settings
-        Address, limits and policies.
+        Address, limits and policies. With port 0 the kernel chooses; `port` then tells.
     spool
         Where instances are made durable before they are acknowledged.
     events
         Told of associations and instances, for counters.
+    tls
+        Server-side context; None is plain TCP.
     """
 
     def __init__(
-        self, settings: DimseSettings, spool: Spool, events: ReceiverEvents | None = None
+        self,
+        settings: Dimse,
+        spool: Spool,
+        events: ReceiverEvents | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._settings = settings
         self._spool = spool
         self._events = events or NoEvents()
+        self._tls = tls
         self._service: Service | None = None
         self._listener: asyncio.Server | None = None
         self._running: asyncio.Task[None] | None = None
@@ -113,12 +123,11 @@ class DimseServer:
             await self._stopped.wait()
 
     async def _listen(self, service: Service) -> asyncio.Server:
-        tls = self._settings.tls
         return await asyncio.get_running_loop().create_server(
             lambda: Association(service),
             self._settings.host,
             self._settings.port,
             backlog=_BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=self._settings.artim_timeout_s if tls else None,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._settings.artim_timeout_s if self._tls else None,
         )

@@ -9,6 +9,5 @@ from __future__ import annotations
 
 from daemon.receive.watch.events import NoEvents, WatchEvents
 from daemon.receive.watch.folder import WatchedFolder
-from daemon.receive.watch.settings import WatchSettings, overlapping
 
-__all__ = ["NoEvents", "WatchEvents", "WatchSettings", "WatchedFolder", "overlapping"]
+__all__ = ["NoEvents", "WatchEvents", "WatchedFolder"]

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 import structlog
 
 from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable, first_of
-from daemon.receive.archive import WHOLE, Archive, ArchiveReason, Entry
+from daemon.receive.archive import WHOLE, Archive, ArchiveLimits, ArchiveReason, Entry
 from daemon.receive.structure import Kind, Structure, examine, examine_start
 from daemon.receive.watch.events import NoEvents
 from daemon.receive.watch.inbox import Claim, FolderNotOursError, Inbox, Sink, Wait, pour
@@ -38,10 +38,11 @@ from daemon.records import Origin, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container
+    from pathlib import Path
 
+    from config.settings import Watch
     from daemon.ports import Spool
     from daemon.receive.watch.events import WatchEvents
-    from daemon.receive.watch.settings import WatchSettings
     from daemon.records import Receipt
 
 _log = structlog.get_logger(__name__)
@@ -75,19 +76,38 @@ class WatchedFolder:
     ----------
     spool
         Where instances go. While it is full, files stay where they are.
+    record_path
+        With ``after = "keep"``: the database that remembers what was taken; without it, only while running.
+    archive
+        What an archive may unfold to; its entries are held to `settings.max_file_bytes` as well.
+    in_flight
+        Files being taken at the same time, which lets the spool make them durable together.
+    retry_s
+        Longest time between two attempts while the spool is full or a file cannot be had.
     clock
         Seconds that only go forward.
     """
 
     def __init__(
         self,
-        settings: WatchSettings,
+        settings: Watch,
         spool: Spool,
         events: WatchEvents | None = None,
         *,
+        record_path: Path | None = None,
+        archive: ArchiveLimits | None = None,
+        in_flight: int = 16,
+        retry_s: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self._record_path = record_path
+        archive = archive or ArchiveLimits()
+        self._archive = replace(
+            archive, entry_bytes=min(archive.entry_bytes, settings.max_file_bytes)
+        )
+        self._in_flight = in_flight
+        self._retry_s = retry_s
         self._spool = spool
         self._events = events or NoEvents()
         self._clock = clock
@@ -111,7 +131,7 @@ class WatchedFolder:
         """Begin; returns at once, also when the folder is not there."""
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watch")
         if self._settings.after == "keep":
-            record = partial(TakenRecord, self._settings.record_path, self._settings.path)
+            record = partial(TakenRecord, self._record_path, self._settings.path)
             self._record = await self._in_thread(record)
         self._task = asyncio.create_task(self._run(), name="watched-folder")
 
@@ -132,13 +152,13 @@ class WatchedFolder:
             self._threads = None
 
     async def _run(self) -> None:
-        queue: asyncio.Queue[tuple[Found, float] | None] = asyncio.Queue(self._settings.in_flight)
+        queue: asyncio.Queue[tuple[Found, float] | None] = asyncio.Queue(self._in_flight)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._settings.in_flight):
+                for _ in range(self._in_flight):
                     group.create_task(self._taker(queue))
                 await self._scanner(queue)
-                for _ in range(self._settings.in_flight):
+                for _ in range(self._in_flight):
                     await queue.put(None)
         finally:
             await self._stop_wakeups()
@@ -266,7 +286,7 @@ class WatchedFolder:
                 self._retry_later(found)
 
     def _retry_later(self, found: Found) -> None:
-        self._settling.not_yet(found, self._clock() + self._settings.retry_s)
+        self._settling.not_yet(found, self._clock() + self._retry_s)
 
     async def _take(self, found: Found, since: float) -> None:
         patience_ends = since + self._settings.incomplete_s
@@ -382,7 +402,7 @@ class WatchedFolder:
                     await self._stopping.wait()
                 raise _Stopping
             except TimeoutError:
-                delay_s = min(2 * delay_s, self._settings.retry_s)
+                delay_s = min(2 * delay_s, self._retry_s)
 
     async def _refuse(self, claim: Claim, reason: str) -> None:
         moved = await self._in_thread(partial(self._inbox.refuse, claim, reason))
@@ -405,9 +425,7 @@ class WatchedFolder:
             broken or a bomb, or something is in it that cannot be taken out.
         """
         with os.fdopen(os.dup(claim.descriptor), "rb") as file:
-            most_bytes = min(self._settings.archive.entry_bytes, self._settings.max_file_bytes)
-            limits = replace(self._settings.archive, entry_bytes=most_bytes)
-            opening = partial(Archive, file, limits)
+            opening = partial(Archive, file, self._archive)
             with await self._in_thread(opening) as archive:
                 reasons = await _ArchiveTaking(self, archive).run()
                 entries = list(archive.entries())
@@ -466,7 +484,7 @@ class _ArchiveTaking:
         self._folder = folder
         self._archive = archive
         self._reading = asyncio.Lock()
-        self._slots = asyncio.Semaphore(folder._settings.in_flight)  # noqa: SLF001 - its other half
+        self._slots = asyncio.Semaphore(folder._in_flight)  # noqa: SLF001 - its other half
         self._reasons: dict[int, str] = {}
 
     async def run(self) -> dict[int, str]:

@@ -35,7 +35,7 @@ from daemon.receive.watch.settling import Found, Signature
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from daemon.receive.watch.settings import WatchSettings
+    from config.settings import Watch
 
 TAKING = ".taking"
 REFUSED = ".refused"
@@ -135,7 +135,7 @@ class Inbox:
         From those that move files.
     """
 
-    def __init__(self, settings: WatchSettings) -> None:
+    def __init__(self, settings: Watch) -> None:
         self._settings = settings
         self._moves = settings.after != "keep"
         self._held: set[str] = set()  # names in `.taking` that a claim of this run has

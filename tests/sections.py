@@ -1,0 +1,27 @@
+"""What a site decides, for parts under test: the sections' own defaults, and what a test changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from config.settings import Pixels, Workers
+from config.settings import Route as RouteSection
+from daemon.engines.pixels import PixelSettings
+from daemon.pipeline.routing import Route
+from daemon.workers.limits import Limits
+
+
+def make_limits(**changes: Any) -> Limits:
+    """Return a worker's limits."""
+    return replace(Limits.of(Workers()), **changes)
+
+
+def make_pixels(**changes: Any) -> PixelSettings:
+    """Return how pixels are looked at."""
+    return PixelSettings.of(Pixels(**changes))
+
+
+def make_route(deidentifier: str = "default", **conditions: Any) -> Route:
+    """Return a route; without conditions it takes everything."""
+    return Route.of(RouteSection(deidentifier=deidentifier, **conditions))
