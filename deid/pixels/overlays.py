@@ -6,7 +6,7 @@ the frame, see `deid.pixels.codecs.native`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.identity.identifiers import KnownIdentifier
-    from deid.pixels.cleaning import PixelCleaning
+    from deid.pixels.geometry import Box
 
 _WHERE = "(60xx,3000)"
 MAX_OVERLAY_PIXELS = 1 << 28
 
 
+class BitmapCleaner(Protocol):
+    """Clears text in one plane."""
+
+    def clean_bitmap(
+        self, bitmap: NDArray[np.bool_], known: Sequence[KnownIdentifier]
+    ) -> list[Box]:
+        """Clear text in a bitmap, in place; return what was cleared."""
+
+
 def clean_overlay(
-    cleaning: PixelCleaning,
+    cleaning: BitmapCleaner,
     data: bytes,
     rows: int,
     columns: int,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import importlib
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,15 +21,14 @@ from deid.pixels.description import describe
 from deid.pixels.find.views import FrameLook
 from deid.pixels.frames import lossy_step
 from deid.pixels.samples import Decoded
-from deid.ports import CleanedPixels, PixelRegion
+from deid.ports import CleanedPixels, PixelInstance, PixelRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from deid.pixels.cleaning import PixelCleaning, VideoCleaner
     from deid.pixels.description import ImageDescription
+    from deid.pixels.fillings import Filling
     from deid.pixels.geometry import Box
-    from deid.ports import PixelInstance
 
 #: Demuxer names of PyAV and the muxer that writes the same container.
 _MUXERS = {
@@ -44,6 +44,18 @@ _ENCODERS = {"mpeg2video": "mpeg2video", "h264": "libx264", "hevc": "libx265"}
 _LARGEST_RESIDUE = 24
 
 
+class Decides(Protocol):
+    """Says what is to be filled in a video."""
+
+    def video_fillings(
+        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
+    ) -> Sequence[Filling]:
+        """Return what is to be filled in all of its frames."""
+
+
+VideoCleaner = Callable[[Decides, PixelInstance], CleanedPixels]
+
+
 def video_cleaner() -> VideoCleaner | None:
     """Return what `PixelCleaning` takes as `video`, None where PyAV is not installed."""
     try:
@@ -56,7 +68,7 @@ def video_cleaner() -> VideoCleaner | None:
 class _Video:
     """One video: the stream as bytes, decoded as often as it is looked at."""
 
-    def __init__(self, av: Any, cleaning: PixelCleaning, instance: PixelInstance) -> None:
+    def __init__(self, av: Any, cleaning: Decides, instance: PixelInstance) -> None:
         self._av, self._cleaning, self._instance = av, cleaning, instance
         self._image = describe(instance.attributes)
         source = encapsulation.parse(instance.value, instance.start, instance.stop, 1)

@@ -1,0 +1,126 @@
+"""The two passes over an instance's frames: looking at each, then filling those that need it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from deid.pixels.description import first_number
+from deid.pixels.find.views import FrameLook
+from deid.pixels.samples import Decoded, stored_values
+from deid.ports import PixelRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.description import ImageDescription
+    from deid.pixels.fillings import Filling
+    from deid.pixels.frames import Frames
+    from deid.pixels.geometry import Box
+    from deid.ports import PixelInstance
+
+#: Where the values in a box spread no further than this share of the text's own contrast, the box
+#: shows no text in that frame.
+_FLAT_SHARE = 0.15
+
+#: Attributes that hold extremes of stored values, and whether they may narrow: those of a series may
+#: come from another instance and only ever widen.
+_EXTREMES = {
+    "SmallestImagePixelValue": True,
+    "LargestImagePixelValue": True,
+    "SmallestPixelValueInSeries": False,
+    "LargestPixelValueInSeries": False,
+}
+
+
+class PassOver:
+    """One instance on both passes: its frames, and the extremes of what they hold."""
+
+    def __init__(self, instance: PixelInstance, image: ImageDescription, frames: Frames) -> None:
+        self.image = image
+        self._instance, self._frames = instance, frames
+        self._tracks_extremes = any(
+            instance.attributes.get(keyword) is not None for keyword in _EXTREMES
+        )
+        self._extremes: dict[int, tuple[int, int]] = {}
+        self._has_filled = False
+
+    def looks(self) -> Iterator[FrameLook]:
+        """Decode each frame in turn and yield a look at it."""
+        for number in range(self.image.frames):
+            decoded = self._frames.decoded(number)
+            self._note_extremes(number, decoded)
+            yield FrameLook(self.image, decoded, self._instance.attributes)
+
+    def fill(self, fillings: Sequence[Filling]) -> list[PixelRegion]:
+        """Fill every box in the frames where there is something to hide; return what was filled."""
+        spreads = self._spreads(fillings)
+        regions: list[PixelRegion] = []
+        for number in range(self.image.frames) if fillings else ():
+            applied = fillings
+            if self.image.frames > 1 or any(not filling.frames for filling in fillings):
+                samples = self._frames.decoded(number).samples
+                applied = [
+                    filling
+                    for filling, spread in zip(fillings, spreads, strict=True)
+                    if number in filling.frames or _spread(samples, filling.box) > spread
+                ]
+            if not applied:
+                continue
+            boxes = [filling.box for filling in applied]
+            self._note_extremes(number, self._frames.redact(number, boxes))
+            self._has_filled = True
+            regions += [PixelRegion(number + 1, *filling.box, filling.why) for filling in applied]
+        return regions
+
+    def changes(self) -> dict[str, Any]:
+        """Return new values of Smallest/Largest Image Pixel Value and their series forms."""
+        if not self._tracks_extremes or not self._has_filled:
+            return {}
+        low = min(pair[0] for pair in self._extremes.values())
+        high = max(pair[1] for pair in self._extremes.values())
+        changes: dict[str, Any] = {}
+        for keyword, narrowest in _EXTREMES.items():
+            old = first_number(self._instance.attributes, keyword)
+            if old is None:
+                continue
+            is_low = keyword.startswith("Smallest")
+            value = low if is_low else high
+            if not narrowest:
+                value = min(value, int(old)) if is_low else max(value, int(old))
+            if value != old:
+                changes[keyword] = value
+        return changes
+
+    def _spreads(self, fillings: Sequence[Filling]) -> list[float]:
+        """Return for each box up to which spread of values a frame shows nothing there."""
+        spreads = [math.inf if filling.frames else 0.0 for filling in fillings]
+        if self.image.frames == 1:
+            return spreads
+        for number in sorted(frozenset[int]().union(*(filling.frames for filling in fillings))):
+            samples = self._frames.decoded(number).samples
+            for at, filling in enumerate(fillings):
+                if number in filling.frames:
+                    spreads[at] = min(spreads[at], _FLAT_SHARE * _spread(samples, filling.box))
+        return spreads
+
+    def _note_extremes(self, number: int, decoded: Decoded) -> None:
+        if self._tracks_extremes:
+            values = stored_values(self.image, decoded.samples)
+            self._extremes[number] = (int(values.min()), int(values.max()))
+
+
+def without_extremes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes without those that are about integers: windows, extremes."""
+    integers = {*_EXTREMES, "WindowCenter", "WindowWidth"}
+    return {keyword: value for keyword, value in attributes.items() if keyword not in integers}
+
+
+def _spread(samples: NDArray[Any], box: Box) -> float:
+    area = samples[box.top : box.bottom, box.left : box.right]
+    return max(
+        float(area[..., sample].max()) - float(area[..., sample].min())
+        for sample in range(area.shape[2])
+    )
