@@ -6,7 +6,6 @@ import asyncio
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
-from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -472,11 +471,13 @@ async def test_a_response_is_cut_to_the_maximum_length_of_the_peer(tmp_path: Pat
 
 
 async def test_associations_over_the_limit_are_rejected_as_transient(tmp_path: Path) -> None:
-    async with bench(tmp_path, max_associations=1) as opened:
-        busy: Any = Mock(quietness=lambda: None)
-        opened.association._service.admission.associate(busy, "192.0.2.7")
-        assert opened.ask(associate_rq()) == [bytes.fromhex("03000000000400020302")]
-        assert opened.counted.rejected == ["too_many_associations"]
+    async with associated(tmp_path, max_associations=1) as first:
+        first.ask(message(echo_command(), context=3))
+        second = Bench(first.association._service, first.counted, first.spool)
+        assert second.ask(associate_rq()) == [bytes.fromhex("03000000000400020302")]
+        assert first.counted.rejected == ["too_many_associations"]
+        second.association.connection_lost(None)
+        second.transport.socket.close()
 
 
 async def test_a_peer_from_elsewhere_is_closed_unread(tmp_path: Path) -> None:

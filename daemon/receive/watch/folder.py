@@ -15,52 +15,40 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
-import os
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
-from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable, first_of
-from daemon.receive.archive import WHOLE, Archive, ArchiveLimits, ArchiveReason, Entry
-from daemon.receive.structure import Kind, Structure, examine, examine_start
+from daemon.errors import CrossDevice, Refused
+from daemon.receive.archive import ArchiveLimits
+from daemon.receive.structure import Kind
+from daemon.receive.watch.archives import Archives
+from daemon.receive.watch.descriptors import Sink, pour
 from daemon.receive.watch.events import NoEvents
-from daemon.receive.watch.inbox import Claim, FolderNotOursError, Inbox, Sink, Wait, pour
-from daemon.receive.watch.reasons import WatchReason
+from daemon.receive.watch.inbox import Claim, FolderNotOursError, Inbox, Wait
+from daemon.receive.watch.intake import Intake, Stopping
 from daemon.receive.watch.record import TakenRecord
 from daemon.receive.watch.settling import Found, Settling, Signature
 from daemon.receive.watch.wakeups import Wakeups
 from daemon.records import Origin, Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Container
+    from collections.abc import Callable, Container
     from pathlib import Path
 
     from config.settings import Watch
     from daemon.ports import Spool
     from daemon.receive.watch.events import WatchEvents
-    from daemon.records import Receipt
 
 _log = structlog.get_logger(__name__)
-_T = TypeVar("_T")
 _MOST_IN_MIND = 20_000
-_THREADS = 4
-_FIRST_BACKOFF_S = 0.25
 _SMALLEST_SCAN_GAP_S = 0.1
 _SCAN_GAP_PER_DURATION = 4
 _COMPLAIN_AGAIN_S = 60.0
-_CHUNK_BYTES = 1 << 20
-_START_BYTES = 1 << 16
-_MOST_BARE_ENTRY_BYTES = 256 << 20
 _STOP_GRACE_S = 10.0
-
-
-class _Stopping(Exception):
-    pass
 
 
 class _Changed(Exception):
@@ -102,54 +90,46 @@ class WatchedFolder:
     ) -> None:
         self._settings = settings
         self._record_path = record_path
-        archive = archive or ArchiveLimits()
-        self._archive = replace(
-            archive, entry_bytes=min(archive.entry_bytes, settings.max_file_bytes)
-        )
         self._in_flight = in_flight
         self._retry_s = retry_s
-        self._spool = spool
         self._events = events or NoEvents()
         self._clock = clock
-        self._origin = Origin(Receiver.WATCH, peer=str(settings.path))
         self._inbox = Inbox(settings)
+        origin = Origin(Receiver.WATCH, peer=str(settings.path))
+        self._intake = Intake(spool, origin, self._events, retry_s)
+        archive = archive or ArchiveLimits()
+        archive = replace(archive, entry_bytes=min(archive.entry_bytes, settings.max_file_bytes))
+        self._archives = Archives(self._intake, self._inbox, self._events, archive, in_flight)
         self._settling = Settling(settings.settle_s, _MOST_IN_MIND)
         self._wake = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._halt = threading.Event()
         self._wakeups: Wakeups | None = None
         self._identity: tuple[int, int] | None = None
         self._record: TakenRecord | None = None
         self._emptied: set[tuple[str, ...]] = set()
         self._complained: dict[str, float] = {}
-        self._bare_entries = asyncio.Semaphore(1)
         self._task: asyncio.Task[None] | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._is_full = False
 
     async def start(self) -> None:
         """Begin; returns at once, also when the folder is not there."""
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="watch")
+        self._intake.start()
         if self._settings.after == "keep":
             record = partial(TakenRecord, self._record_path, self._settings.path)
-            self._record = await self._in_thread(record)
+            self._record = await self._intake.in_thread(record)
         self._task = asyncio.create_task(self._run(), name="watched-folder")
 
     async def stop(self) -> None:
         """Take no more files; those under way may finish for some seconds, or are put back."""
-        self._stopping.set()
+        self._intake.stop()
         self._wake.set()
         if self._task is not None:
             await asyncio.wait([self._task], timeout=_STOP_GRACE_S)
-            self._halt.set()
+            self._intake.halt()
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         if self._record is not None:
             self._record.close()
-        if self._threads is not None:
-            self._threads.shutdown()
-            self._threads = None
+        self._intake.close()
 
     async def _run(self) -> None:
         queue: asyncio.Queue[tuple[Found, float] | None] = asyncio.Queue(self._in_flight)
@@ -167,7 +147,7 @@ class WatchedFolder:
 
     async def _scanner(self, queue: asyncio.Queue[tuple[Found, float] | None]) -> None:
         next_scan = soonest = self._clock()
-        while not self._stopping.is_set():
+        while not self._intake.is_stopping:
             if self._wake.is_set() or self._clock() >= next_scan:
                 self._wake.clear()
                 started = self._clock()
@@ -195,17 +175,17 @@ class WatchedFolder:
         # Events come in swarms: a scan may take no more than a part of the time.
         try:
             async with asyncio.timeout(max(0.0, soonest - self._clock())):
-                await self._stopping.wait()
+                await self._intake.until_stopped()
         except TimeoutError:
             pass
 
     async def _scan(self) -> bool:
         """Look at the whole folder; returns False when there was more than can be kept in mind."""
         try:
-            identity = await self._in_thread(self._inbox.identity)
+            identity = await self._intake.in_thread(self._inbox.identity)
             if identity != self._identity or self._is_deaf():
                 await self._begin_root(identity)
-            seen = await self._in_thread(self._list)
+            seen = await self._intake.in_thread(self._list)
         except OSError as error:
             self._complain("watch_folder_missing", error)
             self._identity = None
@@ -218,7 +198,7 @@ class WatchedFolder:
             self._complain("watch_subfolder_passed_over", OSError(number, ""))
         is_whole = self._settling.observe(seen, self._clock()) and len(seen) < _MOST_IN_MIND
         if self._emptied:
-            await self._in_thread(self._remove_empty)
+            await self._intake.in_thread(self._remove_empty)
         return is_whole
 
     def _list(self) -> list[Found]:
@@ -231,12 +211,14 @@ class WatchedFolder:
         loop = asyncio.get_running_loop()
         wake = partial(_wake_from_thread, loop, self._wake)
         try:
-            self._wakeups = await self._in_thread(partial(Wakeups, self._settings.path, wake))
+            self._wakeups = await self._intake.in_thread(
+                partial(Wakeups, self._settings.path, wake)
+            )
         except OSError as error:
             # No more inotify watches, usually. The clock goes on.
             self._complain("watch_events_unavailable", error)
         if self._record is not None:
-            await self._in_thread(partial(self._forget_vanished, self._record, identity[0]))
+            await self._intake.in_thread(partial(self._forget_vanished, self._record, identity[0]))
         self._identity = identity
         self._complained.pop("watch_folder_missing", None)
         _log.info("watch_folder_opened", folder=str(self._settings.path))
@@ -254,7 +236,7 @@ class WatchedFolder:
     async def _stop_wakeups(self) -> None:
         if self._wakeups is not None:
             wakeups, self._wakeups = self._wakeups, None
-            await self._in_thread(wakeups.stop)
+            await self._intake.in_thread(wakeups.stop)
 
     def _remove_empty(self) -> None:
         now = time.time()
@@ -269,11 +251,11 @@ class WatchedFolder:
     async def _taker(self, queue: asyncio.Queue[tuple[Found, float] | None]) -> None:
         while (item := await queue.get()) is not None:
             found, since = item
-            if self._stopping.is_set():
+            if self._intake.is_stopping:
                 continue
             try:
                 await self._take(found, since)
-            except _Stopping:
+            except Stopping:
                 continue
             except FolderNotOursError:
                 self._complain("watch_folder_not_ours")
@@ -291,7 +273,7 @@ class WatchedFolder:
     async def _take(self, found: Found, since: float) -> None:
         patience_ends = since + self._settings.incomplete_s
         patient = not found.ours and self._clock() < patience_ends
-        claim = await self._in_thread(partial(self._inbox.claim, found, patient=patient))
+        claim = await self._intake.in_thread(partial(self._inbox.claim, found, patient=patient))
         if isinstance(claim, Wait):
             if claim is Wait.INCOMPLETE:
                 again = self._clock() + max(self._settings.settle_s, 1.0)
@@ -303,11 +285,11 @@ class WatchedFolder:
         try:
             await self._take_claim(claim)
         except _Changed:
-            await self._in_thread(partial(self._inbox.put_back, claim))
+            await self._intake.in_thread(partial(self._inbox.put_back, claim))
             self._settling.gone(found)
             self._wake.set()
         except BaseException:
-            await self._in_thread(partial(self._inbox.put_back, claim))
+            await self._intake.in_thread(partial(self._inbox.put_back, claim))
             raise
         finally:
             claim.close()
@@ -318,18 +300,18 @@ class WatchedFolder:
                 await self._refuse(claim, claim.refuse)
                 return
             if claim.structure.kind is Kind.ZIP:
-                await self._take_archive(claim)
+                await self._archives.take(claim)
             elif await self._take_by_rename(claim):
                 self._taken(claim)
                 return
             else:
-                self._count(await self._durably(lambda: self._copy(claim)))
+                await self._intake.copy(partial(self._fill, claim))
         except Refused as refusal:
             await self._refuse(claim, refusal.reason)
             return
-        await self._in_thread(partial(self._inbox.finish, claim))
+        await self._intake.in_thread(partial(self._inbox.finish, claim))
         if self._record is not None:
-            await self._in_thread(partial(self._record.add, claim.found.signature))
+            await self._intake.in_thread(partial(self._record.add, claim.found.signature))
         self._taken(claim)
 
     def _taken(self, claim: Claim) -> None:
@@ -343,69 +325,22 @@ class WatchedFolder:
             return False
         try:
             self._inbox.close_to_others(claim)
-            receipt = await self._durably(lambda: self._adopt(claim))
+            await self._intake.adopt(claim.held_path)
         except (CrossDevice, PermissionError):
             return False
-        self._count(receipt)
         return True
 
-    async def _adopt(self, claim: Claim) -> Receipt:
-        # The spool may not be left alone with a path whose descriptor is about to be closed.
-        adopting = asyncio.ensure_future(self._spool.adopt(claim.held_path, self._origin))
-        try:
-            return await asyncio.shield(adopting)
-        except asyncio.CancelledError:
-            await asyncio.wait([adopting])
-            raise
-        except StoreUnavailable:
-            # Should somebody have removed the file meanwhile, waiting would not bring it back.
-            claim.held_path.lstat()
-            raise
-
-    async def _copy(self, claim: Claim) -> Receipt:
-        """Copy, read again and compare, make durable."""
-        file = self._spool.open(self._origin)
-        try:
-            sink = _Interruptible(file, self._halt)
-            written = await self._in_thread(
-                partial(pour, claim.descriptor, sink, claim.structure.head)
-            )
-            nowhere = _Interruptible(None, self._halt)
-            read_again = await self._in_thread(partial(pour, claim.descriptor, nowhere))
-            if written != read_again or not self._inbox.is_unchanged(claim):
-                raise _Changed  # noqa: TRY301 - the file must be aborted here too
-            return await file.commit()
-        except BaseException:
-            file.abort()
-            raise
-
-    def _count(self, receipt: Receipt) -> None:
-        self._events.instance_received(receipt.size)
-
-    async def _durably(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
-        """Try until the spool has room; nothing is lost and nothing grows meanwhile."""
-        delay_s = _FIRST_BACKOFF_S
-        while True:
-            try:
-                done = await attempt()
-            except (SpoolFull, StoreUnavailable) as error:
-                if not self._is_full:
-                    self._is_full = True
-                    _log.warning("watch_paused", reason=type(error).__name__)
-            else:
-                if self._is_full:
-                    self._is_full = False
-                    _log.info("watch_resumed")
-                return done
-            try:
-                async with asyncio.timeout(delay_s):
-                    await self._stopping.wait()
-                raise _Stopping
-            except TimeoutError:
-                delay_s = min(2 * delay_s, self._retry_s)
+    async def _fill(self, claim: Claim, sink: Sink) -> None:
+        """Copy, read again and compare."""
+        in_thread = self._intake.in_thread
+        written = await in_thread(partial(pour, claim.descriptor, sink, claim.structure.head))
+        nowhere = self._intake.interruptible(None)
+        read_again = await in_thread(partial(pour, claim.descriptor, nowhere))
+        if written != read_again or not self._inbox.is_unchanged(claim):
+            raise _Changed
 
     async def _refuse(self, claim: Claim, reason: str) -> None:
-        moved = await self._in_thread(partial(self._inbox.refuse, claim, reason))
+        moved = await self._intake.in_thread(partial(self._inbox.refuse, claim, reason))
         self._events.file_refused(reason)
         _log.warning("watch_file_refused", reason=str(reason), id=claim.id, moved=moved)
         if moved:
@@ -413,60 +348,7 @@ class WatchedFolder:
         else:
             self._settling.ignore(claim.found)
 
-    # -- archives --
-
-    async def _take_archive(self, claim: Claim) -> None:
-        """Spool every entry; entries that are refused are laid into ``.refused`` one by one.
-
-        Raises
-        ------
-        Refused
-            When the archive as a whole goes to ``.refused``: nothing usable is in it, it is
-            broken or a bomb, or something is in it that cannot be taken out.
-        """
-        with os.fdopen(os.dup(claim.descriptor), "rb") as file:
-            opening = partial(Archive, file, self._archive)
-            with await self._in_thread(opening) as archive:
-                reasons = await _ArchiveTaking(self, archive).run()
-                entries = list(archive.entries())
-                if len(reasons) == len(entries):
-                    codes = set(reasons.values())
-                    raise Refused(codes.pop() if len(codes) == 1 else WatchReason.NOT_DICOM)
-                stuck = ""
-                for entry in entries:
-                    reason = reasons.get(entry.index, "")
-                    if reason and (entry.reason or reason == ArchiveReason.BROKEN):
-                        stuck = stuck or reason
-                    elif reason:
-                        await self._in_thread(
-                            partial(self._lay_aside, claim, archive, entry, reason)
-                        )
-                        self._events.file_refused(reason)
-                        _log.warning("watch_entry_refused", reason=str(reason), archive=claim.id)
-                if stuck:
-                    raise Refused(stuck)
-
-    def _lay_aside(self, claim: Claim, archive: Archive, entry: Entry, reason: str) -> None:
-        with (
-            archive.open(entry.index) as reader,
-            self._inbox.refused_entry(claim, entry.name, reason) as sink,
-        ):
-            while data := reader.read(_CHUNK_BYTES):
-                _Interruptible(sink, self._halt).write(data)
-
     # -- small things --
-
-    async def _in_thread(self, function: Callable[[], _T]) -> _T:
-        """Run on a thread; when cancelled, wait for it: it may use what is about to close."""
-        future = asyncio.get_running_loop().run_in_executor(self._threads, function)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            self._halt.set()
-            await asyncio.wait([future])
-            if not future.cancelled():
-                future.exception()
-            raise
 
     def _complain(self, event: str, error: OSError | None = None) -> None:
         """Log trouble that will be met again and again, at most once a minute for each kind."""
@@ -475,117 +357,6 @@ class WatchedFolder:
         if now - self._complained.get(event + code, float("-inf")) >= _COMPLAIN_AGAIN_S:
             self._complained[event + code] = now
             _log.warning(event, folder=str(self._settings.path), errno=code)
-
-
-class _ArchiveTaking:
-    """Takes the entries of one archive, several commits at a time, one reader at a time."""
-
-    def __init__(self, folder: WatchedFolder, archive: Archive) -> None:
-        self._folder = folder
-        self._archive = archive
-        self._reading = asyncio.Lock()
-        self._slots = asyncio.Semaphore(folder._in_flight)  # noqa: SLF001 - its other half
-        self._reasons: dict[int, str] = {}
-
-    async def run(self) -> dict[int, str]:
-        """Return why entries were refused, by index. Raises `Refused` for the whole archive."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                for entry in self._archive.entries():
-                    if entry.reason:
-                        self._reasons[entry.index] = entry.reason
-                        continue
-                    await self._slots.acquire()
-                    group.create_task(self._take(entry))
-        except BaseExceptionGroup as errors:
-            error = first_of(errors, Refused, _Stopping, OSError)
-            if error is None:
-                raise
-            raise error from None
-        return self._reasons
-
-    async def _take(self, entry: Entry) -> None:
-        try:
-            receipt = await self._folder._durably(partial(self._copy, entry))  # noqa: SLF001
-        except Refused as refusal:
-            if refusal.reason in WHOLE - {ArchiveReason.BROKEN}:
-                raise
-            self._reasons[entry.index] = refusal.reason
-        else:
-            self._folder._count(receipt)  # noqa: SLF001
-        finally:
-            self._slots.release()
-
-    async def _copy(self, entry: Entry) -> Receipt:
-        folder = self._folder
-        file = folder._spool.open(folder._origin)  # noqa: SLF001
-        try:
-            async with self._reading:
-                sink = _Interruptible(file, folder._halt)  # noqa: SLF001
-                pouring = partial(_pour_entry, self._archive, entry, sink)
-                await folder._in_thread(pouring)  # noqa: SLF001
-            return await file.commit()
-        except BaseException:
-            file.abort()
-            raise
-
-
-def _pour_entry(archive: Archive, entry: Entry, sink: Sink) -> None:
-    with archive.open(entry.index) as reader:
-        start = b""
-        while len(start) < _START_BYTES and (data := reader.read(_START_BYTES - len(start))):
-            start += data
-        structure = examine_start(start, entry.size)
-        if structure.kind is Kind.BARE:
-            _pour_bare(start, reader.read, sink)
-            return
-        _refuse_unless_instance(structure)
-        sink.write(start)
-        while data := reader.read(_CHUNK_BYTES):
-            sink.write(data)
-
-
-def _pour_bare(start: bytes, read: Callable[[int], bytes], sink: Sink) -> None:
-    """Complete a dataset without preamble, which has to be looked at whole first, in memory."""
-    descriptor = os.memfd_create("bare")
-    try:
-        size = 0
-        data = start
-        while data:
-            size += len(data)
-            if size > _MOST_BARE_ENTRY_BYTES:
-                raise Refused(ArchiveReason.TOO_LARGE)
-            os.write(descriptor, data)
-            data = read(_CHUNK_BYTES)
-        structure = examine(descriptor, size)
-        _refuse_unless_instance(structure)
-        pour(descriptor, sink, structure.head)
-    finally:
-        os.close(descriptor)
-
-
-def _refuse_unless_instance(structure: Structure) -> None:
-    reasons = {
-        Kind.DICOMDIR: WatchReason.DICOMDIR,
-        Kind.OTHER: WatchReason.NOT_DICOM,
-        Kind.ZIP: ArchiveReason.NESTED,
-    }
-    if structure.kind in reasons:
-        raise Refused(reasons[structure.kind])
-
-
-class _Interruptible:
-    """A sink that ends the pouring when the receiver must stop now."""
-
-    def __init__(self, sink: Sink | None, halt: threading.Event) -> None:
-        self._sink = sink
-        self._halt = halt
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._halt.is_set():
-            raise _Stopping
-        if self._sink is not None:
-            self._sink.write(data)
 
 
 def _wake_from_thread(loop: asyncio.AbstractEventLoop, wake: asyncio.Event) -> None:

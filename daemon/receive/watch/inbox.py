@@ -13,22 +13,34 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import hashlib
 import json
 import os
 import secrets
-import signal
 import stat
 import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING
 
 from daemon.receive.archive import has_end_record
 from daemon.receive.structure import Kind, Structure, examine
+from daemon.receive.watch.descriptors import (
+    FOLDER_FLAGS,
+    Sink,
+    bounded,
+    flush,
+    is_open_for_writing,
+    move_to_free_name,
+    new_file,
+    opened,
+    pour,
+    rename_to_new_name,
+    signature,
+    unlink,
+)
+from daemon.receive.watch.entries import files_below
 from daemon.receive.watch.reasons import WatchReason
 from daemon.receive.watch.settling import Found, Signature
 
@@ -40,15 +52,6 @@ if TYPE_CHECKING:
 TAKING = ".taking"
 REFUSED = ".refused"
 REASON_SUFFIX = ".reason.json"
-TEMPORARY_SUFFIXES = (
-    ".part", ".partial", ".tmp", ".temp", ".filepart", ".crdownload", ".download",
-    ".writing", ".uploading",
-)  # fmt: skip
-_TEMPORARY_STARTS = (".", "~")
-_DEEPEST = 64
-_CHUNK_BYTES = 1 << 20
-_LONGEST_NAME = 255
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK: should a FIFO have come in place of the file, opening it must not wait for a writer.
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _REFUSED_KINDS = {
@@ -56,8 +59,6 @@ _REFUSED_KINDS = {
     Kind.OTHER: WatchReason.NOT_DICOM.value,
 }
 _NOT_LOOKED_AT = Structure(Kind.OTHER)
-_GONE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EACCES}
 
 
 class Wait(Enum):
@@ -70,13 +71,6 @@ class Wait(Enum):
 
 class FolderNotOursError(Exception):
     """Our own folder in the inbox belongs to somebody else: nothing may be moved into it."""
-
-
-class Sink(Protocol):
-    """Where bytes are poured."""
-
-    def write(self, data: bytes | bytearray | memoryview) -> object:
-        """Take bytes."""
 
 
 @dataclass(slots=True)
@@ -161,7 +155,7 @@ class Inbox:
             if self._moves:
                 yield from self._left_behind(root)
             self.passed_over = set()
-            for found in _entries(root, (), self.passed_over):
+            for found in files_below(root, (), self.passed_over):
                 if note is not None:
                     note(found.signature)
                 if found.signature not in taken:
@@ -177,7 +171,7 @@ class Inbox:
             root = stack.enter_context(self._root())
             try:
                 folder = stack.enter_context(
-                    self._ours(root, TAKING) if found.ours else _opened(root, found.folder)
+                    self._ours(root, TAKING) if found.ours else opened(root, found.folder)
                 )
             except (FileNotFoundError, NotADirectoryError):
                 return Wait.GONE
@@ -189,7 +183,7 @@ class Inbox:
                 status = os.stat(found.name, dir_fd=folder, follow_symlinks=False)
             except FileNotFoundError:
                 return Wait.GONE
-            if _signature(status) != found.signature:
+            if signature(status) != found.signature:
                 return Wait.CHANGED
             if not stat.S_ISREG(status.st_mode):
                 link = stat.S_ISLNK(status.st_mode)
@@ -221,7 +215,7 @@ class Inbox:
     def _judge(self, claim: Claim, *, patient: bool) -> Wait | None:
         """Note in the claim what the open file is, unless it is too early to say."""
         status = os.fstat(claim.descriptor)
-        if not stat.S_ISREG(status.st_mode) or _signature(status) != claim.found.signature:
+        if not stat.S_ISREG(status.st_mode) or signature(status) != claim.found.signature:
             return Wait.CHANGED
         claim.structure = examine(claim.descriptor, status.st_size)
         if claim.structure.kind is Kind.ZIP:
@@ -231,7 +225,7 @@ class Inbox:
         elif status.st_size > self._settings.max_file_bytes:
             claim.refuse = WatchReason.TOO_LARGE
         claim.refuse = claim.refuse or _REFUSED_KINDS.get(claim.structure.kind, "")
-        is_written_to = _is_open_for_writing(claim.descriptor)
+        is_written_to = is_open_for_writing(claim.descriptor)
         # A file of another user could be written to, by a descriptor, after it was renamed.
         is_shared = status.st_nlink > 1 or status.st_uid != os.geteuid()
         claim.copy = is_written_to or is_shared
@@ -246,7 +240,7 @@ class Inbox:
             # It is there already, stays where it is, or goes straight to where refused files are.
             claim.held = os.dup(folder)
             return None
-        held_name = _bounded(f"{claim.id}.{found.name}")
+        held_name = bounded(f"{claim.id}.{found.name}")
         self._held.add(held_name)
         claim.release = partial(self._held.discard, held_name)
         with self._ours(root, TAKING) as taking:
@@ -279,7 +273,7 @@ class Inbox:
 
     def is_unchanged(self, claim: Claim) -> bool:
         """Return whether nobody wrote to the file since it was seen to have settled."""
-        return _signature(os.fstat(claim.descriptor)) == claim.found.signature
+        return signature(os.fstat(claim.descriptor)) == claim.found.signature
 
     def close_to_others(self, claim: Claim) -> None:
         """Give the file mode 0600 before it becomes part of the spool."""
@@ -295,9 +289,9 @@ class Inbox:
         with (
             contextlib.suppress(OSError),
             self._root() as root,
-            _opened(root, claim.found.folder) as folder,
+            opened(root, claim.found.folder) as folder,
         ):
-            _rename_to_new_name(claim.held, claim.held_name, folder, claim.found.name)
+            rename_to_new_name(claim.held, claim.held_name, folder, claim.found.name)
 
     def finish(self, claim: Claim) -> None:
         """Do with a file that was received durably what the settings say: delete or move it.
@@ -321,13 +315,13 @@ class Inbox:
                     os.rename(claim.held_name, claim.id, src_dir_fd=claim.held, dst_dir_fd=refused)
                 except OSError as error:
                     if error.errno != errno.EXDEV or claim.descriptor < 0:
-                        _unlink(refused, claim.id + REASON_SUFFIX)
+                        unlink(refused, claim.id + REASON_SUFFIX)
                         if error.errno == errno.ENOENT:
                             return True
                         raise
-                    with _new_file(refused, claim.id) as copy:
+                    with new_file(refused, claim.id) as copy:
                         pour(claim.descriptor, copy)
-                        _flush(copy)
+                        flush(copy)
                     self._remove(claim)
                 os.fsync(refused)
         except OSError as error:
@@ -342,13 +336,13 @@ class Inbox:
         entry_id = secrets.token_hex(16)
         with self._root() as root, self._ours(root, REFUSED) as refused:
             try:
-                with _new_file(refused, entry_id) as file:
+                with new_file(refused, entry_id) as file:
                     yield file
-                    _flush(file)
+                    flush(file)
                 self._explain(refused, entry_id, reason, claim.found, member)
                 os.fsync(refused)
             except BaseException:
-                _unlink(refused, entry_id)
+                unlink(refused, entry_id)
                 raise
 
     def remove_empty(self, folder: tuple[str, ...], idle_s: float, now: float) -> bool:
@@ -359,7 +353,7 @@ class Inbox:
         if not folder:
             return False
         try:
-            with self._root() as root, _opened(root, folder[:-1]) as above:
+            with self._root() as root, opened(root, folder[:-1]) as above:
                 status = os.stat(folder[-1], dir_fd=above, follow_symlinks=False)
                 if now - status.st_mtime < idle_s:
                     return False
@@ -376,7 +370,7 @@ class Inbox:
         except FileNotFoundError:
             return
         # Only where the root could not take it in is this name open to others.
-        if _signature(status) == claim.found.signature:
+        if signature(status) == claim.found.signature:
             os.unlink(claim.held_name, dir_fd=claim.held)
 
     def _move(self, claim: Claim) -> None:
@@ -390,15 +384,15 @@ class Inbox:
             for part in claim.found.folder:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o700, dir_fd=folder)
-                folder = os.open(part, _FOLDER_FLAGS, dir_fd=folder)
+                folder = os.open(part, FOLDER_FLAGS, dir_fd=folder)
                 stack.callback(os.close, folder)
-            if not _move_to_free_name(claim.held, claim.held_name, folder, name or claim.id):
+            if not move_to_free_name(claim.held, claim.held_name, folder, name or claim.id):
                 copy_name = f"{claim.id}.{name}"
-                with _new_file(folder, _bounded(copy_name)) as copy:
+                with new_file(folder, bounded(copy_name)) as copy:
                     copied = pour(claim.descriptor, copy)
-                    _flush(copy)
+                    flush(copy)
                 if copied != pour(claim.descriptor, None):
-                    _unlink(folder, _bounded(copy_name))
+                    unlink(folder, bounded(copy_name))
                     raise OSError(errno.EIO, "copy differs")
                 self._remove(claim)
             os.fsync(folder)
@@ -417,7 +411,7 @@ class Inbox:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o700, dir_fd=root)
         try:
-            folder = os.open(name, _FOLDER_FLAGS, dir_fd=root)
+            folder = os.open(name, FOLDER_FLAGS, dir_fd=root)
         except OSError as error:
             if error.errno in {errno.ELOOP, errno.ENOTDIR}:
                 raise FolderNotOursError from error
@@ -434,7 +428,7 @@ class Inbox:
 
     def _left_behind(self, root: int) -> Iterator[Found]:
         try:
-            taking = os.open(TAKING, _FOLDER_FLAGS, dir_fd=root)
+            taking = os.open(TAKING, FOLDER_FLAGS, dir_fd=root)
         except OSError:
             return
         try:
@@ -444,7 +438,7 @@ class Inbox:
                         continue
                     with contextlib.suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
-                        yield Found((), entry.name, _signature(status), status.st_mode, ours=True)
+                        yield Found((), entry.name, signature(status), status.st_mode, ours=True)
         finally:
             os.close(taking)
 
@@ -461,152 +455,6 @@ class Inbox:
         }
         if member:
             document["member"] = member
-        with _new_file(refused, refused_id + REASON_SUFFIX) as file:
+        with new_file(refused, refused_id + REASON_SUFFIX) as file:
             file.write(json.dumps(document, indent=2).encode("ascii") + b"\n")
-            _flush(file)
-
-
-def pour(descriptor: int, sink: Sink | None, head: bytes = b"") -> bytes:
-    """Write `head` and the whole file to `sink`; return the SHA-256 of the file's own bytes.
-
-    With no sink the file is only read, which tells whether it still is what was poured before.
-    """
-    digest = hashlib.sha256()
-    if sink is not None and head:
-        sink.write(head)
-    position = 0
-    while data := os.pread(descriptor, _CHUNK_BYTES, position):
-        digest.update(data)
-        if sink is not None:
-            sink.write(data)
-        position += len(data)
-    return digest.digest()
-
-
-def _entries(folder: int, way: tuple[str, ...], passed_over: set[int]) -> Iterator[Found]:
-    below = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            name = entry.name
-            if name.startswith(_TEMPORARY_STARTS):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                below.append(name)
-                continue
-            if name.lower().endswith(TEMPORARY_SUFFIXES):
-                continue
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                passed_over.add(error.errno or 0)
-                continue
-            yield Found(way, name, _signature(status), status.st_mode)
-    if below and len(way) >= _DEEPEST:
-        passed_over.add(errno.ENAMETOOLONG)
-        return
-    for name in below:
-        try:
-            inner = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
-        except OSError as error:
-            if error.errno not in _GONE:
-                passed_over.add(error.errno or 0)
-            continue
-        try:
-            yield from _entries(inner, (*way, name), passed_over)
-        except OSError as error:
-            passed_over.add(error.errno or 0)
-        finally:
-            os.close(inner)
-
-
-@contextlib.contextmanager
-def _opened(root: int, way: tuple[str, ...]) -> Iterator[int]:
-    """Open a folder below the root, each step without following links."""
-    folder = os.dup(root)
-    try:
-        for name in way:
-            inner = os.open(name, _FOLDER_FLAGS, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _signature(status: os.stat_result) -> Signature:
-    return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def _is_open_for_writing(descriptor: int) -> bool:
-    """Return whether somebody on this machine is known to have the file open for writing.
-
-    A read lease is granted only when nobody has. It is given back at once; should a writer come in
-    that moment, the kernel tells us by a signal, which must not be SIGIO, whose default is to end
-    us.
-    """
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return False
-
-
-@contextlib.contextmanager
-def _new_file(folder: int, name: str) -> Iterator[BinaryIO]:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
-        yield file
-
-
-def _flush(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _unlink(folder: int, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
-
-
-def _bounded(name: str) -> str:
-    return os.fsdecode(os.fsencode(name)[:_LONGEST_NAME])
-
-
-def _rename_to_new_name(source: int, name: str, target: int, new_name: str) -> None:
-    """Rename without replacing anything. Raises `FileExistsError`."""
-    try:
-        os.link(name, new_name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links: the check and the rename are two steps there.
-        try:
-            os.stat(new_name, dir_fd=target, follow_symlinks=False)
-        except FileNotFoundError:
-            os.rename(name, new_name, src_dir_fd=source, dst_dir_fd=target)
-            return
-        raise FileExistsError(errno.EEXIST, "exists") from error
-    os.unlink(name, dir_fd=source)
-
-
-def _move_to_free_name(source: int, name: str, target: int, wanted: str) -> bool:
-    """Rename to `wanted`, or `wanted`.1, .2 ... if taken; False across devices."""
-    number = 0
-    while True:
-        candidate = wanted if number == 0 else f"{_bounded(wanted)[:200]}.{number}"
-        try:
-            _rename_to_new_name(source, name, target, candidate)
-        except FileExistsError:
-            number += 1
-        except OSError as error:
-            if error.errno == errno.EXDEV:
-                return False
-            raise
-        else:
-            return True
+            flush(file)
