@@ -47,7 +47,7 @@ from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.store import retention
-from daemon.store.receipts import ConflictPolicy
+from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
 from daemon.web.callers import Callers
@@ -210,7 +210,7 @@ class Service:
         root = http.public_root.rstrip("/")
         served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
             "/dicomweb/source": (stores.source, SpoolSink(stores.spool, metrics.stow)),
-            "/dicomweb/deid": (stores.deid, None),
+            "/dicomweb/deid": (stores.destination, None),
         }
         origins = {path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in served}
         services = {

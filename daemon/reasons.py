@@ -1,7 +1,7 @@
 """Every reason code that operators see: what it means and what to do about it.
 
 The codes themselves stand where they arise (`deid.errors.Reason`, `daemon.workers.reasons`,
-`daemon.store.receipts`, `daemon.receive`); ``docs/reasons.md`` prints this table.
+`daemon.store.settling`, `daemon.receive`); ``docs/reasons.md`` prints this table.
 """
 
 from __future__ import annotations

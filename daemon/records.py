@@ -34,13 +34,6 @@ class State(StrEnum):
     DISCARDED = "discarded"
 
 
-class StoreName(StrEnum):
-    """The two DICOM stores: before and after de-identification."""
-
-    SOURCE = "source"
-    DEID = "deid"
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where an instance came from, as far as routes may ask.

@@ -15,22 +15,27 @@ import pydicom.data
 from aiohttp import web
 
 from config.settings import Http
-from daemon.records import StoredInstance, StoreName
-from daemon.store import indexing
-from daemon.store.blobs import FileBlobs, Move
-from daemon.store.database import Database, create_or_migrate
-from daemon.store.index import SqliteIndex
+from daemon.records import Origin, Receipt, Receiver, State, StoredInstance
+from daemon.store.dicom import DicomStore
+from daemon.store.files.blobs import FileBlobs
+from daemon.store.ports import Move
+from daemon.store.rows import Role, Store, StoreKind
+from daemon.store.sqlite.database import SqliteDatabase, create_or_migrate
 from dicomweb.describe import DescribeError, describe
 from dicomweb.errors import InstanceRefused, StoreFull
 from dicomweb.ports import Accepted
 from dicomweb.service import application
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator
+
+    from daemon.store.ports import Session
 
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
 """The files that the pydicom package brings."""
+
+
+_SOURCE = Store(1, "default", StoreKind.DICOM, "source", Role.SOURCE, "source")
 
 
 class TestStore:
@@ -49,10 +54,10 @@ class TestStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         create_or_migrate(folder / "dicomveil.sqlite")
-        self.database = Database(folder / "dicomveil.sqlite")
+        self.database = SqliteDatabase(folder / "dicomveil.sqlite")
         (folder / "blobs").mkdir(mode=0o700)
         self.blobs = FileBlobs(folder / "blobs")
-        self.index = SqliteIndex(StoreName.SOURCE, self.database, self.blobs)
+        self.index = DicomStore(_SOURCE, self.database, self.blobs)
         self.capacity_bytes = 1 << 40
         self.accepted = 0
         self.opened = 0
@@ -84,15 +89,12 @@ class TestStore:
             keys=description.keys,
         )
 
-        def apply(connection: sqlite3.Connection) -> None:
-            found = indexing.find(connection, StoreName.SOURCE, instance.sop_instance_uid)
+        def apply(session: Session) -> None:
+            found = session.instances.find(_SOURCE, instance.sop_instance_uid)
             if found is None:
-                connection.execute(
-                    "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at,"
-                    " size, state, changed_at) VALUES (?, 'stow', '', '', '', 0, ?, 'stored', 0)",
-                    (name, len(data)),
-                )
-                indexing.add(connection, StoreName.SOURCE, instance, blob=name, receipt_id=name)
+                origin = Origin(Receiver.STOW)
+                session.receipts.insert(Receipt(name, origin, 0.0, len(data), State.STORED))
+                session.instances.add(_SOURCE, instance, blob=name, receipt_id=name)
 
         await self.database.write(apply)
         return Accepted(

@@ -18,8 +18,8 @@ from pydicom.filewriter import write_dataset
 
 from config.settings import Dimse
 from daemon.receive.dimse.server import DimseServer
-from daemon.store.database import Database, create_or_migrate
 from daemon.store.spool import FileSpool, SpoolLimits
+from daemon.store.sqlite.database import SqliteDatabase, create_or_migrate
 
 if TYPE_CHECKING:
     import ssl
@@ -181,7 +181,7 @@ class Counted:
 async def file_spool(folder: Path, **limits: int) -> AsyncIterator[FileSpool]:
     """Open the real spool."""
     create_or_migrate(folder / "dicomveil.sqlite")
-    database = Database(folder / "dicomveil.sqlite")
+    database = SqliteDatabase(folder / "dicomveil.sqlite")
     spool = FileSpool(folder / "spool", database, SpoolLimits(**{"min_free_bytes": 0, **limits}))
     await spool.start()
     try:

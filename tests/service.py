@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.demo.journal import read_journal
-from daemon.store.layout import DATABASE_NAME
+from daemon.demo.journal import SETTLED, read_journal
+from daemon.store.files.layout import DATABASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from daemon.demo.journal import Entry
+    from daemon.store.rows import Arrival
 
 ROOT = Path(__file__).resolve().parent.parent
 DEADLINE_S = 60.0
@@ -185,21 +185,21 @@ class RunningDaemon:
                 return found
             found += page
 
-    def journal(self) -> list[Entry]:
+    def journal(self) -> list[Arrival]:
         """Return every receipt, in the order of arrival."""
-        found: list[Entry] = []
-        while page := read_journal(self.database, found[-1].seq if found else 0):
+        found: list[Arrival] = []
+        while page := read_journal(self.state_dir, found[-1].seq if found else 0):
             found += page
         return found
 
-    def wait_until_settled(self, receipts: int, *, deadline_s: float = DEADLINE_S) -> list[Entry]:
+    def wait_until_settled(self, receipts: int, *, deadline_s: float = DEADLINE_S) -> list[Arrival]:
         """Wait until so many receipts are there and nothing more will happen to any of them."""
-        found: list[Entry] = []
+        found: list[Arrival] = []
 
         def are_settled() -> bool:
             assert self.process is None or self.process.poll() is None, self.log[-4000:]
             found[:] = self.journal()
-            return len(found) >= receipts and all(entry.is_settled for entry in found)
+            return len(found) >= receipts and all(entry.state in SETTLED for entry in found)
 
         try:
             wait_until(are_settled, what=f"{receipts} receipts have settled", deadline_s=deadline_s)

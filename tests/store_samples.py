@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from daemon.records import Origin, Receiver, Result, State, StoredInstance
+from daemon.store.sqlite.session import SqliteSession
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from daemon.records import Receipt
+    from daemon.store.ports import Session
     from daemon.store.stores import Stores
 
 ORIGIN = Origin(Receiver.DIMSE, "SENDER", "DICOMVEIL", "127.0.0.1")
@@ -123,6 +127,12 @@ def _veiled_json(json_object: bytes) -> bytes:
         if tag in attributes:
             attributes[tag] = replacement
     return orjson.dumps(attributes)
+
+
+def raw(session: Session) -> sqlite3.Connection:
+    """Return the connection under a session of the SQLite engine, to meddle with its tables."""
+    assert isinstance(session, SqliteSession)
+    return session.connection
 
 
 async def receive(stores: Stores, data: bytes = b"bytes", origin: Origin = ORIGIN) -> Receipt:

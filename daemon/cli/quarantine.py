@@ -13,10 +13,10 @@ from daemon.reasons import REASONS
 
 if TYPE_CHECKING:
     import argparse
-    import sqlite3
     from collections.abc import Sequence
 
     from daemon.records import Receipt, State
+    from daemon.store.ports import Session
     from daemon.store.queries import Changed
 
 NAME = "quarantine"
@@ -83,9 +83,9 @@ def _list(options: argparse.Namespace) -> int:
     if options.limit < 1 or options.offset < 0:
         raise UsageError("--limit is at least 1 and --offset at least 0")
     _check_reason(options)
-    with state.connected(arguments.settings(options), query_only=True) as (connection, _):
+    with state.connected(arguments.settings(options), query_only=True) as (session, _):
         receipts = queries.refused(
-            connection,
+            session,
             states=_states(options),
             reason=options.reason,
             limit=options.limit + 1,
@@ -120,8 +120,8 @@ def _list(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from daemon.store import queries  # noqa: PLC0415
 
-    with state.connected(arguments.settings(options), query_only=True) as (connection, _):
-        shown = queries.show(connection, options.id)
+    with state.connected(arguments.settings(options), query_only=True) as (session, _):
+        shown = queries.show(session, options.id)
     if shown is None:
         raise UsageError(
             f"{options.id} is not the beginning of exactly one identifier; "
@@ -155,8 +155,8 @@ def _show(options: argparse.Namespace) -> int:
 def _retry(options: argparse.Namespace) -> int:
     from daemon.store import queries  # noqa: PLC0415
 
-    with state.connected(arguments.settings(options)) as (connection, layout):
-        changed = queries.retry(connection, _chosen(connection, options))
+    with state.connected(arguments.settings(options)) as (session, layout):
+        changed = queries.retry(session, _chosen(session, options))
         is_running = state.is_running(layout)
     output.print_line(f"{len(changed.changed)} will be processed again")
     if changed.changed and not is_running:
@@ -165,16 +165,16 @@ def _retry(options: argparse.Namespace) -> int:
 
 
 def _discard(options: argparse.Namespace) -> int:
-    from daemon.records import StoreName  # noqa: PLC0415
     from daemon.store import queries  # noqa: PLC0415
-    from daemon.store.blobs import FileBlobs  # noqa: PLC0415
+    from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
+    from daemon.store.store_set import StoreSet  # noqa: PLC0415
 
-    with state.connected(arguments.settings(options)) as (connection, layout):
-        ids = _chosen(connection, options)
+    with state.connected(arguments.settings(options)) as (session, layout):
+        ids = _chosen(session, options)
         if ids and not options.yes:
             _confirm(len(ids))
-        blobs = {store: FileBlobs(layout.store(store)) for store in StoreName}
-        changed = queries.discard(connection, blobs, ids)
+        stores = StoreSet(EMBEDDED, layout, session)
+        changed = queries.discard(session, stores, ids)
     output.print_line(f"{len(changed.changed)} discarded")
     return _left_over(changed)
 
@@ -192,7 +192,7 @@ def _states(options: argparse.Namespace) -> tuple[State, ...]:
     return (State.UNROUTED,) if options.unrouted else (State.QUARANTINED,)
 
 
-def _chosen(connection: sqlite3.Connection, options: argparse.Namespace) -> Sequence[str]:
+def _chosen(session: Session, options: argparse.Namespace) -> Sequence[str]:
     """Return whole identifiers of what the arguments name."""
     from daemon.store import queries  # noqa: PLC0415
 
@@ -200,10 +200,10 @@ def _chosen(connection: sqlite3.Connection, options: argparse.Namespace) -> Sequ
         raise UsageError("name identifiers, or --all (with --reason CODE if you like)")
     _check_reason(options)
     if options.all:
-        return queries.refused_ids(connection, states=_states(options), reason=options.reason)
+        return queries.refused_ids(session, states=_states(options), reason=options.reason)
     if options.reason or options.unrouted:
         raise UsageError("--reason and --unrouted go with --all")
-    found = [(given, queries.show(connection, given)) for given in options.ids]
+    found = [(given, queries.show(session, given)) for given in options.ids]
     if unknown := [given for given, shown in found if shown is None]:
         raise UsageError(f"not the beginning of exactly one identifier: {', '.join(unknown)}")
     return [shown.receipt.id for _, shown in found if shown is not None]

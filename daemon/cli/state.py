@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,31 +10,29 @@ from typing import TYPE_CHECKING
 from daemon.cli.errors import CommandFailed
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterator
 
     from config import Settings
-    from daemon.store.layout import Layout
+    from daemon.store.files.layout import Layout
+    from daemon.store.ports import Session
 
 _LOCKS = Path("/proc/locks")
 
 
 @contextmanager
-def connected(
-    settings: Settings, *, query_only: bool = False
-) -> Iterator[tuple[sqlite3.Connection, Layout]]:
-    """Open the database of the state folder.
+def connected(settings: Settings, *, query_only: bool = False) -> Iterator[tuple[Session, Layout]]:
+    """Open a session on the state folder.
 
     Raises
     ------
     CommandFailed
         If there is none: nothing was ever received here.
     """
-    from daemon.store.database import connect_current  # noqa: PLC0415
+    from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
 
     layout = existing(settings)
-    with closing(connect_current(layout.database, query_only=query_only)) as connection:
-        yield connection, layout
+    with EMBEDDED.session(layout, query_only=query_only) as session:
+        yield session, layout
 
 
 def existing(settings: Settings) -> Layout:
@@ -45,11 +43,12 @@ def existing(settings: Settings) -> Layout:
     CommandFailed
         If it may not be looked into, or nothing was ever received there.
     """
-    from daemon.store.layout import Layout  # noqa: PLC0415
+    from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
+    from daemon.store.files.layout import Layout  # noqa: PLC0415
 
     layout = Layout(settings.state_dir)
     try:
-        exists = layout.database.is_file()
+        exists = EMBEDDED.exists(layout)
     except PermissionError:
         raise CommandFailed(
             f"{settings.state_dir} belongs to another user; run this as that user"

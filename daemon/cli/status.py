@@ -29,8 +29,8 @@ def run(options: argparse.Namespace) -> int:
 
     settings = arguments.settings(options)
     now = time.time()
-    with state.connected(settings, query_only=True) as (connection, layout):
-        status = queries.status(connection, settings.state_dir, now=now)
+    with state.connected(settings, query_only=True) as (session, layout):
+        status = queries.status(session, settings.state_dir, now=now)
         is_running = state.is_running(layout)
     if options.json:
         output.print_json(

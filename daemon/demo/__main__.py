@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from daemon.cli import exit_codes
 from daemon.cli.output import print_line
-from daemon.demo.journal import read_journal
+from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import Tour
 from daemon.records import Receiver, State
-from daemon.store.layout import DATABASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
-    from daemon.demo.journal import Entry
+    from daemon.store.rows import Arrival
+
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _POLL_S: Final = 0.5
@@ -59,7 +59,7 @@ async def _run(options: argparse.Namespace, stream: TextIO) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stopped.set)
     service = Service(options.state.resolve())
-    database = service.state_dir / DATABASE_NAME
+    state_dir = service.state_dir
     print_line("Starting dicomveil ...", stream)
     try:
         addresses = await asyncio.to_thread(
@@ -67,15 +67,15 @@ async def _run(options: argparse.Namespace, stream: TextIO) -> int:
             _available(options.dimse_port, "C-STORE", stream),
             _available(options.http_port, "HTTP", stream),
         )
-        if read_journal(database):
+        if read_journal(state_dir):
             print_line("There are instances here already; nothing is sent by itself.", stream)
         else:
-            await _until(stopped, Tour(database, stream).run(addresses, service.inbox))
-        seen = max((entry.seq for entry in read_journal(database)), default=0)
+            await _until(stopped, Tour(state_dir, stream).run(addresses, service.inbox))
+        seen = max((entry.seq for entry in read_journal(state_dir)), default=0)
         _print_addresses(addresses, service, stream)
         if not options.once:
             print_line("Send it more, it is processed as it arrives. Ctrl-C stops.", stream)
-            await _until(stopped, _follow(service, database, seen, stream))
+            await _until(stopped, _follow(service, state_dir, seen, stream))
     finally:
         print_line("Stopping ...", stream)
         status = await asyncio.to_thread(service.stop)
@@ -137,17 +137,17 @@ def _short(path: Path) -> Path:
     return path.relative_to(here) if path.is_relative_to(here) else path
 
 
-async def _follow(service: Service, database: Path, seen: int, stream: TextIO) -> None:
+async def _follow(service: Service, state_dir: Path, seen: int, stream: TextIO) -> None:
     """Print a line for each instance that arrives and settles from now on."""
     waiting: set[int] = set()
     while True:
         if not service.is_running():
             raise ServiceFailed(f"the service ended by itself; see {service.log}")
         first = min(waiting, default=seen + 1) - 1
-        entries = await asyncio.to_thread(read_journal, database, first)
+        entries = await asyncio.to_thread(read_journal, state_dir, first)
         fresh = [entry for entry in entries if entry.seq > seen or entry.seq in waiting]
-        settled = [entry for entry in fresh if entry.is_settled]
-        waiting = {entry.seq for entry in fresh if not entry.is_settled}
+        settled = [entry for entry in fresh if entry.state in SETTLED]
+        waiting = {entry.seq for entry in fresh if entry.state not in SETTLED}
         seen = max([seen, *(entry.seq for entry in fresh)])
         for entry in settled[:_LINES_AT_ONCE]:
             print_line(_line(entry), stream)
@@ -157,7 +157,7 @@ async def _follow(service: Service, database: Path, seen: int, stream: TextIO) -
         await asyncio.sleep(_POLL_S)
 
 
-def _line(entry: Entry) -> str:
+def _line(entry: Arrival) -> str:
     way = WAYS[Receiver(entry.receiver)]
     what = (
         f"patient {entry.patient_id} study {entry.study_uid}"

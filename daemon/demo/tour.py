@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.cli import output
 from daemon.demo.collection import demonstration_instances
-from daemon.demo.journal import read_journal
+from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS, drop_files, send_by_dimse, send_by_stow
 from daemon.records import Receiver, State
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
     from daemon.demo.collection import Demonstration
-    from daemon.demo.journal import Entry
     from daemon.demo.service import Addresses
+    from daemon.store.rows import Arrival
 
 _SETTLE_DEADLINE_S: Final = 120.0
 _POLL_S: Final = 0.2
@@ -32,7 +32,7 @@ _POLL_S: Final = 0.2
 class Tour:
     """What was sent by which way, and how far it is."""
 
-    database: Path
+    state_dir: Path
     stream: TextIO
     sent: list[tuple[Demonstration, Receiver]] = field(default_factory=list)
     refused: int = 0
@@ -63,10 +63,10 @@ class Tour:
         self._print_table()
 
     def _settled(self) -> int:
-        return sum(entry.is_settled for entry in read_journal(self.database))
+        return sum(entry.state in SETTLED for entry in read_journal(self.state_dir))
 
     def _print_table(self) -> None:
-        found = {entry.original_uid: entry for entry in read_journal(self.database)}
+        found = {entry.original_uid: entry for entry in read_journal(self.state_dir)}
         rows = [
             (
                 demonstration.kind,
@@ -100,7 +100,7 @@ def _all_instances() -> list[Demonstration]:
     return list(demonstration_instances())
 
 
-def became(entry: Entry | None) -> tuple[str, str]:
+def became(entry: Arrival | None) -> tuple[str, str]:
     """Return the state in a word, and the pseudonym or the reason."""
     if entry is None:
         return "not received", ""

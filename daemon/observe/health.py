@@ -18,11 +18,10 @@ from daemon.observe.metrics import CONTENT_TYPE
 from daemon.store import queries
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from daemon.observe.metrics import Metrics
     from daemon.observe.systemd import Notifier
     from daemon.records import State
+    from daemon.store.ports import Session
     from daemon.store.stores import Stores
 
 _log = structlog.get_logger(__name__)
@@ -74,7 +73,7 @@ class Probes:
         free = 0
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                await self._stores.database.write(_touch)
+                await self._stores.database.touch()
             disk = os.statvfs(self._stores.layout.state_dir)
             free = disk.f_bavail * disk.f_frsize
             is_healthy = free >= self._min_free
@@ -98,18 +97,6 @@ class Probes:
         return self._metrics.exposition(), CONTENT_TYPE
 
 
-def _touch(connection: sqlite3.Connection) -> None:
-    """Write a page, so that a disk or a file that refuses writing is noticed."""
-    number = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.execute(f"PRAGMA user_version = {int(number)}")
-
-
-def _figures(
-    connection: sqlite3.Connection,
-) -> tuple[dict[State, int], int, int, float | None]:
-    counts = queries.counts(connection)
-    row = connection.execute(
-        "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"
-        " WHERE state IN ('received', 'routed', 'deidentified')"
-    ).fetchone()
-    return counts, row[0], row[1], queries.oldest_waiting(connection)
+def _figures(session: Session) -> tuple[dict[State, int], int, int, float | None]:
+    waiting, size = session.figures.waiting()
+    return queries.counts(session), waiting, size, session.figures.oldest_waiting()

@@ -1,1 +1,1 @@
-"""What is durable: the spool, the receipts, the blobs and indexes of the two stores."""
+"""What is durable: policy for the spool, the receipts and the stores, over engines that keep rows and blobs."""

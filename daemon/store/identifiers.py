@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from daemon.store.database import connect, translated
+from daemon.store.sqlite.connections import connect, translated
 from deid import KnownIdentifier
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """What an operator asks of the state folder, and does to what was refused.
 
-Synchronous functions on a connection of `daemon.store.database.connect_current`, for the command
-line and the pages; they work while the daemon runs. The daemon notices retried instances within a
-second.
+Synchronous functions on a session of an engine, for the command line and the pages; they work while
+the daemon runs. The daemon notices retried instances within a second.
 """
 
 from __future__ import annotations
@@ -14,30 +13,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import MOVES, WAITING, way
-from daemon.records import Receipt, State, StoreName
-from daemon.store import indexing
-from daemon.store.database import transaction
-from daemon.store.receipts import (
-    RECEIPT_COLUMNS,
-    Garbage,
-    Place,
-    list_garbage,
-    receipt_of,
-    strike_garbage,
-)
+from daemon.records import Receipt, State
+from daemon.store.rows import Garbage, Place
 
 if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from daemon.store.blobs import Blobs
+    from daemon.store.ports import Session
+    from daemon.store.rows import Store, Tally
+    from daemon.store.store_set import StoreSet
 
 REFUSED: Final = (State.QUARANTINED, State.UNROUTED)
 """States in which an instance waits for a person."""
 
 _RATE_WINDOWS_S: Final = (60, 300, 900)
 _BATCH: Final = 500
+_ALL: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +64,7 @@ class DestinationFigures:
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """What one of the two stores holds."""
+    """What one store holds."""
 
     store: str
     studies: int
@@ -118,102 +110,81 @@ class Status:
     disk: DiskFigures
 
 
-def status(connection: sqlite3.Connection, state_dir: Path, *, now: float | None = None) -> Status:
+def status(session: Session, state_dir: Path, *, now: float | None = None) -> Status:
     """Return the figures of ``dicomveil status``; quick whatever the number of receipts."""
     now = time.time() if now is None else now
-    tallies = connection.execute("SELECT * FROM tallies WHERE instances > 0").fetchall()
-    waiting = frozenset(state.value for state in WAITING)
+    tallies = session.figures.tallies()
     return Status(
         states={
-            state.value: sum(t["instances"] for t in tallies if t["state"] == state)
-            for state in State
+            state.value: sum(t.instances for t in tallies if t.state == state) for state in State
         },
         quarantine=_quarantine(tallies),
-        waiting_bytes=sum(t["bytes"] for t in tallies if t["state"] in waiting),
-        oldest_waiting_at=oldest_waiting(connection),
-        rates=[_rate(connection, now, window_s) for window_s in _RATE_WINDOWS_S],
-        receivers=_receivers(tallies, waiting),
+        waiting_bytes=session.figures.waiting()[1],
+        oldest_waiting_at=session.figures.oldest_waiting(),
+        rates=[_rate(session, now, window_s) for window_s in _RATE_WINDOWS_S],
+        receivers=_receivers(tallies),
         destinations=_destinations(tallies),
-        stores=[_store(connection, store) for store in StoreName],
-        source_bytes=sum(t["bytes"] for t in tallies if t["place"] != Place.GONE),
+        stores=[_store(session, store) for store in session.stores.all()],
+        source_bytes=session.figures.kept_bytes(),
         disk=_disk(state_dir),
     )
 
 
-def counts(connection: sqlite3.Connection) -> dict[State, int]:
+def counts(session: Session) -> dict[State, int]:
     """Return the number of receipts in every state, zero included."""
     found: dict[State, int] = dict.fromkeys(State, 0)
-    for value, count in connection.execute(
-        "SELECT state, sum(instances) FROM tallies GROUP BY state"
-    ):
-        found[State(value)] = count
+    for tally in session.figures.tallies():
+        found[State(tally.state)] += tally.instances
     return found
 
 
-def oldest_waiting(connection: sqlite3.Connection) -> float | None:
-    """Return when the instance was received that has waited longest for the pipeline."""
-    row = connection.execute(
-        "SELECT received_at FROM receipts INDEXED BY receipts_waiting"
-        " WHERE state IN ('received', 'routed', 'deidentified') ORDER BY seq LIMIT 1"
-    ).fetchone()
-    return None if row is None else row[0]
-
-
-def _quarantine(tallies: Sequence[sqlite3.Row]) -> dict[str, int]:
+def _quarantine(tallies: Sequence[Tally]) -> dict[str, int]:
     by_reason: dict[str, int] = {}
     for tally in tallies:
-        if tally["state"] == State.QUARANTINED:
-            reason = tally["reason"]
-            by_reason[reason] = by_reason.get(reason, 0) + tally["instances"]
+        if tally.state == State.QUARANTINED:
+            by_reason[tally.reason] = by_reason.get(tally.reason, 0) + tally.instances
     return dict(sorted(by_reason.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _rate(connection: sqlite3.Connection, now: float, window_s: int) -> Rate:
+def _rate(session: Session, now: float, window_s: int) -> Rate:
     since = now - window_s
-    (received,) = connection.execute(
-        "SELECT count(*) FROM receipts WHERE received_at > ?", (since,)
-    ).fetchone()
-    (settled,) = connection.execute(
-        "SELECT count(*) FROM receipts WHERE changed_at > ? AND state IN"
-        " ('stored', 'duplicate', 'unrouted', 'quarantined')",
-        (since,),
-    ).fetchone()
-    return Rate(window_s, received / window_s, settled / window_s)
+    return Rate(
+        window_s,
+        session.figures.received_since(since) / window_s,
+        session.figures.settled_since(since) / window_s,
+    )
 
 
-def _receivers(tallies: Sequence[sqlite3.Row], waiting: frozenset[str]) -> list[ReceiverFigures]:
+def _receivers(tallies: Sequence[Tally]) -> list[ReceiverFigures]:
     return [
         ReceiverFigures(
             receiver,
-            instances=sum(t["instances"] for t in own),
-            bytes=sum(t["bytes"] for t in own),
-            waiting=sum(t["instances"] for t in own if t["state"] in waiting),
-            refused=sum(t["instances"] for t in own if t["state"] in REFUSED),
+            instances=sum(t.instances for t in own),
+            bytes=sum(t.bytes for t in own),
+            waiting=sum(t.instances for t in own if t.state in WAITING),
+            refused=sum(t.instances for t in own if t.state in REFUSED),
         )
-        for receiver in sorted({t["receiver"] for t in tallies})
-        for own in [[t for t in tallies if t["receiver"] == receiver]]
+        for receiver in sorted({t.receiver for t in tallies})
+        for own in [[t for t in tallies if t.receiver == receiver]]
     ]
 
 
-def _destinations(tallies: Sequence[sqlite3.Row]) -> list[DestinationFigures]:
+def _destinations(tallies: Sequence[Tally]) -> list[DestinationFigures]:
     return [
         DestinationFigures(
             name,
-            stored=sum(t["instances"] for t in own if t["state"] == State.STORED),
-            stored_bytes=sum(t["bytes"] for t in own if t["state"] == State.STORED),
-            quarantined=sum(t["instances"] for t in own if t["state"] == State.QUARANTINED),
+            stored=sum(t.instances for t in own if t.state == State.STORED),
+            stored_bytes=sum(t.bytes for t in own if t.state == State.STORED),
+            quarantined=sum(t.instances for t in own if t.state == State.QUARANTINED),
         )
-        for name in sorted({t["deidentifier"] for t in tallies} - {""})
-        for own in [[t for t in tallies if t["deidentifier"] == name]]
+        for name in sorted({t.deidentifier for t in tallies} - {""})
+        for own in [[t for t in tallies if t.deidentifier == name]]
     ]
 
 
-def _store(connection: sqlite3.Connection, store: StoreName) -> StoreFigures:
-    (studies,) = connection.execute(f"SELECT count(*) FROM {store}_studies").fetchone()  # noqa: S608 - fixed names
-    totals = connection.execute(
-        "SELECT instances, bytes FROM totals WHERE store = ?", (store.value,)
-    ).fetchone()
-    return StoreFigures(store.value, studies, totals["instances"], totals["bytes"])
+def _store(session: Session, store: Store) -> StoreFigures:
+    totals = session.figures.of_store(store)
+    return StoreFigures(store.name, totals.studies, totals.instances, totals.bytes)
 
 
 def _disk(state_dir: Path) -> DiskFigures:
@@ -246,7 +217,7 @@ class Shown:
 
 
 def refused(
-    connection: sqlite3.Connection,
+    session: Session,
     *,
     states: Sequence[State] = (State.QUARANTINED,),
     reason: str | None = None,
@@ -254,16 +225,10 @@ def refused(
     offset: int = 0,
 ) -> list[Receipt]:
     """Return what was refused, oldest first, optionally for one reason."""
-    marks = ", ".join("?" * len(states))
-    rows = connection.execute(
-        f"SELECT {RECEIPT_COLUMNS} FROM receipts WHERE state IN ({marks})"  # noqa: S608 - fixed names
-        f"{'' if reason is None else ' AND reason = ?'} ORDER BY seq LIMIT ? OFFSET ?",
-        (*states, *(() if reason is None else (reason,)), limit, offset),
-    )
-    return [receipt_of(row) for row in rows]
+    return session.receipts.refused(states, reason, limit, offset)
 
 
-def show(connection: sqlite3.Connection, receipt_id: str) -> Shown | None:
+def show(session: Session, receipt_id: str) -> Shown | None:
     """Return all that is known of a receipt, or None.
 
     Parameters
@@ -271,24 +236,16 @@ def show(connection: sqlite3.Connection, receipt_id: str) -> Shown | None:
     receipt_id
         Its id, or the beginning of it if that fits one receipt only.
     """
-    end = receipt_id + "g"  # sorts behind every hexadecimal digit
-    rows = connection.execute(
-        f"SELECT {RECEIPT_COLUMNS}, place, related, changed_at FROM receipts"  # noqa: S608 - fixed names
-        " WHERE id >= ? AND id < ? LIMIT 2",
-        (receipt_id, end),
-    ).fetchall()
-    if len(rows) != 1:
+    entries = session.receipts.beginning_with(receipt_id, 2)
+    if len(entries) != 1:
         return None
-    (row,) = rows
-    outcome = connection.execute(
-        "SELECT outcome FROM outcomes WHERE receipt_id = ?", (row["id"],)
-    ).fetchone()
+    (entry,) = entries
     return Shown(
-        receipt_of(row),
-        place=row["place"],
-        related=row["related"],
-        changed_at=row["changed_at"],
-        outcome=b"" if outcome is None else outcome[0],
+        entry.receipt,
+        place=entry.place,
+        related=entry.related,
+        changed_at=entry.changed_at,
+        outcome=session.receipts.outcome(entry.receipt.id),
     )
 
 
@@ -312,102 +269,84 @@ class Changed:
 
 
 def refused_ids(
-    connection: sqlite3.Connection,
+    session: Session,
     *,
     states: Sequence[State] = (State.QUARANTINED,),
     reason: str | None = None,
 ) -> list[str]:
     """Return the ids of everything refused, optionally for one reason, to retry or discard."""
-    marks = ", ".join("?" * len(states))
-    rows = connection.execute(
-        f"SELECT id FROM receipts WHERE state IN ({marks})"  # noqa: S608 - fixed names
-        f"{'' if reason is None else ' AND reason = ?'} ORDER BY seq",
-        (*states, *(() if reason is None else (reason,))),
-    )
-    return [row[0] for row in rows]
+    return [receipt.id for receipt in session.receipts.refused(states, reason, _ALL, 0)]
 
 
-def retry(
-    connection: sqlite3.Connection, receipt_ids: Sequence[str], *, now: float | None = None
-) -> Changed:
+def retry(session: Session, receipt_ids: Sequence[str], *, now: float | None = None) -> Changed:
     """Let refused instances go through the pipeline again, as if they had just come, in batches."""
     now = time.time() if now is None else now
     changed = Changed()
     for start in range(0, len(receipt_ids), _BATCH):
-        with transaction(connection):
+        with session.atomically():
             for receipt_id in receipt_ids[start : start + _BATCH]:
-                _retry_one(connection, receipt_id, now, changed)
+                _retry_one(session, receipt_id, now, changed)
     return changed
 
 
-def _retry_one(
-    connection: sqlite3.Connection, receipt_id: str, now: float, changed: Changed
-) -> None:
-    row = connection.execute(
-        "SELECT state, place FROM receipts WHERE id = ?", (receipt_id,)
-    ).fetchone()
-    if row is None or State.RECEIVED not in MOVES[State(row["state"])]:
+def _retry_one(session: Session, receipt_id: str, now: float, changed: Changed) -> None:
+    entry = session.receipts.get(receipt_id)
+    if entry is None or State.RECEIVED not in MOVES[entry.receipt.state]:
         changed.passed_over.append(receipt_id)
-    elif row["place"] == Place.GONE:
+    elif entry.place is Place.GONE:
         changed.missing.append(receipt_id)
     else:
-        connection.execute(
-            "UPDATE receipts SET state = 'received', reason = '', where_ = '', attempts = 0,"
-            " not_before = 0, related = '', changed_at = ? WHERE id = ?",
-            (now, receipt_id),
+        session.receipts.change(
+            receipt_id,
+            state=State.RECEIVED,
+            reason="",
+            where="",
+            attempts=0,
+            not_before=0.0,
+            related="",
+            changed_at=now,
         )
         changed.changed.append(receipt_id)
 
 
 def discard(
-    connection: sqlite3.Connection,
-    blobs: Mapping[StoreName, Blobs],
-    receipt_ids: Sequence[str],
-    *,
-    now: float | None = None,
+    session: Session, stores: StoreSet, receipt_ids: Sequence[str], *, now: float | None = None
 ) -> Changed:
     """Remove the bytes of refused instances for good; their receipts stay, as discarded."""
     now = time.time() if now is None else now
     changed = Changed()
     for start in range(0, len(receipt_ids), _BATCH):
         garbage: list[Garbage] = []
-        with transaction(connection):
+        with session.atomically():
             for receipt_id in receipt_ids[start : start + _BATCH]:
-                garbage += _discard_one(connection, receipt_id, now, changed)
-        remove_garbage(connection, blobs, garbage)
+                garbage += _discard_one(session, stores, receipt_id, now, changed)
+        remove_garbage(session, stores, garbage)
     return changed
 
 
 def _discard_one(
-    connection: sqlite3.Connection, receipt_id: str, now: float, changed: Changed
+    session: Session, stores: StoreSet, receipt_id: str, now: float, changed: Changed
 ) -> list[Garbage]:
-    row = connection.execute("SELECT state FROM receipts WHERE id = ?", (receipt_id,)).fetchone()
-    if row is None or State(row["state"]) not in REFUSED:
+    entry = session.receipts.get(receipt_id)
+    if entry is None or entry.receipt.state not in REFUSED:
         changed.passed_over.append(receipt_id)
         return []
-    way(State(row["state"]), State.DISCARDED)
-    garbage = [Garbage(StoreName.SOURCE, receipt_id)]
-    for store in StoreName:
-        indexed = indexing.find_of_receipt(connection, store, receipt_id)
+    way(entry.receipt.state, State.DISCARDED)
+    garbage = [Garbage(stores.source.id, receipt_id)]
+    for store in stores.in_use:
+        indexed = session.instances.of_receipt(store, receipt_id)
         if indexed is not None:
-            indexing.remove(connection, store, indexed)
-            garbage.append(Garbage(store, indexed.blob))
+            session.instances.remove(indexed)
+            garbage.append(Garbage(store.id, indexed.blob))
     for piece in garbage:
-        list_garbage(connection, piece.store, piece.blob)
-    connection.execute("DELETE FROM outcomes WHERE receipt_id = ?", (receipt_id,))
-    connection.execute(
-        "UPDATE receipts SET state = ?, place = ?, changed_at = ? WHERE id = ?",
-        (State.DISCARDED.value, Place.GONE.value, now, receipt_id),
-    )
+        session.garbage.add(piece)
+    session.receipts.set_outcome(receipt_id, b"")
+    session.receipts.change(receipt_id, state=State.DISCARDED, place=Place.GONE, changed_at=now)
     changed.changed.append(receipt_id)
     return garbage
 
 
-def remove_garbage(
-    connection: sqlite3.Connection,
-    blobs: Mapping[StoreName, Blobs],
-    garbage: Sequence[Garbage],
-) -> None:
+def remove_garbage(session: Session, stores: StoreSet, garbage: Sequence[Garbage]) -> None:
     """Remove blobs that a committed transaction has listed as garbage, then strike them off.
 
     A blob that cannot be removed stays listed, and the next start of the daemon tries again.
@@ -415,6 +354,6 @@ def remove_garbage(
     removed = []
     for piece in garbage:
         with suppress(OSError):
-            blobs[piece.store].remove([piece.blob])
+            stores.remove([piece])
             removed.append(piece)
-    strike_garbage(connection, removed)
+    session.garbage.remove(removed)

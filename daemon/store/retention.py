@@ -16,22 +16,20 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.pipeline.states import terminal_states
-from daemon.records import StoreName
-from daemon.store import indexing
-from daemon.store.receipts import Garbage, Place, list_garbage, strike_garbage
+from daemon.store.rows import Garbage, Place
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Sequence
 
-    from daemon.store.blobs import Blobs
+    from daemon.records import Receipt
+    from daemon.store.ports import Session
+    from daemon.store.rows import Store
+    from daemon.store.store_set import StoreSet
     from daemon.store.stores import Stores
 
 log = structlog.get_logger(__name__)
 
 _BATCH: Final = 100
-_DONE_SQL: Final = ", ".join(f"'{state}'" for state in sorted(terminal_states()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +66,16 @@ async def enforce(stores: Stores, retention: Retention, *, now: float | None = N
     if retention.is_off:
         return 0
     now = time.time() if now is None else now
-    blobs = stores.blobs[StoreName.SOURCE]
+    source = stores.stores.source
     removed = 0
     while True:
         garbage = await stores.database.write(
-            functools.partial(_forget_batch, retention=retention, now=now)
+            functools.partial(_forget_batch, source=source, retention=retention, now=now)
         )
         if not garbage:
             break
-        if await asyncio.to_thread(_remove_blobs, blobs, garbage):
-            await stores.database.write(functools.partial(strike_garbage, garbage=garbage))
+        if await asyncio.to_thread(_remove_blobs, stores.stores, garbage):
+            await stores.database.write(functools.partial(_strike, garbage=garbage))
         removed += len(garbage)
     if removed:
         log.info("source_instances_expired", instances=removed)
@@ -85,46 +83,42 @@ async def enforce(stores: Stores, retention: Retention, *, now: float | None = N
 
 
 def _forget_batch(
-    connection: sqlite3.Connection, *, retention: Retention, now: float
+    session: Session, *, source: Store, retention: Retention, now: float
 ) -> list[Garbage]:
-    """Take a batch of instances out of the source store, in the writer's transaction."""
+    """Take a batch of instances out of the source store, in a transaction."""
     garbage = []
-    for row in _expired(connection, retention, now):
-        receipt_id = row["id"]
-        indexed = indexing.find_of_receipt(connection, StoreName.SOURCE, receipt_id)
+    for receipt in _expired(session, retention, now):
+        indexed = session.instances.of_receipt(source, receipt.id)
         if indexed is not None:
-            indexing.remove(connection, StoreName.SOURCE, indexed)
-        list_garbage(connection, StoreName.SOURCE, receipt_id)
-        connection.execute(
-            "UPDATE receipts SET place = ? WHERE id = ?", (Place.GONE.value, receipt_id)
-        )
-        garbage.append(Garbage(StoreName.SOURCE, receipt_id))
+            session.instances.remove(indexed)
+        piece = Garbage(source.id, receipt.id)
+        session.garbage.add(piece)
+        session.receipts.change(receipt.id, place=Place.GONE)
+        garbage.append(piece)
     return garbage
 
 
-def _expired(connection: sqlite3.Connection, retention: Retention, now: float) -> list[sqlite3.Row]:
+def _expired(session: Session, retention: Retention, now: float) -> list[Receipt]:
     too_much = 0
     if retention.max_total_bytes is not None:
-        (kept,) = connection.execute(
-            "SELECT coalesce(sum(bytes), 0) FROM tallies WHERE place <> 'gone'"
-        ).fetchone()
-        too_much = kept - retention.max_total_bytes
+        too_much = session.figures.kept_bytes() - retention.max_total_bytes
     before = float("-inf") if retention.max_age_s is None else now - retention.max_age_s
     expired = []
-    for row in connection.execute(
-        "SELECT id, size, received_at FROM receipts INDEXED BY receipts_removable"  # noqa: S608 - fixed names
-        f" WHERE state IN ({_DONE_SQL}) AND place = 'source' ORDER BY received_at LIMIT {_BATCH}"
-    ).fetchall():
-        if row["received_at"] >= before and too_much <= 0:
+    for receipt in session.receipts.removable(_BATCH):
+        if receipt.received_at >= before and too_much <= 0:
             break
-        expired.append(row)
-        too_much -= row["size"]
+        expired.append(receipt)
+        too_much -= receipt.size
     return expired
 
 
-def _remove_blobs(blobs: Blobs, garbage: Sequence[Garbage]) -> bool:
+def _strike(session: Session, garbage: Sequence[Garbage]) -> None:
+    session.garbage.remove(garbage)
+
+
+def _remove_blobs(stores: StoreSet, garbage: Sequence[Garbage]) -> bool:
     """Remove them; False if the disk refused, and the next start has to try again."""
     with suppress(OSError):
-        blobs.remove([piece.blob for piece in garbage])
+        stores.remove(garbage)
         return True
     return False

@@ -1,7 +1,7 @@
 """Where received instances become durable, and with that acknowledged.
 
 The order, for every instance, shared by all that wait at the same moment (see
-`daemon.store.database`):
+`daemon.store.sqlite.database`):
 
 1. the bytes are streamed into ``spool/<id>.part`` (new, 0600, never through a link);
 2. rename of each to ``spool/<id>``;
@@ -35,17 +35,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from daemon.errors import CrossDevice, DaemonError, Refused, SpoolFull, StoreUnavailable
-from daemon.records import Receipt, State
-from daemon.store.database import translated
-from daemon.store.files import FILE_MODE, make_private_folder
+from daemon.records import Receipt
+from daemon.store.files.folders import FILE_MODE, make_private_folder, refusal
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from daemon.records import Origin
-    from daemon.store.database import Database
+    from daemon.store.ports import Database, Session
 
 PART_SUFFIX: Final = ".part"
 _FOLDER_PERIOD_S: Final = 16
@@ -53,16 +51,6 @@ _DISK_CHECK_PERIOD_S: Final = 1.0
 
 _NEW_PART: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXISTING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-INSERT_RECEIPT: Final = (
-    "INSERT INTO receipts"
-    " (id, receiver, calling_ae, called_ae, peer, received_at, changed_at, size, state)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
-_WAITING_TALLY: Final = (
-    "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"
-    " WHERE state IN ('received', 'routed', 'deidentified')"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +96,9 @@ class _Gauge:
         self._disk_checked_at = float("-inf")
         self._free_bytes = 0
 
-    def note_waiting(self, connection: sqlite3.Connection) -> None:
+    def note_waiting(self, session: Session) -> None:
         """Take the number of waiting receipts from the tallies."""
-        self._waiting_instances, self._waiting_bytes = connection.execute(_WAITING_TALLY).fetchone()
+        self._waiting_instances, self._waiting_bytes = session.figures.waiting()
 
     def is_full(self) -> bool:
         """Tell whether the number of waiting instances is at its limit."""
@@ -150,7 +138,7 @@ class _Gauge:
             try:
                 disk = os.statvfs(self._folder)
             except OSError as error:
-                raise translated(error) from error
+                raise refusal(error) from error
             self._free_bytes = disk.f_bavail * disk.f_frsize
             self._disk_checked_at = now
         if self._free_bytes < self._limits.min_free_bytes:
@@ -191,19 +179,15 @@ class _Committing:
             os.close(self._folder_descriptor)
             self._folder_descriptor = -1
 
-    def prepare(
-        self, connection: sqlite3.Connection, works: Sequence[_Arrival]
-    ) -> dict[int, Exception]:
+    def prepare(self, session: Session, works: Sequence[_Arrival]) -> dict[int, Exception]:
         try:
-            return self._make_durable(connection, works)
+            return self._make_durable(session, works)
         finally:
             for arrival in works:
                 if arrival.taken_from is None:
                     self._gauge.leave(arrival.receipt.size)
 
-    def _make_durable(
-        self, connection: sqlite3.Connection, works: Sequence[_Arrival]
-    ) -> dict[int, Exception]:
+    def _make_durable(self, session: Session, works: Sequence[_Arrival]) -> dict[int, Exception]:
         failures: dict[int, Exception] = {}
         for position, arrival in enumerate(works):
             try:
@@ -215,12 +199,13 @@ class _Committing:
             except (OSError, DaemonError) as error:
                 failures[position] = error
         taken = [
-            arrival
+            arrival.receipt
             for position, arrival in enumerate(works)
             if arrival.taken_from is not None and position not in failures
         ]
         if taken:
-            _commit_intents(connection, taken)
+            with session.atomically():
+                session.intents.add(taken)
         for position, arrival in enumerate(works):
             if position not in failures:
                 try:
@@ -256,7 +241,7 @@ class _Committing:
         os.fchmod(arrival.descriptor, FILE_MODE)
         arrival.close()
 
-    def undo(self, connection: sqlite3.Connection, works: Sequence[_Arrival]) -> None:
+    def undo(self, session: Session, works: Sequence[_Arrival]) -> None:
         returned = []
         for arrival in works:
             with suppress(OSError):
@@ -272,9 +257,9 @@ class _Committing:
                     # taken the file stays here with its intent, and the next start finds it.
                     os.link(inside, arrival.taken_from, follow_symlinks=False)
                     inside.unlink()
-                returned.append((arrival.receipt.id,))
+                returned.append(arrival.receipt.id)
         if returned:
-            connection.executemany("DELETE FROM intents WHERE id = ?", returned)
+            session.intents.remove(returned)
 
 
 def _open_to_take(path: Path) -> int:
@@ -299,46 +284,6 @@ def check_regular(status: os.stat_result) -> None:
         raise Refused("not_a_regular_file")
     if status.st_nlink != 1:
         raise Refused("has_other_links")
-
-
-def _commit_intents(connection: sqlite3.Connection, arrivals: Sequence[_Arrival]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.executemany(
-        "INSERT INTO intents (id, receiver, calling_ae, called_ae, peer, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        [(arrival.receipt.id, *_origin_row(arrival.receipt)) for arrival in arrivals],
-    )
-    connection.execute("COMMIT")
-
-
-def _origin_row(receipt: Receipt) -> tuple[str, str, str, str, float]:
-    origin = receipt.origin
-    return (
-        origin.receiver.value,
-        origin.calling_ae,
-        origin.called_ae,
-        origin.peer,
-        receipt.received_at,
-    )
-
-
-def insert_receipt(connection: sqlite3.Connection, receipt: Receipt) -> None:
-    """Insert the row that acknowledges an instance; the intent, if there was one, is fulfilled."""
-    connection.execute(
-        INSERT_RECEIPT,
-        (
-            receipt.id,
-            *_origin_row(receipt),
-            receipt.received_at,
-            receipt.size,
-            State.RECEIVED.value,
-        ),
-    )
-
-
-def fulfil_intent(connection: sqlite3.Connection, receipt_id: str) -> None:
-    """Delete the intent of a file that has its receipt."""
-    connection.execute("DELETE FROM intents WHERE id = ?", (receipt_id,))
 
 
 class FileSpool:
@@ -392,7 +337,7 @@ class FileSpool:
             descriptor = os.open(path, _NEW_PART, FILE_MODE)
         except OSError as error:
             self._gauge.leave(0)
-            raise translated(error) from error
+            raise refusal(error) from error
         return FileSpoolFile(self, origin, now, receipt_id, path, descriptor)
 
     async def adopt(self, path: Path, origin: Origin) -> Receipt:
@@ -415,7 +360,7 @@ class FileSpool:
         try:
             status = os.lstat(path)
         except OSError as error:
-            raise translated(error) from error
+            raise refusal(error) from error
         check_regular(status)
         if status.st_size > self._limits.max_instance_bytes:
             raise Refused("too_large")
@@ -426,10 +371,10 @@ class FileSpool:
     async def _commit(self, arrival: _Arrival) -> Receipt:
         receipt = arrival.receipt
 
-        def insert(connection: sqlite3.Connection) -> None:
-            insert_receipt(connection, receipt)
+        def insert(session: Session) -> None:
+            session.receipts.insert(receipt)
             if arrival.taken_from is not None:
-                fulfil_intent(connection, receipt.id)
+                session.intents.remove([receipt.id])
 
         await self._database.write_staged(self._committing, arrival, insert)
         self._arrived()
@@ -491,7 +436,7 @@ class FileSpoolFile:
             while written < added:
                 written += os.write(self._descriptor, memoryview(data).cast("B")[written:])
         except OSError as error:
-            raise translated(error) from error
+            raise refusal(error) from error
 
     async def commit(self) -> Receipt:
         """Make it durable: file, folder, row. From here on `abort` does nothing, even if cancelled.

@@ -6,54 +6,65 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
-from daemon.records import StoreName
-from daemon.store import database as databases
-from daemon.store.blobs import FileBlobs
-from daemon.store.database import Database
-from daemon.store.files import make_private_folder
-from daemon.store.index import SqliteIndex
-from daemon.store.layout import Layout, StateLock
-from daemon.store.receipts import ConflictPolicy, SqliteReceipts
+from daemon.store.dicom import DicomStore
+from daemon.store.embedded import EMBEDDED
+from daemon.store.files.folders import make_private_folder, refusal
+from daemon.store.files.layout import Layout, StateLock
+from daemon.store.receipts import StoreReceipts
 from daemon.store.recovery import Recovered, recover
+from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import FileSpool, SpoolLimits
+from daemon.store.store_set import StoreSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from daemon.store.ports import Database, Engine
+    from daemon.store.rows import Store
+
 
 class Stores:
-    """Everything durable. Made by `open`; ended by `close`."""
+    """Everything durable. Made by `open`; ended by `close`.
+
+    Attributes
+    ----------
+    stores
+        Every store's row and blobs, and which of them are source and destination.
+    source, destination
+        Those two, for reading.
+    """
 
     def __init__(
         self,
+        engine: Engine,
         layout: Layout,
         lock: StateLock,
         database: Database,
+        stores: StoreSet,
         recovered: Recovered,
         limits: SpoolLimits,
         conflict: ConflictPolicy,
         clock: Callable[[], float],
     ) -> None:
-        self.layout = layout
+        self.engine: Final = engine
+        self.layout: Final = layout
         self.recovered: Final = recovered
         self.database: Final = database
+        self.stores: Final = stores
         self._lock = lock
-        self.blobs: Final = {store: FileBlobs(layout.store(store)) for store in StoreName}
-        self.receipts: Final = SqliteReceipts(
-            database,
-            spool_folder=layout.spool,
-            work_folder=layout.work,
-            source=self.blobs[StoreName.SOURCE],
-            deid=self.blobs[StoreName.DEID],
-            conflict=conflict,
-            clock=clock,
+        self.receipts: Final = StoreReceipts(
+            database, stores, layout, conflict=conflict, clock=clock
         )
         self.spool: Final = FileSpool(
             layout.spool, database, limits, clock=clock, arrived=self.receipts.note_arrival
         )
-        self.source: Final = SqliteIndex(StoreName.SOURCE, database, self.blobs[StoreName.SOURCE])
-        self.deid: Final = SqliteIndex(StoreName.DEID, database, self.blobs[StoreName.DEID])
+        self.source: Final = self.dicom_store(stores.source)
+        self.destination: Final = self.dicom_store(stores.destination)
+
+    def dicom_store(self, store: Store) -> DicomStore:
+        """Return a store as the web services read it."""
+        return DicomStore(store, self.database, self.stores.blobs[store.id])
 
     @classmethod
     async def open(
@@ -63,6 +74,7 @@ class Stores:
         conflict: ConflictPolicy = ConflictPolicy.QUARANTINE,
         *,
         clock: Callable[[], float] = time.time,
+        engine: Engine = EMBEDDED,
     ) -> Stores:
         """Open a state folder (made if need be), migrate its database, and recover from a kill.
 
@@ -74,10 +86,20 @@ class Stores:
             If a newer program wrote the database.
         """
         layout = Layout(state_dir)
-        lock, database, recovered = await asyncio.to_thread(_open, layout, clock)
-        stores = cls(layout, lock, database, recovered, limits or SpoolLimits(), conflict, clock)
-        await stores.spool.start()
-        return stores
+        lock, database, stores, recovered = await asyncio.to_thread(_open, engine, layout, clock)
+        opened = cls(
+            engine,
+            layout,
+            lock,
+            database,
+            stores,
+            recovered,
+            limits or SpoolLimits(),
+            conflict,
+            clock,
+        )
+        await opened.spool.start()
+        return opened
 
     async def close(self) -> None:
         """Finish what was promised and let go of the state folder. May be called twice."""
@@ -86,35 +108,24 @@ class Stores:
         self._lock.release()
 
 
-def _open(layout: Layout, clock: Callable[[], float]) -> tuple[StateLock, Database, Recovered]:
+def _open(
+    engine: Engine, layout: Layout, clock: Callable[[], float]
+) -> tuple[StateLock, Database, StoreSet, Recovered]:
     try:
         for folder in (layout.state_dir, layout.spool, layout.work):
             make_private_folder(folder)
         lock = StateLock(layout.lock)
     except OSError as error:
-        raise databases.translated(error) from error
+        raise refusal(error) from error
     try:
-        databases.create_or_migrate(layout.database)
-        recovered = _recover(layout, clock())
-        return lock, Database(layout.database), recovered
+        engine.prepare(layout)
+        with engine.session(layout) as session:
+            stores = StoreSet(engine, layout, session)
+            recovered = recover(session, stores, layout, now=clock())
+        return lock, engine.database(layout), stores, recovered
     except OSError as error:
         lock.release()
-        raise databases.translated(error) from error
+        raise refusal(error) from error
     except BaseException:
         lock.release()
         raise
-
-
-def _recover(layout: Layout, now: float) -> Recovered:
-    connection = databases.connect(layout.database)
-    try:
-        return recover(
-            connection,
-            spool_folder=layout.spool,
-            work_folder=layout.work,
-            lost_folder=layout.lost,
-            blobs={store: FileBlobs(layout.store(store)) for store in StoreName},
-            now=now,
-        )
-    finally:
-        connection.close()

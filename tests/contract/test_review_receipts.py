@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.records import State, StoreName
+from daemon.records import State
+from daemon.store.rows import Role
 from daemon.store.stores import Stores
 from dicomweb.ports import Resource
 from tests.contract.test_store_receipts import Clock, state_of, visible
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from daemon.store.index import SqliteIndex
+    from daemon.store.dicom import DicomStore
 
 
 @pytest.fixture
@@ -31,20 +32,20 @@ async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
     await opened.close()
 
 
-async def _file_in(index: SqliteIndex, study_uid: str) -> Path:
+async def _file_in(index: DicomStore, study_uid: str) -> Path:
     (file,) = await index.locate(Resource(study_uid))
     return file.path
 
 
-@pytest.mark.parametrize("lost_from", list(StoreName))
+@pytest.mark.parametrize("lost_from", [Role.SOURCE, Role.DESTINATION])
 async def test_an_instance_whose_file_is_gone_is_stored_anew_when_it_is_sent_again(
-    stores: Stores, lost_from: StoreName
+    stores: Stores, lost_from: Role
 ) -> None:
     instance = make_instance()
     await store(stores, instance)
     places = {
-        StoreName.SOURCE: (stores.source, instance.study_uid),
-        StoreName.DEID: (stores.deid, veiled(instance).study_uid),
+        Role.SOURCE: (stores.source, instance.study_uid),
+        Role.DESTINATION: (stores.destination, veiled(instance).study_uid),
     }
     (await _file_in(*places[lost_from])).unlink()
     again = await store(stores, instance)

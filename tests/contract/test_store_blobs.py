@@ -1,4 +1,4 @@
-"""What every `daemon.store.blobs.Blobs` does. One adapter so far: a folder."""
+"""What every `daemon.store.ports.Blobs` does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.store.blobs import Blobs, FileBlobs, Move
+from daemon.store.files.blobs import FileBlobs
+from daemon.store.ports import Blobs, Move
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ def test_what_was_taken_is_there_whole(blobs: Blobs, tmp_path: Path) -> None:
     assert blobs.take([Move(file, NAME)]) == [True]
     assert not file.exists()
     assert blobs.has(NAME)
-    assert blobs.path_of(NAME).read_bytes() == b"bytes"
+    assert blobs.read(NAME, 0, 99) == b"bytes"
 
 
 def test_many_are_taken_at_once(blobs: Blobs, tmp_path: Path) -> None:
@@ -45,7 +46,7 @@ def test_taking_again_after_a_crash_is_harmless(blobs: Blobs, tmp_path: Path) ->
     move = Move(finished(tmp_path), NAME)
     blobs.take([move])
     assert blobs.take([move]) == [True]
-    assert blobs.path_of(NAME).read_bytes() == b"bytes"
+    assert blobs.read(NAME, 0, 99) == b"bytes"
 
 
 def test_what_is_nowhere_is_told(blobs: Blobs, tmp_path: Path) -> None:
@@ -64,8 +65,27 @@ def test_removing_twice_is_not_an_error(blobs: Blobs, tmp_path: Path) -> None:
 
 def test_names_are_found_by_their_beginning(blobs: Blobs, tmp_path: Path) -> None:
     blobs.take([Move(finished(tmp_path, name.encode()), name) for name in (NAME, OTHER, FAR)])
-    assert sorted(blobs.names_in_folder_of("0a1b")) == sorted([NAME, OTHER])
-    assert blobs.names_in_folder_of("1234") == []
+    assert sorted(blobs.beginning_with("0a1b")) == sorted([NAME, OTHER])
+    assert blobs.beginning_with("1234") == []
+
+
+def test_a_range_of_bytes_is_read_and_the_size_is_told(blobs: Blobs, tmp_path: Path) -> None:
+    blobs.take([Move(finished(tmp_path, b"0123456789"), NAME)])
+    assert blobs.read(NAME, 2, 5) == b"234"
+    assert blobs.read(NAME, 8, 99) == b"89"
+    assert blobs.size(NAME) == 10
+    assert blobs.size(FAR) is None
+    with pytest.raises(FileNotFoundError):
+        blobs.open(FAR)
+
+
+def test_what_is_set_aside_is_a_file_and_no_blob(blobs: Blobs, tmp_path: Path) -> None:
+    blobs.take([Move(finished(tmp_path), NAME)])
+    blobs.set_aside(NAME, tmp_path / "aside" / "file")
+    blobs.set_aside(NAME, tmp_path / "aside" / "other")
+    assert not blobs.has(NAME)
+    assert (tmp_path / "aside" / "file").read_bytes() == b"bytes"
+    assert not (tmp_path / "aside" / "other").exists()
 
 
 @pytest.mark.parametrize(
@@ -73,13 +93,14 @@ def test_names_are_found_by_their_beginning(blobs: Blobs, tmp_path: Path) -> Non
 )
 def test_a_name_that_is_not_ours_is_refused(blobs: Blobs, name: str) -> None:
     with pytest.raises(ValueError, match="not a blob name"):
-        blobs.path_of(name)
+        blobs.has(name)
 
 
 def test_others_can_read_nothing(blobs: Blobs, tmp_path: Path) -> None:
     file = finished(tmp_path)
     file.chmod(0o644)
     blobs.take([Move(file, NAME)])
-    path = blobs.path_of(NAME)
+    path = blobs.local_path(NAME)
+    assert path is not None
     for each in (path, path.parent, path.parent.parent, path.parent.parent.parent):
         assert each.stat().st_mode & 0o077 == 0

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from daemon.records import StoreName
-from daemon.store import indexing
+from daemon.records import Receipt
 from daemon.store.stores import Stores
 from dicomweb.attributes import SEARCHABLE
 from dicomweb.ports import Query, Resource
-from tests.store_samples import CT_IMAGE_STORAGE, make_instance, receive, store
+from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, receive, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from daemon.store.ports import Session
     from dicomweb.ports import Level
 
 MR_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -305,15 +305,15 @@ async def test_files_are_located_and_can_be_read(stores: Stores) -> None:
 
 async def test_the_stores_do_not_mix(stores: Stores) -> None:
     await fill(stores)
-    assert await stores.deid.locate(Resource("1.1")) == []
-    assert len(await stores.deid.locate(Resource("2.25.1.1"))) == 4
+    assert await stores.destination.locate(Resource("1.1")) == []
+    assert len(await stores.destination.locate(Resource("2.25.1.1"))) == 4
 
 
 async def remove(stores: Stores, uid: str) -> None:
-    def apply(connection: Any) -> None:
-        instance = indexing.find(connection, StoreName.SOURCE, uid)
+    def apply(session: Session) -> None:
+        instance = session.instances.find(stores.source.store, uid)
         assert instance is not None
-        indexing.remove(connection, StoreName.SOURCE, instance)
+        session.instances.remove(instance)
 
     await stores.database.write(apply)
 
@@ -347,12 +347,8 @@ async def test_nothing_is_visible_before_it_is_settled(stores: Stores) -> None:
 async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count: int) -> None:
     """Beyond a thousand candidates the plan changes, the answer does not."""
 
-    def add(connection: Any) -> None:
-        connection.execute("PRAGMA defer_foreign_keys = ON")
-        connection.execute(
-            "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at, size,"
-            " changed_at) VALUES ('r', 'dimse', '', '', '', 0, 0, 0)"
-        )
+    def add(session: Session) -> None:
+        session.receipts.insert(Receipt("r", ORIGIN, 0.0, 0))
         for number in range(count):
             instance = make_instance(
                 1,
@@ -361,7 +357,7 @@ async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count
                 PatientID="P-1" if number % 3 else "P-2",
                 StudyDate=f"2024{number % 12 + 1:02}01",
             )
-            indexing.add(connection, StoreName.SOURCE, instance, blob="b", receipt_id="r")
+            session.instances.add(stores.source.store, instance, blob="b", receipt_id="r")
 
     await stores.database.write(add)
     by_date = await found(stores, PatientID="P-1", StudyDate="20240301-20240331")

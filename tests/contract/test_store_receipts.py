@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.records import Result, State, StoreName
+from daemon.records import Result, State
 from daemon.store import fsck, queries
-from daemon.store.database import connect_current
-from daemon.store.receipts import ConflictPolicy
 from daemon.store.retention import Retention, enforce
+from daemon.store.rows import Role
+from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
 from tests.store_samples import file_of, make_instance, receive, store, veiled, work
@@ -63,7 +63,7 @@ async def with_policy(tmp_path: Path) -> AsyncIterator[Callable[[ConflictPolicy]
 
 
 async def receipt_now(stores: Stores, receipt: Receipt) -> queries.Shown:
-    shown = await stores.database.read(lambda connection: queries.show(connection, receipt.id))
+    shown = await stores.database.read(lambda session: queries.show(session, receipt.id))
     assert shown is not None
     return shown
 
@@ -75,15 +75,12 @@ async def state_of(stores: Stores, receipt: Receipt) -> tuple[State, str]:
 
 async def retry(stores: Stores, *receipts: Receipt) -> queries.Changed:
     ids = [receipt.id for receipt in receipts]
-    connection = connect_current(stores.layout.database)
-    try:
-        return queries.retry(connection, ids)
-    finally:
-        connection.close()
+    with stores.engine.session(stores.layout) as session:
+        return queries.retry(session, ids)
 
 
-async def visible(stores: Stores, store_name: StoreName) -> int:
-    index = stores.source if store_name is StoreName.SOURCE else stores.deid
+async def visible(stores: Stores, store_name: Role) -> int:
+    index = stores.source if store_name is Role.SOURCE else stores.destination
     return len(await index.search(ALL_INSTANCES))
 
 
@@ -132,7 +129,7 @@ async def test_a_stored_instance_is_in_both_stores(stores: Stores) -> None:
     receipt = await store(stores, instance)
     assert await state_of(stores, receipt) == (State.STORED, "")
     assert await stores.source.metadata(Resource(instance.study_uid)) == [instance.metadata]
-    (output,) = await stores.deid.locate(Resource(veiled(instance).study_uid))
+    (output,) = await stores.destination.locate(Resource(veiled(instance).study_uid))
     assert output.path.read_bytes() == file_of(veiled(instance))
     assert await stores.receipts.due(10, []) == []
     assert list(stores.layout.spool.iterdir()) == []
@@ -158,15 +155,15 @@ async def test_settling_twice_changes_nothing(stores: Stores) -> None:
     work(stores, receipt, make_instance())
     await stores.receipts.settle([result])
     assert await receipt_now(stores, receipt) == before
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
 
 async def test_an_unrouted_instance_is_kept_in_source_and_goes_no_further(stores: Stores) -> None:
     receipt = await store(stores, make_instance(), state=State.UNROUTED, reason="no_route")
     assert await state_of(stores, receipt) == (State.UNROUTED, "no_route")
-    assert await visible(stores, StoreName.SOURCE) == 1
-    assert await visible(stores, StoreName.DEID) == 0
+    assert await visible(stores, Role.SOURCE) == 1
+    assert await visible(stores, Role.DESTINATION) == 0
     await assert_consistent(stores)
 
 
@@ -177,8 +174,8 @@ async def test_a_quarantined_instance_is_kept_in_source_and_goes_no_further(
         stores, make_instance(), state=State.QUARANTINED, reason="pixels_not_cleaned"
     )
     assert await state_of(stores, receipt) == (State.QUARANTINED, "pixels_not_cleaned")
-    assert await visible(stores, StoreName.SOURCE) == 1
-    assert await visible(stores, StoreName.DEID) == 0
+    assert await visible(stores, Role.SOURCE) == 1
+    assert await visible(stores, Role.DESTINATION) == 0
     await assert_consistent(stores)
 
 
@@ -199,8 +196,8 @@ async def test_a_quarantined_instance_can_be_retried_until_it_is_stored(stores: 
     assert (due.id, due.attempts, due.reason) == (receipt.id, 0, "")
     await stores.receipts.settle([work(stores, due, make_instance())])
     assert await state_of(stores, receipt) == (State.STORED, "")
-    assert await visible(stores, StoreName.SOURCE) == 1
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.SOURCE) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
 
@@ -217,7 +214,7 @@ async def test_the_same_instance_again_is_a_duplicate(stores: Stores) -> None:
     shown = await receipt_now(stores, again)
     assert (shown.related, shown.place) == (first.id, "gone")
     assert await state_of(stores, first) == (State.STORED, "")
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
 
@@ -227,7 +224,7 @@ async def test_the_same_instance_twice_at_once_is_stored_once(stores: Stores) ->
     await stores.receipts.settle(results)
     states = [(await state_of(stores, receipt))[0] for receipt in receipts]
     assert states == [State.STORED, State.DUPLICATE, State.DUPLICATE]
-    assert await visible(stores, StoreName.SOURCE) == 1
+    assert await visible(stores, Role.SOURCE) == 1
     await assert_consistent(stores)
 
 
@@ -236,7 +233,7 @@ async def test_a_duplicate_of_a_quarantined_instance_leaves_it_there(stores: Sto
     again = await store(stores, make_instance())
     assert await state_of(stores, first) == (State.QUARANTINED, "malformed")
     assert await state_of(stores, again) == (State.DUPLICATE, "")
-    assert await visible(stores, StoreName.DEID) == 0
+    assert await visible(stores, Role.DESTINATION) == 0
     await assert_consistent(stores)
 
 
@@ -246,7 +243,7 @@ async def test_other_content_under_the_same_uid_is_quarantined(stores: Stores) -
     assert await state_of(stores, first) == (State.STORED, "")
     assert await state_of(stores, other) == (State.QUARANTINED, "conflict")
     assert stores.receipts.job(other).source.exists()
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
 
@@ -278,18 +275,17 @@ async def test_the_same_sop_instance_uid_elsewhere_is_a_conflict(
     await store(stores, make_instance())
     other = await store(stores, make_instance(**where))  # type: ignore[arg-type]
     assert await state_of(stores, other) == (State.QUARANTINED, "conflict")
-    assert await visible(stores, StoreName.SOURCE) == 1
+    assert await visible(stores, Role.SOURCE) == 1
     await assert_consistent(stores)
 
 
 async def test_a_conflict_is_stored_once_the_first_is_discarded(stores: Stores) -> None:
     first = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
     other = await store(stores, make_instance(content="other"))
-    connection = connect_current(stores.layout.database)
-    changed = queries.discard(connection, stores.blobs, [first.id])
-    connection.close()
+    with stores.engine.session(stores.layout) as session:
+        changed = queries.discard(session, stores.stores, [first.id])
     assert changed.changed == [first.id]
-    assert not stores.blobs[StoreName.SOURCE].has(first.id)
+    assert not stores.source.blobs.has(first.id)
     await retry(stores, other)
     await stores.receipts.settle([work(stores, other, make_instance(content="other"))])
     assert await state_of(stores, first) == (State.DISCARDED, "malformed")
@@ -318,9 +314,9 @@ async def test_replace_lets_the_last_win_in_both_stores(
     assert await state_of(stores, other) == (State.STORED, "")
     shown = await receipt_now(stores, first)
     assert (shown.receipt.reason, shown.place, shown.related) == ("replaced", "gone", other.id)
-    (output,) = await stores.deid.locate(Resource(veiled(other_instance).study_uid))
+    (output,) = await stores.destination.locate(Resource(veiled(other_instance).study_uid))
     assert output.path.read_bytes() == file_of(veiled(other_instance))
-    assert not stores.blobs[StoreName.SOURCE].has(first.id)
+    assert not stores.source.blobs.has(first.id)
     await assert_consistent(stores)
 
 
@@ -334,7 +330,7 @@ async def test_replace_does_not_hide_an_output_for_what_goes_no_further(
     )
     assert await state_of(stores, first) == (State.STORED, "")
     assert await state_of(stores, other) == (State.QUARANTINED, "malformed")
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
 
@@ -357,7 +353,7 @@ async def test_an_instance_whose_file_is_gone_is_quarantined_with_that_reason(
     await stores.receipts.settle([result])
     assert await state_of(stores, receipt) == (State.QUARANTINED, "blob_missing")
     assert (await retry(stores, receipt)).missing == [receipt.id]
-    assert await visible(stores, StoreName.DEID) == 0
+    assert await visible(stores, Role.DESTINATION) == 0
 
 
 async def test_the_same_instance_again_cures_a_missing_one(stores: Stores) -> None:
@@ -402,7 +398,7 @@ async def test_an_output_with_new_content_takes_the_place_of_the_old(stores: Sto
     instance = make_instance()
     receipt = await store(stores, instance)
     resource = Resource(veiled(instance).study_uid)
-    (before,) = await stores.deid.locate(resource)
+    (before,) = await stores.destination.locate(resource)
     # A lost output is quarantined and made again; meanwhile the deidentifier has changed.
     before.path.unlink()
     await stores.close()
@@ -414,7 +410,7 @@ async def test_an_output_with_new_content_takes_the_place_of_the_old(stores: Sto
     changed = veiled(make_instance(content="changed"))
     reopened.receipts.job(receipt).output.write_bytes(file_of(changed))
     await reopened.receipts.settle([replace(result, output=changed)])
-    (after,) = await reopened.deid.locate(resource)
+    (after,) = await reopened.destination.locate(resource)
     assert after.path != before.path
     await assert_consistent(reopened)
     await reopened.close()
@@ -424,8 +420,8 @@ async def test_a_source_that_expired_and_comes_again_shares_its_output(stores: S
     first = await store(stores, make_instance())
     assert await enforce(stores, Retention(max_total_bytes=0)) == 1
     assert (await receipt_now(stores, first)).place == "gone"
-    assert await visible(stores, StoreName.SOURCE) == 0
+    assert await visible(stores, Role.SOURCE) == 0
     again = await store(stores, make_instance())
     assert await state_of(stores, again) == (State.STORED, "")
-    assert await visible(stores, StoreName.DEID) == 1
+    assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)

@@ -14,7 +14,7 @@ import pytest
 
 from daemon.reasons import REASONS
 from daemon.records import Origin, Receiver, Result, State
-from daemon.store.blobs import FileBlobs
+from daemon.store.files.blobs import FileBlobs
 from daemon.store.stores import Stores
 
 ROOT = Path(__file__).parents[2]

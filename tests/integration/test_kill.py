@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pydicom
 import pytest
 
+from daemon.demo.journal import SETTLED
 from daemon.records import State
 from tests.factories import many_ct
 from tests.scu import Hangup, PlainScu, dataset_of
@@ -171,7 +172,7 @@ def _wait_until_stored(daemon: RunningDaemon, uids: set[str]) -> None:
     def is_done() -> bool:
         entries = daemon.journal()
         return (
-            all(entry.is_settled for entry in entries)
+            all(entry.state in SETTLED for entry in entries)
             and {entry.original_uid for entry in entries if entry.state is State.STORED} >= uids
         )
 
@@ -180,7 +181,7 @@ def _wait_until_stored(daemon: RunningDaemon, uids: set[str]) -> None:
     except AssertionError as error:
         entries = daemon.journal()
         missing = uids - {entry.original_uid for entry in entries}
-        unsettled = [entry for entry in entries if not entry.is_settled]
+        unsettled = [entry for entry in entries if entry.state not in SETTLED]
         message = (
             f"{error}: {len(missing)} missing, {len(unsettled)} unsettled\n{daemon.log[-3000:]}"
         )

@@ -350,7 +350,7 @@ async def test_everything_received_ends_once_in_the_destination_or_in_quarantine
     assert {found[each.id][0] for each in kept} == {"stored"}
     assert {found[each.id][0] for each in refused} == {"quarantined"}
     assert all(found[each.id][1] for each in refused)
-    assert len(await stores.deid.search(ALL_INSTANCES)) == 40
+    assert len(await stores.destination.search(ALL_INSTANCES)) == 40
     assert list(stores.layout.work.iterdir()) == []
     assert list(stores.layout.spool.rglob("*.part")) == []
 
@@ -366,7 +366,7 @@ async def test_workers_killed_from_outside_cost_no_instance(
                 os.kill(workers.pool.pids[0], signal.SIGKILL)
         await until(lambda: sum(tally.done.values()) == 60)
     assert set(states(stores).values()) == {("stored", "")}
-    assert len(await stores.deid.search(ALL_INSTANCES)) == 60
+    assert len(await stores.destination.search(ALL_INSTANCES)) == 60
 
 
 async def test_an_instance_that_crashes_every_worker_is_quarantined_and_the_others_are_not(

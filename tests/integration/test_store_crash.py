@@ -19,7 +19,7 @@ from daemon.store import fsck, queries
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.integration.store_crash_child import instance_named
-from tests.store_samples import ORIGIN, file_of, receive, veiled, work
+from tests.store_samples import ORIGIN, file_of, raw, receive, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ async def test_nothing_promised_is_lost_however_often_it_is_killed(tmp_path: Pat
     await settle_all(stores)
 
     promised = dict(line.split()[1:] for line in lines(log))
-    source, deid = await visible(stores.source), await visible(stores.deid)
+    source, deid = await visible(stores.source), await visible(stores.destination)
     states = {}
     for receipt_id, content in promised.items():
         shown = await stores.database.read(functools.partial(queries.show, receipt_id=receipt_id))
@@ -142,7 +142,7 @@ async def test_a_start_with_an_empty_database_keeps_files_apart(tmp_path: Path) 
 async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     await stores.database.write(
-        lambda connection: connection.execute(
+        lambda session: raw(session).execute(
             "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
         )
     )
@@ -158,16 +158,14 @@ async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
 async def test_a_start_forgets_an_intent_whose_file_stayed_in_the_inbox(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     await stores.database.write(
-        lambda connection: connection.execute(
+        lambda session: raw(session).execute(
             "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
         )
     )
     await stores.close()
     stores = await Stores.open(tmp_path)
     assert await stores.receipts.due(10, []) == []
-    left = await stores.database.read(
-        lambda connection: connection.execute("SELECT count(*) FROM intents").fetchone()[0]
-    )
+    left = await stores.database.read(lambda session: len(session.intents.all()))
     assert left == 0
     await stores.close()
 
@@ -179,7 +177,7 @@ async def test_a_start_reports_and_quarantines_what_has_lost_its_file(tmp_path: 
     (tmp_path / "spool" / receipt.id).unlink()
     stores = await Stores.open(tmp_path)
     assert stores.recovered.missing == 1
-    shown = await stores.database.read(lambda connection: queries.show(connection, receipt.id))
+    shown = await stores.database.read(lambda session: queries.show(session, receipt.id))
     assert shown is not None
     assert (shown.receipt.state, shown.receipt.reason) == (State.QUARANTINED, "blob_missing")
     await stores.close()
@@ -188,7 +186,8 @@ async def test_a_start_reports_and_quarantines_what_has_lost_its_file(tmp_path: 
 async def test_a_start_removes_outputs_that_no_row_announces(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     receipt = await receive(stores)
-    path = stores.blobs[next(reversed(stores.blobs))].path_of(f"{receipt.id}-0123456789abcdef")
+    path = stores.destination.blobs.local_path(f"{receipt.id}-0123456789abcdef")
+    assert path is not None
     path.parent.mkdir(parents=True)
     path.write_bytes(b"moved in, then killed")
     (tmp_path / "work" / f"{receipt.id}.out").write_bytes(b"half an output")

@@ -39,8 +39,8 @@ from daemon.errors import SpoolFull
 from daemon.receive.archive import ArchiveLimits
 from daemon.receive.watch import NoEvents, WatchedFolder
 from daemon.receive.watch.inbox import FolderNotOursError
-from daemon.store.database import Database
 from daemon.store.spool import FileSpool, SpoolLimits
+from daemon.store.sqlite.database import SqliteDatabase
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -171,7 +171,7 @@ async def bench(disk_path: Path) -> AsyncIterator[Bench]:
     inbox, state = disk_path / "inbox", disk_path / "state"
     inbox.mkdir()
     state.mkdir(mode=0o700)
-    database = Database(state / "dicomveil.sqlite")
+    database = SqliteDatabase(state / "dicomveil.sqlite")
     spool = FileSpool(state / "spool", database, SpoolLimits(min_free_bytes=0))
     yield Bench(inbox, state, spool)
     await database.close()
@@ -728,11 +728,11 @@ _CHILD = textwrap.dedent(
     from pathlib import Path
     from config.settings import Watch
     from daemon.receive.watch import WatchedFolder
-    from daemon.store.database import Database
+    from daemon.store.sqlite.database import SqliteDatabase
     from daemon.store.spool import FileSpool, SpoolLimits
 
     async def main(inbox, state, after):
-        database = Database(state / "dicomveil.sqlite")
+        database = SqliteDatabase(state / "dicomveil.sqlite")
         spool = FileSpool(state / "spool", database, SpoolLimits(min_free_bytes=0))
         settings = Watch(path=inbox, settle_s=0.0, after=after)
         await WatchedFolder(settings, spool, record_path=state / "watch.sqlite").start()

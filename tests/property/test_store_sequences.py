@@ -14,18 +14,21 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from daemon.records import State, StoreName
+from daemon.records import State
 from daemon.store import fsck, queries
-from daemon.store.database import connect_current
-from daemon.store.receipts import ConflictPolicy
+from daemon.store.rows import Place, Role
+from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.store_samples import file_of, make_instance, receive, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from contextlib import AbstractContextManager
 
     from daemon.records import Receipt, StoredInstance
+    from daemon.store.ports import Session
+    from daemon.store.rows import Entry
 
 NUMBERS = st.integers(1, 4)
 CONTENTS = st.sampled_from(["a", "b"])
@@ -86,9 +89,8 @@ class StoreSequences(RuleBasedStateMachine):
     @rule(data=st.data())
     def retry(self, data: st.DataObject) -> None:
         sent = data.draw(st.sampled_from(list(self.sent.values())))
-        connection = connect_current(self.stores.layout.database)
-        changed = queries.retry(connection, [sent.receipt.id])
-        connection.close()
+        with self.session() as session:
+            changed = queries.retry(session, [sent.receipt.id])
         assert bool(changed.changed) == (sent.state in queries.REFUSED)
         self.take_over_states()
 
@@ -96,9 +98,8 @@ class StoreSequences(RuleBasedStateMachine):
     @rule(data=st.data())
     def discard(self, data: st.DataObject) -> None:
         sent = data.draw(st.sampled_from(list(self.sent.values())))
-        connection = connect_current(self.stores.layout.database)
-        changed = queries.discard(connection, self.stores.blobs, [sent.receipt.id])
-        connection.close()
+        with self.session() as session:
+            changed = queries.discard(session, self.stores.stores, [sent.receipt.id])
         assert bool(changed.changed) == (sent.state in queries.REFUSED)
         self.take_over_states()
 
@@ -108,21 +109,19 @@ class StoreSequences(RuleBasedStateMachine):
         self.stores = self.run(Stores.open(self.folder / "state", conflict=self.policy))
         assert self.stores.recovered.missing == 0
 
-    def rows(self) -> dict[str, Any]:
-        connection = connect_current(self.stores.layout.database, query_only=True)
-        rows = {
-            row["id"]: row
-            for row in connection.execute("SELECT id, state, place, reason, related FROM receipts")
-        }
-        connection.close()
-        return rows
+    def session(self) -> AbstractContextManager[Session]:
+        return self.stores.engine.session(self.stores.layout)
+
+    def rows(self) -> dict[str, Entry]:
+        with self.session() as session:
+            return {entry.receipt.id: entry for entry in session.receipts.page(0, 10_000)}
 
     def take_over_states(self) -> None:
         for receipt_id, row in self.rows().items():
-            self.sent[receipt_id].state = State(row["state"])
+            self.sent[receipt_id].state = row.receipt.state
 
-    def visible(self, store: StoreName) -> list[str]:
-        index = self.stores.source if store is StoreName.SOURCE else self.stores.deid
+    def visible(self, store: Role) -> list[str]:
+        index = self.stores.source if store is Role.SOURCE else self.stores.destination
         matches = self.run(index.search(EVERYTHING))
         return [orjson.loads(match.defaults)["00080018"]["Value"][0] for match in matches]
 
@@ -134,7 +133,7 @@ class StoreSequences(RuleBasedStateMachine):
     @invariant()
     def no_instance_is_visible_twice(self) -> None:
         if self.sent:
-            for store in StoreName:
+            for store in (Role.SOURCE, Role.DESTINATION):
                 uids = self.visible(store)
                 assert len(uids) == len(set(uids))
 
@@ -145,9 +144,9 @@ class StoreSequences(RuleBasedStateMachine):
             stored = [
                 veiled(sent.instance).sop_instance_uid
                 for sent in self.sent.values()
-                if sent.state is State.STORED and rows[sent.receipt.id]["place"] == "source"
+                if sent.state is State.STORED and rows[sent.receipt.id].place is Place.SOURCE
             ]
-            assert sorted(self.visible(StoreName.DEID)) == sorted(stored)
+            assert sorted(self.visible(Role.DESTINATION)) == sorted(stored)
 
     @invariant()
     def what_is_not_finished_has_its_bytes(self) -> None:
@@ -160,8 +159,8 @@ class StoreSequences(RuleBasedStateMachine):
     def a_duplicate_names_one_that_has_or_had_its_content(self) -> None:
         if self.sent:
             for receipt_id, row in self.rows().items():
-                if row["state"] == State.DUPLICATE and row["reason"] != "conflict":
-                    first = self.sent[row["related"]].instance
+                if row.receipt.state is State.DUPLICATE and row.receipt.reason != "conflict":
+                    first = self.sent[row.related].instance
                     assert first.dataset_digest == self.sent[receipt_id].instance.dataset_digest
 
     def teardown(self) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import io
 import os
 import socket
-import sqlite3
 from typing import TYPE_CHECKING
 
 import pydicom
 import pytest
 
-from daemon.demo.journal import Entry, read_journal
+from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS, content, drop_files
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import ProgressLine, became
-from daemon.records import Receiver, State
-from daemon.store import schema
+from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store.embedded import EMBEDDED
+from daemon.store.files.layout import Layout
+from daemon.store.rows import Arrival
 from tests.factories import make_ct
 
 if TYPE_CHECKING:
@@ -29,48 +30,43 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """Make a database as the service does, with one receipt of each of two states."""
-    path = tmp_path / "dicomveil.sqlite"
-    with sqlite3.connect(path) as connection:
-        schema.migrate(connection)
-        connection.execute(
-            "INSERT INTO receipts (id, receiver, calling_ae, called_ae, peer, received_at, size,"
-            " attempts, not_before, changed_at, related, state, reason, where_)"
-            " VALUES ('a', 'dimse', 'X', 'Y', '127.0.0.1', 1.0, 10, 1, 0.0, 2.0, '', 'received', '', ''),"
-            " ('b', 'stow', '', '', '127.0.0.1', 1.0, 10, 1, 0.0, 2.0, '', 'quarantined',"
-            " 'pixels_not_cleaned', '(0028,0301)')"
+def state_dir(tmp_path: Path) -> Path:
+    """Make a state as the service does, with one receipt of each of two states."""
+    EMBEDDED.prepare(Layout(tmp_path))
+    with EMBEDDED.session(Layout(tmp_path)) as session:
+        session.receipts.insert(Receipt("a", Origin(Receiver.DIMSE, "X", "Y"), 1.0, 10))
+        session.receipts.insert(Receipt("b", Origin(Receiver.STOW), 1.0, 10))
+        session.receipts.change(
+            "b", state=State.QUARANTINED, reason="pixels_not_cleaned", where="(0028,0301)"
         )
-    connection.close()
-    return path
+    return tmp_path
 
 
-def entry(state: State, **changes: str) -> Entry:
+def entry(state: State, **changes: str) -> Arrival:
     values = {"reason": "", "where": "", "original_uid": "", "patient_id": "", "study_uid": ""}
-    return Entry(seq=1, receiver="dimse", state=state, **{**values, **changes})
+    return Arrival(seq=1, receiver="dimse", state=state, **{**values, **changes})
 
 
 def test_a_database_that_is_not_there_yet_has_no_receipts(tmp_path: Path) -> None:
-    assert read_journal(tmp_path / "none.sqlite") == []
+    assert read_journal(tmp_path) == []
 
 
 def test_a_database_without_tables_has_no_receipts(tmp_path: Path) -> None:
-    path = tmp_path / "empty.sqlite"
-    path.touch()
-    assert read_journal(path) == []
+    Layout(tmp_path).database.touch()
+    assert read_journal(tmp_path) == []
 
 
-def test_the_journal_tells_states_and_reasons_in_order(database: Path) -> None:
-    found = read_journal(database)
+def test_the_journal_tells_states_and_reasons_in_order(state_dir: Path) -> None:
+    found = read_journal(state_dir)
     assert [(one.receiver, one.state, one.reason, one.where) for one in found] == [
         ("dimse", State.RECEIVED, "", ""),
         ("stow", State.QUARANTINED, "pixels_not_cleaned", "(0028,0301)"),
     ]
 
 
-def test_the_journal_goes_on_after_a_number(database: Path) -> None:
-    first, second = read_journal(database)
-    assert read_journal(database, first.seq) == [second]
+def test_the_journal_goes_on_after_a_number(state_dir: Path) -> None:
+    first, second = read_journal(state_dir)
+    assert read_journal(state_dir, first.seq) == [second]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +82,7 @@ def test_the_journal_goes_on_after_a_number(database: Path) -> None:
     ],
 )
 def test_settled_is_what_waits_for_nothing(state: State, is_settled: bool) -> None:
-    assert entry(state).is_settled is is_settled
+    assert (entry(state).state in SETTLED) is is_settled
 
 
 def test_what_became_of_it_names_the_pseudonym_or_the_reason() -> None:

@@ -9,7 +9,7 @@ from daemon.batch.inputs import UNREADABLE
 from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
 from daemon.receive.watch.reasons import WatchReason
-from daemon.store.receipts import BLOB_MISSING, CONFLICT
+from daemon.store.settling import BLOB_MISSING, CONFLICT
 from daemon.workers.reasons import PipelineReason
 from deid.errors import Reason
 

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import SchemaTooNew, SpoolFull, StoreUnavailable
-from daemon.store.database import Database, connect, connect_current, create_or_migrate
+from daemon.store.sqlite.connections import connect
+from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
+from tests.store_samples import raw
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
+
+    from daemon.store.ports import Session
+    from daemon.store.sqlite.session import SqliteSession
 
 
 @pytest.fixture
@@ -23,38 +27,38 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    opened = Database(path, busy_timeout_ms=50)
+async def database(path: Path) -> AsyncIterator[SqliteDatabase]:
+    opened = SqliteDatabase(path, busy_timeout_ms=50)
     await opened.write(
-        lambda connection: connection.execute("CREATE TABLE t (n INTEGER CHECK (n < 100))")
+        lambda session: session.connection.execute("CREATE TABLE t (n INTEGER CHECK (n < 100))")
     )
     yield opened
     await opened.close()
 
 
-def insert(number: int) -> Callable[[sqlite3.Connection], int]:
-    def apply(connection: sqlite3.Connection) -> int:
-        connection.execute("INSERT INTO t VALUES (?)", (number,))
+def insert(number: int) -> Callable[[SqliteSession], int]:
+    def apply(session: SqliteSession) -> int:
+        session.connection.execute("INSERT INTO t VALUES (?)", (number,))
         return number
 
     return apply
 
 
-async def numbers(database: Database) -> list[int]:
+async def numbers(database: SqliteDatabase) -> list[int]:
     return await database.read(
-        lambda connection: [row[0] for row in connection.execute("SELECT n FROM t ORDER BY n")]
+        lambda session: [row[0] for row in session.connection.execute("SELECT n FROM t ORDER BY n")]
     )
 
 
-async def test_what_was_written_can_be_read(database: Database) -> None:
+async def test_what_was_written_can_be_read(database: SqliteDatabase) -> None:
     assert await database.write(insert(1)) == 1
     assert await numbers(database) == [1]
 
 
-async def test_waiting_work_shares_transactions(database: Database) -> None:
+async def test_waiting_work_shares_transactions(database: SqliteDatabase) -> None:
     commits = 0
 
-    def count(_: sqlite3.Connection) -> None:
+    def count(_: SqliteSession) -> None:
         nonlocal commits
         commits += 1
 
@@ -64,7 +68,7 @@ async def test_waiting_work_shares_transactions(database: Database) -> None:
     assert commits < 90
 
 
-async def test_work_that_fails_does_not_undo_its_neighbours(database: Database) -> None:
+async def test_work_that_fails_does_not_undo_its_neighbours(database: SqliteDatabase) -> None:
     results = await database.write_all([insert(1), insert(100), insert(2)])
     assert results[0] == 1
     assert isinstance(results[1], StoreUnavailable)
@@ -72,9 +76,9 @@ async def test_work_that_fails_does_not_undo_its_neighbours(database: Database) 
     assert await numbers(database) == [1, 2]
 
 
-async def test_work_that_fails_undoes_all_of_itself(database: Database) -> None:
-    def apply(connection: sqlite3.Connection) -> None:
-        insert(1)(connection)
+async def test_work_that_fails_undoes_all_of_itself(database: SqliteDatabase) -> None:
+    def apply(session: SqliteSession) -> None:
+        insert(1)(session)
         raise LookupError
 
     with pytest.raises(LookupError):
@@ -82,8 +86,9 @@ async def test_work_that_fails_undoes_all_of_itself(database: Database) -> None:
     assert await numbers(database) == []
 
 
-async def test_a_full_disk_is_told_as_full(database: Database) -> None:
-    def fill(connection: sqlite3.Connection) -> None:
+async def test_a_full_disk_is_told_as_full(database: SqliteDatabase) -> None:
+    def fill(session: SqliteSession) -> None:
+        connection = session.connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages}")
         connection.executemany("INSERT INTO t VALUES (?)", [(1,)] * 100_000)
@@ -94,7 +99,7 @@ async def test_a_full_disk_is_told_as_full(database: Database) -> None:
 
 
 async def test_a_database_locked_by_another_is_told_as_unavailable(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     other = connect(path)
     other.execute("BEGIN IMMEDIATE")
@@ -107,7 +112,7 @@ async def test_a_database_locked_by_another_is_told_as_unavailable(
 
 
 async def test_another_process_can_write_while_the_daemon_runs(
-    database: Database, path: Path
+    database: SqliteDatabase, path: Path
 ) -> None:
     other = connect_current(path)
     other.execute("INSERT INTO t VALUES (7)")
@@ -115,12 +120,12 @@ async def test_another_process_can_write_while_the_daemon_runs(
     assert await numbers(database) == [7]
 
 
-async def test_readers_cannot_write(database: Database) -> None:
+async def test_readers_cannot_write(database: SqliteDatabase) -> None:
     with pytest.raises(StoreUnavailable):
         await database.read(insert(1))
 
 
-async def test_a_cancelled_writer_has_written(database: Database) -> None:
+async def test_a_cancelled_writer_has_written(database: SqliteDatabase) -> None:
     writing = asyncio.ensure_future(database.write(insert(1)))
     await asyncio.sleep(0)
     writing.cancel()
@@ -129,15 +134,15 @@ async def test_a_cancelled_writer_has_written(database: Database) -> None:
 
 
 async def test_close_finishes_what_was_asked_for(path: Path) -> None:
-    database = Database(path)
-    await database.write(lambda connection: connection.execute("CREATE TABLE t (n INTEGER)"))
+    database = SqliteDatabase(path)
+    await database.write(lambda session: session.connection.execute("CREATE TABLE t (n INTEGER)"))
     writing = [asyncio.ensure_future(database.write(insert(number))) for number in range(50)]
     await asyncio.sleep(0)
     await database.close()
     assert await asyncio.gather(*writing) == list(range(50))
 
 
-async def test_after_close_it_refuses(database: Database) -> None:
+async def test_after_close_it_refuses(database: SqliteDatabase) -> None:
     await database.close()
     with pytest.raises(StoreUnavailable):
         await database.write(insert(1))
@@ -152,19 +157,17 @@ class _Stage:
         self.groups: list[list[int]] = []
         self.undone: list[int] = []
 
-    def prepare(
-        self, connection: sqlite3.Connection, works: Sequence[int]
-    ) -> Mapping[int, Exception]:
-        assert not connection.in_transaction
+    def prepare(self, session: Session, works: Sequence[int]) -> Mapping[int, Exception]:
+        assert not raw(session).in_transaction
         self.groups.append(list(works))
         return {position: OSError(28, "") for position, work in enumerate(works) if work == 13}
 
-    def undo(self, connection: sqlite3.Connection, works: Sequence[int]) -> None:
+    def undo(self, session: Session, works: Sequence[int]) -> None:
         self.undone += works
 
 
 async def test_a_stage_prepares_before_the_rows_and_undoes_what_got_none(
-    database: Database,
+    database: SqliteDatabase,
 ) -> None:
     stage = _Stage()
     results = await asyncio.gather(
@@ -176,11 +179,9 @@ async def test_a_stage_prepares_before_the_rows_and_undoes_what_got_none(
     assert await numbers(database) == [1, 2]
 
 
-async def test_a_stage_that_breaks_fails_its_whole_group_only(database: Database) -> None:
+async def test_a_stage_that_breaks_fails_its_whole_group_only(database: SqliteDatabase) -> None:
     class Broken(_Stage):
-        def prepare(
-            self, connection: sqlite3.Connection, works: Sequence[int]
-        ) -> Mapping[int, Exception]:
+        def prepare(self, session: Session, works: Sequence[int]) -> Mapping[int, Exception]:
             raise OSError(5, "")
 
     stage = Broken()
@@ -223,7 +224,7 @@ def test_a_database_of_a_newer_program_is_refused(path: Path) -> None:
         " VALUES ('dicomveil', 'from_the_future', '')"
     )
     connection.close()
-    for opener in (create_or_migrate, connect_current, Database):
+    for opener in (create_or_migrate, connect_current, SqliteDatabase):
         with pytest.raises(SchemaTooNew, match="1 migration"):
             opener(path)
 

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.records import Origin, Receiver, State, StoreName
+from daemon.records import Origin, Receiver, State
 from daemon.store import queries
 from daemon.store.stores import Stores
-from tests.store_samples import ORIGIN, make_instance, receive, work
+from tests.store_samples import ORIGIN, make_instance, raw, receive, work
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from daemon.store.ports import Session
 
 WATCHED = Origin(Receiver.WATCH, peer="/srv/inbox")
 
@@ -56,12 +57,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, name: str, error: Exception) -> Ite
 async def insert_filler(stores: Stores) -> None:
     for _ in range(100):
         await stores.database.write(
-            lambda connection: connection.execute("INSERT INTO filler VALUES (zeroblob(3900))")
+            lambda session: raw(session).execute("INSERT INTO filler VALUES (zeroblob(3900))")
         )
 
 
 async def allow_no_new_pages(stores: Stores) -> None:
-    def apply(connection: sqlite3.Connection) -> None:
+    def apply(session: Session) -> None:
+        connection = raw(session)
         connection.execute("CREATE TABLE filler (data BLOB)")
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count = {pages + 2}")
@@ -73,7 +75,7 @@ async def allow_no_new_pages(stores: Stores) -> None:
 
 async def allow_new_pages(stores: Stores) -> None:
     await stores.database.write(
-        lambda connection: connection.execute("PRAGMA max_page_count = 1000000")
+        lambda session: raw(session).execute("PRAGMA max_page_count = 1000000")
     )
 
 
@@ -161,7 +163,7 @@ async def test_a_settlement_that_the_disk_refuses_can_be_repeated(
     assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
     assert stores.receipts.job(receipt).source.exists()
     await stores.receipts.settle([result])
-    shown = await stores.database.read(lambda connection: queries.show(connection, receipt.id))
+    shown = await stores.database.read(lambda session: queries.show(session, receipt.id))
     assert shown is not None
     assert shown.receipt.state is State.STORED
-    assert stores.blobs[StoreName.SOURCE].has(receipt.id)
+    assert stores.source.blobs.has(receipt.id)

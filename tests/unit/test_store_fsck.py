@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.records import State, StoreName
-from daemon.store import fsck, indexing, queries
-from daemon.store.database import connect
+from daemon.records import State
+from daemon.store import fsck, queries
+from daemon.store.embedded import EMBEDDED
+from daemon.store.files.layout import Layout
 from daemon.store.fsck import Kind
+from daemon.store.rows import Role
+from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
 from tests.store_samples import ORIGIN, file_of, make_instance, receive, store, work
 
@@ -33,15 +36,17 @@ def kinds(state_dir: Path, *, repair: bool = False) -> list[Kind]:
     return [finding.kind for finding in fsck.check(state_dir, repair=repair).findings]
 
 
-def blob_path(state_dir: Path, store_name: StoreName, receipt: Receipt) -> Path:
-    (path,) = (state_dir / store_name).rglob(f"{receipt.id}*")
+FOLDERS = {Role.SOURCE: "source", Role.DESTINATION: "deid"}
+
+
+def blob_path(state_dir: Path, role: Role, receipt: Receipt) -> Path:
+    (path,) = (state_dir / FOLDERS[role]).rglob(f"{receipt.id}*")
     return path
 
 
 def state_of(state_dir: Path, receipt: Receipt) -> tuple[State, str, str]:
-    connection = connect(state_dir / "dicomveil.sqlite")
-    shown = queries.show(connection, receipt.id)
-    connection.close()
+    with EMBEDDED.session(Layout(state_dir), query_only=True) as session:
+        shown = queries.show(session, receipt.id)
     assert shown is not None
     return shown.receipt.state, shown.receipt.reason, shown.place
 
@@ -62,12 +67,12 @@ async def test_a_sound_state_folder_has_no_findings(tmp_path: Path) -> None:
 
 async def test_a_stored_instance_that_lost_its_source_keeps_its_output(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    blob_path(tmp_path, StoreName.SOURCE, stored).unlink()
+    blob_path(tmp_path, Role.SOURCE, stored).unlink()
     assert kinds(tmp_path) == [Kind.BLOB_MISSING]
     fsck.check(tmp_path, repair=True)
     assert kinds(tmp_path) == []
     assert state_of(tmp_path, stored) == (State.STORED, "blob_missing", "gone")
-    assert blob_path(tmp_path, StoreName.DEID, stored).exists()
+    assert blob_path(tmp_path, Role.DESTINATION, stored).exists()
 
 
 async def test_a_waiting_instance_that_lost_its_file_is_quarantined(tmp_path: Path) -> None:
@@ -82,13 +87,12 @@ async def test_a_waiting_instance_that_lost_its_file_is_quarantined(tmp_path: Pa
 
 async def test_a_lost_output_is_quarantined_and_can_be_made_again(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    blob_path(tmp_path, StoreName.DEID, stored).unlink()
+    blob_path(tmp_path, Role.DESTINATION, stored).unlink()
     assert kinds(tmp_path, repair=True) == [Kind.OUTPUT_MISSING]
     assert kinds(tmp_path) == []
     assert state_of(tmp_path, stored) == (State.QUARANTINED, "blob_missing", "source")
-    connection = connect(tmp_path / "dicomveil.sqlite")
-    assert queries.retry(connection, [stored.id]).changed == [stored.id]
-    connection.close()
+    with EMBEDDED.session(Layout(tmp_path)) as session:
+        assert queries.retry(session, [stored.id]).changed == [stored.id]
     stores = await Stores.open(tmp_path)
     await stores.receipts.settle([work(stores, stored, make_instance(1))])
     await stores.close()
@@ -99,7 +103,7 @@ async def test_a_lost_output_is_quarantined_and_can_be_made_again(tmp_path: Path
 @pytest.mark.parametrize("damage", ["flipped", "longer"])
 async def test_a_damaged_output_is_not_served_any_more(tmp_path: Path, damage: str) -> None:
     stored, _ = await filled(tmp_path)
-    path = blob_path(tmp_path, StoreName.DEID, stored)
+    path = blob_path(tmp_path, Role.DESTINATION, stored)
     data = path.read_bytes()
     path.write_bytes(data[:-1] + b"?" if damage == "flipped" else data + b"?")
     assert kinds(tmp_path, repair=True) == [Kind.OUTPUT_DAMAGED]
@@ -110,7 +114,7 @@ async def test_a_damaged_output_is_not_served_any_more(tmp_path: Path, damage: s
 
 async def test_a_damaged_source_is_set_aside(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    blob_path(tmp_path, StoreName.SOURCE, stored).write_bytes(b"damaged")
+    blob_path(tmp_path, Role.SOURCE, stored).write_bytes(b"damaged")
     assert kinds(tmp_path, repair=True) == [Kind.BLOB_DAMAGED]
     assert kinds(tmp_path) == []
     assert state_of(tmp_path, stored) == (State.STORED, "blob_damaged", "gone")
@@ -120,31 +124,29 @@ async def test_a_damaged_source_is_set_aside(tmp_path: Path) -> None:
 
 async def test_sizes_are_compared_even_without_digests(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    blob_path(tmp_path, StoreName.SOURCE, stored).write_bytes(b"damaged")
+    blob_path(tmp_path, Role.SOURCE, stored).write_bytes(b"damaged")
     report = fsck.check(tmp_path, digests=False)
     assert [finding.kind for finding in report.findings] == [Kind.BLOB_DAMAGED]
     assert report.bytes_read == 0
 
 
-@pytest.mark.parametrize("store_name", list(StoreName))
-async def test_a_blob_that_nobody_knows_is_kept_apart(
-    tmp_path: Path, store_name: StoreName
-) -> None:
+@pytest.mark.parametrize("role", [Role.SOURCE, Role.DESTINATION])
+async def test_a_blob_that_nobody_knows_is_kept_apart(tmp_path: Path, role: Role) -> None:
     await filled(tmp_path)
-    stray = tmp_path / store_name / "ab" / "cd" / f"abcd{'0' * 28}.dcm"
+    stray = tmp_path / FOLDERS[role] / "ab" / "cd" / f"abcd{'0' * 28}.dcm"
     stray.parent.mkdir(parents=True, mode=0o700)
     stray.parent.parent.chmod(0o700)
     stray.touch(mode=0o600)
     assert kinds(tmp_path, repair=True) == [Kind.BLOB_WITHOUT_ROW]
     assert kinds(tmp_path) == []
     assert [path.name for path in (tmp_path / "lost+found").iterdir()] == [
-        f"{store_name}-{stray.stem}"
+        f"{FOLDERS[role]}-{stray.stem}"
     ]
 
 
 async def test_a_missing_blob_that_comes_back_can_be_retried(tmp_path: Path) -> None:
     _, refused = await filled(tmp_path)
-    path = blob_path(tmp_path, StoreName.SOURCE, refused)
+    path = blob_path(tmp_path, Role.SOURCE, refused)
     path.unlink()
     fsck.check(tmp_path, repair=True)
     assert state_of(tmp_path, refused) == (State.QUARANTINED, "blob_missing", "gone")
@@ -182,7 +184,7 @@ async def test_wrong_tallies_are_counted_again(tmp_path: Path) -> None:
 
 async def test_files_open_to_others_are_closed(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    blob_path(tmp_path, StoreName.DEID, stored).chmod(0o644)
+    blob_path(tmp_path, Role.DESTINATION, stored).chmod(0o644)
     assert kinds(tmp_path, repair=True) == [Kind.OPEN_TO_OTHERS]
     assert kinds(tmp_path) == []
 
@@ -214,11 +216,11 @@ def test_where_there_is_no_state_there_is_nothing_to_check(tmp_path: Path) -> No
 
 async def test_an_output_that_lost_its_row_is_found(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
-    connection = connect(tmp_path / "dicomveil.sqlite")
-    instance = indexing.find_of_receipt(connection, StoreName.DEID, stored.id)
-    assert instance is not None
-    indexing.remove(connection, StoreName.DEID, instance)
-    connection.close()
+    with EMBEDDED.session(Layout(tmp_path)) as session:
+        destination = next(s for s in session.stores.all() if s.role is Role.DESTINATION)
+        instance = session.instances.of_receipt(destination, stored.id)
+        assert instance is not None
+        session.instances.remove(instance)
     found = kinds(tmp_path, repair=True)
     assert sorted(found) == [Kind.BLOB_WITHOUT_ROW, Kind.OUTPUT_MISSING]
     assert kinds(tmp_path) == []

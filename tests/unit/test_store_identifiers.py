@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.records import StoreName
-from daemon.store import indexing
 from daemon.store.identifiers import StudyIdentifiers
 from daemon.store.stores import Stores
 from deid import KnownIdentifier
-from tests.store_samples import make_instance, store
+from tests.store_samples import make_instance, raw, store
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from daemon.store.ports import Session
 
 NAME = ("PERSON_NAME", "Doe^Jane")
 MAIDEN_NAME = ("PERSON_NAME", "Roe^Jane")
@@ -51,14 +50,14 @@ async def test_what_each_instance_of_a_study_tells_is_known_once(stores: Stores)
 async def test_it_is_forgotten_with_the_last_instance_of_the_study(stores: Stores) -> None:
     await store(stores, replace(make_instance(1), identifiers=(NAME,)))
 
-    def forget(connection: sqlite3.Connection) -> None:
-        found = indexing.find(connection, StoreName.SOURCE, make_instance(1).sop_instance_uid)
+    def forget(session: Session) -> None:
+        found = session.instances.find(stores.source.store, make_instance(1).sop_instance_uid)
         assert found is not None
-        indexing.remove(connection, StoreName.SOURCE, found)
+        session.instances.remove(found)
 
     await stores.database.write(forget)
     rows = await stores.database.read(
-        lambda connection: connection.execute("SELECT count(*) FROM source_identifiers").fetchone()
+        lambda session: raw(session).execute("SELECT count(*) FROM source_identifiers").fetchone()
     )
     assert rows[0] == 0
 
@@ -66,9 +65,9 @@ async def test_it_is_forgotten_with_the_last_instance_of_the_study(stores: Store
 async def test_a_destination_remembers_nobody(stores: Stores) -> None:
     receipt = await store(stores, make_instance(2))
 
-    def add_known(connection: sqlite3.Connection) -> None:
+    def add_known(session: Session) -> None:
         instance = replace(make_instance(3), identifiers=(NAME,))
-        indexing.add(connection, StoreName.DEID, instance, blob="b", receipt_id=receipt.id)
+        session.instances.add(stores.destination.store, instance, blob="b", receipt_id=receipt.id)
 
     await stores.database.write(add_known)
     assert known(stores, "1.2.3") == set()

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.records import Origin, Receiver, Result, State, StoreName
+from daemon.records import Origin, Receiver, Result, State
 from daemon.store import queries
-from daemon.store.database import connect_current
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.store_samples import file_of, make_instance, receive, store
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from daemon.store.ports import Session
 
 NOW = 1_700_000_000.0
 EVERYTHING = Query("instance", {}, None, fuzzy=False, limit=100, offset=0)
@@ -45,16 +45,13 @@ async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
 
 
 @pytest.fixture
-def connection(stores: Stores) -> Iterator[sqlite3.Connection]:
+def session(stores: Stores) -> Iterator[Session]:
     """Open what the command line opens while the daemon runs."""
-    opened = connect_current(stores.layout.database)
-    yield opened
-    opened.close()
+    with stores.engine.session(stores.layout) as opened:
+        yield opened
 
 
-async def test_status_counts_states_and_reasons(
-    stores: Stores, connection: sqlite3.Connection
-) -> None:
+async def test_status_counts_states_and_reasons(stores: Stores, session: Session) -> None:
     await store(stores, make_instance(1))
     await store(stores, make_instance(1))
     for number in (2, 3):
@@ -63,7 +60,7 @@ async def test_status_counts_states_and_reasons(
         )
     await store(stores, make_instance(4), state=State.QUARANTINED, reason="malformed")
     await receive(stores)
-    status = queries.status(connection, stores.layout.state_dir, now=NOW)
+    status = queries.status(session, stores.layout.state_dir, now=NOW)
     assert {state: count for state, count in status.states.items() if count} == {
         "received": 1,
         "stored": 1,
@@ -71,18 +68,18 @@ async def test_status_counts_states_and_reasons(
         "quarantined": 3,
     }
     assert list(status.quarantine.items()) == [("pixels_not_cleaned", 2), ("malformed", 1)]
-    assert queries.counts(connection)[State.STORED] == 1
+    assert queries.counts(session)[State.STORED] == 1
 
 
 async def test_status_tells_the_oldest_waiting_and_the_rates(
-    stores: Stores, connection: sqlite3.Connection, clock: Clock
+    stores: Stores, session: Session, clock: Clock
 ) -> None:
     await store(stores, make_instance(1))
     clock.now += 200
     await receive(stores)
     clock.now += 10
     await receive(stores)
-    status = queries.status(connection, stores.layout.state_dir, now=NOW + 220)
+    status = queries.status(session, stores.layout.state_dir, now=NOW + 220)
     assert status.oldest_waiting_at == NOW + 200
     assert [(rate.window_s, rate.received, rate.settled) for rate in status.rates] == [
         (60, 2 / 60, 0),
@@ -92,12 +89,12 @@ async def test_status_tells_the_oldest_waiting_and_the_rates(
 
 
 async def test_status_tells_of_receivers_destinations_stores_and_disk(
-    stores: Stores, connection: sqlite3.Connection
+    stores: Stores, session: Session
 ) -> None:
     instance = make_instance(1)
     await store(stores, instance)
     await receive(stores, origin=Origin(Receiver.STOW, peer="127.0.0.1"))
-    status = queries.status(connection, stores.layout.state_dir, now=NOW)
+    status = queries.status(session, stores.layout.state_dir, now=NOW)
     size = len(file_of(instance))
     assert status.receivers == [
         queries.ReceiverFigures("dimse", 1, size, 0, 0),
@@ -113,76 +110,70 @@ async def test_status_tells_of_receivers_destinations_stores_and_disk(
     assert status.disk.database > 0
 
 
-async def test_an_empty_state_folder_has_a_status(
-    stores: Stores, connection: sqlite3.Connection
-) -> None:
-    status = queries.status(connection, stores.layout.state_dir, now=NOW)
+async def test_an_empty_state_folder_has_a_status(stores: Stores, session: Session) -> None:
+    status = queries.status(session, stores.layout.state_dir, now=NOW)
     assert (sum(status.states.values()), status.oldest_waiting_at) == (0, None)
 
 
-async def test_the_refused_are_listed_by_reason(
-    stores: Stores, connection: sqlite3.Connection
-) -> None:
+async def test_the_refused_are_listed_by_reason(stores: Stores, session: Session) -> None:
     first = await store(stores, make_instance(1), state=State.QUARANTINED, reason="malformed")
     second = await store(stores, make_instance(2), state=State.QUARANTINED, reason="dicomdir")
     third = await store(stores, make_instance(3), state=State.UNROUTED, reason="no_route")
-    assert [receipt.id for receipt in queries.refused(connection)] == [first.id, second.id]
-    assert queries.refused_ids(connection, reason="dicomdir") == [second.id]
-    assert queries.refused_ids(connection, states=queries.REFUSED) == [
+    assert [receipt.id for receipt in queries.refused(session)] == [first.id, second.id]
+    assert queries.refused_ids(session, reason="dicomdir") == [second.id]
+    assert queries.refused_ids(session, states=queries.REFUSED) == [
         first.id,
         second.id,
         third.id,
     ]
-    assert [receipt.id for receipt in queries.refused(connection, limit=1, offset=1)] == [second.id]
+    assert [receipt.id for receipt in queries.refused(session, limit=1, offset=1)] == [second.id]
 
 
 async def test_a_receipt_is_shown_by_the_beginning_of_its_id(
-    stores: Stores, connection: sqlite3.Connection
+    stores: Stores, session: Session
 ) -> None:
     receipt = await receive(stores, b"not dicom")
     await stores.receipts.settle(
         [Result(receipt.id, State.QUARANTINED, "malformed", where="(0010,0010)", outcome=b"{}")]
     )
-    shown = queries.show(connection, receipt.id[:12])
+    shown = queries.show(session, receipt.id[:12])
     assert shown is not None
     assert (shown.receipt.id, shown.receipt.where, shown.outcome) == (
         receipt.id,
         "(0010,0010)",
         b"{}",
     )
-    assert queries.show(connection, "0" * 32) is None
+    assert queries.show(session, "0" * 32) is None
 
 
-async def test_the_beginning_of_two_ids_shows_neither(
-    stores: Stores, connection: sqlite3.Connection
-) -> None:
+async def test_the_beginning_of_two_ids_shows_neither(stores: Stores, session: Session) -> None:
     await receive(stores)
     await receive(stores)
-    assert queries.show(connection, "") is None
+    assert queries.show(session, "") is None
 
 
 async def test_retrying_the_unrouted_lets_them_through_again(
-    stores: Stores, connection: sqlite3.Connection
+    stores: Stores, session: Session
 ) -> None:
     receipt = await store(stores, make_instance(), state=State.UNROUTED, reason="no_route")
-    ids = queries.refused_ids(connection, states=[State.UNROUTED])
-    assert queries.retry(connection, ids).changed == [receipt.id]
+    ids = queries.refused_ids(session, states=[State.UNROUTED])
+    assert queries.retry(session, ids).changed == [receipt.id]
     assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
 
 
 async def test_discarding_removes_the_bytes_and_keeps_the_receipt(
-    stores: Stores, connection: sqlite3.Connection
+    stores: Stores, session: Session
 ) -> None:
     refused = await store(stores, make_instance(1), state=State.QUARANTINED, reason="malformed")
     stored = await store(stores, make_instance(2))
-    changed = queries.discard(connection, stores.blobs, [refused.id, stored.id, "f" * 32])
+    changed = queries.discard(session, stores.stores, [refused.id, stored.id, "f" * 32])
     assert (changed.changed, changed.passed_over) == ([refused.id], [stored.id, "f" * 32])
-    assert not stores.blobs[StoreName.SOURCE].has(refused.id)
+    assert not stores.source.blobs.has(refused.id)
     assert len(await stores.source.search(EVERYTHING)) == 1
-    shown = queries.show(connection, refused.id)
+    shown = queries.show(session, refused.id)
     assert shown is not None
     assert (shown.receipt.state, shown.place) == (State.DISCARDED, "gone")
-    assert connection.execute("SELECT count(*) FROM garbage").fetchone()[0] == 0
+    assert session.garbage.all() == []
 
 
 async def test_nothing_is_removed_from_source_by_default(stores: Stores) -> None:
@@ -191,17 +182,17 @@ async def test_nothing_is_removed_from_source_by_default(stores: Stores) -> None
 
 
 async def test_old_sources_are_removed_and_their_outputs_stay(
-    stores: Stores, connection: sqlite3.Connection, clock: Clock
+    stores: Stores, session: Session, clock: Clock
 ) -> None:
     old = await store(stores, make_instance(1))
     clock.now += 100
     new = await store(stores, make_instance(2))
     assert await enforce(stores, Retention(max_age_s=50), now=NOW + 110) == 1
-    assert not stores.blobs[StoreName.SOURCE].has(old.id)
-    assert stores.blobs[StoreName.SOURCE].has(new.id)
+    assert not stores.source.blobs.has(old.id)
+    assert stores.source.blobs.has(new.id)
     assert len(await stores.source.search(EVERYTHING)) == 1
-    assert len(await stores.deid.search(EVERYTHING)) == 2
-    shown = queries.show(connection, old.id)
+    assert len(await stores.destination.search(EVERYTHING)) == 2
+    shown = queries.show(session, old.id)
     assert shown is not None
     assert (shown.receipt.state, shown.place) == (State.STORED, "gone")
 
@@ -213,7 +204,7 @@ async def test_the_oldest_sources_go_until_the_rest_fits(stores: Stores, clock: 
         receipts.append(await store(stores, make_instance(number)))
     size = len(file_of(make_instance(1)))
     assert await enforce(stores, Retention(max_total_bytes=2 * size), now=clock.now) == 3
-    kept = [stores.blobs[StoreName.SOURCE].has(receipt.id) for receipt in receipts]
+    kept = [stores.source.blobs.has(receipt.id) for receipt in receipts]
     assert kept == [False, False, False, True, True]
 
 
@@ -221,7 +212,7 @@ async def test_more_than_one_batch_is_removed(stores: Stores) -> None:
     for number in range(1, 106):
         await store(stores, make_instance(number))
     assert await enforce(stores, Retention(max_age_s=1), now=NOW + 10) == 105
-    assert list(stores.blobs[StoreName.SOURCE].names()) == []
+    assert list(stores.source.blobs.names()) == []
 
 
 @pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])

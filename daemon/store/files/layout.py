@@ -4,10 +4,10 @@
 
     state_dir/                0700, files 0600
         lock                  held while a daemon runs
-        dicomveil.sqlite      receipts, outcomes and the indexes of both stores
+        dicomveil.sqlite      receipts, outcomes and the index of every store
         spool/                received, acknowledged, not yet settled
         work/                 outputs that workers are writing
-        source/  deid/        blobs of the two stores
+        source/  deid/        blobs of the stores, a folder each
         lost+found/           files that nobody could explain (made when needed)
 """
 
@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.errors import StoreUnavailable
-from daemon.store.files import FILE_MODE
+from daemon.store.files.folders import FILE_MODE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.records import StoreName
+    from daemon.store.rows import Store
 
 DATABASE_NAME = "dicomveil.sqlite"
 
@@ -60,9 +60,9 @@ class Layout:
         """Held by the running daemon."""
         return self.state_dir / "lock"
 
-    def store(self, name: StoreName) -> Path:
+    def blobs(self, store: Store) -> Path:
         """Return the blob folder of a store."""
-        return self.state_dir / name.value
+        return self.state_dir / store.folder
 
 
 class StateLock:

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from daemon.store.schema import INDEXED_COLUMNS, KEY_COLUMNS
+from daemon.store.sqlite.schema import INDEXED_COLUMNS, KEY_COLUMNS
 from dicomweb.attributes import SEARCHABLE, VR_OF_KEY, normalise
 
 if TYPE_CHECKING:

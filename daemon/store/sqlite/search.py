@@ -1,4 +1,4 @@
-"""Reading the index of a store: searches, metadata and where the files are. See `dicomweb.ports.InstanceStore`.
+"""Reading the index of a store: searches, metadata and where the files are.
 
 How a search is planned. For every condition that an index can look up, up to a thousand candidates
 are counted. The condition with the fewest drives, and the few rows are sorted. Where none is that
@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from daemon.store import matching
-from daemon.store.indexing import members_of, merged
-from daemon.store.matching import ALIAS, TABLES, UID_COLUMNS, Condition
-from dicomweb.ports import InstanceFile, Match
+from daemon.store.rows import LocatedInstance
+from daemon.store.sqlite import matching
+from daemon.store.sqlite.indexing import members_of, merged
+from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
+from dicomweb.ports import Match
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
 
-    from daemon.records import StoreName
-    from daemon.store.blobs import Blobs
-    from daemon.store.database import Database
+    from daemon.store.rows import Store
     from dicomweb.ports import Level, Query, Resource
 
 _FEW: Final = 1000
@@ -41,62 +40,24 @@ _PARENTS: Final[Mapping[Level, str]] = {
 }
 
 
-class SqliteIndex:
-    """One store's index in the daemon's database. Implements `dicomweb.ports.InstanceStore`."""
-
-    def __init__(self, store: StoreName, database: Database, blobs: Blobs) -> None:
-        self._store = store
-        self._database = database
-        self._blobs = blobs
-
-    async def search(self, query: Query) -> list[Match]:
-        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
-        return await self._database.read(lambda connection: search(connection, self._store, query))
-
-    async def metadata(self, resource: Resource) -> list[bytes]:
-        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
-        return await self._database.read(
-            lambda connection: metadata(connection, self._store, resource)
-        )
-
-    async def locate(self, resource: Resource) -> list[InstanceFile]:
-        """Return the files of a study, series or instance; empty when there is none."""
-        rows = await self._database.read(
-            lambda connection: _locate(connection, self._store, resource)
-        )
-        return [
-            InstanceFile(
-                study_uid=row["StudyInstanceUID"],
-                series_uid=row["SeriesInstanceUID"],
-                sop_instance_uid=row["SOPInstanceUID"],
-                sop_class_uid=row["SOPClassUID"],
-                transfer_syntax_uid=row["transfer_syntax_uid"],
-                number_of_frames=row["frames"],
-                path=self._blobs.path_of(row["blob"]),
-                size=row["size"],
-            )
-            for row in rows
-        ]
-
-
-def search(connection: sqlite3.Connection, store: StoreName, query: Query) -> list[Match]:
+def search(connection: sqlite3.Connection, store: Store, query: Query) -> list[Match]:
     """Run a search on a connection."""
     conditions = _within(store, query.within)
-    conditions += matching.conditions(store, query.level, query.matches, fuzzy=query.fuzzy)
+    conditions += matching.conditions(store.name, query.level, query.matches, fuzzy=query.fuzzy)
     driving, count = _most_selective(connection, conditions)
     if count == 0:
         return []
     return _answers(connection, store, query, _page(connection, store, query, conditions, driving))
 
 
-def _within(store: StoreName, resource: Resource | None) -> list[Condition]:
+def _within(store: Store, resource: Resource | None) -> list[Condition]:
     if resource is None:
         return []
     return [
         Condition(
             level,
             f"+{ALIAS[level]}.{UID_COLUMNS[level]} = ?",
-            f"SELECT id FROM {store}_{TABLES[level]} WHERE {UID_COLUMNS[level]} = ?",  # noqa: S608 - fixed names
+            f"SELECT id FROM {store.name}_{TABLES[level]} WHERE {UID_COLUMNS[level]} = ?",  # noqa: S608 - fixed names
             (uid,),
         )
         for level, uid in _uids(resource)
@@ -128,7 +89,7 @@ def _most_selective(
 
 def _page(
     connection: sqlite3.Connection,
-    store: StoreName,
+    store: Store,
     query: Query,
     conditions: Sequence[Condition],
     driving: Condition | None,
@@ -150,7 +111,7 @@ def _page(
     if driving is not None and driving.level == "instance":
         nested = list(reversed(levels))
     tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
-    tables = " CROSS JOIN ".join(f"{store}_{TABLES[level]} {ALIAS[level]}" for level in nested)
+    tables = " CROSS JOIN ".join(f"{store.name}_{TABLES[level]} {ALIAS[level]}" for level in nested)
     order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
     attributes = "j.attributes" if query.with_attributes else "x''"
     return connection.execute(
@@ -158,7 +119,7 @@ def _page(
         f"{' WHERE ' if tests else ''}{' AND '.join(tests)} ORDER BY {order} LIMIT ? OFFSET ?)"
         # Few rows in the order of the page: the outer loop of a CROSS JOIN.
         f" SELECT page.series_id, page.study_id, j.defaults, {attributes}"
-        f" FROM page CROSS JOIN {store}_{query.level}_json j ON j.id = page.id",
+        f" FROM page CROSS JOIN {store.name}_{query.level}_json j ON j.id = page.id",
         (*parameters, query.limit, query.offset),
     ).fetchall()
 
@@ -170,7 +131,7 @@ def _levels(level: Level, conditions: Sequence[Condition]) -> list[Level]:
 
 
 def _answers(
-    connection: sqlite3.Connection, store: StoreName, query: Query, rows: Sequence[sqlite3.Row]
+    connection: sqlite3.Connection, store: Store, query: Query, rows: Sequence[sqlite3.Row]
 ) -> list[Match]:
     """Return the answers, each with the attributes of the levels above that the path does not name."""
     own_position = _LEVELS.index(query.level)
@@ -199,7 +160,7 @@ def _with_above(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
 
 
 def _above(
-    connection: sqlite3.Connection, store: StoreName, column: str, ids: Mapping[Level, list[int]]
+    connection: sqlite3.Connection, store: Store, column: str, ids: Mapping[Level, list[int]]
 ) -> Iterable[Mapping[bytes, bytes]]:
     """Return, for each row, the members of the objects of the levels above, by their quoted tag.
 
@@ -210,7 +171,7 @@ def _above(
     objects = {
         level: dict(
             connection.execute(
-                f"SELECT id, {column} FROM {store}_{level}_json"  # noqa: S608 - fixed names
+                f"SELECT id, {column} FROM {store.name}_{level}_json"  # noqa: S608 - fixed names
                 " WHERE id IN (SELECT value FROM json_each(?))",
                 (orjson.dumps(list(set(of_level))).decode(),),
             ).fetchall()
@@ -228,32 +189,34 @@ def _above(
     return found
 
 
-def metadata(connection: sqlite3.Connection, store: StoreName, resource: Resource) -> list[bytes]:
+def metadata(connection: sqlite3.Connection, store: Store, resource: Resource) -> list[bytes]:
     """Return the prepared metadata of the instances of a resource, on a connection."""
     sql, parameters = _instances_of(store, resource)
     rows = connection.execute(
-        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store}_metadata j ON j.id = i.id')}",
+        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store.name}_metadata j ON j.id = i.id')}",
         parameters,
     )
     return [row[0] for row in rows]
 
 
-def _locate(
-    connection: sqlite3.Connection, store: StoreName, resource: Resource
-) -> list[sqlite3.Row]:
+def locate(
+    connection: sqlite3.Connection, store: Store, resource: Resource
+) -> list[LocatedInstance]:
+    """Return where the instances of a resource are, on a connection."""
     sql, parameters = _instances_of(store, resource)
-    return connection.execute(
+    rows = connection.execute(
         "SELECT s.StudyInstanceUID, e.SeriesInstanceUID, i.SOPInstanceUID, i.SOPClassUID,"
         f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql.format(also='')}",
         parameters,
-    ).fetchall()
+    )
+    return [LocatedInstance(*row) for row in rows]
 
 
-def _instances_of(store: StoreName, resource: Resource) -> tuple[str, list[str]]:
+def _instances_of(store: Store, resource: Resource) -> tuple[str, list[str]]:
     uids = _uids(resource)
     tests = " AND ".join(f"{ALIAS[level]}.{UID_COLUMNS[level]} = ?" for level, _ in uids)
     return (
-        f"FROM {store}_studies s CROSS JOIN {store}_series e ON e.study_id = s.id"
-        f" CROSS JOIN {store}_instances i ON i.series_id = e.id {{also}} WHERE {tests}"
+        f"FROM {store.name}_studies s CROSS JOIN {store.name}_series e ON e.study_id = s.id"
+        f" CROSS JOIN {store.name}_instances i ON i.series_id = e.id {{also}} WHERE {tests}"
         " ORDER BY e.id, i.id"
     ), [uid for _, uid in uids]

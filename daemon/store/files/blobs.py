@@ -1,29 +1,16 @@
-"""Blobs: whole files under names of our own, each written once and never changed.
+"""Blobs in a folder of this machine: ``ab/cd/<name>.dcm``, where ``abcd`` are a name's first four characters.
 
-The contract, so that an object store can stand in for the folder later:
-
-- A name is 32 or more characters from ``0-9a-f-`` and made by us. Nothing from outside is ever part
-  of it.
-- A blob is there whole or not at all. `take` moves finished files in; after it returns, they are
-  durable under their new names. (An object store uploads here, with create-only
-  semantics.)
-- Taking the same file again after a crash is harmless: what was already moved stays where it is.
-- A blob never changes. New content gets a new name; the index row switches, then the old blob is
-  removed.
-- Removing a blob that is not there is not an error. Rows go first, blobs second.
-- The index decides what is visible. A blob without a row is garbage, never an answer.
-
-In the folder: ``ab/cd/<name>.dcm`` where ``abcd`` are the first four characters; folders 0700,
-files 0600.
+What a blob store has to keep stands in `daemon.store.ports.Blobs`. Folders are 0700, files 0600.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
-from daemon.store.files import (
+from daemon.store.files.folders import (
     FILE_MODE,
     FOLDER_MODE,
     make_private_folder,
@@ -34,45 +21,15 @@ from daemon.store.files import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from daemon.store.ports import Move
+
 _SUFFIX = ".dcm"
 _NAME_CHARACTERS = frozenset("0123456789abcdef-")
 _SHORTEST_NAME = 32
 
 
-class Move(NamedTuple):
-    """A finished file that shall become the blob `name`."""
-
-    file: Path
-    name: str
-
-
-class Blobs(Protocol):
-    """Where one store keeps its files (see the contract above)."""
-
-    def take(self, moves: Sequence[Move], *, flush: bool = False) -> list[bool]:
-        """Move files in, durably; False for each whose file is neither outside nor already in.
-
-        `flush` says that their content may not be on the disk yet.
-        """
-
-    def remove(self, names: Sequence[str]) -> None:
-        """Remove blobs; those that are gone already are passed over."""
-
-    def has(self, name: str) -> bool:
-        """Tell whether the blob is there."""
-
-    def path_of(self, name: str) -> Path:
-        """Return where the blob is (or would be) for a reader on this machine."""
-
-    def names(self) -> Iterator[str]:
-        """Yield the name of every blob, in no particular order."""
-
-    def names_in_folder_of(self, prefix: str) -> list[str]:
-        """Return at least the names that start with these (four or more) characters."""
-
-
 class FileBlobs:
-    """Blobs in a folder of this machine's file system."""
+    """Blobs in a folder of this machine's file system. Implements `daemon.store.ports.Blobs`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = make_private_folder(folder)
@@ -148,9 +105,37 @@ class FileBlobs:
             for second in _entries(first):
                 yield from _blob_names(second)
 
-    def names_in_folder_of(self, prefix: str) -> list[str]:
-        """Return the names that start with the first four characters given."""
-        return _blob_names(self.folder / prefix[:2] / prefix[2:4])
+    def beginning_with(self, prefix: str) -> list[str]:
+        """Return the names that begin with these four or more characters."""
+        names = _blob_names(self.folder / prefix[:2] / prefix[2:4])
+        return [name for name in names if name.startswith(prefix)]
+
+    def size(self, name: str) -> int | None:
+        """Return how many bytes the blob has, or None when it is not there."""
+        try:
+            return self.path_of(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str) -> BinaryIO:
+        """Open the blob for reading."""
+        return self.path_of(name).open("rb")
+
+    def read(self, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `stop`."""
+        with self.open(name) as file:
+            return os.pread(file.fileno(), max(0, stop - start), start)
+
+    def local_path(self, name: str) -> Path:
+        """Return the blob's path; see `path_of`."""
+        return self.path_of(name)
+
+    def set_aside(self, name: str, file: Path) -> None:
+        """Move the blob out by rename, into a file of the same file system."""
+        make_private_folder(file.parent)
+        with suppress(FileNotFoundError):
+            self.path_of(name).rename(file)
+        sync_folder(file.parent)
 
 
 def _flush(file: Path) -> None:

@@ -28,7 +28,7 @@ from sqlite_utils import Database as SchemaDatabase
 from sqlite_utils import Migrations
 
 from daemon.errors import SchemaTooNew
-from daemon.records import StoreName
+from daemon.store.sqlite.stores import FIRST_STORES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -214,9 +214,9 @@ def indexes_of_stores(db: SchemaDatabase) -> None:
     """Create the index of each store."""
     db.table("totals").create(
         {"store": str, "instances": int, "bytes": int}, pk="store", strict=True
-    ).insert_all([{"store": store.value, "instances": 0, "bytes": 0} for store in StoreName])
-    for store in StoreName:
-        _create_index(db, store.value)
+    ).insert_all([{"store": store.name, "instances": 0, "bytes": 0} for store in FIRST_STORES])
+    for store in FIRST_STORES:
+        _create_index(db, store.name)
 
 
 @migrations()

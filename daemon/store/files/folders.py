@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import DaemonError, SpoolFull, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_CHUNK_BYTES: Final = 1 << 20
+_FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def refusal(error: OSError) -> DaemonError:
+    """Return the daemon's error for a refusal by the disk; without foreign text."""
+    if error.errno in _FULL_ERRNOS:
+        return SpoolFull("the disk is full")
+    return StoreUnavailable(f"the disk refused: {errno.errorcode.get(error.errno or 0, '?')}")
 
 
 def make_private_folder(path: Path) -> Path:
@@ -54,3 +68,11 @@ def remove_if_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def write_private(path: Path, content: BinaryIO) -> None:
+    """Write a file of our own anew from a stream; nobody else can read it."""
+    path.unlink(missing_ok=True)
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, FILE_MODE), "wb") as file:
+        shutil.copyfileobj(content, file, _CHUNK_BYTES)

@@ -13,13 +13,12 @@ All functions take part in the caller's transaction.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from daemon.records import StoreName
-from daemon.store import matching
+from daemon.store.rows import IndexedInstance, Role
+from daemon.store.sqlite import matching
 from dicomweb.attributes import DEFAULTS, tags_of
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from daemon.records import StoredInstance
+    from daemon.store.rows import Store
     from dicomweb.ports import Level
 
 SEPARATOR: Final = b",\n"
@@ -41,61 +41,74 @@ _STUDY_INSTANCES: Final = "00201208"
 _SERIES_INSTANCES: Final = "00201209"
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedInstance:
-    """What the index knows of an instance that the stores decide by."""
-
-    id: int
-    study_id: int
-    series_id: int
-    study_uid: str
-    series_uid: str
-    sop_instance_uid: str
-    digest: str
-    dataset_digest: str
-    blob: str
-    receipt_id: str
-
-
 def find(
-    connection: sqlite3.Connection, store: StoreName, sop_instance_uid: str
+    connection: sqlite3.Connection, store: Store, sop_instance_uid: str
 ) -> IndexedInstance | None:
     """Return the instance with this SOP Instance UID, whatever its study and series."""
     return _find(connection, store, "i.SOPInstanceUID = ?", sop_instance_uid)
 
 
 def find_of_receipt(
-    connection: sqlite3.Connection, store: StoreName, receipt_id: str
+    connection: sqlite3.Connection, store: Store, receipt_id: str
 ) -> IndexedInstance | None:
     """Return the instance that came of this receipt."""
     return _find(connection, store, "i.receipt_id = ?", receipt_id)
 
 
-def is_referenced(connection: sqlite3.Connection, store: StoreName, blob: str) -> bool:
+def is_referenced(connection: sqlite3.Connection, store: Store, blob: str) -> bool:
     """Tell whether a row points at the blob."""
     found = connection.execute(
-        f"SELECT 1 FROM {store}_instances WHERE blob = ? LIMIT 1",  # noqa: S608 - fixed names
+        f"SELECT 1 FROM {store.name}_instances WHERE blob = ? LIMIT 1",  # noqa: S608 - fixed names
         (blob,),
     )
     return found.fetchone() is not None
 
 
+_FOUND: Final = (
+    "SELECT i.id, i.study_id, i.series_id, s.StudyInstanceUID, e.SeriesInstanceUID,"
+    " i.SOPInstanceUID, i.size, i.digest, i.dataset_digest, i.blob, i.receipt_id"
+)
+
+
 def _find(
-    connection: sqlite3.Connection, store: StoreName, condition: str, value: str
+    connection: sqlite3.Connection, store: Store, condition: str, value: str
 ) -> IndexedInstance | None:
-    row = connection.execute(
-        "SELECT i.id, i.study_id, i.series_id, s.StudyInstanceUID, e.SeriesInstanceUID,"  # noqa: S608 - fixed names
-        " i.SOPInstanceUID, i.digest, i.dataset_digest, i.blob, i.receipt_id"
-        f" FROM {store}_instances i JOIN {store}_series e ON e.id = i.series_id"
-        f" JOIN {store}_studies s ON s.id = i.study_id WHERE {condition}",
-        (value,),
-    ).fetchone()
-    return None if row is None else IndexedInstance(*row)
+    row = connection.execute(f"{_FOUND} {_tables(store)} WHERE {condition}", (value,)).fetchone()
+    return None if row is None else IndexedInstance(store.id, *row)
+
+
+def _tables(store: Store) -> str:
+    return (
+        f"FROM {store.name}_instances i JOIN {store.name}_series e ON e.id = i.series_id"
+        f" JOIN {store.name}_studies s ON s.id = i.study_id"
+    )
+
+
+def page(
+    connection: sqlite3.Connection, store: Store, after: int, limit: int
+) -> list[IndexedInstance]:
+    """Return instances whose number is greater, in the order of storing."""
+    rows = connection.execute(
+        f"{_FOUND} {_tables(store)} WHERE i.id > ? ORDER BY i.id LIMIT ?", (after, limit)
+    )
+    return [IndexedInstance(store.id, *row) for row in rows.fetchall()]
+
+
+def miscounted(connection: sqlite3.Connection, store: Store) -> list[int]:
+    """Return the numbers of studies whose counts are not those of their rows."""
+    rows = connection.execute(
+        f"SELECT s.id FROM {store.name}_studies s WHERE s.instances <>"  # noqa: S608 - fixed names
+        f" (SELECT count(*) FROM {store.name}_series e JOIN {store.name}_instances i"
+        "  ON i.series_id = e.id WHERE e.study_id = s.id) OR EXISTS"
+        f" (SELECT 1 FROM {store.name}_series e WHERE e.study_id = s.id AND e.instances <>"
+        f"  (SELECT count(*) FROM {store.name}_instances i WHERE i.series_id = e.id))"
+    )
+    return [row["id"] for row in rows.fetchall()]
 
 
 def add(
     connection: sqlite3.Connection,
-    store: StoreName,
+    store: Store,
     instance: StoredInstance,
     *,
     blob: str,
@@ -107,7 +120,7 @@ def add(
     own = _members(instance.instance)
     row_id = _insert(
         connection,
-        f"{store}_instances",
+        f"{store.name}_instances",
         {
             "study_id": study_id,
             "series_id": series_id,
@@ -124,46 +137,49 @@ def add(
         },
     )
     _write_attributes(connection, store, "instance", row_id, own)
-    _insert(connection, f"{store}_metadata", {"id": row_id, "metadata": instance.metadata})
+    _insert(connection, f"{store.name}_metadata", {"id": row_id, "metadata": instance.metadata})
     _add_to_series(connection, store, series_id, instance)
     _add_to_study(connection, store, study_id, instance, is_new_series=is_new_series)
     connection.executemany(
         "INSERT OR IGNORE INTO source_identifiers (study_id, info_type, value) VALUES (?, ?, ?)",
-        [(study_id, *each) for each in instance.identifiers if store is StoreName.SOURCE],
+        [(study_id, *each) for each in instance.identifiers if store.role is Role.SOURCE],
     )
 
 
-def remove(connection: sqlite3.Connection, store: StoreName, instance: IndexedInstance) -> None:
+def remove(connection: sqlite3.Connection, store: Store, instance: IndexedInstance) -> None:
     """Make an instance invisible; its series and study go with their last one."""
-    _delete(connection, f"{store}_instance_json", "id", instance.id)
-    _delete(connection, f"{store}_metadata", "id", instance.id)
-    _delete(connection, f"{store}_instances", "id", instance.id)
-    if _has(connection, f"{store}_instances", "series_id", instance.series_id):
+    _delete(connection, f"{store.name}_instance_json", "id", instance.id)
+    _delete(connection, f"{store.name}_metadata", "id", instance.id)
+    _delete(connection, f"{store.name}_instances", "id", instance.id)
+    if _has(connection, f"{store.name}_instances", "series_id", instance.series_id):
         _recount_series(connection, store, instance.series_id)
     else:
-        _delete(connection, f"{store}_series_json", "id", instance.series_id)
-        _delete(connection, f"{store}_series", "id", instance.series_id)
-    if _has(connection, f"{store}_series", "study_id", instance.study_id):
+        _delete(connection, f"{store.name}_series_json", "id", instance.series_id)
+        _delete(connection, f"{store.name}_series", "id", instance.series_id)
+    if _has(connection, f"{store.name}_series", "study_id", instance.study_id):
         _recount_study(connection, store, instance.study_id)
     else:
-        _delete(connection, f"{store}_terms", "study_id", instance.study_id)
-        if store is StoreName.SOURCE:
+        _delete(connection, f"{store.name}_terms", "study_id", instance.study_id)
+        if store.role is Role.SOURCE:
             _delete(connection, "source_identifiers", "study_id", instance.study_id)
-        _delete(connection, f"{store}_study_json", "id", instance.study_id)
-        _delete(connection, f"{store}_studies", "id", instance.study_id)
+        _delete(connection, f"{store.name}_study_json", "id", instance.study_id)
+        _delete(connection, f"{store.name}_studies", "id", instance.study_id)
 
 
-def recount(connection: sqlite3.Connection, store: StoreName, study_id: int) -> None:
+def recount(connection: sqlite3.Connection, store: Store, study_id: int) -> None:
     """Write the counts of a study and its series anew from the rows of its instances."""
-    series = connection.execute(f"SELECT id FROM {store}_series WHERE study_id = ?", (study_id,))  # noqa: S608 - fixed names
+    series = connection.execute(
+        f"SELECT id FROM {store.name}_series WHERE study_id = ?",  # noqa: S608 - fixed names
+        (study_id,),
+    )
     for (series_id,) in series.fetchall():
         _recount_series(connection, store, series_id)
     _recount_study(connection, store, study_id)
 
 
-def _study_row(connection: sqlite3.Connection, store: StoreName, instance: StoredInstance) -> int:
+def _study_row(connection: sqlite3.Connection, store: Store, instance: StoredInstance) -> int:
     row = connection.execute(
-        f"SELECT id FROM {store}_studies WHERE StudyInstanceUID = ?",  # noqa: S608 - fixed names
+        f"SELECT id FROM {store.name}_studies WHERE StudyInstanceUID = ?",  # noqa: S608 - fixed names
         (instance.study_uid,),
     ).fetchone()
     if row is not None:
@@ -171,21 +187,21 @@ def _study_row(connection: sqlite3.Connection, store: StoreName, instance: Store
     columns = matching.stored_columns("study", instance.keys)
     study_id = _insert(
         connection,
-        f"{store}_studies",
+        f"{store.name}_studies",
         {"StudyInstanceUID": instance.study_uid, **columns, "instances": 0},
     )
     connection.executemany(
-        f"INSERT OR IGNORE INTO {store}_terms (keyword, term, study_id) VALUES (?, ?, ?)",  # noqa: S608 - fixed names
+        f"INSERT OR IGNORE INTO {store.name}_terms (keyword, term, study_id) VALUES (?, ?, ?)",  # noqa: S608 - fixed names
         [(kind, term, study_id) for kind, term in matching.stored_terms(instance.keys)],
     )
     return study_id
 
 
 def _series_row(
-    connection: sqlite3.Connection, store: StoreName, instance: StoredInstance, study_id: int
+    connection: sqlite3.Connection, store: Store, instance: StoredInstance, study_id: int
 ) -> tuple[int, bool]:
     row = connection.execute(
-        f"SELECT id FROM {store}_series WHERE study_id = ? AND SeriesInstanceUID = ?",  # noqa: S608 - fixed names
+        f"SELECT id FROM {store.name}_series WHERE study_id = ? AND SeriesInstanceUID = ?",  # noqa: S608 - fixed names
         (study_id, instance.series_uid),
     ).fetchone()
     if row is not None:
@@ -193,7 +209,7 @@ def _series_row(
     columns = matching.stored_columns("series", instance.keys)
     series_id = _insert(
         connection,
-        f"{store}_series",
+        f"{store.name}_series",
         {
             "study_id": study_id,
             "SeriesInstanceUID": instance.series_uid,
@@ -205,10 +221,10 @@ def _series_row(
 
 
 def _add_to_series(
-    connection: sqlite3.Connection, store: StoreName, series_id: int, instance: StoredInstance
+    connection: sqlite3.Connection, store: Store, series_id: int, instance: StoredInstance
 ) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store}_series SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        f"UPDATE {store.name}_series SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
         (series_id,),
     ).fetchone()
     attributes = _read_attributes(connection, store, "series", series_id)
@@ -219,14 +235,14 @@ def _add_to_series(
 
 def _add_to_study(
     connection: sqlite3.Connection,
-    store: StoreName,
+    store: Store,
     study_id: int,
     instance: StoredInstance,
     *,
     is_new_series: bool,
 ) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store}_studies SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        f"UPDATE {store.name}_studies SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
         (study_id,),
     ).fetchone()
     attributes = _read_attributes(connection, store, "study", study_id)
@@ -244,10 +260,10 @@ def _add_to_study(
     _write_attributes(connection, store, "study", study_id, attributes)
 
 
-def _recount_series(connection: sqlite3.Connection, store: StoreName, series_id: int) -> None:
+def _recount_series(connection: sqlite3.Connection, store: Store, series_id: int) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store}_series SET instances ="  # noqa: S608 - fixed names
-        f" (SELECT count(*) FROM {store}_instances WHERE series_id = ?1) WHERE id = ?1"
+        f"UPDATE {store.name}_series SET instances ="  # noqa: S608 - fixed names
+        f" (SELECT count(*) FROM {store.name}_instances WHERE series_id = ?1) WHERE id = ?1"
         " RETURNING instances",
         (series_id,),
     ).fetchone()
@@ -256,15 +272,15 @@ def _recount_series(connection: sqlite3.Connection, store: StoreName, series_id:
     _write_attributes(connection, store, "series", series_id, attributes)
 
 
-def _recount_study(connection: sqlite3.Connection, store: StoreName, study_id: int) -> None:
+def _recount_study(connection: sqlite3.Connection, store: Store, study_id: int) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store}_studies SET instances ="  # noqa: S608 - fixed names
-        f" (SELECT coalesce(sum(instances), 0) FROM {store}_series WHERE study_id = ?1)"
+        f"UPDATE {store.name}_studies SET instances ="  # noqa: S608 - fixed names
+        f" (SELECT coalesce(sum(instances), 0) FROM {store.name}_series WHERE study_id = ?1)"
         " WHERE id = ?1 RETURNING instances",
         (study_id,),
     ).fetchone()
     modalities = connection.execute(
-        f"SELECT Modality FROM {store}_series WHERE study_id = ?",  # noqa: S608 - fixed names
+        f"SELECT Modality FROM {store.name}_series WHERE study_id = ?",  # noqa: S608 - fixed names
         (study_id,),
     ).fetchall()
     attributes = _read_attributes(connection, store, "study", study_id)
@@ -281,11 +297,11 @@ def _recount_study(connection: sqlite3.Connection, store: StoreName, study_id: i
 
 
 def _has_class(
-    connection: sqlite3.Connection, store: StoreName, study_id: int, sop_class_uid: str
+    connection: sqlite3.Connection, store: Store, study_id: int, sop_class_uid: str
 ) -> bool:
     return (
         connection.execute(
-            f"SELECT 1 FROM {store}_series e JOIN {store}_instances i ON i.series_id = e.id"  # noqa: S608 - fixed names
+            f"SELECT 1 FROM {store.name}_series e JOIN {store.name}_instances i ON i.series_id = e.id"  # noqa: S608 - fixed names
             " WHERE e.study_id = ? AND +i.SOPClassUID = ? LIMIT 1",
             (study_id, sop_class_uid),
         ).fetchone()
@@ -333,10 +349,10 @@ def _supplement(attributes: dict[str, Any], own: Mapping[str, Any]) -> None:
 
 
 def _read_attributes(
-    connection: sqlite3.Connection, store: StoreName, level: Level, row_id: int
+    connection: sqlite3.Connection, store: Store, level: Level, row_id: int
 ) -> dict[str, Any]:
     row = connection.execute(
-        f"SELECT attributes FROM {store}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
+        f"SELECT attributes FROM {store.name}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
         (row_id,),
     ).fetchone()
     return {} if row is None else _members(row[0])
@@ -344,13 +360,13 @@ def _read_attributes(
 
 def _write_attributes(
     connection: sqlite3.Connection,
-    store: StoreName,
+    store: Store,
     level: Level,
     row_id: int,
     attributes: Mapping[str, Any],
 ) -> None:
     connection.execute(
-        f"INSERT INTO {store}_{level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
+        f"INSERT INTO {store.name}_{level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
         " ON CONFLICT DO UPDATE SET defaults = ?2, attributes = ?3",
         (row_id, _defaults(level, attributes), written(attributes)),
     )

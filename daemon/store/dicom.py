@@ -1,0 +1,62 @@
+"""One DICOM store as the web services read it. Implements `dicomweb.ports.InstanceStore`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import StoreUnavailable
+from dicomweb.ports import InstanceFile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.store.ports import Blobs, Database
+    from daemon.store.rows import Store
+    from dicomweb.ports import Match, Query, Resource
+
+
+class DicomStore:
+    """Rows by the engine, files by the blobs."""
+
+    def __init__(self, store: Store, database: Database, blobs: Blobs) -> None:
+        self.store: Final = store
+        self.blobs: Final = blobs
+        self._database = database
+
+    async def search(self, query: Query) -> list[Match]:
+        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
+        return await self._database.read(
+            lambda session: session.instances.search(self.store, query)
+        )
+
+    async def metadata(self, resource: Resource) -> list[bytes]:
+        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
+        return await self._database.read(
+            lambda session: session.instances.metadata(self.store, resource)
+        )
+
+    async def locate(self, resource: Resource) -> list[InstanceFile]:
+        """Return the files of a study, series or instance; empty when there is none."""
+        located = await self._database.read(
+            lambda session: session.instances.locate(self.store, resource)
+        )
+        return [
+            InstanceFile(
+                study_uid=each.study_uid,
+                series_uid=each.series_uid,
+                sop_instance_uid=each.sop_instance_uid,
+                sop_class_uid=each.sop_class_uid,
+                transfer_syntax_uid=each.transfer_syntax_uid,
+                number_of_frames=each.number_of_frames,
+                path=self._path(each.blob),
+                size=each.size,
+            )
+            for each in located
+        ]
+
+    def _path(self, blob: str) -> Path:
+        # The services map and send files of this machine (`dicomweb.bodies`).
+        path = self.blobs.local_path(blob)
+        if path is None:
+            raise StoreUnavailable("the blobs of this store have no files on this machine")
+        return path

@@ -1,0 +1,50 @@
+"""The engine of one machine: rows in an SQLite file, blobs in folders."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+from daemon.store.files.blobs import FileBlobs
+from daemon.store.sqlite.connections import translated
+from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
+from daemon.store.sqlite.session import SqliteSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daemon.store.files.layout import Layout
+    from daemon.store.rows import Store
+
+
+class Embedded:
+    """Implements `daemon.store.ports.Engine`."""
+
+    def prepare(self, layout: Layout) -> None:
+        """Make the database, or bring it to the schema of this program."""
+        create_or_migrate(layout.database)
+
+    def exists(self, layout: Layout) -> bool:
+        """Tell whether there is a database."""
+        return layout.database.is_file()
+
+    @contextmanager
+    def session(self, layout: Layout, *, query_only: bool = False) -> Iterator[SqliteSession]:
+        """Open the database beside a daemon that may be running."""
+        with closing(connect_current(layout.database, query_only=query_only)) as connection:
+            try:
+                yield SqliteSession(connection)
+            except sqlite3.Error as error:
+                raise translated(error) from error
+
+    def database(self, layout: Layout) -> SqliteDatabase:
+        """Open what the daemon itself uses."""
+        return SqliteDatabase(layout.database)
+
+    def blobs(self, layout: Layout, store: Store) -> FileBlobs:
+        """Return the folder of a store."""
+        return FileBlobs(layout.blobs(store))
+
+
+EMBEDDED = Embedded()

@@ -1,0 +1,1 @@
+"""The bytes in folders of this machine: blobs, durable renames, and what lies where."""

@@ -1,0 +1,158 @@
+"""What is done about each finding, so that nothing is lost by it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from daemon.pipeline.states import check_damage
+from daemon.records import State
+from daemon.store.files.folders import make_private_folder, sync_folder
+from daemon.store.fsck.findings import BLOB_DAMAGED, Finding, Kind
+from daemon.store.queries import remove_garbage
+from daemon.store.recovery import mark_missing
+from daemon.store.rows import Garbage, Place
+from daemon.store.settling import BLOB_MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from daemon.store.files.layout import Layout
+    from daemon.store.ports import Session
+    from daemon.store.rows import Entry, Store
+    from daemon.store.store_set import StoreSet
+
+_ID_LENGTH: Final = 32
+
+
+class Repair:
+    """Repairs findings one by one, each in a transaction of its own."""
+
+    def __init__(self, session: Session, stores: StoreSet, layout: Layout, now: float) -> None:
+        self._session = session
+        self._stores = stores
+        self._layout = layout
+        self._now = now
+
+    def repair(self, finding: Finding) -> Finding:
+        """Return the finding with what was done about it."""
+        actions: dict[Kind, Callable[[Finding], str]] = {
+            Kind.SPOOL_ORPHAN: self._keep_orphan,
+            Kind.PARTIAL_FILE: self._remove_partial_file,
+            Kind.BLOB_MISSING: self._mark_missing,
+            Kind.OUTPUT_MISSING: self._mark_output_lost,
+            Kind.BLOB_DAMAGED: self._set_damaged_aside,
+            Kind.OUTPUT_DAMAGED: self._mark_output_lost,
+            Kind.BLOB_WITHOUT_ROW: self._settle_stray_blob,
+            Kind.COUNTS_WRONG: self._recount,
+            Kind.TALLIES_WRONG: self._tally_again,
+            Kind.OPEN_TO_OTHERS: self._close_to_others,
+        }
+        done = actions[finding.kind](finding)
+        return Finding(finding.kind, finding.store, finding.subject, done)
+
+    def _keep_orphan(self, finding: Finding) -> str:
+        self._move_to_lost(self._layout.spool / finding.subject, finding.subject)
+        return "moved to lost+found"
+
+    def _remove_partial_file(self, finding: Finding) -> str:
+        (self._layout.spool / finding.subject).unlink(missing_ok=True)
+        return "removed"
+
+    def _mark_missing(self, finding: Finding) -> str:
+        return self._lose_source(finding.subject, BLOB_MISSING)
+
+    def _set_damaged_aside(self, finding: Finding) -> str:
+        source = self._stores.source
+        self._blob_to_lost(source, finding.subject)
+        return "moved to lost+found, " + self._lose_source(finding.subject, BLOB_DAMAGED)
+
+    def _lose_source(self, receipt_id: str, reason: str) -> str:
+        """Write down that the received bytes of a receipt are gone."""
+        state = self._entry(receipt_id).receipt.state
+        with self._session.atomically():
+            if state in {State.STORED, State.QUARANTINED}:
+                # What became of it stays true; only the source can be shown no longer.
+                self._hide(self._stores.source, receipt_id)
+                self._session.receipts.change(
+                    receipt_id, place=Place.GONE, reason=reason, changed_at=self._now
+                )
+                return "taken out of the source index"
+            check_damage(state, State.QUARANTINED)
+            mark_missing(self._session, self._stores, receipt_id, self._now, reason)
+        return f"quarantined as {reason}"
+
+    def _mark_output_lost(self, finding: Finding) -> str:
+        """Hide the output and quarantine its receipt, from where a retry can make the output again."""
+        receipt_id = finding.subject
+        state = self._entry(receipt_id).receipt.state
+        reason = BLOB_MISSING if finding.kind is Kind.OUTPUT_MISSING else BLOB_DAMAGED
+        garbage: list[Garbage] = []
+        with self._session.atomically():
+            blob = self._hide(self._stores.destination, receipt_id)
+            if blob:
+                garbage.append(Garbage(self._stores.destination.id, blob))
+                self._session.garbage.add(garbage[0])
+            if state is State.STORED:
+                check_damage(state, State.QUARANTINED)
+                self._session.receipts.change(
+                    receipt_id, state=State.QUARANTINED, reason=reason, changed_at=self._now
+                )
+        remove_garbage(self._session, self._stores, garbage)
+        return f"quarantined as {reason}" if state is State.STORED else "taken out of the index"
+
+    def _settle_stray_blob(self, finding: Finding) -> str:
+        store = self._stores.named(finding.store)
+        receipt_id = finding.subject[:_ID_LENGTH]
+        entry = self._session.receipts.get(receipt_id)
+        if entry is None:
+            self._blob_to_lost(store, finding.subject)
+            return "moved to lost+found"
+        receipt = entry.receipt
+        if (
+            store is self._stores.source
+            and receipt.state is State.QUARANTINED
+            and receipt.reason == BLOB_MISSING
+        ):
+            with self._session.atomically():
+                self._session.receipts.change(receipt_id, place=Place.SOURCE, changed_at=self._now)
+            return "its receipt has it back and can be retried"
+        remove_garbage(self._session, self._stores, [Garbage(store.id, finding.subject)])
+        return "removed"
+
+    def _recount(self, finding: Finding) -> str:
+        with self._session.atomically():
+            self._session.instances.recount(self._stores.named(finding.store), int(finding.subject))
+        return "counted again"
+
+    def _tally_again(self, _: Finding) -> str:
+        with self._session.atomically():
+            self._session.figures.count_again()
+        return "counted again"
+
+    def _close_to_others(self, finding: Finding) -> str:
+        path = self._layout.state_dir / finding.subject
+        path.chmod(path.stat().st_mode & 0o700)
+        return "rights taken away"
+
+    def _hide(self, store: Store, receipt_id: str) -> str:
+        indexed = self._session.instances.of_receipt(store, receipt_id)
+        if indexed is None:
+            return ""
+        self._session.instances.remove(indexed)
+        return indexed.blob
+
+    def _entry(self, receipt_id: str) -> Entry:
+        entry = self._session.receipts.get(receipt_id)
+        assert entry is not None
+        return entry
+
+    def _blob_to_lost(self, store: Store, name: str) -> None:
+        self._stores.blobs[store.id].set_aside(name, self._layout.lost / f"{store.name}-{name}")
+
+    def _move_to_lost(self, path: Path, name: str) -> None:
+        make_private_folder(self._layout.lost)
+        with suppress(FileNotFoundError):
+            path.rename(self._layout.lost / name)
+        sync_folder(self._layout.lost)

@@ -1,0 +1,356 @@
+"""What policy asks of the engine that keeps the rows, and of whoever keeps the blobs.
+
+Policy (`settling`, `recovery`, `retention`, `fsck`, `queries`, `spool`) is written once, over these.
+Nothing here knows SQL, a folder or a store by its name; everything here that changes rows takes
+part in the transaction of its `Session`. The suites in ``tests/contract`` hold every engine to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Protocol, TypeVar, Unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from daemon.records import Receipt, State, StoredInstance
+    from daemon.store.files.layout import Layout
+    from daemon.store.rows import (
+        Arrival,
+        Entry,
+        Garbage,
+        IndexedInstance,
+        LocatedInstance,
+        ReceiptChange,
+        Store,
+        StoreTotals,
+        Tally,
+    )
+    from dicomweb.ports import Match, Query, Resource
+
+T = TypeVar("T")
+
+
+class StoreRows(Protocol):
+    """The stores of all datasets."""
+
+    def all(self) -> list[Store]:
+        """Return every store."""
+
+
+class ReceiptRows(Protocol):
+    """One row for each acknowledged instance, and the outcome that goes with it."""
+
+    def insert(self, receipt: Receipt) -> None:
+        """Write the row that acknowledges an instance."""
+
+    def get(self, receipt_id: str) -> Entry | None:
+        """Return a receipt's row."""
+
+    def beginning_with(self, prefix: str, limit: int) -> list[Entry]:
+        """Return receipts whose ids begin so."""
+
+    def change(self, receipt_id: str, **changes: Unpack[ReceiptChange]) -> None:
+        """Change what is named; a receipt that is not there is passed over."""
+
+    def add_attempts(self, receipt_ids: Sequence[str], change: int) -> None:
+        """Count attempts up or down, never below zero."""
+
+    def due(self, now: float, longest_delay_s: float, limit: int) -> list[Receipt]:
+        """Return those that wait, in the order of arrival.
+
+        Without those that are not due until later, though not more than the longest delay: what seems to be
+        due later still was postponed before the clock was set back.
+        """
+
+    def waiting(self) -> list[Receipt]:
+        """Return all that wait for the pipeline, in the order of arrival."""
+
+    def refused(
+        self, states: Sequence[State], reason: str | None, limit: int, offset: int
+    ) -> list[Receipt]:
+        """Return those in these states, and with that reason unless it is None, in order of arrival."""
+
+    def removable(self, limit: int) -> list[Receipt]:
+        """Return those that are done with and still have their bytes in the source, oldest first."""
+
+    def page(self, after: int, limit: int) -> list[Entry]:
+        """Return receipts that come after that number, in the order of arrival."""
+
+    def arrivals(self, source: Store, destination: Store, after: int, limit: int) -> list[Arrival]:
+        """Return receipts that come after that number, with what the stores show of them."""
+
+    def is_empty(self) -> bool:
+        """Tell whether nothing was ever acknowledged."""
+
+    def outcome(self, receipt_id: str) -> bytes:
+        """Return the JSON outcome record; empty if there is none."""
+
+    def set_outcome(self, receipt_id: str, outcome: bytes) -> None:
+        """Keep an outcome record in place of an earlier one; an empty one removes it."""
+
+
+class IntentRows(Protocol):
+    """Files that are about to be taken from where somebody dropped them."""
+
+    def add(self, receipts: Sequence[Receipt]) -> None:
+        """Announce receipts-to-be."""
+
+    def all(self) -> list[Receipt]:
+        """Return every intent; its size is not known."""
+
+    def remove(self, receipt_ids: Sequence[str]) -> None:
+        """Forget intents."""
+
+
+class InstanceRows(Protocol):
+    """The index of the stores: what is visible, and what answers searches."""
+
+    def find(self, store: Store, sop_instance_uid: str) -> IndexedInstance | None:
+        """Return the instance with this SOP Instance UID, whatever its study and series."""
+
+    def of_receipt(self, store: Store, receipt_id: str) -> IndexedInstance | None:
+        """Return what a store shows of a receipt."""
+
+    def is_referenced(self, store_id: int, blob: str) -> bool:
+        """Tell whether a row points at the blob."""
+
+    def add(self, store: Store, instance: StoredInstance, *, blob: str, receipt_id: str) -> None:
+        """Make an instance visible. Its blob is durable and its SOP Instance UID not in the store."""
+
+    def remove(self, instance: IndexedInstance) -> None:
+        """Make an instance invisible; its series and study go with their last one."""
+
+    def assign(self, instance: IndexedInstance, receipt_id: str) -> None:
+        """Let it belong to another receipt."""
+
+    def page(self, store: Store, after: int, limit: int) -> list[IndexedInstance]:
+        """Return instances whose number is greater, in the order of storing."""
+
+    def miscounted(self, store: Store) -> list[int]:
+        """Return the numbers of studies whose counts are not those of their rows."""
+
+    def recount(self, store: Store, study_id: int) -> None:
+        """Write the counts of a study and its series anew."""
+
+    def search(self, store: Store, query: Query) -> list[Match]:
+        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
+
+    def metadata(self, store: Store, resource: Resource) -> list[bytes]:
+        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
+
+    def locate(self, store: Store, resource: Resource) -> list[LocatedInstance]:
+        """Return the instances of a study or series, or one instance; empty when there is none."""
+
+
+class GarbageRows(Protocol):
+    """Blobs that no row needs any more, still to be removed."""
+
+    def add(self, garbage: Garbage) -> None:
+        """Note, in the transaction that makes a blob superfluous, that it has to be removed."""
+
+    def remove(self, garbage: Sequence[Garbage]) -> None:
+        """Forget blobs that have been removed, or are needed again."""
+
+    def has(self, garbage: Garbage) -> bool:
+        """Tell whether a blob is listed."""
+
+    def all(self) -> list[Garbage]:
+        """Return the list."""
+
+
+class FigureRows(Protocol):
+    """What is counted as it changes, so that nobody counts rows to show it."""
+
+    def tallies(self) -> list[Tally]:
+        """Return receipts counted by what they have in common."""
+
+    def waiting(self) -> tuple[int, int]:
+        """Return instances and bytes that wait for the pipeline."""
+
+    def kept_bytes(self) -> int:
+        """Return received bytes that are still there."""
+
+    def oldest_waiting(self) -> float | None:
+        """Return when the instance was received that has waited longest."""
+
+    def received_since(self, since: float) -> int:
+        """Count what was received after that time."""
+
+    def settled_since(self, since: float) -> int:
+        """Count what was settled after that time."""
+
+    def of_store(self, store: Store) -> StoreTotals:
+        """Return what a store holds."""
+
+    def are_wrong(self) -> bool:
+        """Count the rows, and tell whether a figure differs."""
+
+    def count_again(self) -> None:
+        """Write every figure anew from the rows."""
+
+
+class Session(Protocol):
+    """One engine's rows, as one thread at a time sees and changes them."""
+
+    @property
+    def stores(self) -> StoreRows:
+        """The stores of all datasets."""
+
+    @property
+    def receipts(self) -> ReceiptRows:
+        """What was acknowledged."""
+
+    @property
+    def intents(self) -> IntentRows:
+        """What is about to be taken."""
+
+    @property
+    def instances(self) -> InstanceRows:
+        """What is visible."""
+
+    @property
+    def garbage(self) -> GarbageRows:
+        """What is to be removed."""
+
+    @property
+    def figures(self) -> FigureRows:
+        """What is counted."""
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """Commit what happens inside, durably, or nothing of it.
+
+        Not inside `Database.write`, whose work is in a transaction already.
+        """
+
+
+class Stage(Protocol):
+    """What has to happen on the disk around the rows of one kind of work."""
+
+    def prepare(self, session: Session, works: Sequence[Any]) -> Mapping[int, Exception]:
+        """Do it for all works of a group, before their transaction.
+
+        Returns the works that failed by their position; these get no row. No transaction is open.
+        """
+
+    def undo(self, session: Session, works: Sequence[Any]) -> None:
+        """Take back what was prepared for works whose rows did not come to be."""
+
+
+class Database(Protocol):
+    """An engine as the running daemon uses it, from its event loop."""
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether nothing is accepted any more."""
+
+    async def read(self, function: Callable[[Session], T]) -> T:
+        """Run `function` on a session that sees all that was committed and changes nothing.
+
+        Raises `StoreUnavailable`.
+        """
+
+    async def write(self, apply: Callable[[Session], T]) -> T:
+        """Run `apply` on a session inside a transaction; return its result once that is durable.
+
+        If the caller is cancelled, the work is still done. Raises `SpoolFull` or `StoreUnavailable`; then
+        nothing of it was kept.
+        """
+
+    async def write_all(self, applies: Sequence[Callable[[Session], T]]) -> list[T | BaseException]:
+        """Run several in one go, each for itself; return results and errors in order."""
+
+    async def write_staged(self, stage: Stage, work: object, apply: Callable[[Session], T]) -> T:
+        """Like `write`, after the stage has prepared the work on the disk."""
+
+    def call_after_commit(self, function: Callable[[Session], None]) -> None:
+        """Have `function` called with a session after each transaction (read-only, quick)."""
+
+    async def touch(self) -> None:
+        """Write something, so that a disk or a file that refuses writing is noticed."""
+
+    async def close(self) -> None:
+        """Finish what was asked for, then let go. May be called twice."""
+
+
+class Move(NamedTuple):
+    """A finished file that shall become the blob `name`."""
+
+    file: Path
+    name: str
+
+
+class Blobs(Protocol):
+    """Where one store keeps its files: whole, under names of our own, each written once and never changed.
+
+    - A name is 32 or more characters from ``0-9a-f-`` and made by us. Nothing from outside is ever part
+      of it.
+    - A blob is there whole or not at all. `take` moves finished files in; after it returns, they are
+      durable under their new names. (An object store uploads here, with create-only semantics.)
+    - Taking the same file again after a crash is harmless: what was already moved stays where it is.
+    - A blob never changes. New content gets a new name; the index row switches, then the old blob is
+      removed.
+    - Removing a blob that is not there is not an error. Rows go first, blobs second.
+    - The index decides what is visible. A blob without a row is garbage, never an answer.
+    """
+
+    def take(self, moves: Sequence[Move], *, flush: bool = False) -> list[bool]:
+        """Move files in, durably; False for each whose file is neither outside nor already in.
+
+        `flush` says that their content may not be on the disk yet.
+        """
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove blobs; those that are gone already are passed over."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether the blob is there."""
+
+    def size(self, name: str) -> int | None:
+        """Return how many bytes it has, or None when it is not there."""
+
+    def open(self, name: str) -> BinaryIO:
+        """Open it for reading; raises `FileNotFoundError` when it is not there."""
+
+    def read(self, name: str, start: int, stop: int) -> bytes:
+        """Return the bytes from `start` up to, not including, `stop`."""
+
+    def local_path(self, name: str) -> Path | None:
+        """Return where a reader of this machine finds the blob, as a quicker way; None if nowhere."""
+
+    def names(self) -> Iterator[str]:
+        """Yield the name of every blob, in no particular order."""
+
+    def beginning_with(self, prefix: str) -> list[str]:
+        """Return the names that begin with these (four or more) characters."""
+
+    def set_aside(self, name: str, file: Path) -> None:
+        """Move a blob out of the store, into a file of this machine; nothing if it is not there."""
+
+
+class Engine(Protocol):
+    """What keeps the rows and the blobs of a state folder, put together in one place."""
+
+    def prepare(self, layout: Layout) -> None:
+        """Make what is not there yet, and bring what is to the schema of this program.
+
+        Raises `SchemaTooNew` or `StoreUnavailable`.
+        """
+
+    def exists(self, layout: Layout) -> bool:
+        """Tell whether there is anything to open."""
+
+    def session(
+        self, layout: Layout, *, query_only: bool = False
+    ) -> AbstractContextManager[Session]:
+        """Open a session beside a daemon that may be running; errors of the engine are translated.
+
+        Raises `SchemaTooNew` or `StoreUnavailable`.
+        """
+
+    def database(self, layout: Layout) -> Database:
+        """Open what the daemon itself uses, in its event loop."""
+
+    def blobs(self, layout: Layout, store: Store) -> Blobs:
+        """Return where a store keeps its blobs."""

@@ -1,0 +1,300 @@
+"""What becomes of a result: duplicates, conflicts, what is visible. Policy only, over `daemon.store.ports`.
+
+Everything here happens in one transaction of the engine, after the files were moved
+(`daemon.store.receipts`). What turns out not to be needed is listed as garbage in the same transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+
+from daemon.errors import StoreUnavailable
+from daemon.pipeline.states import WAITING, is_terminal, way
+from daemon.records import State
+from daemon.store.rows import Garbage, Place
+
+if TYPE_CHECKING:
+    from daemon.records import Result, StoredInstance
+    from daemon.store.ports import Session
+    from daemon.store.rows import IndexedInstance, Store
+    from daemon.store.store_set import StoreSet
+
+log = structlog.get_logger(__name__)
+
+BLOB_MISSING: Final = "blob_missing"
+CONFLICT: Final = "conflict"
+REPLACED: Final = "replaced"
+_DIGEST_IN_NAME: Final = 16
+
+
+class ConflictPolicy(StrEnum):
+    """What becomes of an instance whose SOP Instance UID is already there with other content."""
+
+    QUARANTINE = "quarantine"
+    REPLACE = "replace"
+    KEEP_FIRST = "keep_first"
+
+
+def output_blob(receipt_id: str, output: StoredInstance) -> str:
+    """Return the name of a destination blob: the receipt and the content."""
+    return f"{receipt_id}-{output.digest[:_DIGEST_IN_NAME]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a transaction made of one result."""
+
+    state: State | None
+    reason: str
+    garbage: tuple[Garbage, ...]
+
+
+class There(NamedTuple):
+    """Which of a result's files are in their stores."""
+
+    source: bool
+    output: bool
+
+
+class SettlingPolicy:
+    """How results are settled.
+
+    Parameters
+    ----------
+    stores
+        Source and destination, and their blobs.
+    conflict
+        What becomes of other content under a SOP Instance UID that is there already.
+    """
+
+    def __init__(self, stores: StoreSet, conflict: ConflictPolicy) -> None:
+        self._stores = stores
+        self._conflict = conflict
+
+    def settle(self, session: Session, result: Result, there: There, now: float) -> Settled:
+        """Settle one result, in the transaction of the session."""
+        entry = session.receipts.get(result.receipt_id)
+        settling = _Settling(session, self._stores, result, now)
+        if entry is None or entry.receipt.state not in WAITING:
+            settling.drop_unused_output()
+            return settling.settled(None)
+        state = entry.receipt.state
+        if not there.source:
+            return settling.without_source(state)
+        if result.state is State.STORED and not there.output:
+            raise StoreUnavailable("the output of a worker is missing")
+        if result.source is None:
+            return settling.finish(state, result.state, result.reason)
+        return self._settle_instance(settling, state, result.source)
+
+    def _settle_instance(
+        self, settling: _Settling, state: State, source: StoredInstance
+    ) -> Settled:
+        earlier = settling.earlier(self._stores.source, source)
+        if earlier is not None and _is_same(earlier, source):
+            if self._has_its_files(settling, earlier):
+                return settling.as_duplicate(state, earlier)
+            log.error("stored_file_missing", receipt_id=earlier.receipt_id)
+            settling.replace(earlier)
+        elif earlier is not None:
+            replaces = self._conflict is ConflictPolicy.REPLACE and settling.may_replace(earlier)
+            if self._conflict is ConflictPolicy.KEEP_FIRST:
+                return settling.as_duplicate(state, earlier, CONFLICT)
+            if not replaces:
+                return settling.as_conflict(state, earlier)
+            settling.replace(earlier)
+        if settling.result.state is not State.STORED:
+            settling.show_source(source)
+            return settling.finish(state, settling.result.state, settling.result.reason)
+        return self._settle_output(settling, state, source)
+
+    def _has_its_files(self, settling: _Settling, earlier: IndexedInstance) -> bool:
+        """Tell whether an instance is still there, in both stores: a row alone is none."""
+        output = settling.output_of(earlier)
+        blobs = self._stores.blobs
+        return blobs[earlier.store_id].has(earlier.blob) and (
+            output is None or blobs[output.store_id].has(output.blob)
+        )
+
+    def _settle_output(self, settling: _Settling, state: State, source: StoredInstance) -> Settled:
+        output = settling.result.output
+        assert output is not None
+        earlier = settling.earlier(self._stores.destination, output)
+        if earlier is None:
+            settling.show_output(output)
+        elif _is_same(earlier, output):
+            settling.share_output(earlier)
+        elif self._conflict is ConflictPolicy.REPLACE:
+            settling.replace(earlier)
+            settling.show_output(output)
+        elif self._conflict is ConflictPolicy.KEEP_FIRST:
+            return settling.as_duplicate(state, earlier, CONFLICT)
+        else:
+            settling.show_source(source)
+            return settling.finish(state, State.QUARANTINED, CONFLICT, related=earlier.receipt_id)
+        settling.show_source(source)
+        return settling.finish(state, State.STORED)
+
+
+def _is_same(earlier: IndexedInstance, instance: StoredInstance) -> bool:
+    return (
+        earlier.study_uid == instance.study_uid
+        and earlier.series_uid == instance.series_uid
+        and earlier.dataset_digest == instance.dataset_digest
+    )
+
+
+class _Settling:
+    """The rows of one result, inside the writer's transaction."""
+
+    def __init__(self, session: Session, stores: StoreSet, result: Result, now: float) -> None:
+        self.result = result
+        self._session = session
+        self._source = stores.source
+        self._destination = stores.destination
+        self._in_use = stores.in_use
+        self._now = now
+        self._garbage: list[Garbage] = []
+
+    def settled(self, state: State | None, reason: str = "") -> Settled:
+        return Settled(state, reason, tuple(self._garbage))
+
+    def earlier(self, store: Store, instance: StoredInstance) -> IndexedInstance | None:
+        """Return the instance that has this SOP Instance UID already, unless it came of this receipt."""
+        found = self._session.instances.find(store, instance.sop_instance_uid)
+        return None if found is None or found.receipt_id == self.result.receipt_id else found
+
+    def output_of(self, earlier: IndexedInstance) -> IndexedInstance | None:
+        """Return what the destination shows of an earlier instance."""
+        return self._session.instances.of_receipt(self._destination, earlier.receipt_id)
+
+    def finish(
+        self,
+        state: State,
+        goal: State,
+        reason: str = "",
+        *,
+        place: Place = Place.SOURCE,
+        related: str = "",
+    ) -> Settled:
+        """Move the receipt along the table to its goal, and keep its outcome."""
+        way(state, goal)
+        result = self.result
+        self._session.receipts.change(
+            result.receipt_id,
+            state=goal,
+            reason=reason,
+            where=result.where if reason == result.reason else "",
+            route=result.route,
+            deidentifier=result.deidentifier,
+            place=place,
+            related=related,
+            not_before=0.0,
+            changed_at=self._now,
+        )
+        outcome = result.outcome if goal is result.state else b""
+        self._session.receipts.set_outcome(result.receipt_id, outcome)
+        if goal is not State.STORED:
+            self.hide_output()
+        self.drop_unused_output()
+        return self.settled(goal, reason)
+
+    def without_source(self, state: State) -> Settled:
+        """End a receipt whose file is gone: loudly, in quarantine."""
+        self._hide(self._source)
+        return self.finish(state, State.QUARANTINED, BLOB_MISSING, place=Place.GONE)
+
+    def as_duplicate(self, state: State, earlier: IndexedInstance, reason: str = "") -> Settled:
+        """End it as one that is there already, which stays as it is."""
+        self._hide(self._source)
+        self._drop(self._source, self.result.receipt_id)
+        return self.finish(
+            state, State.DUPLICATE, reason, place=Place.GONE, related=earlier.receipt_id
+        )
+
+    def as_conflict(self, state: State, earlier: IndexedInstance) -> Settled:
+        """Keep it apart: its bytes in the source store, but not in the index."""
+        self._hide(self._source)
+        if self.result.state is State.STORED:
+            return self.finish(state, State.QUARANTINED, CONFLICT, related=earlier.receipt_id)
+        return self.finish(state, self.result.state, self.result.reason, related=earlier.receipt_id)
+
+    def may_replace(self, earlier: IndexedInstance) -> bool:
+        """Tell whether it may take the earlier one's place.
+
+        Not, if it goes no further itself while the earlier one's output is visible: source and
+        destination would then tell of different instances.
+        """
+        return self.result.state is State.STORED or self.output_of(earlier) is None
+
+    def replace(self, earlier: IndexedInstance) -> None:
+        """Take the earlier instance out of both stores; its receipt tells by which it was replaced."""
+        for store in self._in_use:
+            self._hide(store, earlier.receipt_id)
+        self._drop(self._source, earlier.receipt_id)
+        entry = self._session.receipts.get(earlier.receipt_id)
+        assert entry is not None
+        state = entry.receipt.state
+        if not is_terminal(state):
+            state = way(state, State.DISCARDED)[-1]
+        self._session.receipts.change(
+            earlier.receipt_id,
+            state=state,
+            reason=REPLACED,
+            place=Place.GONE,
+            related=self.result.receipt_id,
+            changed_at=self._now,
+        )
+
+    def show_source(self, source: StoredInstance) -> None:
+        """Make it visible in the source store, unless it is from an earlier attempt."""
+        receipt_id = self.result.receipt_id
+        if self._session.instances.of_receipt(self._source, receipt_id) is None:
+            self._session.instances.add(
+                self._source, source, blob=receipt_id, receipt_id=receipt_id
+            )
+
+    def show_output(self, output: StoredInstance) -> None:
+        """Make it visible in the destination, in place of the output of an earlier attempt."""
+        receipt_id = self.result.receipt_id
+        blob = output_blob(receipt_id, output)
+        own = self._session.instances.of_receipt(self._destination, receipt_id)
+        if own is not None and own.blob == blob:
+            return
+        if own is not None:
+            self._hide(self._destination)
+        self._session.garbage.remove([Garbage(self._destination.id, blob)])
+        self._session.instances.add(self._destination, output, blob=blob, receipt_id=receipt_id)
+
+    def share_output(self, earlier: IndexedInstance) -> None:
+        """Take over a visible output of the same content, made from an instance removed since."""
+        self.hide_output()
+        self._session.instances.assign(earlier, self.result.receipt_id)
+
+    def hide_output(self) -> None:
+        """Make sure that the destination shows nothing of this receipt."""
+        self._hide(self._destination)
+
+    def drop_unused_output(self) -> None:
+        """List the worker's output as garbage unless a row points at it."""
+        output = self.result.output
+        if output is not None:
+            blob = output_blob(self.result.receipt_id, output)
+            if not self._session.instances.is_referenced(self._destination.id, blob):
+                self._drop(self._destination, blob)
+
+    def _hide(self, store: Store, receipt_id: str | None = None) -> None:
+        found = self._session.instances.of_receipt(store, receipt_id or self.result.receipt_id)
+        if found is not None:
+            self._session.instances.remove(found)
+            if store is self._destination:
+                self._drop(store, found.blob)
+
+    def _drop(self, store: Store, blob: str) -> None:
+        piece = Garbage(store.id, blob)
+        self._session.garbage.add(piece)
+        self._garbage.append(piece)

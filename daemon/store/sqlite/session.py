@@ -1,0 +1,32 @@
+"""One connection's rows, by subject. Implements `daemon.store.ports.Session`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from daemon.store.sqlite.connections import transaction
+from daemon.store.sqlite.figures import FigureTables
+from daemon.store.sqlite.instances import InstanceTables
+from daemon.store.sqlite.receipts import GarbageTable, IntentTable, ReceiptTables
+from daemon.store.sqlite.stores import StoreTable
+
+if TYPE_CHECKING:
+    import sqlite3
+    from contextlib import AbstractContextManager
+
+
+class SqliteSession:
+    """The rows of the SQLite file on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection: Final = connection
+        self.stores: Final = StoreTable(connection)
+        self.receipts: Final = ReceiptTables(connection)
+        self.intents: Final = IntentTable(connection)
+        self.instances: Final = InstanceTables(connection)
+        self.garbage: Final = GarbageTable(connection)
+        self.figures: Final = FigureTables(connection)
+
+    def atomically(self) -> AbstractContextManager[None]:
+        """Commit what happens inside, durably, or roll all of it back."""
+        return transaction(self.connection)

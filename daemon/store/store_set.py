@@ -1,0 +1,60 @@
+"""The stores of a state folder with their blobs, and which of them the daemon is configured to use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import StoreUnavailable
+from daemon.store.rows import Garbage, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemon.store.files.layout import Layout
+    from daemon.store.ports import Blobs, Engine, Session
+    from daemon.store.rows import Store
+
+
+class StoreSet:
+    """Every store, by what is asked of it.
+
+    Attributes
+    ----------
+    source, destination
+        What instances are received into, and where results go.
+    blobs
+        Where each store keeps its files, by the store's number.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the rows name no source or no destination, or more than one.
+    """
+
+    def __init__(self, engine: Engine, layout: Layout, session: Session) -> None:
+        self.all: Final[Sequence[Store]] = session.stores.all()
+        self.source: Final = self._only(Role.SOURCE)
+        self.destination: Final = self._only(Role.DESTINATION)
+        self.blobs: Final[dict[int, Blobs]] = {
+            store.id: engine.blobs(layout, store) for store in self.all
+        }
+
+    def _only(self, role: Role) -> Store:
+        stores = [store for store in self.all if store.role is role]
+        if len(stores) != 1:
+            raise StoreUnavailable(f"{len(stores)} stores have the role {role}, not one")
+        return stores[0]
+
+    @property
+    def in_use(self) -> tuple[Store, Store]:
+        """Source and destination."""
+        return self.source, self.destination
+
+    def named(self, name: str) -> Store:
+        """Return the store that a finding calls so."""
+        return next(store for store in self.all if store.name == name)
+
+    def remove(self, garbage: Sequence[Garbage]) -> None:
+        """Remove blobs; those that are gone already are passed over."""
+        for piece in garbage:
+            self.blobs[piece.store_id].remove([piece.blob])
