@@ -25,8 +25,10 @@ from deid.encoding.instance import open_instance
 from deid.encoding.segments import Segment, Span
 from deid.encoding.transfer_syntaxes import DEFLATED, EXPLICIT_LITTLE, is_encapsulated
 from deid.errors import Reason, Unsafe
+from deid.identity import values
 from deid.identity.identifiers import known_identifiers, united
 from deid.identity.keys import patient_identity
+from deid.identity.kinds import KNOWN_KINDS
 from deid.outcome import Outcome
 from deid.pixels.beside.overlay_elements import overlay_elements, refuse_embedded
 from deid.pixels.beside.scrub import FACTS as SAMPLE_FACTS
@@ -42,12 +44,11 @@ from deid.pixels.image_elements import (
 )
 from deid.ports import CleanedPixels
 from deid.tables.load import burned_in_likely
-from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.passage import Given, Person
 from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
-from deid.tags.rules import KNOWN_KINDS, ONLY_BESIDE
+from deid.tags.rules import ONLY_BESIDE
 from deid.tags.walk import Walk
 
 if TYPE_CHECKING:
@@ -159,8 +160,10 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     inserts = [
         *plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all, temporal=facts.temporal)
     ]
-    graphics = overlay_elements(data, offset, encoding, facts.sop_class_uid, plan, everybody)
-    pictures = thumbnail_elements(data, offset, encoding, plan)
+    graphics = overlay_elements(
+        data, offset, encoding, facts.sop_class_uid, plan.tags, plan.pixel_cleaner, everybody
+    )
+    pictures = thumbnail_elements(data, offset, encoding) if plan.pixel_cleaner else []
     alone = _left_alone(found, encoding, facts, plan)
     inserts = sorted([*inserts, *cleaned.elements, *graphics, *pictures, *alone])
     given = Given(
@@ -406,7 +409,7 @@ def _check_unexamined(walk: Walk, cleaned: CleanedPixels, meta: FileMeta, plan: 
     if plan.pixel_cleaner is not None and cleaned is _NOTHING:
         raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(7FE0,0010)")
     if plan.tags.policy.profile not in _SCRUBBING or is_encapsulated(meta.transfer_syntax_uid):
-        refuse_embedded(walk.passage.actions, plan)
+        refuse_embedded(walk.passage.actions, plan.tags.policy)
 
 
 def _check_pixels(facts: _Facts, plan: Plan) -> None:

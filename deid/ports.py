@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from deid.encoding.segments import Segment
     from deid.identity.identifiers import KnownIdentifier
+    from deid.text.findings import CleanedText
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +126,6 @@ class PixelCleaner(Protocol):
 
     def clean_overlay(self, plane: OverlayPlane) -> bytes | None:
         """Return Overlay Data without its text, None when there was none; raises as `clean` does."""
-
-
-@dataclass(frozen=True, slots=True)
-class CleanedText:
-    """A text after cleaning; `findings` counts what was removed or replaced by infoType."""
-
-    text: str
-    findings: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

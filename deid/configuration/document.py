@@ -24,7 +24,7 @@ from deid.configuration.proto_json import (
     of_request,
 )
 from deid.encoding.header import tag_name
-from deid.encoding.transfer_syntaxes import LONG_VRS, SHORT_VRS
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.errors import ConfigurationInvalid
 from deid.pixels.policy import CustomRegex, ImagePolicy, RedactionMode
 from deid.tables.load import confidentiality_by_tag

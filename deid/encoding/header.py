@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from deid.encoding.transfer_syntaxes import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
-    LONG_VRS,
-    SHORT_VRS,
     UNDEFINED_LENGTH,
     Encoding,
     is_known,
 )
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.errors import Reason, Unsafe
 
 if TYPE_CHECKING:

@@ -8,6 +8,8 @@ from typing import Final, Literal
 
 from pydicom._uid_dict import UID_dictionary
 
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 MOST_SHORT: Final = 0xFFFE
 """The longest value that a 16-bit length can tell, in bytes: even (PS3.5 7.1.1)."""
@@ -21,17 +23,6 @@ _VIDEO_PREFIXES: Final = ("1.2.840.10008.1.2.4.10",)
 _NOT_VIDEO: Final = frozenset(
     {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
 )
-
-# VRs with a 32-bit length after two reserved bytes (PS3.5 Table 7.1-1).
-LONG_VRS: Final = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
-)
-SHORT_VRS: Final = frozenset(
-    (
-        b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN",
-        b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
-    )
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)

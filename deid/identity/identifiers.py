@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from deid.encoding.character_sets import decode
 from deid.encoding.header import text_of
 from deid.encoding.instance import open_instance
-from deid.tags.rules import KNOWN_KINDS
+from deid.identity.kinds import KNOWN_KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

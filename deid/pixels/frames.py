@@ -9,12 +9,13 @@ import numpy as np
 from deid.encoding.segments import Segment, Span
 from deid.errors import Reason, Unsafe
 from deid.pixels.codecs import encapsulation
+from deid.pixels.codecs.lossy import lossy_step
 from deid.pixels.codecs.native import NativeFrame
 from deid.pixels.codecs.table import CODECS, NATIVE
 from deid.pixels.samples import black, without_unused_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
@@ -211,17 +212,6 @@ class _EncapsulatedFrames:
         return scrubbed
 
 
-def lossy_step(attributes: Mapping[str, Any], ratio: float, method: str) -> dict[str, Any]:
-    """Return the attributes that record one more lossy step (PS3.3 C.7.6.1.1.5)."""
-    ratios = _values(attributes.get("LossyImageCompressionRatio"))
-    methods = _values(attributes.get("LossyImageCompressionMethod"))
-    return {
-        "LossyImageCompression": "01",
-        "LossyImageCompressionRatio": [*ratios, f"{ratio:.4g}"],
-        "LossyImageCompressionMethod": [*methods, method],
-    }
-
-
 class _Decoding:
     """Turn whatever a decoder raises into a refusal that names the frame."""
 
@@ -234,16 +224,6 @@ class _Decoding:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, Unsafe | MemoryError):
             raise Unsafe(Reason.PIXELS_UNDECODABLE, f"frame {self._number + 1}") from error
-
-
-def _values(value: Any) -> list[str]:
-    if value in (None, ""):
-        return []
-    if isinstance(value, str):
-        return value.split("\\")
-    if isinstance(value, int | float):
-        return [str(value)]
-    return [str(part) for part in value]
 
 
 def _prove_filled(number: int, decoded: Decoded, boxes: Sequence[Box], residue: int) -> None:

@@ -17,10 +17,10 @@ from deid.encoding.character_sets import decode
 from deid.encoding.header import index_top_level, tag_name, text_of
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
 from deid.errors import Reason, Unsafe
+from deid.identity import values
 from deid.identity.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
 from deid.tables.load import confidentiality_by_tag
-from deid.tags import values
 from deid.tags.rules import dictionary_vr
 
 if TYPE_CHECKING:

@@ -1,1 +1,1 @@
-"""Tables of the standard, as data; see README.md here for editions and origins."""
+"""The standards' tables as data, read as they are; README.md beside this tells editions and origins."""

@@ -1,1 +1,1 @@
-"""De-identifying data elements: `rewrite` walks, `rules` decides, `values` replaces, `judge` doubts."""
+"""Data elements de-identified: `rules` decide, `walk` carries out, `recognition` doubts what no table names."""

@@ -24,7 +24,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from deid.encoding.header import each_top_level
 from deid.encoding.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, Encoding
 from deid.errors import ConfigurationInvalid, DeidError
-from deid.tags import values
+from deid.identity import values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,22 +12,23 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pydicom._dicom_dict import DicomDictionary
-from pydicom._private_dict import private_dictionaries
-from pydicom._uid_dict import UID_dictionary
 from pydicom.datadict import dictionary_keyword
-from pydicom.sr._concepts_dict import concepts
 
 from deid.encoding.character_sets import decode
+from deid.text.standard import (
+    CAMEL_PART,
+    TOKEN,
+    known_codes,
+    known_meanings,
+    listed_names,
+    vocabulary,
+    words_in,
+)
 from deid.text.words import read_words
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
-_CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
@@ -169,48 +170,7 @@ def _words_of(tag: int) -> _Words:
 @cache
 def _words_of_labels() -> frozenset[str]:
     clinical = {word for word in read_words("clinical.txt") if len(word) > 2}
-    return vocabulary() | (clinical - _names())
-
-
-@cache
-def vocabulary() -> frozenset[str]:
-    """Return the recognised words, in lower case."""
-    words: set[str] = set()
-    for _vr, _vm, name, _retired, keyword in DicomDictionary.values():
-        words.update(_words(name), _words(keyword))
-        words.update(part.lower() for part in _CAMEL.findall(keyword))
-    for name, *_rest in UID_dictionary.values():
-        words.update(_words(name))
-    for _code, meaning in _concepts():
-        words.update(_words(meaning))
-    for creator, block in private_dictionaries.items():
-        words.update(_words(creator))
-        for entry in block.values():
-            words.update(_words(entry[2]))
-    # Authors, inventors and companies stand in those texts: Miller, Fischer, Robert. Ours are chosen.
-    words -= _names()
-    words.update((files("deid.tables") / "words.txt").read_text(encoding="utf-8").split())
-    return frozenset(words)
-
-
-@cache
-def _names() -> frozenset[str]:
-    return read_words("given_names.txt") | read_words("family_names.txt")
-
-
-def _concepts() -> Iterator[tuple[str, str]]:
-    """Yield code value and meaning of the concepts that the standard uses (PS3.16)."""
-    schemes: dict[str, dict[str, dict[str, tuple[str, list[int]]]]] = concepts  # type: ignore[assignment]
-    for scheme in schemes.values():
-        for codes in scheme.values():
-            for code, (meaning, _cids) in codes.items():
-                yield code, meaning
-
-
-@cache
-def known_meanings() -> frozenset[str]:
-    """Return the code meanings that the standard prints, as they stand."""
-    return frozenset(meaning for _code, meaning in _concepts())
+    return vocabulary() | (clinical - listed_names())
 
 
 @cache
@@ -219,17 +179,11 @@ def _meanings_in_lower_case() -> tuple[frozenset[str], frozenset[str]]:
 
     A view that is called after somebody (``Miller``) is no more than a name when it is written otherwise.
     """
-    names = _names()
-    words = {meaning.lower(): _words(meaning) for meaning in known_meanings()}
+    names = listed_names()
+    words = {meaning.lower(): words_in(meaning) for meaning in known_meanings()}
     as_meanings = frozenset(meaning for meaning, each in words.items() if not each <= names)
     anywhere = (each for each in as_meanings if " " in each and not words[each] & names)
     return as_meanings, frozenset(anywhere)
-
-
-@cache
-def known_codes() -> frozenset[str]:
-    """Return the code values that the standard prints: ``121022``, ``mm[Hg]``, ``5.6.3-9-61``."""
-    return frozenset(code for code, _meaning in _concepts())
 
 
 @cache
@@ -344,7 +298,7 @@ def _is_recognised_value(text: str, words: _Words, machine: bool) -> bool:
         is_version = machine and not group.replace(".", "").strip("0123456789")
         if digits > (_MOST_VERSION_DIGITS if is_version else _MOST_GROUPED_DIGITS):
             return False
-    tokens = _TOKEN.findall(text)
+    tokens = TOKEN.findall(text)
     single = 0
     for token in tokens:
         # Letters standing alone spell something when there are many of them in a row.
@@ -473,34 +427,33 @@ def _is_recognised_token(token: str, words: _Words, machine: bool) -> bool:
     if len(token) <= 2 and token.isascii():
         # As people write names: ``Ng``, ``Xu``, ``LI``. Most abbreviations and units are written otherwise.
         is_like_a_name = len(token) == 2 and token.isalpha() and token[0].isupper()
-        is_abbreviation = token.isupper() and (lower not in _names() or token in _UNITS_LIKE_NAMES)
+        is_abbreviation = token.isupper() and (
+            lower not in listed_names() or token in _UNITS_LIKE_NAMES
+        )
         return not is_like_a_name or is_abbreviation or lower in _SHORT_WORDS or lower in words.own
     if lower in words:
         return True
     if not token.isascii():
         return lower in _NON_ASCII_UNITS
     if len(token) == 3 and token.isupper() and token.isalpha():
-        return lower not in _names()
-    if lower.endswith("s") and lower[:-1] in words and lower not in _names():
+        return lower not in listed_names()
+    if lower.endswith("s") and lower[:-1] in words and lower not in listed_names():
         return True
     if machine and _VERSION.match(token):
         return True
     if machine and _COUNTED.match(token):
         counted = lower.lstrip("0123456789")
-        if counted in words and counted not in _names():
+        if counted in words and counted not in listed_names():
             return True
     if _CAMEL_PARTS.match(token):
         # Words joined by their capitals, as segments are labelled: FemurHead.
         return all(
-            part in words and part not in _names() for part in map(str.lower, _CAMEL.findall(token))
+            part in words and part not in listed_names()
+            for part in map(str.lower, CAMEL_PART.findall(token))
         )
     if _NUMBERED.match(token) and lower.rstrip("0123456789") in words:
         return True
     return bool(_MIXED.match(token)) and sum(map(str.isdigit, token)) <= _RECOGNISED_DIGITS
-
-
-def _words(name: str) -> set[str]:
-    return {token.lower() for token in _TOKEN.findall(name)}
 
 
 def keyword_of(tag: int) -> str:

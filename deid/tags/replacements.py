@@ -12,8 +12,8 @@ from pydicom._uid_dict import UID_dictionary
 from deid.encoding.character_sets import decode, encode, is_defined, is_readable
 from deid.encoding.header import tag_name
 from deid.errors import Reason, Unsafe
+from deid.identity import values
 from deid.identity.keys import patient_identity
-from deid.tags import values
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
 from deid.tags.private import CREATOR_REFERENCE, described_creators

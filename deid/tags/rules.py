@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from pydicom._private_dict import private_dictionaries
 
-from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, LONG_VRS, SHORT_VRS, Encoding
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, Encoding
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+from deid.identity.kinds import KNOWN_KINDS
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
@@ -65,28 +67,6 @@ _CODE_SEQUENCE_TAGS: Final = frozenset(
     {0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120}
 )
 
-
-# What the original of an element is, when it identifies: fed to the residual check and text cleaning.
-KNOWN_KINDS: Final[dict[int, str]] = {
-    0x00100010: "PERSON_NAME", 0x00100020: "MEDICAL_RECORD_NUMBER", 0x00100030: "DATE_OF_BIRTH",
-    0x00101000: "MEDICAL_RECORD_NUMBER", 0x00101001: "PERSON_NAME", 0x00101005: "PERSON_NAME",
-    0x00101060: "PERSON_NAME", 0x00101040: "STREET_ADDRESS", 0x00102154: "PHONE_NUMBER",
-    0x00101090: "GENERIC_ID", 0x00102297: "PERSON_NAME", 0x00102299: "ORGANIZATION_NAME",
-    0x00080050: "ACCESSION", 0x00080090: "PERSON_NAME", 0x00080092: "STREET_ADDRESS",
-    0x00080094: "PHONE_NUMBER", 0x0008009C: "PERSON_NAME", 0x00080080: "ORGANIZATION_NAME",
-    0x00080081: "STREET_ADDRESS", 0x00081048: "PERSON_NAME", 0x00081050: "PERSON_NAME",
-    0x00081060: "PERSON_NAME", 0x00081070: "PERSON_NAME", 0x00081040: "ORGANIZATION_NAME",
-    0x00321032: "PERSON_NAME", 0x00321033: "ORGANIZATION_NAME", 0x00400006: "PERSON_NAME",
-    0x00401010: "PERSON_NAME", 0x00402008: "PERSON_NAME", 0x00402010: "PHONE_NUMBER",
-    0x00402016: "ACCESSION", 0x00402017: "ACCESSION", 0x00380010: "GENERIC_ID",
-    0x00380300: "LOCATION", 0x00380400: "LOCATION", 0x00700084: "PERSON_NAME",
-    0x0040A075: "PERSON_NAME", 0x0040A123: "PERSON_NAME", 0x0040A027: "ORGANIZATION_NAME",
-    0x00181000: "GENERIC_ID", 0x00181010: "LOCATION", 0x00080012: "", 0x00200010: "GENERIC_ID",
-    0x00102150: "LOCATION", 0x00102152: "LOCATION", 0x00100021: "ORGANIZATION_NAME",
-    0x00101050: "GENERIC_ID", 0x00102155: "GENERIC_ID",
-    0x00104000: "", 0x00400009: "GENERIC_ID", 0x00401001: "GENERIC_ID", 0x00400253: "GENERIC_ID",
-    0x300E0008: "PERSON_NAME", 0x300600A6: "PERSON_NAME",
-}  # fmt: skip
 
 ONLY_BESIDE: Final[dict[int, int]] = {0x00120081: 0x00120082}
 """Attributes that Table E.1-1 dummies although it removes what they may only stand beside (Type 1C): the name

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from pydicom._uid_dict import UID_dictionary
 
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
+from deid.encoding.value_representations import BINARY
 from deid.tags.actions import KIND_MASK, Action
-from deid.tags.values import BINARY
 
 if TYPE_CHECKING:
     from deid.encoding.transfer_syntaxes import Encoding

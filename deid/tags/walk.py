@@ -15,8 +15,10 @@ from deid.encoding.character_sets import decode
 from deid.encoding.header import MAX_DEPTH, skip_items
 from deid.encoding.segments import Segment, Span
 from deid.encoding.transfer_syntaxes import IMPLICIT_LITTLE, MOST_SHORT, UNDEFINED_LENGTH, Encoding
+from deid.encoding.value_representations import BINARY, NUMBERS
 from deid.errors import Reason, Unsafe
-from deid.tags import private_blocks, values
+from deid.identity import values
+from deid.tags import private_blocks
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import (
     CONTENT_SEQUENCE,
@@ -355,13 +357,13 @@ class Walk:
         if kind == _PIXELS:
             self.samples.put(at.pos, at.value, after, encoding, at.out)
             return
-        if vr in values.NUMBERS or kind == _RECURSE:
+        if vr in NUMBERS or kind == _RECURSE:
             raise Unsafe(Reason.MALFORMED, self.passage.where(at.tag))
         length_size = 4 if action & LONG_FORM or not encoding.explicit else 2
         pack = encoding.long.pack if length_size == 4 else encoding.short.pack
         head = self._source[at.pos : at.value - length_size] + pack(at.length + 1)
         raw = self._source[at.value : after]
-        is_binary = vr in values.BINARY
+        is_binary = vr in BINARY
         padded = raw + (b"\x00" if is_binary or vr == "UI" else b" ")
         if kind == _CHECK or (kind == _KEEP and self._strict and not is_binary):
             original = Original(at.tag, vr, padded, action >> FALLBACK_SHIFT, self.passage)
@@ -554,7 +556,7 @@ class Walk:
         if (
             self._strict
             and action is Action.KEEP
-            and vr not in values.BINARY
+            and vr not in BINARY
             and passage.names_anybody(raw, decode(raw, passage.charset), vr)
         ):
             passage.residuals.append(passage.where(tag))

@@ -1,1 +1,1 @@
-"""Text: character sets, and what in it identifies."""
+"""Free text: what in it identifies, by known identifiers, patterns, vocabulary and names; and cleaning it."""

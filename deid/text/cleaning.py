@@ -12,10 +12,9 @@ from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from deid.ports import CleanedText
-from deid.tags import values
+from deid.identity import values
 from deid.text import eponyms, guesses, patterns
-from deid.text.findings import KNOWN, PATTERN, Finding, merged
+from deid.text.findings import KNOWN, PATTERN, CleanedText, Finding, merged
 from deid.text.folding import MARKS, plain, without_invisible
 from deid.text.info_types import CONTEXT, INFO_TYPES, UNKNOWN_WORD
 from deid.text.known import KnownText, prepare

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Finding(NamedTuple):
@@ -53,3 +54,11 @@ def merged(findings: Sequence[Finding]) -> list[Finding]:
             best = strength
             result.append(each)
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class CleanedText:
+    """A text after cleaning; `findings` counts what was removed or replaced by infoType."""
+
+    text: str
+    findings: Mapping[str, int]

@@ -6,8 +6,8 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
-from deid.tags.recognition import vocabulary as standard_vocabulary
 from deid.text.folding import fold, spellings
+from deid.text.standard import vocabulary as standard_vocabulary
 from deid.text.words import read_lines, read_words
 
 _MEASURE: Final = re.compile(

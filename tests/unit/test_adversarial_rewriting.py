@@ -9,7 +9,7 @@ import pytest
 
 import deid
 from deid.encoding.character_sets import is_readable
-from deid.tags import values
+from deid.identity import values
 from tests.adversarial.corpus import Draft
 
 KEY = deid.SiteKey(bytes(range(32)))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deid.tags import values
+from deid.identity import values
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 import deid
 from deid.configuration.explain import Element, explain
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
+from deid.identity import values
 from deid.tables.load import confidentiality_rows
-from deid.tags import values
 from deid.tags.rules import dictionary_vr
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from deid.tags.recognition import attribute_terms, known_meanings, recognised, vocabulary
+from deid.tags.recognition import attribute_terms, recognised
+from deid.text.standard import known_meanings, vocabulary
 from deid.text.words import read_words
 
 STAY = {

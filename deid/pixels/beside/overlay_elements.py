@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from deid.encoding.header import each_top_level, tag_name
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
 from deid.errors import Reason, Unsafe
+from deid.identity import values
 from deid.pixels.image_elements import FLOATS, PIXEL_DATA
 from deid.ports import OverlayPlane
-from deid.tags import values
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn, Option
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from deid.encoding.header import Buffer
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.identifiers import KnownIdentifier
-    from deid.plan import Plan
+    from deid.ports import PixelCleaner
+    from deid.tags.policy import TagPolicy
+    from deid.tags.tag_plan import TagPlan
 
 _ROWS, _COLUMNS, _FRAMES = 0x0010, 0x0011, 0x0015
 _BITS_ALLOCATED, _BIT_POSITION, _DATA = 0x0100, 0x0102, 0x3000
@@ -49,7 +51,8 @@ def overlay_elements(
     offset: int,
     encoding: Encoding,
     sop_class_uid: str,
-    plan: Plan,
+    plan: TagPlan,
+    cleaner: PixelCleaner | None,
     known: Sequence[KnownIdentifier],
 ) -> list[tuple[int, bytes]]:
     """Return what stands in the place of overlay planes, as ``(tag, encoded element)``.
@@ -63,21 +66,21 @@ def overlay_elements(
         `MALFORMED` when the elements of a plane are repeated or out of order, `PIXELS_UNDECODABLE` when
         its size is not what its data holds, and whatever cleaning raises.
     """
-    if plan.pixel_cleaner is None and Option.CLEAN_GRAPHICS not in plan.tags.policy.options:
+    if cleaner is None and Option.CLEAN_GRAPHICS not in plan.policy.options:
         return []
     elements: list[tuple[int, bytes]] = []
     for number, group in sorted(_groups(data, offset, encoding).items()):
         tag = number << 16 | _DATA
         found = group.get(_DATA)
         if (
-            plan.pixel_cleaner is None
+            cleaner is None
             or found is None
             or not _stays(tag, found, plan, sop_class_uid, encoding)
         ):
             elements += [(number << 16 | each, b"") for each in sorted(group)]
             continue
         plane = _plane(data, number, group, encoding, known)
-        cleaned = plan.pixel_cleaner.clean_overlay(plane)
+        cleaned = cleaner.clean_overlay(plane)
         if cleaned is None and not (found.stop - found.start) & 1:
             continue
         raw = values.even(plane.value if cleaned is None else cleaned)
@@ -87,7 +90,7 @@ def overlay_elements(
     return elements
 
 
-def refuse_embedded(actions: Iterable[int], plan: Plan) -> None:
+def refuse_embedded(actions: Iterable[int], policy: TagPolicy) -> None:
     """Refuse an overlay plane that lies in unused bits of pixels which nobody looked at.
 
     Its group is removed, and still its bits would stay in Pixel Data.
@@ -97,7 +100,7 @@ def refuse_embedded(actions: Iterable[int], plan: Plan) -> None:
     actions
         What was done, as in `deid.outcome.Outcome`.
     """
-    if plan.tags.policy.burned_in is BurnedIn.PASS:
+    if policy.burned_in is BurnedIn.PASS:
         return
     removed = {
         each >> 8 for each in actions if each >> 32 == _FIRST >> 24 and each & 0xFF == Action.DROP
@@ -145,9 +148,11 @@ def _elements(data: Buffer, offset: int, encoding: Encoding) -> Iterator[tuple[i
             raise
 
 
-def _stays(tag: int, found: _Element, plan: Plan, sop_class_uid: str, encoding: Encoding) -> bool:
-    table = plan.tags.rules.root(sop_class_uid, encoding)
-    action = plan.tags.rules.action(tag, found.vr.decode("latin-1"), table)
+def _stays(
+    tag: int, found: _Element, plan: TagPlan, sop_class_uid: str, encoding: Encoding
+) -> bool:
+    table = plan.rules.root(sop_class_uid, encoding)
+    action = plan.rules.action(tag, found.vr.decode("latin-1"), table)
     return action & KIND_MASK in (Action.KEEP, Action.CHECK)
 
 

@@ -13,7 +13,6 @@ from deid.encoding.header import each_top_level
 if TYPE_CHECKING:
     from deid.encoding.header import Buffer
     from deid.encoding.transfer_syntaxes import Encoding
-    from deid.plan import Plan
 
 _BEGINNINGS: Final = (
     b"\xff\xd8\xff",  # JPEG, JPEG-LS
@@ -34,15 +33,8 @@ _DICM: Final = slice(128, 132)
 _BITMAP_HEADERS: Final = frozenset({12, 40, 64, 108, 124})
 
 
-def thumbnail_elements(
-    data: Buffer, offset: int, encoding: Encoding, plan: Plan
-) -> list[tuple[int, bytes]]:
-    """Return the private top-level elements that hold pictures, as ``(tag, b"")``: to be removed.
-
-    Only where pixels are cleaned.
-    """
-    if plan.pixel_cleaner is None:
-        return []
+def thumbnail_elements(data: Buffer, offset: int, encoding: Encoding) -> list[tuple[int, bytes]]:
+    """Return the private top-level elements that hold pictures, as ``(tag, b"")``: to be removed."""
     return [
         (tag, b"")
         for tag, start, after in each_top_level(data, offset, encoding, 0x7FE00000)

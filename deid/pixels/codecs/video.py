@@ -17,9 +17,9 @@ import numpy as np
 
 from deid.errors import Reason, Unsafe
 from deid.pixels.codecs import encapsulation
+from deid.pixels.codecs.lossy import lossy_step
 from deid.pixels.description import describe
 from deid.pixels.find.views import FrameLook
-from deid.pixels.frames import lossy_step
 from deid.pixels.samples import Decoded
 from deid.ports import CleanedPixels, PixelInstance, PixelRegion
 

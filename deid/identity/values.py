@@ -6,6 +6,8 @@ import re
 from datetime import date, timedelta
 from typing import Final
 
+from deid.encoding.value_representations import FIXED_NUMBERS
+
 _DUMMY_TEXT: Final = b"REMOVED "
 _DUMMIES: Final[dict[str, bytes]] = {
     "AE": _DUMMY_TEXT, "AS": b"000Y", "CS": _DUMMY_TEXT, "DA": b"19000101", "DS": b"1 ",
@@ -17,11 +19,6 @@ _DUMMIES: Final[dict[str, bytes]] = {
     "UV": bytes(8), "SQ": b"",
 }  # fmt: skip
 
-_BINARY_NUMBERS: Final = frozenset(("AT", "FL", "FD", "SL", "SS", "SV", "UL", "US", "UV"))
-NUMBERS: Final = _BINARY_NUMBERS | {"OD", "OF", "OL", "OV", "OW"}
-"""VRs whose values are numbers of fixed size, one or many: cut short, they are none."""
-BINARY: Final = NUMBERS | {"OB", "SQ"}
-"""VRs whose values hold no text of their own."""
 _DATE = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
 _DATE_TIME = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
 _TIME = re.compile(rb"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?\Z")
@@ -47,7 +44,7 @@ def dummy(vr: str, original: bytes = b"") -> bytes:
     Numbers keep their multiplicity, so that pairs stay pairs: binary ones become zeros of the original's
     length, strings as many dummies as there were values.
     """
-    if vr in _BINARY_NUMBERS:
+    if vr in FIXED_NUMBERS:
         return bytes(len(original) or len(_DUMMIES[vr]))
     value = _DUMMIES.get(vr, b"")
     if vr in ("DS", "IS"):
