@@ -7,8 +7,6 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydicom._uid_dict import UID_dictionary
-
 from deid.configuration.coverage import Coverage
 from deid.encoding import implementation
 from deid.encoding.character_sets import decode
@@ -43,6 +41,7 @@ from deid.pixels.image_elements import (
     pixel_instance,
 )
 from deid.ports import CleanedPixels
+from deid.tables.dictionary import uids
 from deid.tables.load import burned_in_likely
 from deid.tags.actions import KIND_MASK, Action
 from deid.tags.passage import Given, Person
@@ -347,7 +346,7 @@ def _check_identity(facts: _Facts) -> None:
 def _check_class(facts: _Facts, plan: Plan) -> None:
     if facts.sop_class_uid == DICOMDIR_CLASS:
         raise Unsafe(Reason.DICOMDIR, "(0008,0016)")
-    known = UID_dictionary.get(facts.sop_class_uid)
+    known = uids().get(facts.sop_class_uid)
     if known is None and plan.tags.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
         raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from deid.configuration.document import parse_configuration
@@ -92,7 +91,6 @@ class Plan:
         confidentiality_by_tag()
         attribute_types(_CT_IMAGE_STORAGE)
         judge.load()
-        import_module("numpy")  # `deid.pixels.beside.scrub` looks at unused bits with it
         return self
 
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:

@@ -11,9 +11,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
-from pydicom.datadict import tag_for_keyword
-
 from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, SHARED_SECTIONS, Coverage
 from deid.configuration.proto_json import (
     TAG_VERBS,
@@ -27,6 +24,7 @@ from deid.encoding.header import tag_name
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.errors import ConfigurationInvalid
 from deid.pixels.policy import CustomRegex, ImagePolicy, RedactionMode
+from deid.tables.dictionary import attributes, repeating_attributes, tag_for_keyword
 from deid.tables.load import confidentiality_by_tag
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
 from deid.tags.rules import CONTENT_VRS, MINIMAL_KEEP, PRIMARY_UIDS, dictionary_vr
@@ -362,7 +360,9 @@ class _Parser:
         return _tags_named(printed["group"] + printed["element"])
 
     def _unknown_tag(self, path: str, name: str) -> None:
-        keywords = {entry[4].lower(): entry[4] for entry in DicomDictionary.values() if entry[4]}
+        keywords = {
+            each.keyword.lower(): each.keyword for each in attributes().values() if each.keyword
+        }
         plain = re.sub(r"[\W_]|'s\b", "", name).lower()
         near = difflib.get_close_matches(plain, keywords, 1, 0.6)
         hint = "give a keyword or eight hex digits"
@@ -820,11 +820,11 @@ def _tags_named(name: str) -> frozenset[int] | None:
     """Return the tags that a keyword or eight hex digits name; None when there are none."""
     tag = tag_for_keyword(name) if name else None
     if tag is not None:
-        return frozenset({int(tag)})
+        return frozenset({tag})
     if re.fullmatch(r"[0-9a-fA-F]{8}", name):
         return frozenset({int(name, 16)})
-    for mask, entry in RepeatersDictionary.items():
-        if name and (entry[4] == name or mask == name.lower()):
+    for mask, entry in repeating_attributes().items():
+        if name and (entry.keyword == name or mask == name.lower()):
             return _repeated(mask)
     return None
 

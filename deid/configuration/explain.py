@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pydicom._dicom_dict import DicomDictionary
-
 from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, Coverage
 from deid.configuration.document import Parsed, parse_configuration
 from deid.configuration.leniencies import sentence
 from deid.encoding.header import tag_name
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.pixels.policy import RedactionMode
+from deid.tables.dictionary import attributes
 from deid.tables.load import (
     EDITION,
     TableRow,
@@ -380,8 +379,8 @@ def _override(override: TagOverride) -> str:
 
 
 def _named(tag: int) -> str:
-    entry = DicomDictionary.get(tag)
-    return f"{tag_name(tag)} {entry[2]}" if entry else tag_name(tag)
+    entry = attributes().get(tag)
+    return f"{tag_name(tag)} {entry.name}" if entry else tag_name(tag)
 
 
 def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:

@@ -7,16 +7,20 @@ import warnings
 from functools import lru_cache
 from typing import Final
 
-from pydicom.charset import convert_encodings, decode_bytes, encode_string, python_encoding
+from deid.encoding.code_extensions import (
+    CHINESE,
+    CODECS,
+    DEFAULT,
+    KATAKANA,
+    codecs_of,
+    decode_escaped,
+)
 
-_LATIN_9: Final = "ISO_IR 203"
-"""Newer than pydicom's list (PS3.3 Table C.12-2)."""
-DEFINED_TERMS: Final = frozenset(term for term in python_encoding if term) | {"", _LATIN_9}
+DEFINED_TERMS: Final = frozenset(CODECS)
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\r\n\t\f"
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
 _ESCAPE: Final = b"\x1b"
 _MAX_REMEMBERED: Final = 256
-_DELIMITERS: Final = {0x5C, 0x5E, 0x3D, 0x0D, 0x0A, 0x09, 0x0C}
 
 
 @lru_cache(maxsize=256)
@@ -24,12 +28,8 @@ def encodings(declared: str) -> tuple[str, ...]:
     """Return Python codecs for a Specific Character Set value; Latin-1 for what is not defined."""
     terms = [term.strip() for term in declared.split("\\")]
     if any(term not in DEFINED_TERMS for term in terms):
-        return ("iso8859",)
-    if terms == [_LATIN_9]:
-        return ("iso8859_15",)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return tuple(convert_encodings(terms if len(terms) > 1 else terms[0]))
+        return (DEFAULT,)
+    return codecs_of(terms)
 
 
 def decode(raw: bytes, declared: str) -> str:
@@ -56,12 +56,10 @@ def _decoded(raw: bytes, declared: str) -> str | None:
         if _ESCAPE not in raw:
             # Without escapes every character is in the first set (PS3.5 6.1.2.5.3).
             return raw.decode(codecs[0])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            text = decode_bytes(raw, list(codecs), _DELIMITERS)
-        # pydicom leaves the escape to Chinese in the text.
-        return text.replace(_TO_CHINESE.decode("ascii"), "") if _CHINESE in codecs else text
-    except (UnicodeError, LookupError, UserWarning):
+        text = decode_escaped(raw, codecs)
+        # Python's codec leaves the escape to Chinese in the text.
+        return text.replace(_TO_CHINESE.decode("ascii"), "") if CHINESE in codecs else text
+    except (UnicodeError, LookupError):
         return None
 
 
@@ -98,11 +96,14 @@ def encode(text: str, declared: str) -> bytes:
     if not declared.replace("ISO_IR 6", "").strip("\\ "):
         return text.encode("ascii", "replace")
     codecs = encodings(declared)
-    if len(codecs) == 1 and codecs[0] != _KATAKANA:
+    if len(codecs) == 1 and codecs[0] != KATAKANA:
         return text.encode(codecs[0], "replace")
     text = "".join(each if _holds(codecs, each) else "?" for each in text)
     if len(codecs) == 1:
-        return text.encode(_KATAKANA, "replace")
+        return text.encode(KATAKANA, "replace")
+    # Slow to import; text is seldom written in more than one set.
+    from pydicom.charset import encode_string  # noqa: PLC0415
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -111,7 +112,7 @@ def encode(text: str, declared: str) -> bytes:
             encoded = b""
     if decode(encoded, declared) == text:
         return encoded
-    return _in_chinese(text) if _CHINESE in codecs else text.encode("ascii", "replace")
+    return _in_chinese(text) if CHINESE in codecs else text.encode("ascii", "replace")
 
 
 @lru_cache(maxsize=4096)
@@ -119,10 +120,10 @@ def _holds(codecs: tuple[str, ...], character: str) -> bool:
     """Whether one of the sets has a character. ISO_IR 13 has single bytes of its codec alone."""
     for codec in codecs:
         try:
-            encoded = character.encode("ascii" if codec == _DEFAULT else codec)
+            encoded = character.encode("ascii" if codec == DEFAULT else codec)
         except UnicodeError:
             continue
-        if codec != _KATAKANA or len(encoded) == 1:
+        if codec != KATAKANA or len(encoded) == 1:
             return True
     return False
 
@@ -130,7 +131,7 @@ def _holds(codecs: tuple[str, ...], character: str) -> bool:
 def _in_chinese(text: str) -> bytes:
     """Encode in ISO 2022 IR 58, whose escape stands before it in every value, component and line.
 
-    pydicom leaves the escape out where the first set is the default one (PS3.5 6.1.2.5.3, K.2).
+    The encoder above leaves the escape out where the first set is the default one (PS3.5 6.1.2.5.3, K.2).
     """
     parts = re.split(r"([\\^=\r\n\f\t])", text)
     return b"".join(
@@ -139,8 +140,4 @@ def _in_chinese(text: str) -> bytes:
     )
 
 
-_DEFAULT: Final = "iso8859"
-"""What pydicom calls the default repertoire, which is ASCII (PS3.5 6.1.2.1)."""
-_CHINESE: Final = "iso_ir_58"
 _TO_CHINESE: Final = b"\x1b$)A"
-_KATAKANA: Final = "shift_jis"

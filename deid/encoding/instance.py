@@ -6,14 +6,13 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pydicom.datadict import tag_for_keyword
-
 from deid.encoding.character_sets import decode
 from deid.encoding.header import Buffer, Element, FileMeta, index_top_level, read_file_meta, text_of
 from deid.encoding.inflate import inflated
 from deid.encoding.transfer_syntaxes import DEFLATED, Encoding, encoding_of
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.errors import Reason, Unsafe
+from deid.tables.dictionary import tag_for_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -6,9 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from pydicom._uid_dict import UID_dictionary
-
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+from deid.tables.dictionary import uids
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 MOST_SHORT: Final = 0xFFFE
@@ -99,8 +98,8 @@ def is_known(transfer_syntax_uid: str) -> bool:
     """Whether the UID names a transfer syntax whose encoding is known."""
     if transfer_syntax_uid in _NATIVE:
         return True
-    entry = UID_dictionary.get(transfer_syntax_uid)
-    return entry is not None and entry[1] == "Transfer Syntax"
+    entry = uids().get(transfer_syntax_uid)
+    return entry is not None and entry.kind == "Transfer Syntax"
 
 
 def encoding_of(transfer_syntax_uid: str) -> Encoding:

@@ -9,10 +9,6 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
-
 from deid.encoding.character_sets import decode
 from deid.encoding.header import index_top_level, tag_name, text_of
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
@@ -20,10 +16,13 @@ from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.identity.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
+from deid.tables.dictionary import tag_for_keyword
 from deid.tables.load import confidentiality_by_tag
 from deid.tags.rules import dictionary_vr
 
 if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
     from deid.encoding.header import Buffer, Element
     from deid.encoding.transfer_syntaxes import Encoding
 
@@ -86,6 +85,9 @@ def pixel_instance(
     Unsafe
         `PIXELS_UNDECODABLE` when the header cannot be decoded, `LENGTH_PAST_END`.
     """
+    # Slow to import, and most plans leave pixels alone.
+    from pydicom.filereader import read_dataset  # noqa: PLC0415
+
     head = data[offset : pixels.start]
     # The element's own header is cut off: the data set ends where Pixel Data begins.
     size = 12 if encoding.explicit and head[-8:-6] in _LONG_FORM else 8
@@ -128,7 +130,7 @@ def encoded_changes(
         if value is None:
             elements.append((tag, b""))
             continue
-        vr = dictionary_VR(tag)
+        vr = dictionary_vr(tag) or "UN"
         if " or " in vr:
             vr = "SS" if attributes.get("PixelRepresentation") == 1 else "US"
         elements.append((tag, encoding.element(tag, vr.encode(), _encoded(vr, value, encoding))))
@@ -155,6 +157,8 @@ def _attributes(dataset: Dataset) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    from pydicom.dataset import Dataset  # noqa: PLC0415 - as above
+
     if isinstance(value, Dataset):
         return {element.keyword: _plain(element.value) for element in value if element.keyword}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):

@@ -14,19 +14,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from pydicom._dicom_dict import DicomDictionary
-from pydicom.datadict import dictionary_keyword
-
 from deid.encoding.character_sets import decode
-from deid.text.standard import (
-    CAMEL_PART,
-    TOKEN,
-    known_codes,
-    known_meanings,
-    listed_names,
-    vocabulary,
-    words_in,
-)
+from deid.tables.dictionary import CAMEL_PART, TOKEN, attributes, words_in
+from deid.text.standard import known_codes, known_meanings, listed_names, vocabulary
 from deid.text.words import read_words
 
 _NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
@@ -174,16 +164,22 @@ def _words_of_labels() -> frozenset[str]:
 
 
 @cache
-def _meanings_in_lower_case() -> tuple[frozenset[str], frozenset[str]]:
-    """Return meanings that stay however they are written: as meanings, and wherever they stand.
+def _meanings_in_lower_case() -> frozenset[str]:
+    return frozenset(map(str.lower, known_meanings()))
+
+
+def _is_meaning(text: str, *, anywhere: bool) -> bool:
+    """Whether a text is a meaning that stays however it is written: as a meaning, or wherever it stands.
 
     A view that is called after somebody (``Miller``) is no more than a name when it is written otherwise.
     """
-    names = listed_names()
-    words = {meaning.lower(): words_in(meaning) for meaning in known_meanings()}
-    as_meanings = frozenset(meaning for meaning, each in words.items() if not each <= names)
-    anywhere = (each for each in as_meanings if " " in each and not words[each] & names)
-    return as_meanings, frozenset(anywhere)
+    lower = text.lower()
+    if lower not in _meanings_in_lower_case():
+        return False
+    words = words_in(lower)
+    if words <= listed_names():
+        return False
+    return not anywhere or (" " in lower and not words & listed_names())
 
 
 @cache
@@ -247,7 +243,7 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return False
     if tag == _CODE_MEANING and text in known_meanings():
         return True
-    if text.lower() in _meanings_in_lower_case()[tag != _CODE_MEANING]:
+    if _is_meaning(text, anywhere=tag != _CODE_MEANING):
         return True
     if (terms := attribute_terms().get(tag)) is not None:
         text = "\\".join(part for part in text.split("\\") if not terms.hold(part))
@@ -376,8 +372,8 @@ def is_numbers(tag: int, vr: str, value: bytes) -> bool:
 @cache
 def _most_values(tag: int) -> int:
     """Return the highest multiplicity of an attribute; 0 when it has no limit or is not registered."""
-    entry = DicomDictionary.get(tag)
-    most = entry[1].rpartition("-")[2] if entry else ""
+    entry = attributes().get(tag)
+    most = entry.vm.rpartition("-")[2] if entry else ""
     return int(most) if most.isdigit() else 0
 
 
@@ -454,11 +450,3 @@ def _is_recognised_token(token: str, words: _Words, machine: bool) -> bool:
     if _NUMBERED.match(token) and lower.rstrip("0123456789") in words:
         return True
     return bool(_MIXED.match(token)) and sum(map(str.isdigit, token)) <= _RECOGNISED_DIGITS
-
-
-def keyword_of(tag: int) -> str:
-    """Return a tag's keyword, or an empty string."""
-    try:
-        return dictionary_keyword(tag)
-    except KeyError:
-        return ""

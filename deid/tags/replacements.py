@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pydicom._uid_dict import UID_dictionary
-
 from deid.encoding.character_sets import decode, encode, is_defined, is_readable
 from deid.encoding.header import tag_name
 from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.identity.keys import patient_identity
+from deid.tables.dictionary import uids
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
 from deid.tags.private import CREATOR_REFERENCE, described_creators
@@ -108,12 +107,10 @@ def uids_replaced(original: Original) -> bytes:
     found = plan.uids.get(raw)
     if found is None:
         texts = [part.decode("latin-1") for part in values.split(raw)]
-        replace = plan.replacements.uid
+        replace, registered = plan.replacements.uid, uids()
         # What the standard itself names is nobody's: a well-known frame of reference, a coding scheme.
         found = values.uid(
-            "\\".join(
-                text if not text or text in UID_dictionary else replace(text) for text in texts
-            )
+            "\\".join(text if not text or text in registered else replace(text) for text in texts)
         )
         plan.remember_uids(raw, found)
     return found

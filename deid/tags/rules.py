@@ -10,12 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
-from pydicom._private_dict import private_dictionaries
-
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, Encoding
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.identity.kinds import KNOWN_KINDS
+from deid.tables.dictionary import attributes, private_attributes, repeating_attribute
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
@@ -493,27 +491,15 @@ _VERBS: Final[dict[str, Callable[[int, str], int | None]]] = {
 
 def dictionary_vr(tag: int) -> str | None:
     """Return the data dictionary's VR (``US or SS`` where it leaves a choice); None if not registered."""
-    entry = DicomDictionary.get(tag)
-    if entry is not None:
-        return entry[0]
-    if tag >> 24 in (0x50, 0x60) or tag >> 16 in (0x0020, 0x0028, 0x1000, 0x1010, 0x7F00):
-        return _repeating_vr(tag)
-    return None
-
-
-def _repeating_vr(tag: int) -> str | None:
-    digits = f"{tag:08X}"
-    for mask, entry in RepeatersDictionary.items():
-        if all(m in ("x", d) for m, d in zip(mask, digits, strict=True)):
-            return entry[0]
-    return None
+    entry = attributes().get(tag)
+    if entry is None and (
+        tag >> 24 in (0x50, 0x60) or tag >> 16 in (0x0020, 0x0028, 0x1000, 0x1010, 0x7F00)
+    ):
+        entry = repeating_attribute(tag)
+    return entry.vr if entry else None
 
 
 def private_vr(creator: str, tag: int) -> str | None:
-    """Return a private element's VR by its creator, from pydicom's private dictionary."""
-    block = private_dictionaries.get(creator)
-    if block is None:
-        return None
-    digits = f"{tag >> 16:04X}xx{tag & 0xFF:02X}"
-    entry = block.get(digits)
-    return entry[0] if entry else None
+    """Return a private element's VR by its creator, as far as makers' dictionaries are known."""
+    block = private_attributes().get(creator)
+    return block.get(f"{tag >> 16:04X}xx{tag & 0xFF:02X}") if block else None

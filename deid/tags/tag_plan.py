@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from pydicom._uid_dict import UID_dictionary
-
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.encoding.value_representations import BINARY
+from deid.tables.dictionary import uids
 from deid.tags.actions import KIND_MASK, Action
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class TagPlan:
         found = self._registered.get(raw)
         if found is None:
             found = all(
-                uid in UID_dictionary or _REGISTERED.match(uid)
+                uid in uids() or _REGISTERED.match(uid)
                 for uid in raw.decode("latin-1").strip(" \x00").split("\\")
                 if uid
             )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import re2
-
 if TYPE_CHECKING:
     import re
 
@@ -25,6 +23,9 @@ def compile_site_pattern(pattern: str, *, ignore_case: bool = False) -> re.Patte
     PatternInvalid
         When it is not one, or asks for look-around or references back, which RE2 does not have.
     """
+    # Slow to import, and most sites write no pattern.
+    import re2  # noqa: PLC0415
+
     options = re2.Options()
     options.case_sensitive = not ignore_case
     options.log_errors = False

@@ -1,0 +1,176 @@
+"""What the standard calls things: attributes, private attributes, UIDs and coded concepts.
+
+The tables are read when first asked for, in a few milliseconds; the library they were made from takes a
+quarter of a second to import, which every worker and every run over a single file would wait for.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+TOKEN: Final = re.compile(r"[^\W_]+", re.UNICODE)
+CAMEL_PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+class Attribute(NamedTuple):
+    """A row of the data dictionary (PS3.6 Section 6 to 9, PS3.7 Annex E).
+
+    Attributes
+    ----------
+    vr
+        ``US or SS`` where the dictionary leaves a choice, ``NONE`` for delimiters.
+    vm
+        Such as ``1``, ``1-n`` or ``2-2n``.
+    retired
+        ``Retired``, or empty.
+    """
+
+    vr: str
+    vm: str
+    name: str
+    retired: str
+    keyword: str
+
+
+class Uid(NamedTuple):
+    """A row of the registry of UIDs (PS3.6 Annex A).
+
+    Attributes
+    ----------
+    kind
+        Such as ``SOP Class`` or ``Transfer Syntax``.
+    info
+        What the registry adds to the name.
+    retired
+        ``Retired``, or empty.
+    """
+
+    name: str
+    kind: str
+    info: str
+    retired: str
+    keyword: str
+
+
+ATTRIBUTE_COLUMNS: Final = ("tag", *Attribute._fields)
+UID_COLUMNS: Final = ("uid", *Uid._fields)
+
+
+@cache
+def attributes() -> dict[int, Attribute]:
+    """Return the attributes that have one tag, by tag."""
+    return {int(tag, 16): Attribute(*rest) for tag, *rest in _attribute_rows() if "x" not in tag}
+
+
+@cache
+def repeating_attributes() -> dict[str, Attribute]:
+    """Return the attributes of repeating groups (PS3.5 7.6), by tag with ``x``: ``60xx3000``."""
+    return {tag: Attribute(*rest) for tag, *rest in _attribute_rows() if "x" in tag}
+
+
+def _attribute_rows() -> Iterator[list[str]]:
+    return _rows("attributes.csv")
+
+
+@cache
+def _tags() -> dict[str, int]:
+    return {entry.keyword: tag for tag, entry in attributes().items() if entry.keyword}
+
+
+def tag_for_keyword(keyword: str) -> int | None:
+    """Return the tag of a keyword; None where no attribute, or a repeating one, is called so."""
+    return _tags().get(keyword)
+
+
+def keyword_for_tag(tag: int) -> str:
+    """Return a tag's keyword, or an empty string; repeating groups are known."""
+    entry = attributes().get(tag) or repeating_attribute(tag)
+    return entry.keyword if entry else ""
+
+
+def repeating_attribute(tag: int) -> Attribute | None:
+    """Return the attribute whose repeating group or element a tag belongs to."""
+    digits = f"{tag:08x}"
+    for mask, entry in repeating_attributes().items():
+        if all(m in ("x", d) for m, d in zip(mask, digits, strict=True)):
+            return entry
+    return None
+
+
+@cache
+def private_attributes() -> dict[str, dict[str, str]]:
+    """Return VRs by private creator and tag, such as ``0019xx10``, where ``xx`` is the block."""
+    blocks: dict[str, dict[str, str]] = {}
+    for creator, tag, vr in _rows("private_attributes.csv"):
+        blocks.setdefault(creator, {})[tag] = vr
+    return blocks
+
+
+@cache
+def uids() -> dict[str, Uid]:
+    """Return the registered UIDs."""
+    return {uid: Uid(*rest) for uid, *rest in _rows("uids.csv")}
+
+
+@cache
+def concepts() -> tuple[tuple[str, str], ...]:
+    """Return code value and meaning of the concepts that the standard uses (PS3.16)."""
+    return tuple((code, meaning) for _scheme, code, meaning in _rows("concepts.csv"))
+
+
+@cache
+def standard_words() -> frozenset[str]:
+    """Return the words of attributes, private attributes and concepts, in lower case.
+
+    Prepared by `standard_words_of`, which takes longer than all the rest of a start.
+    """
+    return frozenset(_text("standard_words.txt").split())
+
+
+def standard_words_of(
+    named: Iterable[tuple[str, str]],
+    meanings: Iterable[str],
+    blocks: Iterable[tuple[str, Iterable[str]]],
+) -> set[str]:
+    """Return the words of names, in lower case; those of keywords also part by part.
+
+    Parameters
+    ----------
+    named
+        Name and keyword of attributes.
+    blocks
+        Private creators, and the names of their attributes.
+    """
+    words: set[str] = set()
+    for name, keyword in named:
+        words.update(words_in(name), words_in(keyword))
+        words.update(part.lower() for part in CAMEL_PART.findall(keyword))
+    for meaning in meanings:
+        words.update(words_in(meaning))
+    for creator, names in blocks:
+        words.update(words_in(creator))
+        for name in names:
+            words.update(words_in(name))
+    return words
+
+
+def words_in(text: str) -> set[str]:
+    """Return the runs of letters and digits of a text, in lower case."""
+    return {token.lower() for token in TOKEN.findall(text)}
+
+
+def _rows(name: str) -> Iterator[list[str]]:
+    rows = csv.reader(_text(name).splitlines())
+    next(rows)
+    return rows
+
+
+def _text(name: str) -> str:
+    return (files("deid.tables") / name).read_text(encoding="utf-8")
