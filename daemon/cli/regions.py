@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments
+from daemon.cli import arguments, exit_codes
+from daemon.cli.errors import CommandFailed, UsageError
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +33,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Find, draw and print; the libraries for pictures are loaded only now."""
-    from daemon.engines import samples as pixel_sample  # noqa: PLC0415
+    """Find, draw and print; the libraries for pictures are loaded only now.
 
-    return pixel_sample.run(options, arguments.pixels(options, arguments.settings(options)))
+    Raises
+    ------
+    UsageError
+        If the file is no instance with pixels, or the picture's name does not end in ``.png``.
+    CommandFailed
+        If its pixels cannot be decoded, or the picture cannot be written.
+    """
+    if options.png is not None and options.png.suffix.lower() != ".png":
+        # What has that name already is replaced, and that must not be an instance.
+        raise UsageError(f"--png {options.png} does not end in .png")
+    from daemon.engines import samples  # noqa: PLC0415
+    from deid.errors import Unsafe  # noqa: PLC0415
+
+    pixels = arguments.pixels(options, arguments.settings(options))
+    try:
+        looked = samples.look(samples.read(options.file), pixels)
+    except samples.NotASample as error:
+        raise UsageError(f"{options.file} {error}") from error
+    except Unsafe as error:
+        raise CommandFailed(f"{options.file}: {error.reason.value} at {error.where}") from error
+    if options.png is not None:
+        _write(options.png, looked.drawing())
+    sys.stdout.write(looked.template(options.name))
+    return exit_codes.OK
+
+
+def _write(path: Path, picture_of_patient: bytes) -> None:
+    """Write for the user alone: the picture shows the patient's data."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(picture_of_patient)
+    except OSError as error:
+        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error

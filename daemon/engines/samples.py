@@ -1,19 +1,15 @@
-"""Show where text is found in a sample, and make a region template for its kind of machine."""
+"""Where text is found in a sample: as a picture, and as a region template for its kind of machine."""
 
 from __future__ import annotations
 
-import os
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from daemon.cli import exit_codes
-from daemon.cli.errors import CommandFailed, UsageError
 from daemon.engines.pixels import engines
 from deid.encoding.segments import Span
-from deid.errors import Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.description import describe
 from deid.pixels.drawing import png, side_by_side, with_boxes
@@ -23,30 +19,57 @@ from deid.pixels.templates import RegionTemplate, template_document
 from deid.ports import PixelInstance
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from daemon.engines.pixels import PixelSettings
+    from deid.pixels.geometry import Box
     from deid.ports import CleanedPixels
 
 
-def run(args: argparse.Namespace, settings: PixelSettings) -> int:
-    """Do it with the site's engine, templates and rules; return the exit code.
+class NotASample(Exception):
+    """The file is no instance with pixels; the text says why, and nothing of what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was found in a sample, and what became of it.
+
+    Attributes
+    ----------
+    boxes
+        Where text is, in the first frame.
+    rules
+        What is filled whether text is there or not: by templates, by Sequence of Ultrasound Regions.
+    """
+
+    instance: PixelInstance
+    cleaned: PixelInstance
+    boxes: Sequence[Box]
+    rules: Sequence[Box]
+
+    def drawing(self) -> bytes:
+        """Return a PNG of the first frame: what was found in the source, beside what is left of it."""
+        shown = _first_frame(self.instance)
+        return png(
+            side_by_side(with_boxes(shown, self.boxes, self.rules), _first_frame(self.cleaned))
+        )
+
+    def template(self, name: str) -> str:
+        """Return a region template for such machines, as TOML; without a name, named for the model."""
+        return template_document(_template(self.instance.attributes, name, self.boxes))
+
+
+def look(instance: PixelInstance, settings: PixelSettings) -> Looked:
+    """Find the text in an instance with the site's engine, templates and rules.
 
     Raises
     ------
-    UsageError
-        If the file is no instance with pixels, or the picture's name does not end in ``.png``.
-    CommandFailed
-        If its pixels cannot be decoded, or the picture cannot be written.
+    deid.errors.Unsafe
+        If its pixels cannot be decoded.
     """
-    if args.png is not None and args.png.suffix.lower() != ".png":
-        # What has that name already is replaced, and that must not be an instance.
-        raise UsageError(f"--png {args.png} does not end in .png")
-    instance = _read(args.file)
     chosen = engines(settings)
     cleaner = PixelCleaning(
         "REDACT_ALL_TEXT",
@@ -55,40 +78,27 @@ def run(args: argparse.Namespace, settings: PixelSettings) -> int:
         blank_outside_ultrasound_regions=chosen.blank_outside_ultrasound_regions,
         untrusted=(),
     )
-    try:
-        found, rules = cleaner.find(instance)
-        cleaned = cleaner.clean(instance)
-    except Unsafe as error:
-        raise CommandFailed(f"{args.file}: {error.reason.value} at {error.where}") from error
-    boxes = [region.box.grown(3) for region in found]
-    if args.png is not None:
-        shown = _first_frame(instance)
-        result = _first_frame(with_segments(instance, cleaned))
-        _write(args.png, png(side_by_side(with_boxes(shown, boxes, rules), result)))
-    sys.stdout.write(template_document(_template(instance.attributes, args.name, boxes)))
-    return exit_codes.OK
+    found, rules = cleaner.find(instance)
+    cleaned = with_segments(instance, cleaner.clean(instance))
+    return Looked(instance, cleaned, [region.box.grown(3) for region in found], rules)
 
 
-def _read(file: Path) -> PixelInstance:
+def read(file: Path) -> PixelInstance:
+    """Return what pixel cleaning needs of a file.
+
+    Raises
+    ------
+    NotASample
+        If it cannot be read, or has no pixels.
+    """
     try:
         return pixel_instance(pydicom.dcmread(file, force=False))
     except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
+        raise NotASample(f"cannot be read: {error.strerror}") from error
     except InvalidDicomError as error:
-        raise UsageError(f"{file} is not a DICOM file (PS3.10)") from error
+        raise NotASample("is not a DICOM file (PS3.10)") from error
     except (KeyError, AttributeError) as error:
-        raise UsageError(f"{file} has no Pixel Data (7FE0,0010), or no transfer syntax") from error
-
-
-def _write(path: Path, picture_of_patient: bytes) -> None:
-    """Write for the user alone: the picture shows the patient's data."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(picture_of_patient)
-    except OSError as error:
-        raise CommandFailed(f"{path} cannot be written: {error.strerror}") from error
+        raise NotASample("has no Pixel Data (7FE0,0010), or no transfer syntax") from error
 
 
 def pixel_instance(dataset: pydicom.Dataset) -> PixelInstance:
@@ -136,7 +146,7 @@ def _first_frame(instance: PixelInstance) -> NDArray[Any]:
     return picture(image, open_frames(instance, image).decoded(0), instance.attributes).display
 
 
-def _template(attributes: Mapping[str, Any], name: str, boxes: list[Any]) -> RegionTemplate:
+def _template(attributes: Mapping[str, Any], name: str, boxes: Sequence[Box]) -> RegionTemplate:
     image = describe(attributes)
     model = str(attributes.get("ManufacturerModelName") or "")
     clipped = (box.clipped(image.rows, image.columns) for box in boxes)
