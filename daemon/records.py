@@ -25,8 +25,6 @@ class State(StrEnum):
     """Where a received instance is on its way (see `daemon.pipeline.states` for the moves)."""
 
     RECEIVED = "received"
-    ROUTED = "routed"
-    DEIDENTIFIED = "deidentified"
     STORED = "stored"
     UNROUTED = "unrouted"
     DUPLICATE = "duplicate"

@@ -2,20 +2,19 @@
 
 ::
 
-    received -> routed -> deidentified -> stored
-        |          |            |
-        |          +-- duplicate, quarantined
-        +-- unrouted -> received              (retry, after the routes changed)
-        +-- duplicate
-        +-- quarantined -> received           (retry)
-                        -> discarded
+    received -> stored
+        |----> duplicate
+        |----> unrouted    -> received        (retry, after the routes changed)
+        |          `-------> discarded
+        |----> quarantined -> received        (retry)
+        |          `-------> discarded
+        `----> discarded                      (replaced by another while it waited for its retry)
 
 The code only looks things up here: a move that is not in the table does not happen.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from daemon.records import State
@@ -26,15 +25,14 @@ if TYPE_CHECKING:
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.RECEIVED: frozenset(
         {
-            State.ROUTED,
-            State.UNROUTED,
+            State.STORED,
             State.DUPLICATE,
+            State.UNROUTED,
             State.QUARANTINED,
+            State.DISCARDED,
         }
     ),
-    State.ROUTED: frozenset({State.DEIDENTIFIED, State.DUPLICATE, State.QUARANTINED}),
-    State.DEIDENTIFIED: frozenset({State.STORED, State.DUPLICATE, State.QUARANTINED}),
-    State.UNROUTED: frozenset({State.RECEIVED, State.QUARANTINED}),
+    State.UNROUTED: frozenset({State.RECEIVED, State.QUARANTINED, State.DISCARDED}),
     State.QUARANTINED: frozenset({State.RECEIVED, State.DISCARDED}),
     State.STORED: frozenset(),
     State.DUPLICATE: frozenset(),
@@ -47,7 +45,7 @@ DAMAGE: Final[Mapping[State, frozenset[State]]] = {
 }
 """Moves that only a damaged disk can cause, and only the consistency check makes."""
 
-WAITING: Final[tuple[State, ...]] = (State.RECEIVED, State.ROUTED, State.DEIDENTIFIED)
+WAITING: Final[tuple[State, ...]] = (State.RECEIVED,)
 """States in which an instance waits for the pipeline."""
 
 
@@ -92,25 +90,3 @@ def check_damage(state: State, following: State) -> None:
     """
     if following not in MOVES[state] | DAMAGE.get(state, frozenset()):
         raise MoveNotAllowed(state, following)
-
-
-def way(state: State, goal: State) -> tuple[State, ...]:
-    """Return the shortest sequence of allowed moves that ends in `goal`, without the first state.
-
-    The pipeline settles an instance in one step; this names the moves which that step stands for.
-    No way leads back through ``received``: a retry is always asked for on its own.
-
-    Raises
-    ------
-    MoveNotAllowed
-        If there is no way.
-    """
-    ways: deque[tuple[State, ...]] = deque([(state,)])
-    while ways:
-        so_far = ways.popleft()
-        for following in sorted(MOVES[so_far[-1]]):
-            if following is goal:
-                return (*so_far[1:], following)
-            if following not in so_far and following is not State.RECEIVED:
-                ways.append((*so_far, following))
-    raise MoveNotAllowed(state, goal)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.states import MOVES, WAITING, way
+from daemon.pipeline.states import MOVES, WAITING, check_move
 from daemon.records import Receipt, State
 from daemon.store.rows import Garbage, Place
 
@@ -331,7 +331,7 @@ def _discard_one(
     if entry is None or entry.receipt.state not in REFUSED:
         changed.passed_over.append(receipt_id)
         return []
-    way(entry.receipt.state, State.DISCARDED)
+    check_move(entry.receipt.state, State.DISCARDED)
     garbage = [Garbage(stores.source.id, receipt_id)]
     for store in stores.in_use:
         indexed = session.instances.of_receipt(store, receipt_id)

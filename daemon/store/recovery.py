@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from daemon.pipeline.states import WAITING, way
+from daemon.pipeline.states import WAITING, check_move
 from daemon.records import State
 from daemon.store.files.folders import FILE_MODE, make_private_folder, sync_folder
 from daemon.store.rows import Garbage, Place
@@ -164,7 +164,7 @@ def _quarantine_missing(
     for receipt in session.receipts.waiting():
         if (spool_folder / receipt.id).is_file() or source.has(receipt.id):
             continue
-        way(receipt.state, State.QUARANTINED)
+        check_move(receipt.state, State.QUARANTINED)
         with session.atomically():
             mark_missing(session, stores, receipt.id, now)
         found.missing += 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.states import WAITING, is_terminal, way
+from daemon.pipeline.states import WAITING, check_move, is_terminal
 from daemon.records import State
 from daemon.store.rows import Garbage, Place
 
@@ -181,8 +181,8 @@ class _Settling:
         place: Place = Place.SOURCE,
         related: str = "",
     ) -> Settled:
-        """Move the receipt along the table to its goal, and keep its outcome."""
-        way(state, goal)
+        """Move the receipt to its goal, and keep its outcome."""
+        check_move(state, goal)
         result = self.result
         self._session.receipts.change(
             result.receipt_id,
@@ -240,7 +240,8 @@ class _Settling:
         assert entry is not None
         state = entry.receipt.state
         if not is_terminal(state):
-            state = way(state, State.DISCARDED)[-1]
+            check_move(state, State.DISCARDED)
+            state = State.DISCARDED
         self._session.receipts.change(
             earlier.receipt_id,
             state=state,

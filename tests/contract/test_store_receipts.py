@@ -344,6 +344,18 @@ async def test_replace_discards_what_was_quarantined(
     await assert_consistent(stores)
 
 
+@pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])
+async def test_replace_discards_what_waits_for_its_retry(
+    with_policy: Callable[[ConflictPolicy], object], state: State
+) -> None:
+    stores = await with_policy(ConflictPolicy.REPLACE)  # type: ignore[misc]
+    first = await store(stores, make_instance(), state=state)
+    await retry(stores, first)
+    await store(stores, make_instance(content="other"))
+    assert await state_of(stores, first) == (State.DISCARDED, "replaced")
+    await assert_consistent(stores)
+
+
 async def test_an_instance_whose_file_is_gone_is_quarantined_with_that_reason(
     stores: Stores,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.pipeline import states
-from daemon.pipeline.states import MOVES, WAITING, MoveNotAllowed, check_damage, check_move, way
+from daemon.pipeline.states import MOVES, WAITING, MoveNotAllowed, check_damage, check_move
 from daemon.records import State
 
 
@@ -37,13 +37,14 @@ def test_a_damaged_disk_does_not_bring_the_discarded_back() -> None:
         check_damage(State.DISCARDED, State.QUARANTINED)
 
 
-def test_an_instance_is_stored_by_way_of_routing_and_de_identification() -> None:
-    assert way(State.RECEIVED, State.STORED) == (State.ROUTED, State.DEIDENTIFIED, State.STORED)
+def test_what_waits_is_stored_in_one_move() -> None:
+    check_move(State.RECEIVED, State.STORED)
 
 
-def test_the_quarantined_are_not_stored_without_a_retry() -> None:
+@pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])
+def test_the_refused_are_not_stored_without_a_retry(state: State) -> None:
     with pytest.raises(MoveNotAllowed):
-        way(State.QUARANTINED, State.STORED)
+        check_move(state, State.STORED)
 
 
 @pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])
@@ -51,7 +52,12 @@ def test_the_refused_can_be_retried(state: State) -> None:
     check_move(state, State.RECEIVED)
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {State.QUARANTINED}))
-def test_only_the_quarantined_are_discarded(state: State) -> None:
+@pytest.mark.parametrize("state", [State.RECEIVED, State.QUARANTINED, State.UNROUTED])
+def test_what_waits_for_a_person_or_a_retry_can_be_discarded(state: State) -> None:
+    check_move(state, State.DISCARDED)
+
+
+@pytest.mark.parametrize("state", sorted(states.terminal_states()))
+def test_what_is_finished_is_not_discarded(state: State) -> None:
     with pytest.raises(MoveNotAllowed):
         check_move(state, State.DISCARDED)

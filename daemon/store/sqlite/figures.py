@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.states import WAITING
 from daemon.store.rows import StoreTotals, Tally
+from daemon.store.sqlite.receipts import WAITING_STATES
 from daemon.store.sqlite.stores import FIRST_STORES
 
 if TYPE_CHECKING:
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from daemon.store.rows import Store
 
-_WAITING: Final = ", ".join(f"'{state}'" for state in WAITING)
 _TALLIES_NOW: Final = (
     "SELECT receiver, state, deidentifier, reason, place, count(*) AS instances,"
     " sum(size) AS bytes FROM receipts GROUP BY receiver, state, deidentifier, reason, place"
@@ -38,7 +37,7 @@ class FigureTables:
         """Return instances and bytes that wait for the pipeline."""
         instances, size = self._connection.execute(
             "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"  # noqa: S608 - fixed names
-            f" WHERE state IN ({_WAITING})"
+            f" WHERE state IN ({WAITING_STATES})"
         ).fetchone()
         return instances, size
 
@@ -50,7 +49,7 @@ class FigureTables:
         """Return when the instance was received that has waited longest."""
         row = self._connection.execute(
             "SELECT received_at FROM receipts INDEXED BY receipts_waiting"  # noqa: S608 - fixed names
-            f" WHERE state IN ({_WAITING}) ORDER BY seq LIMIT 1"
+            f" WHERE state IN ({WAITING_STATES}) ORDER BY seq LIMIT 1"
         ).fetchone()
         return None if row is None else row[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Unpack
 
-from daemon.pipeline.states import WAITING, terminal_states
+from daemon.pipeline.states import terminal_states
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.rows import Arrival, Entry, Garbage, Place
 
@@ -20,7 +20,9 @@ _COLUMNS: Final = (
     " route, deidentifier"
 )
 _ENTRY_COLUMNS: Final = f"{_COLUMNS}, seq, place, related, changed_at"
-_WAITING: Final = ", ".join(f"'{state}'" for state in WAITING)
+# As the index `receipts_waiting` has it, which SQLite uses for the same words only. It names two states besides
+# `received` that no row was ever in.
+WAITING_STATES: Final = "'received', 'routed', 'deidentified'"
 _DONE: Final = ", ".join(f"'{state}'" for state in sorted(terminal_states()))
 _COLUMN_OF: Final = {"where": "where_"}
 
@@ -103,7 +105,7 @@ class ReceiptTables:
     def due(self, now: float, longest_delay_s: float, limit: int) -> list[Receipt]:
         """Return those that wait and are due, in the order of arrival."""
         return self._some(
-            f"INDEXED BY receipts_waiting WHERE state IN ({_WAITING})"
+            f"INDEXED BY receipts_waiting WHERE state IN ({WAITING_STATES})"
             " AND not_before NOT BETWEEN ? AND ? ORDER BY seq LIMIT ?",
             (math.nextafter(now, math.inf), now + longest_delay_s, limit),
         )
@@ -111,7 +113,7 @@ class ReceiptTables:
     def waiting(self) -> list[Receipt]:
         """Return all that wait for the pipeline, in the order of arrival."""
         return self._some(
-            f"INDEXED BY receipts_waiting WHERE state IN ({_WAITING}) ORDER BY seq", ()
+            f"INDEXED BY receipts_waiting WHERE state IN ({WAITING_STATES}) ORDER BY seq", ()
         )
 
     def refused(
