@@ -47,6 +47,7 @@ from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.store import retention
+from daemon.store.probing import StoreProbe
 from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
@@ -170,7 +171,7 @@ class Service:
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)
-        probes = Probes(stores, metrics, self._notifier, settings.spool.min_free_bytes)
+        probes = Probes(StoreProbe(stores), metrics, self._notifier, settings.spool.min_free_bytes)
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
         if settings.source.retention_days or settings.source.retention_bytes:

@@ -7,22 +7,21 @@ the event loop is blocked; when a probe fails, the service is not ready, and the
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from daemon.errors import DaemonError, SpoolFull
 from daemon.observe.metrics import CONTENT_TYPE
-from daemon.store import queries
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from daemon.observe.metrics import Metrics
     from daemon.observe.systemd import Notifier
     from daemon.records import State
-    from daemon.store.ports import Session
-    from daemon.store.stores import Stores
 
 _log = structlog.get_logger(__name__)
 _INTERVAL_S: Final = 2.0
@@ -30,11 +29,44 @@ _PROBE_TIMEOUT_S: Final = 10.0
 _LATE_S: Final = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the work stands now.
+
+    Attributes
+    ----------
+    states
+        Received instances by state.
+    waiting, waiting_bytes
+        Those of them that wait for the pipeline.
+    oldest
+        When the one was received that has waited longest; None if none waits.
+    """
+
+    states: Mapping[State, int]
+    waiting: int
+    waiting_bytes: int
+    oldest: float | None
+
+
+class Probed(Protocol):
+    """What is probed: the stores."""
+
+    async def touch(self) -> None:
+        """Write something, so that a disk or a database that refuses is noticed. Raises `DaemonError`."""
+
+    def free_bytes(self) -> int:
+        """Return how much room there is. Raises `OSError`."""
+
+    async def standing(self) -> Standing:
+        """Return how the work stands."""
+
+
 class Probes:
     """Implements `daemon.web.server.Health`."""
 
-    def __init__(self, stores: Stores, metrics: Metrics, notifier: Notifier, min_free: int) -> None:
-        self._stores = stores
+    def __init__(self, probed: Probed, metrics: Metrics, notifier: Notifier, min_free: int) -> None:
+        self._probed = probed
         self._metrics = metrics
         self._notifier = notifier
         self._min_free = min_free
@@ -73,9 +105,8 @@ class Probes:
         free = 0
         try:
             async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                await self._stores.database.touch()
-            disk = os.statvfs(self._stores.layout.state_dir)
-            free = disk.f_bavail * disk.f_frsize
+                await self._probed.touch()
+            free = self._probed.free_bytes()
             is_healthy = free >= self._min_free
             is_full = not is_healthy
         except (OSError, DaemonError, TimeoutError) as error:
@@ -90,13 +121,8 @@ class Probes:
 
     async def metrics(self) -> tuple[bytes, str]:
         """Return the exposition, with states and waiting instances as they are now."""
-        counts, waiting, size, oldest = await self._stores.database.read(_figures)
-        self._metrics.states(counts)
-        oldest_s = 0.0 if oldest is None else max(0.0, time.time() - oldest)
-        self._metrics.spool(waiting, size, oldest_s)
+        now = await self._probed.standing()
+        self._metrics.states(now.states)
+        oldest_s = 0.0 if now.oldest is None else max(0.0, time.time() - now.oldest)
+        self._metrics.spool(now.waiting, now.waiting_bytes, oldest_s)
         return self._metrics.exposition(), CONTENT_TYPE
-
-
-def _figures(session: Session) -> tuple[dict[State, int], int, int, float | None]:
-    waiting, size = session.figures.waiting()
-    return queries.counts(session), waiting, size, session.figures.oldest_waiting()

@@ -13,6 +13,7 @@ from daemon import app
 from daemon.observe.health import Probes
 from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
+from daemon.store.probing import StoreProbe
 from daemon.store.stores import Stores
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def test_a_full_disk_does_not_starve_the_watchdog(tmp_path: Path) -> None:
             fed.append(True)
 
     stores = await Stores.open(tmp_path / "state")
-    probes = Probes(stores, Metrics(), Counting(), min_free=1 << 62)
+    probes = Probes(StoreProbe(stores), Metrics(), Counting(), min_free=1 << 62)
     await probes.probe()
     assert (len(fed), probes.is_ready, probes.is_alive) == (1, False, True)
     await stores.database.close()
