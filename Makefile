@@ -4,7 +4,8 @@
 #   make test      set up, install what the tests need, run all of them
 #
 #   make setup     create .venv from requirements/dev.lock (the others call it; quick when up to date)
-#   make check     format, lint, types, import contracts, unit and property tests
+#   make check     format, lint, types, import contracts
+#   make quick     the same, and the unit and property tests: what a change is tried with
 #   make bench     measure, beside the reference programs that are installed
 #   make reference write config/default.toml and the README's table from the settings classes
 #   make lock      renew requirements/*.lock from requirements/*.in
@@ -23,7 +24,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .DELETE_ON_ERROR:
-.PHONY: run test setup check bench reference lock clean venv-module peers
+.PHONY: run test setup check quick bench reference lock clean venv-module peers
 
 run: setup
 	@exec $(BIN)/python -m daemon.demo
@@ -38,6 +39,8 @@ check: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+quick: check
 	$(BIN)/python -Im pytest -q tests/unit tests/property
 
 bench: setup

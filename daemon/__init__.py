@@ -1,6 +1,16 @@
 """The running service. Start at `daemon.app`, which puts every part together.
 
-``receive`` takes instances in, ``store`` makes them durable and keeps them, ``pipeline`` decides and has
-worker processes de-identify, ``web`` serves; ``batch`` is the same without a service, ``cli`` the commands,
-``demo`` what ``make run`` shows.
+::
+
+    demo                                    what ``make run`` shows
+    cli                                     the commands
+    app                                     composition: the one place that knows every part
+    batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
+    pipeline   receive   web                decides and dispatches; takes in; serves
+    deidentifiers   engines   workers       configurations and keys; what looks at pixels; child processes
+    observe                                 logs, traces, metrics, health
+    ports   records   reasons   errors      what the parts ask of each other, what travels, what goes wrong
+
+Each knows only what stands below it (a contract in ``pyproject.toml``): what receives and what processes
+ask for a spool and for receipts through `daemon.ports`, which ``store`` keeps.
 """

@@ -41,8 +41,8 @@ from daemon.observe.health import Probes
 from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route
-from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.folder import WatchedFolder

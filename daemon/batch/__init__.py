@@ -3,7 +3,7 @@
 ::
 
     inputs (walk, in sorted order) --> worker processes --> output, in the order of the inputs
-                                       (daemon.pipeline)    |-- DIR/<patient>/<study>/<series>/...
+                                       (daemon.workers)     |-- DIR/<patient>/<study>/<series>/...
                                                             |-- DIR/.quarantine/<id>.dcm, <id>.json
                                                             `-- the report, one record per input
 

@@ -37,7 +37,7 @@ from daemon.errors import first_of
 from daemon.workers.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
 from daemon.workers.frames import Message
 from daemon.workers.pool import WorkerPool
-from daemon.workers.reasons import PipelineReason
+from daemon.workers.reasons import WorkerReason
 from deid.configuration.leniencies import sentence
 from deid.identity.keys import SiteKey
 
@@ -275,7 +275,7 @@ class _Run:
                 return _quarantined(error.reason)
             except WorkerRaised as error:
                 self.output.remove_part(item.part)
-                return _quarantined(PipelineReason.INTERNAL_ERROR, error.trace)
+                return _quarantined(WorkerReason.INTERNAL_ERROR, error.trace)
             else:
                 if "errno" in answer.header:
                     raise BatchFailed(str(answer.header["errno"]))
@@ -402,7 +402,7 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
         and all(isinstance(answer.get(name, ""), str) for name in known)
         and (not _is_clean(answer) or all(answer.get(name) for name in _IDENTIFIERS))
     )
-    return answer if is_sound else _quarantined(PipelineReason.WORKER_CRASHED)
+    return answer if is_sound else _quarantined(WorkerReason.WORKER_CRASHED)
 
 
 def _is_clean(answer: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine
 from daemon.workers.frames import Message
 from daemon.workers.mapping import mapped
-from daemon.workers.segments import write_segments
+from daemon.workers.writing import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import SiteKey
 

@@ -29,7 +29,7 @@ from daemon.pipeline.figures import NoPipelineFigures
 from daemon.records import Result, State
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerRaised
-from daemon.workers.reasons import KILLED, PipelineReason
+from daemon.workers.reasons import KILLED, WorkerReason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -47,7 +47,7 @@ _PASSING = (StoreUnavailable, SpoolFull)
 
 
 class Workers(Protocol):
-    """What processes instances (`daemon.pipeline.workers.InstanceWorkers`)."""
+    """What processes instances (`daemon.pipeline.instance_workers.InstanceWorkers`)."""
 
     async def process(self, job: Job, size: int) -> Result:
         """Return what became of one instance of so many bytes.
@@ -266,7 +266,7 @@ class Dispatcher:
             return
         except Exception as error:  # noqa: BLE001 (a bug costs one instance, not the loop)
             _log.error("instance_failed", receipt=flight.receipt.id, exc_info=error)
-            result = _quarantined(flight.receipt, PipelineReason.INTERNAL_ERROR, _where(error))
+            result = _quarantined(flight.receipt, WorkerReason.INTERNAL_ERROR, _where(error))
         if result is None:
             self._land(flight)
         else:
@@ -291,7 +291,7 @@ class Dispatcher:
                 if self._stopping.is_set():
                     raise PoolClosed("stopping") from error
 
-    async def _after_kill(self, receipt: Receipt, reason: PipelineReason) -> Result | None:
+    async def _after_kill(self, receipt: Receipt, reason: WorkerReason) -> Result | None:
         """Return a result when it was the last time, or let the receipt wait."""
         # Attempts before the first kill ended with the service, not with a worker.
         kills = receipt.attempts + 1 if receipt.reason in KILLED else 1
@@ -309,9 +309,9 @@ class Dispatcher:
 
     def _set_aside(self, receipt: Receipt) -> None:
         reason = (
-            PipelineReason(receipt.reason)
+            WorkerReason(receipt.reason)
             if receipt.reason in KILLED
-            else PipelineReason.WORKER_CRASHED
+            else WorkerReason.WORKER_CRASHED
         )
         flight = self._flights[receipt.id] = _Flight(receipt, self._clock())
         self._hand_over(flight, _quarantined(receipt, reason))
@@ -360,9 +360,7 @@ class Dispatcher:
         flight.refusals += 1
         delay_s = self._settings.after_refusal.delay_s(flight.refusals)
         if is_alone and not isinstance(error, _PASSING):
-            flight.result = _quarantined(
-                flight.receipt, PipelineReason.INTERNAL_ERROR, _where(error)
-            )
+            flight.result = _quarantined(flight.receipt, WorkerReason.INTERNAL_ERROR, _where(error))
         if flight.refusals % _REFUSALS_BEFORE_RETURN:
             asyncio.get_running_loop().call_later(delay_s, self._queue, flight)
         else:
@@ -486,5 +484,5 @@ def _where(error: Exception) -> str:
     return error.trace if isinstance(error, WorkerRaised) else trace(error)
 
 
-def _quarantined(receipt: Receipt, reason: PipelineReason, where: str = "") -> Result:
+def _quarantined(receipt: Receipt, reason: WorkerReason, where: str = "") -> Result:
     return Result(receipt.id, State.QUARANTINED, reason=reason.value, where=where[:_WHERE_LENGTH])

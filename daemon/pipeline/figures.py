@@ -20,7 +20,7 @@ class PipelineFigures(Protocol):
         """Count one that is done: how long since it was begun, and its bytes."""
 
     def postponed(self, reason: str) -> None:
-        """Count one that goes back to wait: a `PipelineReason`, or ``store_unavailable``."""
+        """Count one that goes back to wait: a `WorkerReason`, or ``store_unavailable``."""
 
     def waited(self, reason: str) -> None:
         """Count a wait before another try of what was refused: ``take``, ``output``, ``settle``."""

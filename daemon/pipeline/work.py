@@ -22,8 +22,8 @@ from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.records import Job, Result, State, StoredInstance
 from daemon.store.identifiers import StudyIdentifiers
 from daemon.workers.mapping import mapped
-from daemon.workers.reasons import PipelineReason
-from daemon.workers.segments import write_segments
+from daemon.workers.reasons import WorkerReason
+from daemon.workers.writing import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import KEY_BYTES, SiteKey
 from dicomweb.describe import describe
@@ -47,7 +47,7 @@ _WHERE_LENGTH = 500
 
 
 def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
-    """Compile the plans and return the handler of jobs (see `daemon.pipeline.workers`).
+    """Compile the plans and return the handler of jobs (see `daemon.pipeline.instance_workers`).
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class Work:
             if error.errno in _PASSING:
                 raise StoreUnavailable(errno.errorcode[error.errno]) from error
             if isinstance(error, FileNotFoundError) and not job.source.exists():
-                return _quarantined(job, PipelineReason.SOURCE_MISSING)
+                return _quarantined(job, WorkerReason.SOURCE_MISSING)
             return _internal_error(job, error)
         except Exception as error:  # noqa: BLE001 (our bug: set it aside, say where, say no value)
             return _internal_error(job, error)
@@ -182,7 +182,7 @@ def _reason(error: DescribeError) -> Reason:
 
 def _quarantined(
     job: Job,
-    reason: Reason | PipelineReason,
+    reason: Reason | WorkerReason,
     *,
     where: str = "",
     source: StoredInstance | None = None,
@@ -202,7 +202,7 @@ def _quarantined(
 def _internal_error(
     job: Job, error: Exception, *, source: StoredInstance | None = None, way: Way = _NOWHERE
 ) -> Result:
-    reason = PipelineReason.INTERNAL_ERROR
+    reason = WorkerReason.INTERNAL_ERROR
     return _quarantined(job, reason, where=trace(error), source=source, way=way)
 
 

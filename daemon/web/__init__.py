@@ -1,1 +1,5 @@
-"""The HTTP server: limits of its own, health, metrics, and the DICOMweb services mounted in it."""
+"""The HTTP server that the web services are mounted in.
+
+`server` puts it together, with health, metrics and a page of addresses; `guard` limits connections and slow
+headers, `callers` turns away names and origins that are not ours.
+"""

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from daemon.errors import DaemonError
-from daemon.workers.reasons import PipelineReason
+from daemon.workers.reasons import WorkerReason
 
 
 class WorkerError(DaemonError):
@@ -26,13 +26,13 @@ class WorkerError(DaemonError):
 class WorkerKilled(WorkerError):
     """The process is gone. `reason` is the code for quarantine."""
 
-    reason = PipelineReason.WORKER_CRASHED
+    reason = WorkerReason.WORKER_CRASHED
 
 
 class WorkerTimeout(WorkerKilled):
     """The job took too long."""
 
-    reason = PipelineReason.WORKER_TIMEOUT
+    reason = WorkerReason.WORKER_TIMEOUT
 
 
 class WorkerCrashed(WorkerKilled):
@@ -55,7 +55,7 @@ class WorkerCrashed(WorkerKilled):
 class WorkerMemory(WorkerKilled):
     """The job needs more memory than a worker may have."""
 
-    reason = PipelineReason.WORKER_MEMORY
+    reason = WorkerReason.WORKER_MEMORY
 
 
 class WorkerRaised(WorkerError):

@@ -39,7 +39,7 @@ class PoolFigures(Protocol):
         """Count a process that became ready, after so many seconds."""
 
     def worker_ended(self, reason: str) -> None:
-        """Count one that is gone: ``retired``, ``closed`` or a `PipelineReason`."""
+        """Count one that is gone: ``retired``, ``closed`` or a `WorkerReason`."""
 
 
 class NoPoolFigures:

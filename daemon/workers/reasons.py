@@ -1,11 +1,11 @@
-"""Why the pipeline itself, not the de-identifier, put an instance aside."""
+"""Why a worker has no result, when it is not the de-identifier that refuses."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
 
-class PipelineReason(StrEnum):
+class WorkerReason(StrEnum):
     """Reason codes beside `deid.errors.Reason`. The value is the code that operators see."""
 
     WORKER_TIMEOUT = "worker_timeout"
@@ -17,9 +17,9 @@ class PipelineReason(StrEnum):
 
 KILLED = frozenset(
     {
-        PipelineReason.WORKER_TIMEOUT.value,
-        PipelineReason.WORKER_CRASHED.value,
-        PipelineReason.WORKER_MEMORY.value,
+        WorkerReason.WORKER_TIMEOUT.value,
+        WorkerReason.WORKER_CRASHED.value,
+        WorkerReason.WORKER_MEMORY.value,
     }
 )
 """Reasons that say: the worker died of it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 
-from daemon.workers.segments import write_segments
+from daemon.workers.writing import write_segments
 from deid import SiteKey, compile_plan, deidentify
 from tests.benchmarks import measure
 from tests.benchmarks.table import Row

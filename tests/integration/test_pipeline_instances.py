@@ -22,9 +22,9 @@ import deid
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.figures import Tally
+from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route, named
 from daemon.pipeline.work import Work
-from daemon.pipeline.workers import Deidentifier, InstanceWorkers
 from daemon.records import Job, Origin, Receiver, State
 from daemon.store.stores import Stores
 from daemon.workers.backoff import Backoff

@@ -16,7 +16,7 @@ import pytest
 
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.figures import Tally
-from daemon.pipeline.workers import Deidentifier, InstanceWorkers
+from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.records import Origin, Receiver, State
 from daemon.store.stores import Stores
 from daemon.workers.backoff import Backoff

@@ -10,7 +10,7 @@ from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
 from daemon.receive.watch.reasons import WatchReason
 from daemon.store.settling import BLOB_MISSING, CONFLICT
-from daemon.workers.reasons import PipelineReason
+from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reasons.md"
@@ -18,7 +18,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reasons.md"
 
 def test_every_code_that_is_given_has_an_explanation_and_no_other() -> None:
     codes = {
-        code.value for kind in (Reason, PipelineReason, WatchReason, ArchiveReason) for code in kind
+        code.value for kind in (Reason, WorkerReason, WatchReason, ArchiveReason) for code in kind
     }
     assert set(REASONS) == {*codes, BLOB_MISSING, CONFLICT, UNREADABLE}
 

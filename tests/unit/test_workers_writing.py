@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.workers.segments import write_segments
+from daemon.workers.writing import write_segments
 from deid.encoding.segments import Span
 
 if TYPE_CHECKING:
