@@ -12,7 +12,7 @@ import pydicom
 import pytest
 
 import deid
-from deid.configuration.explain import Element, explain
+from deid.configuration.explain import explain
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.identity import values
 from deid.tables.load import confidentiality_rows
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydicom.dataelem import DataElement
+
+    from deid.configuration.explain_elements import Element
 
 KEY = deid.SiteKey(bytes(range(32)))
 PRESETS = Path(__file__).parents[2] / "config" / "deidentifiers"
