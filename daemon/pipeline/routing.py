@@ -33,7 +33,7 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Self
 
-from pydicom._uid_dict import UID_dictionary
+from deid.tables.dictionary import uids
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from config import settings
     from daemon.records import Origin
-
-_SOP_CLASS_KEYWORD = 4
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,8 @@ class HeaderFacts:
     @cached_property
     def sop_class_names(self) -> list[str]:
         """The SOP class's UID, and its keyword when the standard has one."""
-        entry = UID_dictionary.get(self.sop_class_uid)
-        return [self.sop_class_uid, entry[_SOP_CLASS_KEYWORD]] if entry else [self.sop_class_uid]
+        entry = uids().get(self.sop_class_uid)
+        return [self.sop_class_uid, entry.keyword] if entry else [self.sop_class_uid]
 
 
 def route(origin: Origin, facts: HeaderFacts, routes: Sequence[Route]) -> Route | None:

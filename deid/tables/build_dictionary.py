@@ -1,8 +1,8 @@
 """Build the tables of names from the pydicom that is installed.
 
 A development script: ``python -m deid.tables.build_dictionary`` writes `attributes.csv`,
-`private_attributes.csv`, `uids.csv`, `concepts.csv` and `standard_words.txt` beside itself. UIDs that the
-table has and pydicom does not know (those of later editions) stay.
+`private_attributes.csv`, `uids.csv`, `concepts.csv` and `standard_words.txt` beside itself. Attributes and UIDs
+that the tables have and pydicom does not know (those of later editions) stay; `build_newer` adds them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pydicom._private_dict import private_dictionaries
 from pydicom._uid_dict import UID_dictionary
 from pydicom.sr._concepts_dict import concepts
 
+from deid.tables import dictionary
 from deid.tables.dictionary import ATTRIBUTE_COLUMNS, UID_COLUMNS, standard_words_of, uids
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def attributes() -> Iterator[tuple[str, ...]]:
         yield (f"{tag:08x}", *entry)
     for mask, entry in RepeatersDictionary.items():
         yield (mask.lower(), *entry)
+    for tag, known in dictionary.attributes().items():
+        if tag not in DicomDictionary:
+            yield (f"{tag:08x}", *known)
 
 
 def private_attributes() -> Iterator[tuple[str, ...]]:

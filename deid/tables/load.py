@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-EDITION = "2026c"
+EDITION = "2026d"
 
 OPTION_COLUMNS = {
     "rtnSafePrivOpt": "retain_safe_private",

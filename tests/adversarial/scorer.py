@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pydicom
-from pydicom._uid_dict import UID_dictionary
 
+from deid.tables.dictionary import uids
 from tests.adversarial.corpus import flatten, relaxed, text_of
 from tests.conftest import program
 
@@ -135,7 +135,7 @@ def _source_uids(place: HidingPlace) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _is_registered(uid: str) -> bool:
-    return not uid or uid in UID_dictionary or uid.startswith(_REGISTERED)
+    return not uid or uid in uids() or uid.startswith(_REGISTERED)
 
 
 def _uids(element: pydicom.DataElement) -> list[str]:

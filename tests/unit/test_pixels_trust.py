@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydicom._uid_dict import UID_dictionary
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.pixels.trust import UNTRUSTED, refuse_untrusted, trust_table
+from deid.tables.dictionary import uids
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "pixels.md"
 
@@ -24,9 +24,9 @@ def refuses(**attributes: object) -> bool:
 def sop_classes(*words: str) -> dict[str, str]:
     """Return the registered storage SOP classes whose name holds every word, by UID."""
     return {
-        uid: name
-        for uid, (name, kind, *_) in UID_dictionary.items()
-        if kind == "SOP Class" and all(word in name for word in (*words, "Storage"))
+        uid: each.name
+        for uid, each in uids().items()
+        if each.kind == "SOP Class" and all(word in each.name for word in (*words, "Storage"))
     }
 
 

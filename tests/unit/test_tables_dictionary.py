@@ -33,7 +33,17 @@ DELIMITERS = {0x5C, 0x5E, 0x3D, 0x0D, 0x0A, 0x09, 0x0C}
 
 def test_every_attribute_has_the_row_of_the_reference() -> None:
     found = dictionary.attributes()
-    assert {tag: tuple(entry) for tag, entry in found.items()} == DicomDictionary
+    assert {tag: tuple(found[tag]) for tag in DicomDictionary} == DicomDictionary
+
+
+def test_attributes_that_the_reference_lacks_are_standard_ones() -> None:
+    newer = {
+        tag: each for tag, each in dictionary.attributes().items() if tag not in DicomDictionary
+    }
+    known = set(DicomDictionary.values())
+    assert 100 < len(newer) < 300
+    assert not [tag for tag in newer if tag >> 16 & 1]
+    assert not {each.keyword for each in newer.values()} & {entry[4] for entry in known}
 
 
 def test_every_repeating_attribute_has_the_row_of_the_reference() -> None:
@@ -73,6 +83,8 @@ def test_the_prepared_words_are_those_of_the_names() -> None:
 def test_the_files_are_what_the_script_writes() -> None:
     rows = build_dictionary.table(dictionary.UID_COLUMNS, build_dictionary.registered_uids())
     assert (TABLES / "uids.csv").read_text("utf-8") == rows
+    named = build_dictionary.table(dictionary.ATTRIBUTE_COLUMNS, build_dictionary.attributes())
+    assert (TABLES / "attributes.csv").read_text("utf-8") == named
 
 
 @pytest.mark.parametrize("tag", [0x00100010, 0x60003000, 0x601E3000, 0x00203101, 0x7F020010])

@@ -1,6 +1,6 @@
 """Which SOP classes are stored, and which transfer syntaxes are preferred.
 
-The registries are pydicom's UID dictionary (PS3.6 Annex A, retired UIDs included) and pynetdicom's
+The registries are our table of PS3.6 Annex A (retired UIDs included) and pynetdicom's
 SOP class tables; what neither names is unknown.
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pydicom._uid_dict import UID_dictionary
 from pynetdicom.presentation import AllStoragePresentationContexts
+
+from deid.tables.dictionary import uids
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +32,7 @@ _NOT_STORED: Final = frozenset(
 STORAGE: Final = (
     frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
     | frozenset(
-        uid
-        for uid, (name, kind, *_) in UID_dictionary.items()
-        if kind == "SOP Class" and "Storage" in name
+        uid for uid, each in uids().items() if each.kind == "SOP Class" and "Storage" in each.name
     )
 ) - _NOT_STORED
 
@@ -43,13 +42,10 @@ _NOT_A_DATA_SET_ENCODING: Final = (
     "1.2.840.10008.1.2.7.",
 )
 
-# Supplement 232; newer than the dictionary.
-_JPEG_XL: Final = frozenset(f"1.2.840.10008.1.2.4.{number}" for number in (110, 111, 112))
-
-TRANSFER_SYNTAXES: Final = _JPEG_XL | frozenset(
+TRANSFER_SYNTAXES: Final = frozenset(
     uid
-    for uid, (_, kind, *_) in UID_dictionary.items()
-    if kind == "Transfer Syntax" and not uid.startswith(_NOT_A_DATA_SET_ENCODING)
+    for uid, each in uids().items()
+    if each.kind == "Transfer Syntax" and not uid.startswith(_NOT_A_DATA_SET_ENCODING)
 )
 
 
@@ -63,7 +59,7 @@ def is_storage(sop_class_uid: str, *, accept_unknown: bool) -> bool:
     accept_unknown
         Whether a UID that no registry names is taken for a storage SOP class.
     """
-    return sop_class_uid in STORAGE or (accept_unknown and sop_class_uid not in UID_dictionary)
+    return sop_class_uid in STORAGE or (accept_unknown and sop_class_uid not in uids())
 
 
 def preferred_transfer_syntax(proposed: Sequence[str]) -> str:
@@ -77,6 +73,4 @@ def preferred_transfer_syntax(proposed: Sequence[str]) -> str:
 
 def listed(uid: str) -> str:
     """Return a UID that the standard lists, and of any other only that it is not: it may say anything."""
-    return (
-        uid if uid in UID_dictionary or uid in STORAGE or uid in TRANSFER_SYNTAXES else "unlisted"
-    )
+    return uid if uid in uids() or uid in STORAGE or uid in TRANSFER_SYNTAXES else "unlisted"
