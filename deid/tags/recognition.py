@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
 from deid.encoding.character_sets import decode
-from deid.tables.dictionary import CAMEL_PART, TOKEN, attributes, words_in
+from deid.tables.dictionary import CAMEL_PART, TOKEN, words_in
+from deid.tags.colour_profiles import is_colour_profile
+from deid.tags.numbers import SAMPLES, is_measure, is_numbers, is_snomed_identifier
+from deid.tags.terms import NO_TERMS, attribute_terms, code_strings, is_printed
 from deid.text.standard import known_codes, known_meanings, listed_names, vocabulary
 from deid.text.words import read_words
 
-_NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
 _RECOGNISED_DIGITS: Final = 5
 _MIXED: Final = re.compile(r"(?=.*\d)[A-Za-z]{0,4}\d{1,5}[A-Za-z]{0,3}\d{0,3}\Z")
 _NUMBERED: Final = re.compile(r"[A-Za-z]{3,}\d{1,2}\Z")
@@ -70,75 +72,9 @@ _CODE_SHAPE: Final = re.compile(
 )
 """Identifiers of UMLS and RadLex, of SNOMED before it was numeric (SRT), and of SCP-ECG."""
 _COMPRESSION_METHOD: Final = 0x00282114
-_DAY: Final = re.compile(r"[+-]?(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?\Z")
-_ROUND_DIGITS: Final = 4
-_MOST_DIGITS: Final = 7
-_COUNTS: Final = frozenset(
-    {
-        0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
-    }
-)  # fmt: skip
-"""Doses, counts, durations and factors: measured, however many digits they have."""
-_VALUE_BYTES: Final = {
-    "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8,
-}  # fmt: skip
-SAMPLES: Final = frozenset({*_VALUE_BYTES, "OB", "OW", "OF", "OD", "OL", "OV"})
-"""VRs of binary numbers."""
-_LETTERS: Final = re.compile(rb"[A-Za-z]{5,}")
-_NOT_PRINTABLE: Final = bytes(range(32, 127))
 _MAKER_TAGS: Final = frozenset({0x00080070, 0x00081090})
 """Manufacturer and model: what the maker of a device calls itself is in no vocabulary."""
 _VERSION: Final = re.compile(r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}\d{0,2}[A-Za-z]?\Z")
-
-
-@dataclass(slots=True)
-class Terms:
-    """What one attribute holds besides the words that are recognised everywhere.
-
-    Attributes
-    ----------
-    values
-        Whole values, in lower case.
-    words
-        Words that any value of the attribute may have, in lower case.
-    symbols
-        The values of one or two characters as they are written: ``Cu`` is no more than a name elsewhere.
-    shapes
-        Patterns of whole values.
-    """
-
-    values: set[str] = field(default_factory=set)
-    symbols: set[str] = field(default_factory=set)
-    words: set[str] = field(default_factory=set)
-    shapes: list[re.Pattern[str]] = field(default_factory=list)
-
-    def hold(self, value: str) -> bool:
-        """Whether a whole value is one of the attribute's own."""
-        value = value.strip()
-        if value.lower() in self.values and (
-            len(value) > 2 or value in self.symbols or value.isupper()
-        ):
-            return True
-        return any(shape.match(value) for shape in self.shapes)
-
-
-_NO_TERMS: Final = Terms()
-
-
-@cache
-def attribute_terms() -> dict[int, Terms]:
-    """Return the terms of attributes that have some of their own, by tag."""
-    found: dict[int, Terms] = {}
-    text = (files("deid.tables") / "defined_terms.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
-        terms = found.setdefault(int(row["tag"], 16), Terms())
-        if row["kind"] == "shape":
-            terms.shapes.append(re.compile(rf"(?:{row['terms']})\Z"))
-        else:
-            listed = row["terms"].split(";")
-            (terms.values if row["kind"] == "value" else terms.words).update(map(str.lower, listed))
-            terms.symbols.update(term for term in listed if len(term) <= 2)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +90,7 @@ class _Words:
 
 def _words_of(tag: int) -> _Words:
     general = _words_of_labels() if tag in _LABELS else vocabulary()
-    return _Words(general, attribute_terms().get(tag, _NO_TERMS).words)
+    return _Words(general, attribute_terms().get(tag, NO_TERMS).words)
 
 
 @cache
@@ -206,6 +142,7 @@ def load() -> None:
     for table in (
         vocabulary,
         attribute_terms,
+        code_strings,
         known_codes,
         _meanings_in_lower_case,
         _date_in_words,
@@ -238,17 +175,16 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     if not text:
         return True
     if vr in ("IS", "DS"):
-        return all(_is_measure(tag, part.strip()) for part in text.split("\\"))
+        return all(is_measure(tag, part.strip()) for part in text.split("\\"))
     if _CONTROL.search(text) or vr == "UR":
         return False
     if tag == _CODE_MEANING and text in known_meanings():
         return True
     if _is_meaning(text, anywhere=tag != _CODE_MEANING):
         return True
-    if (terms := attribute_terms().get(tag)) is not None:
-        text = "\\".join(part for part in text.split("\\") if not terms.hold(part))
-        if not text:
-            return True
+    text = "\\".join(part for part in text.split("\\") if not is_printed(tag, vr, part))
+    if not text:
+        return True
     if tag == _SCHEME_VERSION and _is_version_day(text):
         return True
     if tag == _CODE_VALUE and (text in known_codes() or _CODE_SHAPE.match(text)):
@@ -266,6 +202,15 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     words = _words_of(tag)
     machine = tag in _MACHINE_TAGS
     return all(_is_recognised_value(part, words, machine) for part in text.split("\\"))
+
+
+def is_standard(tag: int, vr: str, text: str) -> bool:
+    """Whether every value is one that the standard prints for its attribute: a term, a code, its meaning."""
+    if tag == _CODE_MEANING:
+        return text in known_meanings()
+    if tag == _CODE_VALUE and text in known_codes():
+        return True
+    return all(is_printed(tag, vr, part) for part in text.split("\\"))
 
 
 def _is_version_day(text: str) -> bool:
@@ -302,118 +247,6 @@ def _is_recognised_value(text: str, words: _Words, machine: bool) -> bool:
         if single > _MOST_SINGLE_LETTERS or not _is_recognised_token(token, words, machine):
             return False
     return True
-
-
-def is_number(text: str) -> bool:
-    """Whether a DS or IS value holds one number and nothing else, however long."""
-    return bool(text) and _NUMBER.match(text) is not None
-
-
-def _is_measure(tag: int, part: str) -> bool:
-    """Whether a number looks measured or counted, not issued: record numbers are long and not round."""
-    if not _NUMBER.match(part):
-        return False
-    if tag in _COUNTS:
-        return True
-    if _DAY.match(part):
-        return False
-    whole = part.lstrip("+-0").partition(".")[0]
-    whole = whole.lower().partition("e")[0]
-    return len(whole) <= _MOST_DIGITS or len(whole.rstrip("0")) <= _ROUND_DIGITS
-
-
-def is_snomed_identifier(digits: str) -> bool:
-    """Whether digits are a SNOMED CT concept identifier by partition and check digit.
-
-    SNOMED CT identifiers: 6 to 18 digits, partition ``00`` or ``10`` before a Verhoeff check digit.
-    """
-    if not 6 <= len(digits) <= 18 or digits[-3:-1] not in ("00", "10") or digits[0] == "0":
-        return False
-    check = 0
-    for position, digit in enumerate(reversed(digits)):
-        check = _VERHOEFF_PRODUCT[check][_VERHOEFF_TURN[position % 8][int(digit)]]
-    return check == 0
-
-
-_VERHOEFF_PRODUCT: Final = tuple(
-    tuple(
-        (a + b) % 5 if a < 5 and b < 5
-        else 5 + (a + b) % 5 if a < 5
-        else 5 + (a - b) % 5 if b < 5
-        else (a - b) % 5
-        for b in range(10)
-    )
-    for a in range(10)
-)  # fmt: skip
-"""Multiplication in the dihedral group of ten elements."""
-
-
-def _turns() -> tuple[tuple[int, ...], ...]:
-    turn = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
-    rows = [tuple(range(10))]
-    while len(rows) < 8:
-        rows.append(tuple(turn[digit] for digit in rows[-1]))
-    return tuple(rows)
-
-
-_VERHOEFF_TURN: Final = _turns()
-
-
-def is_numbers(tag: int, vr: str, value: bytes) -> bool:
-    """Whether a binary value is as long as its multiplicity allows and does not read as text."""
-    size = _VALUE_BYTES.get(vr)
-    if size is not None:
-        most = _most_values(tag)
-        if most and len(value) > most * size:
-            return False
-    return not _reads_as_text(value)
-
-
-@cache
-def _most_values(tag: int) -> int:
-    """Return the highest multiplicity of an attribute; 0 when it has no limit or is not registered."""
-    entry = attributes().get(tag)
-    most = entry.vm.rpartition("-")[2] if entry else ""
-    return int(most) if most.isdigit() else 0
-
-
-def _reads_as_text(value: bytes) -> bool:
-    """Whether bytes are mostly printable and have a word in them that is no ramp of numbers."""
-    value = value.rstrip(b"\x00 ")
-    if len(value) < 6 or len(value.translate(None, _NOT_PRINTABLE)) * 5 > len(value):
-        return False
-    for run in _LETTERS.findall(value):
-        ascending = sorted(run)
-        if len(set(run)) >= 4 and list(run) not in (ascending, ascending[::-1]):
-            return True
-    return False
-
-
-def is_colour_profile(value: bytes) -> bool:
-    """Whether bytes are an ICC profile whose tag table accounts for all of them.
-
-    ICC.1 7.2 and 7.3: the size stands in the first four bytes, ``acsp`` at 36, the tag table at 128.
-    What no tag covers must be zero, so that nothing can be appended.
-    """
-    size = int.from_bytes(value[:4], "big")
-    if len(value) < 132 or value[36:40] != b"acsp" or size not in (len(value), len(value) - 1):
-        return False
-    count = int.from_bytes(value[128:132], "big")
-    covered = 132 + 12 * count
-    if not 0 < count <= 100 or covered > size:
-        return False
-    ranges = sorted(
-        (
-            int.from_bytes(value[at + 4 : at + 8], "big"),
-            int.from_bytes(value[at + 8 : at + 12], "big"),
-        )
-        for at in range(132, covered, 12)
-    )
-    for start, length in ranges:
-        if start + length > size or value[covered:start].strip(b"\x00"):
-            return False
-        covered = max(covered, start + length)
-    return not value[covered:].strip(b"\x00")
 
 
 def _is_recognised_token(token: str, words: _Words, machine: bool) -> bool:

@@ -15,8 +15,9 @@ from deid.identity.keys import patient_identity
 from deid.tables.dictionary import uids
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
+from deid.tags.numbers import is_number
 from deid.tags.private import CREATOR_REFERENCE, described_creators
-from deid.tags.recognition import is_number, may_stay
+from deid.tags.recognition import is_standard, may_stay
 from deid.tags.rules import CONTENT_VRS, PATIENT_ID, fallback_action
 
 if TYPE_CHECKING:
@@ -144,6 +145,8 @@ def cleaned(original: Original) -> bytes | None:
     if not is_readable(raw, passage.charset):
         return fallen_back(original)
     text = decode(raw, passage.charset).rstrip(" \x00")
+    if is_standard(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
+        return UNCHANGED
     left = cleaner.clean_value(
         vr, text, passage.given.known, shift_days=passage.given.person.shift_days
     ).text

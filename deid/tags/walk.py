@@ -30,8 +30,9 @@ from deid.tags.content import (
     value_of,
 )
 from deid.tags.happenings import HAPPENINGS
+from deid.tags.numbers import SAMPLES
 from deid.tags.passage import Given, Original, Passage
-from deid.tags.recognition import SAMPLES, may_stay
+from deid.tags.recognition import may_stay
 from deid.tags.replacements import UNCHANGED
 from deid.tags.rules import ACTION_MASK, KEY_SHIFT, TAG_SHIFT
 from deid.tags.samples import Samples

@@ -8,13 +8,9 @@ import pytest
 
 import deid
 from deid.encoding.character_sets import encode
-from deid.tags.recognition import (
-    is_colour_profile,
-    is_numbers,
-    is_snomed_identifier,
-    may_stay,
-    recognised,
-)
+from deid.tags.colour_profiles import is_colour_profile
+from deid.tags.numbers import is_numbers, is_snomed_identifier
+from deid.tags.recognition import may_stay, recognised
 
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 LUT_EXPLANATION = 0x00283003

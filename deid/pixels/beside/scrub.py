@@ -29,7 +29,7 @@ from deid.pixels.codecs.codestreams import (
     jpeg_segments,
     jpeg_unaccounted,
 )
-from deid.tags.recognition import is_colour_profile
+from deid.tags.colour_profiles import is_colour_profile
 from deid.tags.samples import Scrubbed
 
 if TYPE_CHECKING:
