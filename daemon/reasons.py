@@ -126,6 +126,31 @@ REASONS: Final[Mapping[str, Advice]] = {
         "name). A sender that converts transfer syntaxes does that, too.",
         "Compare both. `[source] conflict` may keep the first or the last; retry.",
     ),
+    # What no door acknowledges; a watched folder puts it into `.refused`.
+    "data_set_empty": Advice("File Meta Information, and nothing behind it.", _SEND_AGAIN),
+    "file_meta_in_data_set": Advice(
+        "An element of group 0002, or a whole file, stands where the data set should.", _MISFORMED
+    ),
+    "sop_class_uid_missing": Advice("No SOP Class UID (0008,0016).", _MISFORMED),
+    "sop_class_uid_invalid": Advice("SOP Class UID (0008,0016) is not a UID.", _MISFORMED),
+    "sop_instance_uid_missing": Advice("No SOP Instance UID (0008,0018).", _MISFORMED),
+    "sop_instance_uid_invalid": Advice("SOP Instance UID (0008,0018) is not a UID.", _MISFORMED),
+    "study_instance_uid_missing": Advice("No Study Instance UID (0020,000D).", _MISFORMED),
+    "study_instance_uid_invalid": Advice(
+        "Study Instance UID (0020,000D) is not a UID.", _MISFORMED
+    ),
+    "series_instance_uid_missing": Advice("No Series Instance UID (0020,000E).", _MISFORMED),
+    "series_instance_uid_invalid": Advice(
+        "Series Instance UID (0020,000E) is not a UID.", _MISFORMED
+    ),
+    "sop_class_uid_mismatch": Advice(
+        "The data set is of another SOP class than its File Meta Information, or the request, says.",
+        _MISFORMED,
+    ),
+    "sop_instance_uid_mismatch": Advice(
+        "The data set has another SOP Instance UID than its File Meta Information, or the request, says.",
+        _MISFORMED,
+    ),
     # What watched folders, archives and `deid` set aside before that.
     "symbolic_link": Advice(
         "A link; what it points at is not followed.", "Put in the file itself."

@@ -53,12 +53,20 @@ class InstanceRefused(DicomwebError):
     ----------
     failure_reason
         Failure Reason (0008,1197), PS3.18 table I.2-2: 0xA700, 0xA900, 0xC000, 0x0110, 0x0122.
+    why
+        What was wrong, for the Warning header; without any value.
     """
 
     def __init__(
-        self, failure_reason: int, *, sop_class_uid: str = "", sop_instance_uid: str = ""
+        self,
+        failure_reason: int,
+        *,
+        sop_class_uid: str = "",
+        sop_instance_uid: str = "",
+        why: str = "",
     ) -> None:
         super().__init__(f"{failure_reason:04X}H")
+        self.why = why
         self.failure_reason = failure_reason
         self.sop_class_uid = sop_class_uid
         self.sop_instance_uid = sop_instance_uid

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from dicomweb.elements import (
     DEFLATED,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
     JPIP_DEFLATED,
+    LONG_VRS,
     PIXEL_DATA,
+    SHORT_VRS,
     UNDEFINED,
     Cursor,
+    FileMeta,
     elements,
     items,
     nested,
@@ -51,11 +56,15 @@ class Identity:
 
 
 def identify(head: bytes) -> Identity:
-    """Return the UIDs in the first bytes of a Part 10 file, which may end anywhere."""
+    """Return the UIDs in the first bytes of a Part 10 file, which may end anywhere.
+
+    Preamble, prefix and File Meta Information may be missing.
+    """
     found: dict[int, str] = {}
     is_complete = False
+    head = head.removeprefix(b"DICM")
     try:
-        meta = read_file_meta(head)
+        meta = _bare_meta(head) or read_file_meta(head)
         found = {_SOP_CLASS: meta.sop_class_uid, _SOP_INSTANCE: meta.sop_instance_uid}
         if meta.transfer_syntax_uid == DEFLATED or meta.transfer_syntax_uid in JPIP_DEFLATED:
             inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
@@ -81,6 +90,14 @@ def identify(head: bytes) -> Identity:
         sop_instance_uid=found.get(_SOP_INSTANCE, ""),
         is_complete=is_complete,
     )
+
+
+def _bare_meta(head: bytes) -> FileMeta | None:
+    """Return what the File Meta Information would say of a data set that comes without."""
+    if head[:2] != b"\x08\x00":
+        return None
+    is_explicit = head[4:6] in LONG_VRS | SHORT_VRS
+    return FileMeta(EXPLICIT_LITTLE if is_explicit else IMPLICIT_LITTLE, "", "", 0)
 
 
 def _counted(cursor: Cursor, stop: int, left: list[int]) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ sending them again does no harm, but the client must not think that the request 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -37,6 +38,7 @@ from dicomweb.media import (
     parse_content_type,
 )
 from dicomweb.multipart import MultipartParser, PartBegins, PartData
+from dicomweb.qido import warning_header
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -55,6 +57,8 @@ _HEAD_BYTES: Final = 64 * 1024
 # Large private elements may stand before the Study Instance UID; beyond this we give up looking.
 _MAX_HEAD_BYTES: Final = 4 * 1024 * 1024
 _MAX_FINISHING: Final = 16
+_MOST_WARNINGS: Final = 20
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 _INSTANCE_TYPES: Final = frozenset({"", DICOM, OCTET_STREAM})
 _IDENTITY_ENCODINGS: Final = frozenset({"", "identity", "binary", "7bit", "8bit"})
 _RESPONSE_OFFERS: Final = (
@@ -66,11 +70,12 @@ _RESPONSE_OFFERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An instance that was not stored, and why (Failure Reason, PS3.18 table I.2-2)."""
+    """An instance that was not stored, and why (Failure Reason, PS3.18 table I.2-2; and in words)."""
 
     reason: int
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
@@ -87,7 +92,9 @@ class _Instance:
         identity = identify(bytes(self.head))
         self.head = bytearray()
         self.abort()
-        self.outcome = Failure(reason, identity.sop_class_uid, identity.sop_instance_uid)
+        self.outcome = Failure(
+            reason, _named(identity.sop_class_uid), _named(identity.sop_instance_uid)
+        )
 
     def abort(self) -> None:
         """Let the sink forget what it got."""
@@ -282,8 +289,9 @@ class _Session:
             instance.abort()
             instance.outcome = Failure(
                 refused.failure_reason,
-                refused.sop_class_uid or identity.sop_class_uid,
-                refused.sop_instance_uid or identity.sop_instance_uid,
+                refused.sop_class_uid or _named(identity.sop_class_uid),
+                refused.sop_instance_uid or _named(identity.sop_instance_uid),
+                refused.why,
             )
         except StoreFull:
             instance.fail(OUT_OF_RESOURCES)
@@ -304,6 +312,11 @@ class _Session:
             Failure(PROCESSING_FAILURE) if instance.outcome is None else instance.outcome
             for instance in self.instances
         ]
+
+
+def _named(uid: str) -> str:
+    """Return what may stand in an answer as a UID."""
+    return uid if _UID.fullmatch(uid) else ""
 
 
 def _mismatch_reason(identity: Identity) -> int:
@@ -330,7 +343,15 @@ def _response(
     offer = choose(parse_accept(request.headers.getall("Accept", [])), _RESPONSE_OFFERS)
     media_type = offer.media_type if offer is not None else DICOM_JSON
     body = _xml(dataset) if media_type == DICOM_XML else orjson.dumps(dataset)
-    return web.Response(status=status, body=body, headers={"Content-Type": media_type})
+    response = web.Response(status=status, body=body, headers={"Content-Type": media_type})
+    told = [
+        f"Instance {number}: {outcome.why}"
+        for number, outcome in enumerate(outcomes, start=1)
+        if isinstance(outcome, Failure) and outcome.why
+    ]
+    for text in told[:_MOST_WARNINGS]:
+        response.headers.add("Warning", warning_header(root, text))
+    return response
 
 
 def response_module(

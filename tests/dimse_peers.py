@@ -41,6 +41,29 @@ ABORT_BY_USER = bytes.fromhex("07000000000400000000")
 Context = tuple[int, str, list[str]]
 
 
+def element(tag: int, vr: bytes, value: bytes) -> bytes:
+    """Encode a data element in Explicit VR Little Endian."""
+    value += (b"\0" if vr in {b"UI", b"OB"} else b" ") * (len(value) % 2)
+    head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr)
+    size = struct.pack("<xxI" if vr in {b"OB", b"OW", b"SQ"} else "<H", len(value))
+    return head + size + value
+
+
+def data_set(
+    size: int = 0, *, sop_class: str = CT, sop_instance: str = INSTANCE, name: str = ""
+) -> bytes:
+    """Return a data set with an address, so large at least, in Explicit VR Little Endian."""
+    encoded = element(0x00080016, b"UI", sop_class.encode())
+    encoded += element(0x00080018, b"UI", sop_instance.encode())
+    encoded += element(0x00100010, b"PN", name.encode())
+    encoded += element(0x0020000D, b"UI", b"1.2.3") + element(0x0020000E, b"UI", b"1.2.3.4")
+    filling = max(0, size - len(encoded) - 12)
+    return encoded + element(0x7FE00010, b"OB", bytes(range(256)) * (filling // 256 + 1))
+
+
+DATA = data_set()
+
+
 def item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(content)) + content
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.receive.faults import SAYINGS
+from daemon.receive.file_gate import FileGate
 from daemon.records import Origin, Receiver
 from dicomweb.errors import InstanceRefused, StoreFull
-from dicomweb.identity import identify
 from dicomweb.ports import Accepted
 
 if TYPE_CHECKING:
-    from daemon.ports import Spool, SpoolFile
+    from collections.abc import Iterator
 
-CANNOT_UNDERSTAND: Final = 0xC000
-_PREFIX: Final = slice(128, 132)
-_HEAD_BYTES: Final = 64 * 1024
-_MAX_HEAD_BYTES: Final = 4 * 1024 * 1024
+    from daemon.ports import Spool, SpoolFile
 
 
 class StowEvents(Protocol):
@@ -52,48 +51,48 @@ class SpoolUpload:
     def __init__(self, file: SpoolFile, events: StowEvents) -> None:
         self._file = file
         self._events = events
-        self._head = bytearray()
+        self._gate = FileGate()
         self._size = 0
-        self._look_at = _HEAD_BYTES
-        self._is_identified = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; raises `StoreFull` past a limit."""
-        self._size += len(data)
-        if len(self._head) < _MAX_HEAD_BYTES and not self._is_identified:
-            self._head += data
-            self._look()
-        try:
-            self._file.write(data)
-        except (SpoolFull, StoreUnavailable) as error:
-            self._events.instance_refused("spool_full")
-            raise StoreFull("no room now; send it again later") from error
+        with self._full_is_said():
+            self._put(self._gate.feed(data))
 
     async def finish(self) -> Accepted:
-        """Make it durable, then name it. What is no DICOM instance is refused before that."""
-        identity = identify(bytes(self._head))
-        if self._head[_PREFIX] != b"DICM" or not identity.sop_instance_uid:
-            self._events.instance_refused("not_dicom")
-            raise InstanceRefused(CANNOT_UNDERSTAND, sop_class_uid=identity.sop_class_uid)
-        try:
+        """Make it durable, then name it. What the gate does not let pass is refused before that."""
+        with self._full_is_said():
+            self._put(self._gate.end())
+        fault, address = self._gate.fault(), self._gate.address
+        if fault is not None:
+            self._events.instance_refused(fault.value)
+            saying = SAYINGS[fault]
+            raise InstanceRefused(
+                saying.status,
+                sop_class_uid=address.sop_class_uid,
+                sop_instance_uid=address.sop_instance_uid,
+                why=saying.text,
+            )
+        with self._full_is_said():
             await self._file.commit()
-        except (SpoolFull, StoreUnavailable) as error:
-            self._events.instance_refused("spool_full")
-            raise StoreFull("no room now; send it again later") from error
         self._events.instance_received(self._size)
         return Accepted(
-            identity.study_uid,
-            identity.series_uid,
-            identity.sop_class_uid,
-            identity.sop_instance_uid,
+            address.study_uid, address.series_uid, address.sop_class_uid, address.sop_instance_uid
         )
 
     def abort(self) -> None:
         """Forget the partial instance."""
         self._file.abort()
 
-    def _look(self) -> None:
-        """Look whether the head holds enough: at the usual size of a header, then at each doubling."""
-        if len(self._head) >= self._look_at:
-            self._is_identified = identify(bytes(self._head)).is_complete
-            self._look_at = 2 * len(self._head)
+    def _put(self, data: bytes | bytearray | memoryview) -> None:
+        if len(data):
+            self._file.write(data)
+            self._size += len(data)
+
+    @contextmanager
+    def _full_is_said(self) -> Iterator[None]:
+        try:
+            yield
+        except (SpoolFull, StoreUnavailable) as error:
+            self._events.instance_refused("spool_full")
+            raise StoreFull("no room now; send it again later") from error

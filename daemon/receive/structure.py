@@ -251,6 +251,11 @@ def _element_header(
     return (group, element), vr, length, position + 12
 
 
+def file_meta(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Return preamble, prefix and the File Meta Information that PS3.10 7.1 demands."""
+    return _head(sop_class_uid.encode(), sop_instance_uid.encode(), transfer_syntax_uid.encode())
+
+
 def _head(sop_class: bytes, sop_instance: bytes, transfer_syntax: bytes) -> bytes:
     """Return preamble, prefix and the File Meta Information that PS3.10 7.1 demands."""
     meta = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01"

@@ -12,6 +12,7 @@ import pytest
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
+    DATA,
     EXPLICIT,
     RELEASE_RP,
     RELEASE_RQ,
@@ -19,6 +20,7 @@ from tests.dimse_peers import (
     Wire,
     associate_rq,
     context_item,
+    data_set,
     echo_command,
     message,
     p_data,
@@ -44,7 +46,7 @@ REJECTED_LOCAL_LIMIT = bytes.fromhex("03000000000400020302")
 async def assert_good_sender_succeeds(port: int) -> None:
     async with wire(port) as sender:
         assert (await sender.ask(associate_rq()))[0] == 2
-        assert response(await sender.ask(message(store_command(), b"data"))).Status == 0
+        assert response(await sender.ask(message(store_command(), DATA))).Status == 0
         assert await sender.ask(RELEASE_RQ) == RELEASE_RP
 
 
@@ -263,7 +265,7 @@ async def test_a_sender_that_breaks_off_leaves_nothing(disk_path: Path) -> None:
     async with running_server(disk_path) as running:
         async with wire(running.port) as sender:
             await sender.ask(associate_rq())
-            await sender.send(message(store_command(), bytes(500_000))[:-1])
+            await sender.send(message(store_command(), data_set(500_000))[:-1])
             await until(lambda: partial(running.spool), "the instance has begun")
             sender.reset()
         await until(lambda: running.counted.aborted, "the loss is noticed")
@@ -296,7 +298,7 @@ async def test_associations_past_the_limit_of_a_peer_are_rejected(disk_path: Pat
         async with wire(running.port) as one, wire(running.port) as two, wire(running.port) as more:
             for busy in (one, two):
                 await busy.ask(associate_rq())
-                await busy.send(message(store_command(), b"data")[:-1])
+                await busy.send(message(store_command(), DATA)[:-1])
             await until(lambda: len(partial(running.spool)) == 2, "both are sending")
             assert await more.ask(associate_rq()) == REJECTED_LOCAL_LIMIT
             await two.close()
@@ -308,7 +310,7 @@ async def test_associations_past_the_limit_of_a_peer_are_rejected(disk_path: Pat
 async def test_stopping_lets_an_instance_under_way_finish(disk_path: Path) -> None:
     async with running_server(disk_path) as running, wire(running.port) as sender:
         await sender.ask(associate_rq())
-        whole = message(store_command(), bytes(200_000))
+        whole = message(store_command(), data_set(200_000))
         await sender.send(whole[:100_000])
         await until(lambda: partial(running.spool), "the instance has begun")
         stopping = asyncio.create_task(running.server.stop(drain_s=30))
@@ -333,7 +335,7 @@ async def test_stopping_ends_idle_associations_and_refuses_connections(disk_path
 async def test_stopping_does_not_wait_for_ever(disk_path: Path) -> None:
     async with running_server(disk_path) as running, wire(running.port) as sender:
         await sender.ask(associate_rq())
-        await sender.send(message(store_command(), bytes(200_000))[:100_000])
+        await sender.send(message(store_command(), data_set(200_000))[:100_000])
         await until(lambda: partial(running.spool), "the instance has begun")
         await running.server.stop(drain_s=SHORT_S)
         assert spooled(running.spool) == partial(running.spool) == []

@@ -267,11 +267,13 @@ async def test_a_writer_that_reopens_the_file_between_its_parts_is_waited_for(be
     assert bench.spooled() == [content]
 
 
-async def test_a_truncated_file_is_taken_after_patience_has_ended(bench: Bench) -> None:
+async def test_a_truncated_file_is_put_aside_after_patience_has_ended(bench: Bench) -> None:
     (bench.inbox / "cut.dcm").write_bytes(part10()[:-20])
     async with bench.watching():
-        await until(lambda: bench.events.received == 1)
-    assert bench.spooled() == [part10()[:-20]]
+        await until(lambda: bench.events.refused == ["truncated"])
+    assert bench.spooled() == []
+    (kept,) = (p for p in (bench.inbox / ".refused").iterdir() if p.suffix != ".json")
+    assert kept.read_bytes() == part10()[:-20]
 
 
 async def test_temporary_names_and_hidden_files_wait_until_renamed(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from daemon.receive.dimse.association import Association, Service
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
+    DATA,
     EXPLICIT,
     INSTANCE,
     MR,
@@ -26,6 +27,7 @@ from tests.dimse_peers import (
     Counted,
     associate_rq,
     command_set,
+    data_set,
     data_set_of,
     echo_command,
     file_spool,
@@ -231,7 +233,7 @@ async def test_an_echo_is_answered(tmp_path: Path) -> None:
 
 async def test_an_instance_is_written_as_sent_and_acknowledged(tmp_path: Path) -> None:
     async with associated(tmp_path) as opened:
-        data = bytes(range(256)) * 1000
+        data = data_set(256_000)
         (answer,) = await opened.answered(message(store_command(), data))
         assert response(answer).Status == 0
         (path,) = spooled(opened.spool)
@@ -243,7 +245,7 @@ async def test_nothing_is_acknowledged_before_the_commit_returned() -> None:
     spool = StubbornSpool()
     async with bench_on(spool) as opened:
         opened.ask(associate_rq(*CONTEXTS))
-        assert opened.ask(message(store_command(), b"data")) == []
+        assert opened.ask(message(store_command(), DATA)) == []
         await asyncio.sleep(0)
         assert opened.answers() == []
         spool.let_go.set()
@@ -254,7 +256,7 @@ async def test_what_arrives_during_a_commit_waits_with_reading_paused() -> None:
     spool = StubbornSpool()
     async with bench_on(spool) as opened:
         opened.ask(associate_rq(*CONTEXTS))
-        assert opened.ask(message(store_command(), b"data") + RELEASE_RQ) == []
+        assert opened.ask(message(store_command(), DATA) + RELEASE_RQ) == []
         assert opened.transport.is_reading_paused
         spool.let_go.set()
         await until(lambda: RELEASE_RP in opened.transport.written, "the release is answered")
@@ -266,7 +268,10 @@ async def test_what_arrives_during_a_commit_waits_with_reading_paused() -> None:
 async def test_messages_sent_ahead_are_answered_in_order(tmp_path: Path) -> None:
     async with associated(tmp_path) as opened:
         ahead = b"".join(
-            message(store_command(MessageID=number, AffectedSOPInstanceUID=f"1.2.{number}"), b"d")
+            message(
+                store_command(MessageID=number, AffectedSOPInstanceUID=f"1.2.{number}"),
+                data_set(sop_instance=f"1.2.{number}"),
+            )
             for number in range(1, 6)
         )
         opened.receive(ahead + RELEASE_RQ)
@@ -302,7 +307,7 @@ async def test_a_refused_request_is_drained_and_the_association_stays(
         (answer,) = opened.ask(refused)
         assert f"{response(answer).Status:04X}" == status
         assert spooled(opened.spool) == partial(opened.spool) == []
-        (answer,) = await opened.answered(message(store_command(), b"data"))
+        (answer,) = await opened.answered(message(store_command(), DATA))
         assert response(answer).Status == 0
 
 
@@ -322,7 +327,7 @@ async def test_a_store_without_a_data_set_is_refused(tmp_path: Path, data: bytes
 
 async def test_an_instance_past_the_size_limit_is_refused_while_it_comes(tmp_path: Path) -> None:
     async with associated(tmp_path, max_instance_bytes=100_000) as opened:
-        data = message(store_command(), bytes(200_000))
+        data = message(store_command(), data_set(200_000))
         opened.receive(data[:150_000])
         assert partial(opened.spool) == []
         (answer,) = opened.ask(data[150_000:])
@@ -346,12 +351,12 @@ async def test_a_spool_that_fails_is_answered_and_the_association_stays(
     spool.let_go.set()
     async with bench_on(spool) as opened:
         opened.ask(associate_rq(*CONTEXTS))
-        (answer,) = await opened.answered(message(store_command(), b"data"))
+        (answer,) = await opened.answered(message(store_command(), DATA))
         assert response(answer).Status == status
         assert opened.counted.refused == [reason]
         assert b"ZQXPHI" not in answer
         spool.error = None
-        (answer,) = await opened.answered(message(store_command(), b"data"))
+        (answer,) = await opened.answered(message(store_command(), DATA))
         assert response(answer).Status == 0
 
 
@@ -422,10 +427,10 @@ async def test_a_whole_instance_is_kept_though_the_connection_is_lost() -> None:
     spool = StubbornSpool()
     async with bench_on(spool) as opened:
         opened.ask(associate_rq(*CONTEXTS))
-        opened.receive(message(store_command(), b"data"))
+        opened.receive(message(store_command(), DATA))
         opened.association.connection_lost(None)
         spool.let_go.set()
-        await until(lambda: opened.counted.received == [4], "the instance is durable")
+        await until(lambda: opened.counted.received == [len(DATA)], "the instance is durable")
         assert opened.answers() == []
 
 
@@ -435,13 +440,13 @@ async def test_a_fault_of_ours_ends_one_association_and_not_the_service() -> Non
     async with bench_on(spool) as opened:
         opened.ask(associate_rq(*CONTEXTS))
         opened.counted.received = None  # type: ignore[assignment]  # counting fails
-        opened.receive(message(store_command(), b"data"))
+        opened.receive(message(store_command(), DATA))
         await until(lambda: opened.transport.is_closed, "the association ends")
 
 
 async def test_a_message_under_way_is_not_judged_by_the_idle_timeout(tmp_path: Path) -> None:
     async with associated(tmp_path, idle_timeout_s=1, network_timeout_s=1000) as opened:
-        whole = message(store_command(), b"data")
+        whole = message(store_command(), DATA)
         opened.receive(whole[:-1])
         opened.association._progressed_at -= 500
         opened.association._watch()
@@ -490,7 +495,7 @@ async def test_a_peer_from_elsewhere_is_closed_unread(tmp_path: Path) -> None:
 async def test_logs_name_the_sender_and_never_what_it_sent(tmp_path: Path) -> None:
     with structlog.testing.capture_logs() as logs:
         async with associated(tmp_path) as opened:
-            await opened.answered(message(store_command(), b"ZQXPHI^NAME"))
+            await opened.answered(message(store_command(), data_set(name="ZQXPHI^NAME")))
             opened.ask(message(store_command(AffectedSOPInstanceUID="ZQXPHI"), b"ZQXPHI"))
             opened.ask(message(b"ZQXPHI"))
     events = [entry["event"] for entry in logs]

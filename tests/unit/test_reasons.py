@@ -8,6 +8,7 @@ from pathlib import Path
 from daemon.batch.inputs import UNREADABLE
 from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
+from daemon.receive.faults import Fault
 from daemon.receive.watch.reasons import WatchReason
 from daemon.store.settling import BLOB_MISSING, CONFLICT
 from daemon.workers.reasons import WorkerReason
@@ -18,7 +19,9 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "reasons.md"
 
 def test_every_code_that_is_given_has_an_explanation_and_no_other() -> None:
     codes = {
-        code.value for kind in (Reason, WorkerReason, WatchReason, ArchiveReason) for code in kind
+        code.value
+        for kind in (Reason, WorkerReason, WatchReason, ArchiveReason, Fault)
+        for code in kind
     }
     assert set(REASONS) == {*codes, BLOB_MISSING, CONFLICT, UNREADABLE}
 

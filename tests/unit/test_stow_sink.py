@@ -89,4 +89,4 @@ async def test_what_is_no_instance_is_refused_and_not_committed(content: bytes) 
 async def test_a_full_spool_is_said_to_be_full() -> None:
     upload = SpoolSink(Memory(room=10), Seen()).open("127.0.0.1")
     with pytest.raises(StoreFull):
-        upload.write(bytes(11))
+        upload.write(encoded(make_ct()))

@@ -79,6 +79,11 @@ class Refusal(Enum):
         """The reason as logs and counters name it."""
         return self.name.lower()
 
+    @property
+    def answer(self) -> Answer:
+        """What the peer is told."""
+        return self.value
+
 
 class CommandInvalid(Exception):
     """A command set that cannot be read, or not be answered."""

@@ -12,6 +12,8 @@ from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.file_meta import encode_file_meta
 from daemon.receive.dimse.messages import SUCCESS, Answer, Command, CommandField, Refusal
 from daemon.receive.dimse.sop_classes import is_storage
+from daemon.receive.faults import SAYINGS
+from daemon.receive.gate import Envelope, Gate
 from daemon.records import Receiver
 
 if TYPE_CHECKING:
@@ -20,16 +22,14 @@ if TYPE_CHECKING:
     from config.settings import Dimse
     from daemon.ports import Spool, SpoolFile
     from daemon.receive.dimse.negotiation import AcceptedContext
+    from daemon.receive.faults import Fault
     from daemon.records import Origin
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
 
 def judge(command: Command, context: AcceptedContext, settings: Dimse) -> Refusal | None:
-    """Return why a request is refused before its data set is seen, if it is.
-
-    Whether the data set is an instance of that SOP class, with that UID, is for the worker to find.
-    """
+    """Return why a request is refused before its data set is seen, if it is."""
     if command.field in {CommandField.C_ECHO, CommandField.C_CANCEL}:
         return None
     if command.field != CommandField.C_STORE:
@@ -47,6 +47,24 @@ def judge(command: Command, context: AcceptedContext, settings: Dimse) -> Refusa
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A data set that the gate does not let pass, as a refusal."""
+
+    fault: Fault
+
+    @property
+    def code(self) -> str:
+        """The reason as logs and counters name it."""
+        return self.fault.value
+
+    @property
+    def answer(self) -> Answer:
+        """What the peer is told."""
+        saying = SAYINGS[self.fault]
+        return Answer(saying.status, saying.text)
+
+
 @dataclass(slots=True)
 class Operation:
     """A request under way; once refused, the rest of its data set is taken and forgotten.
@@ -62,25 +80,30 @@ class Operation:
     command: Command
     context: AcceptedContext
     max_bytes: int
-    refusal: Refusal | None
+    refusal: Refusal | Faulty | None
     file: SpoolFile | None = None
     received: int = 0
+    gate: Gate | None = None
 
     @property
     def answer(self) -> Answer:
         """The status to send."""
-        return self.refusal.value if self.refusal else SUCCESS
+        return self.refusal.answer if self.refusal else SUCCESS
 
     def open(self, spool: Spool, origin: Origin) -> None:
         """Start a spool file with the file meta information, for a C-STORE that is not refused."""
         if self.refusal or self.command.field != CommandField.C_STORE:
             return
+        command = self.command
+        self.gate = Gate(
+            Envelope(self.context.transfer_syntax, command.sop_class_uid, command.sop_instance_uid)
+        )
         with self._refusing_on_failure():
             self.file = spool.open(origin)
             self.file.write(
                 encode_file_meta(
-                    self.command.sop_class_uid,
-                    self.command.sop_instance_uid,
+                    command.sop_class_uid,
+                    command.sop_instance_uid,
                     self.context.transfer_syntax,
                     origin.calling_ae,
                 )
@@ -96,11 +119,16 @@ class Operation:
             return
         with self._refusing_on_failure():
             self.file.write(data)
+            assert self.gate is not None
+            self.gate.feed(data)
 
     def end(self) -> None:
-        """Note that the data set is complete."""
-        if self.file is not None and not self.received:
-            self.refuse(Refusal.NO_DATA_SET)
+        """Note that the data set is complete, and ask the gate."""
+        if self.file is None or self.gate is None:
+            return
+        fault = self.gate.fault()
+        if fault is not None:
+            self.refuse(Faulty(fault))
 
     async def commit(self) -> None:
         """Make the instance durable; `answer` is a success only after that."""
@@ -121,7 +149,7 @@ class Operation:
             log.exception("instance_failed", receiver=Receiver.DIMSE)
             self.refuse(Refusal.INTERNAL_ERROR)
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: Refusal | Faulty) -> None:
         """Give up the spool file, if any, and remember why."""
         self.refusal = refusal
         self.abandon()

@@ -11,22 +11,20 @@ import structlog
 
 from daemon.errors import Refused, first_of
 from daemon.receive.archive import WHOLE, Archive, ArchiveReason, Entry
-from daemon.receive.structure import Kind, Structure, examine, examine_start
-from daemon.receive.watch.descriptors import Sink, pour
+from daemon.receive.file_gate import FileGate
+from daemon.receive.structure import Kind, Structure, examine_start
 from daemon.receive.watch.intake import Intake, Stopping
 from daemon.receive.watch.reasons import WatchReason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from daemon.receive.archive import ArchiveLimits
+    from daemon.receive.watch.descriptors import Sink
     from daemon.receive.watch.events import WatchEvents
     from daemon.receive.watch.inbox import Claim, Inbox
 
 _log = structlog.get_logger(__name__)
 _CHUNK_BYTES = 1 << 20
 _START_BYTES = 1 << 16
-_MOST_BARE_ENTRY_BYTES = 256 << 20
 
 
 class Archives:
@@ -139,33 +137,16 @@ def _pour_entry(archive: Archive, entry: Entry, sink: Sink) -> None:
         start = b""
         while len(start) < _START_BYTES and (data := reader.read(_START_BYTES - len(start))):
             start += data
-        structure = examine_start(start, entry.size)
-        if structure.kind is Kind.BARE:
-            _pour_bare(start, reader.read, sink)
-            return
-        _refuse_unless_instance(structure)
-        sink.write(start)
-        while data := reader.read(_CHUNK_BYTES):
-            sink.write(data)
-
-
-def _pour_bare(start: bytes, read: Callable[[int], bytes], sink: Sink) -> None:
-    """Complete a dataset without preamble, which has to be looked at whole first, in memory."""
-    descriptor = os.memfd_create("bare")
-    try:
-        size = 0
+        _refuse_unless_instance(examine_start(start, entry.size))
+        gate = FileGate()
         data = start
         while data:
-            size += len(data)
-            if size > _MOST_BARE_ENTRY_BYTES:
-                raise Refused(ArchiveReason.TOO_LARGE)
-            os.write(descriptor, data)
-            data = read(_CHUNK_BYTES)
-        structure = examine(descriptor, size)
-        _refuse_unless_instance(structure)
-        pour(descriptor, sink, structure.head)
-    finally:
-        os.close(descriptor)
+            sink.write(gate.feed(data))
+            data = reader.read(_CHUNK_BYTES)
+        sink.write(gate.end())
+    fault = gate.fault()
+    if fault is not None:
+        raise Refused(fault.value)
 
 
 def _refuse_unless_instance(structure: Structure) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.receive.archive import has_end_record
+from daemon.receive.file_gate import judge_file
 from daemon.receive.structure import Kind, Structure, examine
 from daemon.receive.watch.descriptors import (
     FOLDER_FLAGS,
@@ -58,6 +59,7 @@ _REFUSED_KINDS = {
     Kind.DICOMDIR: WatchReason.DICOMDIR.value,
     Kind.OTHER: WatchReason.NOT_DICOM.value,
 }
+_INSTANCES = {Kind.PART10, Kind.BARE}
 _NOT_LOOKED_AT = Structure(Kind.OTHER)
 
 
@@ -231,6 +233,8 @@ class Inbox:
         claim.copy = is_written_to or is_shared
         if patient and (is_written_to or not claim.structure.complete):
             return Wait.INCOMPLETE
+        if claim.structure.kind in _INSTANCES and not claim.refuse:
+            claim.refuse = judge_file(claim.descriptor, status.st_size) or ""
         return None
 
     def _hold(self, root: int, folder: int, claim: Claim) -> Wait | None:
