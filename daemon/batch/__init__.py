@@ -10,21 +10,3 @@
 `run` is where to begin reading. The order of commitment is that of the inputs, whatever the
 number of workers, so that the same inputs give the same bytes under the same names.
 """
-
-from __future__ import annotations
-
-from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused
-from daemon.batch.progress import progress_bar
-from daemon.batch.request import BatchProgress, BatchRequest, BatchSummary
-from daemon.batch.run import run_batch
-
-__all__ = [
-    "BatchFailed",
-    "BatchInterrupted",
-    "BatchProgress",
-    "BatchRefused",
-    "BatchRequest",
-    "BatchSummary",
-    "progress_bar",
-    "run_batch",
-]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from config import Settings
-    from daemon.batch import BatchProgress, BatchRequest
+    from daemon.batch.request import BatchProgress, BatchRequest
     from deid.identity.keys import SiteKey
 
 NAME = "deid"
@@ -76,13 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """De-identify and return the exit status."""
-    from daemon.batch import (  # noqa: PLC0415
-        BatchFailed,
-        BatchInterrupted,
-        BatchRefused,
-        run_batch,
-    )
+    from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused  # noqa: PLC0415
     from daemon.batch.output import QUARANTINE  # noqa: PLC0415
+    from daemon.batch.run import run_batch  # noqa: PLC0415
     from daemon.cli.explain import in_file  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid  # noqa: PLC0415
 
@@ -115,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
-    from daemon.batch import BatchRequest  # noqa: PLC0415
+    from daemon.batch.request import BatchRequest  # noqa: PLC0415
     from daemon.cli.explain import find  # noqa: PLC0415
     from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
     from daemon.workers.limits import Limits  # noqa: PLC0415
@@ -191,6 +187,6 @@ def _jobs(text: str) -> int:
 def _progress() -> AbstractContextManager[Callable[[BatchProgress], None] | None]:
     if not sys.stderr.isatty():
         return nullcontext()
-    from daemon.batch import progress_bar  # noqa: PLC0415
+    from daemon.batch.progress import progress_bar  # noqa: PLC0415
 
     return progress_bar()

@@ -25,8 +25,9 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, generate_uid
 
-from daemon.batch import BatchRefused, BatchRequest, BatchSummary, run_batch
-from daemon.batch.request import BatchProgress
+from daemon.batch.errors import BatchRefused
+from daemon.batch.request import BatchProgress, BatchRequest, BatchSummary
+from daemon.batch.run import run_batch
 from tests.factories import PATIENTS, encoded, make_ct, make_sc
 from tests.sections import make_limits, make_pixels
 
@@ -368,7 +369,9 @@ _CHILD = textwrap.dedent(
     """
     import json, sys
     from pathlib import Path
-    from daemon.batch import BatchInterrupted, BatchRequest, run_batch
+    from daemon.batch.errors import BatchInterrupted
+    from daemon.batch.request import BatchRequest
+    from daemon.batch.run import run_batch
     from tests.sections import make_limits, make_pixels
 
     def tell(progress):
