@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from deid.configuration.document import parse_configuration
 from deid.identity.keys import Replacements, SiteKey
 from deid.identity.residual import Forbidden
+from deid.tables.dictionary import attributes
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags import recognition as judge
 from deid.tags.content import content_rules
@@ -87,10 +89,8 @@ class Plan:
     )
 
     def prepare(self) -> Self:
-        """Load the tables and words that the first instance would otherwise wait for; return self."""
-        confidentiality_by_tag()
-        attribute_types(_CT_IMAGE_STORAGE)
-        judge.load()
+        """Load what the first instance would otherwise wait for; return self."""
+        load_tables()
         return self
 
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
@@ -159,6 +159,15 @@ class Plan:
         if Option.RETAIN_MODIFIED_DATES in self.tags.policy.options:
             return "MODIFIED"
         return "REMOVED" if self.tags.policy.profile is Profile.BASIC else ""
+
+
+def load_tables() -> None:
+    """Load the tables, words and libraries that any plan needs for its first instance."""
+    confidentiality_by_tag()
+    attribute_types(_CT_IMAGE_STORAGE)
+    attributes()
+    judge.load()
+    import_module("numpy")  # `deid.pixels.beside.scrub` looks at unused bits with it
 
 
 def compile_plan(

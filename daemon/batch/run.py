@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from daemon.batch.request import BatchRequest
+    from daemon.workers.spawning import Spawned
 
 Tell = Callable[[BatchProgress], None]
 Warn = Callable[[str], None]
@@ -65,7 +66,10 @@ _IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_instance_uid")
 
 
 def run_batch(
-    request: BatchRequest, tell: Tell | None = None, warn: Warn | None = None
+    request: BatchRequest,
+    tell: Tell | None = None,
+    warn: Warn | None = None,
+    spawned: list[Spawned] | None = None,
 ) -> BatchSummary:
     """De-identify files and folders into a folder.
 
@@ -75,6 +79,8 @@ def run_batch(
         Called now and then, on the calling thread, with how far the run is.
     warn
         Called before anything is written, with each sentence on how the configuration was understood.
+    spawned
+        Processes that were started ahead; those that are needed are taken out of the list.
 
     Raises
     ------
@@ -105,6 +111,7 @@ def run_batch(
             sources,
             tell or (lambda _: None),
             cleans_text=plan.cleans_text,
+            spawned=spawned,
         )
         return asyncio.run(run.until_done())
 
@@ -141,6 +148,7 @@ class _Run:
     sources: Sources
     tell: Tell
     cleans_text: bool
+    spawned: list[Spawned] | None
     started: float = field(default_factory=time.monotonic)
     states: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -191,6 +199,7 @@ class _Run:
             request.key,
             count=request.jobs,
             limits=request.limits,
+            spawned=self.spawned,
         )
         queue: asyncio.Queue[_Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
         with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:

@@ -24,6 +24,7 @@ from daemon.workers.mapping import mapped
 from daemon.workers.writing import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import SiteKey
+from deid.plan import load_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,11 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels).prepare()
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
     return work.process
+
+
+def load() -> None:
+    """Load what any run needs, before it is known which it is."""
+    load_tables()
 
 
 class _WriteFailed(Exception):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from config import Settings
     from daemon.batch.request import BatchProgress, BatchRequest
+    from daemon.workers.spawning import Spawned
     from deid.identity.keys import SiteKey
 
 NAME = "deid"
@@ -27,6 +28,7 @@ _ABOUT = """\
 De-identify files, folders and zip archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
 replacement identifiers. What is refused is written to DIR/.quarantine with its reason beside it.
 The same inputs and key give the same bytes, however often it is run."""
+_WARM_UP = "daemon.batch.work:load"
 _USER_KEY = Path("dicomveil") / "site.key"
 
 
@@ -76,6 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """De-identify and return the exit status."""
+    from daemon.workers.spawning import spawned_ahead  # noqa: PLC0415
+
+    # The first process loads what it needs while this one reads the settings.
+    with spawned_ahead(1, _WARM_UP) as spawned:
+        return _run(options, spawned)
+
+
+def _run(options: argparse.Namespace, spawned: list[Spawned]) -> int:
     from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused  # noqa: PLC0415
     from daemon.batch.output import QUARANTINE  # noqa: PLC0415
     from daemon.batch.run import run_batch  # noqa: PLC0415
@@ -90,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
 
     try:
         with _progress() as tell:
-            summary = run_batch(request, tell, warn)
+            summary = run_batch(request, tell, warn, spawned)
     except BatchRefused as error:
         raise UsageError(str(error)) from error
     except ConfigurationInvalid as error:

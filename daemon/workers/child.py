@@ -2,7 +2,8 @@
 
 It is started as a fresh interpreter (no fork of the daemon's threads and memory), finds the socket
 at its standard input, and learns everything else through it: what to run, the settings, the secret,
-its own limits. The command line says only where our packages lie, the environment nothing.
+its own limits. The command line says only where our packages lie and what to load while it waits, the
+environment nothing.
 """
 
 from __future__ import annotations
@@ -29,10 +30,22 @@ _RECEIVE_BYTES = 256 * 1024
 _JOBS_PER_MEMORY_CHECK = 16
 
 
-def main() -> None:
-    """Run until the daemon closes its end."""
+def main(warm_up: str = "") -> None:
+    """Run until the daemon closes its end.
+
+    Parameters
+    ----------
+    warm_up
+        ``module:function`` to call before anything is received, while the daemon is still busy.
+    """
     _outlive_signals()
     channel = Channel(_take_socket())
+    try:
+        if warm_up:
+            named(warm_up)()
+    except BaseException as error:  # noqa: BLE001 (reported, then the process ends)
+        channel.send(Kind.RAISED, _raised(error))
+        return
     first = channel.receive()
     if first is None:
         return
@@ -55,10 +68,16 @@ def main() -> None:
 
 def start(message: Message) -> Handler:
     """Call the start-up function that the message names and return the handler that it returns."""
-    module_name, _, function_name = message.header["target"].partition(":")
-    function = getattr(importlib.import_module(module_name), function_name)
+    function = named(message.header["target"])
     handler: Handler = function(message.header["document"], message.fields[0])
     return handler
+
+
+def named(target: str) -> Callable[..., Any]:
+    """Return the function that ``module:function`` names."""
+    module_name, _, function_name = target.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module_name), function_name)
+    return function
 
 
 def serve(channel: Channel, handler: Handler, limits: Limits) -> None:

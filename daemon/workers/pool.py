@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.workers.limits import Limits
+    from daemon.workers.spawning import Spawned
 
 _log = structlog.get_logger(__name__)
 _SHORT_JOB_S = 0.05
@@ -71,6 +72,8 @@ class WorkerPool:
         Processes; 0 is one per processor that this process may use.
     import_path
         More folders where `target` and what it needs are found.
+    spawned
+        Processes that were started ahead; the pool takes those it needs out of the list.
     """
 
     def __init__(
@@ -83,9 +86,11 @@ class WorkerPool:
         limits: Limits,
         import_path: Sequence[Path] = (),
         figures: PoolFigures | None = None,
+        spawned: list[Spawned] | None = None,
     ) -> None:
         self._program = Program(target, document, secret, limits, import_path)
         self.count = count or len(os.sched_getaffinity(0))
+        self._spawned = [] if spawned is None else spawned
         self._figures = figures or NoPoolFigures()
         self._waiting: deque[PendingJob] = deque()
         self._workers: list[Worker] = []
@@ -197,7 +202,8 @@ class WorkerPool:
 
     async def _start_worker(self) -> Worker:
         begun = time.monotonic()
-        worker = Worker(self._program, self._on_change)
+        ahead = self._spawned.pop() if self._spawned else None
+        worker = Worker(self._program, self._on_change, ahead)
         self._workers.append(worker)
         await worker.become_ready()
         seconds = time.monotonic() - begun

@@ -7,12 +7,8 @@ import contextlib
 import os
 import select
 import signal
-import socket
-import subprocess
-import sys
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daemon.workers.errors import (
@@ -24,17 +20,14 @@ from daemon.workers.errors import (
     WorkerTimeout,
 )
 from daemon.workers.frames import Decoder, Frame, FrameError, Kind, Message, encode
+from daemon.workers.spawning import Spawned, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from daemon.workers.limits import Limits
 
-# Site-packages first, so that nothing beside our packages can stand before an installed one.
-_BOOT = "import sys; sys.path.extend(sys.argv[1:]); from daemon.workers.child import main; main()"
-_PACKAGES = Path(__file__).resolve().parents[2]
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TESSDATA_PREFIX")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
 _EXIT_GRACE_S = 2.0
 _UNREAD_GRACE_S = 0.2
 
@@ -69,7 +62,7 @@ class Program:
 
 
 class Worker(asyncio.Protocol):
-    """A process, spawned when this is made, that answers jobs in the order it is given them.
+    """A process, spawned when this is made or before, that answers jobs in the order it is given them.
 
     Only the first unanswered job can be under way: the process reads the next one after it has
     answered. So when it dies, that one is to blame, and the others were not begun.
@@ -82,7 +75,12 @@ class Worker(asyncio.Protocol):
         Set when the process asks to be replaced (it goes on meanwhile), and when it has ended.
     """
 
-    def __init__(self, program: Program, on_change: Callable[[Worker], None]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        on_change: Callable[[Worker], None],
+        spawned: Spawned | None = None,
+    ) -> None:
         self._program = program
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
@@ -100,12 +98,10 @@ class Worker(asyncio.Protocol):
         self.last_job_s = 0.0
         self._first_since = 0.0
         # From the loop's own thread: the death signal comes when the *thread* that spawned ends.
-        self._ours, theirs = socket.socketpair()
-        with theirs, contextlib.ExitStack() as undo:
-            undo.callback(self._ours.close)
-            self.process = _spawn(theirs, program.import_path)
-            undo.callback(self.process.wait)
-            undo.callback(self.process.kill)
+        spawned = spawned or spawn(program.import_path)
+        self.process, self._ours = spawned.process, spawned.connection
+        with contextlib.ExitStack() as undo:
+            undo.callback(spawned.abandon)
             self._pidfd = os.pidfd_open(self.pid)
             undo.pop_all()
         self._loop.add_reader(self._pidfd, self._on_exit)
@@ -295,21 +291,6 @@ class Worker(asyncio.Protocol):
     def _write(self, data: bytes) -> None:
         assert self._transport is not None
         self._transport.write(data)
-
-
-def _spawn(theirs: socket.socket, import_path: Sequence[Path]) -> subprocess.Popen[bytes]:
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    paths = [str(path) for path in (_PACKAGES, *import_path)]
-    return subprocess.Popen(  # noqa: S603 (our own interpreter and code)
-        [sys.executable, "-I", "-c", _BOOT, *paths],
-        stdin=theirs.fileno(),
-        # Libraries quote what they parse when they complain.
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=environment | _ONE_THREAD,
-        cwd="/",
-        start_new_session=True,
-    )
 
 
 def _start_message(program: Program) -> Message:

@@ -58,6 +58,15 @@ for content in contents:
 print((time.process_time() - started) / len(contents))
 """
 
+_READ_AND_SAVE: Final = """
+import pathlib, sys
+import pydicom
+out = pathlib.Path(sys.argv[2])
+out.mkdir(exist_ok=True)
+for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    pydicom.dcmread(path).save_as(out / path.name)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -155,6 +164,9 @@ def command_line(versions: Sequence[Version], folder: Path, rounds: int) -> list
             _note(row, version, cost.wall_s)
             if count == 1:
                 _note_reference(row, version, "import pydicom")
+            _note_reference(
+                row, version, _READ_AND_SAVE, "pydicom read and save", inputs, folder / "saved"
+            )
         rows.append(row)
     return rows
 
@@ -233,10 +245,13 @@ def _note(row: Row, version: Version, value: float) -> None:
     row.contender(version.name, is_ours=version.is_now).values.append(value)
 
 
-def _note_reference(row: Row, version: Version, code: str) -> None:
-    """Measure starting Python and running a line, once in a round."""
+def _note_reference(
+    row: Row, version: Version, code: str, name: str = "", *arguments: Path
+) -> None:
+    """Measure starting Python and running some code, once in a round."""
     if version.is_now:
-        row.contender(code).values.append(version.run("-c", code).wall_s)
+        cost = version.run("-c", code, *arguments)
+        row.contender(name or code).values.append(cost.wall_s)
 
 
 def _inputs(folder: Path, count: int, *, rows: int) -> Path:

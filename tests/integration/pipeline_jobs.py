@@ -37,6 +37,13 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     return handle
 
 
+WARM: list[int] = []
+
+
+def warm_up() -> None:
+    WARM.append(os.getpid())
+
+
 def start_raising(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
     raise ValueError(VALUE)
 
@@ -69,6 +76,13 @@ def _echo(
     job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
 ) -> Message:
     return Message({"n": job.header.get("n"), "pid": os.getpid()}, job.fields)
+
+
+def _warm(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    time.sleep(0.001)
+    return Message({"pid": os.getpid(), "is_warm": os.getpid() in WARM})
 
 
 def _known(
@@ -213,6 +227,7 @@ def _print(
 
 DEEDS: dict[str, Callable[..., Message]] = {
     "echo": _echo,
+    "warm": _warm,
     "known": _known,
     "limits": _limits,
     "hang": _hang,

@@ -25,6 +25,7 @@ from daemon.workers.errors import (
 )
 from daemon.workers.frames import Message
 from daemon.workers.pool import WorkerPool
+from daemon.workers.spawning import spawned_ahead
 from tests.integration.pipeline_jobs import VALUE
 from tests.sections import make_limits
 
@@ -45,7 +46,13 @@ def make_pool(limits: Limits = PATIENT, *, count: int = 2, **changes: Any) -> Wo
     given: dict[str, Any] = {"target": "tests.integration.pipeline_jobs:start", "document": {}}
     given |= changes
     return WorkerPool(
-        given["target"], given["document"], SECRET, count=count, limits=limits, import_path=[ROOT]
+        given["target"],
+        given["document"],
+        SECRET,
+        count=count,
+        limits=limits,
+        import_path=[ROOT],
+        spawned=given.get("spawned"),
     )
 
 
@@ -363,3 +370,67 @@ async def test_a_pool_without_descriptors_says_so_and_leaves_nothing(
         await make_pool().start()
     assert VALUE not in str(raised.value)
     assert set(psutil.Process().children()) == before
+
+
+async def test_a_process_that_was_started_ahead_is_used_and_has_loaded_what_it_was_told() -> None:
+    with spawned_ahead(1, "tests.integration.pipeline_jobs:warm_up", [ROOT]) as spawned:
+        ahead = spawned[0].process.pid
+        async with make_pool(count=2, spawned=spawned) as pool:
+            assert spawned == []
+            assert ahead in pool.pids
+            assert len(pool.pids) == 2
+            answers = await asyncio.gather(*(pool.run(job("warm")) for _ in range(100)))
+    assert {answer.header["pid"] for answer in answers if answer.header["is_warm"]} == {ahead}
+    assert not is_alive(ahead)
+
+
+async def test_limits_are_in_force_in_a_process_that_was_started_ahead() -> None:
+    limits = make_limits(memory_bytes=300 * MIB, open_files=64, niceness=3, timeout_s=10.0)
+    with spawned_ahead(1, "tests.integration.pipeline_jobs:warm_up", [ROOT]) as spawned:
+        assert SECRET not in shown_of(spawned[0].process.pid)
+        async with make_pool(limits, count=1, spawned=spawned) as pool:
+            found = (await pool.run(job("limits"))).header
+            with pytest.raises(WorkerCrashed):
+                await pool.run(job("segfault"))
+            assert (await pool.run(job("echo", n=1))).header["n"] == 1
+    assert found["RLIMIT_DATA"] == 300 * MIB
+    assert found["RLIMIT_NOFILE"] == 64
+    assert not found["stdin_is_socket"]
+
+
+def test_processes_that_were_started_ahead_and_not_needed_are_ended() -> None:
+    with spawned_ahead(2, "") as spawned:
+        pids = [each.process.pid for each in spawned]
+        assert all(is_alive(pid) for pid in pids)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_a_process_that_cannot_load_is_told_with_a_trace_and_leaves_nothing() -> None:
+    before = set(psutil.Process().children())
+    with spawned_ahead(1, "tests.integration.pipeline_jobs:start_raising", [ROOT]) as spawned:
+        with pytest.raises(WorkerStartFailed) as raised:
+            await make_pool(count=1, spawned=spawned).start()
+        assert "TypeError at" in str(raised.value)
+    assert set(psutil.Process().children()) == before
+
+
+async def test_a_process_that_was_started_ahead_ends_with_the_one_that_started_it(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "owner.py"
+    script.write_text(
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from daemon.workers.spawning import spawn\n"
+        "print(spawn().process.pid, flush=True)\n"
+        "time.sleep(60)\n",
+        encoding="utf-8",
+    )
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, script, stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    pid = int(await owner.stdout.readline())
+    owner.kill()
+    await owner.wait()
+    await eventually(lambda: not is_alive(pid))
