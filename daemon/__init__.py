@@ -3,7 +3,7 @@
 ::
 
     demo                                    what ``make run`` shows
-    cli                                     the commands
+    cli        synthetic                    the commands; people and instances that are made up
     app                                     composition: the one place that knows every part
     batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
     pipeline   receive   web                decides and dispatches; takes in; serves

@@ -12,27 +12,21 @@ from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
-from daemon.demo.collection import Demonstration, demonstration_instances
-from daemon.demo.encodings import encode_as, native_frames
-from daemon.demo.instances import (
-    make_cr,
-    make_document,
-    make_dx,
-    make_enhanced_mr,
-    make_ko,
-    make_mr,
-    make_nm,
-    make_pr,
-    make_rtstruct,
-    make_sc,
-    make_seg,
-    make_sr,
-    make_us,
-    make_xa,
-    original_uid,
-)
-from daemon.demo.instances import make_ct as make_demonstration_ct
-from daemon.demo.patients import PATIENTS, Patient
+from daemon.synthetic.capture import make_sc
+from daemon.synthetic.collection import Demonstration, demonstration_instances
+from daemon.synthetic.ct import make_ct as make_whole_ct
+from daemon.synthetic.document import make_document
+from daemon.synthetic.elements import original_uid
+from daemon.synthetic.encodings import encode_as, native_frames
+from daemon.synthetic.mr import make_enhanced_mr, make_mr
+from daemon.synthetic.nuclear import make_nm
+from daemon.synthetic.patients import PATIENTS, Patient
+from daemon.synthetic.presentation import make_pr
+from daemon.synthetic.radiotherapy import make_rtstruct
+from daemon.synthetic.reports import make_ko, make_sr
+from daemon.synthetic.segmentation import make_seg
+from daemon.synthetic.ultrasound import make_us
+from daemon.synthetic.xray import make_cr, make_dx, make_xa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +77,7 @@ def make_ct(
     **changes: object,
 ) -> Dataset:
     """Make a CT slice, four rows by default; `changes` sets attributes by keyword, None removes."""
-    dataset = make_demonstration_ct(
+    dataset = make_whole_ct(
         patient,
         seed=seed,
         study=study,
@@ -134,7 +128,7 @@ def many_ct(
         study, instance = divmod(number, per_study)
         if instance == 0:
             person = patient or PATIENTS[study % len(PATIENTS)]
-            dataset = make_demonstration_ct(person, seed=seed, study=study + 1, rows=rows)
+            dataset = make_whole_ct(person, seed=seed, study=study + 1, rows=rows)
         uid = original_uid(person.patient_id, seed, study + 1, 2, instance + 1)
         dataset.SOPInstanceUID = uid
         dataset.file_meta.MediaStorageSOPInstanceUID = uid

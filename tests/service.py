@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.demo.journal import SETTLED, read_journal
 from daemon.store.files.layout import DATABASE_NAME
+from daemon.store.journal import SETTLED, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from daemon.cli import exit_codes
 from daemon.cli.output import print_line
-from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import Tour
 from daemon.records import Receiver, State
+from daemon.store.journal import SETTLED, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

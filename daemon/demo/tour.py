@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from daemon.cli import output
-from daemon.demo.collection import demonstration_instances
-from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS, drop_files, send_by_dimse, send_by_stow
 from daemon.records import Receiver, State
+from daemon.store.journal import SETTLED, read_journal
+from daemon.synthetic.collection import demonstration_instances
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-    from daemon.demo.collection import Demonstration
     from daemon.demo.service import Addresses
     from daemon.store.rows import Arrival
+    from daemon.synthetic.collection import Demonstration
 
 _SETTLE_DEADLINE_S: Final = 120.0
 _POLL_S: Final = 0.2

@@ -153,7 +153,7 @@ class Archive:
             stream = self._zip.open(self._infos[index])
         except (zipfile.BadZipFile, ValueError, OSError, struct.error, RuntimeError) as error:
             raise Refused(ArchiveReason.BROKEN) from error
-        return EntryReader(self, stream)
+        return EntryReader(self, stream, self._limits.entry_bytes)
 
     def count(self, more: int) -> None:
         """Add to what came out; raises `Refused` past the limits."""
@@ -167,8 +167,9 @@ class Archive:
 class EntryReader:
     """The bytes of one entry; a context manager. The check sum is verified at the end."""
 
-    def __init__(self, archive: Archive, stream: IO[bytes]) -> None:
+    def __init__(self, archive: Archive, stream: IO[bytes], most_bytes: int) -> None:
         self._archive = archive
+        self._most_bytes = most_bytes
         self._stream = stream
         self._entry_bytes = 0
 
@@ -185,7 +186,7 @@ class EntryReader:
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError) as error:
             raise Refused(ArchiveReason.BROKEN) from error
         self._entry_bytes += len(data)
-        if self._entry_bytes > self._archive._limits.entry_bytes:  # noqa: SLF001 - one module
+        if self._entry_bytes > self._most_bytes:
             raise Refused(ArchiveReason.TOO_LARGE)
         self._archive.count(len(data))
         return data

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pydicom
 import pytest
 
-from daemon.demo.journal import SETTLED
 from daemon.records import State
+from daemon.store.journal import SETTLED
 from tests.factories import many_ct
 from tests.scu import Hangup, PlainScu, dataset_of
 from tests.service import RunningDaemon, wait_until

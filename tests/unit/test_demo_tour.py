@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pydicom
 import pytest
 
-from daemon.demo.journal import SETTLED, read_journal
 from daemon.demo.senders import WAYS, content, drop_files
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import ProgressLine, became
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.embedded import EMBEDDED
 from daemon.store.files.layout import Layout
+from daemon.store.journal import SETTLED, read_journal
 from daemon.store.rows import Arrival
 from tests.factories import make_ct
 
