@@ -18,6 +18,7 @@ from functools import lru_cache
 from hashlib import sha256
 
 from deid.errors import KeyRefused
+from deid.identity.labels import Label
 
 KEY_BYTES = 32
 _SHIFT_RANGE_DAYS = 100
@@ -100,15 +101,15 @@ class Replacements:
 
     def patient(self, identity: str) -> str:
         """Return the pseudonym of a patient identity: 20 capitals and digits (fits LO and PN)."""
-        digest = _mac(self.key.secret, "patient", identity.encode("utf-8", "surrogateescape"))
-        return self._checked("patient", digest, _PSEUDONYM_CHARACTERS)
+        digest = _mac(self.key.secret, Label.PATIENT, identity.encode("utf-8", "surrogateescape"))
+        return self._checked(Label.PATIENT, digest, _PSEUDONYM_CHARACTERS)
 
-    def token(self, label: str, original: str) -> str:
+    def token(self, of: Label, original: str) -> str:
         """Return 16 capitals and digits standing for some other identifier (fits SH and CS).
 
-        A token of that label stays as it is.
+        A token of that kind stays as it is.
         """
-        label = f"token:{label}"
+        label = f"token:{of.value}"
         if self._is_checked(label, original, _TOKEN_CHARACTERS):
             return original
         digest = _mac(self.key.secret, label, original.encode("utf-8", "surrogateescape"))
@@ -116,7 +117,7 @@ class Replacements:
 
     def is_own_pseudonym(self, patient_id: str) -> bool:
         """Whether a Patient ID is a pseudonym made with this key."""
-        return self._is_checked("patient", patient_id, _PSEUDONYM_CHARACTERS)
+        return self._is_checked(Label.PATIENT, patient_id, _PSEUDONYM_CHARACTERS)
 
     def _checked(self, label: str, digest: bytes, length: int) -> str:
         """Return so many characters of a digest, the last four a check of the others."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode, encode, is_defined, is_readable
-from deid.encoding.header import tag_name
 from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.identity.keys import patient_identity
+from deid.identity.labels import LABELS_BY_TAG
 from deid.tables.dictionary import uids
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
@@ -82,7 +82,7 @@ def tokenised(original: Original) -> bytes:
     if not stripped:
         return b""
     identifier = decode(stripped, original.passage.charset)
-    token = original.passage.given.plan.token(tag_name(original.tag), identifier)
+    token = original.passage.given.plan.token(LABELS_BY_TAG[original.tag], identifier)
     return UNCHANGED if token == identifier else values.text(token)
 
 

@@ -14,6 +14,7 @@ from deid.tags.actions import KIND_MASK, Action
 if TYPE_CHECKING:
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.keys import Replacements
+    from deid.identity.labels import Label
     from deid.ports import TextCleaner
     from deid.tags.content import ContentRules
     from deid.tags.policy import TagPolicy
@@ -91,7 +92,7 @@ class TagPlan:
                 self._uids[original_uid] = found
         return found
 
-    def token(self, label: str, original: str) -> str:
+    def token(self, label: Label, original: str) -> str:
         """Return what stands for an identifier other than the patient's."""
         found = self._tokens.get((label, original))
         if found is None:

@@ -3,6 +3,9 @@
 import pytest
 
 from deid import KeyRefused, Replacements, SiteKey, patient_identity
+from deid.encoding.header import tag_name
+from deid.identity.labels import LABELS_BY_IDENTIFIER_TYPE, LABELS_BY_TAG, Label
+from deid.tables.dictionary import attributes
 
 KEY = SiteKey(bytes(range(32)))
 
@@ -51,12 +54,12 @@ def test_replacements_are_known_to_the_key_that_made_them_and_to_no_other() -> N
     ours, theirs = Replacements(KEY), Replacements(KEY.derive("other"))
     for number in range(200):
         uid, pseudonym = ours.uid(f"1.2.{number}"), ours.patient(f"|{number}")
-        token = ours.token("(0008,0050)", str(number))
+        token = ours.token(Label.ACCESSION, str(number))
         assert ours.uid(uid) == uid != theirs.uid(uid)
         assert ours.is_own_pseudonym(pseudonym)
         assert not theirs.is_own_pseudonym(pseudonym)
-        assert ours.token("(0008,0050)", token) == token
-        assert ours.token("(0040,2016)", token) != token
+        assert ours.token(Label.ACCESSION, token) == token
+        assert ours.token(Label.PLACER_ORDER, token) != token
 
 
 @pytest.mark.parametrize(
@@ -72,4 +75,32 @@ def test_pseudonyms_and_tokens_fit_their_values_and_spell_no_name() -> None:
     assert len(made) == 2000
     assert {len(each) for each in made} == {20}
     assert not set("AEIOUY").intersection("".join(made))
-    assert len(replacements.token("(0008,0050)", "A1")) == 16
+    assert len(replacements.token(Label.ACCESSION, "A1")) == 16
+
+
+def test_replacements_stay_what_they_were_in_every_version() -> None:
+    replacements = Replacements(KEY)
+    assert replacements.token(Label.ACCESSION, "A1") == "Z81LT830LX22T13R"
+    assert replacements.token(Label.PLACER_ORDER, "A1") == "MJ19N3KB7RK3FSHR"
+    assert replacements.patient("|7") == "026ZQ5NPZ7WLQ45HJ5Q6"
+
+
+def test_a_label_that_belongs_to_an_attribute_is_called_after_it() -> None:
+    named = {tag: label for tag, label in LABELS_BY_TAG.items() if label is not Label.PATIENT}
+    assert {tag: label.value for tag, label in named.items()} == {
+        tag: tag_name(tag) for tag in named
+    }
+    assert set(LABELS_BY_TAG) <= set(attributes())
+    assert len(set(LABELS_BY_TAG.values())) == len(LABELS_BY_TAG)
+
+
+def test_an_order_has_one_token_in_a_header_and_in_a_resource() -> None:
+    replacements = Replacements(KEY)
+    for tag, code in ((0x00080050, "ACSN"), (0x00402016, "PLAC"), (0x00402017, "FILL")):
+        in_header = replacements.token(LABELS_BY_TAG[tag], "4711")
+        assert replacements.token(LABELS_BY_IDENTIFIER_TYPE[code], "4711") == in_header
+
+
+def test_equal_numbers_of_different_things_get_different_tokens() -> None:
+    replacements = Replacements(KEY)
+    assert len({replacements.token(label, "4711") for label in Label}) == len(Label)
