@@ -448,11 +448,11 @@ async def test_a_message_under_way_is_not_judged_by_the_idle_timeout(tmp_path: P
     async with associated(tmp_path, idle_timeout_s=1, network_timeout_s=1000) as opened:
         whole = message(store_command(), DATA)
         opened.receive(whole[:-1])
-        opened.association._progressed_at -= 500
+        opened.association._pace._progressed_at -= 500
         opened.association._watch()
         (answer,) = await opened.answered(whole[-1:])
         assert response(answer).Status == 0
-        opened.association._progressed_at -= 500
+        opened.association._pace._progressed_at -= 500
         opened.association._watch()
         assert opened.answers() == [ABORT_BY_USER]
         assert opened.counted.aborted == ["idle"]

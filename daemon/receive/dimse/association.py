@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.receive.dimse.admission import Quiet, Quietness
 from daemon.receive.dimse.messages import (
     CommandField,
     CommandInvalid,
@@ -31,6 +30,7 @@ from daemon.receive.dimse.negotiation import (
     rejection,
 )
 from daemon.receive.dimse.operation import Operation, judge
+from daemon.receive.dimse.pace import Pace
 from daemon.receive.dimse.pdu import (
     AbortReason,
     Fragment,
@@ -49,7 +49,7 @@ from daemon.records import Origin, Receiver
 if TYPE_CHECKING:
     from config.settings import Dimse
     from daemon.ports import Spool
-    from daemon.receive.dimse.admission import Admission
+    from daemon.receive.dimse.admission import Admission, Quietness
     from daemon.receive.dimse.events import ReceiverEvents
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
@@ -57,9 +57,6 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _BUFFER_BYTES: Final = 256 << 10
 _BUFFER_BYTES_UNASSOCIATED: Final = 4 << 10
 _MAX_COMMAND_SET_BYTES: Final = 16 << 10
-_PROGRESS_BYTES: Final = 1 << 10
-_QUIET_S: Final = 3.0
-"""An association that has had a message makes room for others only after standing still for so long."""
 
 
 @dataclass(slots=True)
@@ -94,13 +91,7 @@ class Association(asyncio.BufferedProtocol):
         self._operation: Operation | None = None
         self._is_storing = False
         self._is_congested = False
-        self._has_spoken = False
-        self._gained = 0
-        self._progress_bytes = max(
-            _PROGRESS_BYTES,
-            int(service.settings.min_bytes_per_s * service.settings.network_timeout_s),
-        )
-        self._progressed_at = 0.0
+        self._pace = Pace(service.settings, self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
 
     # What asyncio calls.
@@ -136,10 +127,7 @@ class Association(asyncio.BufferedProtocol):
         if self._is_storing or self._is_congested:
             self._hold(self._view[:nbytes])
             return
-        self._gained += nbytes
-        # Until a first command set is whole, bytes that drip in win no time.
-        if self._has_spoken and (self._gained >= self._progress_bytes or not self._is_under_way):
-            self._progress()
+        self._pace.gain(nbytes, is_under_way=self._is_under_way)
         self._consume(self._view[:nbytes])
 
     def pause_writing(self) -> None:
@@ -174,11 +162,7 @@ class Association(asyncio.BufferedProtocol):
         """Return since when nothing comes of the association; None while it is in use."""
         if self._is_storing:
             return None
-        if not self._has_spoken:
-            return Quietness(Quiet.UNHEARD, self._progressed_at)
-        if self._loop.time() - self._progressed_at < _QUIET_S:
-            return None
-        return Quietness(Quiet.STALLED if self._is_under_way else Quiet.IDLE, self._progressed_at)
+        return self._pace.quietness(is_under_way=self._is_under_way)
 
     # What the server calls.
 
@@ -269,7 +253,7 @@ class Association(asyncio.BufferedProtocol):
             **self._who(),
         )
         self._transport.write(pdu)
-        self._progress()
+        self._pace.progress()
         self._watch()
 
     def _reject(self, refused: Rejection) -> None:
@@ -358,8 +342,8 @@ class Association(asyncio.BufferedProtocol):
             self._abort(None, "command_invalid")
             return
         self._command = bytearray()
-        self._has_spoken = True
-        self._progress()
+        self._pace.has_spoken = True
+        self._pace.progress()
         settings = self._service.settings
         operation = Operation(
             command, context, settings.max_instance_bytes, judge(command, context, settings)
@@ -412,7 +396,7 @@ class Association(asyncio.BufferedProtocol):
             )
         if self._state is not State.ESTABLISHED or command.field == CommandField.C_CANCEL:
             return
-        self._progress()
+        self._pace.progress()
         response = encode_response(command, operation.answer)
         self._transport.write(
             encode_command(operation.context.id, response, self._peer_max_pdu_bytes)
@@ -456,37 +440,22 @@ class Association(asyncio.BufferedProtocol):
         if not self._held:
             self._transport.resume_reading()
 
-    def _progress(self) -> None:
-        self._gained = 0
-        self._progressed_at = self._loop.time()
-
     def _start_timer(self, after_s: float) -> None:
         if self._timer:
             self._timer.cancel()
         self._timer = self._loop.call_later(after_s, self._watch)
 
     def _watch(self) -> None:
-        settings = self._service.settings
         if self._state is not State.ESTABLISHED:
             self.give_up("artim_timeout")
             return
         if self._is_storing:
-            self._progress()
-        code, allowed_s = self._patience()
-        remaining_s = self._progressed_at + allowed_s - self._loop.time()
+            self._pace.progress()
+        code, remaining_s = self._pace.patience(is_under_way=self._is_under_way)
         if remaining_s <= 0:
             self._abort(None, code)
         else:
-            self._start_timer(min(remaining_s, settings.network_timeout_s))
-
-    def _patience(self) -> tuple[str, float]:
-        """Return what it would be to stand still any longer, and how long it may."""
-        settings = self._service.settings
-        if not self._has_spoken:
-            return "no_message", settings.first_message_timeout_s
-        if self._is_under_way:
-            return "stalled", settings.network_timeout_s
-        return "idle", settings.idle_timeout_s
+            self._start_timer(min(remaining_s, self._service.settings.network_timeout_s))
 
     # Telling.
 
