@@ -1,7 +1,8 @@
 """What the parts of the daemon ask of each other.
 
-Receivers see `Spool`; the pipeline sees `Receipts` and `Stores`. One process, one event loop; every
-coroutine here may be cancelled, and what it promised before cancellation stays promised.
+Receivers see `Spool`, the pipeline sees `Receipts`; `daemon.store` keeps both. What the web services ask of a
+store is in `dicomweb.ports`. One process, one event loop; every coroutine here may be cancelled, and what it
+promised before cancellation stays promised.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 
 
 class SpoolFile(Protocol):
-    """One instance being received. Exactly one of `commit`, `adopt` and `abort` ends it."""
+    """One instance being received. Exactly one of `commit` and `abort` ends it."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes (blocking, straight to the file). Raises `SpoolFull` past a limit."""
 
     async def commit(self) -> Receipt:
-        """Make it durable: file fsync, rename, folder fsync, row commit. Returns only then.
+        """Make it durable: rename, file fsync, folder fsync, row commit. Returns only then.
 
-        Waiting commits are grouped. Raises `SpoolFull` (disk or quota) or `StoreUnavailable`;
-        then nothing is left behind and the peer must not be told that it was stored.
+        Waiting commits are grouped: names first, so that the first flush commits them all. Raises
+        `SpoolFull` (disk or quota) or `StoreUnavailable`; then nothing is left behind and the peer must
+        not be told that it was stored.
         """
 
     def abort(self) -> None:
@@ -56,7 +58,7 @@ class Receipts(Protocol):
         """Count an attempt, durably, before a worker sees the instance."""
 
     async def settle(self, results: Sequence[Result]) -> None:
-        """Apply results: blobs first (rename, folder fsync), then rows, one transaction.
+        """Apply results: blobs first (outputs flushed, rename, folder fsync), then rows, one transaction.
 
         Decides duplicates and conflicts by the source index. Repeating it changes nothing.
         """

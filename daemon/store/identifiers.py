@@ -1,6 +1,6 @@
 """What the source store knows of the people of a study, for the workers that clean its instances.
 
-The daemon writes it with the index (`daemon.store.indexing`); a worker is another process and reads the
+The daemon writes it with the index (`daemon.store.sqlite.indexing`); a worker is another process and reads the
 database by itself, the instance at hand being the only one that it otherwise sees. Instances of a study that
 are processed at the same time do not know each other yet: what is known only grows.
 """
