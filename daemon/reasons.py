@@ -66,6 +66,11 @@ REASONS: Final[Mapping[str, Advice]] = {
     "missing_identity": Advice(
         "No usable SOP class, or study, series or instance UID.", _MISFORMED
     ),
+    "no_study": Advice(
+        "Its class has neither patient nor study: a colour palette, a hanging protocol, an implant template, a "
+        "protocol, an inventory. Stores are kept by study.",
+        "De-identify it with `dicomveil deid` if it is wanted; discard it here.",
+    ),
     "sop_class_unknown": Advice(
         "A SOP class that the standard does not register, so that nothing says what it may hold.",
         'Set `"unknownSopClass": "pass"` in the deidentifier if you know the class; retry.',

@@ -13,6 +13,7 @@ from deid.identity.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan
 from deid.ports import Engines
+from deid.tags.admission import has_study
 
 __all__ = [
     "ConfigurationInvalid",
@@ -32,6 +33,7 @@ __all__ = [
     "Unsafe",
     "compile_plan",
     "deidentify",
+    "has_study",
     "patient_identity",
     "read_header",
     "read_identifiers",

@@ -11,7 +11,6 @@ from deid.configuration.coverage import Coverage
 from deid.encoding import implementation
 from deid.encoding.character_sets import decode
 from deid.encoding.header import (
-    DICOMDIR_CLASS,
     Buffer,
     Element,
     each_top_level,
@@ -41,9 +40,10 @@ from deid.pixels.image_elements import (
     pixel_instance,
 )
 from deid.ports import CleanedPixels
-from deid.tables.dictionary import uids
 from deid.tables.load import burned_in_likely
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.admission import check_class, check_identity
+from deid.tags.earlier_methods import METHOD, METHOD_CODES, earlier_methods
 from deid.tags.passage import Given, Person
 from deid.tags.policy import BurnedIn, Option, Profile, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
@@ -62,13 +62,13 @@ if TYPE_CHECKING:
     from deid.tags.samples import Scrub, Scrubbed
 
 _LARGE: Final = 1 << 20
-_UID_CHARACTERS: Final = frozenset("0123456789.")
 _WHOLE_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
 _LABEL_IMAGES: Final = frozenset({"LABEL", "OVERVIEW"})
 _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
-        0x0020000D, 0x0020000E, 0x00280010, 0x00280301, 0x00280303, CHARACTERISTICS, *SAMPLE_FACTS,
+        METHOD, METHOD_CODES, 0x0020000D, 0x0020000E, 0x00280010, 0x00280301, 0x00280303, CHARACTERISTICS,
+        *SAMPLE_FACTS,
         *chain.from_iterable(ONLY_BESIDE.items()),
     }
 )  # fmt: skip
@@ -77,6 +77,7 @@ _PIXEL_FACTS: Final = _KNOWN_FACTS | {DOCUMENT, PIXEL_DATA, *FLOATS}
 _SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 _DATES_GONE: Final = frozenset({"MODIFIED", "REMOVED"})
 """Values of (0028,0303) Longitudinal Temporal Information Modified."""
+_METHODS: Final = frozenset({METHOD, METHOD_CODES})
 _OVERLAYS: Final = 0x60000000
 _NOTHING: Final = CleanedPixels(None, (), {}, examined_all=False)
 _PREFIX: Final = bytes(128) + b"DICM"
@@ -149,16 +150,22 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     meta, data, offset, encoding = instance
     found = instance.places(_wanted(plan))
     facts = _facts(data, found)
-    _check_identity(facts)
-    _check_class(facts, plan)
+    check_identity(facts)
+    unknown = plan.tags.policy.unknown_sop_class
+    check_class(facts.sop_class_uid, may_be_unknown=unknown is UnknownSopClass.PASS)
     person = _person(facts, plan)
     everybody = (
         united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()
     )
     cleaned = _clean_pixels(data, offset, encoding, meta, found, facts, everybody, plan)
-    inserts = [
-        *plan.markers(encoding, pixels_cleaned=cleaned.pixels.examined_all, temporal=facts.temporal)
-    ]
+    markers = partial(
+        plan.markers,
+        encoding,
+        pixels_cleaned=cleaned.pixels.examined_all,
+        temporal=facts.temporal,
+    )
+    earlier = earlier_methods(data, found, encoding, facts.charset)
+    inserts = [*markers(earlier=earlier)]
     graphics = overlay_elements(
         data, offset, encoding, facts.sop_class_uid, plan.tags, plan.pixel_cleaner, everybody
     )
@@ -178,9 +185,16 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     )
     walk = Walk(given)
     dataset = walk.rewrite(offset, encoding, inserts)
-    texts = [element for tag, element in inserts if tag < _OVERLAYS]
+    # What others wrote into the markers is searched as all else is.
+    texts = [element for tag, element in inserts if tag < _OVERLAYS and tag not in _METHODS]
+    texts += [element for _tag, element in markers()]
     ours = [person.pseudonym.encode(), values.blank_document(facts.sop_class_uid), *texts]
     forbidden = plan.forbidden(walk.passage.known.found, b"\n".join(ours))
+    if forbidden.remains_in(b"".join(each for tag, each in inserts if tag in _METHODS)):
+        kept = (each for each in inserts if each[0] not in _METHODS)
+        inserts = sorted([*kept, *(each for each in markers() if each[0] in _METHODS)])
+        walk = Walk(given)
+        dataset = walk.rewrite(offset, encoding, inserts)
     _check_unexamined(walk, cleaned.pixels, meta, plan)
     if names_anybody(data, walk.samples.opaque, forbidden):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
@@ -220,8 +234,8 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
             pixels_examined=cleaned.pixels.examined_all,
         ),
         person.pseudonym,
-        plan.tags.primary_uid(0x0020000D, facts.study_uid),
-        plan.tags.primary_uid(0x0020000E, facts.series_uid),
+        facts.study_uid and plan.tags.primary_uid(0x0020000D, facts.study_uid),
+        facts.series_uid and plan.tags.primary_uid(0x0020000E, facts.series_uid),
         sop_instance_uid,
         facts.sop_class_uid,
         meta.transfer_syntax_uid,
@@ -236,7 +250,7 @@ def _person(facts: _Facts, plan: Plan) -> Person:
     one have not, nor those of one that was de-identified with full dates.
     """
     issuer = facts.issuer or plan.tags.policy.identity_issuer
-    identity = patient_identity(issuer, facts.patient_id, facts.study_uid)
+    identity = patient_identity(issuer, facts.patient_id, facts.study_uid or facts.sop_instance_uid)
     pseudonym, shift_days = plan.tags.patient(identity)
     given = facts.patient_id or facts.patient_name
     is_own = plan.tags.replacements.is_own_pseudonym(given)
@@ -328,27 +342,6 @@ def _facts(data: Buffer, found: dict[int, Element]) -> _Facts:
         text(0x00280303),
         0x00280010 in found,
     )
-
-
-def _check_identity(facts: _Facts) -> None:
-    for uid, tag in (
-        (facts.sop_class_uid, "(0008,0016)"),
-        (facts.sop_instance_uid, "(0008,0018)"),
-        (facts.study_uid, "(0020,000D)"),
-        (facts.series_uid, "(0020,000E)"),
-    ):
-        if not uid:
-            raise Unsafe(Reason.MISSING_IDENTITY, tag)
-        if len(uid) > 64 or not _UID_CHARACTERS.issuperset(uid):
-            raise Unsafe(Reason.MALFORMED, tag)
-
-
-def _check_class(facts: _Facts, plan: Plan) -> None:
-    if facts.sop_class_uid == DICOMDIR_CLASS:
-        raise Unsafe(Reason.DICOMDIR, "(0008,0016)")
-    known = uids().get(facts.sop_class_uid)
-    if known is None and plan.tags.policy.unknown_sop_class is UnknownSopClass.QUARANTINE:
-        raise Unsafe(Reason.SOP_CLASS_UNKNOWN, "(0008,0016)")
 
 
 class _Cleaned(NamedTuple):

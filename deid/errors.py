@@ -29,6 +29,7 @@ class Reason(StrEnum):
     TRANSFER_SYNTAX_MISMATCH = "transfer_syntax_mismatch"
     INFLATE_LIMIT = "inflate_limit"
     MISSING_IDENTITY = "missing_identity"
+    NO_STUDY = "no_study"
     SOP_CLASS_UNKNOWN = "sop_class_unknown"
     PIXELS_NOT_CLEANED = "pixels_not_cleaned"
     PIXELS_UNDECODABLE = "pixels_undecodable"

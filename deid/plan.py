@@ -13,6 +13,7 @@ from deid.tables.dictionary import attributes
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags import recognition as judge
 from deid.tags.content import content_rules
+from deid.tags.earlier_methods import METHOD, METHOD_CODES, NONE, EarlierMethods
 from deid.tags.policy import Option, Profile
 from deid.tags.rules import Rules
 from deid.tags.tag_plan import TagPlan
@@ -35,7 +36,7 @@ _SERIES: Final = 64
 _IMPLEMENTATION_VERSION: Final = "dicomveil 0.1"
 
 # CID 7050 De-identification Method (PS3.16).
-METHOD_CODES: Final[dict[str, tuple[str, str]]] = {
+CODES_OF_METHODS: Final[dict[str, tuple[str, str]]] = {
     "basic": ("113100", "Basic Application Confidentiality Profile"),
     "clean_pixels": ("113101", "Clean Pixel Data Option"),
     "clean_graphics": ("113103", "Clean Graphics Option"),
@@ -84,8 +85,8 @@ class Plan:
     _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
         default_factory=dict
     )
-    _markers: dict[tuple[Encoding, bool, str], tuple[tuple[int, bytes], ...]] = field(
-        default_factory=dict
+    _markers: dict[tuple[Encoding, bool, str, EarlierMethods], tuple[tuple[int, bytes], ...]] = (
+        field(default_factory=dict)
     )
 
     def prepare(self) -> Self:
@@ -109,7 +110,12 @@ class Plan:
         return found
 
     def markers(
-        self, encoding: Encoding, *, pixels_cleaned: bool, temporal: str = ""
+        self,
+        encoding: Encoding,
+        *,
+        pixels_cleaned: bool,
+        temporal: str = "",
+        earlier: EarlierMethods = NONE,
     ) -> tuple[tuple[int, bytes], ...]:
         """Return the attributes that say what was done, encoded, in tag order (PS3.15 E.1.1).
 
@@ -119,10 +125,14 @@ class Plan:
         ----------
         temporal
             What the source's (0028,0303) says: dates that an earlier step moved or removed stay so.
+        earlier
+            What earlier steps did; ours goes behind it, once.
         """
-        key = (encoding, pixels_cleaned, temporal if temporal in _TEMPORAL else "")
+        key = (encoding, pixels_cleaned, temporal if temporal in _TEMPORAL else "", earlier)
         found = self._markers.get(key)
         if found is None:
+            if len(self._markers) >= _SERIES:
+                self._markers.clear()
             found = self._markers[key] = self._build_markers(*key)
         return found
 
@@ -131,25 +141,27 @@ class Plan:
         names = ["basic"] if self.tags.policy.profile is Profile.BASIC else []
         names += ["clean_pixels"] if pixels_cleaned else []
         names += sorted(option.value for option in self.tags.policy.options)
-        return [METHOD_CODES[name] for name in names]
+        return [CODES_OF_METHODS[name] for name in names]
 
     def _build_markers(
-        self, encoding: Encoding, pixels_cleaned: bool, earlier: str
+        self, encoding: Encoding, pixels_cleaned: bool, temporal: str, earlier: EarlierMethods
     ) -> tuple[tuple[int, bytes], ...]:
-        codes = self.method_codes(pixels_cleaned=pixels_cleaned)
+        ours = self.method_codes(pixels_cleaned=pixels_cleaned)
+        codes = dict.fromkeys([*earlier.codes, *ours]) if ours else {}
         method = f"{_IMPLEMENTATION_VERSION} key {self.tags.replacements.key.id}"
-        markers = [(0x00120063, encoding.element(0x00120063, b"LO", _text(method)))]
+        methods = "\\".join(dict.fromkeys([*earlier.texts, method]))
+        markers = [(METHOD, encoding.element(METHOD, b"LO", _text(methods)))]
         if self.tags.policy.profile is Profile.BASIC:
             markers.insert(0, (0x00120062, encoding.element(0x00120062, b"CS", b"YES ")))
         if codes:
             items = b"".join(_code_item(encoding, value, meaning) for value, meaning in codes)
-            markers.append((0x00120064, encoding.element(0x00120064, b"SQ", items)))
+            markers.append((METHOD_CODES, encoding.element(METHOD_CODES, b"SQ", items)))
         if pixels_cleaned:
             markers.append((0x00280301, encoding.element(0x00280301, b"CS", b"NO")))
-        temporal = self._temporal()
-        if temporal:
-            temporal = max(temporal, earlier or temporal, key=_TEMPORAL.index)
-            markers.append((0x00280303, encoding.element(0x00280303, b"CS", _text(temporal))))
+        said = self._temporal()
+        if said:
+            said = max(said, temporal or said, key=_TEMPORAL.index)
+            markers.append((0x00280303, encoding.element(0x00280303, b"CS", _text(said))))
         return tuple(markers)
 
     def _temporal(self) -> str:

@@ -115,7 +115,7 @@ class Work:
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
-            return _quarantined(job, _reason(error), where=str(error))
+            return _quarantined(job, _reason(error, header.sop_class_uid), where=str(error))
         chosen = route(job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes)
         if chosen is None:
             return Result(job.receipt_id, State.UNROUTED, source=source)
@@ -173,11 +173,13 @@ class Way:
 _NOWHERE = Way()
 
 
-def _reason(error: DescribeError) -> Reason:
+def _reason(error: DescribeError, sop_class_uid: str) -> Reason:
     """Return the code that the de-identifier, which has not been asked yet, has for the same."""
     if isinstance(error, CutShort):
         return Reason.TRUNCATED
-    return Reason.MISSING_IDENTITY if isinstance(error, NoIdentity) else Reason.MALFORMED
+    if not isinstance(error, NoIdentity):
+        return Reason.MALFORMED
+    return Reason.MISSING_IDENTITY if deid.has_study(sop_class_uid) else Reason.NO_STUDY
 
 
 def _quarantined(

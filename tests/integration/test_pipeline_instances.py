@@ -156,8 +156,16 @@ def test_routes_see_any_keyword_of_the_header(job: Job, site_key: SiteKey) -> No
         (encoded(make_ct())[:300], "truncated"),
         (encoded(make_ct())[:-5], "truncated"),
         (encoded(make_ct(StudyInstanceUID="")), "missing_identity"),
+        (encoded(make_ct(StudyInstanceUID="", SOPClassUID="1.2.840.10008.5.1.4.39.1")), "no_study"),
     ],
-    ids=["empty", "text", "cut in the file meta", "cut in the pixels", "without a study"],
+    ids=[
+        "empty",
+        "text",
+        "cut in the file meta",
+        "cut in the pixels",
+        "without a study",
+        "a palette",
+    ],
 )
 def test_what_is_no_whole_instance_is_quarantined(
     job: Job, site_key: SiteKey, content: bytes, reason: str
