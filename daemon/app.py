@@ -195,12 +195,7 @@ class Service:
         settings = self._settings
         stores = await Stores.open(
             settings.state_dir,
-            SpoolLimits(
-                max_waiting_instances=settings.spool.max_instances,
-                max_waiting_bytes=settings.spool.max_bytes,
-                min_free_bytes=settings.spool.min_free_bytes,
-                max_instance_bytes=_largest_instance(settings),
-            ),
+            SpoolLimits.of(settings.spool, max_instance_bytes=_largest_instance(settings)),
             ConflictPolicy(settings.source.conflict),
         )
         self._stack.push_async_callback(stores.close)

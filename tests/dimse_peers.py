@@ -18,8 +18,9 @@ from pydicom.filewriter import write_dataset
 
 from config.settings import Dimse
 from daemon.receive.dimse.server import DimseServer
-from daemon.store.spool import FileSpool, SpoolLimits
+from daemon.store.spool import FileSpool
 from daemon.store.sqlite.database import SqliteDatabase, create_or_migrate
+from tests.sections import make_spool_limits
 
 if TYPE_CHECKING:
     import ssl
@@ -205,7 +206,9 @@ async def file_spool(folder: Path, **limits: int) -> AsyncIterator[FileSpool]:
     """Open the real spool."""
     create_or_migrate(folder / "dicomveil.sqlite")
     database = SqliteDatabase(folder / "dicomveil.sqlite")
-    spool = FileSpool(folder / "spool", database, SpoolLimits(**{"min_free_bytes": 0, **limits}))
+    spool = FileSpool(
+        folder / "spool", database, make_spool_limits(**{"min_free_bytes": 0, **limits})
+    )
     await spool.start()
     try:
         yield spool

@@ -32,7 +32,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from daemon.errors import CrossDevice, DaemonError, Refused, SpoolFull, StoreUnavailable
 from daemon.records import Receipt
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from config.settings import Spool
     from daemon.records import Origin
     from daemon.store.ports import Database, Session
 
@@ -59,18 +60,24 @@ class SpoolLimits:
 
     Attributes
     ----------
-    max_waiting_instances, max_waiting_bytes
-        Acknowledged and not yet settled, plus those being received.
+    max_waiting_instances, max_waiting_bytes, min_free_bytes
+        As the site decided (`config.settings.Spool`). What waits is acknowledged and not yet settled, or
+        being received.
     max_instance_bytes
         One instance, file meta included.
-    min_free_bytes
-        Room that must stay free on the disk.
     """
 
-    max_waiting_instances: int = 100_000
-    max_waiting_bytes: int = 64 * 1024**3
-    max_instance_bytes: int = 4 * 1024**3
-    min_free_bytes: int = 1024**3
+    max_waiting_instances: int
+    max_waiting_bytes: int
+    min_free_bytes: int
+    max_instance_bytes: int
+
+    @classmethod
+    def of(cls, section: Spool, *, max_instance_bytes: int = 1 << 62) -> Self:
+        """Return what a site decided."""
+        return cls(
+            section.max_instances, section.max_bytes, section.min_free_bytes, max_instance_bytes
+        )
 
 
 def new_id(now: float) -> str:

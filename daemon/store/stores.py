@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
+from config.settings import Spool
 from daemon.store.dicom import DicomStore
 from daemon.store.embedded import EMBEDDED
 from daemon.store.files.folders import make_private_folder, refusal
@@ -94,7 +95,7 @@ class Stores:
             database,
             stores,
             recovered,
-            limits or SpoolLimits(),
+            limits or SpoolLimits.of(Spool()),
             conflict,
             clock,
         )

@@ -11,8 +11,8 @@ import pytest
 
 from daemon.errors import CrossDevice, Refused, SpoolFull, StoreUnavailable
 from daemon.records import Origin, Receiver, State
-from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
+from tests.sections import make_spool_limits
 from tests.store_samples import ORIGIN, receive
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ async def test_a_cancelled_commit_still_keeps_the_instance(stores: Stores) -> No
 
 
 async def test_too_many_waiting_is_full_until_some_are_settled(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(max_waiting_instances=2))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(max_waiting_instances=2))
     await receive(stores)
     open_file = stores.spool.open(ORIGIN)
     with pytest.raises(SpoolFull):
@@ -125,7 +125,7 @@ async def test_too_many_waiting_is_full_until_some_are_settled(tmp_path: Path) -
 
 
 async def test_too_many_waiting_bytes_is_full(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(max_waiting_bytes=1000))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(max_waiting_bytes=1000))
     await receive(stores, bytes(600))
     file = stores.spool.open(ORIGIN)
     with pytest.raises(SpoolFull):
@@ -135,7 +135,7 @@ async def test_too_many_waiting_bytes_is_full(tmp_path: Path) -> None:
 
 
 async def test_an_instance_larger_than_allowed_is_full(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(max_instance_bytes=10))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(max_instance_bytes=10))
     file = stores.spool.open(ORIGIN)
     file.write(bytes(10))
     with pytest.raises(SpoolFull):
@@ -146,7 +146,7 @@ async def test_an_instance_larger_than_allowed_is_full(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_is_nearly_full_turns_instances_away(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(min_free_bytes=1 << 60))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(min_free_bytes=1 << 60))
     with pytest.raises(SpoolFull):
         stores.spool.open(ORIGIN)
     await stores.close()
@@ -156,7 +156,7 @@ async def test_what_waits_counts_after_a_restart(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path / "state")
     await receive(stores)
     await stores.close()
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(max_waiting_instances=1))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(max_waiting_instances=1))
     assert stores.spool.is_full()
     await stores.close()
 
@@ -220,7 +220,7 @@ async def test_a_file_of_another_file_system_has_to_be_copied(
 
 
 async def test_a_dropped_file_that_is_too_large_is_refused(tmp_path: Path, dropped: Path) -> None:
-    stores = await Stores.open(tmp_path / "state", SpoolLimits(max_instance_bytes=3))
+    stores = await Stores.open(tmp_path / "state", make_spool_limits(max_instance_bytes=3))
     with pytest.raises(Refused, match="too_large"):
         await stores.spool.adopt(dropped, WATCHED)
     assert is_there(dropped)

@@ -39,8 +39,9 @@ from daemon.errors import SpoolFull
 from daemon.receive.archive import ArchiveLimits
 from daemon.receive.watch import NoEvents, WatchedFolder
 from daemon.receive.watch.inbox import FolderNotOursError
-from daemon.store.spool import FileSpool, SpoolLimits
+from daemon.store.spool import FileSpool
 from daemon.store.sqlite.database import SqliteDatabase
+from tests.sections import make_spool_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -172,7 +173,7 @@ async def bench(disk_path: Path) -> AsyncIterator[Bench]:
     inbox.mkdir()
     state.mkdir(mode=0o700)
     database = SqliteDatabase(state / "dicomveil.sqlite")
-    spool = FileSpool(state / "spool", database, SpoolLimits(min_free_bytes=0))
+    spool = FileSpool(state / "spool", database, make_spool_limits(min_free_bytes=0))
     yield Bench(inbox, state, spool)
     await database.close()
     spool.close()
@@ -731,11 +732,12 @@ _CHILD = textwrap.dedent(
     from config.settings import Watch
     from daemon.receive.watch import WatchedFolder
     from daemon.store.sqlite.database import SqliteDatabase
-    from daemon.store.spool import FileSpool, SpoolLimits
+    from daemon.store.spool import FileSpool
+    from tests.sections import make_spool_limits
 
     async def main(inbox, state, after):
         database = SqliteDatabase(state / "dicomveil.sqlite")
-        spool = FileSpool(state / "spool", database, SpoolLimits(min_free_bytes=0))
+        spool = FileSpool(state / "spool", database, make_spool_limits(min_free_bytes=0))
         settings = Watch(path=inbox, settle_s=0.0, after=after)
         await WatchedFolder(settings, spool, record_path=state / "watch.sqlite").start()
         print("ready", flush=True)

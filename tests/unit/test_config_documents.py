@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from pathlib import Path
 
 import config
 from config import Settings, documents, presets, reference
+from config.settings import Section
 
 ROOT = Path(config.__file__).parents[1]
 DEFAULT_FILE = ROOT / "config" / "default.toml"
@@ -65,3 +67,34 @@ def test_the_readme_holds_the_table_of_settings() -> None:
 def test_every_shipped_preset_can_be_read() -> None:
     assert "basic" in presets.names()
     assert all(presets.resolve(name) for name in presets.names())
+
+
+def test_no_part_of_the_program_says_a_default_again() -> None:
+    defaults = {
+        (name, repr(field.get_default(call_default_factory=True)))
+        for section in Section.__subclasses__()
+        for name, field in section.model_fields.items()
+    }
+    again = [
+        f"{path.relative_to(ROOT)}:{statement.lineno} {statement.target.id}"
+        for room in ("daemon", "dicomweb")
+        for path in ROOT.joinpath(room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+        if statement.value is not None and _value(statement.value) not in _EMPTY
+        if (statement.target.id, repr(_value(statement.value))) in defaults
+    ]
+    assert again == []
+
+
+_EMPTY = (None, "", (), 0)
+
+
+def _value(expression: ast.expr) -> object:
+    """Return what an expression of literals is, such as ``16 << 30``; None for any other."""
+    try:
+        return eval(compile(ast.Expression(expression), "", "eval"), {})
+    except NameError:
+        return None
