@@ -82,7 +82,8 @@ REASONS: Final[Mapping[str, Advice]] = {
         "such as a document, passes with `burnedIn: pass` only.",
     ),
     "pixels_undecodable": Advice(
-        "Pixels were to be cleaned, and a frame cannot be decoded or contradicts its header.",
+        "The pixel data cannot be the picture that its header tells of; or they were to be cleaned, and "
+        "a frame cannot be decoded.",
         "Have the sender convert it to another transfer syntax; or look at it and discard it.",
     ),
     "video_not_cleaned": Advice(

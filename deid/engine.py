@@ -39,6 +39,8 @@ from deid.pixels.image_elements import (
     known_phrases,
     pixel_instance,
 )
+from deid.pixels.shape import FACTS as SHAPE_FACTS
+from deid.pixels.shape import check_shape
 from deid.ports import CleanedPixels
 from deid.tables.load import burned_in_likely
 from deid.tags.actions import KIND_MASK, Action
@@ -68,7 +70,7 @@ _FACTS: Final = frozenset(
     {
         0x00080005, 0x00080008, 0x00080016, 0x00080018, 0x00080060, 0x00100010, 0x00100020, 0x00100021,
         METHOD, METHOD_CODES, 0x0020000D, 0x0020000E, 0x00280010, 0x00280301, 0x00280303, CHARACTERISTICS,
-        *SAMPLE_FACTS,
+        *SAMPLE_FACTS, *SHAPE_FACTS,
         *chain.from_iterable(ONLY_BESIDE.items()),
     }
 )  # fmt: skip
@@ -153,6 +155,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     check_identity(facts)
     unknown = plan.tags.policy.unknown_sop_class
     check_class(facts.sop_class_uid, may_be_unknown=unknown is UnknownSopClass.PASS)
+    check_shape(data, found, encoding, meta.transfer_syntax_uid)
     person = _person(facts, plan)
     everybody = (
         united(known_identifiers(data, found, facts.charset), known) if plan.cleans_text else ()

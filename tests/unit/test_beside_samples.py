@@ -59,8 +59,14 @@ def output(source: bytes, using: deid.Plan | None = None) -> Dataset:
     return pydicom.dcmread(io.BytesIO(result))
 
 
-def encapsulated(frames: list[bytes], syntax: str, *, has_table: bool = True) -> bytes:
-    dataset = picture(GREY)
+def encapsulated(
+    frames: list[bytes],
+    syntax: str,
+    *,
+    has_table: bool = True,
+    values: NDArray[Any] = GREY,
+) -> bytes:
+    dataset = picture(values)
     dataset.NumberOfFrames = len(frames)
     dataset.PixelData = encapsulate(frames, has_bot=has_table)
     dataset["PixelData"].is_undefined_length = True
@@ -153,7 +159,7 @@ def test_an_offset_table_that_is_none_goes() -> None:
 
 def test_frames_in_which_nothing_hides_are_not_copied() -> None:
     big = np.tile(GREY, (40, 40))
-    source = encapsulated([bytes(imagecodecs.jpegls_encode(big))], JPEGLSLossless)
+    source = encapsulated([bytes(imagecodecs.jpegls_encode(big))], JPEGLSLossless, values=big)
     segments = deid.deidentify(source, plan()).segments
     assert any(isinstance(part, deid.Span) for part in segments)
 
@@ -212,13 +218,9 @@ def test_a_profile_that_keeps_everything_keeps_comments_too() -> None:
     assert NAME in encode(output(source, keeping), JPEGLSLossless)
 
 
-def test_a_codestream_that_is_none_stays_unless_it_names_somebody() -> None:
+def test_a_codestream_that_is_none_does_not_pass() -> None:
     source = encapsulated([b"\xff\xd8 nothing of the kind "], JPEGBaseline8Bit)
-    assert b"nothing of the kind" in encode(output(source), JPEGBaseline8Bit)
-    named = encapsulated([b"\xff\xd8 Zimmermann was here  "], JPEGBaseline8Bit)
-    with pytest.raises(deid.Unsafe) as caught:
-        deid.deidentify(named, plan())
-    assert caught.value.reason is deid.Reason.RESIDUAL_IDENTIFIER
+    assert refusal(source) is deid.Reason.PIXELS_UNDECODABLE
 
 
 J2K = bytes(imagecodecs.jpeg2k_encode(GREY, reversible=True, codecformat="J2K"))
@@ -266,12 +268,12 @@ def test_the_colour_transform_of_jpeg_ls_stays() -> None:
 @pytest.mark.parametrize(
     ("fragments", "syntax"),
     [
-        ([JP2 + OWN], JPEG2000Lossless), ([OWN + JPEG], JPEGBaseline8Bit), ([OWN, JPEG], JPEGBaseline8Bit),
+        ([JP2 + OWN], JPEG2000Lossless),
         ([with_segment(JPEG, 0xDC, OWN)], JPEGBaseline8Bit), ([JPEG[:-2] + OWN], JPEGBaseline8Bit),
         ([J2K[:45] + b"\xff\x70\0\x0e" + OWN + J2K[45:]], JPEG2000Lossless),
-        ([RLE_FRAME + OWN], RLELossless), ([RLE_FRAME, OWN], RLELossless), ([bytes(2048) + OWN], H264),
+        ([RLE_FRAME + OWN], RLELossless), ([b"\0\0\0\1" + bytes(2048) + OWN], H264),
     ],
-    ids=["JP2", "leading", "fragment", "DNL", "no EOI", "FF70", "RLE tail", "RLE fragment", "video"],
+    ids=["JP2", "DNL", "no EOI", "FF70", "RLE tail", "video"],
 )  # fmt: skip
 def test_what_cannot_be_accounted_for_is_searched(fragments: list[bytes], syntax: str) -> None:
     assert refusal(encapsulated(fragments, syntax)) is deid.Reason.RESIDUAL_IDENTIFIER
@@ -285,7 +287,7 @@ def test_a_description_that_makes_no_sense_lets_nobody_pass(keyword: str, value:
     dataset = picture(GREY)
     dataset.PixelData += OWN
     setattr(dataset, keyword, value)
-    assert refusal(encode(dataset)) is deid.Reason.RESIDUAL_IDENTIFIER
+    assert refusal(encode(dataset)) is deid.Reason.PIXELS_UNDECODABLE
 
 
 def test_a_short_name_counts_in_readable_bytes_of_a_large_value_only() -> None:
@@ -326,12 +328,10 @@ def test_luma_and_chroma_stay_however_they_are_written(columns: int, length: int
     assert output(encode(dataset)).PixelData == dataset.PixelData
 
 
-def test_frames_that_nobody_counts_stay_and_are_searched() -> None:
+def test_a_frame_that_nobody_counts_does_not_pass() -> None:
     dataset = picture(GREY)
     dataset.PixelData = GREY.tobytes() * 3
-    assert output(encode(dataset)).PixelData == dataset.PixelData
-    dataset.PixelData += OWN
-    assert refusal(encode(dataset)) is deid.Reason.RESIDUAL_IDENTIFIER
+    assert refusal(encode(dataset)) is deid.Reason.PIXELS_UNDECODABLE
 
 
 def test_single_bits_stay_with_gaps_between_frames() -> None:
@@ -359,7 +359,8 @@ def test_signed_samples_hide_nothing_beside_good_ones() -> None:
 def test_of_a_frame_with_a_changed_byte_the_others_are_not_copied() -> None:
     big = np.tile(GREY, (40, 40))
     frame = bytes(imagecodecs.jpegls_encode(big))
-    source = encapsulated([frame + b"\0" * (len(frame) % 2) + b"\xff\xff"], JPEGLSLossless)
+    frames = [frame + b"\0" * (len(frame) % 2) + b"\xff\xff"]
+    source = encapsulated(frames, JPEGLSLossless, values=big)
     segments = deid.deidentify(source, plan()).segments
     assert sum(len(part) for part in segments if isinstance(part, bytes)) < 8192
 

@@ -8,6 +8,8 @@ import zlib
 from datetime import date
 from typing import Any
 
+import imagecodecs
+import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -249,8 +251,9 @@ def test_two_date_options_exclude_each_other() -> None:
 
 
 def test_compressed_pixel_data_is_a_span_of_the_source() -> None:
-    dataset = instance(Rows=8, Columns=8, BitsAllocated=8)
-    fragments = pydicom.encaps.encapsulate([b"\xff\xd8" + bytes(100_000) + b"\xff\xd9"])
+    dataset = instance(Rows=400, Columns=400, BitsAllocated=8)
+    noise = np.random.default_rng(1).integers(0, 256, (400, 400), np.uint8)
+    fragments = pydicom.encaps.encapsulate([bytes(imagecodecs.jpeg8_encode(noise, level=90))])
     dataset.PixelData = fragments
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
