@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -197,7 +198,7 @@ class _Run:
                 "pixels": request.pixels.document(),
             },
             request.key,
-            count=request.jobs,
+            count=await asyncio.to_thread(self._processes),
             limits=request.limits,
             spawned=self.spawned,
         )
@@ -216,6 +217,11 @@ class _Run:
                     raise
                 raise error from None
         await asyncio.to_thread(self._finish)
+
+    def _processes(self) -> int:
+        """Return how many processes to start: no more than there are inputs."""
+        wanted = self.request.jobs or len(os.sched_getaffinity(0))
+        return max(1, sum(1 for _ in islice(self._walk(), wanted)))
 
     async def _identify(self, pool: WorkerPool) -> None:
         """Ask every header what it tells of people."""

@@ -35,6 +35,7 @@ _USER_KEY = Path("dicomveil") / "site.key"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.description = _ABOUT
+    parser.set_defaults(start_ahead=_start_ahead)
     parser.add_argument(
         "inputs", nargs="+", type=Path, metavar="IN", help="a file, a folder or a zip archive"
     )
@@ -76,16 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_config(parser)
 
 
-def run(options: argparse.Namespace) -> int:
-    """De-identify and return the exit status."""
+def _start_ahead() -> AbstractContextManager[list[Spawned]]:
+    """Start the first process, which loads what it needs while this one reads the settings."""
     from daemon.workers.spawning import spawned_ahead  # noqa: PLC0415
 
-    # The first process loads what it needs while this one reads the settings.
-    with spawned_ahead(1, _WARM_UP) as spawned:
-        return _run(options, spawned)
+    return spawned_ahead(1, _WARM_UP)
 
 
-def _run(options: argparse.Namespace, spawned: list[Spawned]) -> int:
+def run(options: argparse.Namespace) -> int:
+    """De-identify and return the exit status."""
     from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused  # noqa: PLC0415
     from daemon.batch.output import QUARANTINE  # noqa: PLC0415
     from daemon.batch.run import run_batch  # noqa: PLC0415
@@ -100,7 +100,7 @@ def _run(options: argparse.Namespace, spawned: list[Spawned]) -> int:
 
     try:
         with _progress() as tell:
-            summary = run_batch(request, tell, warn, spawned)
+            summary = run_batch(request, tell, warn, options.ahead)
     except BatchRefused as error:
         raise UsageError(str(error)) from error
     except ConfigurationInvalid as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from daemon.cli import (
@@ -64,14 +65,20 @@ def parser() -> argparse.ArgumentParser:
             epilog=_EXIT_STATUS,
             allow_abbrev=False,
         )
+        # What a command starts before anything else is loaded; most start nothing.
+        sub.set_defaults(run=command.run, start_ahead=nullcontext)
         command.add_arguments(sub)
-        sub.set_defaults(run=command.run)
     return top
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = parser().parse_args(arguments)
+    with options.start_ahead() as options.ahead:
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     from daemon.observe import logs  # noqa: PLC0415 - not for --help
 
     # What the parts log goes through the allow-list, whichever command calls them.

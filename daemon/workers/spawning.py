@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 # Site-packages first, so that nothing beside our packages can stand before an installed one.
 _BOOT = (
-    "import sys; sys.path.extend(sys.argv[2:]);"
-    " from daemon.workers.child import main; main(sys.argv[1])"
+    "import os, sys; sys.path.extend(sys.argv[2:]);"
+    # Nothing is left to be written when it returns, and taking a large process apart takes its time.
+    " from daemon.workers.child import main; main(sys.argv[1]); os._exit(0)"
 )
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TESSDATA_PREFIX")

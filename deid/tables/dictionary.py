@@ -63,20 +63,27 @@ ATTRIBUTE_COLUMNS: Final = ("tag", *Attribute._fields)
 UID_COLUMNS: Final = ("uid", *Uid._fields)
 
 
-@cache
 def attributes() -> dict[int, Attribute]:
     """Return the attributes that have one tag, by tag."""
-    return {int(tag, 16): Attribute(*rest) for tag, *rest in _attribute_rows() if "x" not in tag}
+    return _attributes()[0]
+
+
+def repeating_attributes() -> dict[str, Attribute]:
+    """Return the attributes of repeating groups (PS3.5 7.6), by tag with ``x``: ``60xx3000``."""
+    return _attributes()[1]
 
 
 @cache
-def repeating_attributes() -> dict[str, Attribute]:
-    """Return the attributes of repeating groups (PS3.5 7.6), by tag with ``x``: ``60xx3000``."""
-    return {tag: Attribute(*rest) for tag, *rest in _attribute_rows() if "x" in tag}
-
-
-def _attribute_rows() -> Iterator[list[str]]:
-    return _rows("attributes.csv")
+def _attributes() -> tuple[dict[int, Attribute], dict[str, Attribute]]:
+    single: dict[int, Attribute] = {}
+    repeating: dict[str, Attribute] = {}
+    for row in _rows("attributes.csv"):
+        entry = Attribute._make(row[1:])
+        if "x" in row[0]:
+            repeating[row[0]] = entry
+        else:
+            single[int(row[0], 16)] = entry
+    return single, repeating
 
 
 @cache
@@ -116,7 +123,7 @@ def private_attributes() -> dict[str, dict[str, str]]:
 @cache
 def uids() -> dict[str, Uid]:
     """Return the registered UIDs."""
-    return {uid: Uid(*rest) for uid, *rest in _rows("uids.csv")}
+    return {row[0]: Uid._make(row[1:]) for row in _rows("uids.csv")}
 
 
 @cache

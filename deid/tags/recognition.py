@@ -145,6 +145,7 @@ def load() -> None:
         code_strings,
         known_codes,
         _meanings_in_lower_case,
+        _words_of_labels,
         _date_in_words,
     ):
         table()

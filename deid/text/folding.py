@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 _LETTERS: Final = str.maketrans(
@@ -27,7 +28,8 @@ _UMLAUTS: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe",
 def _marks() -> str:
     """Return a character class of combining marks: vowel signs, points, decomposed accents."""
     ranges: list[list[int]] = []
-    for code in range(0x300, 0x10000):
+    # Between these stand ideographs and Hangul syllables, surrogates and private characters: no marks.
+    for code in chain(range(0x300, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x10000)):
         if unicodedata.category(chr(code)).startswith("M"):
             if ranges and ranges[-1][1] == code - 1:
                 ranges[-1][1] = code

@@ -28,6 +28,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MediaStorageDirectoryStorage, ge
 from daemon.batch.errors import BatchRefused
 from daemon.batch.request import BatchProgress, BatchRequest, BatchSummary
 from daemon.batch.run import run_batch
+from daemon.workers.pool import WorkerPool
 from tests.factories import PATIENTS, encoded, make_ct, make_sc
 from tests.sections import make_limits, make_pixels
 
@@ -462,3 +463,21 @@ def test_an_instance_is_cleaned_of_what_its_whole_study_tells(tmp_path: Path) ->
     ]
     assert any("lungs clear" in comment for comment in comments)
     assert not any("kwurzelbaum" in comment for comment in comments)
+
+
+@pytest.mark.parametrize(("inputs", "processes"), [(1, 1), (2, 2), (3, 2)])
+def test_no_more_processes_are_started_than_there_are_inputs(
+    source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, inputs: int, processes: int
+) -> None:
+    started: list[int] = []
+    start = WorkerPool.start
+
+    async def counted(pool: WorkerPool) -> None:
+        await start(pool)
+        started.append(len(pool.pids))
+
+    monkeypatch.setattr(WorkerPool, "start", counted)
+    fill(source, inputs)
+    summary, _ = run([source], out, jobs=2)
+    assert summary.deidentified == inputs
+    assert started == [processes]
