@@ -228,11 +228,13 @@ async def test_the_spooled_file_is_the_dropped_file_by_rename_and_closed_to_othe
 async def test_a_file_moved_in_is_noticed(bench: Bench, disk_path: Path) -> None:
     outside = disk_path / "outside"
     outside.mkdir()
-    (outside / "x.dcm").write_bytes(part10())
+    (outside / "x.dcm").write_bytes(part10(2))
+    (bench.inbox / "first.dcm").write_bytes(part10(1))
     async with bench.watching(scan_interval_s=3600.0):
-        await until(lambda: (bench.inbox / ".taking").exists() or True)
-        (outside / "x.dcm").rename(bench.inbox / "x.dcm")
+        # Events are listened for before the first scan: from here on only they can tell.
         await until(lambda: bench.events.received == 1)
+        (outside / "x.dcm").rename(bench.inbox / "x.dcm")
+        await until(lambda: bench.events.received == 2)
 
 
 async def test_a_folder_moved_in_is_noticed(bench: Bench, disk_path: Path) -> None:

@@ -11,7 +11,7 @@ import fcntl
 import hashlib
 import os
 import signal
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from daemon.receive.watch.settling import Signature
 
@@ -84,19 +84,73 @@ def is_open_for_writing(descriptor: int) -> bool:
     return False
 
 
+class NewFile:
+    """A file being written that nobody else can read."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write all of the data: the system may take a part only, when a disk is nearly full."""
+        self._digest.update(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def prove(self) -> None:
+        """Have the disk hold it, read it back, and compare.
+
+        Raises
+        ------
+        OSError
+            When the disk does not give back what was written (EIO), or could not take it.
+        """
+        os.fsync(self._descriptor)
+        # What was only kept in memory would prove nothing.
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        if pour(self._descriptor, None) != self._digest.digest():
+            raise OSError(errno.EIO, "the copy differs")
+
+
 @contextlib.contextmanager
-def new_file(folder: int, name: str) -> Iterator[BinaryIO]:
-    """Make a file that nobody else can read. Raises `FileExistsError`."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+def new_file(folder: int, name: str) -> Iterator[NewFile]:
+    """Make a file that is whole, on the disk, and there by that name, when the block ends; else it is gone.
+
+    Raises
+    ------
+    FileExistsError
+        When the name is taken.
+    OSError
+        When the disk does not take it, or gives back something else.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(name, flags, 0o600, dir_fd=folder)
-    with os.fdopen(descriptor, "wb", buffering=0) as file:
+    try:
+        file = NewFile(descriptor)
         yield file
+        file.prove()
+        os.fsync(folder)
+    except BaseException:
+        unlink(folder, name)
+        raise
+    finally:
+        os.close(descriptor)
 
 
-def flush(file: BinaryIO) -> None:
-    """Have the disk hold what was written."""
-    file.flush()
-    os.fsync(file.fileno())
+def copy(descriptor: int, folder: int, name: str) -> None:
+    """Copy an open file, so that the original is no longer needed when this returns.
+
+    Raises
+    ------
+    OSError
+        As `new_file`; or when the original is not the same when read again (EIO).
+    """
+    with new_file(folder, name) as file:
+        read = pour(descriptor, file)
+    if read != pour(descriptor, None):
+        unlink(folder, name)
+        raise OSError(errno.EIO, "the original changed")
 
 
 def unlink(folder: int, name: str) -> None:

@@ -106,6 +106,7 @@ class WatchedFolder:
         self._identity: tuple[int, int] | None = None
         self._record: TakenRecord | None = None
         self._emptied: set[tuple[str, ...]] = set()
+        self._received: set[Signature] = set()
         self._complained: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -295,11 +296,14 @@ class WatchedFolder:
             claim.close()
 
     async def _take_claim(self, claim: Claim) -> None:
+        found = claim.found.signature
         try:
             if claim.refuse:
                 await self._refuse(claim, claim.refuse)
                 return
-            if claim.structure.kind is Kind.ZIP:
+            if found in self._received:
+                pass  # durably, but what was to become of the file then did not work out
+            elif claim.structure.kind is Kind.ZIP:
                 await self._archives.take(claim)
             elif await self._take_by_rename(claim):
                 self._taken(claim)
@@ -309,7 +313,9 @@ class WatchedFolder:
         except Refused as refusal:
             await self._refuse(claim, refusal.reason)
             return
+        self._received.add(found)
         await self._intake.in_thread(partial(self._inbox.finish, claim))
+        self._received.discard(found)
         if self._record is not None:
             await self._intake.in_thread(partial(self._record.add, claim.found.signature))
         self._taken(claim)

@@ -31,12 +31,11 @@ from daemon.receive.watch.descriptors import (
     FOLDER_FLAGS,
     Sink,
     bounded,
-    flush,
+    copy,
     is_open_for_writing,
     move_to_free_name,
     new_file,
     opened,
-    pour,
     rename_to_new_name,
     signature,
     unlink,
@@ -323,9 +322,7 @@ class Inbox:
                         if error.errno == errno.ENOENT:
                             return True
                         raise
-                    with new_file(refused, claim.id) as copy:
-                        pour(claim.descriptor, copy)
-                        flush(copy)
+                    copy(claim.descriptor, refused, claim.id)
                     self._remove(claim)
                 os.fsync(refused)
         except OSError as error:
@@ -339,12 +336,10 @@ class Inbox:
         """Give a new file in ``.refused`` for an archive's entry; durable when the block ends."""
         entry_id = secrets.token_hex(16)
         with self._root() as root, self._ours(root, REFUSED) as refused:
+            with new_file(refused, entry_id) as file:
+                yield file
             try:
-                with new_file(refused, entry_id) as file:
-                    yield file
-                    flush(file)
                 self._explain(refused, entry_id, reason, claim.found, member)
-                os.fsync(refused)
             except BaseException:
                 unlink(refused, entry_id)
                 raise
@@ -388,16 +383,11 @@ class Inbox:
             for part in claim.found.folder:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, 0o700, dir_fd=folder)
+                    os.fsync(folder)
                 folder = os.open(part, FOLDER_FLAGS, dir_fd=folder)
                 stack.callback(os.close, folder)
             if not move_to_free_name(claim.held, claim.held_name, folder, name or claim.id):
-                copy_name = f"{claim.id}.{name}"
-                with new_file(folder, bounded(copy_name)) as copy:
-                    copied = pour(claim.descriptor, copy)
-                    flush(copy)
-                if copied != pour(claim.descriptor, None):
-                    unlink(folder, bounded(copy_name))
-                    raise OSError(errno.EIO, "copy differs")
+                copy(claim.descriptor, folder, bounded(f"{claim.id}.{name}"))
                 self._remove(claim)
             os.fsync(folder)
 
@@ -461,4 +451,3 @@ class Inbox:
             document["member"] = member
         with new_file(refused, refused_id + REASON_SUFFIX) as file:
             file.write(json.dumps(document, indent=2).encode("ascii") + b"\n")
-            flush(file)
