@@ -24,6 +24,8 @@ KEY_BYTES = 32
 _SHIFT_RANGE_DAYS = 100
 _UID_PREFIX = "2.25."
 _UID_CHECK_BITS = 48
+_LABEL_CHARACTERS = 5
+_LABEL_CHECK = 2
 _ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXZ"
 """Digits and consonants: nothing that is made of them reads as a name."""
 _PSEUDONYM_CHARACTERS = 20
@@ -114,6 +116,30 @@ class Replacements:
             return original
         digest = _mac(self.key.secret, label, original.encode("utf-8", "surrogateescape"))
         return self._checked(label, digest, _TOKEN_CHARACTERS)
+
+    def label(self, kind: str, patient: str, original: str, *, turn: int = 0) -> str:
+        """Return what stands for a label of a patient's: ``ROI-7F3KQ2B`` (fits SH).
+
+        Parameters
+        ----------
+        kind
+            What it begins with, at most five characters.
+        patient
+            The pseudonym: two patients' equal labels do not join them.
+        turn
+            Counts the tries, should two labels get one replacement.
+        """
+        message = f"{len(patient)}|{patient}|{turn}|{original}"
+        digest = _mac(self.key.secret, "label", message.encode("utf-8", "surrogateescape"))
+        head = _spelled(digest, _LABEL_CHARACTERS)
+        return f"{kind}-{head}{self._check('label', head)[:_LABEL_CHECK]}"
+
+    def is_own_label(self, text: str) -> bool:
+        """Whether a label is a replacement made with this key."""
+        kind, _hyphen, rest = text.partition("-")
+        head, check = rest[:_LABEL_CHARACTERS], rest[_LABEL_CHARACTERS:]
+        is_formed = kind.isupper() and len(check) == _LABEL_CHECK
+        return is_formed and self._check("label", head)[:_LABEL_CHECK] == check
 
     def is_own_pseudonym(self, patient_id: str) -> bool:
         """Whether a Patient ID is a pseudonym made with this key."""

@@ -103,6 +103,8 @@ class Passage:
         ``tag << 8 | Action`` to how often it was applied.
     residuals
         Where a known identifier was found although the rules keep what stood there.
+    labels
+        Replaced labels, and what each stands for.
     """
 
     given: Given
@@ -112,6 +114,7 @@ class Passage:
     known: Known = field(default_factory=Known)
     actions: dict[int, int] = field(default_factory=dict)
     residuals: list[str] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def parent(self) -> int:

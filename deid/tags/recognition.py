@@ -17,6 +17,7 @@ from typing import Final
 from deid.encoding.character_sets import decode
 from deid.tables.dictionary import CAMEL_PART, TOKEN, words_in
 from deid.tags.colour_profiles import is_colour_profile
+from deid.tags.labels import is_recognised_label
 from deid.tags.numbers import SAMPLES, is_measure, is_numbers, is_snomed_identifier
 from deid.tags.terms import NO_TERMS, attribute_terms, code_strings, is_printed
 from deid.text.standard import known_codes, known_meanings, listed_names, vocabulary
@@ -182,6 +183,8 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     if tag == _CODE_MEANING and text in known_meanings():
         return True
     if _is_meaning(text, anywhere=tag != _CODE_MEANING):
+        return True
+    if is_recognised_label(tag, text):
         return True
     text = "\\".join(part for part in text.split("\\") if not is_printed(tag, vr, part))
     if not text:

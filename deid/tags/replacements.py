@@ -15,9 +15,10 @@ from deid.identity.labels import LABELS_BY_TAG
 from deid.tables.dictionary import uids
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
-from deid.tags.numbers import is_number
+from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
+from deid.tags.numbers import SAMPLES, is_number
 from deid.tags.private import CREATOR_REFERENCE, described_creators
-from deid.tags.recognition import is_standard, may_stay
+from deid.tags.recognition import is_standard, may_stay, recognised
 from deid.tags.rules import CONTENT_VRS, PATIENT_ID, fallback_action
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ def cleaned(original: Original) -> bytes | None:
     if not is_readable(raw, passage.charset):
         return fallen_back(original)
     text = decode(raw, passage.charset).rstrip(" \x00")
+    if original.tag in LABELS:
+        return _label(original, text)
     if is_standard(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
         return UNCHANGED
     left = cleaner.clean_value(
@@ -158,6 +161,38 @@ def cleaned(original: Original) -> bytes | None:
     if not left.strip():
         return fallen_back(original)
     return values.even(encode(values.fit(vr, left), passage.charset), b" ")
+
+
+def _label(original: Original, text: str) -> bytes:
+    """Keep a label in which everything is recognised, and replace any other as a whole."""
+    tag, vr, passage = original.tag, original.vr, original.passage
+    if not text.strip():
+        return UNCHANGED
+    cleaner = passage.given.plan.text_cleaner
+    stays = is_recognised_label(tag, text) or recognised(tag, vr, text)
+    if not stays and cleaner is not None:
+        found = cleaner.clean_value(
+            vr, text, passage.given.known, shift_days=passage.given.person.shift_days
+        )
+        stays = found.text == text and not is_spelled_apart(text)
+    if stays and not passage.names_anybody(b"", text, "LO"):
+        return UNCHANGED
+    label = _replaced_label(original, text)
+    return UNCHANGED if label == text else values.text(label)
+
+
+def _replaced_label(original: Original, text: str) -> str:
+    """Return what stands for a label: unique in the instance, the same for one patient in all of them."""
+    given = original.passage.given
+    replacements, kind = given.plan.replacements, LABELS[original.tag]
+    if replacements.is_own_label(text):
+        return text
+    turn = 0
+    while True:
+        label = replacements.label(kind, given.person.pseudonym, text, turn=turn)
+        if original.passage.labels.setdefault(label, text) == text:
+            return label
+        turn += 1
 
 
 def kept_unless_known(original: Original) -> bytes | None:
@@ -202,6 +237,8 @@ def unrecognised(original: Original) -> bytes | None:
             return values.even(visible, b" ")
     if tag == NUMERIC_VALUE and _is_measured(original):
         return UNCHANGED
+    if tag in LABELS and vr not in SAMPLES:
+        return _label(original, decode(raw, passage.charset).rstrip(" \x00"))
     is_required = original.fallback == _DUMMY
     if is_required and tag in _WITHOUT_DUMMY:
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, passage.where(tag))

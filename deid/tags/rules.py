@@ -17,6 +17,7 @@ from deid.tables.dictionary import attributes, private_attributes, repeating_att
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
+from deid.tags.labels import LABELS
 from deid.tags.policy import Option, Profile, TagPolicy
 
 if TYPE_CHECKING:
@@ -336,6 +337,8 @@ class Rules:
             return self._fallback_action(tag, table)
         if tag == TEXT_VALUE and Option.CLEAN_DESCRIPTORS in self.policy.options:
             return Action.CLEAN | self._fallback_action(tag, table) << FALLBACK_SHIFT
+        if tag in LABELS:
+            return Action.CHECK | Action.DUMMY << FALLBACK_SHIFT
         if actual in _TEXT_VRS:
             return Action.CHECK | self._fallback_action(tag, table) << FALLBACK_SHIFT
         if actual in ("IS", "DS"):
