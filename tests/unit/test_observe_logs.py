@@ -108,7 +108,7 @@ def test_what_a_library_says_is_not_repeated(stream: io.StringIO) -> None:
     assert [line["event"] for line in lines(stream)] == ["library_message"] * 3
     assert lines(stream)[0]["logger"] == "pynetdicom.acse"
     assert lines(stream)[0]["level"] == "warning"
-    assert "test_cli_logs.py" in lines(stream)[0]["place"]
+    assert "test_observe_logs.py" in lines(stream)[0]["place"]
 
 
 def test_what_a_library_says_of_an_exception_is_not_repeated(stream: io.StringIO) -> None:
