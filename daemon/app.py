@@ -69,6 +69,7 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 _DRAIN_S: Final = 20.0
 _SCRAPERS: Final = 32
 _RETENTION_INTERVAL_S: Final = 600.0
+_SWEEP_INTERVAL_S: Final = 60.0
 
 
 async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> int:
@@ -156,7 +157,7 @@ class Service:
             routes(settings),
             deidentifiers(settings, site_key(settings)),
             count=settings.workers.count,
-            database=stores.layout.database,
+            known=stores.known,
             figures=metrics.pool,
             limits=Limits.of(settings.workers),
             pixels=PixelSettings.of(settings.pixels),
@@ -174,6 +175,7 @@ class Service:
         probes = Probes(StoreProbe(stores), metrics, self._notifier, settings.spool.min_free_bytes)
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
+        self._run_in_background(self._sweep(stores), "sweeping")
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
         http = await self._start_http(stores, metrics, probes)
@@ -264,6 +266,14 @@ class Service:
             )
             await folder.start()
             self._stack.push_async_callback(folder.stop)
+
+    async def _sweep(self, stores: Stores) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
+            try:
+                await stores.receipts.sweep()
+            except Exception as error:  # noqa: BLE001 - tried again; removing later loses nothing
+                _log.error("sweeping_failed", error=type(error).__name__)
 
     async def _retain(self, stores: Stores) -> None:
         source = self._settings.source

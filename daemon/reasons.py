@@ -121,6 +121,12 @@ REASONS: Final[Mapping[str, Advice]] = {
         "A bug of ours; `where` says the type of the error and the place in the code.",
         "Report what `where` says; retry after an update.",
     ),
+    "too_many_identifiers": Advice(
+        "More identifiers are known of its study than a worker can be told (4096), so that its text cannot be"
+        " cleaned of all of them.",
+        "See whether one study UID was given to many patients; route it to a deidentifier that removes text"
+        " instead of cleaning it; retry.",
+    ),
     "source_missing": Advice(
         "The received file had gone from the spool.", "Run `dicomveil fsck`; send it again."
     ),

@@ -43,12 +43,18 @@ class Origin:
     peer
         Network address without port; for a watched folder, the folder as configured
         (never the name of the dropped file: names of files name patients).
+    drop_folder, drop_name
+        Of what was dropped: keyed hashes of the folder or archive that it lay in, and of its name
+        without what follows the last full stop. Files that belong together agree in them; nobody can read a
+        name from them. Empty for the network.
     """
 
     receiver: Receiver
     calling_ae: str = ""
     called_ae: str = ""
     peer: str = ""
+    drop_folder: str = ""
+    drop_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +102,11 @@ class StoredInstance:
     keys
         Searchable values by keyword, normalised for matching.
     identifiers
-        Of a source instance: infoType and value of what its header tells of people, where text is
-        cleaned. The other instances of its study are cleaned of them, too.
+        Of a source instance: infoType and value of what its header tells of people. The other instances of
+        its study and of its patient are cleaned of them, too, where text is cleaned.
+    patient
+        Of a source instance: the identity of its patient (`deid.identity.keys.patient_identity`); empty
+        where its header names none.
     """
 
     study_uid: str
@@ -116,23 +125,75 @@ class StoredInstance:
     instance: bytes
     keys: dict[str, str] = field(default_factory=dict)
     identifiers: tuple[tuple[str, str], ...] = ()
+    patient: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result of an instance, and the deidentifier that made it."""
+
+    deidentifier: str
+    instance: StoredInstance
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the people of a study and of its patient, from other instances.
+
+    Attributes
+    ----------
+    identifiers
+        infoType and value, each once.
+    is_cut
+        Whether more is known than a job may carry: what is cleaned of these alone may still tell.
+    """
+
+    identifiers: tuple[tuple[str, str], ...] = ()
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a worker asks before it can clean an instance: what is known of these.
+
+    Attributes
+    ----------
+    patient
+        As in `StoredInstance`; may be empty.
+    """
+
+    receipt_id: str
+    study_uid: str
+    patient: str
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a worker process is asked to do with one receipt."""
+    """What a worker process is asked to do with one receipt.
+
+    Attributes
+    ----------
+    known
+        The answer to the worker's `Question`; None before it has asked.
+    """
 
     receipt_id: str
     origin: Origin
     source: Path
     output: Path
+    known: Known | None = None
+
+    def output_file(self, position: int) -> Path:
+        """Return where the output of that position is written, counted from 0."""
+        return output_file(self.output, position)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a worker process answers.
 
-    `state` is STORED (output written at `Job.output`, not yet flushed to the disk), UNROUTED, or QUARANTINED.
+    `state` is STORED (each output written at its `Job.output_file`, not yet flushed to the disk), UNROUTED, or
+    QUARANTINED.
     `source` is None only when the file could not be read as a DICOM instance.
     `outcome` is the JSON outcome record: which element, which action; never an original value.
     """
@@ -144,5 +205,15 @@ class Result:
     route: str = ""
     deidentifier: str = ""
     source: StoredInstance | None = None
-    output: StoredInstance | None = None
+    outputs: tuple[Output, ...] = ()
     outcome: bytes = b""
+
+    @property
+    def output(self) -> StoredInstance | None:
+        """The first output."""
+        return self.outputs[0].instance if self.outputs else None
+
+
+def output_file(first: Path, position: int) -> Path:
+    """Return the file of an output beside that of the first."""
+    return first.with_suffix(f".{position}{first.suffix}") if position else first

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daemon.store.files.layout import DATABASE_NAME
 from daemon.store.journal import SETTLED, read_journal
+from daemon.store.layout import DATABASE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -218,8 +218,10 @@ class RunningDaemon:
         """Return study, series and instance UID in the destination by original instance UID."""
         query = """
             SELECT s.SOPInstanceUID, t.StudyInstanceUID, e.SeriesInstanceUID, d.SOPInstanceUID
-              FROM source_instances s JOIN deid_instances d ON d.receipt_id = s.receipt_id
-              JOIN deid_series e ON e.id = d.series_id JOIN deid_studies t ON t.id = d.study_id
+              FROM instances s JOIN instances d ON d.receipt_id = s.receipt_id
+              JOIN series e ON e.id = d.series_id JOIN studies t ON t.id = d.study_id
+             WHERE s.store_id = (SELECT id FROM stores WHERE role = 'source')
+               AND d.store_id = (SELECT id FROM stores WHERE role = 'destination')
         """
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             rows = connection.execute(query).fetchall()

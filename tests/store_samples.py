@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from daemon.records import Origin, Receiver, Result, State, StoredInstance
+from daemon.records import Origin, Output, Receiver, Result, State, StoredInstance
 from daemon.store.sqlite.session import SqliteSession
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def work(
         route="all",
         deidentifier="default",
         source=instance,
-        output=output,
+        outputs=() if output is None else (Output("default", output),),
         outcome=b"{}",
     )
 

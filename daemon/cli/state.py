@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from config import Settings
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Session
 
 _LOCKS = Path("/proc/locks")
@@ -44,7 +44,7 @@ def existing(settings: Settings) -> Layout:
         If it may not be looked into, or nothing was ever received there.
     """
     from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
-    from daemon.store.files.layout import Layout  # noqa: PLC0415
+    from daemon.store.layout import Layout  # noqa: PLC0415
 
     layout = Layout(settings.state_dir)
     try:

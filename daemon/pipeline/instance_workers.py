@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
-from daemon.pipeline.messages import job_message, result_from
+from daemon.pipeline.messages import answer_from, job_message
 from daemon.pipeline.routing import named
+from daemon.records import Known, Question, Result
 from daemon.workers.errors import WorkerRaised
 from daemon.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from types import TracebackType
 
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
-    from daemon.records import Job, Result
+    from daemon.records import Job
     from daemon.workers.limits import Limits
     from daemon.workers.pool import PoolFigures
     from deid.identity.keys import SiteKey
@@ -49,9 +49,9 @@ class InstanceWorkers:
 
     Parameters
     ----------
-    database
-        The daemon's, where workers read what is known of a study's people; without it an instance is
-        cleaned of its own identifiers only.
+    known
+        Tells what is known of a study's people and of its patient; without it an instance is cleaned of its
+        own identifiers only.
 
     Raises
     ------
@@ -67,20 +67,20 @@ class InstanceWorkers:
         limits: Limits,
         pixels: PixelSettings,
         count: int = 0,
-        database: Path | None = None,
+        known: Callable[[Question], Awaitable[Known]] | None = None,
         figures: PoolFigures | None = None,
     ) -> None:
+        self._known = known or _nothing_known
         routes = named(routes)
-        known = {each.name for each in deidentifiers}
+        names = {each.name for each in deidentifiers}
         wanted = {each.deidentifier for each in routes}
-        if not wanted <= known:
-            raise ValueError(f"no such deidentifier: {', '.join(sorted(wanted - known))}")
+        if not wanted <= names:
+            raise ValueError(f"no such deidentifier: {', '.join(sorted(wanted - names))}")
         self.pool = WorkerPool(
             "daemon.pipeline.work:start",
             {
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
-                "database": "" if database is None else str(database),
                 "pixels": pixels.document(),
             },
             b"".join(each.key.secret for each in deidentifiers),
@@ -113,10 +113,22 @@ class InstanceWorkers:
         MalformedAnswer, WorkerRaised, PoolClosed
             When the worker's answer makes no sense, it has a bug, or the pool was closed.
         """
+        answer = await self._asked(job, size)
+        if isinstance(answer, Question):
+            job = replace(job, known=await self._known(answer))
+            answer = await self._asked(job, size)
+        assert isinstance(answer, Result)  # a second question would have been malformed
+        return answer
+
+    async def _asked(self, job: Job, size: int) -> Result | Question:
         try:
             answer = await self.pool.run(job_message(job), size)
         except WorkerRaised as raised:
             if raised.type_name == _PASSING:
                 raise StoreUnavailable("worker") from raised
             raise
-        return result_from(answer, job)
+        return answer_from(answer, job)
+
+
+async def _nothing_known(_: Question) -> Known:
+    return Known()

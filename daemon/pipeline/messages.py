@@ -10,7 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from daemon.records import Job, Origin, Receiver, Result, State, StoredInstance
+from daemon.records import (
+    Job,
+    Known,
+    Origin,
+    Output,
+    Question,
+    Receiver,
+    Result,
+    State,
+    StoredInstance,
+)
 from daemon.workers.frames import Message
 
 _STORED_RAW = ("metadata", "study", "series", "instance")
@@ -23,8 +33,10 @@ _STORED_TEXT = (
     "blob",
     "digest",
     "dataset_digest",
+    "patient",
 )
 _STORED_NUMBER = ("size", "number_of_frames")
+_QUESTION_TEXT = ("receipt_id", "study_uid", "patient")
 _RESULT_TEXT = ("receipt_id", "reason", "where", "route", "deidentifier")
 _FINAL = frozenset({State.STORED, State.UNROUTED, State.QUARANTINED})
 
@@ -41,6 +53,7 @@ def job_message(job: Job) -> Message:
             "origin": asdict(job.origin),
             "source": str(job.source),
             "output": str(job.output),
+            "known": job.known and asdict(job.known),
         }
     )
 
@@ -54,7 +67,38 @@ def job_from(message: Message) -> Job:
         origin=Origin(**{**origin, "receiver": Receiver(origin["receiver"])}),
         source=Path(header["source"]),
         output=Path(header["output"]),
+        known=header["known"] and _known(header["known"]),
     )
+
+
+def _known(document: dict[str, Any]) -> Known:
+    identifiers = tuple((kind, value) for kind, value in document["identifiers"])
+    return Known(identifiers, document["is_cut"])
+
+
+def question_message(question: Question) -> Message:
+    """Return a question as a message."""
+    return Message({"question": asdict(question)})
+
+
+def answer_from(message: Message, job: Job) -> Result | Question:
+    """Return the result, or the question, in a worker's answer to `job`.
+
+    Raises
+    ------
+    MalformedAnswer
+        As `result_from`, and when a question is asked that was answered already.
+    """
+    if "question" not in message.header:
+        return result_from(message, job)
+    try:
+        asked = message.header["question"]
+        question = Question(**{name: _text(asked[name]) for name in _QUESTION_TEXT})
+    except (KeyError, TypeError) as error:
+        raise MalformedAnswer("field") from error
+    if question.receipt_id != job.receipt_id or job.known is not None:
+        raise MalformedAnswer("contradiction")
+    return question
 
 
 def result_message(result: Result) -> Message:
@@ -62,11 +106,15 @@ def result_message(result: Result) -> Message:
     header: dict[str, Any] = {name: getattr(result, name) for name in _RESULT_TEXT}
     header["state"] = result.state.value
     fields = [result.outcome]
-    for name in ("source", "output"):
-        stored: StoredInstance | None = getattr(result, name)
-        header[name] = stored and _stored_header(stored)
-        if stored is not None:
-            fields += (getattr(stored, raw) for raw in _STORED_RAW)
+    source = result.source
+    header["source"] = source and _stored_header(source)
+    header["outputs"] = [
+        {"deidentifier": output.deidentifier, "instance": _stored_header(output.instance)}
+        for output in result.outputs
+    ]
+    stored = [*([source] if source else []), *(output.instance for output in result.outputs)]
+    for each in stored:
+        fields += (getattr(each, raw) for raw in _STORED_RAW)
     return Message(header, tuple(fields))
 
 
@@ -82,13 +130,14 @@ def result_from(message: Message, job: Job) -> Result:
         result = _result(message)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise MalformedAnswer("field") from error
-    stored = [each for each in (result.source, result.output) if each is not None]
+    outputs = [output.instance for output in result.outputs]
+    stored = [*([result.source] if result.source else []), *outputs]
     if (
         result.receipt_id != job.receipt_id
         or any(each.blob != job.receipt_id for each in stored)
         or result.state not in _FINAL
         or (result.state is State.QUARANTINED) != bool(result.reason)
-        or (result.state is State.STORED) != (result.output is not None)
+        or (result.state is State.STORED) != bool(outputs)
         or (result.source is None and result.state is not State.QUARANTINED)
     ):
         raise MalformedAnswer("contradiction")
@@ -98,15 +147,22 @@ def result_from(message: Message, job: Job) -> Result:
 def _result(message: Message) -> Result:
     header = message.header
     outcome, *raw = message.fields
-    source = _stored(header["source"], raw[:4]) if header["source"] is not None else None
-    rest = raw[4:] if source is not None else raw
-    output = _stored(header["output"], rest[:4]) if header["output"] is not None else None
-    if len(rest) != (4 if output is not None else 0):
+    count = len(_STORED_RAW)
+    source = _stored(header["source"], raw[:count]) if header["source"] is not None else None
+    rest = raw[count:] if source is not None else raw
+    if len(rest) != count * len(header["outputs"]):
         raise ValueError("fields")
+    outputs = tuple(
+        Output(
+            _text(output["deidentifier"]),
+            _stored(output["instance"], rest[count * position : count * (position + 1)]),
+        )
+        for position, output in enumerate(header["outputs"])
+    )
     return Result(
         state=State(header["state"]),
         source=source,
-        output=output,
+        outputs=outputs,
         outcome=outcome,
         **{name: _text(header[name]) for name in _RESULT_TEXT},
     )

@@ -2,7 +2,7 @@
 
 ::
 
-    received -> stored
+    received -> stored      -> received       (done again, after the configuration changed)
         |----> duplicate
         |----> unrouted    -> received        (retry, after the routes changed)
         |          `-------> discarded
@@ -34,7 +34,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     ),
     State.UNROUTED: frozenset({State.RECEIVED, State.QUARANTINED, State.DISCARDED}),
     State.QUARANTINED: frozenset({State.RECEIVED, State.DISCARDED}),
-    State.STORED: frozenset(),
+    State.STORED: frozenset({State.RECEIVED}),
     State.DUPLICATE: frozenset(),
     State.DISCARDED: frozenset(),
 }
@@ -44,6 +44,12 @@ DAMAGE: Final[Mapping[State, frozenset[State]]] = {
     State.STORED: frozenset({State.QUARANTINED}),
 }
 """Moves that only a damaged disk can cause, and only the consistency check makes."""
+
+DONE: Final = frozenset({State.STORED, State.DUPLICATE, State.DISCARDED})
+"""States in which nothing is asked of anybody any more."""
+
+RE_EXAMINE: Final = "re_examine"
+"""Why a stored instance is received again: what is visible of it stays until the new result is there."""
 
 WAITING: Final[tuple[State, ...]] = (State.RECEIVED,)
 """States in which an instance waits for the pipeline."""
@@ -56,16 +62,6 @@ class MoveNotAllowed(ValueError):
         super().__init__(f"{state} -> {following}")
         self.state = state
         self.following = following
-
-
-def is_terminal(state: State) -> bool:
-    """Tell whether nothing follows the state."""
-    return not MOVES[state]
-
-
-def terminal_states() -> frozenset[State]:
-    """Return the states that nothing follows."""
-    return frozenset(state for state in State if is_terminal(state))
 
 
 def check_move(state: State, following: State) -> None:

@@ -10,28 +10,27 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import deid
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
-from daemon.pipeline.messages import job_from, result_message
+from daemon.pipeline.messages import job_from, question_message, result_message
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
-from daemon.records import Job, Result, State, StoredInstance
-from daemon.store.identifiers import StudyIdentifiers
+from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
 from daemon.workers.mapping import mapped
 from daemon.workers.reasons import WorkerReason
 from daemon.workers.writing import write_segments
 from deid.errors import Reason, Unsafe
-from deid.identity.keys import KEY_BYTES, SiteKey
+from deid.identity.keys import KEY_BYTES, SiteKey, patient_identity
 from dicomweb.describe import describe
 from dicomweb.errors import CutShort, DescribeError, NoIdentity
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from daemon.workers.frames import Message
     from deid.encoding.segments import Segment
@@ -44,6 +43,7 @@ _PASSING = frozenset(
 )
 _GROUP_LENGTH_END = 144  # preamble, DICM, (0002,0000) UL: PS3.10 7.1
 _WHERE_LENGTH = 500
+_PATIENT = ("PatientID", "IssuerOfPatientID")
 
 
 def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
@@ -53,8 +53,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``routes``: documents of `Route`; ``deidentifiers``: configuration by name, in the order of
-        their keys in `secret`; ``database``: path of the daemon's database, empty for none;
-        ``pixels``: document of `PixelSettings`.
+        their keys in `secret`; ``pixels``: document of `PixelSettings`.
     secret
         The deidentifiers' keys, 32 bytes each.
     """
@@ -65,13 +64,13 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
-    database = document["database"]
-    work = Work(
-        [Route.from_document(each) for each in document["routes"]],
-        plans,
-        StudyIdentifiers(Path(database)) if database else None,
-    )
-    return lambda message: result_message(work.process(job_from(message)))
+    work = Work([Route.from_document(each) for each in document["routes"]], plans)
+
+    def handle(message: Message) -> Message:
+        answer = work.answer(job_from(message))
+        return question_message(answer) if isinstance(answer, Question) else result_message(answer)
+
+    return handle
 
 
 @dataclass(frozen=True)
@@ -80,10 +79,15 @@ class Work:
 
     routes: Sequence[Route]
     plans: Mapping[str, deid.Plan]
-    studies: StudyIdentifiers | None = None
 
     def process(self, job: Job) -> Result:
-        """Return what became of one instance.
+        """Return what became of one instance, as `answer`; without an answer nothing else is known."""
+        result = self.answer(replace(job, known=job.known or Known()))
+        assert isinstance(result, Result)
+        return result
+
+    def answer(self, job: Job) -> Result | Question:
+        """Return what became of one instance, or what must be known before that can be told.
 
         Raises
         ------
@@ -106,23 +110,37 @@ class Work:
         except Exception as error:  # noqa: BLE001 (our bug: set it aside, say where, say no value)
             return _internal_error(job, error)
 
-    def _judge(self, job: Job, buffer: Buffer) -> Result:
+    def _judge(self, job: Job, buffer: Buffer) -> Result | Question:
         try:
-            header = deid.read_header(buffer, keywords(self.routes))
-            source = _stored(job, buffer, header.dataset_offset)
-            if self._cleans_text:
-                source = replace(source, identifiers=_identifiers(buffer))
+            header = deid.read_header(buffer, (*keywords(self.routes), *_PATIENT))
+            patient = _patient(header.values, header.study_uid)
+            chosen = route(
+                job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes
+            )
+            if job.known is None and chosen and self.plans[chosen.deidentifier].cleans_text:
+                return Question(job.receipt_id, header.study_uid, patient)
+            source = replace(
+                _stored(job, buffer, header.dataset_offset),
+                identifiers=_identifiers(buffer),
+                patient=patient,
+            )
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
             return _quarantined(job, _reason(error, header.sop_class_uid), where=str(error))
-        chosen = route(job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes)
         if chosen is None:
             return Result(job.receipt_id, State.UNROUTED, source=source)
         way = Way(chosen.name, chosen.deidentifier)
-        plan = self.plans[chosen.deidentifier]
+        known = job.known or Known()
+        if known.is_cut:
+            reason = WorkerReason.TOO_MANY_IDENTIFIERS
+            return _quarantined(job, reason, source=source, way=way)
         try:
-            deidentified = deid.deidentify(buffer, plan, self._known(plan, header.study_uid))
+            deidentified = deid.deidentify(
+                buffer,
+                self.plans[chosen.deidentifier],
+                [deid.KnownIdentifier(value, kind) for kind, value in known.identifiers],
+            )
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where, source=source, way=way)
         except (OSError, MemoryError, StoreUnavailable):
@@ -143,19 +161,15 @@ class Work:
             route=way.route,
             deidentifier=way.deidentifier,
             source=source,
-            output=output,
+            outputs=(Output(way.deidentifier, output),),
             outcome=deidentified.outcome.to_json(),
         )
 
-    @property
-    def _cleans_text(self) -> bool:
-        return any(plan.cleans_text for plan in self.plans.values())
 
-    def _known(self, plan: deid.Plan, study_uid: str) -> Sequence[deid.KnownIdentifier]:
-        """Return what the study's other instances told of people, for a plan that asks."""
-        if self.studies is None or not plan.cleans_text:
-            return ()
-        return self.studies.of(study_uid)
+def _patient(values: Mapping[str, Sequence[str]], study_uid: str) -> str:
+    """Return the identity of an instance's patient; empty where the study alone would stand for it."""
+    patient_id, issuer = (" ".join(values.get(keyword, ())) for keyword in _PATIENT)
+    return patient_identity(issuer, patient_id, study_uid) if patient_id.strip() else ""
 
 
 def _identifiers(buffer: Buffer) -> tuple[tuple[str, str], ...]:

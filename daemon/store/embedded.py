@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from daemon.store.files.blobs import FileBlobs
+from daemon.store.sqlite import copies
 from daemon.store.sqlite.connections import translated
 from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
 from daemon.store.sqlite.session import SqliteSession
@@ -14,16 +15,20 @@ from daemon.store.sqlite.session import SqliteSession
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.rows import Store
 
 
 class Embedded:
     """Implements `daemon.store.ports.Engine`."""
 
-    def prepare(self, layout: Layout) -> None:
-        """Make the database, or bring it to the schema of this program."""
-        create_or_migrate(layout.database)
+    def prepare(self, layout: Layout) -> bool:
+        """Make the database, or bring it to the schema of this program; tell whether that was needed."""
+        return create_or_migrate(layout.database)
+
+    def forget_copies(self, layout: Layout) -> None:
+        """Remove the copies of the database from before its migrations."""
+        copies.remove(layout.database)
 
     def exists(self, layout: Layout) -> bool:
         """Tell whether there is a database."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.errors import DaemonError
 from daemon.records import State
 from daemon.store.embedded import EMBEDDED
-from daemon.store.files.layout import Layout
+from daemon.store.layout import Layout
 from daemon.store.rows import Role
 
 if TYPE_CHECKING:

@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import Receipt, State, StoredInstance
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.rows import (
         Arrival,
         Entry,
         Garbage,
+        Identifier,
         IndexedInstance,
         LocatedInstance,
         ReceiptChange,
         Store,
+        StoreKind,
         StoreTotals,
         Tally,
     )
@@ -37,6 +39,9 @@ class StoreRows(Protocol):
 
     def all(self) -> list[Store]:
         """Return every store."""
+
+    def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
+        """Make a store without a role, and return it."""
 
 
 class ReceiptRows(Protocol):
@@ -58,7 +63,7 @@ class ReceiptRows(Protocol):
         """Count attempts up or down, never below zero."""
 
     def due(self, now: float, longest_delay_s: float, limit: int) -> list[Receipt]:
-        """Return those that wait, in the order of arrival.
+        """Return those that wait, those in the spool first, in the order of arrival.
 
         Without those that are not due until later, though not more than the longest delay: what seems to be
         due later still was postponed before the clock was set back.
@@ -110,13 +115,27 @@ class InstanceRows(Protocol):
     def find(self, store: Store, sop_instance_uid: str) -> IndexedInstance | None:
         """Return the instance with this SOP Instance UID, whatever its study and series."""
 
-    def of_receipt(self, store: Store, receipt_id: str) -> IndexedInstance | None:
-        """Return what a store shows of a receipt."""
+    def of_receipt(self, store: Store, receipt_id: str) -> list[IndexedInstance]:
+        """Return what a store shows of a receipt, in the order of storing."""
+
+    def of_study(self, store: Store, study_uid: str) -> list[str]:
+        """Return the ids of the receipts whose instances a study has, in the order of storing."""
+
+    def has_study(self, store: Store, study_uid: str) -> bool:
+        """Tell whether a store shows anything of a study."""
 
     def is_referenced(self, store_id: int, blob: str) -> bool:
         """Tell whether a row points at the blob."""
 
-    def add(self, store: Store, instance: StoredInstance, *, blob: str, receipt_id: str) -> None:
+    def add(
+        self,
+        store: Store,
+        instance: StoredInstance,
+        *,
+        blob: str,
+        receipt_id: str,
+        deidentifier: str = "",
+    ) -> None:
         """Make an instance visible. Its blob is durable and its SOP Instance UID not in the store."""
 
     def remove(self, instance: IndexedInstance) -> None:
@@ -131,7 +150,7 @@ class InstanceRows(Protocol):
     def miscounted(self, store: Store) -> list[int]:
         """Return the numbers of studies whose counts are not those of their rows."""
 
-    def recount(self, store: Store, study_id: int) -> None:
+    def recount(self, study_id: int) -> None:
         """Write the counts of a study and its series anew."""
 
     def search(self, store: Store, query: Query) -> list[Match]:
@@ -144,11 +163,32 @@ class InstanceRows(Protocol):
         """Return the instances of a study or series, or one instance; empty when there is none."""
 
 
+class IdentifierRows(Protocol):
+    """What headers of a store's instances tell of people, whether or not a study is indexed yet.
+
+    A patient is the identity of `deid.identity.keys.patient_identity`: issuer and Patient ID.
+    """
+
+    def add(
+        self, store: Store, study_uid: str, patient: str, identifiers: Sequence[Identifier]
+    ) -> None:
+        """Remember identifiers under a study, and under a patient unless that is empty."""
+
+    def known(self, store: Store, study_uid: str, patient: str, limit: int) -> list[Identifier]:
+        """Return at most so many different identifiers of a study and of a patient."""
+
+    def forget_study(self, store: Store, study_uid: str) -> None:
+        """Forget what is known of a study, and of its patients that no other study names."""
+
+
 class GarbageRows(Protocol):
     """Blobs that no row needs any more, still to be removed."""
 
-    def add(self, garbage: Garbage) -> None:
-        """Note, in the transaction that makes a blob superfluous, that it has to be removed."""
+    def add(self, garbage: Garbage, removable_at: float = 0.0) -> None:
+        """Note, in the transaction that makes a blob superfluous, that it has to be removed.
+
+        Not before that time: whoever reads it now finishes.
+        """
 
     def remove(self, garbage: Sequence[Garbage]) -> None:
         """Forget blobs that have been removed, or are needed again."""
@@ -156,8 +196,8 @@ class GarbageRows(Protocol):
     def has(self, garbage: Garbage) -> bool:
         """Tell whether a blob is listed."""
 
-    def all(self) -> list[Garbage]:
-        """Return the list."""
+    def removable(self, now: float) -> list[Garbage]:
+        """Return what may be removed at that time."""
 
 
 class FigureRows(Protocol):
@@ -167,13 +207,13 @@ class FigureRows(Protocol):
         """Return receipts counted by what they have in common."""
 
     def waiting(self) -> tuple[int, int]:
-        """Return instances and bytes that wait for the pipeline."""
+        """Return instances and bytes that wait in the spool; what is done again waits in its store."""
 
     def kept_bytes(self) -> int:
         """Return received bytes that are still there."""
 
     def oldest_waiting(self) -> float | None:
-        """Return when the instance was received that has waited longest."""
+        """Return when the instance was received that has waited longest in the spool."""
 
     def received_since(self, since: float) -> int:
         """Count what was received after that time."""
@@ -209,6 +249,10 @@ class Session(Protocol):
     @property
     def instances(self) -> InstanceRows:
         """What is visible."""
+
+    @property
+    def identifiers(self) -> IdentifierRows:
+        """What is known of people."""
 
     @property
     def garbage(self) -> GarbageRows:
@@ -332,11 +376,16 @@ class Blobs(Protocol):
 class Engine(Protocol):
     """What keeps the rows and the blobs of a state folder, put together in one place."""
 
-    def prepare(self, layout: Layout) -> None:
-        """Make what is not there yet, and bring what is to the schema of this program.
+    def prepare(self, layout: Layout) -> bool:
+        """Make what is not there yet, and bring what is to the schema of this program, keeping a copy.
+
+        Returns whether anything was to be done.
 
         Raises `SchemaTooNew` or `StoreUnavailable`.
         """
+
+    def forget_copies(self, layout: Layout) -> None:
+        """Remove what `prepare` kept to go back to."""
 
     def exists(self, layout: Layout) -> bool:
         """Tell whether there is anything to open."""

@@ -12,9 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.states import MOVES, WAITING, check_move
+from daemon.pipeline.states import WAITING, check_move
 from daemon.records import Receipt, State
 from daemon.store.rows import Garbage, Place
+from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,7 +292,7 @@ def retry(session: Session, receipt_ids: Sequence[str], *, now: float | None = N
 
 def _retry_one(session: Session, receipt_id: str, now: float, changed: Changed) -> None:
     entry = session.receipts.get(receipt_id)
-    if entry is None or State.RECEIVED not in MOVES[entry.receipt.state]:
+    if entry is None or entry.receipt.state not in REFUSED:
         changed.passed_over.append(receipt_id)
     elif entry.place is Place.GONE:
         changed.missing.append(receipt_id)
@@ -334,9 +335,8 @@ def _discard_one(
     check_move(entry.receipt.state, State.DISCARDED)
     garbage = [Garbage(stores.source.id, receipt_id)]
     for store in stores.in_use:
-        indexed = session.instances.of_receipt(store, receipt_id)
-        if indexed is not None:
-            session.instances.remove(indexed)
+        for indexed in session.instances.of_receipt(store, receipt_id):
+            hide(session, stores, indexed)
             garbage.append(Garbage(store.id, indexed.blob))
     for piece in garbage:
         session.garbage.add(piece)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 import time
 from collections import deque
 from contextlib import suppress
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from daemon.pipeline.states import WAITING
-from daemon.records import Job
+from daemon.records import Job, output_file
 from daemon.store.files.folders import refusal, write_private
 from daemon.store.ports import Move
 from daemon.store.settling import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import Receipt, Result
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Database, Session
     from daemon.store.rows import Garbage
     from daemon.store.store_set import StoreSet
@@ -202,11 +203,11 @@ class StoreReceipts:
                 destination.take(
                     [
                         Move(
-                            self._output_file(result.receipt_id),
-                            output_blob(result.receipt_id, result.output),
+                            output_file(self._output_file(result.receipt_id), position),
+                            output_blob(result.receipt_id, output.instance),
                         )
                         for result in results
-                        if result.output is not None
+                        for position, output in enumerate(result.outputs)
                     ],
                     flush=True,
                 )
@@ -214,14 +215,22 @@ class StoreReceipts:
         except OSError as error:
             raise refusal(error) from error
         return [
-            There(is_there, result.output is not None and next(outputs))
+            There(is_there, all(next(outputs) for _ in result.outputs))
             for result, is_there in zip(results, sources, strict=True)
         ]
+
+    async def sweep(self, *, closing: bool = False) -> None:
+        """Remove blobs that nobody needs and nobody can be reading any more; when closing, all of them."""
+        now = math.inf if closing else self._clock()
+        garbage = await self._database.read(lambda session: session.garbage.removable(now))
+        await self._remove(garbage, ())
 
     async def _remove(self, garbage: Sequence[Garbage], results: Sequence[Result]) -> None:
         def remove() -> None:
             for result in results:
-                self._output_file(result.receipt_id).unlink(missing_ok=True)
+                for position in range(max(1, len(result.outputs))):
+                    file = output_file(self._output_file(result.receipt_id), position)
+                    file.unlink(missing_ok=True)
                 (self._layout.work / f"{result.receipt_id}.in").unlink(missing_ok=True)
             self._stores.remove(garbage)
 

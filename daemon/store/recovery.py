@@ -7,6 +7,7 @@ the receipts that still wait.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,17 @@ import structlog
 
 from daemon.pipeline.states import WAITING, check_move
 from daemon.records import State
-from daemon.store.files.folders import FILE_MODE, make_private_folder, sync_folder
+from daemon.store.files.folders import make_private_folder, sync_folder
+from daemon.store.layout import FILE_MODE
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
 from daemon.store.spool import PART_SUFFIX
+from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Session
     from daemon.store.store_set import StoreSet
 
@@ -145,7 +148,7 @@ def _drop_outputs_of_waiting(session: Session, stores: StoreSet, found: Recovere
 
 
 def _collect_garbage(session: Session, stores: StoreSet, found: Recovered) -> None:
-    garbage = session.garbage.all()
+    garbage = session.garbage.removable(math.inf)
     stores.remove(
         [
             piece
@@ -179,9 +182,8 @@ def mark_missing(
     The destination's blob, if there is one, becomes garbage: what is quarantined is not passed on.
     """
     for store in stores.in_use:
-        indexed = session.instances.of_receipt(store, receipt_id)
-        if indexed is not None:
-            session.instances.remove(indexed)
+        for indexed in session.instances.of_receipt(store, receipt_id):
+            hide(session, stores, indexed)
             session.garbage.add(Garbage(store.id, indexed.blob))
     session.receipts.change(
         receipt_id, state=State.QUARANTINED, reason=reason, place=Place.GONE, changed_at=now

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from daemon.store.rows import Garbage, Place
+from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from daemon.records import Receipt
     from daemon.store.ports import Session
-    from daemon.store.rows import Store
     from daemon.store.store_set import StoreSet
     from daemon.store.stores import Stores
 
@@ -66,11 +66,10 @@ async def enforce(stores: Stores, retention: Retention, *, now: float | None = N
     if retention.is_off:
         return 0
     now = time.time() if now is None else now
-    source = stores.stores.source
     removed = 0
     while True:
         garbage = await stores.database.write(
-            functools.partial(_forget_batch, source=source, retention=retention, now=now)
+            functools.partial(_forget_batch, stores=stores.stores, retention=retention, now=now)
         )
         if not garbage:
             break
@@ -83,15 +82,14 @@ async def enforce(stores: Stores, retention: Retention, *, now: float | None = N
 
 
 def _forget_batch(
-    session: Session, *, source: Store, retention: Retention, now: float
+    session: Session, *, stores: StoreSet, retention: Retention, now: float
 ) -> list[Garbage]:
     """Take a batch of instances out of the source store, in a transaction."""
     garbage = []
     for receipt in _expired(session, retention, now):
-        indexed = session.instances.of_receipt(source, receipt.id)
-        if indexed is not None:
-            session.instances.remove(indexed)
-        piece = Garbage(source.id, receipt.id)
+        for indexed in session.instances.of_receipt(stores.source, receipt.id):
+            hide(session, stores, indexed)
+        piece = Garbage(stores.source.id, receipt.id)
         session.garbage.add(piece)
         session.receipts.change(receipt.id, place=Place.GONE)
         garbage.append(piece)

@@ -99,6 +99,8 @@ class IndexedInstance:
         Its number in its store, in the order of storing.
     size, digest
         Of the whole blob: bytes, and SHA-256 in hexadecimal.
+    deidentifier
+        Who made it; empty for what was received.
     """
 
     store_id: int
@@ -113,6 +115,11 @@ class IndexedInstance:
     dataset_digest: str
     blob: str
     receipt_id: str
+    deidentifier: str
+
+
+Identifier = tuple[str, str]
+"""Something that tells of a person: infoType and value, the latter as written."""
 
 
 @dataclass(frozen=True, slots=True)

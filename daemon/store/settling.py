@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.states import WAITING, check_move, is_terminal
+from daemon.pipeline.states import DONE, WAITING, check_move
 from daemon.records import State
 from daemon.store.rows import Garbage, Place
+from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
-    from daemon.records import Result, StoredInstance
+    from collections.abc import Collection, Sequence
+
+    from daemon.records import Output, Result, StoredInstance
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.store_set import StoreSet
@@ -29,6 +32,8 @@ BLOB_MISSING: Final = "blob_missing"
 CONFLICT: Final = "conflict"
 REPLACED: Final = "replaced"
 _DIGEST_IN_NAME: Final = 16
+READ_GRACE_S: Final = 600.0
+"""How long the blob of an output stays after another took its place: readers of the old one finish."""
 
 
 class ConflictPolicy(StrEnum):
@@ -57,7 +62,7 @@ class There(NamedTuple):
     """Which of a result's files are in their stores."""
 
     source: bool
-    output: bool
+    outputs: bool
 
 
 class SettlingPolicy:
@@ -80,12 +85,12 @@ class SettlingPolicy:
         entry = session.receipts.get(result.receipt_id)
         settling = _Settling(session, self._stores, result, now)
         if entry is None or entry.receipt.state not in WAITING:
-            settling.drop_unused_output()
+            settling.drop_unused_outputs()
             return settling.settled(None)
         state = entry.receipt.state
         if not there.source:
             return settling.without_source(state)
-        if result.state is State.STORED and not there.output:
+        if result.state is State.STORED and not there.outputs:
             raise StoreUnavailable("the output of a worker is missing")
         if result.source is None:
             return settling.finish(state, result.state, result.reason)
@@ -110,32 +115,45 @@ class SettlingPolicy:
         if settling.result.state is not State.STORED:
             settling.show_source(source)
             return settling.finish(state, settling.result.state, settling.result.reason)
-        return self._settle_output(settling, state, source)
+        return self._settle_outputs(settling, state, source)
 
     def _has_its_files(self, settling: _Settling, earlier: IndexedInstance) -> bool:
         """Tell whether an instance is still there, in both stores: a row alone is none."""
-        output = settling.output_of(earlier)
-        blobs = self._stores.blobs
-        return blobs[earlier.store_id].has(earlier.blob) and (
-            output is None or blobs[output.store_id].has(output.blob)
+        return all(
+            self._stores.blobs[each.store_id].has(each.blob)
+            for each in (earlier, *settling.outputs_of(earlier))
         )
 
-    def _settle_output(self, settling: _Settling, state: State, source: StoredInstance) -> Settled:
-        output = settling.result.output
-        assert output is not None
-        earlier = settling.earlier(self._stores.destination, output)
-        if earlier is None:
-            settling.show_output(output)
-        elif _is_same(earlier, output):
-            settling.share_output(earlier)
-        elif self._conflict is ConflictPolicy.REPLACE:
-            settling.replace(earlier)
-            settling.show_output(output)
-        elif self._conflict is ConflictPolicy.KEEP_FIRST:
-            return settling.as_duplicate(state, earlier, CONFLICT)
-        else:
+    def _settle_outputs(self, settling: _Settling, state: State, source: StoredInstance) -> Settled:
+        """Make all outputs of a result visible, or none."""
+        outputs = settling.result.outputs
+        others = [
+            (output, settling.earlier(self._stores.destination, output.instance))
+            for output in outputs
+        ]
+        conflicting = [
+            earlier
+            for output, earlier in others
+            if earlier is not None and not _is_same(earlier, output.instance)
+        ]
+        is_one_twice = len({output.instance.sop_instance_uid for output in outputs}) < len(outputs)
+        if is_one_twice or (conflicting and self._conflict is not ConflictPolicy.REPLACE):
+            related = conflicting[0].receipt_id if conflicting else ""
+            # What is done again was the first itself: it is kept.
+            is_first = settling.has_outputs or not conflicting
+            if self._conflict is ConflictPolicy.KEEP_FIRST and not is_first:
+                return settling.as_duplicate(state, conflicting[0], CONFLICT)
             settling.show_source(source)
-            return settling.finish(state, State.QUARANTINED, CONFLICT, related=earlier.receipt_id)
+            return settling.finish(state, State.QUARANTINED, CONFLICT, related=related)
+        settling.hide_outputs(but=[output.instance for output in outputs])
+        for output, earlier in others:
+            if earlier is None:
+                settling.show_output(output)
+            elif _is_same(earlier, output.instance):
+                settling.share_output(earlier)
+            else:
+                settling.replace(earlier)
+                settling.show_output(output)
         settling.show_source(source)
         return settling.finish(state, State.STORED)
 
@@ -154,6 +172,7 @@ class _Settling:
     def __init__(self, session: Session, stores: StoreSet, result: Result, now: float) -> None:
         self.result = result
         self._session = session
+        self._stores = stores
         self._source = stores.source
         self._destination = stores.destination
         self._in_use = stores.in_use
@@ -168,9 +187,14 @@ class _Settling:
         found = self._session.instances.find(store, instance.sop_instance_uid)
         return None if found is None or found.receipt_id == self.result.receipt_id else found
 
-    def output_of(self, earlier: IndexedInstance) -> IndexedInstance | None:
+    def outputs_of(self, earlier: IndexedInstance) -> list[IndexedInstance]:
         """Return what the destination shows of an earlier instance."""
         return self._session.instances.of_receipt(self._destination, earlier.receipt_id)
+
+    @property
+    def has_outputs(self) -> bool:
+        """Whether the destination shows something of this receipt already: it is done again."""
+        return bool(self._session.instances.of_receipt(self._destination, self.result.receipt_id))
 
     def finish(
         self,
@@ -199,8 +223,8 @@ class _Settling:
         outcome = result.outcome if goal is result.state else b""
         self._session.receipts.set_outcome(result.receipt_id, outcome)
         if goal is not State.STORED:
-            self.hide_output()
-        self.drop_unused_output()
+            self.hide_outputs()
+        self.drop_unused_outputs()
         return self.settled(goal, reason)
 
     def without_source(self, state: State) -> Settled:
@@ -229,7 +253,7 @@ class _Settling:
         Not, if it goes no further itself while the earlier one's output is visible: source and
         destination would then tell of different instances.
         """
-        return self.result.state is State.STORED or self.output_of(earlier) is None
+        return self.result.state is State.STORED or not self.outputs_of(earlier)
 
     def replace(self, earlier: IndexedInstance) -> None:
         """Take the earlier instance out of both stores; its receipt tells by which it was replaced."""
@@ -239,7 +263,7 @@ class _Settling:
         entry = self._session.receipts.get(earlier.receipt_id)
         assert entry is not None
         state = entry.receipt.state
-        if not is_terminal(state):
+        if state not in DONE:
             check_move(state, State.DISCARDED)
             state = State.DISCARDED
         self._session.receipts.change(
@@ -254,46 +278,56 @@ class _Settling:
     def show_source(self, source: StoredInstance) -> None:
         """Make it visible in the source store, unless it is from an earlier attempt."""
         receipt_id = self.result.receipt_id
-        if self._session.instances.of_receipt(self._source, receipt_id) is None:
+        if not self._session.instances.of_receipt(self._source, receipt_id):
             self._session.instances.add(
                 self._source, source, blob=receipt_id, receipt_id=receipt_id
             )
+        self._session.identifiers.add(
+            self._source, source.study_uid, source.patient, source.identifiers
+        )
 
-    def show_output(self, output: StoredInstance) -> None:
-        """Make it visible in the destination, in place of the output of an earlier attempt."""
+    def show_output(self, output: Output) -> None:
+        """Make an output visible in the destination, unless it is from an earlier attempt."""
         receipt_id = self.result.receipt_id
-        blob = output_blob(receipt_id, output)
-        own = self._session.instances.of_receipt(self._destination, receipt_id)
-        if own is not None and own.blob == blob:
+        blob = output_blob(receipt_id, output.instance)
+        if self._session.instances.is_referenced(self._destination.id, blob):
             return
-        if own is not None:
-            self._hide(self._destination)
         self._session.garbage.remove([Garbage(self._destination.id, blob)])
-        self._session.instances.add(self._destination, output, blob=blob, receipt_id=receipt_id)
+        self._session.instances.add(
+            self._destination,
+            output.instance,
+            blob=blob,
+            receipt_id=receipt_id,
+            deidentifier=output.deidentifier,
+        )
 
     def share_output(self, earlier: IndexedInstance) -> None:
         """Take over a visible output of the same content, made from an instance removed since."""
-        self.hide_output()
         self._session.instances.assign(earlier, self.result.receipt_id)
 
-    def hide_output(self) -> None:
-        """Make sure that the destination shows nothing of this receipt."""
-        self._hide(self._destination)
+    def hide_outputs(self, *, but: Sequence[StoredInstance] = ()) -> None:
+        """Make sure that the destination shows nothing of this receipt but these."""
+        kept = {output_blob(self.result.receipt_id, instance) for instance in but}
+        self._hide(self._destination, but=kept)
 
-    def drop_unused_output(self) -> None:
-        """List the worker's output as garbage unless a row points at it."""
-        output = self.result.output
-        if output is not None:
-            blob = output_blob(self.result.receipt_id, output)
+    def drop_unused_outputs(self) -> None:
+        """List the worker's outputs as garbage unless a row points at them."""
+        for output in self.result.outputs:
+            blob = output_blob(self.result.receipt_id, output.instance)
             if not self._session.instances.is_referenced(self._destination.id, blob):
                 self._drop(self._destination, blob)
 
-    def _hide(self, store: Store, receipt_id: str | None = None) -> None:
+    def _hide(
+        self, store: Store, receipt_id: str | None = None, *, but: Collection[str] = ()
+    ) -> None:
+        """Take what a store shows of a receipt out of it; who reads an output now may finish."""
         found = self._session.instances.of_receipt(store, receipt_id or self.result.receipt_id)
-        if found is not None:
-            self._session.instances.remove(found)
-            if store is self._destination:
-                self._drop(store, found.blob)
+        for each in found:
+            if each.blob not in but:
+                hide(self._session, self._stores, each)
+                if store is self._destination:
+                    piece = Garbage(store.id, each.blob)
+                    self._session.garbage.add(piece, removable_at=self._now + READ_GRACE_S)
 
     def _drop(self, store: Store, blob: str) -> None:
         piece = Garbage(store.id, blob)

@@ -36,7 +36,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from daemon.errors import CrossDevice, DaemonError, Refused, SpoolFull, StoreUnavailable
 from daemon.records import Receipt
-from daemon.store.files.folders import FILE_MODE, make_private_folder, refusal
+from daemon.store.files.folders import make_private_folder, refusal
+from daemon.store.layout import FILE_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from daemon.store.rows import Garbage, Role
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Blobs, Engine, Session
     from daemon.store.rows import Store
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from config.settings import Spool
+from daemon.errors import DaemonError
+from daemon.records import Known
 from daemon.store.dicom import DicomStore
 from daemon.store.embedded import EMBEDDED
 from daemon.store.files.folders import make_private_folder, refusal
-from daemon.store.files.layout import Layout, StateLock
+from daemon.store.layout import Layout, StateLock
 from daemon.store.receipts import StoreReceipts
 from daemon.store.recovery import Recovered, recover
 from daemon.store.settling import ConflictPolicy
@@ -21,8 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.store.ports import Database, Engine
+    from daemon.records import Question
+    from daemon.store.ports import Database, Engine, Session
     from daemon.store.rows import Store
+
+_KNOWN_MOST: Final = 4096
+"""Identifiers that a job may carry; a study of one patient has some ten."""
 
 
 class Stores:
@@ -67,6 +74,20 @@ class Stores:
         """Return a store as the web services read it."""
         return DicomStore(store, self.database, self.stores.blobs[store.id])
 
+    async def known(self, question: Question) -> Known:
+        """Return what is known of a study's people and of its patient: all of the study's, or it is cut."""
+        source = self.stores.source
+
+        def read(session: Session) -> Known:
+            of = session.identifiers.known
+            study = of(source, question.study_uid, "", _KNOWN_MOST + 1)
+            both = dict.fromkeys(study)
+            if question.patient:
+                both |= dict.fromkeys(of(source, question.study_uid, question.patient, _KNOWN_MOST))
+            return Known(tuple(both)[:_KNOWN_MOST], is_cut=len(study) > _KNOWN_MOST)
+
+        return await self.database.read(read)
+
     @classmethod
     async def open(
         cls,
@@ -87,7 +108,9 @@ class Stores:
             If a newer program wrote the database.
         """
         layout = Layout(state_dir)
-        lock, database, stores, recovered = await asyncio.to_thread(_open, engine, layout, clock)
+        lock, database, stores, recovered, is_changed = await asyncio.to_thread(
+            _open, engine, layout, clock
+        )
         opened = cls(
             engine,
             layout,
@@ -100,10 +123,16 @@ class Stores:
             clock,
         )
         await opened.spool.start()
+        if not is_changed:
+            # The start before this one brought the rows to this schema, and so did this one succeed.
+            engine.forget_copies(layout)
         return opened
 
     async def close(self) -> None:
         """Finish what was promised and let go of the state folder. May be called twice."""
+        if not self.database.is_closing:
+            with suppress(DaemonError):
+                await self.receipts.sweep(closing=True)
         await self.database.close()
         self.spool.close()
         self._lock.release()
@@ -111,7 +140,7 @@ class Stores:
 
 def _open(
     engine: Engine, layout: Layout, clock: Callable[[], float]
-) -> tuple[StateLock, Database, StoreSet, Recovered]:
+) -> tuple[StateLock, Database, StoreSet, Recovered, bool]:
     try:
         for folder in (layout.state_dir, layout.spool, layout.work):
             make_private_folder(folder)
@@ -119,11 +148,11 @@ def _open(
     except OSError as error:
         raise refusal(error) from error
     try:
-        engine.prepare(layout)
+        is_changed = engine.prepare(layout)
         with engine.session(layout) as session:
             stores = StoreSet(engine, layout, session)
             recovered = recover(session, stores, layout, now=clock())
-        return lock, engine.database(layout), stores, recovered
+        return lock, engine.database(layout), stores, recovered, is_changed
     except OSError as error:
         lock.release()
         raise refusal(error) from error

@@ -13,6 +13,7 @@ class WorkerReason(StrEnum):
     WORKER_MEMORY = "worker_memory"
     INTERNAL_ERROR = "internal_error"
     SOURCE_MISSING = "source_missing"
+    TOO_MANY_IDENTIFIERS = "too_many_identifiers"
 
 
 KILLED = frozenset(

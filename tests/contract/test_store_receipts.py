@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.records import Result, State
+from daemon.records import Output, Result, State
 from daemon.store import fsck, queries
 from daemon.store.retention import Retention, enforce
 from daemon.store.rows import Role
@@ -421,7 +421,7 @@ async def test_an_output_with_new_content_takes_the_place_of_the_old(stores: Sto
     result = work(reopened, receipt, instance)
     changed = veiled(make_instance(content="changed"))
     reopened.receipts.job(receipt).output.write_bytes(file_of(changed))
-    await reopened.receipts.settle([replace(result, output=changed)])
+    await reopened.receipts.settle([replace(result, outputs=(Output("default", changed),))])
     (after,) = await reopened.destination.locate(resource)
     assert after.path != before.path
     await assert_consistent(reopened)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.pipeline.messages import MalformedAnswer, result_from, result_message
+from daemon.pipeline.messages import MalformedAnswer, answer_from, result_message
 from daemon.pipeline.routing import named
 from daemon.pipeline.work import Work
 from daemon.records import Job, Origin, Receiver, Result, State
@@ -47,7 +47,7 @@ def test_a_malformed_file_ends_in_a_reason_or_an_output(
     assert result.state in {State.STORED, State.QUARANTINED}
     assert result.reason != "internal_error", result.where
     assert job.output.exists() == (result.state is State.STORED)
-    assert result_from(result_message(result), job) == result
+    assert answer_from(result_message(result), job) == result
     told = f"{result.reason} {result.where}".encode() + result.outcome
     assert MARK not in told
 
@@ -91,7 +91,17 @@ json_values = st.recursive(
 @given(
     header=st.dictionaries(
         st.sampled_from(
-            ["receipt_id", "state", "reason", "where", "route", "deidentifier", "source", "output"]
+            [
+                "receipt_id",
+                "state",
+                "reason",
+                "where",
+                "route",
+                "deidentifier",
+                "source",
+                "outputs",
+                "question",
+            ]
         ),
         json_values | st.sampled_from([ID, "stored", "quarantined", "unrouted"]),
     ),
@@ -102,7 +112,7 @@ def test_an_answer_of_any_shape_is_a_result_or_refused(
 ) -> None:
     job = Job(ID, Origin(Receiver.STOW), Path("in"), Path("out"))
     try:
-        result = result_from(Message(header, tuple(fields)), job)
+        result = answer_from(Message(header, tuple(fields)), job)
     except MalformedAnswer:
         return
     assert result.receipt_id == ID

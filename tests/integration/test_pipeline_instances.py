@@ -434,7 +434,7 @@ async def test_an_instance_is_cleaned_of_what_earlier_ones_of_its_study_told(
     contents = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}, "text": {}}
     stores = await Stores.open(tmp_path / "state")
     workers = make_workers(
-        site_key, make_route(), configuration=contents, database=stores.layout.database, count=1
+        site_key, make_route(), configuration=contents, known=stores.known, count=1
     )
     comments = []
     try:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from daemon.records import State
+from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import fsck, queries
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.integration.store_crash_child import instance_named
-from tests.store_samples import ORIGIN, file_of, raw, receive, veiled, work
+from tests.store_samples import ORIGIN, file_of, receive, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,10 +141,9 @@ async def test_a_start_with_an_empty_database_keeps_files_apart(tmp_path: Path) 
 
 async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
+    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
     await stores.database.write(
-        lambda session: raw(session).execute(
-            "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
-        )
+        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
     )
     await stores.close()
     (tmp_path / "spool" / ("c" * 32)).write_bytes(b"taken")
@@ -152,15 +151,15 @@ async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
     (receipt,) = await stores.receipts.due(10, [])
     assert (receipt.id, receipt.size, receipt.received_at) == ("c" * 32, 5, 12.5)
     assert receipt.origin.peer == "/srv/inbox"
+    assert (receipt.origin.drop_folder, receipt.origin.drop_name) == ("f" * 32, "e" * 32)
     await stores.close()
 
 
 async def test_a_start_forgets_an_intent_whose_file_stayed_in_the_inbox(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
+    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
     await stores.database.write(
-        lambda session: raw(session).execute(
-            "INSERT INTO intents VALUES (?, 'watch', '', '', '/srv/inbox', 12.5)", ("c" * 32,)
-        )
+        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
     )
     await stores.close()
     stores = await Stores.open(tmp_path)

@@ -15,8 +15,8 @@ from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import ProgressLine, became
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.embedded import EMBEDDED
-from daemon.store.files.layout import Layout
 from daemon.store.journal import SETTLED, read_journal
+from daemon.store.layout import Layout
 from daemon.store.rows import Arrival
 from tests.factories import make_ct
 

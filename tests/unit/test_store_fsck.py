@@ -10,8 +10,8 @@ from daemon.errors import StoreUnavailable
 from daemon.records import State
 from daemon.store import fsck, queries
 from daemon.store.embedded import EMBEDDED
-from daemon.store.files.layout import Layout
 from daemon.store.fsck import Kind
+from daemon.store.layout import Layout
 from daemon.store.rows import Role
 from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
@@ -168,8 +168,8 @@ async def test_a_stray_file_in_the_spool_is_kept_apart(tmp_path: Path) -> None:
 
 async def test_wrong_counts_are_counted_again(tmp_path: Path) -> None:
     await filled(tmp_path)
-    execute(tmp_path, "UPDATE source_series SET instances = 7")
-    execute(tmp_path, "UPDATE source_studies SET instances = 9")
+    execute(tmp_path, "UPDATE series SET instances = 7 WHERE store_id = 1")
+    execute(tmp_path, "UPDATE studies SET instances = 9 WHERE store_id = 1")
     assert kinds(tmp_path, repair=True) == [Kind.COUNTS_WRONG]
     assert kinds(tmp_path) == []
 
@@ -218,8 +218,7 @@ async def test_an_output_that_lost_its_row_is_found(tmp_path: Path) -> None:
     stored, _ = await filled(tmp_path)
     with EMBEDDED.session(Layout(tmp_path)) as session:
         destination = next(s for s in session.stores.all() if s.role is Role.DESTINATION)
-        instance = session.instances.of_receipt(destination, stored.id)
-        assert instance is not None
+        (instance,) = session.instances.of_receipt(destination, stored.id)
         session.instances.remove(instance)
     found = kinds(tmp_path, repair=True)
     assert sorted(found) == [Kind.BLOB_WITHOUT_ROW, Kind.OUTPUT_MISSING]

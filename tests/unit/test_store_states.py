@@ -13,8 +13,15 @@ def test_every_state_has_a_row_in_the_table() -> None:
     assert set(MOVES) == set(State)
 
 
-def test_nothing_follows_stored_duplicate_and_discarded() -> None:
-    assert states.terminal_states() == {State.STORED, State.DUPLICATE, State.DISCARDED}
+def test_nothing_follows_duplicate_and_discarded() -> None:
+    assert {state for state, following in MOVES.items() if not following} == {
+        State.DUPLICATE,
+        State.DISCARDED,
+    }
+
+
+def test_what_was_stored_can_only_be_done_again() -> None:
+    assert MOVES[State.STORED] == {State.RECEIVED}
 
 
 @pytest.mark.parametrize("state", [*WAITING, State.UNROUTED])
@@ -22,7 +29,7 @@ def test_whatever_is_not_finished_can_be_quarantined(state: State) -> None:
     check_move(state, State.QUARANTINED)
 
 
-@pytest.mark.parametrize("state", sorted(states.terminal_states()))
+@pytest.mark.parametrize("state", sorted(states.DONE))
 def test_what_is_finished_cannot_be_quarantined(state: State) -> None:
     with pytest.raises(MoveNotAllowed):
         check_move(state, State.QUARANTINED)
@@ -57,7 +64,7 @@ def test_what_waits_for_a_person_or_a_retry_can_be_discarded(state: State) -> No
     check_move(state, State.DISCARDED)
 
 
-@pytest.mark.parametrize("state", sorted(states.terminal_states()))
+@pytest.mark.parametrize("state", sorted(states.DONE))
 def test_what_is_finished_is_not_discarded(state: State) -> None:
     with pytest.raises(MoveNotAllowed):
         check_move(state, State.DISCARDED)

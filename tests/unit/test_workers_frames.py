@@ -14,7 +14,7 @@ from daemon.pipeline.messages import (
     result_from,
     result_message,
 )
-from daemon.records import Job, Origin, Receiver, Result, State, StoredInstance
+from daemon.records import Job, Origin, Output, Receiver, Result, State, StoredInstance
 from daemon.workers.frames import Decoder, Frame, FrameError, Kind, Message, encode
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -49,7 +49,7 @@ def done(**changes: object) -> Result:
         route="r",
         deidentifier="d",
         source=stored(),
-        output=stored(study_uid="2.25.1", metadata=b"{o}"),
+        outputs=(Output("d", stored(study_uid="2.25.1", metadata=b"{o}")),),
         outcome=b"{}",
     )
     return replace(known, **changes)  # type: ignore[arg-type]
@@ -100,8 +100,8 @@ def test_a_job_survives_the_way_to_the_worker() -> None:
     "result",
     [
         done(),
-        done(state=State.UNROUTED, output=None, outcome=b"", route="", deidentifier=""),
-        done(state=State.QUARANTINED, output=None, outcome=b"", reason="malformed", where="(1,2)"),
+        done(state=State.UNROUTED, outputs=(), outcome=b"", route="", deidentifier=""),
+        done(state=State.QUARANTINED, outputs=(), outcome=b"", reason="malformed", where="(1,2)"),
         Result(ID, State.QUARANTINED, reason="not_dicom"),
     ],
 )
@@ -114,14 +114,14 @@ def test_a_result_survives_the_way_back(result: Result) -> None:
     "result",
     [
         done(receipt_id="f" * 32),
-        done(output=None),
+        done(outputs=()),
         done(source=None),
         done(reason="why"),
         done(state=State.QUARANTINED, reason=""),
         done(state=State.QUARANTINED, reason="malformed"),
         done(state=State.UNROUTED),
-        done(state=State.DUPLICATE, output=None),
-        done(output=stored(blob="../../etc/passwd")),
+        done(state=State.DUPLICATE, outputs=()),
+        done(outputs=(Output("d", stored(blob="../../etc/passwd")),)),
         done(source=stored(size=-1)),
         done(source=stored(size=True)),
         done(source=stored(study_uid=7)),
@@ -145,7 +145,7 @@ def test_a_result_that_contradicts_itself_or_the_job_is_refused(result: Result) 
         lambda header, fields: ({**header, "state": "fine"}, fields),
         lambda header, fields: ({**header, "source": "1.2"}, fields),
         lambda header, fields: ({**header, "source": {}}, fields),
-        lambda header, fields: ({**header, "output": [1]}, fields),
+        lambda header, fields: ({**header, "outputs": [1]}, fields),
     ],
 )
 def test_an_answer_with_fields_missing_or_too_many_is_refused(change: object) -> None:

@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.store.files.folders import (
-    FILE_MODE,
-    FOLDER_MODE,
     make_private_folder,
     sync_folder,
     sync_folders,
 )
+from daemon.store.layout import FILE_MODE, FOLDER_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

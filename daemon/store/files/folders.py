@@ -9,14 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from daemon.errors import DaemonError, SpoolFull, StoreUnavailable
+from daemon.store.layout import FILE_MODE, FOLDER_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
 
-FOLDER_MODE = 0o700
-FILE_MODE = 0o600
 _CHUNK_BYTES: Final = 1 << 20
 _FULL_ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

@@ -15,7 +15,7 @@ from daemon.store.spool import PART_SUFFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Session
     from daemon.store.rows import Entry, IndexedInstance, Store
     from daemon.store.store_set import StoreSet
@@ -104,7 +104,7 @@ class Check:
         for entry in self._entries():
             if entry.receipt.state is not State.STORED or entry.place is not Place.SOURCE:
                 continue
-            if self._session.instances.of_receipt(destination, entry.receipt.id) is None:
+            if not self._session.instances.of_receipt(destination, entry.receipt.id):
                 yield Finding(Kind.OUTPUT_MISSING, destination.name, entry.receipt.id)
 
     def _rows(self, store: Store, damaged: Kind) -> Iterator[Finding | None]:
@@ -163,7 +163,8 @@ class Check:
             return True  # being settled
         if entry is not None and store is self._stores.source and entry.place is Place.SOURCE:
             return True  # kept without being indexed: unreadable, or a conflict
-        return not self._is_alone and self._session.garbage.has(Garbage(store.id, name))
+        # What is listed as garbage is removed when nobody reads it any more, or at the next start.
+        return self._session.garbage.has(Garbage(store.id, name))
 
     def _counts(self) -> Iterator[Finding | None]:
         for store in self._stores.in_use:

@@ -13,12 +13,13 @@ from daemon.store.queries import remove_garbage
 from daemon.store.recovery import mark_missing
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
+from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.store.files.layout import Layout
+    from daemon.store.layout import Layout
     from daemon.store.ports import Session
     from daemon.store.rows import Entry, Store
     from daemon.store.store_set import StoreSet
@@ -90,10 +91,9 @@ class Repair:
         reason = BLOB_MISSING if finding.kind is Kind.OUTPUT_MISSING else BLOB_DAMAGED
         garbage: list[Garbage] = []
         with self._session.atomically():
-            blob = self._hide(self._stores.destination, receipt_id)
-            if blob:
+            for blob in self._hide(self._stores.destination, receipt_id):
                 garbage.append(Garbage(self._stores.destination.id, blob))
-                self._session.garbage.add(garbage[0])
+                self._session.garbage.add(garbage[-1])
             if state is State.STORED:
                 check_damage(state, State.QUARANTINED)
                 self._session.receipts.change(
@@ -123,7 +123,7 @@ class Repair:
 
     def _recount(self, finding: Finding) -> str:
         with self._session.atomically():
-            self._session.instances.recount(self._stores.named(finding.store), int(finding.subject))
+            self._session.instances.recount(int(finding.subject))
         return "counted again"
 
     def _tally_again(self, _: Finding) -> str:
@@ -136,12 +136,11 @@ class Repair:
         path.chmod(path.stat().st_mode & 0o700)
         return "rights taken away"
 
-    def _hide(self, store: Store, receipt_id: str) -> str:
-        indexed = self._session.instances.of_receipt(store, receipt_id)
-        if indexed is None:
-            return ""
-        self._session.instances.remove(indexed)
-        return indexed.blob
+    def _hide(self, store: Store, receipt_id: str) -> list[str]:
+        found = self._session.instances.of_receipt(store, receipt_id)
+        for indexed in found:
+            hide(self._session, self._stores, indexed)
+        return [indexed.blob for indexed in found]
 
     def _entry(self, receipt_id: str) -> Entry:
         entry = self._session.receipts.get(receipt_id)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from daemon.errors import StoreUnavailable
 from daemon.store.embedded import EMBEDDED
 from daemon.store.files.folders import refusal
-from daemon.store.files.layout import Layout, StateLock
 from daemon.store.fsck.checking import Check
 from daemon.store.fsck.repairing import Repair
+from daemon.store.layout import Layout, StateLock
 from daemon.store.store_set import StoreSet
 
 if TYPE_CHECKING:

@@ -22,8 +22,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from daemon.errors import DaemonError, StoreUnavailable
-from daemon.store.files.folders import FILE_MODE, sync_folder
-from daemon.store.sqlite import schema
+from daemon.store.files.folders import sync_folder
+from daemon.store.layout import FILE_MODE
+from daemon.store.sqlite import copies, schema
 from daemon.store.sqlite.connections import BUSY_TIMEOUT_MS, connect, roll_back, translated
 from daemon.store.sqlite.session import SqliteSession
 
@@ -76,8 +77,10 @@ def connect_current(path: Path, *, query_only: bool = False) -> sqlite3.Connecti
     return connection
 
 
-def create_or_migrate(path: Path) -> None:
-    """Make the file (0600, WAL) with the current schema, or bring it there.
+def create_or_migrate(path: Path) -> bool:
+    """Make the file (0600, WAL) with the current schema, or bring it there, keeping a copy of an earlier one.
+
+    Returns whether there was anything to do.
 
     Raises
     ------
@@ -92,9 +95,16 @@ def create_or_migrate(path: Path) -> None:
     try:
         schema.refuse_newer(connection)
         connection.execute("PRAGMA journal_mode = WAL")
-        schema.migrate(connection)
+        is_old = not schema.is_current(connection)
+        if is_old:
+            copies.keep(path, connection)
+            # Tables are dropped whole, and their rows go to others that the same keys point at.
+            connection.execute("PRAGMA foreign_keys = OFF")
+            schema.migrate(connection)
     except sqlite3.Error as error:
         raise translated(error) from error
+    else:
+        return is_old
     finally:
         connection.close()
 

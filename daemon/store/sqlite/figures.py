@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.rows import StoreTotals, Tally
-from daemon.store.sqlite.receipts import WAITING_STATES
-from daemon.store.sqlite.stores import FIRST_STORES
+from daemon.store.sqlite.numbering import bounds
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,6 +15,10 @@ if TYPE_CHECKING:
 _TALLIES_NOW: Final = (
     "SELECT receiver, state, deidentifier, reason, place, count(*) AS instances,"
     " sum(size) AS bytes FROM receipts GROUP BY receiver, state, deidentifier, reason, place"
+)
+_TOTALS_NOW: Final = (
+    "SELECT s.id, count(i.id), coalesce(sum(i.size), 0) FROM stores s"
+    " LEFT JOIN instances i ON i.store_id = s.id GROUP BY s.id"
 )
 
 
@@ -34,10 +37,10 @@ class FigureTables:
         return [Tally(*row) for row in rows]
 
     def waiting(self) -> tuple[int, int]:
-        """Return instances and bytes that wait for the pipeline."""
+        """Return instances and bytes that wait in the spool."""
         instances, size = self._connection.execute(
-            "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"  # noqa: S608 - fixed names
-            f" WHERE state IN ({WAITING_STATES})"
+            "SELECT coalesce(sum(instances), 0), coalesce(sum(bytes), 0) FROM tallies"
+            " WHERE state = 'received' AND place = 'spool'"
         ).fetchone()
         return instances, size
 
@@ -48,8 +51,8 @@ class FigureTables:
     def oldest_waiting(self) -> float | None:
         """Return when the instance was received that has waited longest."""
         row = self._connection.execute(
-            "SELECT received_at FROM receipts INDEXED BY receipts_waiting"  # noqa: S608 - fixed names
-            f" WHERE state IN ({WAITING_STATES}) ORDER BY seq LIMIT 1"
+            "SELECT received_at FROM receipts INDEXED BY receipts_waiting"
+            " WHERE state = 'received' AND place = 'spool' ORDER BY seq LIMIT 1"
         ).fetchone()
         return None if row is None else row[0]
 
@@ -71,9 +74,11 @@ class FigureTables:
 
     def of_store(self, store: Store) -> StoreTotals:
         """Return what a store holds."""
-        studies = self._number(f"SELECT count(*) FROM {store.name}_studies")  # noqa: S608 - fixed names
+        studies = self._number(
+            "SELECT count(*) FROM studies WHERE id BETWEEN ? AND ?", *bounds(store.id)
+        )
         totals = self._connection.execute(
-            "SELECT instances, bytes FROM totals WHERE store = ?", (store.name,)
+            "SELECT instances, bytes FROM totals WHERE store_id = ?", (store.id,)
         ).fetchone()
         return StoreTotals(studies, totals["instances"], totals["bytes"])
 
@@ -83,25 +88,14 @@ class FigureTables:
             f"SELECT EXISTS ({_TALLIES_NOW} EXCEPT SELECT * FROM tallies)"  # noqa: S608 - fixed names
             f" OR EXISTS (SELECT * FROM tallies WHERE instances <> 0 EXCEPT {_TALLIES_NOW})"
         ).fetchone()[0]
-        for store in FIRST_STORES:
-            wrong = (
-                wrong
-                or self._connection.execute(
-                    "SELECT t.instances <> i.instances OR t.bytes <> i.bytes FROM totals t,"  # noqa: S608 - fixed names
-                    " (SELECT count(*) AS instances, coalesce(sum(size), 0) AS bytes"
-                    f" FROM {store.name}_instances) i WHERE t.store = ?",
-                    (store.name,),
-                ).fetchone()[0]
-            )
+        wrong = wrong or self._number(
+            f"SELECT EXISTS ({_TOTALS_NOW} EXCEPT SELECT * FROM totals)"  # noqa: S608 - fixed names
+        )
         return bool(wrong)
 
     def count_again(self) -> None:
         """Write every figure anew from the rows."""
         self._connection.execute("DELETE FROM tallies")
         self._connection.execute(f"INSERT INTO tallies {_TALLIES_NOW}")
-        for store in FIRST_STORES:
-            self._connection.execute(
-                "UPDATE totals SET (instances, bytes) = (SELECT count(*),"  # noqa: S608 - fixed names
-                f" coalesce(sum(size), 0) FROM {store.name}_instances) WHERE store = ?",
-                (store.name,),
-            )
+        self._connection.execute("DELETE FROM totals")
+        self._connection.execute(f"INSERT INTO totals {_TOTALS_NOW}")

@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from daemon.store.rows import IndexedInstance, Role
-from daemon.store.sqlite import matching
+from daemon.store.rows import IndexedInstance
+from daemon.store.sqlite import matching, metadata, packing
+from daemon.store.sqlite.numbering import bounds
+from daemon.store.sqlite.packing import SEPARATOR
 from dicomweb.attributes import DEFAULTS, tags_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from daemon.records import StoredInstance
     from daemon.store.rows import Store
     from dicomweb.ports import Level
-
-SEPARATOR: Final = b",\n"
 
 _DEFAULT_TAGS: Final[Mapping[Level, frozenset[str]]] = {
     level: frozenset(tags_of(keywords)) for level, keywords in DEFAULTS.items()
@@ -45,63 +45,80 @@ def find(
     connection: sqlite3.Connection, store: Store, sop_instance_uid: str
 ) -> IndexedInstance | None:
     """Return the instance with this SOP Instance UID, whatever its study and series."""
-    return _find(connection, store, "i.SOPInstanceUID = ?", sop_instance_uid)
+    found = _find(
+        connection, "i.store_id = ? AND i.SOPInstanceUID = ?", (store.id, sop_instance_uid)
+    )
+    return found[0] if found else None
 
 
-def find_of_receipt(
+def of_receipt(
     connection: sqlite3.Connection, store: Store, receipt_id: str
-) -> IndexedInstance | None:
-    """Return the instance that came of this receipt."""
-    return _find(connection, store, "i.receipt_id = ?", receipt_id)
+) -> list[IndexedInstance]:
+    """Return what a store shows of a receipt."""
+    condition = "i.receipt_id = ? AND +i.store_id = ? ORDER BY i.id"
+    return _find(connection, condition, (receipt_id, store.id))
 
 
-def is_referenced(connection: sqlite3.Connection, store: Store, blob: str) -> bool:
+def is_referenced(connection: sqlite3.Connection, store_id: int, blob: str) -> bool:
     """Tell whether a row points at the blob."""
     found = connection.execute(
-        f"SELECT 1 FROM {store.name}_instances WHERE blob = ? LIMIT 1",  # noqa: S608 - fixed names
-        (blob,),
+        "SELECT 1 FROM instances WHERE store_id = ? AND blob = ? LIMIT 1", (store_id, blob)
     )
     return found.fetchone() is not None
 
 
+def has_study(connection: sqlite3.Connection, store: Store, study_uid: str) -> bool:
+    """Tell whether a store has a study."""
+    found = connection.execute(
+        "SELECT 1 FROM studies WHERE store_id = ? AND StudyInstanceUID = ?", (store.id, study_uid)
+    )
+    return found.fetchone() is not None
+
+
+def receipts_of_study(connection: sqlite3.Connection, store: Store, study_uid: str) -> list[str]:
+    """Return the ids of the receipts whose instances a study has, in the order of storing."""
+    rows = connection.execute(
+        "SELECT i.receipt_id FROM studies s CROSS JOIN series e ON e.study_id = s.id"
+        " CROSS JOIN instances i ON i.series_id = e.id"
+        " WHERE s.store_id = ? AND s.StudyInstanceUID = ? ORDER BY i.id",
+        (store.id, study_uid),
+    )
+    return [row[0] for row in rows]
+
+
 _FOUND: Final = (
-    "SELECT i.id, i.study_id, i.series_id, s.StudyInstanceUID, e.SeriesInstanceUID,"
-    " i.SOPInstanceUID, i.size, i.digest, i.dataset_digest, i.blob, i.receipt_id"
+    "SELECT i.store_id, i.id, i.study_id, i.series_id, s.StudyInstanceUID, e.SeriesInstanceUID,"
+    " i.SOPInstanceUID, i.size, lower(hex(i.digest)), lower(hex(i.dataset_digest)), i.blob,"
+    " i.receipt_id, i.deidentifier FROM instances i JOIN series e ON e.id = i.series_id"
+    " JOIN studies s ON s.id = i.study_id"
 )
 
 
 def _find(
-    connection: sqlite3.Connection, store: Store, condition: str, value: str
-) -> IndexedInstance | None:
-    row = connection.execute(f"{_FOUND} {_tables(store)} WHERE {condition}", (value,)).fetchone()
-    return None if row is None else IndexedInstance(store.id, *row)
-
-
-def _tables(store: Store) -> str:
-    return (
-        f"FROM {store.name}_instances i JOIN {store.name}_series e ON e.id = i.series_id"
-        f" JOIN {store.name}_studies s ON s.id = i.study_id"
-    )
+    connection: sqlite3.Connection, condition: str, parameters: Sequence[object]
+) -> list[IndexedInstance]:
+    rows = connection.execute(f"{_FOUND} WHERE {condition}", tuple(parameters))
+    return [IndexedInstance(*row) for row in rows.fetchall()]
 
 
 def page(
     connection: sqlite3.Connection, store: Store, after: int, limit: int
 ) -> list[IndexedInstance]:
     """Return instances whose number is greater, in the order of storing."""
-    rows = connection.execute(
-        f"{_FOUND} {_tables(store)} WHERE i.id > ? ORDER BY i.id LIMIT ?", (after, limit)
-    )
-    return [IndexedInstance(store.id, *row) for row in rows.fetchall()]
+    first, last = bounds(store.id)
+    condition = "i.id BETWEEN ? AND ? ORDER BY i.id LIMIT ?"
+    return _find(connection, condition, (max(first, after + 1), last, limit))
 
 
 def miscounted(connection: sqlite3.Connection, store: Store) -> list[int]:
     """Return the numbers of studies whose counts are not those of their rows."""
     rows = connection.execute(
-        f"SELECT s.id FROM {store.name}_studies s WHERE s.instances <>"  # noqa: S608 - fixed names
-        f" (SELECT count(*) FROM {store.name}_series e JOIN {store.name}_instances i"
+        "SELECT s.id FROM studies s WHERE s.id BETWEEN ? AND ? AND (s.instances <>"
+        " (SELECT count(*) FROM series e JOIN instances i"
         "  ON i.series_id = e.id WHERE e.study_id = s.id) OR EXISTS"
-        f" (SELECT 1 FROM {store.name}_series e WHERE e.study_id = s.id AND e.instances <>"
-        f"  (SELECT count(*) FROM {store.name}_instances i WHERE i.series_id = e.id))"
+        " (SELECT 1 FROM series e WHERE e.study_id = s.id AND e.instances <>"
+        "  (SELECT count(*) FROM instances i WHERE i.series_id = e.id)))",
+        bounds(store.id),
     )
     return [row["id"] for row in rows.fetchall()]
 
@@ -113,14 +130,15 @@ def add(
     *,
     blob: str,
     receipt_id: str,
+    deidentifier: str,
 ) -> None:
-    """Make an instance visible. Its blob is durable and its SOP Instance UID not in the index."""
+    """Make an instance visible. Its blob is durable and its SOP Instance UID not in the store."""
     study_id = _study_row(connection, store, instance)
     series_id, is_new_series = _series_row(connection, store, instance, study_id)
-    own = _members(instance.instance)
     row_id = _insert(
         connection,
-        f"{store.name}_instances",
+        "instances",
+        store,
         {
             "study_id": study_id,
             "series_id": series_id,
@@ -130,69 +148,65 @@ def add(
             "transfer_syntax_uid": instance.transfer_syntax_uid,
             "frames": instance.number_of_frames,
             "size": instance.size,
-            "digest": instance.digest,
-            "dataset_digest": instance.dataset_digest,
+            "digest": bytes.fromhex(instance.digest),
+            "dataset_digest": bytes.fromhex(instance.dataset_digest),
             "blob": blob,
             "receipt_id": receipt_id,
+            "deidentifier": deidentifier,
         },
     )
-    _write_attributes(connection, store, "instance", row_id, own)
-    _insert(connection, f"{store.name}_metadata", {"id": row_id, "metadata": instance.metadata})
-    _add_to_series(connection, store, series_id, instance)
-    _add_to_study(connection, store, study_id, instance, is_new_series=is_new_series)
-    connection.executemany(
-        "INSERT OR IGNORE INTO source_identifiers (study_id, info_type, value) VALUES (?, ?, ?)",
-        [(study_id, *each) for each in instance.identifiers if store.role is Role.SOURCE],
-    )
+    _write_instance(connection, row_id, _members(instance.instance))
+    metadata.add(connection, series_id, row_id, instance.metadata)
+    _add_to_series(connection, series_id, instance)
+    _add_to_study(connection, study_id, instance, is_new_series=is_new_series)
 
 
-def remove(connection: sqlite3.Connection, store: Store, instance: IndexedInstance) -> None:
+def remove(connection: sqlite3.Connection, instance: IndexedInstance) -> None:
     """Make an instance invisible; its series and study go with their last one."""
-    _delete(connection, f"{store.name}_instance_json", "id", instance.id)
-    _delete(connection, f"{store.name}_metadata", "id", instance.id)
-    _delete(connection, f"{store.name}_instances", "id", instance.id)
-    if _has(connection, f"{store.name}_instances", "series_id", instance.series_id):
-        _recount_series(connection, store, instance.series_id)
+    _delete(connection, "instance_json", "id", instance.id)
+    _delete(connection, "instances", "id", instance.id)
+    metadata.remove(connection, instance.series_id, instance.id)
+    if _has(connection, "instances", "series_id", instance.series_id):
+        _recount_series(connection, instance.series_id)
     else:
-        _delete(connection, f"{store.name}_series_json", "id", instance.series_id)
-        _delete(connection, f"{store.name}_series", "id", instance.series_id)
-    if _has(connection, f"{store.name}_series", "study_id", instance.study_id):
-        _recount_study(connection, store, instance.study_id)
+        _delete(connection, "series_json", "id", instance.series_id)
+        _delete(connection, "series", "id", instance.series_id)
+    if _has(connection, "series", "study_id", instance.study_id):
+        _recount_study(connection, instance.study_id)
     else:
-        _delete(connection, f"{store.name}_terms", "study_id", instance.study_id)
-        if store.role is Role.SOURCE:
-            _delete(connection, "source_identifiers", "study_id", instance.study_id)
-        _delete(connection, f"{store.name}_study_json", "id", instance.study_id)
-        _delete(connection, f"{store.name}_studies", "id", instance.study_id)
+        _delete(connection, "terms", "study_id", instance.study_id)
+        _delete(connection, "study_json", "id", instance.study_id)
+        _delete(connection, "studies", "id", instance.study_id)
 
 
-def recount(connection: sqlite3.Connection, store: Store, study_id: int) -> None:
+def recount(connection: sqlite3.Connection, study_id: int) -> None:
     """Write the counts of a study and its series anew from the rows of its instances."""
     series = connection.execute(
-        f"SELECT id FROM {store.name}_series WHERE study_id = ?",  # noqa: S608 - fixed names
+        "SELECT id FROM series WHERE study_id = ?",
         (study_id,),
     )
     for (series_id,) in series.fetchall():
-        _recount_series(connection, store, series_id)
-    _recount_study(connection, store, study_id)
+        _recount_series(connection, series_id)
+    _recount_study(connection, study_id)
 
 
 def _study_row(connection: sqlite3.Connection, store: Store, instance: StoredInstance) -> int:
     row = connection.execute(
-        f"SELECT id FROM {store.name}_studies WHERE StudyInstanceUID = ?",  # noqa: S608 - fixed names
-        (instance.study_uid,),
+        "SELECT id FROM studies WHERE store_id = ? AND StudyInstanceUID = ?",
+        (store.id, instance.study_uid),
     ).fetchone()
     if row is not None:
         return int(row[0])
     columns = matching.stored_columns("study", instance.keys)
     study_id = _insert(
         connection,
-        f"{store.name}_studies",
+        "studies",
+        store,
         {"StudyInstanceUID": instance.study_uid, **columns, "instances": 0},
     )
     connection.executemany(
-        f"INSERT OR IGNORE INTO {store.name}_terms (keyword, term, study_id) VALUES (?, ?, ?)",  # noqa: S608 - fixed names
-        [(kind, term, study_id) for kind, term in matching.stored_terms(instance.keys)],
+        "INSERT OR IGNORE INTO terms (store_id, keyword, term, study_id) VALUES (?, ?, ?, ?)",
+        [(store.id, kind, term, study_id) for kind, term in matching.stored_terms(instance.keys)],
     )
     return study_id
 
@@ -201,7 +215,7 @@ def _series_row(
     connection: sqlite3.Connection, store: Store, instance: StoredInstance, study_id: int
 ) -> tuple[int, bool]:
     row = connection.execute(
-        f"SELECT id FROM {store.name}_series WHERE study_id = ? AND SeriesInstanceUID = ?",  # noqa: S608 - fixed names
+        "SELECT id FROM series WHERE study_id = ? AND SeriesInstanceUID = ?",
         (study_id, instance.series_uid),
     ).fetchone()
     if row is not None:
@@ -209,7 +223,8 @@ def _series_row(
     columns = matching.stored_columns("series", instance.keys)
     series_id = _insert(
         connection,
-        f"{store.name}_series",
+        "series",
+        store,
         {
             "study_id": study_id,
             "SeriesInstanceUID": instance.series_uid,
@@ -221,31 +236,30 @@ def _series_row(
 
 
 def _add_to_series(
-    connection: sqlite3.Connection, store: Store, series_id: int, instance: StoredInstance
+    connection: sqlite3.Connection, series_id: int, instance: StoredInstance
 ) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store.name}_series SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        "UPDATE series SET instances = instances + 1 WHERE id = ? RETURNING instances",
         (series_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, store, "series", series_id)
+    attributes = _read_attributes(connection, "series", series_id)
     _supplement(attributes, _members(instance.series))
     attributes[_SERIES_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, store, "series", series_id, attributes)
+    _write_attributes(connection, "series", series_id, attributes)
 
 
 def _add_to_study(
     connection: sqlite3.Connection,
-    store: Store,
     study_id: int,
     instance: StoredInstance,
     *,
     is_new_series: bool,
 ) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store.name}_studies SET instances = instances + 1 WHERE id = ? RETURNING instances",  # noqa: S608 - fixed names
+        "UPDATE studies SET instances = instances + 1 WHERE id = ? RETURNING instances",
         (study_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, store, "study", study_id)
+    attributes = _read_attributes(connection, "study", study_id)
     _supplement(attributes, _members(instance.study))
     modality = matching.stored_columns("series", instance.keys)["Modality"]
     attributes[_MODALITIES_IN_STUDY] = _element(
@@ -257,51 +271,49 @@ def _add_to_study(
     (series_before,) = _values(attributes, _STUDY_SERIES) or (0,)
     attributes[_STUDY_SERIES] = _element("IS", series_before + is_new_series)
     attributes[_STUDY_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, store, "study", study_id, attributes)
+    _write_attributes(connection, "study", study_id, attributes)
 
 
-def _recount_series(connection: sqlite3.Connection, store: Store, series_id: int) -> None:
+def _recount_series(connection: sqlite3.Connection, series_id: int) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store.name}_series SET instances ="  # noqa: S608 - fixed names
-        f" (SELECT count(*) FROM {store.name}_instances WHERE series_id = ?1) WHERE id = ?1"
+        "UPDATE series SET instances ="
+        " (SELECT count(*) FROM instances WHERE series_id = ?1) WHERE id = ?1"
         " RETURNING instances",
         (series_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, store, "series", series_id)
+    attributes = _read_attributes(connection, "series", series_id)
     attributes[_SERIES_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, store, "series", series_id, attributes)
+    _write_attributes(connection, "series", series_id, attributes)
 
 
-def _recount_study(connection: sqlite3.Connection, store: Store, study_id: int) -> None:
+def _recount_study(connection: sqlite3.Connection, study_id: int) -> None:
     (count,) = connection.execute(
-        f"UPDATE {store.name}_studies SET instances ="  # noqa: S608 - fixed names
-        f" (SELECT coalesce(sum(instances), 0) FROM {store.name}_series WHERE study_id = ?1)"
+        "UPDATE studies SET instances ="
+        " (SELECT coalesce(sum(instances), 0) FROM series WHERE study_id = ?1)"
         " WHERE id = ?1 RETURNING instances",
         (study_id,),
     ).fetchone()
     modalities = connection.execute(
-        f"SELECT Modality FROM {store.name}_series WHERE study_id = ?",  # noqa: S608 - fixed names
+        "SELECT Modality FROM series WHERE study_id = ?",
         (study_id,),
     ).fetchall()
-    attributes = _read_attributes(connection, store, "study", study_id)
+    attributes = _read_attributes(connection, "study", study_id)
     classes = _values(attributes, _SOP_CLASSES_IN_STUDY)
     attributes[_MODALITIES_IN_STUDY] = _element(
         "CS", *sorted({row[0] for row in modalities} - {""})
     )
     attributes[_SOP_CLASSES_IN_STUDY] = _element(
-        "UI", *(uid for uid in classes if _has_class(connection, store, study_id, uid))
+        "UI", *(uid for uid in classes if _has_class(connection, study_id, uid))
     )
     attributes[_STUDY_SERIES] = _element("IS", len(modalities))
     attributes[_STUDY_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, store, "study", study_id, attributes)
+    _write_attributes(connection, "study", study_id, attributes)
 
 
-def _has_class(
-    connection: sqlite3.Connection, store: Store, study_id: int, sop_class_uid: str
-) -> bool:
+def _has_class(connection: sqlite3.Connection, study_id: int, sop_class_uid: str) -> bool:
     return (
         connection.execute(
-            f"SELECT 1 FROM {store.name}_series e JOIN {store.name}_instances i ON i.series_id = e.id"  # noqa: S608 - fixed names
+            "SELECT 1 FROM series e JOIN instances i ON i.series_id = e.id"
             " WHERE e.study_id = ? AND +i.SOPClassUID = ? LIMIT 1",
             (study_id, sop_class_uid),
         ).fetchone()
@@ -318,14 +330,19 @@ def _delete(connection: sqlite3.Connection, table: str, column: str, value: int)
     connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (value,))  # noqa: S608 - fixed names
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+def _insert(
+    connection: sqlite3.Connection, table: str, store: Store, row: Mapping[str, object]
+) -> int:
+    """Insert a row of a store under its next number (`daemon.store.sqlite.numbering`)."""
+    first, last = bounds(store.id)
     marks = ", ".join("?" * len(row))
-    cursor = connection.execute(
-        f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})",  # noqa: S608 - fixed names
-        tuple(row.values()),
-    )
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    (row_id,) = connection.execute(
+        f"INSERT INTO {table} (id, store_id, {', '.join(row)}) VALUES"  # noqa: S608 - fixed names
+        f" ((SELECT coalesce(max(id), ?) + 1 FROM {table} WHERE id BETWEEN ? AND ?), ?, {marks})"
+        " RETURNING id",
+        (first, first, last, store.id, *row.values()),
+    ).fetchone()
+    return int(row_id)
 
 
 def _members(json_object: bytes) -> dict[str, Any]:
@@ -348,27 +365,32 @@ def _supplement(attributes: dict[str, Any], own: Mapping[str, Any]) -> None:
             attributes[tag] = element
 
 
-def _read_attributes(
-    connection: sqlite3.Connection, store: Store, level: Level, row_id: int
-) -> dict[str, Any]:
+def _read_attributes(connection: sqlite3.Connection, level: Level, row_id: int) -> dict[str, Any]:
     row = connection.execute(
-        f"SELECT attributes FROM {store.name}_{level}_json WHERE id = ?",  # noqa: S608 - fixed names
+        f"SELECT attributes FROM {level}_json WHERE id = ?",  # noqa: S608 - fixed names
         (row_id,),
     ).fetchone()
     return {} if row is None else _members(row[0])
 
 
 def _write_attributes(
-    connection: sqlite3.Connection,
-    store: Store,
-    level: Level,
-    row_id: int,
-    attributes: Mapping[str, Any],
+    connection: sqlite3.Connection, level: Level, row_id: int, attributes: Mapping[str, Any]
 ) -> None:
     connection.execute(
-        f"INSERT INTO {store.name}_{level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
+        f"INSERT INTO {level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
         " ON CONFLICT DO UPDATE SET defaults = ?2, attributes = ?3",
         (row_id, _defaults(level, attributes), written(attributes)),
+    )
+
+
+def _write_instance(
+    connection: sqlite3.Connection, row_id: int, attributes: Mapping[str, Any]
+) -> None:
+    wanted = _DEFAULT_TAGS["instance"]
+    rest = written({tag: each for tag, each in attributes.items() if tag not in wanted})
+    connection.execute(
+        "INSERT INTO instance_json (id, defaults, rest) VALUES (?, ?, ?)",
+        (row_id, _defaults("instance", attributes), packing.pack(rest, packing.METADATA)),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.store.sqlite import indexing, search
-from daemon.store.sqlite.stores import FIRST_STORES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,28 +24,50 @@ class InstanceTables:
         """Return the instance with this SOP Instance UID, whatever its study and series."""
         return indexing.find(self._connection, store, sop_instance_uid)
 
-    def of_receipt(self, store: Store, receipt_id: str) -> IndexedInstance | None:
-        """Return what a store shows of a receipt."""
-        return indexing.find_of_receipt(self._connection, store, receipt_id)
+    def of_receipt(self, store: Store, receipt_id: str) -> list[IndexedInstance]:
+        """Return what a store shows of a receipt, in the order of storing."""
+        return indexing.of_receipt(self._connection, store, receipt_id)
 
     def is_referenced(self, store_id: int, blob: str) -> bool:
         """Tell whether a row points at the blob."""
-        return indexing.is_referenced(self._connection, _store(store_id), blob)
+        return indexing.is_referenced(self._connection, store_id, blob)
 
-    def add(self, store: Store, instance: StoredInstance, *, blob: str, receipt_id: str) -> None:
+    def add(
+        self,
+        store: Store,
+        instance: StoredInstance,
+        *,
+        blob: str,
+        receipt_id: str,
+        deidentifier: str = "",
+    ) -> None:
         """Make an instance visible."""
-        indexing.add(self._connection, store, instance, blob=blob, receipt_id=receipt_id)
+        indexing.add(
+            self._connection,
+            store,
+            instance,
+            blob=blob,
+            receipt_id=receipt_id,
+            deidentifier=deidentifier,
+        )
 
     def remove(self, instance: IndexedInstance) -> None:
         """Make an instance invisible; its series and study go with their last one."""
-        indexing.remove(self._connection, _store(instance.store_id), instance)
+        indexing.remove(self._connection, instance)
+
+    def has_study(self, store: Store, study_uid: str) -> bool:
+        """Tell whether a store shows anything of a study."""
+        return indexing.has_study(self._connection, store, study_uid)
 
     def assign(self, instance: IndexedInstance, receipt_id: str) -> None:
         """Let it belong to another receipt."""
         self._connection.execute(
-            f"UPDATE {_store(instance.store_id).name}_instances SET receipt_id = ? WHERE id = ?",  # noqa: S608 - fixed names
-            (receipt_id, instance.id),
+            "UPDATE instances SET receipt_id = ? WHERE id = ?", (receipt_id, instance.id)
         )
+
+    def of_study(self, store: Store, study_uid: str) -> list[str]:
+        """Return the ids of the receipts whose instances a study has, in the order of storing."""
+        return indexing.receipts_of_study(self._connection, store, study_uid)
 
     def page(self, store: Store, after: int, limit: int) -> list[IndexedInstance]:
         """Return instances whose number is greater, in the order of storing."""
@@ -56,22 +77,18 @@ class InstanceTables:
         """Return the numbers of studies whose counts are not those of their rows."""
         return indexing.miscounted(self._connection, store)
 
-    def recount(self, store: Store, study_id: int) -> None:
+    def recount(self, study_id: int) -> None:
         """Write the counts of a study and its series anew."""
-        indexing.recount(self._connection, store, study_id)
+        indexing.recount(self._connection, study_id)
 
     def search(self, store: Store, query: Query) -> list[Match]:
         """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
         return search.search(self._connection, store, query)
 
     def metadata(self, store: Store, resource: Resource) -> list[bytes]:
-        """Return the prepared DICOM JSON object of each instance; empty when there is none."""
+        """Return the DICOM JSON object of each instance; empty when there is none."""
         return search.metadata(self._connection, store, resource)
 
     def locate(self, store: Store, resource: Resource) -> list[LocatedInstance]:
         """Return the instances of a study or series, or one instance; empty when there is none."""
         return search.locate(self._connection, store, resource)
-
-
-def _store(store_id: int) -> Store:
-    return next(store for store in FIRST_STORES if store.id == store_id)

@@ -18,12 +18,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from daemon.store.sqlite.schema import INDEXED_COLUMNS, KEY_COLUMNS
+from daemon.store.sqlite.columns import INDEXED_COLUMNS, KEY_COLUMNS
 from dicomweb.attributes import SEARCHABLE, VR_OF_KEY, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from daemon.store.rows import Store
     from dicomweb.ports import Level
 
 ALIAS: Final[Mapping[Level, str]] = {"study": "s", "series": "e", "instance": "i"}
@@ -118,7 +119,7 @@ def words(text: str) -> list[str]:
 
 
 def conditions(
-    store: str, level: Level, matches: Mapping[str, Sequence[str]], *, fuzzy: bool
+    store: Store, level: Level, matches: Mapping[str, Sequence[str]], *, fuzzy: bool
 ) -> list[Condition]:
     """Return the conditions of a search, without those that match everything.
 
@@ -138,22 +139,20 @@ def conditions(
 
 
 def _conditions(
-    store: str, keyword: str, values: Sequence[str], *, fuzzy: bool
+    store: Store, keyword: str, values: Sequence[str], *, fuzzy: bool
 ) -> Iterator[Condition]:
     column = column_of(keyword)
     if keyword == "ModalitiesInStudy":
         test, parameters = _test("CS", "Modality", values)
-        yield _of_study(f"{store}_series", test, parameters)
+        yield _of_study(store, "series", test, parameters)
     elif keyword in NAMES and fuzzy:
         # Every word narrows the result, wherever it stands in the name.
         for word in words(" ".join(values).replace("*", " ").replace("?", " ")):
             test, parameters = _prefix("term", word)
-            yield _of_study(
-                f"{store}_terms", f"keyword = ? AND {test}", (f"{keyword}~", *parameters)
-            )
+            yield _of_study(store, "terms", f"keyword = ? AND {test}", (f"{keyword}~", *parameters))
     elif keyword in NAMES:
         test, parameters = _test("PN", "term", values)
-        yield _of_study(f"{store}_terms", f"keyword = ? AND {test}", (keyword, *parameters))
+        yield _of_study(store, "terms", f"keyword = ? AND {test}", (keyword, *parameters))
     elif column in _SEVERAL:
         test = " OR ".join([f"e.{column} GLOB ?"] * len(values))
         parameters = tuple(f"*\\{_globbed(value)}\\*" for value in values)
@@ -165,17 +164,18 @@ def _conditions(
         candidates = None
         if column in INDEXED[level]:
             candidates = (
-                f"SELECT id FROM {store}_{TABLES[level]} WHERE {_test(vr, column, values)[0]}"  # noqa: S608 - fixed names
+                f"SELECT id FROM {TABLES[level]} WHERE store_id = {store.id}"  # noqa: S608 - fixed names
+                f" AND {_test(vr, column, values)[0]}"
             )
         yield Condition(level, check, candidates, parameters)
 
 
-def _of_study(table: str, test: str, parameters: tuple[str, ...]) -> Condition:
+def _of_study(store: Store, table: str, test: str, parameters: tuple[str, ...]) -> Condition:
     """Return the condition that a study has a row in another table that passes the test."""
     return Condition(
         "study",
         f"EXISTS (SELECT 1 FROM {table} WHERE study_id = s.id AND {_unindexed(test)})",  # noqa: S608 - fixed names
-        f"SELECT study_id FROM {table} WHERE {test}",  # noqa: S608 - fixed names
+        f"SELECT study_id FROM {table} WHERE store_id = {store.id} AND {test}",  # noqa: S608 - fixed names
         parameters,
     )
 

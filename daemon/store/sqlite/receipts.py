@@ -5,25 +5,22 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Unpack
 
-from daemon.pipeline.states import terminal_states
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.rows import Arrival, Entry, Garbage, Place
+from daemon.store.sqlite import packing
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from daemon.store.rows import ReceiptChange, Store
 
 _COLUMNS: Final = (
-    "id, receiver, calling_ae, called_ae, peer, received_at, size, state, attempts, reason, where_,"
-    " route, deidentifier"
+    "id, receiver, calling_ae, called_ae, peer, drop_folder, drop_name, received_at, size, state,"
+    " attempts, reason, where_, route, deidentifier"
 )
+_IDENTITY: Final = "id, receiver, calling_ae, called_ae, peer, drop_folder, drop_name, received_at"
 _ENTRY_COLUMNS: Final = f"{_COLUMNS}, seq, place, related, changed_at"
-# As the index `receipts_waiting` has it, which SQLite uses for the same words only. It names two states besides
-# `received` that no row was ever in.
-WAITING_STATES: Final = "'received', 'routed', 'deidentified'"
-_DONE: Final = ", ".join(f"'{state}'" for state in sorted(terminal_states()))
 _COLUMN_OF: Final = {"where": "where_"}
 
 
@@ -43,7 +40,14 @@ def _receipt(row: sqlite3.Row) -> Receipt:
 
 
 def _origin(row: sqlite3.Row) -> Origin:
-    return Origin(Receiver(row["receiver"]), row["calling_ae"], row["called_ae"], row["peer"])
+    return Origin(
+        Receiver(row["receiver"]),
+        row["calling_ae"],
+        row["called_ae"],
+        row["peer"],
+        row["drop_folder"],
+        row["drop_name"],
+    )
 
 
 def _entry(row: sqlite3.Row) -> Entry:
@@ -59,9 +63,8 @@ class ReceiptTables:
     def insert(self, receipt: Receipt) -> None:
         """Write the row that acknowledges an instance."""
         self._connection.execute(
-            "INSERT INTO receipts"
-            " (id, receiver, calling_ae, called_ae, peer, received_at, changed_at, size, state)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO receipts"  # noqa: S608 - fixed names
+            f" ({_IDENTITY}, changed_at, size, state) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *_identity(receipt),
                 receipt.received_at,
@@ -103,18 +106,16 @@ class ReceiptTables:
         )
 
     def due(self, now: float, longest_delay_s: float, limit: int) -> list[Receipt]:
-        """Return those that wait and are due, in the order of arrival."""
+        """Return those that wait and are due: those in the spool first, in the order of arrival."""
         return self._some(
-            f"INDEXED BY receipts_waiting WHERE state IN ({WAITING_STATES})"
-            " AND not_before NOT BETWEEN ? AND ? ORDER BY seq LIMIT ?",
+            "INDEXED BY receipts_waiting WHERE state = 'received'"
+            " AND not_before NOT BETWEEN ? AND ? ORDER BY place DESC, seq LIMIT ?",
             (math.nextafter(now, math.inf), now + longest_delay_s, limit),
         )
 
     def waiting(self) -> list[Receipt]:
         """Return all that wait for the pipeline, in the order of arrival."""
-        return self._some(
-            f"INDEXED BY receipts_waiting WHERE state IN ({WAITING_STATES}) ORDER BY seq", ()
-        )
+        return self._some("INDEXED BY receipts_waiting WHERE state = 'received' ORDER BY seq", ())
 
     def refused(
         self, states: Sequence[State], reason: str | None, limit: int, offset: int
@@ -130,7 +131,8 @@ class ReceiptTables:
     def removable(self, limit: int) -> list[Receipt]:
         """Return those that are done with and still have their bytes in the source, oldest first."""
         return self._some(
-            f"INDEXED BY receipts_removable WHERE state IN ({_DONE}) AND place = 'source'"
+            "INDEXED BY receipts_removable"
+            " WHERE state IN ('discarded', 'duplicate', 'stored') AND place = 'source'"
             " ORDER BY received_at LIMIT ?",
             (limit,),
         )
@@ -155,9 +157,9 @@ class ReceiptTables:
         rows = self._connection.execute(
             "SELECT r.seq, r.receiver, r.state, r.reason, r.where_, coalesce(i.SOPInstanceUID, ''),"  # noqa: S608 - fixed names
             " coalesce(s.PatientID, ''), coalesce(s.StudyInstanceUID, '') FROM receipts r"
-            f" LEFT JOIN {source.name}_instances i ON i.receipt_id = r.id"
-            f" LEFT JOIN {destination.name}_instances o ON o.receipt_id = r.id"
-            f" LEFT JOIN {destination.name}_studies s ON s.id = o.study_id"
+            f" LEFT JOIN instances i ON i.receipt_id = r.id AND i.store_id = {source.id}"
+            f" LEFT JOIN instances o ON o.receipt_id = r.id AND o.store_id = {destination.id}"
+            " LEFT JOIN studies s ON s.id = o.study_id"
             " WHERE r.seq > ? ORDER BY r.seq LIMIT ?",
             (after, limit),
         )
@@ -170,16 +172,17 @@ class ReceiptTables:
     def outcome(self, receipt_id: str) -> bytes:
         """Return the JSON outcome record; empty if there is none."""
         row = self._connection.execute(
-            "SELECT outcome FROM outcomes WHERE receipt_id = ?", (receipt_id,)
+            "SELECT packed FROM outcomes WHERE receipt_id = ?", (receipt_id,)
         ).fetchone()
-        return b"" if row is None else row[0]
+        return b"" if row is None else packing.unpack(row[0], packing.OUTCOME)
 
     def set_outcome(self, receipt_id: str, outcome: bytes) -> None:
         """Keep an outcome record in place of an earlier one; an empty one removes it."""
         self._connection.execute("DELETE FROM outcomes WHERE receipt_id = ?", (receipt_id,))
         if outcome:
             self._connection.execute(
-                "INSERT INTO outcomes (receipt_id, outcome) VALUES (?, ?)", (receipt_id, outcome)
+                "INSERT INTO outcomes (receipt_id, packed) VALUES (?, ?)",
+                (receipt_id, packing.pack(outcome, packing.OUTCOME)),
             )
 
 
@@ -192,8 +195,7 @@ class IntentTable:
     def add(self, receipts: Sequence[Receipt]) -> None:
         """Announce receipts-to-be."""
         self._connection.executemany(
-            "INSERT INTO intents (id, receiver, calling_ae, called_ae, peer, received_at)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
+            f"INSERT INTO intents ({_IDENTITY}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - fixed names
             [_identity(receipt) for receipt in receipts],
         )
 
@@ -209,7 +211,7 @@ class IntentTable:
         )
 
 
-def _identity(receipt: Receipt) -> tuple[str, str, str, str, str, float]:
+def _identity(receipt: Receipt) -> tuple[str, str, str, str, str, str, str, float]:
     origin = receipt.origin
     return (
         receipt.id,
@@ -217,6 +219,8 @@ def _identity(receipt: Receipt) -> tuple[str, str, str, str, str, float]:
         origin.calling_ae,
         origin.called_ae,
         origin.peer,
+        origin.drop_folder,
+        origin.drop_name,
         receipt.received_at,
     )
 
@@ -227,34 +231,27 @@ class GarbageTable:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def add(self, garbage: Garbage) -> None:
-        """Note that a blob has to be removed."""
+    def add(self, garbage: Garbage, removable_at: float = 0.0) -> None:
+        """Note that a blob has to be removed, not before that time."""
         self._connection.execute(
-            "INSERT OR IGNORE INTO garbage (store, blob) VALUES (?, ?)", _names([garbage])[0]
+            "INSERT OR IGNORE INTO garbage (store_id, blob, removable_at) VALUES (?, ?, ?)",
+            (*garbage, removable_at),
         )
 
     def remove(self, garbage: Sequence[Garbage]) -> None:
         """Forget blobs that have been removed, or are needed again."""
-        self._connection.executemany(
-            "DELETE FROM garbage WHERE store = ? AND blob = ?", _names(garbage)
-        )
+        self._connection.executemany("DELETE FROM garbage WHERE store_id = ? AND blob = ?", garbage)
 
     def has(self, garbage: Garbage) -> bool:
         """Tell whether a blob is listed."""
         found = self._connection.execute(
-            "SELECT 1 FROM garbage WHERE store = ? AND blob = ?", _names([garbage])[0]
+            "SELECT 1 FROM garbage WHERE store_id = ? AND blob = ?", garbage
         )
         return found.fetchone() is not None
 
-    def all(self) -> list[Garbage]:
-        """Return the list."""
-        rows = self._connection.execute("SELECT store, blob FROM garbage").fetchall()
-        return [Garbage(_ID_OF[row["store"]], row["blob"]) for row in rows]
-
-
-_NAME_OF: Final = {1: "source", 2: "deid"}
-_ID_OF: Final = {name: store_id for store_id, name in _NAME_OF.items()}
-
-
-def _names(garbage: Iterable[Garbage]) -> list[tuple[str, str]]:
-    return [(_NAME_OF[piece.store_id], piece.blob) for piece in garbage]
+    def removable(self, now: float) -> list[Garbage]:
+        """Return what may be removed at that time."""
+        rows = self._connection.execute(
+            "SELECT store_id, blob FROM garbage WHERE removable_at <= ?", (now,)
+        )
+        return [Garbage(*row) for row in rows.fetchall()]

@@ -18,6 +18,9 @@ from daemon.store.rows import LocatedInstance
 from daemon.store.sqlite import matching
 from daemon.store.sqlite.indexing import members_of, merged
 from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
+from daemon.store.sqlite.metadata import unpacked
+from daemon.store.sqlite.numbering import bounds
+from daemon.store.sqlite.packing import METADATA, unpack
 from dicomweb.ports import Match
 
 if TYPE_CHECKING:
@@ -43,11 +46,11 @@ _PARENTS: Final[Mapping[Level, str]] = {
 def search(connection: sqlite3.Connection, store: Store, query: Query) -> list[Match]:
     """Run a search on a connection."""
     conditions = _within(store, query.within)
-    conditions += matching.conditions(store.name, query.level, query.matches, fuzzy=query.fuzzy)
+    conditions += matching.conditions(store, query.level, query.matches, fuzzy=query.fuzzy)
     driving, count = _most_selective(connection, conditions)
     if count == 0:
         return []
-    return _answers(connection, store, query, _page(connection, store, query, conditions, driving))
+    return _answers(connection, query, _page(connection, store, query, conditions, driving))
 
 
 def _within(store: Store, resource: Resource | None) -> list[Condition]:
@@ -57,7 +60,7 @@ def _within(store: Store, resource: Resource | None) -> list[Condition]:
         Condition(
             level,
             f"+{ALIAS[level]}.{UID_COLUMNS[level]} = ?",
-            f"SELECT id FROM {store.name}_{TABLES[level]} WHERE {UID_COLUMNS[level]} = ?",  # noqa: S608 - fixed names
+            f"SELECT id FROM {TABLES[level]} WHERE store_id = {store.id} AND {UID_COLUMNS[level]} = ?",  # noqa: S608 - fixed names
             (uid,),
         )
         for level, uid in _uids(resource)
@@ -108,18 +111,23 @@ def _page(
         parameters += condition.parameters
     # SQLite nests the tables of a CROSS JOIN in the order written: the driving one is outermost.
     nested = levels if driving is None else sorted(levels, key=lambda level: level != driving.level)
-    if driving is not None and driving.level == "instance":
+    if driving is None:
+        # A walk from the top, through this store's rows only.
+        first, last = bounds(store.id)
+        tests.append(f"{ALIAS[nested[0]]}.id BETWEEN {first} AND {last}")
+    elif driving.level == "instance":
         nested = list(reversed(levels))
     tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
-    tables = " CROSS JOIN ".join(f"{store.name}_{TABLES[level]} {ALIAS[level]}" for level in nested)
+    tables = " CROSS JOIN ".join(f"{TABLES[level]} {ALIAS[level]}" for level in nested)
     order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
-    attributes = "j.attributes" if query.with_attributes else "x''"
+    column = "rest" if query.level == "instance" else "attributes"
+    attributes = f"j.{column}" if query.with_attributes else "x''"
     return connection.execute(
         f"WITH page AS MATERIALIZED (SELECT {own}.id AS id, {_PARENTS[query.level]} FROM {tables}"  # noqa: S608 - fixed names
         f"{' WHERE ' if tests else ''}{' AND '.join(tests)} ORDER BY {order} LIMIT ? OFFSET ?)"
         # Few rows in the order of the page: the outer loop of a CROSS JOIN.
-        f" SELECT page.series_id, page.study_id, j.defaults, {attributes}"
-        f" FROM page CROSS JOIN {store.name}_{query.level}_json j ON j.id = page.id",
+        f" SELECT page.series_id, page.study_id, j.defaults, {attributes} AS attributes"
+        f" FROM page CROSS JOIN {query.level}_json j ON j.id = page.id",
         (*parameters, query.limit, query.offset),
     ).fetchall()
 
@@ -131,7 +139,7 @@ def _levels(level: Level, conditions: Sequence[Condition]) -> list[Level]:
 
 
 def _answers(
-    connection: sqlite3.Connection, store: Store, query: Query, rows: Sequence[sqlite3.Row]
+    connection: sqlite3.Connection, query: Query, rows: Sequence[sqlite3.Row]
 ) -> list[Match]:
     """Return the answers, each with the attributes of the levels above that the path does not name."""
     own_position = _LEVELS.index(query.level)
@@ -141,18 +149,26 @@ def _answers(
         "study": [row["study_id"] for row in rows],
         "series": [row["series_id"] for row in rows],
     }
-    above = _above(connection, store, "defaults", {level: ids[level] for level in defaults_above})
+    above = _above(connection, "defaults", {level: ids[level] for level in defaults_above})
     defaults = [
         _with_above(row["defaults"], members) for row, members in zip(rows, above, strict=False)
     ]
     if not query.with_attributes:
         return [Match(attributes=b"", defaults=answer) for answer in defaults]
     all_above = {level: ids[level] for level in _LEVELS[:own_position]}
-    above = _above(connection, store, "attributes", all_above)
+    above = _above(connection, "attributes", all_above)
     return [
-        Match(attributes=_with_above(row["attributes"], members), defaults=answer)
+        Match(attributes=_with_above(_attributes(query.level, row), members), defaults=answer)
         for row, members, answer in zip(rows, above, defaults, strict=False)
     ]
+
+
+def _attributes(level: Level, row: sqlite3.Row) -> bytes:
+    """Return all attributes of a row's own level."""
+    attributes: bytes = row["attributes"]
+    if level != "instance":
+        return attributes
+    return merged(unpack(attributes, METADATA), members_of(row["defaults"]))
 
 
 def _with_above(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
@@ -160,7 +176,7 @@ def _with_above(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
 
 
 def _above(
-    connection: sqlite3.Connection, store: Store, column: str, ids: Mapping[Level, list[int]]
+    connection: sqlite3.Connection, column: str, ids: Mapping[Level, list[int]]
 ) -> Iterable[Mapping[bytes, bytes]]:
     """Return, for each row, the members of the objects of the levels above, by their quoted tag.
 
@@ -171,7 +187,7 @@ def _above(
     objects = {
         level: dict(
             connection.execute(
-                f"SELECT id, {column} FROM {store.name}_{level}_json"  # noqa: S608 - fixed names
+                f"SELECT id, {column} FROM {level}_json"  # noqa: S608 - fixed names
                 " WHERE id IN (SELECT value FROM json_each(?))",
                 (orjson.dumps(list(set(of_level))).decode(),),
             ).fetchall()
@@ -190,13 +206,10 @@ def _above(
 
 
 def metadata(connection: sqlite3.Connection, store: Store, resource: Resource) -> list[bytes]:
-    """Return the prepared metadata of the instances of a resource, on a connection."""
-    sql, parameters = _instances_of(store, resource)
-    rows = connection.execute(
-        f"SELECT j.metadata {sql.format(also=f'CROSS JOIN {store.name}_metadata j ON j.id = i.id')}",
-        parameters,
-    )
-    return [row[0] for row in rows]
+    """Return the metadata of the instances of a resource, on a connection."""
+    sql, parameters = _instances_of(store, resource, "CROSS JOIN metadata m ON m.id = i.id")
+    rows = connection.execute(f"SELECT m.id, m.base, m.packed {sql}", parameters)
+    return list(unpacked(connection, rows.fetchall()))
 
 
 def locate(
@@ -206,17 +219,18 @@ def locate(
     sql, parameters = _instances_of(store, resource)
     rows = connection.execute(
         "SELECT s.StudyInstanceUID, e.SeriesInstanceUID, i.SOPInstanceUID, i.SOPClassUID,"
-        f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql.format(also='')}",
+        f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql}",
         parameters,
     )
     return [LocatedInstance(*row) for row in rows]
 
 
-def _instances_of(store: Store, resource: Resource) -> tuple[str, list[str]]:
+def _instances_of(store: Store, resource: Resource, also: str = "") -> tuple[str, list[str]]:
     uids = _uids(resource)
     tests = " AND ".join(f"{ALIAS[level]}.{UID_COLUMNS[level]} = ?" for level, _ in uids)
     return (
-        f"FROM {store.name}_studies s CROSS JOIN {store.name}_series e ON e.study_id = s.id"
-        f" CROSS JOIN {store.name}_instances i ON i.series_id = e.id {{also}} WHERE {tests}"
+        "FROM studies s CROSS JOIN series e ON e.study_id = s.id"
+        f" CROSS JOIN instances i ON i.series_id = e.id {also}"
+        f" WHERE s.store_id = {store.id} AND {tests}"
         " ORDER BY e.id, i.id"
     ), [uid for _, uid in uids]

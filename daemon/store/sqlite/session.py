@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.connections import transaction
 from daemon.store.sqlite.figures import FigureTables
+from daemon.store.sqlite.identifiers import IdentifierTable
 from daemon.store.sqlite.instances import InstanceTables
 from daemon.store.sqlite.receipts import GarbageTable, IntentTable, ReceiptTables
 from daemon.store.sqlite.stores import StoreTable
@@ -24,6 +25,7 @@ class SqliteSession:
         self.receipts: Final = ReceiptTables(connection)
         self.intents: Final = IntentTable(connection)
         self.instances: Final = InstanceTables(connection)
+        self.identifiers: Final = IdentifierTable(connection)
         self.garbage: Final = GarbageTable(connection)
         self.figures: Final = FigureTables(connection)
 

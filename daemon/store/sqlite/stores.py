@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from daemon.store.rows import Role, Store, StoreKind
 
 if TYPE_CHECKING:
     import sqlite3
-
-FIRST_STORES: Final = (
-    Store(1, "default", StoreKind.DICOM, "source", Role.SOURCE, "source"),
-    Store(2, "default", StoreKind.DICOM, "deid", Role.DESTINATION, "deid"),
-)
 
 
 class StoreTable:
@@ -23,4 +18,20 @@ class StoreTable:
 
     def all(self) -> list[Store]:
         """Return every store."""
-        return list(FIRST_STORES)
+        rows = self._connection.execute(
+            "SELECT id, dataset, kind, name, role, folder FROM stores ORDER BY id"
+        )
+        return [
+            Store(store_id, dataset, StoreKind(kind), name, Role(role), folder)
+            for store_id, dataset, kind, name, role, folder in rows
+        ]
+
+    def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
+        """Make a store without a role, and return it."""
+        (store_id,) = self._connection.execute("SELECT max(id) + 1 FROM stores").fetchone()
+        store = Store(store_id, dataset, kind, name, Role.NONE, f"store-{store_id}")
+        self._connection.execute(
+            "INSERT INTO stores (id, dataset, kind, name, role, folder) VALUES (?, ?, ?, ?, ?, ?)",
+            (store.id, store.dataset, store.kind.value, store.name, store.role.value, store.folder),
+        )
+        return store

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daemon.errors import StoreUnavailable
-from daemon.store.files.folders import FILE_MODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from daemon.store.rows import Store
 
 DATABASE_NAME = "dicomveil.sqlite"
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""What is only handed out, kept small: JSON deflated with a dictionary of what it is likely to say.
+
+A packed value begins with a byte that tells how it is packed: 0 as it is, 1 raw DEFLATE (RFC 1951) with the
+dictionary that its reader has, too. For the metadata of an instance that is the metadata of one instance of
+its series, from which it differs little (the *base*); for all else one of the dictionaries beside this module,
+lists of the standard's elements as DICOM JSON writes them. Those never change: a new one is a new file and a
+new byte.
+"""
+
+from __future__ import annotations
+
+import zlib
+from importlib.resources import files
+from typing import Final
+
+SEPARATOR: Final = b",\n"
+"""Between the members of an object that `daemon.store.sqlite.indexing` wrote; in no JSON string."""
+
+_AS_IT_IS: Final = b"\x00"
+_DEFLATED: Final = b"\x01"
+# Measured on metadata of CT: a third smaller than level 1 in the same time; 6 is a tenth smaller, half slower.
+_LEVEL: Final = 3
+_RAW_WINDOW: Final = -15
+_WINDOW_BYTES: Final = 1 << 15
+
+
+def _dictionary(name: str) -> bytes:
+    return files("daemon.store.sqlite").joinpath("dictionaries", name).read_bytes()
+
+
+METADATA: Final = _dictionary("metadata-1.txt")
+"""For DICOM JSON of which nothing similar is at hand."""
+
+OUTCOME: Final = _dictionary("outcome-1.txt")
+"""For outcome records."""
+
+
+def pack(value: bytes, dictionary: bytes) -> bytes:
+    """Return a value packed; `unpack` needs the same dictionary."""
+    deflating = zlib.compressobj(
+        _LEVEL,
+        zlib.DEFLATED,
+        _RAW_WINDOW,
+        zlib.DEF_MEM_LEVEL,
+        zlib.Z_DEFAULT_STRATEGY,
+        dictionary[-_WINDOW_BYTES:],
+    )
+    deflated = deflating.compress(value) + deflating.flush()
+    return _DEFLATED + deflated if len(deflated) < len(value) else _AS_IT_IS + value
+
+
+def unpack(packed: bytes, dictionary: bytes) -> bytes:
+    """Return what was packed.
+
+    Raises
+    ------
+    ValueError
+        If it is not whole, or was packed with another dictionary or by a newer program.
+    """
+    kind, content = packed[:1], packed[1:]
+    if kind == _AS_IT_IS:
+        return content
+    if kind != _DEFLATED:
+        raise ValueError("packed in an unknown way")
+    inflating = zlib.decompressobj(_RAW_WINDOW, dictionary[-_WINDOW_BYTES:])
+    try:
+        value = inflating.decompress(content) + inflating.flush()
+    except zlib.error as error:
+        raise ValueError("not as it was packed") from error
+    if not inflating.eof:
+        raise ValueError("cut short")
+    return value
+
+
+def without(attributes: bytes, defaults: bytes) -> bytes:
+    """Return an object that `indexing.written` wrote without the members of another."""
+    others = frozenset(_members(defaults))
+    return b"{" + SEPARATOR.join(m for m in _members(attributes) if m not in others) + b"}"
+
+
+def _members(json_object: bytes) -> list[bytes]:
+    return [member for member in json_object[1:-1].split(SEPARATOR) if member]
