@@ -211,8 +211,8 @@ class Watch(Section):
     incomplete_s: Seconds = Field(
         default=60.0,
         description=(
-            "Seconds to wait for a file that has settled but is not all there, is held open by its "
-            "writer, or may not be read."
+            "Seconds to wait for a file that has settled but is not all there, ends in room that was never "
+            "written to, or may not be read. (One that is open for writing is waited for however long.)"
         ),
     )
     after: Literal["delete", "keep", "move"] = Field(

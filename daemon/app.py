@@ -18,11 +18,11 @@ Stop order: listeners, what is being processed, workers, stores.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
@@ -39,6 +39,7 @@ from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
 from daemon.observe.health import Probes
 from daemon.observe.metrics import Metrics
+from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
 from daemon.observe.systemd import Notifier
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
 _DRAIN_S: Final = 20.0
+_TELL_INTERVAL_S: Final = 2.0
 _SCRAPERS: Final = 32
 _RETENTION_INTERVAL_S: Final = 600.0
 _SWEEP_INTERVAL_S: Final = 60.0
@@ -117,6 +119,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._notifier = Notifier()
+        self._run_folder = RunFolder(settings.state_dir)
         self._stack = AsyncExitStack()
         self.addresses: dict[str, tuple[str, int]] = {}
         self.has_failed = False
@@ -190,7 +193,8 @@ class Service:
         await self._start_metrics(probes)
         await self._start_watching(stores, metrics)
         self._stack.callback(probes.drain)
-        self._write_addresses()
+        self._run_folder.write(ADDRESSES, self.addresses)
+        self._stack.callback(self._run_folder.remove, ADDRESSES)
         _log.info("service_started", count=len(settings.watch))
 
     async def _open_stores(self) -> Stores:
@@ -266,6 +270,19 @@ class Service:
             )
             await folder.start()
             self._stack.push_async_callback(folder.stop)
+        if self._settings.watch:
+            self._run_in_background(self._tell_watching(metrics), "watching")
+            self._stack.callback(self._run_folder.remove, WATCHING)
+
+    async def _tell_watching(self, metrics: Metrics) -> None:
+        """Lay down for `dicomveil status` what is in the watched folders."""
+        told: dict[str, dict[str, int]] | None = None
+        while True:
+            now = {folder: asdict(each) for folder, each in metrics.watching.items()}
+            if now != told:
+                await asyncio.to_thread(self._run_folder.write, WATCHING, now)
+                told = now
+            await asyncio.sleep(_TELL_INTERVAL_S)
 
     async def _sweep(self, stores: Stores) -> None:
         while True:
@@ -315,17 +332,6 @@ class Service:
         self.has_failed = True
         _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)
-
-    def _write_addresses(self) -> None:
-        folder = self._settings.state_dir / "run"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        path = folder / "addresses.json"
-        partial = folder / "addresses.json.part"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(self.addresses, file)
-        partial.rename(path)
-        self._stack.callback(path.unlink, missing_ok=True)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the status."""
+    from daemon.observe.run_folder import WATCHING, RunFolder  # noqa: PLC0415
     from daemon.store import queries  # noqa: PLC0415
 
     settings = arguments.settings(options)
@@ -32,15 +33,26 @@ def run(options: argparse.Namespace) -> int:
     with state.connected(settings, query_only=True) as (session, layout):
         status = queries.status(session, settings.state_dir, now=now)
         is_running = state.is_running(layout)
+    watching = (RunFolder(settings.state_dir).read(WATCHING) or {}) if is_running else {}
     if options.json:
         output.print_json(
-            {"state_dir": str(settings.state_dir), "running": is_running, **asdict(status)}
+            {
+                "state_dir": str(settings.state_dir),
+                "running": is_running,
+                **asdict(status),
+                "watching": watching,
+            }
         )
     else:
         output.print_line(
             f"{settings.state_dir}: {'the service is running' if is_running else 'no service runs'}"
         )
         _print(status, now)
+        output.print_table(
+            ("folder", "waiting", "held open"),
+            [(folder, each["waiting"], each["held_open"]) for folder, each in watching.items()],
+            title="Watched folders",
+        )
     return exit_codes.OK
 
 

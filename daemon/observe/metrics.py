@@ -9,6 +9,7 @@ chooses becomes a label.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -40,6 +41,8 @@ class Metrics:
     ----------
     dimse, stow, pipeline, pool
         What these parts report to; `watch` gives one for each watched folder.
+    watching
+        What is in each of these, by the folder as configured.
     """
 
     def __init__(self) -> None:
@@ -50,10 +53,17 @@ class Metrics:
         self.stow = InstanceEvents(self._instances, "stow")
         self.pipeline = DispatchFigures(self.registry)
         self.pool = WorkerFigures(self.registry)
+        self.watching: dict[str, Watching] = {}
         self._files_waiting = _gauge(
             self.registry,
             "watch_files_waiting",
             "Files in a watched folder that are not yet taken.",
+            "folder",
+        )
+        self._files_held_open = _gauge(
+            self.registry,
+            "watch_files_held_open",
+            "Files in a watched folder that their writers have held open for longer than `incomplete_s`.",
             "folder",
         )
         self._requests = _histogram(
@@ -87,7 +97,12 @@ class Metrics:
 
     def watch(self, folder: str) -> FolderEvents:
         """Return what a watched folder reports to; `folder` as configured."""
-        return FolderEvents(self._instances, self._files_waiting.labels(folder))
+        return FolderEvents(
+            self._instances,
+            self._files_waiting.labels(folder),
+            self._files_held_open.labels(folder),
+            self.watching.setdefault(folder, Watching()),
+        )
 
     def request(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """Count one HTTP request; `endpoint` is the route's pattern, never the path."""
@@ -200,12 +215,24 @@ class DimseEvents(InstanceEvents):
         self._aborted.labels(reason).inc()
 
 
+@dataclass(slots=True)
+class Watching:
+    """What is in a watched folder now, as `daemon.cli.status` shows it."""
+
+    waiting: int = 0
+    held_open: int = 0
+
+
 class FolderEvents(InstanceEvents):
     """What `daemon.receive.watch.events.WatchEvents` asks for."""
 
-    def __init__(self, instances: _Instances, waiting: Gauge) -> None:
+    def __init__(
+        self, instances: _Instances, waiting: Gauge, held_open: Gauge, watching: Watching
+    ) -> None:
         super().__init__(instances, "watch")
         self._waiting = waiting
+        self._held_open = held_open
+        self._watching = watching
 
     def file_refused(self, reason: str) -> None:
         """Count a file, or an entry of an archive, that was put aside."""
@@ -214,6 +241,12 @@ class FolderEvents(InstanceEvents):
     def files_waiting(self, count: int) -> None:
         """Note how many files are in the folder and not yet taken."""
         self._waiting.set(count)
+        self._watching.waiting = count
+
+    def files_held_open(self, count: int) -> None:
+        """Note how many of them their writers have held open for longer than one waits."""
+        self._held_open.set(count)
+        self._watching.held_open = count
 
 
 class DispatchFigures:

@@ -105,12 +105,16 @@ _PARTS = ("record_path", "archive", "in_flight", "retry_s")
 class Counting(NoEvents):
     received: int = 0
     refused: list[str] = field(default_factory=list)
+    held_open: int = 0
 
     def instance_received(self, size: int) -> None:
         self.received += 1
 
     def file_refused(self, reason: str) -> None:
         self.refused.append(str(reason))
+
+    def files_held_open(self, count: int) -> None:
+        self.held_open = count
 
 
 @dataclass

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
-import signal
 from typing import TYPE_CHECKING, Protocol
 
 from daemon.receive.watch.settling import Signature
@@ -65,23 +63,6 @@ def opened(root: int, way: tuple[str, ...]) -> Iterator[int]:
 def signature(status: os.stat_result) -> Signature:
     """Return what tells this file, as it is now, from all others."""
     return Signature(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-
-
-def is_open_for_writing(descriptor: int) -> bool:
-    """Return whether somebody on this machine is known to have the file open for writing.
-
-    A read lease is granted only when nobody has. It is given back at once; should a writer come in
-    that moment, the kernel tells us by a signal, which must not be SIGIO, whose default is to end
-    us.
-    """
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-    except OSError as error:
-        return error.errno == errno.EAGAIN
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-    return False
 
 
 class NewFile:

@@ -20,6 +20,9 @@ class WatchEvents(Protocol):
     def files_waiting(self, count: int) -> None:
         """Note how many files are in the folder and not yet taken."""
 
+    def files_held_open(self, count: int) -> None:
+        """Note how many of them their writers have held open for longer than one waits."""
+
 
 class NoEvents:
     """Counts nothing."""
@@ -31,4 +34,7 @@ class NoEvents:
         """Do nothing."""
 
     def files_waiting(self, count: int) -> None:
+        """Do nothing."""
+
+    def files_held_open(self, count: int) -> None:
         """Do nothing."""

@@ -107,6 +107,7 @@ class WatchedFolder:
         self._record: TakenRecord | None = None
         self._emptied: set[tuple[str, ...]] = set()
         self._received: set[Signature] = set()
+        self._held_open: set[tuple[tuple[str, ...], str, bool]] = set()
         self._complained: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -162,6 +163,8 @@ class WatchedFolder:
             for item in self._settling.due(self._clock()):
                 await queue.put(item)
             self._events.files_waiting(len(self._settling))
+            self._held_open &= self._settling.places
+            self._events.files_held_open(len(self._held_open))
             await self._wait_for_work(soonest, next_scan)
 
     async def _wait_for_work(self, soonest: float, next_scan: float) -> None:
@@ -273,12 +276,15 @@ class WatchedFolder:
 
     async def _take(self, found: Found, since: float) -> None:
         patience_ends = since + self._settings.incomplete_s
-        patient = not found.ours and self._clock() < patience_ends
-        claim = await self._intake.in_thread(partial(self._inbox.claim, found, patient=patient))
+        now = self._clock()
+        patient = not found.ours and now < patience_ends
+        claiming = partial(self._inbox.claim, found, patient=patient, stood_still_s=now - since)
+        claim = await self._intake.in_thread(claiming)
+        self._note_held_open(found, is_held=claim is Wait.HELD_OPEN and not patient)
         if isinstance(claim, Wait):
-            if claim is Wait.INCOMPLETE:
+            if claim in {Wait.INCOMPLETE, Wait.HELD_OPEN}:
                 again = self._clock() + max(self._settings.settle_s, 1.0)
-                self._settling.not_yet(found, min(again, patience_ends))
+                self._settling.not_yet(found, min(again, patience_ends) if patient else again)
             else:
                 self._settling.gone(found)
                 self._wake.set()
@@ -294,6 +300,16 @@ class WatchedFolder:
             raise
         finally:
             claim.close()
+
+    def _note_held_open(self, found: Found, *, is_held: bool) -> None:
+        """Count what its writer has held open for longer than anybody was to wait; say so once."""
+        if is_held == (found.place in self._held_open):
+            return
+        if is_held:
+            self._held_open.add(found.place)
+            _log.warning("watch_file_held_open", folder=str(self._settings.path))
+        else:
+            self._held_open.discard(found.place)
 
     async def _take_claim(self, claim: Claim) -> None:
         found = claim.found.signature

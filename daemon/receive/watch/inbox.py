@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import secrets
 import stat
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.receive.archive import has_end_record
 from daemon.receive.file_gate import judge_file
@@ -32,10 +33,10 @@ from daemon.receive.watch.descriptors import (
     Sink,
     bounded,
     copy,
-    is_open_for_writing,
     move_to_free_name,
     new_file,
     opened,
+    pour,
     rename_to_new_name,
     signature,
     unlink,
@@ -43,6 +44,7 @@ from daemon.receive.watch.descriptors import (
 from daemon.receive.watch.entries import files_below
 from daemon.receive.watch.reasons import WatchReason
 from daemon.receive.watch.settling import Found, Signature
+from daemon.receive.watch.writers import Tail, Writers, tail_of, writers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -59,6 +61,8 @@ _REFUSED_KINDS = {
     Kind.OTHER: WatchReason.NOT_DICOM.value,
 }
 _INSTANCES = {Kind.PART10, Kind.BARE}
+_ZEROS_S = 5.0
+_MOST_LOOKS = 20_000
 _NOT_LOOKED_AT = Structure(Kind.OTHER)
 
 
@@ -68,6 +72,14 @@ class Wait(Enum):
     GONE = auto()
     CHANGED = auto()
     INCOMPLETE = auto()
+    HELD_OPEN = auto()
+
+
+class _Look(NamedTuple):
+    """What a file held when it was looked at, on the monotonic clock."""
+
+    digest: bytes
+    at: float
 
 
 class FolderNotOursError(Exception):
@@ -133,6 +145,7 @@ class Inbox:
     def __init__(self, settings: Watch) -> None:
         self._settings = settings
         self._moves = settings.after != "keep"
+        self._looks: dict[tuple[tuple[str, ...], str, bool], _Look] = {}
         self._held: set[str] = set()  # names in `.taking` that a claim of this run has
         self.passed_over: set[int] = set()
         """Error numbers of what the last scan could not look into; ENAMETOOLONG is too deep."""
@@ -162,11 +175,19 @@ class Inbox:
                 if found.signature not in taken:
                     yield found
 
-    def claim(self, found: Found, *, patient: bool) -> Claim | Wait:
+    def claim(
+        self, found: Found, *, patient: bool, stood_still_s: float = math.inf
+    ) -> Claim | Wait:
         """Take hold of a file that has settled, if it is still the same and all of it is there.
 
-        With `patient`, a file that is visibly incomplete, held open by its writer or not readable
-        is waited for; without, it is claimed as it is.
+        What somebody has open for writing is never claimed, and where that cannot be known, nothing that
+        was not the same at two looks. With `patient`, a file that is visibly incomplete or not readable
+        is waited for, too; without, it is claimed as it is.
+
+        Parameters
+        ----------
+        stood_still_s
+            How long it has been seen in this state.
         """
         with contextlib.ExitStack() as stack:
             root = stack.enter_context(self._root())
@@ -204,7 +225,8 @@ class Inbox:
                 raise
             claim = Claim(secrets.token_hex(16), found, descriptor, held_name=found.name)
             try:
-                wait = self._judge(claim, patient=patient) or self._hold(root, folder, claim)
+                wait = self._judge(claim, patient=patient, stood_still_s=stood_still_s)
+                wait = wait or self._hold(root, folder, claim) or self._held_open(claim)
             except BaseException:
                 claim.close()
                 raise
@@ -213,11 +235,16 @@ class Inbox:
                 return wait
             return claim
 
-    def _judge(self, claim: Claim, *, patient: bool) -> Wait | None:
+    def _judge(self, claim: Claim, *, patient: bool, stood_still_s: float) -> Wait | None:
         """Note in the claim what the open file is, unless it is too early to say."""
         status = os.fstat(claim.descriptor)
         if not stat.S_ISREG(status.st_mode) or signature(status) != claim.found.signature:
             return Wait.CHANGED
+        writers = writers_of(claim.descriptor)
+        if writers is Writers.SOME:
+            return Wait.HELD_OPEN
+        if patient and self._may_be_filled_yet(claim, status.st_size, writers, stood_still_s):
+            return Wait.INCOMPLETE
         claim.structure = examine(claim.descriptor, status.st_size)
         if claim.structure.kind is Kind.ZIP:
             if patient:
@@ -226,15 +253,50 @@ class Inbox:
         elif status.st_size > self._settings.max_file_bytes:
             claim.refuse = WatchReason.TOO_LARGE
         claim.refuse = claim.refuse or _REFUSED_KINDS.get(claim.structure.kind, "")
-        is_written_to = is_open_for_writing(claim.descriptor)
         # A file of another user could be written to, by a descriptor, after it was renamed.
-        is_shared = status.st_nlink > 1 or status.st_uid != os.geteuid()
-        claim.copy = is_written_to or is_shared
-        if patient and (is_written_to or not claim.structure.complete):
+        claim.copy = status.st_nlink > 1 or status.st_uid != os.geteuid()
+        if patient and not claim.structure.complete:
+            return Wait.INCOMPLETE
+        if writers is Writers.UNKNOWN and not self._is_as_before(claim):
             return Wait.INCOMPLETE
         if claim.structure.kind in _INSTANCES and not claim.refuse:
             claim.refuse = judge_file(claim.descriptor, status.st_size) or ""
         return None
+
+    def _may_be_filled_yet(
+        self, claim: Claim, size: int, writers: Writers, stood_still_s: float
+    ) -> bool:
+        """Whether the end of the file looks as if somebody had made room and will fill it.
+
+        Many pictures are black at their end. Where nobody has the file open, such zeros are waited for
+        as long as somebody takes who closes and opens it again; room never written to, longer.
+        """
+        tail = tail_of(claim.descriptor, size)
+        if tail is Tail.ZEROS and writers is Writers.NONE:
+            return stood_still_s < max(_ZEROS_S, 3 * self._settings.settle_s)
+        return tail is not Tail.FILLED
+
+    def _is_as_before(self, claim: Claim) -> bool:
+        """Whether the content is what it was at an earlier look, a while ago."""
+        now = time.monotonic()
+        known = self._looks.get(claim.found.place)
+        digest = pour(claim.descriptor, None)
+        if known is None or known.digest != digest:
+            if len(self._looks) >= _MOST_LOOKS:
+                self._looks.clear()
+            self._looks[claim.found.place] = _Look(digest, now)
+            return False
+        if now - known.at < self._settings.settle_s:
+            return False
+        del self._looks[claim.found.place]
+        return True
+
+    def _held_open(self, claim: Claim) -> Wait | None:
+        """Look once more, now that nobody can open the file by its name."""
+        if writers_of(claim.descriptor) is not Writers.SOME:
+            return None
+        self.put_back(claim)
+        return Wait.HELD_OPEN
 
     def _hold(self, root: int, folder: int, claim: Claim) -> Wait | None:
         """Move the file to where nobody else can replace it, if it is to leave its folder."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, KeysView
 
 
 class Signature(NamedTuple):
@@ -64,6 +64,11 @@ class Settling:
 
     def __len__(self) -> int:
         return sum(not waiting.ignored for waiting in self._waiting.values())
+
+    @property
+    def places(self) -> KeysView[tuple[tuple[str, ...], str, bool]]:
+        """Where what is in mind lies."""
+        return self._waiting.keys()
 
     def observe(self, seen: Iterable[Found], now: float) -> bool:
         """Take in one scan; returns whether it was looked at to its end.
