@@ -90,8 +90,11 @@ class Plan:
     )
 
     def prepare(self) -> Self:
-        """Load what the first instance would otherwise wait for; return self."""
+        """Load what the first instances would otherwise wait for; return self."""
         load_tables()
+        import_module(
+            "numpy"
+        )  # `deid.pixels.beside.scrub` looks at unused bits with it, once it is there
         return self
 
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
@@ -174,12 +177,11 @@ class Plan:
 
 
 def load_tables() -> None:
-    """Load the tables, words and libraries that any plan needs for its first instance."""
+    """Load the tables and words that any plan needs for its first instance."""
     confidentiality_by_tag()
     attribute_types(_CT_IMAGE_STORAGE)
     attributes()
     judge.load()
-    import_module("numpy")  # `deid.pixels.beside.scrub` looks at unused bits with it
 
 
 def compile_plan(

@@ -9,6 +9,7 @@ import errno
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import deid
@@ -45,9 +46,17 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         The deidentifier's key.
     """
     pixels = engines(PixelSettings.from_document(document["pixels"]))
-    plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels).prepare()
+    plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels)
+    load_tables()
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
-    return work.process
+    jobs = count()
+
+    def process(message: Message) -> Message:
+        if next(jobs) == 1:
+            plan.prepare()  # a run over one file does without
+        return work.process(message)
+
+    return process
 
 
 def load() -> None:

@@ -16,9 +16,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, TextIO
 
-import structlog
-
 from daemon.observe.traces import trace
+from daemon.observe.unadorned import structlog
 
 if TYPE_CHECKING:
     import asyncio

@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 import threading
 import warnings
@@ -220,3 +221,16 @@ def test_the_code_logs_events_by_plain_names() -> None:
         and not re.fullmatch(r"[a-z][a-z0-9_]*", str(call.args[0].value))
     ]
     assert sentences == []
+
+
+def test_logging_brings_no_drawer_of_local_variables_and_leaves_it_to_be_imported() -> None:
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            ("import sys; from daemon.observe import logs; print('rich' in sys.modules);"
+            "logs.configure(form='console'); import rich.console; print('rich' in sys.modules)"),
+        ],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    assert said.stdout.split() == ["False", "True"]

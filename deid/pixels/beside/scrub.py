@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from deid.encoding.header import text_of
 from deid.encoding.segments import Segment, Span
@@ -54,6 +55,7 @@ _RLE: Final = "1.2.840.10008.1.2.5"
 _RLE_HEADER: Final = 64
 _RLE_SEGMENTS: Final = 15
 _BLOCK: Final = 1 << 22
+_WITHOUT_LIBRARY: Final = 1 << 23
 _ICC: Final = b"ICC_PROFILE\x00\x01\x01"
 """The only chunk of a profile in APP2 (ICC.1 Annex B.4)."""
 _LONGEST_NOTE: Final = 2048
@@ -275,6 +277,12 @@ class _Layout:
     is_signed: bool
     padding: int | None
 
+    @property
+    def unused(self) -> int:
+        """The bits of a sample that are not Bits Stored."""
+        used = ((1 << self.stored) - 1) << self.high + 1 - self.stored
+        return ((1 << self.allocated) - 1) ^ used
+
 
 def scrub_native(
     data: Buffer, start: int, stop: int, found: Mapping[int, Element], encoding: Encoding
@@ -315,14 +323,18 @@ def _masked(
     data: Buffer, start: int, stop: int, layout: _Layout, *, big_endian: bool
 ) -> list[Segment] | None:
     """Return the samples with unused bits as they must be, None when they are."""
-    # A picture library, and most instances have none of these.
+    size = layout.allocated // 8
+    if "numpy" not in sys.modules and stop - start <= _WITHOUT_LIBRARY:
+        order: Literal["big", "little"] = "big" if big_endian else "little"
+        if not bits_of_any(data[start : stop - (stop - start) % size], size, order) & layout.unused:
+            return None
+    # A picture library, slow to import: a run over a few files does without where nothing is found.
     import numpy as np  # noqa: PLC0415
 
-    size = layout.allocated // 8
     kind = np.dtype(f"{'>' if big_endian else '<'}u{size}")
     shift = layout.high + 1 - layout.stored
-    used = ((1 << layout.stored) - 1) << shift
-    unused = ((1 << layout.allocated) - 1) ^ used
+    unused = layout.unused
+    used = ((1 << layout.allocated) - 1) ^ unused
     above = unused & ~((1 << shift) - 1)
     parts: list[Segment] = []
     is_changed = False
@@ -349,6 +361,23 @@ def _masked(
             is_changed = True
             parts.append(clean.astype(kind).tobytes())
     return [*parts, Span(whole, stop)] if is_changed else None
+
+
+def bits_of_any(samples: bytes, size: int, order: Literal["big", "little"]) -> int:
+    """Return the bits that any sample has, with nothing but large numbers.
+
+    Parameters
+    ----------
+    samples
+        Whole samples of `size` bytes, in byte order `order`.
+    """
+    together, width = int.from_bytes(samples, "little"), len(samples) // size
+    while width > 1:
+        # The upper half upon the lower, which is the longer one of an odd number.
+        width -= width // 2
+        bits = 8 * size * width
+        together = together >> bits | together & (1 << bits) - 1
+    return int.from_bytes(together.to_bytes(size, "little"), order)
 
 
 def _is_sign_extended(np: Any, block: Any, kind: Any, stored: int) -> bool:
