@@ -64,9 +64,10 @@ class Receipts(Protocol):
         """
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
-        """Leave the receipt waiting and try again no sooner than `delay_s` from now.
+        """Count a worker that it killed, and try again no sooner than `delay_s` from now.
 
-        `reason` is kept in the receipt, so that a later `due` tells what stopped it the last time.
+        `reason` is kept in the receipt, so that a later `due` tells what stopped it the last time. With
+        that there is an answer: the attempts that were begun without any are counted anew.
         """
 
     async def release(self, receipt_ids: Sequence[str]) -> None:

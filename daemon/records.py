@@ -68,7 +68,9 @@ class Receipt:
     size
         Bytes of the file as spooled, file meta included.
     attempts
-        How often processing was begun.
+        How often processing was begun without any answer since.
+    kills
+        How many workers it killed.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Receipt:
     size: int
     state: State = State.RECEIVED
     attempts: int = 0
+    kills: int = 0
     reason: str = ""
     where: str = ""
     route: str = ""

@@ -9,7 +9,8 @@
 
 How often an instance was begun is counted before a worker sees it, so that one which takes the
 whole machine down is found out too. An instance that was begun twice without any answer is a
-suspect: it is processed alone, so that no other is counted with it when the machine goes down.
+suspect: it is processed alone, so that no other is counted with it when the machine goes down. A killed
+worker is an answer; how many of them an instance killed is counted apart.
 """
 
 from __future__ import annotations
@@ -238,11 +239,10 @@ class Dispatcher:
         """Part receipts into hopeless ones, suspects, and others."""
         hopeless, suspects, others = [], [], []
         for receipt in receipts:
-            is_killer = receipt.reason in KILLED
-            limit = self._settings.max_kills if is_killer else self._settings.max_begun
-            if receipt.attempts >= limit:
+            is_killer = receipt.kills >= self._settings.max_kills
+            if is_killer or receipt.attempts >= self._settings.max_begun:
                 hopeless.append(receipt)
-            elif receipt.attempts >= _SUSPECT_AFTER and not is_killer:
+            elif receipt.attempts >= _SUSPECT_AFTER:
                 suspects.append(receipt)
             else:
                 others.append(receipt)
@@ -293,8 +293,7 @@ class Dispatcher:
 
     async def _after_kill(self, receipt: Receipt, reason: WorkerReason) -> Result | None:
         """Return a result when it was the last time, or let the receipt wait."""
-        # Attempts before the first kill ended with the service, not with a worker.
-        kills = receipt.attempts + 1 if receipt.reason in KILLED else 1
+        kills = receipt.kills + 1
         _log.warning("worker_killed", receipt=receipt.id, reason=reason.value, attempts=kills)
         with suppress(OSError):
             self._receipts.job(receipt).output.unlink(missing_ok=True)
@@ -310,7 +309,7 @@ class Dispatcher:
     def _set_aside(self, receipt: Receipt) -> None:
         reason = (
             WorkerReason(receipt.reason)
-            if receipt.reason in KILLED
+            if receipt.reason in KILLED and receipt.kills
             else WorkerReason.WORKER_CRASHED
         )
         flight = self._flights[receipt.id] = _Flight(receipt, self._clock())

@@ -303,6 +303,7 @@ def _retry_one(session: Session, receipt_id: str, now: float, changed: Changed) 
             reason="",
             where="",
             attempts=0,
+            kills=0,
             not_before=0.0,
             related="",
             changed_at=now,

@@ -128,13 +128,19 @@ class StoreReceipts:
             )
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
-        """Leave the receipt waiting, with the reason, and try again no sooner than `delay_s` from now."""
+        """Count a worker that it killed; try again no sooner than `delay_s` from now."""
         not_before = self._clock() + min(delay_s, _LONGEST_DELAY_S)
 
         def apply(session: Session) -> None:
             entry = session.receipts.get(receipt_id)
             if entry is not None and entry.receipt.state in WAITING:
-                session.receipts.change(receipt_id, not_before=not_before, reason=reason)
+                session.receipts.change(
+                    receipt_id,
+                    not_before=not_before,
+                    reason=reason,
+                    kills=entry.receipt.kills + 1,
+                    attempts=0,
+                )
 
         await self._database.write(apply)
 

@@ -85,6 +85,7 @@ class ReceiptChange(TypedDict, total=False):
     place: Place
     related: str
     attempts: int
+    kills: int
     not_before: float
     changed_at: float
 

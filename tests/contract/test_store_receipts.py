@@ -118,6 +118,18 @@ async def test_a_postponed_instance_is_due_after_its_delay(stores: Stores, clock
     assert due.reason == "worker_timeout"
 
 
+async def test_kills_are_counted_apart_from_attempts(stores: Stores, clock: Clock) -> None:
+    receipt = await receive(stores)
+    for _ in range(2):
+        await stores.receipts.begin([receipt.id])
+        await stores.receipts.begin([receipt.id])
+        await stores.receipts.postpone(receipt.id, "worker_crashed", 30)
+        clock.now += 31
+    await stores.receipts.begin([receipt.id])
+    (due,) = await stores.receipts.due(1, [])
+    assert (due.kills, due.attempts) == (2, 1)
+
+
 async def test_an_arrival_wakes_the_pipeline(stores: Stores) -> None:
     waiting = asyncio.ensure_future(stores.receipts.job_arrived())
     await receive(stores)

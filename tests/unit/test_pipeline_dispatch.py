@@ -86,7 +86,10 @@ class Table:
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
         await self._turn("postpone")
         self.postponed.append((receipt_id, reason, delay_s))
-        self.waiting[receipt_id] = replace(self.waiting[receipt_id], reason=reason)
+        receipt = self.waiting[receipt_id]
+        self.waiting[receipt_id] = replace(
+            receipt, reason=reason, kills=receipt.kills + 1, attempts=0
+        )
 
     def job(self, receipt: Receipt) -> Job:
         return Job(
@@ -260,13 +263,24 @@ async def test_what_killed_its_worker_twice_may_still_succeed(tmp_path: Path) ->
 async def test_killing_a_worker_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
     table, crew = Table(tmp_path, 1), Crew()
     [receipt_id] = table.waiting
-    table.waiting[receipt_id] = replace(
-        table.waiting[receipt_id], attempts=2, reason="worker_timeout"
-    )
+    table.waiting[receipt_id] = replace(table.waiting[receipt_id], kills=2, reason="worker_timeout")
     crew.says[0] = [WorkerTimeout()]
     await run_until_settled(table, crew)
     assert crew.tries[0] == 1
     assert table.settled[receipt_id].reason == "worker_timeout"
+
+
+async def test_attempts_that_ended_with_the_service_count_as_no_kills(tmp_path: Path) -> None:
+    """It killed a worker once; then the service itself was killed, again and again."""
+    table, crew = Table(tmp_path, 1), Crew()
+    [receipt_id] = table.waiting
+    table.waiting[receipt_id] = replace(
+        table.waiting[receipt_id], kills=1, attempts=5, reason="worker_crashed"
+    )
+    crew.says[0] = [WorkerCrashed()]
+    tally = await run_until_settled(table, crew)
+    assert crew.tries[0] == 2
+    assert tally.done == {(State.UNROUTED, ""): 1}
 
 
 async def test_what_was_begun_twice_without_an_answer_is_processed_alone(tmp_path: Path) -> None:
@@ -282,15 +296,22 @@ async def test_what_was_begun_twice_without_an_answer_is_processed_alone(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("attempts", "reason", "expected"),
-    [(6, "", "worker_crashed"), (3, "worker_memory", "worker_memory"), (9, "", "worker_crashed")],
+    ("attempts", "kills", "reason", "expected"),
+    [
+        (6, 0, "", "worker_crashed"),
+        (0, 3, "worker_memory", "worker_memory"),
+        (9, 0, "", "worker_crashed"),
+        (6, 1, "worker_timeout", "worker_timeout"),
+    ],
 )
 async def test_what_takes_the_machine_down_again_and_again_is_quarantined_unseen(
-    tmp_path: Path, attempts: int, reason: str, expected: str
+    tmp_path: Path, attempts: int, kills: int, reason: str, expected: str
 ) -> None:
     table, crew = Table(tmp_path, 2), Crew()
     receipt_id = f"{1:032x}"
-    table.waiting[receipt_id] = replace(table.waiting[receipt_id], attempts=attempts, reason=reason)
+    table.waiting[receipt_id] = replace(
+        table.waiting[receipt_id], attempts=attempts, kills=kills, reason=reason
+    )
     await run_until_settled(table, crew)
     assert crew.tries[1] == 0
     assert table.settled[receipt_id].reason == expected

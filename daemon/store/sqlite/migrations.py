@@ -46,6 +46,12 @@ def stores_as_rows(db: SchemaDatabase) -> None:
     _drop(db, ["source_identifiers", "first_totals", "first_garbage", "first_outcomes"])
 
 
+@migrations()
+def kills_apart(db: SchemaDatabase) -> None:
+    """Count the workers that an instance killed apart from how often it was begun."""
+    db.execute("ALTER TABLE receipts ADD COLUMN kills INTEGER NOT NULL DEFAULT 0")
+
+
 def _drop(db: SchemaDatabase, *tables: Iterable[str]) -> None:
     for group in tables:
         for table in group:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     "id, receiver, calling_ae, called_ae, peer, drop_folder, drop_name, received_at, size, state,"
-    " attempts, reason, where_, route, deidentifier"
+    " attempts, kills, reason, where_, route, deidentifier"
 )
 _IDENTITY: Final = "id, receiver, calling_ae, called_ae, peer, drop_folder, drop_name, received_at"
 _ENTRY_COLUMNS: Final = f"{_COLUMNS}, seq, place, related, changed_at"
@@ -32,6 +32,7 @@ def _receipt(row: sqlite3.Row) -> Receipt:
         size=row["size"],
         state=State(row["state"]),
         attempts=row["attempts"],
+        kills=row["kills"],
         reason=row["reason"],
         where=row["where_"],
         route=row["route"],
