@@ -112,22 +112,22 @@ def index_top_level(
     found: dict[int, Element] = {}
     end = len(source) if end is None else end
     wanted = frozenset(wanted)
-    marks = _marks(wanted, encoding)
-    last = max(wanted)
+    marks, last = _marks(wanted, encoding)
     unpack, get = encoding.head.unpack_from, marks.get
-    while pos + 8 <= end:
+    limit = end - 8
+    while pos <= limit:
         head, length = unpack(source, pos)
         mark = get(head)
         if mark is None:
-            mark = _mark(head, wanted, encoding)
+            mark = _mark(head, wanted, last, encoding)
             if len(marks) < _MAX_MARKS:
                 marks[head] = mark
-        value = pos + 8
         if not mark:
-            after = value + length
+            after = pos + 8 + length
             if after <= end:
                 pos = after
                 continue
+        value = pos + 8
         if mark & _BEYOND:
             break
         tag = mark >> _TAG_SHIFT
@@ -161,16 +161,19 @@ _MAX_MARKS: Final = 20_000
 
 
 @lru_cache(maxsize=64)
-def _marks(_wanted: frozenset[int], _encoding: Encoding) -> dict[bytes, int]:
-    """Return the memory of what the heads of elements mean to who wants these tags; most mean nothing: 0."""
-    return {}
+def _marks(wanted: frozenset[int], _encoding: Encoding) -> tuple[dict[bytes, int], int]:
+    """Return the memory of what the heads of elements mean to who wants these tags; and the highest of them.
+
+    Most mean nothing: 0.
+    """
+    return {}, max(wanted)
 
 
-def _mark(head: bytes, wanted: frozenset[int], encoding: Encoding) -> int:
+def _mark(head: bytes, wanted: frozenset[int], last: int, encoding: Encoding) -> int:
     """Return what a head means, with its tag in the upper bits; 0 when it can be passed over."""
     tag, vr = encoding.tag_of(head), head[4:]
     mark = _WANTED if tag in wanted else 0
-    if tag > max(wanted):
+    if tag > last:
         mark = _BEYOND
     elif encoding.explicit and vr not in SHORT_VRS:
         mark |= _LONG if vr in LONG_VRS else _NO_VR

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.encoding.character_sets import decode
-from deid.encoding.header import index_top_level, tag_name, text_of
+from deid.encoding.header import tag_name, text_of
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
 from deid.errors import Reason, Unsafe
 from deid.identity import values
@@ -23,7 +23,8 @@ from deid.tags.rules import dictionary_vr
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from deid.encoding.header import Buffer, Element
+    from deid.encoding.header import Buffer
+    from deid.encoding.top_level import TopLevel
     from deid.encoding.transfer_syntaxes import Encoding
 
 PIXEL_DATA: Final = 0x7FE00010
@@ -37,20 +38,18 @@ _GROUPS: Final = frozenset({0x0008, 0x0018, 0x0020, 0x0028, 0x7FE0})
 _EXTENDED_OFFSETS: Final = (0x7FE00001, 0x7FE00002)
 
 
-def known_phrases(
-    data: Buffer, offset: int, encoding: Encoding, charset: str
-) -> tuple[KnownIdentifier, ...]:
+def known_phrases(top: TopLevel, charset: str) -> tuple[KnownIdentifier, ...]:
     """Return the top-level texts that Table E.1-1 names: contextual phrases, to be known where seen.
 
     Raises
     ------
     Unsafe
-        As `index_top_level`.
+        When lengths or nesting make no sense.
     """
-    found = index_top_level(data, offset, encoding, _described())
+    found = top.places(_described())
     phrases = []
     for element in found.values():
-        raw = text_of(data, element)
+        raw = text_of(top.data, element)
         phrases += [
             KnownIdentifier(value.strip(), "GENERIC_ID")
             for value in decode(raw, charset).split("\\")
@@ -68,14 +67,7 @@ def _described() -> frozenset[int]:
     )
 
 
-def pixel_instance(
-    data: Buffer,
-    offset: int,
-    encoding: Encoding,
-    transfer_syntax_uid: str,
-    pixels: Element,
-    known: Sequence[KnownIdentifier],
-) -> PixelInstance:
+def pixel_instance(top: TopLevel, tag: int, known: Sequence[KnownIdentifier]) -> PixelInstance:
     """Gather what pixel cleaning may look at.
 
     The header's structure has been checked by then (depth, lengths), so that pydicom may decode it.
@@ -88,7 +80,8 @@ def pixel_instance(
     # Slow to import, and most plans leave pixels alone.
     from pydicom.filereader import read_dataset  # noqa: PLC0415
 
-    head = data[offset : pixels.start]
+    data, encoding, pixels = top.data, top.encoding, top.found[tag]
+    head = data[top.offset : pixels.start]
     # The element's own header is cut off: the data set ends where Pixel Data begins.
     size = 12 if encoding.explicit and head[-8:-6] in _LONG_FORM else 8
     try:
@@ -102,10 +95,6 @@ def pixel_instance(
             attributes = _attributes(dataset)
     except Exception as error:  # pydicom fails in a dozen ways; all mean the same here
         raise Unsafe(Reason.PIXELS_UNDECODABLE, "header") from error
-    tag = (
-        encoding.short.unpack(head[-size:][:2])[0] << 16
-        | encoding.short.unpack(head[-size:][2:4])[0]
-    )
     vr = head[-size:][4:6].decode("latin-1") if encoding.explicit else "OW"
     attributes["PixelDataVR"] = FLOATS.get(tag, vr)
     stop = pixels.start + pixels.length
@@ -114,7 +103,13 @@ def pixel_instance(
     elif stop > len(data):
         raise Unsafe(Reason.LENGTH_PAST_END, tag_name(tag))
     return PixelInstance(
-        transfer_syntax_uid, attributes, data, pixels.start, stop, encoding.big_endian, known
+        top.meta.transfer_syntax_uid,
+        attributes,
+        data,
+        pixels.start,
+        stop,
+        encoding.big_endian,
+        known,
     )
 
 

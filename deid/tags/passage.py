@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.header import tag_name
 from deid.tags.recognition import recognised
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from deid.encoding.header import Buffer
     from deid.encoding.segments import Segment
+    from deid.identity.facts import Person
     from deid.identity.identifiers import KnownIdentifier
     from deid.identity.residual import Forbidden
     from deid.tags.private import Block
@@ -22,21 +24,7 @@ if TYPE_CHECKING:
 _MAX_KNOWN_BYTES: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What replacement values of one instance depend on: its patient.
-
-    `patient_id` and `issuer` are the originals at the top level; never for logs.
-    """
-
-    patient_id: str
-    issuer: str
-    pseudonym: str
-    shift_days: int
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """What every pass over one data set is given.
 
     Attributes
@@ -68,7 +56,7 @@ class Given:
     charset: str = ""
     known: Sequence[KnownIdentifier] = ()
     pixels: Sequence[Segment] | None = None
-    blocks: Mapping[tuple[str, int], Block] = field(default_factory=dict)
+    blocks: Mapping[tuple[str, int], Block] = MappingProxyType({})
     scrub: Scrub | None = None
 
 
@@ -140,24 +128,26 @@ class Passage:
         return not self.names_anybody(b"", text, vr) and recognised(tag, vr, text)
 
 
-@dataclass(slots=True)
 class Original:
-    """An element that does not simply stay.
+    """An element that does not simply stay: one object for the elements of a pass, each in its turn.
 
     Attributes
     ----------
+    passage
+        Where the element stands, and what is known there.
     vr
         The value representation that it is read as.
     raw
         The value as encoded.
     fallback
         The action where the one at hand cannot be carried out.
-    passage
-        Where it stands, and what is known there.
     """
 
-    tag: int
-    vr: str
-    raw: bytes
-    fallback: int
-    passage: Passage
+    __slots__ = ("fallback", "passage", "raw", "tag", "vr")
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+        self.tag = 0
+        self.vr = ""
+        self.raw = b""
+        self.fallback = 0

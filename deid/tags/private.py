@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deid.encoding.header import Buffer, Element
+    from deid.encoding.top_level import TopLevel
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.tags.policy import TagPolicy
 
@@ -159,12 +160,11 @@ def kept(vr: str, policy: TagPolicy) -> Action:
     return Action.DROP if vr == "PN" else Action.KEEP
 
 
-def declared_blocks(
-    source: Buffer, sequence: Element | None, encoding: Encoding, charset: str
-) -> Blocks:
+def declared_blocks(top: TopLevel, policy: TagPolicy, charset: str) -> Blocks:
     """Read what an instance says of its private blocks.
 
     A block that is described twice is taken to identify, as is one whose status is none of the defined ones.
+    Nothing is read where no private element stays in any case.
 
     Raises
     ------
@@ -172,8 +172,10 @@ def declared_blocks(
         When lengths or nesting make no sense.
     """
     blocks: Blocks = {}
-    if sequence is None:
+    sequence = top.found.get(CHARACTERISTICS)
+    if Option.RETAIN_SAFE_PRIVATE not in policy.options or sequence is None:
         return blocks
+    source, encoding = top.data, top.encoding
     inner = item_encoding(source, sequence, encoding)
     for start, stop in each_item(source, sequence, len(source), inner):
         found = index_top_level(source, start, inner, _OF_BLOCK, end=stop)

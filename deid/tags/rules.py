@@ -15,13 +15,13 @@ from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.identity.kinds import KNOWN_KINDS
 from deid.tables.dictionary import attributes, private_attributes, repeating_attribute
 from deid.tables.load import attribute_types, confidentiality_by_tag
-from deid.tags.actions import FALLBACK_SHIFT, KNOWN, LONG_FORM, Action
+from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
 from deid.tags.labels import LABELS
 from deid.tags.policy import Option, Profile, TagPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterator
 
 MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
 _METHOD: Final = 0x00120063
@@ -196,6 +196,17 @@ class Rules:
         if self.policy.profile is Profile.BASIC:
             return self._basic(tag, vr, table)
         return self._other_profile(tag, vr)
+
+    def left_alone(
+        self, found: Collection[int], sop_class_uid: str, encoding: Encoding
+    ) -> Iterator[int]:
+        """Yield what would be a dummy beside nothing: its condition goes (PS3.5 7.4.2), and so it does."""
+        table = self.root(sop_class_uid, encoding)
+        for tag, condition in ONLY_BESIDE.items():
+            if tag in found and condition in found:
+                kinds = [self.action(each, "", table) & KIND_MASK for each in (tag, condition)]
+                if kinds == [Action.DUMMY, Action.DROP]:
+                    yield tag
 
     def info_type(self, tag: int, vr: str) -> str:
         """Return what the original of an element is when it identifies; empty when it does not."""

@@ -30,6 +30,25 @@ _MEMO_ENTRIES: Final = 20_000
 _LARGE_MEMO_ENTRIES: Final = 50_000
 
 
+class Memory:
+    """Earlier decisions about elements of one encoding, each bounded.
+
+    Attributes
+    ----------
+    judged
+        Whether an encoded element that no table names may stay.
+    natures, empties
+        What `TagPlan.nature` says, and an encoded element without a value, by ``tag << 16 | VR word``.
+    """
+
+    __slots__ = ("empties", "judged", "natures")
+
+    def __init__(self) -> None:
+        self.judged: dict[bytes, bool] = {}
+        self.natures: dict[int, tuple[str, str]] = {}
+        self.empties: dict[int, bytes] = {}
+
+
 @dataclass(slots=True)
 class TagPlan:
     """What decides about elements, compiled. Holds caches, so one serves one thread.
@@ -44,9 +63,8 @@ class TagPlan:
         What becomes of content items, where the configuration cleans structured content.
     text_cleaner
         The engine, where the configuration asks for one.
-    judged, uids, empties
-        Memory of earlier decisions, bounded: whether an encoded element that no table names may stay, values
-        that were replaced before, and encoded elements without a value.
+    uids
+        Values of UIDs that were replaced before, and by what: bounded.
     """
 
     policy: TagPolicy
@@ -54,15 +72,20 @@ class TagPlan:
     replacements: Replacements
     content: ContentRules | None = None
     text_cleaner: TextCleaner | None = None
-    judged: dict[Encoding, dict[bytes, bool]] = field(default_factory=dict)
     uids: dict[bytes, bytes] = field(default_factory=dict)
-    empties: dict[tuple[int, Encoding], bytes] = field(default_factory=dict)
-    _natures: dict[tuple[int, int, bool], tuple[str, str]] = field(default_factory=dict)
+    _memories: dict[Encoding, Memory] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
     _uids: dict[str, str] = field(default_factory=dict)
     _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _primary: dict[int, bool] = field(default_factory=dict)
+
+    def memory(self, encoding: Encoding) -> Memory:
+        """Return what is remembered of elements in an encoding."""
+        found = self._memories.get(encoding)
+        if found is None:
+            found = self._memories[encoding] = Memory()
+        return found
 
     def is_registered(self, raw: bytes) -> bool:
         """Whether every UID of a value is one that the standard or HL7 registers."""
@@ -113,14 +136,15 @@ class TagPlan:
 
     def nature(self, tag: int, word: int, encoding: Encoding) -> tuple[str, str]:
         """Return the VR an element is read as, and its infoType when its original identifies."""
-        key = (tag, word, encoding.big_endian)
-        found = self._natures.get(key)
+        natures = self.memory(encoding).natures
+        key = tag << 16 | word
+        found = natures.get(key)
         if found is None:
             vr = encoding.vr_bytes(word).decode("latin-1") if encoding.explicit else ""
             vr = self.rules.vr_of(tag, vr).split(" ")[0]
             found = (vr, self.rules.info_type(tag, vr))
-            if len(self._natures) < _MEMO_ENTRIES:
-                self._natures[key] = found
+            if len(natures) < _MEMO_ENTRIES:
+                natures[key] = found
         return found
 
     def is_binary(self, tag: int, word: int, encoding: Encoding) -> bool:
@@ -129,12 +153,13 @@ class TagPlan:
 
     def empty(self, tag: int, word: int, encoding: Encoding) -> bytes:
         """Return an encoded element without a value."""
-        key = (tag << 16 | word, encoding)
-        found = self.empties.get(key)
+        empties = self.memory(encoding).empties
+        key = tag << 16 | word
+        found = empties.get(key)
         if found is None:
             found = encoding.element(tag, encoding.vr_bytes(word), b"")
-            if len(self.empties) < _LARGE_MEMO_ENTRIES:
-                self.empties[key] = found
+            if len(empties) < _LARGE_MEMO_ENTRIES:
+                empties[key] = found
         return found
 
     def remember_uids(self, raw: bytes, replacement: bytes) -> None:
@@ -144,6 +169,6 @@ class TagPlan:
 
     def remember_verdict(self, encoding: Encoding, element: bytes, verdict: bool) -> None:
         """Keep in mind whether an encoded element may stay, where there is room."""
-        judged = self.judged[encoding]
+        judged = self.memory(encoding).judged
         if len(judged) < _LARGE_MEMO_ENTRIES:
             judged[element] = verdict

@@ -63,6 +63,9 @@ _MARKER: Final = int(Action.MARKER)
 _EMPTY: Final = int(Action.EMPTY)
 _DUMMY: Final = int(Action.DUMMY)
 _UNRECOGNISED: Final = int(Action.UNRECOGNISED)
+_GOING: Final = frozenset({_DROP, _EMPTY})
+_SEQUENCES: Final = frozenset({_RECURSE, _RECURSE_DUMMY})
+_PRIVATE_KINDS: Final = frozenset({_PRIVATE_CREATOR, _PRIVATE})
 _STAYING: Final = frozenset({_KEEP, _CHECK, _PIXELS, _RECURSE})
 
 
@@ -128,6 +131,7 @@ class Walk:
         self.samples = Samples(given.source, given.pixels, given.scrub)
         self._source = given.source
         self._plan = given.plan
+        self._original = Original(self.passage)
         self._strict = forbidden is not None
         self._keeps_positions = False
         self._is_image = False
@@ -178,11 +182,11 @@ class Walk:
         short = encoding.short.pack
         get = table.known.get
         decide = self._plan.rules.decide
-        judged = self._plan.judged.setdefault(encoding, {})
-        passage = self.passage
-        actions = passage.actions
-        strict = self._strict
-        at = Cursor(table, encoding, end, depth, out)
+        memory, happening = self._plan.memory(encoding), HAPPENINGS.get
+        judged, natures, empties = memory.judged, memory.natures, memory.empties
+        passage, original = self.passage, self._original
+        actions, known, strict = passage.actions, passage.known, self._strict
+        at: Cursor | None = None  # few levels need one
         insert_at = 0
         insert_entry = inserts[0][0] << TAG_SHIFT if inserts else _NEVER
         run = pos
@@ -197,23 +201,25 @@ class Walk:
             if entry is None:
                 entry = decide(table, head)
             action = entry & ACTION_MASK
-            if entry < insert_entry and not length & 1 and value + length <= end:
+            after = value + length
+            if entry < insert_entry and not length & 1 and after <= end:
                 # Nearly all: with a short header, and nothing to be put before them.
-                after = value + length
+                if not strict and (
+                    not action or (action & _SHORT_KIND == _CHECK and judged.get(source[pos:after]))
+                ):
+                    pos = after
+                    continue
                 if action & ~KNOWN == _DROP:
                     if pos > run:
                         self._flush(run, pos, depth, out)
                     tag = entry >> TAG_SHIFT
-                    if action & KNOWN:
-                        word = entry >> KEY_SHIFT & 0xFFFF
-                        self._remember(tag, word, encoding, source[value:after])
+                    if action & KNOWN and length:
+                        key = entry >> KEY_SHIFT
+                        nature = natures.get(key) or self._plan.nature(tag, key & 0xFFFF, encoding)
+                        known.add(source[value:after], nature[1], passage.charset)
                     count = tag << 8 | _DROP
                     actions[count] = actions.get(count, 0) + 1
                     pos = run = after
-                    continue
-                is_checked = action & _SHORT_KIND == _CHECK
-                if not strict and (not action or (is_checked and judged.get(source[pos:after]))):
-                    pos = after
                     continue
             key = entry >> KEY_SHIFT
             if entry >= insert_entry:
@@ -236,6 +242,7 @@ class Walk:
             kind = action & KIND_MASK
             if length & 1 and kind != _ITEM_END:
                 # Odd, and so undefined or wrong (PS3.5 7.1.1).
+                at = at or Cursor(table, encoding, end, depth, out)
                 at.tag, at.word = key >> 16, key & 0xFFFF
                 at.pos, at.value, at.length = pos, value, length
                 if length == UNDEFINED_LENGTH:
@@ -279,13 +286,29 @@ class Walk:
                 run = pos
             tag, word = key >> 16, key & 0xFFFF
             count = tag << 8 | kind
-            if kind == _DROP:
-                if action & KNOWN:
-                    self._remember(tag, word, encoding, source[value:after])
-            elif kind == _EMPTY:
-                if action & KNOWN:
-                    self._remember(tag, word, encoding, source[value:after])
-                out.append(self._plan.empty(tag, word, encoding))
+            happens = happening(kind)
+            if kind in _GOING:
+                if action & KNOWN and length:
+                    _vr, info_type = natures.get(key) or self._plan.nature(tag, word, encoding)
+                    known.add(source[value:after], info_type, passage.charset)
+                if kind == _EMPTY:
+                    out.append(empties.get(key) or self._plan.empty(tag, word, encoding))
+            elif happens is not None and after >= 0:
+                vr, info_type = natures.get(key) or self._plan.nature(tag, word, encoding)
+                raw = source[value:after]
+                original.tag, original.vr, original.raw = tag, vr, raw
+                original.fallback = action >> FALLBACK_SHIFT
+                replacement = happens(original)
+                if replacement is UNCHANGED:
+                    pos = after
+                    continue
+                if info_type and kind not in (_KEEP, _CHECK):
+                    known.add(raw, info_type, passage.charset)
+                if replacement is not None:
+                    if explicit and value - pos == 8 and len(replacement) <= MOST_SHORT:
+                        out.append(source[pos : value - 2] + short(len(replacement)) + replacement)
+                    else:
+                        out.append(encoding.element(tag, encoding.vr_bytes(word), replacement))
             elif kind == _PIXELS:
                 if depth == 0 and not self.samples.seen:
                     self.samples.put(pos, value, after, encoding, out)
@@ -296,34 +319,25 @@ class Walk:
             elif kind == _ITEM_END:
                 if not delimited:
                     raise Unsafe(Reason.MALFORMED, passage.where(tag))
-                private_blocks.finish(at.creators, out)
+                if at is not None:
+                    private_blocks.finish(at.creators, out)
                 return value
             elif kind == _REFUSE:
                 if depth == 0 and self._is_trailing(pos, end):
                     run = end
                     break
                 raise Unsafe(Reason.MALFORMED, passage.where(tag))
-            elif kind in (_PRIVATE_CREATOR, _PRIVATE):
+            elif kind in _PRIVATE_KINDS:
+                at = at or Cursor(table, encoding, end, depth, out)
                 at.tag, at.word, at.pos, at.value, at.length = tag, word, pos, value, length
                 pos = run = self._private(at, kind)
                 continue
-            elif kind in (_RECURSE, _RECURSE_DUMMY) or after < 0:
+            elif kind in _SEQUENCES or after < 0:
                 actions[count] = actions.get(count, 0) + 1
+                at = at or Cursor(table, encoding, end, depth, out)
                 at.tag, at.word, at.pos, at.value, at.length = tag, word, pos, value, length
                 pos = run = self._sequence(at, dummy=kind == _RECURSE_DUMMY)
                 continue
-            elif kind != _MARKER:
-                replacement = self._replace(
-                    kind, action >> FALLBACK_SHIFT, tag, word, encoding, source[value:after]
-                )
-                if replacement is UNCHANGED:
-                    pos = after
-                    continue
-                if replacement is not None:
-                    if explicit and value - pos == 8 and len(replacement) <= MOST_SHORT:
-                        out.append(source[pos : value - 2] + short(len(replacement)) + replacement)
-                    else:
-                        out.append(encoding.element(tag, encoding.vr_bytes(word), replacement))
             actions[count] = actions.get(count, 0) + 1
             pos = run = after
         else:
@@ -332,7 +346,7 @@ class Walk:
             if pos != end:
                 raise Unsafe(Reason.LENGTH_PAST_END, passage.where())
         self._flush(run, pos, depth, out)
-        if at.creators:
+        if at is not None:
             private_blocks.finish(at.creators, out)
         out.extend(element for _tag, element in inserts[insert_at:])
         return pos
@@ -367,8 +381,7 @@ class Walk:
         is_binary = vr in BINARY
         padded = raw + (b"\x00" if is_binary or vr == "UI" else b" ")
         if kind == _CHECK or (kind == _KEEP and self._strict and not is_binary):
-            original = Original(at.tag, vr, padded, action >> FALLBACK_SHIFT, self.passage)
-            kept = HAPPENINGS[_CHECK](original)
+            kept = self._happen(_CHECK, at.tag, vr, padded, action >> FALLBACK_SHIFT)
             if kept is None:
                 return
             if kept is not UNCHANGED:
@@ -378,21 +391,11 @@ class Walk:
                 return
         at.out.append(head + padded)
 
-    def _remember(self, tag: int, word: int, encoding: Encoding, raw: bytes) -> None:
-        """Keep an original in mind for the residual check."""
-        _vr, info_type = self._plan.nature(tag, word, encoding)
-        if info_type:
-            self.passage.known.add(raw, info_type, self.passage.charset)
-
-    def _replace(
-        self, kind: int, fallback: int, tag: int, word: int, encoding: Encoding, raw: bytes
-    ) -> bytes | None:
+    def _happen(self, kind: int, tag: int, vr: str, raw: bytes, fallback: int) -> bytes | None:
         """Return the new value, None to remove the element, or `UNCHANGED`."""
-        vr, info_type = self._plan.nature(tag, word, encoding)
-        new = HAPPENINGS[kind](Original(tag, vr, raw, fallback, self.passage))
-        if info_type and kind not in (_KEEP, _CHECK) and new is not UNCHANGED:
-            self.passage.known.add(raw, info_type, self.passage.charset)
-        return new
+        original = self._original
+        original.tag, original.vr, original.raw, original.fallback = tag, vr, raw, fallback
+        return HAPPENINGS[kind](original)
 
     def _judge(self, key: int, encoding: Encoding, element: bytes, raw: bytes) -> bool:
         """Return whether a value that no table names may stay; remember it where that is safe."""
@@ -563,7 +566,7 @@ class Walk:
             passage.residuals.append(passage.where(tag))
             return after
         passage.count(tag, action)
-        new = HAPPENINGS[action](Original(tag, vr, raw, _DROP, passage))
+        new = self._happen(action, tag, vr, raw, _DROP)
         if new is UNCHANGED or action is Action.KEEP:
             at.out.append(private_blocks.as_encoded(source, at.pos, at.value, after, tag, encoding))
         elif new is not None:

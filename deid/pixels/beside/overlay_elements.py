@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from deid.encoding.header import each_top_level, tag_name
-from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH
+from deid.encoding.header import tag_name
 from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.pixels.image_elements import FLOATS, PIXEL_DATA
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from deid.encoding.header import Buffer
+    from deid.encoding.top_level import Placed, TopLevel
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.identifiers import KnownIdentifier
     from deid.ports import PixelCleaner
@@ -47,9 +47,7 @@ _Group = dict[int, _Element]
 
 
 def overlay_elements(
-    data: Buffer,
-    offset: int,
-    encoding: Encoding,
+    top: TopLevel,
     sop_class_uid: str,
     plan: TagPlan,
     cleaner: PixelCleaner | None,
@@ -68,8 +66,9 @@ def overlay_elements(
     """
     if cleaner is None and Option.CLEAN_GRAPHICS not in plan.policy.options:
         return []
+    data, encoding = top.data, top.encoding
     elements: list[tuple[int, bytes]] = []
-    for number, group in sorted(_groups(data, offset, encoding).items()):
+    for number, group in sorted(_groups(top).items()):
         tag = number << 16 | _DATA
         found = group.get(_DATA)
         if (
@@ -110,38 +109,31 @@ def refuse_embedded(actions: Iterable[int], policy: TagPolicy) -> None:
             raise Unsafe(Reason.PIXELS_NOT_CLEANED, tag_name(tag))
 
 
-def _groups(data: Buffer, offset: int, encoding: Encoding) -> dict[int, _Group]:
+def _groups(top: TopLevel) -> dict[int, _Group]:
     """Find every element of an overlay group.
 
     An overlay or Pixel Data that is repeated or out of order could be looked past, and is refused.
     """
     groups: dict[int, _Group] = {}
     highest = 0
-    for tag, start, after in _elements(data, offset, encoding):
+    for each in _elements(top):
+        tag = each.tag
         is_overlay = _FIRST <= tag < _AFTER and not tag >> 16 & 1
         if tag <= highest and (is_overlay or tag in _PIXELS):
             raise Unsafe(Reason.MALFORMED, tag_name(tag))
         if is_overlay:
-            word = encoding.header.unpack_from(data, start)[2]
-            is_long = encoding.explicit and word in encoding.long_words
-            value = start + (12 if is_long else 8)
-            has_length = is_long or not encoding.explicit
-            undefined = (
-                has_length and encoding.long.unpack_from(data, value - 4)[0] == UNDEFINED_LENGTH
-            )
-            vr = encoding.vr_bytes(word) if encoding.explicit else b""
-            element = _Element(value, after, vr, undefined)
+            element = _Element(each.value, each.stop, each.vr, each.is_undefined)
             groups.setdefault(tag >> 16, {})[tag & 0xFFFF] = element
         highest = max(highest, tag)
     return groups
 
 
-def _elements(data: Buffer, offset: int, encoding: Encoding) -> Iterator[tuple[int, int, int]]:
+def _elements(top: TopLevel) -> Iterator[Placed]:
     """Yield the top-level elements; after Pixel Data up to what is none any more (PS3.10 7.2)."""
     has_pixels = False
     try:
-        for element in each_top_level(data, offset, encoding, 1 << 32):
-            has_pixels = has_pixels or element[0] in _PIXELS
+        for element in top.each():
+            has_pixels = has_pixels or element.tag in _PIXELS
             yield element
     except Unsafe:
         if not has_pixels:

@@ -31,13 +31,16 @@ from deid.pixels.codecs.codestreams import (
     jpeg_unaccounted,
 )
 from deid.tags.colour_profiles import is_colour_profile
+from deid.tags.policy import Profile
 from deid.tags.samples import Scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from deid.encoding.header import Buffer, Element
+    from deid.encoding.top_level import TopLevel
     from deid.encoding.transfer_syntaxes import Encoding
+    from deid.tags.samples import Scrub
 
 FACTS: Final = frozenset(
     {
@@ -46,6 +49,8 @@ FACTS: Final = frozenset(
     }
 )  # fmt: skip
 """The attributes that tell how samples lie (PS3.3 C.7.6.3)."""
+SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
+"""The profiles that remove identities."""
 _JPEG: Final = b"\xff\xd8"
 _JPEG_2000: Final = b"\xff\x4f"
 _END: Final = b"\xff\xd9"
@@ -82,6 +87,19 @@ _ENCODER_NOTE: Final = re.compile(
 _LUMA_CHROMA: Final = (b"YBR_FULL_422", b"YBR_PARTIAL_422")
 _TELLING: Final = 5
 """A shorter part of a name turns up in compressed samples by chance."""
+
+
+def scrub_of(top: TopLevel, profile: Profile) -> Scrub | None:
+    """Return what takes away what hides beside the samples, where the profile removes identities."""
+    if profile not in SCRUBBING:
+        return None
+
+    def scrub(start: int, stop: int, is_encapsulated: bool) -> Scrubbed:
+        if is_encapsulated:
+            return scrub_encapsulated(top.data, start, stop - 8, top.meta.transfer_syntax_uid)
+        return scrub_native(top.data, start, stop, top.found, top.encoding)
+
+    return scrub
 
 
 def names_anybody(data: Buffer, spans: Sequence[Span], forbidden: Forbidden) -> bool:

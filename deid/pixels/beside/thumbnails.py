@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deid.encoding.header import each_top_level
+from deid.encoding.value_representations import LONG_VRS
 
 if TYPE_CHECKING:
     from deid.encoding.header import Buffer
-    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.encoding.top_level import Placed, TopLevel
 
 _BEGINNINGS: Final = (
     b"\xff\xd8\xff",  # JPEG, JPEG-LS
@@ -33,27 +33,23 @@ _DICM: Final = slice(128, 132)
 _BITMAP_HEADERS: Final = frozenset({12, 40, 64, 108, 124})
 
 
-def thumbnail_elements(data: Buffer, offset: int, encoding: Encoding) -> list[tuple[int, bytes]]:
+def thumbnail_elements(top: TopLevel) -> list[tuple[int, bytes]]:
     """Return the private top-level elements that hold pictures, as ``(tag, b"")``: to be removed."""
     return [
-        (tag, b"")
-        for tag, start, after in each_top_level(data, offset, encoding, 0x7FE00000)
-        if tag >> 16 & 1 and tag & 0xFFFF >= 0x1000 and _is_picture(data, start, after, encoding)
+        (each.tag, b"")
+        for each in top.each(0x7FE00000)
+        if each.tag >> 16 & 1 and each.tag & 0xFFFF >= 0x1000 and _is_picture(top.data, each)
     ]
 
 
-def _is_picture(data: Buffer, start: int, after: int, encoding: Encoding) -> bool:
-    word = encoding.header.unpack_from(data, start)[2]
-    is_long = encoding.explicit and word in encoding.long_words
-    if encoding.explicit and not is_long:
+def _is_picture(data: Buffer, element: Placed) -> bool:
+    # A picture needs a long form; a sequence is gone through item by item.
+    if element.vr and (element.vr not in LONG_VRS or element.vr == b"SQ"):
         return False
-    if encoding.explicit and encoding.vr_bytes(word) == b"SQ":
-        return False  # gone through item by item
-    value = start + (12 if is_long else 8)
-    head = bytes(data[value : min(after, value + 132)])
+    head = bytes(data[element.value : min(element.stop, element.value + 132)])
     if head.startswith(_BEGINNINGS) or head[_DICM] == b"DICM":
         return True
     if head[:2] == b"BM" and head[6:10] == bytes(4) and head[14:15]:
         return int.from_bytes(head[14:18], "little") in _BITMAP_HEADERS
     # A sequence that is encoded as UN, or in Implicit VR.
-    return head.startswith(_ITEM) and _PIXEL_DATA in bytes(data[value:after])
+    return head.startswith(_ITEM) and _PIXEL_DATA in bytes(data[element.value : element.stop])

@@ -1,0 +1,51 @@
+"""What of a rewritten data set may hold text, for the last search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from deid.encoding.header import each_top_level
+from deid.encoding.part10 import materialised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from deid.encoding.segments import Segment, Span
+    from deid.encoding.transfer_syntaxes import Encoding
+    from deid.tags.walk import Walk
+
+_LARGE: Final = 1 << 20
+
+
+def searchable(
+    walk: Walk, dataset: list[Segment], encoding: Encoding, *, without: frozenset[int]
+) -> list[bytes]:
+    """Return what may hold text: all but samples, large binary values, and segments of those identities."""
+    parts: list[bytes] = []
+    for number, part in enumerate(dataset):
+        if number in walk.samples.places or id(part) in without:
+            continue
+        if isinstance(part, bytes):
+            parts.append(part)
+        else:
+            parts.extend(_readable(walk, part, encoding))
+    return parts
+
+
+def _readable(walk: Walk, span: Span, encoding: Encoding) -> Iterator[bytes]:
+    """Yield the elements of a kept stretch that may hold text."""
+    source, run = walk.given.source, span.start
+    for tag, start, stop in each_top_level(source, span.start, encoding, 1 << 32, end=span.stop):
+        word = encoding.header.unpack_from(source, start)[2]
+        if stop - start > _LARGE and walk.given.plan.is_binary(tag, word, encoding):
+            yield source[run:start]
+            run = stop
+    yield source[run : span.stop]
+
+
+def without_samples(walk: Walk, dataset: list[Segment]) -> bytes:
+    """Return a data set as bytes, but for Pixel Data's value."""
+    return materialised(
+        (part for number, part in enumerate(dataset) if number not in walk.samples.places),
+        walk.given.source,
+    )
