@@ -18,6 +18,7 @@ from daemon.synthetic.ct import make_ct as make_whole_ct
 from daemon.synthetic.document import make_document
 from daemon.synthetic.elements import original_uid
 from daemon.synthetic.encodings import encode_as, native_frames
+from daemon.synthetic.encodings import encoded as as_file
 from daemon.synthetic.mr import make_enhanced_mr, make_mr
 from daemon.synthetic.nuclear import make_nm
 from daemon.synthetic.patients import PATIENTS, Patient
@@ -98,9 +99,7 @@ def make_ct(
 
 def encoded(dataset: Dataset, *, preamble: bytes | None = None) -> bytes:
     """Return the dataset as a file's bytes (PS3.10 7.1), with another preamble if asked."""
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    content = buffer.getvalue()
+    content = as_file(dataset)
     return content if preamble is None else preamble.ljust(128, b"\x00") + content[128:]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ import aiohttp
 from pynetdicom.ae import ApplicationEntity
 
 from daemon.records import Receiver
+from daemon.synthetic.encodings import encoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -52,7 +52,7 @@ async def send_by_stow(datasets: Sequence[Dataset], addresses: Addresses) -> Asy
         for dataset in datasets:
             boundary = secrets.token_hex(16)
             head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
-            body = head + content(dataset) + f"\r\n--{boundary}--\r\n".encode()
+            body = head + encoded(dataset) + f"\r\n--{boundary}--\r\n".encode()
             kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
             headers = {"Content-Type": kind, "Accept": "application/dicom+json"}
             url = f"{addresses.base}/dicomweb/source/studies"
@@ -64,16 +64,9 @@ async def drop_files(datasets: Sequence[Dataset], inbox: Path) -> AsyncIterator[
     """Write each instance under a hidden name and rename it, as careful exporters do."""
     for number, dataset in enumerate(datasets, 1):
         partial = inbox / f".{number:04d}.part"
-        await asyncio.to_thread(partial.write_bytes, content(dataset))
+        await asyncio.to_thread(partial.write_bytes, encoded(dataset))
         os.rename(partial, inbox / f"{number:04d}.dcm")  # noqa: PTH104 - the plain word for what happens
         yield True
-
-
-def content(dataset: Dataset) -> bytes:
-    """Return the dataset as a file's bytes."""
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 WAYS: Final = {

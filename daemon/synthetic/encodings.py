@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 from typing import TYPE_CHECKING
 
 import imagecodecs
@@ -63,6 +64,13 @@ def encode_as(dataset: Dataset, transfer_syntax_uid: str, *, offset_table: bool 
     elif not syntax.is_little_endian and pixels and dataset.BitsAllocated == 16:
         dataset.PixelData = np.frombuffer(pixels, "<u2").astype(">u2").tobytes()
     return dataset
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """Return the dataset as a file's bytes (PS3.10 7.1)."""
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def native_frames(dataset: Dataset) -> NDArray[Any]:

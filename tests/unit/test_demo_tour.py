@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pydicom
 import pytest
 
-from daemon.demo.senders import WAYS, content, drop_files
+from daemon.demo.senders import WAYS, drop_files
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
 from daemon.demo.tour import ProgressLine, became
 from daemon.records import Origin, Receipt, Receiver, State
@@ -18,6 +18,7 @@ from daemon.store.embedded import EMBEDDED
 from daemon.store.journal import SETTLED, read_journal
 from daemon.store.layout import Layout
 from daemon.store.rows import Arrival
+from daemon.synthetic.encodings import encoded
 from tests.factories import make_ct
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ async def test_dropped_files_appear_whole_and_leave_no_partial_ones(tmp_path: Pa
     assert pydicom.dcmread(tmp_path / "0002.dcm").InstanceNumber == 2
 
 
-def test_content_is_a_file_with_preamble() -> None:
-    assert content(make_ct())[128:132] == b"DICM"
+def test_what_is_sent_is_a_file_with_preamble() -> None:
+    assert encoded(make_ct())[128:132] == b"DICM"
 
 
 def test_every_receiver_has_a_way_in() -> None:
