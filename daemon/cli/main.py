@@ -20,6 +20,7 @@ from daemon.cli import (
     fsck,
     output,
     quarantine,
+    redo,
     regions,
     reidentify,
     serve,
@@ -30,7 +31,18 @@ from daemon.cli.errors import CliError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (serve, check_config, deid, status, quarantine, explain, fsck, regions, reidentify)
+COMMANDS = (
+    serve,
+    check_config,
+    deid,
+    status,
+    quarantine,
+    redo,
+    explain,
+    fsck,
+    regions,
+    reidentify,
+)
 
 _EXIT_STATUS = """\
 exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances quarantined (deid) or damage

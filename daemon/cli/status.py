@@ -70,6 +70,8 @@ def _print(status: Status, now: float) -> None:
             f"Waiting: {output.size(status.waiting_bytes)}, the oldest since "
             f"{state.instant(oldest)} ({waited})"
         )
+    if status.done_again:
+        output.print_line(f"To be de-identified again: {status.done_again}")
     output.print_table(
         ("over the last", "received per second", "settled per second"),
         [

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.states import WAITING, check_move
+from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
 from daemon.records import Receipt, State
 from daemon.store.rows import Garbage, Place
 from daemon.store.visibility import hide
@@ -92,9 +92,11 @@ class Status:
         Receipts in every state, zero included.
     quarantine
         Quarantined receipts by reason, most frequent first.
-    oldest_waiting_at
-        When the instance was received that has waited longest for the pipeline; None when none
-        waits.
+    waiting_bytes, oldest_waiting_at
+        Of what waits in the spool: its bytes, and when the instance was received that has waited longest; None
+        when none waits.
+    done_again
+        Receipts that were stored and wait to be de-identified again (``dicomveil redo``).
     source_bytes
         Received bytes that are kept, indexed or not.
     """
@@ -103,6 +105,7 @@ class Status:
     quarantine: dict[str, int]
     waiting_bytes: int
     oldest_waiting_at: float | None
+    done_again: int
     rates: list[Rate]
     receivers: list[ReceiverFigures]
     destinations: list[DestinationFigures]
@@ -122,6 +125,9 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
         quarantine=_quarantine(tallies),
         waiting_bytes=session.figures.waiting()[1],
         oldest_waiting_at=session.figures.oldest_waiting(),
+        done_again=sum(
+            t.instances for t in tallies if (t.state, t.reason) == (State.RECEIVED, RE_EXAMINE)
+        ),
         rates=[_rate(session, now, window_s) for window_s in _RATE_WINDOWS_S],
         receivers=_receivers(tallies),
         destinations=_destinations(tallies),

@@ -123,8 +123,7 @@ Identifier = tuple[str, str]
 """Something that tells of a person: infoType and value, the latter as written."""
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedInstance:
+class LocatedInstance(NamedTuple):
     """What a retrieve needs of an instance."""
 
     study_uid: str

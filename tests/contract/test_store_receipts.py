@@ -10,10 +10,10 @@ import pytest
 
 from daemon.errors import StoreUnavailable
 from daemon.records import Output, Result, State
-from daemon.store import fsck, queries
+from daemon.store import fsck, queries, redo
 from daemon.store.retention import Retention, enforce
 from daemon.store.rows import Role
-from daemon.store.settling import ConflictPolicy
+from daemon.store.settling import READ_GRACE_S, ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
 from tests.store_samples import file_of, make_instance, receive, store, veiled, work
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from daemon.records import Receipt
+    from daemon.records import Receipt, StoredInstance
 
 ALL_INSTANCES = Query("instance", {}, None, fuzzy=False, limit=1000, offset=0)
 
@@ -447,5 +447,188 @@ async def test_a_source_that_expired_and_comes_again_shares_its_output(stores: S
     assert await visible(stores, Role.SOURCE) == 0
     again = await store(stores, make_instance())
     assert await state_of(stores, again) == (State.STORED, "")
+    assert await visible(stores, Role.DESTINATION) == 1
+    await assert_consistent(stores)
+
+
+# -- done again --
+
+
+async def do_again(stores: Stores, *receipts: Receipt) -> queries.Changed:
+    with stores.engine.session(stores.layout) as session:
+        return redo.redo(session, [receipt.id for receipt in receipts])
+
+
+def again(stores: Stores, receipt: Receipt, instance: StoredInstance, content: str) -> Result:
+    """Do what a worker with a changed configuration does: other content under the same UIDs."""
+    number = int(instance.sop_instance_uid.rpartition(".")[2])
+    changed = veiled(make_instance(number, content=content))
+    result = work(stores, receipt, instance)
+    stores.receipts.job(receipt).output.write_bytes(file_of(changed))
+    return replace(result, outputs=(Output("default", changed),))
+
+
+async def output_now(stores: Stores) -> bytes:
+    (file,) = await stores.destination.locate(Resource(veiled(make_instance()).study_uid))
+    return file.path.read_bytes()
+
+
+async def test_what_is_done_again_stays_visible_until_its_new_result_is_there(
+    stores: Stores, clock: Clock
+) -> None:
+    receipt = await store(stores, make_instance())
+    (file,) = await stores.destination.locate(Resource(veiled(make_instance()).study_uid))
+    old = file.path.read_bytes()
+    assert (await do_again(stores, receipt)).changed == [receipt.id]
+    (due,) = await stores.receipts.due(10, [])
+    assert (due.id, due.reason, due.attempts) == (receipt.id, "re_examine", 0)
+    assert await output_now(stores) == old
+    result = again(stores, due, make_instance(), "new")
+    assert await output_now(stores) == old
+    await stores.receipts.settle([result])
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    new = file_of(veiled(make_instance(content="new")))
+    assert await output_now(stores) == new
+    assert await visible(stores, Role.SOURCE) == await visible(stores, Role.DESTINATION) == 1
+    assert file.path.read_bytes() == old, "who reads the old one finishes"
+    await stores.receipts.sweep()
+    assert file.path.exists()
+    clock.now += READ_GRACE_S + 1
+    await stores.receipts.sweep()
+    assert not file.path.exists()
+    assert await output_now(stores) == new
+    await assert_consistent(stores)
+
+
+async def test_the_same_result_again_changes_nothing(stores: Stores) -> None:
+    receipt = await store(stores, make_instance())
+    old = await output_now(stores)
+    await do_again(stores, receipt)
+    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    assert await output_now(stores) == old
+    await stores.close()
+    reopened = await Stores.open(stores.layout.state_dir, engine=stores.engine)
+    assert await output_now(reopened) == old
+    await assert_consistent(reopened)
+    await reopened.close()
+
+
+@pytest.mark.parametrize("state", [State.QUARANTINED, State.UNROUTED])
+async def test_what_is_refused_when_done_again_is_shown_no_longer(
+    stores: Stores, state: State
+) -> None:
+    receipt = await store(stores, make_instance())
+    await do_again(stores, receipt)
+    await stores.receipts.settle([work(stores, receipt, make_instance(), state=state, reason="x")])
+    assert await state_of(stores, receipt) == (state, "x")
+    assert await visible(stores, Role.DESTINATION) == 0
+    assert await visible(stores, Role.SOURCE) == 1
+    assert (await retry(stores, receipt)).changed == [receipt.id]
+    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    assert await visible(stores, Role.DESTINATION) == 1
+    await assert_consistent(stores)
+
+
+async def test_what_is_done_again_waits_behind_the_spool_and_takes_no_room_of_it(
+    stores: Stores,
+) -> None:
+    stored = await store(stores, make_instance())
+    await do_again(stores, stored)
+    arrived = await receive(stores, b"new")
+    assert [due.id for due in await stores.receipts.due(10, [])] == [arrived.id, stored.id]
+    assert await stores.database.read(lambda session: session.figures.waiting()) == (1, 3)
+    status = await stores.database.read(
+        lambda session: queries.status(session, stores.layout.state_dir)
+    )
+    assert (status.states["received"], status.done_again) == (2, 1)
+
+
+async def test_only_what_is_stored_and_has_its_bytes_is_done_again(stores: Stores) -> None:
+    refused = await store(stores, make_instance(1), state=State.QUARANTINED, reason="malformed")
+    stored = await store(stores, make_instance(2))
+    await enforce(stores, Retention(max_total_bytes=0))
+    changed = await do_again(stores, refused, stored)
+    assert (changed.changed, changed.missing) == ([], [stored.id])
+    assert changed.passed_over == [refused.id]
+    assert await state_of(stores, stored) == (State.STORED, "")
+    await assert_consistent(stores)
+
+
+async def test_a_study_is_named_by_its_own_uid_or_by_that_which_stands_for_it(
+    stores: Stores,
+) -> None:
+    of_study = [await store(stores, make_instance(number)) for number in (1, 2)]
+    await store(stores, make_instance(1, study="9.9", series="9.9.1"))
+    with stores.engine.session(stores.layout, query_only=True) as session:
+        ids = [receipt.id for receipt in of_study]
+        assert redo.of_study(session, "1.2.3") == ids
+        assert redo.of_study(session, veiled(make_instance()).study_uid) == ids
+        assert redo.of_study(session, "5.5") == []
+        assert len(redo.stored(session)) == 3
+        assert len(redo.stored(session, "default")) == 3
+        assert redo.stored(session, "other") == []
+
+
+async def test_an_instance_that_waits_to_be_done_again_is_replaced_by_another(
+    with_policy: Callable[[ConflictPolicy], object],
+) -> None:
+    stores = await with_policy(ConflictPolicy.REPLACE)  # type: ignore[misc]
+    first = await store(stores, make_instance())
+    await do_again(stores, first)
+    other = await store(stores, make_instance(content="other"))
+    assert await state_of(stores, other) == (State.STORED, "")
+    assert await state_of(stores, first) == (State.DISCARDED, "replaced")
+    assert await stores.receipts.due(10, []) == []
+    await assert_consistent(stores)
+
+
+# -- several outputs --
+
+
+def with_two_outputs(stores: Stores, receipt: Receipt, instance: StoredInstance) -> Result:
+    """Do what a worker does that has two deidentifiers."""
+    result = work(stores, receipt, instance)
+    number = int(instance.sop_instance_uid.rpartition(".")[2])
+    second = veiled(make_instance(number, study="7.7", series="7.7.1", content="second"))
+    stores.receipts.job(receipt).output_file(1).write_bytes(file_of(second))
+    return replace(result, outputs=(*result.outputs, Output("other", second)))
+
+
+async def test_all_outputs_of_a_receipt_become_visible_together(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    await stores.receipts.settle([with_two_outputs(stores, receipt, make_instance())])
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    assert await visible(stores, Role.DESTINATION) == 2
+    outputs = await stores.database.read(
+        lambda session: session.instances.of_receipt(stores.destination.store, receipt.id)
+    )
+    assert [output.deidentifier for output in outputs] == ["default", "other"]
+    assert list(stores.layout.work.iterdir()) == []
+    await assert_consistent(stores)
+
+
+async def test_an_output_that_conflicts_keeps_the_others_from_being_visible(
+    stores: Stores,
+) -> None:
+    first = await receive(stores, file_of(make_instance()))
+    await stores.receipts.settle([with_two_outputs(stores, first, make_instance())])
+    second = await receive(stores, file_of(make_instance(2)))
+    result = with_two_outputs(stores, second, make_instance(2))
+    taken = replace(
+        result.outputs[1].instance, sop_instance_uid=veiled(make_instance()).sop_instance_uid
+    )
+    result = replace(result, outputs=(result.outputs[0], Output("other", taken)))
+    await stores.receipts.settle([result])
+    assert await state_of(stores, second) == (State.QUARANTINED, "conflict")
+    assert await visible(stores, Role.DESTINATION) == 2
+    await assert_consistent(stores)
+
+
+async def test_a_receipt_done_again_may_have_other_outputs_than_before(stores: Stores) -> None:
+    receipt = await receive(stores, file_of(make_instance()))
+    await stores.receipts.settle([with_two_outputs(stores, receipt, make_instance())])
+    await do_again(stores, receipt)
+    await stores.receipts.settle([work(stores, receipt, make_instance())])
     assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)

@@ -13,6 +13,8 @@ All functions take part in the caller's transaction.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -21,7 +23,7 @@ from daemon.store.rows import IndexedInstance
 from daemon.store.sqlite import matching, metadata, packing
 from daemon.store.sqlite.numbering import bounds
 from daemon.store.sqlite.packing import SEPARATOR
-from dicomweb.attributes import DEFAULTS, tags_of
+from dicomweb.attributes import COMPUTED, DEFAULTS, LEVELS, tags_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
 _DEFAULT_TAGS: Final[Mapping[Level, frozenset[str]]] = {
     level: frozenset(tags_of(keywords)) for level, keywords in DEFAULTS.items()
 }
+_SHARED: Final = frozenset(
+    b'"%b"' % tag.encode()
+    for tag, count in Counter(
+        tag for level in LEVELS for tag in set(tags_of((*LEVELS[level], *COMPUTED[level])))
+    ).items()
+    if count > 1
+)
+"""Quoted tags that more than one level has, such as Specific Character Set."""
+
 _MODALITIES_IN_STUDY: Final = "00080061"
 _SOP_CLASSES_IN_STUDY: Final = "00080062"
 _STUDY_SERIES: Final = "00201206"
@@ -386,11 +397,13 @@ def _write_attributes(
 def _write_instance(
     connection: sqlite3.Connection, row_id: int, attributes: Mapping[str, Any]
 ) -> None:
-    wanted = _DEFAULT_TAGS["instance"]
-    rest = written({tag: each for tag, each in attributes.items() if tag not in wanted})
     connection.execute(
-        "INSERT INTO instance_json (id, defaults, rest) VALUES (?, ?, ?)",
-        (row_id, _defaults("instance", attributes), packing.pack(rest, packing.METADATA)),
+        "INSERT INTO instance_json (id, defaults, packed) VALUES (?, ?, ?)",
+        (
+            row_id,
+            _defaults("instance", attributes),
+            packing.pack(written(attributes), packing.METADATA),
+        ),
     )
 
 
@@ -412,7 +425,22 @@ def members_of(json_object: bytes) -> dict[bytes, bytes]:
     return {member[:10]: member for member in json_object[1:-1].split(SEPARATOR) if member}
 
 
-def merged(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
-    """Return an object with members of the levels above added, in ascending tag order; own ones win."""
-    members = {**above, **members_of(own)}
-    return b"{" + SEPARATOR.join([members[tag] for tag in sorted(members)]) + b"}"
+class Above:
+    """Members of the levels above an object, prepared to be merged into many of its kind."""
+
+    __slots__ = ("_others", "_shared")
+
+    def __init__(self, members: Mapping[bytes, bytes]) -> None:
+        self._others = [member for tag, member in members.items() if tag not in _SHARED]
+        self._shared = [(tag, members[tag]) for tag in _SHARED & members.keys()]
+
+    def merged_into(self, own: bytes) -> bytes:
+        """Return the object with these members added, in ascending tag order; its own ones win."""
+        members = [member for member in own[1:-1].split(SEPARATOR) if member]
+        added = list(self._others)
+        for tag, member in self._shared:
+            place = bisect_left(members, tag)
+            if place == len(members) or not members[place].startswith(tag):
+                added.append(member)
+        # Two sorted runs, which Python's sort merges.
+        return b"{" + SEPARATOR.join(sorted(members + added)) + b"}"

@@ -115,10 +115,10 @@ def _create_index(db: SchemaDatabase) -> None:
             f"CREATE TABLE {level}_json (id INTEGER PRIMARY KEY, defaults BLOB NOT NULL,"
             " attributes BLOB NOT NULL) STRICT"
         )
-    # Attributes that are not among the defaults apart: they are asked for rarely.
+    # All attributes of an instance are asked for rarely, its defaults often.
     db.execute(
         "CREATE TABLE instance_json (id INTEGER PRIMARY KEY, defaults BLOB NOT NULL,"
-        " rest BLOB NOT NULL) STRICT"
+        " packed BLOB NOT NULL) STRICT"
     )
     db.execute(
         "CREATE TABLE metadata (id INTEGER PRIMARY KEY, base INTEGER, packed BLOB NOT NULL) STRICT"
@@ -182,7 +182,6 @@ def _move_index(db: SchemaDatabase, store_id: int, name: str) -> None:
     connection = db.conn
     connection.create_function("unhexed", 1, bytes.fromhex, deterministic=True)
     connection.create_function("packed_metadata", 2, _packed_metadata, deterministic=True)
-    connection.create_function("packed_rest", 2, _packed_rest, deterministic=True)
     first = store_id << FIRST_ID_BITS
     study_keys, series_keys, instance_keys = (", ".join(keys) for keys in KEY_COLUMNS.values())
     bases = f"(SELECT series_id, min(id) AS id FROM {name}_instances GROUP BY series_id)"  # noqa: S608 - fixed names
@@ -211,7 +210,7 @@ def _move_index(db: SchemaDatabase, store_id: int, name: str) -> None:
         f"INSERT INTO series_json SELECT {first} + id, defaults, attributes FROM {name}_series_json",  # noqa: S608 - fixed names
         (
             f"INSERT INTO instance_json SELECT {first} + id, defaults,"  # noqa: S608 - fixed names
-            f" packed_rest(attributes, defaults) FROM {name}_instance_json"
+            f" packed_metadata(attributes, NULL) FROM {name}_instance_json"
         ),
         (
             f"INSERT INTO metadata SELECT {first} + m.id, nullif({first} + b.id, {first} + m.id),"  # noqa: S608 - fixed names
@@ -242,7 +241,3 @@ def _packed_outcome(outcome: bytes) -> bytes:
 
 def _packed_metadata(metadata: bytes, base: bytes | None) -> bytes:
     return packing.pack(metadata, packing.METADATA if base is None else base)
-
-
-def _packed_rest(attributes: bytes, defaults: bytes) -> bytes:
-    return packing.pack(packing.without(attributes, defaults), packing.METADATA)

@@ -16,7 +16,7 @@ import orjson
 
 from daemon.store.rows import LocatedInstance
 from daemon.store.sqlite import matching
-from daemon.store.sqlite.indexing import members_of, merged
+from daemon.store.sqlite.indexing import Above, members_of
 from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
 from daemon.store.sqlite.metadata import unpacked
 from daemon.store.sqlite.numbering import bounds
@@ -120,7 +120,7 @@ def _page(
     tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
     tables = " CROSS JOIN ".join(f"{TABLES[level]} {ALIAS[level]}" for level in nested)
     order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
-    column = "rest" if query.level == "instance" else "attributes"
+    column = "packed" if query.level == "instance" else "attributes"
     attributes = f"j.{column}" if query.with_attributes else "x''"
     return connection.execute(
         f"WITH page AS MATERIALIZED (SELECT {own}.id AS id, {_PARENTS[query.level]} FROM {tables}"  # noqa: S608 - fixed names
@@ -157,33 +157,28 @@ def _answers(
         return [Match(attributes=b"", defaults=answer) for answer in defaults]
     all_above = {level: ids[level] for level in _LEVELS[:own_position]}
     above = _above(connection, "attributes", all_above)
+    own = [row["attributes"] for row in rows]
+    if query.level == "instance":
+        own = [unpack(packed, METADATA) for packed in own]
     return [
-        Match(attributes=_with_above(_attributes(query.level, row), members), defaults=answer)
-        for row, members, answer in zip(rows, above, defaults, strict=False)
+        Match(attributes=_with_above(attributes, members), defaults=answer)
+        for attributes, members, answer in zip(own, above, defaults, strict=False)
     ]
 
 
-def _attributes(level: Level, row: sqlite3.Row) -> bytes:
-    """Return all attributes of a row's own level."""
-    attributes: bytes = row["attributes"]
-    if level != "instance":
-        return attributes
-    return merged(unpack(attributes, METADATA), members_of(row["defaults"]))
-
-
-def _with_above(own: bytes, above: Mapping[bytes, bytes]) -> bytes:
-    return merged(own, above) if above else own
+def _with_above(own: bytes, above: Above | None) -> bytes:
+    return own if above is None else above.merged_into(own)
 
 
 def _above(
     connection: sqlite3.Connection, column: str, ids: Mapping[Level, list[int]]
-) -> Iterable[Mapping[bytes, bytes]]:
+) -> Iterable[Above | None]:
     """Return, for each row, the members of the objects of the levels above, by their quoted tag.
 
     `ids` has the levels wanted, highest first, and for each level the id in every row.
     """
     if not ids:
-        return itertools.repeat({})
+        return itertools.repeat(None)
     objects = {
         level: dict(
             connection.execute(
@@ -194,13 +189,14 @@ def _above(
         )
         for level, of_level in ids.items()
     }
-    known: dict[tuple[int, ...], dict[bytes, bytes]] = {}
+    known: dict[tuple[int, ...], Above] = {}
     found = []
     for key in zip(*ids.values(), strict=True):
         if key not in known:
-            known[key] = {}
+            members: dict[bytes, bytes] = {}
             for level, row_id in zip(ids, key, strict=True):
-                known[key] |= members_of(objects[level].get(row_id, b"{}"))
+                members |= members_of(objects[level].get(row_id, b"{}"))
+            known[key] = Above(members)
         found.append(known[key])
     return found
 
@@ -222,7 +218,7 @@ def locate(
         f" i.transfer_syntax_uid, i.frames, i.blob, i.size {sql}",
         parameters,
     )
-    return [LocatedInstance(*row) for row in rows]
+    return list(map(LocatedInstance._make, rows))
 
 
 def _instances_of(store: Store, resource: Resource, also: str = "") -> tuple[str, list[str]]:

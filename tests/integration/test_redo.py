@@ -1,0 +1,180 @@
+"""`dicomveil redo` over what is being read: every answer whole, old or new, none missing."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pydicom
+import pytest
+
+from tests.factories import many_ct
+from tests.scu import PlainScu, dataset_of
+from tests.service import RunningDaemon, wait_until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+INSTANCES = 200
+OLD = """
+[deidentifiers.default.config.dicom]
+filterProfile = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
+"""
+NEW = f"""{OLD}
+[deidentifiers.default.config.dicomveil]
+options = ["retain_patient_characteristics"]
+"""
+
+
+class Readers:
+    """Read everything again and again, each on its own, and remember what was wrong or missing."""
+
+    def __init__(self, daemon: RunningDaemon, replaced: list[tuple[str, str, str]]) -> None:
+        self._daemon = daemon
+        self._replaced = replaced
+        self._ended = threading.Event()
+        self.faults: list[str] = []
+        self.reads = 0
+        self.sexes: set[str] = set()
+        self._threads = [
+            threading.Thread(target=self._retrieve, args=(replaced[part::2],)) for part in (0, 1)
+        ] + [threading.Thread(target=self._search)]
+
+    def begin(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _retrieve(self, part: list[tuple[str, str, str]]) -> None:
+        while not self._ended.is_set():
+            for uids in part:
+                try:
+                    instance = pydicom.dcmread(io.BytesIO(self._daemon.retrieve(*uids)))
+                    assert instance.SOPInstanceUID == uids[2]
+                    assert len(instance.PixelData) == instance.Rows * instance.Columns * 2
+                    self.sexes.add(str(instance.get("PatientSex", "")))
+                    self.reads += 1
+                except Exception as error:  # noqa: BLE001 - reported by the test
+                    self.faults.append(repr(error)[:200])
+
+    def _search(self) -> None:
+        studies = {study for study, _, _ in self._replaced}
+        while not self._ended.is_set():
+            found = self._daemon.instances()
+            if len(found) != INSTANCES:
+                self.faults.append(f"a search found {len(found)}")
+            metadata = sum(
+                len(json.loads(self._daemon.get(f"/dicomweb/deid/studies/{study}/metadata")[1]))
+                for study in studies
+            )
+            if metadata != INSTANCES:
+                self.faults.append(f"metadata of {metadata}")
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> RunningDaemon:
+    (tmp_path / "state").mkdir(mode=0o700)
+    return RunningDaemon(tmp_path / "state", tmp_path, settings=OLD)
+
+
+def send(daemon: RunningDaemon, contents: list[bytes]) -> None:
+    with PlainScu(daemon.dimse_port) as scu:
+        for content in contents:
+            uid = str(pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True).SOPInstanceUID)
+            assert scu.store(dataset_of(content), uid.encode()) == 0
+
+
+def counts(daemon: RunningDaemon) -> tuple[dict[str, int], int, dict[str, int]]:
+    """Return states, what is done again, and instances of each store."""
+    told = json.loads(daemon.command("status", "--json").stdout)
+    states = {state: count for state, count in told["states"].items() if count}
+    return states, told["done_again"], {each["store"]: each["instances"] for each in told["stores"]}
+
+
+def stored(daemon: RunningDaemon) -> bool:
+    return counts(daemon) == ({"stored": INSTANCES}, 0, {"source": INSTANCES, "deid": INSTANCES})
+
+
+@pytest.mark.timeout(240)
+def test_a_changed_configuration_is_applied_while_everything_can_be_read(
+    daemon: RunningDaemon,
+) -> None:
+    daemon.start()
+    try:
+        send(daemon, list(many_ct(INSTANCES, rows=8, per_study=50)))
+        daemon.wait_until_settled(INSTANCES)
+        replaced = daemon.replaced()
+        assert daemon.stop() == 0
+        daemon.settings = NEW
+        daemon.start()
+        readers = Readers(daemon, list(replaced.values()))
+        readers.begin()
+        try:
+            wait_until(lambda: readers.reads > 20, what="readers read")
+            assert readers.sexes == {""}
+            done = daemon.command("redo", "--all")
+            assert (done.returncode, done.stdout) == (
+                0,
+                f"{INSTANCES} will be de-identified again\n",
+            )
+            wait_until(lambda: stored(daemon), what="all are stored again")
+            reads = readers.reads
+            wait_until(lambda: readers.reads > reads + INSTANCES, what="readers read on")
+        finally:
+            readers.end()
+        assert readers.faults == []
+        assert len(readers.sexes) > 1, "both the old and the new were read"
+        assert daemon.replaced() == replaced
+    finally:
+        daemon.stop()
+    checked = daemon.command("fsck")
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
+
+
+@pytest.mark.timeout(240)
+def test_killed_in_the_middle_everything_is_there_and_the_rest_is_done_after(
+    daemon: RunningDaemon,
+) -> None:
+    daemon.start()
+    try:
+        send(daemon, list(many_ct(INSTANCES, rows=8, per_study=50)))
+        daemon.wait_until_settled(INSTANCES)
+        replaced = daemon.replaced()
+        daemon.stop()
+        daemon.settings = NEW
+        assert daemon.command("redo", "--deidentifier", "default").returncode == 0
+        assert counts(daemon)[:2] == ({"received": INSTANCES}, INSTANCES)
+        for left in (150, 60):
+            daemon.start()
+            assert len(daemon.instances()) == INSTANCES
+            wait_until(lambda left=left: counts(daemon)[1] <= left, what="some are done")  # type: ignore[misc]
+            daemon.kill()
+        daemon.start()
+        assert len(daemon.instances()) == INSTANCES
+        wait_until(lambda: stored(daemon), what="all are stored again")
+        assert daemon.replaced() == replaced
+        for uids in replaced.values():
+            assert pydicom.dcmread(io.BytesIO(daemon.retrieve(*uids))).PatientSex
+    finally:
+        daemon.stop()
+    assert daemon.command("fsck").returncode == 0
+
+
+def test_redo_asks_for_one_selection_that_exists(daemon: RunningDaemon) -> None:
+    daemon.start()
+    try:
+        send(daemon, list(many_ct(2, rows=8)))
+        daemon.wait_until_settled(2)
+        assert daemon.command("redo").returncode == 2
+        assert daemon.command("redo", "1.2", "--all").returncode == 2
+        unknown = daemon.command("redo", "--deidentifier", "nobody")
+        assert (unknown.returncode, "nobody" in unknown.stderr) == (2, True)
+        assert daemon.command("redo", "9.9.9").returncode == 1
+    finally:
+        daemon.stop()
