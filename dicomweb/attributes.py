@@ -10,7 +10,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from dicomweb.dictionary import tag_for_keyword, vr_for_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -210,7 +210,8 @@ def tags_of(keywords: Iterable[str]) -> tuple[str, ...]:
 
 
 VR_OF_KEY: Final[Mapping[str, str]] = {
-    keyword: dictionary_VR(keyword.rpartition(".")[2]) for keyword in SEARCHABLE["instance"]
+    keyword: vr_for_tag(int(tag_of(keyword.rpartition(".")[2]), 16)) or "UN"
+    for keyword in SEARCHABLE["instance"]
 }
 
 

@@ -14,10 +14,10 @@ from struct import unpack
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from pydicom._dicom_dict import DicomDictionary
 
 from dicomweb.attributes import KEYS, LEVELS, normalise, tag_of, tags_of
 from dicomweb.charsets import CharacterSet, character_set
+from dicomweb.dictionary import attributes
 from dicomweb.elements import (
     LONG_VRS,
     LUT_DESCRIPTOR,
@@ -345,7 +345,7 @@ _CONVERTERS: Final[dict[bytes, Callable[[bytes, CharacterSet], Attribute]]] = {
     b"AT": _tags,
 }
 _EMPTY: Final[dict[bytes, Attribute]] = {vr: {"vr": vr.decode()} for vr in LONG_VRS | SHORT_VRS}
-_NAMES: Final = {tag: f"{tag:08X}" for tag in DicomDictionary}
+_NAMES: Final = {tag: f"{tag:08X}" for tag in attributes()}
 _LEVEL_TAGS: Final = {level: tags_of(keywords) for level, keywords in LEVELS.items()}
 _KEY_TAGS: Final = [(keyword, [tag_of(part) for part in keyword.split(".")]) for keyword in KEYS]
 _AVAILABLE_TRANSFER_SYNTAX: Final = tag_of("AvailableTransferSyntaxUID")

@@ -13,8 +13,7 @@ from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from pydicom.datadict import dictionary_VR, private_dictionary_VR
-
+from dicomweb.dictionary import vr_for_private, vr_for_tag
 from dicomweb.errors import CutShort, DescribeError
 
 if TYPE_CHECKING:
@@ -309,10 +308,7 @@ def public_vr(tag: int) -> bytes:
     """Return the dictionary's VR (PS3.6), such as ``b"US or SS"``; ``b"UN"`` where it has none."""
     if tag & 0xFFFF == 0:
         return b"UL"
-    try:
-        return dictionary_VR(tag).encode()
-    except KeyError:
-        return b"UN"
+    return (vr_for_tag(tag) or "UN").encode()
 
 
 @lru_cache(maxsize=8192)
@@ -320,12 +316,7 @@ def private_vr(tag: int, creator: str) -> bytes:
     """Return the VR of a private element whose creator is known, else ``b"UN"``."""
     if 0x10 <= tag & 0xFFFF <= 0xFF:
         return b"LO"
-    if creator:
-        try:
-            return private_dictionary_VR(tag, creator).encode()
-        except KeyError:
-            pass
-    return b"UN"
+    return (vr_for_private(tag, creator) or "UN").encode()
 
 
 def swapped(data: bytes, word_bytes: int) -> bytes:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from pydicom.datadict import keyword_for_tag
 
 from dicomweb.attributes import COMPUTED, DEFAULTS, SEARCHABLE, VR_OF_KEY, tag_of, tags_of
+from dicomweb.dictionary import keyword_for_tag
 from dicomweb.errors import BadRequest
 from dicomweb.ports import Match, Query, Resource
 
