@@ -6,6 +6,7 @@ set -uo pipefail
 declare -A package_of=(
     [storescu]=dcmtk [dcmdump]=dcmtk
     [dciodvfy]=dicom3tools
+    [dcm2niix]=dcm2niix
     [gdcmanon]=libgdcm-tools
     [tesseract]=tesseract-ocr
 )

@@ -18,7 +18,7 @@ from deid.encoding.transfer_syntaxes import IMPLICIT_LITTLE, MOST_SHORT, UNDEFIN
 from deid.encoding.value_representations import BINARY, NUMBERS
 from deid.errors import Reason, Unsafe
 from deid.identity import values
-from deid.tags import private_blocks
+from deid.tags import csa, private_blocks
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import (
     CONTENT_SEQUENCE,
@@ -543,6 +543,10 @@ class Walk:
         vr, action = code.decode("latin-1"), Action.DROP
         if creator is not None:
             vr, action = private_blocks.decide(creator, tag, vr, raw, self.given)
+        header: bytes | None = None
+        if creator is not None and action is Action.KEEP and csa.is_header(creator.name, tag):
+            header = csa.cleaned(raw)
+            raw, action = header or b"", Action.KEEP if header else Action.DROP
         starts_item = source[at.value : at.value + 4] == b"\xfe\xff\x00\xe0"
         is_sequence = vr == "SQ" or at.is_undefined or (vr == "UN" and starts_item)
         if is_sequence and action is not Action.KEEP:
@@ -567,7 +571,9 @@ class Walk:
             return after
         passage.count(tag, action)
         new = self._happen(action, tag, vr, raw, _DROP)
-        if new is UNCHANGED or action is Action.KEEP:
+        if header is not None:
+            at.out.append(encoding.element(tag, code or b"UN", values.even(header, b"\x00")))
+        elif new is UNCHANGED or action is Action.KEEP:
             at.out.append(private_blocks.as_encoded(source, at.pos, at.value, after, tag, encoding))
         elif new is not None:
             at.out.append(encoding.element(tag, code or b"UN", new))
