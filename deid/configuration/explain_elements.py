@@ -16,6 +16,7 @@ from deid.tables.load import (
     iods_by_sop_class,
 )
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
+from deid.tags.labels import LABELS
 from deid.tags.policy import Option
 from deid.tags.rules import ONLY_BESIDE, Rules, dictionary_vr
 
@@ -104,13 +105,13 @@ def explained(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
         _META.get(tag >> 16)
         or _overlay(tag, word, parsed)
         or _beside(tag, word, rules)
-        or _saying(word, parsed.text, vr)
+        or _saying(tag, word, parsed.text, vr)
     )
     elsewhere: Counter[str] = Counter()
     for sop_class_uid in _kinds():
         other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
         if other != word:
-            elsewhere[_saying(other, parsed.text, vr)] += 1
+            elsewhere[_saying(tag, other, parsed.text, vr)] += 1
     kind, fallback = Action(word & KIND_MASK), word >> FALLBACK_SHIFT
     return Element(
         f"({row.tag})" if len(row.tag) == 9 else f"({row.tag.split('(')[0]})",
@@ -168,8 +169,10 @@ def _kinds() -> tuple[str, ...]:
     return tuple(classes.values())
 
 
-def _saying(word: int, text: TextPolicy | None, vr: str) -> str:
+def _saying(tag: int, word: int, text: TextPolicy | None, vr: str) -> str:
     kind = Action(word & KIND_MASK)
+    if tag in LABELS and (kind is Action.CHECK or (kind is Action.CLEAN and text is not None)):
+        return "kept when all of it is recognised, else replaced by a label of its own"
     otherwise = _FALLBACKS.get(Action(word >> FALLBACK_SHIFT), "removed")
     if kind is Action.CHECK:
         return f"kept where every word of it is recognised, else {otherwise}"

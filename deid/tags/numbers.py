@@ -18,6 +18,11 @@ _COUNTS: Final = frozenset(
     }
 )  # fmt: skip
 """Doses, counts, durations and factors: measured, however many digits they have."""
+_RANGES: Final = {
+    0x00180084: (1e7, 6e8),  # Imaging Frequency: MHz, but some makers write Hz
+    0x00188150: (0, 1e8),  # Exposure Time in microseconds
+}
+"""Readings that may have many digits, and between what: a record number beyond is none."""
 _VALUE_BYTES: Final = {
     "US": 2, "SS": 2, "UL": 4, "SL": 4, "FL": 4, "AT": 4, "FD": 8, "SV": 8, "UV": 8,
 }  # fmt: skip
@@ -36,13 +41,21 @@ def is_measure(tag: int, part: str) -> bool:
     """Whether a number looks measured or counted, not issued: record numbers are long and not round."""
     if not _NUMBER.match(part):
         return False
-    if tag in _COUNTS:
+    if tag in _COUNTS or _is_in_range(tag, part):
         return True
     if _DAY.match(part):
         return False
     whole = part.lstrip("+-0").partition(".")[0]
     whole = whole.lower().partition("e")[0]
     return len(whole) <= _MOST_DIGITS or len(whole.rstrip("0")) <= _ROUND_DIGITS
+
+
+def _is_in_range(tag: int, part: str) -> bool:
+    low, high = _RANGES.get(tag, (1, 0))
+    try:
+        return low <= float(part) <= high
+    except ValueError:
+        return False
 
 
 def is_snomed_identifier(digits: str) -> bool:

@@ -36,6 +36,7 @@ _WITHOUT_DUMMY: Final = frozenset(
     }
 )  # fmt: skip
 """Where and how large samples are, and what was measured: a dummy would be taken for the truth."""
+_MOST_MEASURED_DIGITS: Final = 8
 _CLEANABLE: Final = CONTENT_VRS
 _DUMMIED_BY_VALUE: Final = frozenset({"CS", "LO", "SH", "DS", "IS"})
 CUT_AT_NUL: Final = frozenset({*_DUMMIED_BY_VALUE, "LT", "ST", "UC", "UT"})
@@ -263,6 +264,9 @@ def _is_measured(original: Original) -> bool:
     if original.passage.parent != MEASURED_VALUE:
         return False
     text = original.raw.strip(b" \x00").decode("ascii", "replace")
+    # Volumes have many digits; whole numbers of nine are what records are numbered by.
+    if text.isdigit() and len(text) > _MOST_MEASURED_DIGITS:
+        return False
     return is_number(text) and not original.passage.names_anybody(original.raw, text, "DS")
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LONGEST_SYMBOL: Final = 2
+_ALIKE: Final = ((0x00180024, 0x00189005),)
+"""Sequence Name and Pulse Sequence Name."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,15 @@ class Terms:
     symbols: set[str] = field(default_factory=set)
     words: set[str] = field(default_factory=set)
     shapes: list[re.Pattern[str]] = field(default_factory=list)
+
+    def united(self, other: Terms) -> Terms:
+        """Return the terms of two attributes that hold the same."""
+        return Terms(
+            self.values | other.values,
+            self.symbols | other.symbols,
+            self.words | other.words,
+            [*self.shapes, *other.shapes],
+        )
 
     def hold(self, value: str) -> bool:
         """Whether a whole value is one of the attribute's own."""
@@ -66,6 +77,8 @@ def attribute_terms() -> dict[int, Terms]:
         else:
             words = terms.values if row["kind"] == "value" else terms.words
             _add(words, terms, row["terms"].split(";"))
+    for one, other in _ALIKE:
+        found[one] = found[other] = found[one].united(found[other])
     return found
 
 

@@ -11,6 +11,7 @@ from deid.text.vocabulary import eponyms, is_own_clinical
 # What a name may belong to. The word itself may stand one eponym further: Osgood-Schlatter disease.
 _HEADS: Final = words(
     """
+    map mapping maps mapped strength echo recovery vein artery
     rads tubercle balloon change changes matter en limb guidelines society blood map maps abscess ampulla
     anastomosis aneurysm angle anomaly apparatus area arthritis artery axis band body bodies bypass canal
     carcinoma catheter cell cells chorea class classification clip coil coma contracture coronary criteria
@@ -26,7 +27,7 @@ _HEADS: Final = words(
     malattia morbo ziekte
     """
 )
-_AHEAD: Final = re.compile(r"(?:['\u2019]s)?[\s-]{1,2}([^\W\d_]+)")
+_AHEAD: Final = re.compile(r"(?:['\u2019]s)?[\s_-]{1,2}([^\W\d_]+)")
 _BEFORE: Final = re.compile(
     r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
     r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"

@@ -9,13 +9,16 @@ from deid.text import eponyms
 from deid.text.findings import GUESSED, NAMED, Finding
 from deid.text.folding import fold, words
 from deid.text.known import WORD
-from deid.text.vocabulary import is_name, is_place, is_prose, is_recognised
+from deid.text.vocabulary import is_clinical_token, is_name, is_place, is_prose, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SENTENCE_END: Final = re.compile(r"(?:^|[.!?:;\n\r\t•*>\])|-])[\s\"'(\[*-]*$")
 _ROMAN: Final = re.compile(r"[IVX]{1,5}\Z")
+_CODE: Final = re.compile(r"[^\W_]+")
+_CODE_BEFORE: Final = re.compile(r"[^\W_]+\Z")
+_MOST_CODE: Final = 12
 _MAX_ABBREVIATION: Final = 3
 _BEFORE: Final = re.compile(r"(?<![^\W_])([a-zà-ÿ]+)\s(?:(?:the|a|an)\s)?(?:[^\W\d_]+\s){0,2}$")
 _PREPOSITIONS: Final = frozenset({"in", "from", "near", "to", "at", "of", "via"})
@@ -53,7 +56,7 @@ def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
             at += 1
         if at < len(findings) and findings[at].start < stop:
             continue
-        if _touches_digit(text, start, stop):
+        if _touches_digit(text, start, stop) or _is_of_code(text, start):
             continue
         if eponyms.is_in_use(text, start, stop):
             previous = (stop, False)
@@ -117,6 +120,15 @@ def _in_heading(text: str, start: int, length: int) -> bool:
     around = re.findall(r"[^\W\d_]{3,}", text[max(0, start - 25) : start + length + 25])
     capitalised = sum(word[0].isupper() for word in around)
     return len(around) > 2 and capitalised > len(around) * 2 // 3
+
+
+def _is_of_code(text: str, start: int) -> bool:
+    """Whether a word is what follows a digit in the name of a technique: ``MP2RAGE``."""
+    if not text[start - 1 : start].isdigit():
+        return False
+    before = _CODE_BEFORE.search(text, max(0, start - _MOST_CODE), start)
+    whole = _CODE.match(text, before.start() if before else start)
+    return whole is not None and is_clinical_token(whole[0])
 
 
 def _touches_digit(text: str, start: int, stop: int) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from deid.text import dates
 from deid.text.findings import CODE, PATTERN, Finding
 from deid.text.folding import fold, words
-from deid.text.vocabulary import is_name, is_place, is_recognised
+from deid.text.vocabulary import is_clinical_token, is_name, is_place, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -424,6 +424,7 @@ _DEGREE: Final = re.compile(
 _COMMA_NAME: Final = re.compile(
     rf"(?<![\w'\u2019])(?P<name>{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}[\w'\u2019]{{1,30}})?,\s?{_CAPITAL}[\w'\u2019]{{1,30}}(?:\s{_CAPITAL}\.?)?)(?![^\W_])"
 )
+_TOKEN: Final = re.compile(r"[^\W_]+")
 _CARETS: Final = re.compile(
     r"(?<![^\s\\])[^\s\^=\\]{1,64}(?:\^[^\s\^=\\]{0,64}){1,4}(?:=[^\s\\]{0,128}){0,2}"
 )
@@ -510,9 +511,22 @@ def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
         yield Finding(*match.span(1), "DATE_OF_BIRTH", PATTERN)
 
 
+def _is_of_vocabulary(text: str) -> bool:
+    """Whether what stands around carets is a region and its exam, or a number and its power, and nobody.
+
+    As consoles write (``Head^Routine``) and units (``10^-6``): outside PN a caret alone makes no name.
+    """
+    tokens = _TOKEN.findall(text)
+    return bool(tokens) and all(
+        token.isdigit() or len(token) == 1 or is_clinical_token(token) for token in tokens
+    )
+
+
 def _people(text: str) -> Iterator[Finding]:
     if "^" in text:
         for match in _CARETS.finditer(text):
+            if _is_of_vocabulary(match[0]):
+                continue
             yield Finding(*match.span(), "PERSON_NAME", PATTERN)
     if not _CAPITALS.search(text):
         for pattern in (_TITLED_LOOSELY, _ROLED_LOOSELY):

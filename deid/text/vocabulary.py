@@ -6,6 +6,7 @@ import re
 from functools import cache, lru_cache
 from typing import Final
 
+from deid.tables.dictionary import CAMEL_PART
 from deid.text.folding import fold, spellings
 from deid.text.standard import vocabulary as standard_vocabulary
 from deid.text.words import read_lines, read_words
@@ -260,7 +261,7 @@ def is_own_clinical(word: str) -> bool:
 
 @cache
 def _own_clinical() -> frozenset[str]:
-    return read_words("clinical.txt")
+    return read_words("clinical.txt") | read_words("consoles.txt")
 
 
 @lru_cache(maxsize=65536)
@@ -286,13 +287,28 @@ def _may_be_name(word: str) -> bool:
     return is_name(word) and not is_own_clinical(word)
 
 
+def _is_joined(token: str) -> bool:
+    """Whether words, and letters before them, are joined by their capitals: ``ThorRoutine``, ``LSpine``."""
+    pieces = CAMEL_PART.findall(token)
+    return (
+        len(pieces) > 1
+        and token.isascii()
+        and "".join(pieces) == token
+        and (len(pieces[0]) == 1 or len(pieces[0]) > 2)
+        and all(
+            len(piece) > 2 and is_recognised(piece) and not _may_be_name(piece)
+            for piece in pieces[len(pieces[0]) == 1 :]
+        )
+    )
+
+
 @lru_cache(maxsize=65536)
 def is_clinical_token(token: str) -> bool:
     """Whether a token of a descriptor may stay: a recognised word, a short number, a code of the trade."""
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
-        return is_recognised(token) and not _may_be_name(token)
+        return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):
         return True
     parts = re.findall(r"[^\W\d_]+|\d+", token)

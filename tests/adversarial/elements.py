@@ -34,7 +34,7 @@ _LEFT_OUT = {
 # Samples and measured numbers of any length: nothing tells a record number in them from a reading.
 _READINGS = {
     0x54001010, 0x56000020, 0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311,
-    0x00541322,
+    0x00541322, 0x00180084, 0x00188150,
 }  # fmt: skip
 _KIND_CYCLE = ("CT", "MR", "PET", "SC", "CR", "SR", "RTSTRUCT", "ECG")
 

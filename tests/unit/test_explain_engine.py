@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -234,6 +235,13 @@ def cleaned(_run: Run, row: Planted, new: DataElement | None) -> bool:
     return "Qz" not in _text(new) and (b"CHEST" not in row.value or stays)
 
 
+def labelled(_run: Run, row: Planted, new: pydicom.DataElement | None) -> bool:
+    return (
+        re.fullmatch(r"[A-Z]{2,5}-[0-9A-Z]{7}", _text(new)) is not None
+        and row.value not in _text(new).encode()
+    )
+
+
 CHECKS: dict[str, Callable[[Run, Planted, DataElement | None], bool]] = {
     "removed": gone,
     "removed with (0012,0082) where that is there": gone,
@@ -253,6 +261,8 @@ CHECKS: dict[str, Callable[[Run, Planted, DataElement | None], bool]] = {
     "kept where every word of it is recognised, else removed": gone,
     "kept where the standard registers the UID, else replaced": renamed,
     "set by us": dummied,
+    "kept where its creator's block lists it as safe, else removed": gone,
+    "kept when all of it is recognised, else replaced by a label of its own": labelled,
 }
 
 
