@@ -8,7 +8,7 @@ here; which values contradict each other is said in `config.contradictions`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
@@ -46,6 +46,15 @@ class Section(BaseModel):
     )
 
 
+_PORT = "TCP port; 0 lets the kernel choose one."
+
+
+def _listening_host() -> Any:
+    return Field(
+        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
+    )
+
+
 class Dimse(Section):
     """The C-STORE receiver."""
 
@@ -53,10 +62,8 @@ class Dimse(Section):
         default="DICOMVEIL",
         description="AE title that this receiver answers to (1 to 16 characters).",
     )
-    host: Host = Field(
-        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
-    )
-    port: Port = Field(default=11112, description="TCP port; 0 lets the kernel choose one.")
+    host: Host = _listening_host()
+    port: Port = Field(default=11112, description=_PORT)
     require_called_ae: bool = Field(
         default=False, description="Reject an association whose called AE title is not `ae_title`."
     )
@@ -127,10 +134,8 @@ class Dimse(Section):
 class Http(Section):
     """The web services: DICOMweb, health, metrics."""
 
-    host: Host = Field(
-        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
-    )
-    port: Port = Field(default=8080, description="TCP port; 0 lets the kernel choose one.")
+    host: Host = _listening_host()
+    port: Port = Field(default=8080, description=_PORT)
     public_root: Annotated[str, AfterValidator(checks.public_root)] = Field(
         default="",
         description=(
@@ -189,14 +194,10 @@ class Http(Section):
 class Metrics(Section):
     """A listener for `/metrics` alone, beside the web services."""
 
-    host: Host = Field(
-        default="127.0.0.1", description="Address to listen on. Anything but loopback: see `trust`."
-    )
+    host: Host = _listening_host()
     port: Port | None = Field(
         default=None,
-        description=(
-            "TCP port; 0 lets the kernel choose one. Not set: `/metrics` is among the web services."
-        ),
+        description=f"{_PORT} Not set: `/metrics` is among the web services.",
     )
 
 
