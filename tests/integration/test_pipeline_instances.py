@@ -21,7 +21,6 @@ import pytest
 import deid
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.figures import Tally
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route, named
 from daemon.pipeline.work import Work
@@ -35,6 +34,7 @@ from dicomweb.ports import Query
 from tests.conftest import program
 from tests.factories import encoded, identifying_strings, make_ct, make_sr, many_ct
 from tests.sections import make_limits, make_pixels, make_route
+from tests.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

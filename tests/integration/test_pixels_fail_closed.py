@@ -15,7 +15,6 @@ import pydicom
 import pytest
 
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.figures import Tally
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.records import Origin, Receiver, State
 from daemon.store.stores import Stores
@@ -27,6 +26,7 @@ from tests.factories import encoded, make_ct, write
 from tests.integration.pipeline_poison import LOOKS_BAD, VALUE
 from tests.sections import make_limits, make_pixels, make_route
 from tests.service import RunningDaemon, wait_until
+from tests.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

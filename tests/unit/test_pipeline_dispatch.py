@@ -13,7 +13,6 @@ import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
-from daemon.pipeline.figures import Tally
 from daemon.pipeline.messages import MalformedAnswer
 from daemon.records import Job, Origin, Receipt, Receiver, Result, State
 from daemon.workers.backoff import Backoff
@@ -25,6 +24,7 @@ from daemon.workers.errors import (
     WorkerRaised,
     WorkerTimeout,
 )
+from tests.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
