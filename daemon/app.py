@@ -38,6 +38,7 @@ from daemon.deidentifiers.key_file import (
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
 from daemon.observe.health import Probes
+from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
 from daemon.observe.systemd import Notifier
@@ -92,6 +93,7 @@ async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> i
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(handle_loop_exception)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     service = Service(settings)
