@@ -48,7 +48,7 @@ from daemon.pipeline.routing import Route
 from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.folder import WatchedFolder
-from daemon.store import retention
+from daemon.store import retention, witnesses
 from daemon.store.probing import StoreProbe
 from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
@@ -57,6 +57,7 @@ from daemon.web.callers import Callers
 from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
 from deid.configuration.document import parse_configuration
+from deid.errors import KeyRefused
 from deid.identity.keys import SiteKey
 from dicomweb import service as dicomweb_service
 
@@ -158,9 +159,10 @@ class Service:
         settings = self._settings
         metrics = Metrics()
         stores = await self._open_stores()
+        key = await self._site_key(stores)
         workers = InstanceWorkers(
             routes(settings),
-            deidentifiers(settings, site_key(settings)),
+            deidentifiers(settings, key),
             count=settings.workers.count,
             known=stores.known,
             figures=metrics.pool,
@@ -198,6 +200,13 @@ class Service:
         self._run_folder.write(ADDRESSES, self.addresses)
         self._stack.callback(self._run_folder.remove, ADDRESSES)
         _log.info("service_started", count=len(settings.watch))
+
+    async def _site_key(self, stores: Stores) -> SiteKey:
+        """Return the site key, after asking the state whether it is the one that made what is there."""
+        is_new = await stores.database.read(witnesses.has_no_key)
+        key = site_key(self._settings, may_make=is_new)
+        await stores.database.write(lambda session: witnesses.refuse_other_key(session, key.id))
+        return key
 
     async def _open_stores(self) -> Stores:
         settings = self._settings
@@ -348,21 +357,32 @@ def _listening(section: str, host: str, port: int) -> Iterator[None]:
         raise AddressRefused(section, host, port, why) from error
 
 
-def site_key(settings: Settings) -> SiteKey:
+def site_key(settings: Settings, *, may_make: bool = True) -> SiteKey:
     """Return the site key: the configured file, systemd's credential, or one made at the first start.
+
+    Parameters
+    ----------
+    may_make
+        Whether this is a first start; else a key that is missing was lost.
 
     Raises
     ------
     KeyRefused
-        When the file cannot be read, is open to others, or holds no usable key.
+        When the file is missing, cannot be read, is open to others, or holds no usable key.
     """
     if settings.key.file is not None:
         return SiteKey(read_key_file(settings.key.file))
     credential = credential_key_file()
     if credential is not None:
         return SiteKey(read_key_file(credential))
+    path = settings.state_dir / IN_STATE_DIR
+    if not may_make and not os.path.lexists(path):
+        raise KeyRefused(
+            f"the site key {path} is missing, but instances were received with it: put it back, or begin"
+            " another one deliberately by `dicomveil key new` or `dicomveil key import`"
+        )
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SiteKey(ensure_key_file(settings.state_dir / IN_STATE_DIR))
+    return SiteKey(ensure_key_file(path))
 
 
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:

@@ -5,6 +5,8 @@
     DaemonError
     |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
     |-- StoreUnavailable  the database or disk refused; the peer must try again
+    |   `-- DatabaseDamaged   its file is not what was written; the operator must decide
+    |-- StateIncomplete   parts of the state folder are missing beside others; the operator must decide
     |-- SchemaTooNew      the database was written by a newer program; the operator must fix it
     |-- AddressRefused    a listener cannot have its address; the operator must fix it
     |-- CrossDevice       a file cannot be taken by rename; it has to be copied
@@ -26,6 +28,14 @@ class SpoolFull(DaemonError):
 
 class StoreUnavailable(DaemonError):
     """The database or the file system failed in a way that may pass."""
+
+
+class DatabaseDamaged(StoreUnavailable):
+    """The database's file is damaged: pages that contradict each other, or not a database at all."""
+
+
+class StateIncomplete(DaemonError):
+    """What is in the state folder does not belong together; to go on could lose what was acknowledged."""
 
 
 class SchemaTooNew(DaemonError):

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 class Receiver(StrEnum):
-    """The way an instance came in."""
+    """The way an instance came in; `RECOVERED` when the row that knew it is gone."""
 
     DIMSE = "dimse"
     STOW = "stow"
     WATCH = "watch"
+    RECOVERED = "recovered"
 
 
 class State(StrEnum):

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from config import Settings
     from daemon.store.fsck import Report
 
 NAME = "fsck"
 HELP = "look for rows without blobs, blobs without rows, and blobs that have changed"
 
 _EPILOG = """\
-Checking is possible while the service runs; repairing is not. Nothing is lost by a repair: what
+Checking is possible while the service runs; repairing and reindexing are not. Nothing is lost by a repair: what
 nobody can explain is moved to lost+found in the state folder."""
 
 
@@ -31,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="compare sizes only, do not read every blob"
     )
+    parser.add_argument(
+        "--reindex",
+        action="store_true",
+        help="take stored instances back whose rows are gone; make a missing or damaged database anew",
+    )
     arguments.add_config(parser)
     arguments.add_json(parser)
 
@@ -40,6 +46,8 @@ def run(options: argparse.Namespace) -> int:
     from daemon.store.fsck import check  # noqa: PLC0415
 
     settings = arguments.settings(options)
+    if options.reindex:
+        _reindex(settings, is_json=options.json)
     state.existing(settings)
     with _progress() as tell:
         report = check(
@@ -51,6 +59,20 @@ def run(options: argparse.Namespace) -> int:
         _print(report)
     is_left = any(not finding.repaired for finding in report.findings)
     return exit_codes.SOME_QUARANTINED if is_left else exit_codes.OK
+
+
+def _reindex(settings: Settings, *, is_json: bool) -> None:
+    from daemon.store.fsck import reindex  # noqa: PLC0415
+
+    found, aside = reindex(settings.state_dir)
+    taken = sum(bool(finding.repaired) for finding in found)
+    stream = sys.stderr if is_json else sys.stdout
+    if aside:
+        output.print_line(f"the damaged database is {aside} now", stream)
+    output.print_line(
+        f"{taken} stored instances taken back; the service de-identifies again what was received",
+        stream,
+    )
 
 
 def _print(report: Report) -> None:

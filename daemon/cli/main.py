@@ -18,6 +18,7 @@ from daemon.cli import (
     exit_codes,
     explain,
     fsck,
+    key,
     output,
     quarantine,
     redo,
@@ -40,6 +41,7 @@ COMMANDS = (
     redo,
     explain,
     fsck,
+    key,
     regions,
     reidentify,
 )

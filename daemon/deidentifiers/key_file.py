@@ -81,12 +81,39 @@ def ensure_key_file(path: Path) -> bytes:
     """
     if not os.path.lexists(path):
         try:
-            _make(path, secrets.token_bytes(KEY_BYTES))
+            _make(path, new_secret())
         except FileExistsError:
             pass  # another process was first
         except OSError as error:
             raise KeyRefused(f"key file {path} cannot be made: {error.strerror}") from error
     return read_key_file(path)
+
+
+def replace_key_file(path: Path, secret: bytes) -> Path | None:
+    """Put a key in the place of the one in `path`, durably; return where the earlier one lies now.
+
+    That is ``<name>.<key id>`` beside it, so that nothing of it is lost.
+
+    Raises
+    ------
+    KeyRefused
+        If the secret is no key, what is there cannot be read, or the folder cannot be written to.
+    """
+    SiteKey(secret)
+    earlier = None
+    try:
+        if os.path.lexists(path):
+            earlier = path.with_name(f"{path.name}.{SiteKey(read_key_file(path)).id}")
+            path.rename(earlier)
+        _make(path, secret)
+    except OSError as error:
+        raise KeyRefused(f"key file {path} cannot be made: {error.strerror}") from error
+    return earlier
+
+
+def new_secret() -> bytes:
+    """Return 32 random bytes."""
+    return secrets.token_bytes(KEY_BYTES)
 
 
 def credential_key_file(environment: Mapping[str, str] | None = None) -> Path | None:

@@ -84,7 +84,7 @@ ALLOWED: dict[str, str] = {
     "workers": "how many worker processes",
     "associations": "how many associations are open",
     "partial_files": "how many files that were being received were removed at start",
-    "unacknowledged_files": "how many whole files without a row were removed at start",
+    "adopted": "how many files without a row were taken in again at start",
     "kept_apart": "how many files that nobody could explain were moved to lost+found",
     "taken_files": "how many files of watched folders were found taken at start",
     "outputs": "how many outputs of killed workers were removed at start",

@@ -12,7 +12,8 @@ How values are compared
     A network such as ``10.1.0.0/16`` (or a bare address), or a glob over the address or over the
     watched folder's path; case matters.
 ``receiver``
-    ``dimse``, ``stow`` or ``watch``.
+    ``dimse``, ``stow`` or ``watch``. An instance whose row was lost came from nobody knows where: where a
+    route's conditions on the header hold, and it has others, the instance is unrouted.
 ``modality``, ``header``
     Globs over the values of the element at the top level of the dataset, without leading and
     trailing spaces; case does not matter. Any value of several may match. ``*`` needs some value;
@@ -33,6 +34,7 @@ from functools import cached_property, lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Self
 
+from daemon.records import Receiver
 from deid.tables.dictionary import uids
 
 if TYPE_CHECKING:
@@ -85,7 +87,18 @@ class Route:
             and _holds(self.calling_ae, [origin.calling_ae.strip(" ")])
             and _holds(self.called_ae, [origin.called_ae.strip(" ")])
             and (not self.peer or _is_from(self._networks, self.peer, origin.peer))
-            and _holds_fold(self.sop_class, facts.sop_class_names)
+            and self.matches_header(facts)
+        )
+
+    @property
+    def asks_origin(self) -> bool:
+        """Whether a condition is about where an instance came from."""
+        return bool(self.receiver or self.calling_ae or self.called_ae or self.peer)
+
+    def matches_header(self, facts: HeaderFacts) -> bool:
+        """Return whether every condition about the header holds."""
+        return (
+            _holds_fold(self.sop_class, facts.sop_class_names)
             and _holds_fold(self.modality, facts.of("Modality"))
             and all(_holds_fold(globs, facts.of(key)) for key, globs in self.header.items())
         )
@@ -121,8 +134,18 @@ class HeaderFacts:
 
 
 def route(origin: Origin, facts: HeaderFacts, routes: Sequence[Route]) -> Route | None:
-    """Return the first route that matches, or None: the instance is kept and not passed on."""
-    return next((candidate for candidate in routes if candidate.matches(origin, facts)), None)
+    """Return the first route that matches, or None: the instance is kept and not passed on.
+
+    Where an instance came from may have been lost with its row (`Receiver.RECOVERED`). Then a route that
+    asks for it may or may not be meant, and none after it can be taken either.
+    """
+    for candidate in routes:
+        if origin.receiver is Receiver.RECOVERED and candidate.asks_origin:
+            if candidate.matches_header(facts):
+                return None
+        elif candidate.matches(origin, facts):
+            return candidate
+    return None
 
 
 def named(routes: Iterable[Route]) -> tuple[Route, ...]:

@@ -9,13 +9,13 @@ import errno
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import deid
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
+from daemon.pipeline.describing import stored_instance
 from daemon.pipeline.messages import job_from, question_message, result_message
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
@@ -24,7 +24,6 @@ from daemon.workers.reasons import WorkerReason
 from daemon.workers.writing import write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import KEY_BYTES, SiteKey, patient_identity
-from dicomweb.describe import describe
 from dicomweb.errors import CutShort, DescribeError, NoIdentity
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ class Work:
             if job.known is None and chosen and self.plans[chosen.deidentifier].cleans_text:
                 return Question(job.receipt_id, header.study_uid, patient)
             source = replace(
-                _stored(job, buffer, header.dataset_offset),
+                stored_instance(job.receipt_id, buffer, header.dataset_offset),
                 identifiers=_identifiers(buffer),
                 patient=patient,
             )
@@ -227,30 +226,9 @@ def _written(job: Job, source: Buffer, segments: Sequence[Segment]) -> StoredIns
     with _new_file(job.output) as fd_out:
         write_segments(fd_out, source, segments)
         with mapped(fd_out) as buffer:
-            return _stored(job, buffer, deid.read_header(buffer, ()).dataset_offset)
-
-
-def _stored(job: Job, buffer: Buffer, dataset_offset: int) -> StoredInstance:
-    """Describe a whole file for the index of its store."""
-    described = describe(buffer)
-    with memoryview(buffer) as whole:
-        return StoredInstance(
-            study_uid=described.study_uid,
-            series_uid=described.series_uid,
-            sop_instance_uid=described.sop_instance_uid,
-            sop_class_uid=described.sop_class_uid,
-            transfer_syntax_uid=described.transfer_syntax_uid,
-            blob=job.receipt_id,
-            size=len(whole),
-            digest=sha256(whole).hexdigest(),
-            dataset_digest=sha256(whole[dataset_offset:]).hexdigest(),
-            number_of_frames=described.number_of_frames,
-            metadata=described.metadata,
-            study=described.study,
-            series=described.series,
-            instance=described.instance,
-            keys=described.keys,
-        )
+            return stored_instance(
+                job.receipt_id, buffer, deid.read_header(buffer, ()).dataset_offset
+            )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from daemon.store.files.blobs import FileBlobs
-from daemon.store.sqlite import copies
+from daemon.store.sqlite import copies, damage
 from daemon.store.sqlite.connections import translated
 from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
 from daemon.store.sqlite.session import SqliteSession
@@ -33,6 +33,18 @@ class Embedded:
     def exists(self, layout: Layout) -> bool:
         """Tell whether there is a database."""
         return layout.database.is_file()
+
+    def problems(self, layout: Layout, *, thorough: bool) -> list[str]:
+        """Have SQLite check its file."""
+        return damage.problems(layout.database, thorough=thorough)
+
+    def rebuild_indexes(self, layout: Layout) -> None:
+        """Make the indexes of the file anew."""
+        damage.rebuild_indexes(layout.database)
+
+    def set_aside(self, layout: Layout) -> str:
+        """Rename the file."""
+        return damage.set_aside(layout.database)
 
     @contextmanager
     def session(self, layout: Layout, *, query_only: bool = False) -> Iterator[SqliteSession]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from daemon.store.rows import Store
 
 DATABASE_NAME = "dicomveil.sqlite"
+_BLOB_NAME = re.compile(r"[0-9a-f]{32}(-|$)")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
@@ -60,6 +62,17 @@ class Layout:
     def lock(self) -> Path:
         """Held by the running daemon."""
         return self.state_dir / "lock"
+
+    def holds_blobs(self) -> bool:
+        """Tell whether any store's folder has a file of ours; which stores there are, only the rows know."""
+        ours = {self.spool, self.work, self.lost}
+        for folder in self.state_dir.iterdir():
+            if folder in ours or folder.is_symlink() or not folder.is_dir():
+                continue
+            for _, _, names in os.walk(folder):
+                if any(_BLOB_NAME.match(name) for name in names):
+                    return True
+        return False
 
     def blobs(self, store: Store) -> Path:
         """Return the blob folder of a store."""

@@ -96,6 +96,16 @@ class ReceiptRows(Protocol):
         """Keep an outcome record in place of an earlier one; an empty one removes it."""
 
 
+class FactRows(Protocol):
+    """What belongs to the state as a whole, by name (`daemon.store.rows.Fact`)."""
+
+    def get(self, name: str) -> str:
+        """Return a fact; empty if it was never written."""
+
+    def set(self, name: str, value: str) -> None:
+        """Write a fact in place of an earlier one."""
+
+
 class IntentRows(Protocol):
     """Files that are about to be taken from where somebody dropped them."""
 
@@ -241,6 +251,10 @@ class Session(Protocol):
     @property
     def receipts(self) -> ReceiptRows:
         """What was acknowledged."""
+
+    @property
+    def facts(self) -> FactRows:
+        """What belongs to the state as a whole."""
 
     @property
     def intents(self) -> IntentRows:
@@ -389,6 +403,22 @@ class Engine(Protocol):
 
     def exists(self, layout: Layout) -> bool:
         """Tell whether there is anything to open."""
+
+    def problems(self, layout: Layout, *, thorough: bool) -> list[str]:
+        """Look for damage; return a sentence for each kind of it, free of what the rows hold.
+
+        Parameters
+        ----------
+        thorough
+            Compare indexes with their tables, too, and take as long as that needs; otherwise for a
+            bounded time.
+        """
+
+    def rebuild_indexes(self, layout: Layout) -> None:
+        """Make anew what can be made from the rows alone. Raises `StoreUnavailable`."""
+
+    def set_aside(self, layout: Layout) -> str:
+        """Give what keeps the rows another name, so that `prepare` begins anew; return that name."""
 
     def session(
         self, layout: Layout, *, query_only: bool = False

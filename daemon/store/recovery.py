@@ -1,21 +1,25 @@
 """What the daemon does first at every start: make rows and files agree again after a kill.
 
-Only what was never acknowledged is removed. The whole stores are not walked here (see
-`daemon.store.fsck`); everything that a kill can leave behind is found from the spool's folder and
-the receipts that still wait.
+No witness is believed alone: a file without a row may have been acknowledged all the same, when the
+database is an older copy, or its last commits went with its ``-wal``. Only what cannot have been
+acknowledged (a ``.part``) is removed. The whole stores are not walked here (see `daemon.store.fsck`);
+everything that a kill can leave behind is found from the spool's folder and the receipts that still wait.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import re
+import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from daemon.pipeline.states import WAITING, check_move
-from daemon.records import State
-from daemon.store.files.folders import make_private_folder, sync_folder
+from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store.files.folders import flush, make_private_folder, sync_folder
 from daemon.store.layout import FILE_MODE
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
@@ -31,13 +35,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_ID: Final = re.compile(r"[0-9a-f]{32}")
+_TAIL_BYTES: Final = 4096
+
 
 @dataclass(slots=True)
 class Recovered:
     """How much of what was found."""
 
     partial_files: int = 0
-    unacknowledged_files: int = 0
+    adopted: int = 0
     kept_apart: int = 0
     taken_files: int = 0
     outputs: int = 0
@@ -48,10 +55,11 @@ class Recovered:
 def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -> Recovered:
     """Bring rows and files together. Nobody else uses the state folder meanwhile.
 
-    - Partial files, and files without a row that no intent speaks of, were never acknowledged:
-      removed. Unless there are no receipts at all: then the database is not the one that belongs to
-      the files, and they are moved to ``lost+found``.
+    - Partial files were never acknowledged: removed.
     - A file with an intent was taken from a watched folder: it gets its receipt.
+    - A file that neither a row nor an intent speaks of gets a receipt, too: if its sender sends it again, the
+      second is a duplicate. What may be torn, because the machine went down while it was written, is
+      moved to ``lost+found``, as is what cannot be of our making.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
     - A receipt that waits and has no file is reported and quarantined as ``blob_missing``.
     """
@@ -59,15 +67,16 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     _remove_partial_files(layout.spool, found)
     _remove_files_of_killed_workers(layout.work, found)
     _fulfil_intents(session, layout.spool, found)
-    _clear_spool(session, stores, layout, found)
+    _clear_spool(session, stores, layout, found, now)
     _drop_outputs_of_waiting(session, stores, found)
     _quarantine_missing(session, stores, layout.spool, found, now)
     _collect_garbage(session, stores, found)
-    report = log.error if found.missing or found.kept_apart else log.info
+    is_odd = found.missing or found.kept_apart or found.adopted
+    report = log.error if is_odd else log.info
     report(
         "store_recovered",
         partial_files=found.partial_files,
-        unacknowledged_files=found.unacknowledged_files,
+        adopted=found.adopted,
         kept_apart=found.kept_apart,
         taken_files=found.taken_files,
         outputs=found.outputs,
@@ -111,8 +120,9 @@ def _may_be_taken(path: Path) -> bool:
     return True
 
 
-def _clear_spool(session: Session, stores: StoreSet, layout: Layout, found: Recovered) -> None:
-    is_new = session.receipts.is_empty()
+def _clear_spool(
+    session: Session, stores: StoreSet, layout: Layout, found: Recovered, now: float
+) -> None:
     source = stores.blobs[stores.source.id]
     for path in sorted(layout.spool.iterdir()):
         entry = session.receipts.get(path.name)
@@ -124,16 +134,51 @@ def _clear_spool(session: Session, stores: StoreSet, layout: Layout, found: Reco
             if source.has(path.name) or entry.place is Place.GONE:
                 path.unlink()
             continue
-        if is_new:
-            make_private_folder(layout.lost)
-            path.rename(layout.lost / path.name)
-            found.kept_apart += 1
+        if path.is_file() and path.stat().st_nlink > 1:
+            path.unlink()  # on its way back to its inbox, where it has its name again
+        elif take_in(session, layout, path, now):
+            found.adopted += 1
         else:
-            path.unlink()
-            found.unacknowledged_files += 1
-    if found.kept_apart:
-        sync_folder(layout.lost)
+            found.kept_apart += 1
     sync_folder(layout.spool)
+
+
+def take_in(session: Session, layout: Layout, path: Path, now: float) -> bool:
+    """Give a spool file that nothing speaks of a receipt; lay aside what may not be whole, and return False."""
+    if not _is_ours(path) or may_be_torn(path):
+        make_private_folder(layout.lost)
+        path.rename(layout.lost / path.name)
+        sync_folder(layout.lost)
+        return False
+    path.chmod(FILE_MODE)
+    flush(path)
+    with session.atomically():
+        session.receipts.insert(
+            Receipt(path.name, Origin(Receiver.RECOVERED), now, path.stat().st_size)
+        )
+    return True
+
+
+def _is_ours(path: Path) -> bool:
+    return bool(_ID.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
+
+
+def may_be_torn(path: Path) -> bool:
+    """Tell whether a file may lack what was written last: nobody had flushed it when the machine went down.
+
+    A file that got its name since the machine came up is whole: a process that is killed takes nothing
+    from it. Of an earlier one a file system may have kept the length without all of the content.
+    """
+    status = path.stat()
+    if not status.st_size:
+        return True
+    if status.st_ctime > time.time() - time.clock_gettime(time.CLOCK_BOOTTIME):
+        return False
+    with path.open("rb") as file:
+        if os.lseek(file.fileno(), 0, os.SEEK_HOLE) < status.st_size:
+            return True
+        file.seek(max(0, status.st_size - _TAIL_BYTES))
+        return not file.read().strip(b"\0")
 
 
 def _drop_outputs_of_waiting(session: Session, stores: StoreSet, found: Recovered) -> None:

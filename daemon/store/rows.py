@@ -45,6 +45,15 @@ class Store:
     folder: str
 
 
+class Fact(StrEnum):
+    """What is remembered of the state as a whole.
+
+    `KEY_ID` is the id of the site key whose replacements are in the destination.
+    """
+
+    KEY_ID = "key_id"
+
+
 class Place(StrEnum):
     """Where the received bytes of a receipt are."""
 

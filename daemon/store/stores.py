@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from config.settings import Spool
 from daemon.errors import DaemonError
 from daemon.records import Known
+from daemon.store import witnesses
 from daemon.store.dicom import DicomStore
 from daemon.store.embedded import EMBEDDED
 from daemon.store.files.folders import make_private_folder, refusal
@@ -104,6 +105,8 @@ class Stores:
         ------
         StoreUnavailable
             If another daemon has it, or the disk or the database refuses.
+        DatabaseDamaged, StateIncomplete
+            If what is there does not belong together: the message says what can be done.
         SchemaTooNew
             If a newer program wrote the database.
         """
@@ -148,9 +151,14 @@ def _open(
     except OSError as error:
         raise refusal(error) from error
     try:
+        witnesses.refuse_several_file_systems(layout)
+        witnesses.refuse_damage(engine, layout)
+        witnesses.refuse_missing_rows(layout, are_there=engine.exists(layout))
         is_changed = engine.prepare(layout)
         with engine.session(layout) as session:
             stores = StoreSet(engine, layout, session)
+            witnesses.refuse_several_file_systems(layout, stores)
+            witnesses.refuse_missing_rows(layout, are_there=not session.receipts.is_empty())
             recovered = recover(session, stores, layout, now=clock())
         return lock, engine.database(layout), stores, recovered, is_changed
     except OSError as error:

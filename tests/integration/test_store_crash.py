@@ -117,25 +117,14 @@ def await_nothing_in(folder: Path) -> bool:
     return list(folder.iterdir()) == []
 
 
-async def test_a_start_forgets_what_was_never_acknowledged(tmp_path: Path) -> None:
+async def test_a_start_removes_what_cannot_have_been_acknowledged(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     await receive(stores)
     await stores.close()
     (tmp_path / "spool" / ("a" * 32 + ".part")).write_bytes(b"half")
-    (tmp_path / "spool" / ("b" * 32)).write_bytes(b"renamed, no row")
     stores = await Stores.open(tmp_path)
     assert stores.recovered.partial_files == 1
-    assert stores.recovered.unacknowledged_files == 1
     assert len(list((tmp_path / "spool").iterdir())) == 1
-    await stores.close()
-
-
-async def test_a_start_with_an_empty_database_keeps_files_apart(tmp_path: Path) -> None:
-    (tmp_path / "spool").mkdir()
-    (tmp_path / "spool" / ("b" * 32)).write_bytes(b"whose database is this?")
-    stores = await Stores.open(tmp_path)
-    assert stores.recovered.kept_apart == 1
-    assert (tmp_path / "lost+found" / ("b" * 32)).exists()
     await stores.close()
 
 

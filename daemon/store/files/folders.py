@@ -60,6 +60,15 @@ def sync_folders(paths: Iterable[Path]) -> None:
         sync_folder(path)
 
 
+def flush(path: Path) -> None:
+    """Make the content of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def remove_if_there(path: Path) -> bool:
     """Unlink the file; tell whether it was there."""
     try:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import WAITING
 from daemon.records import State
-from daemon.store.fsck.findings import Finding, Kind, Report
+from daemon.store.fsck.findings import Finding, Kind
 from daemon.store.rows import Garbage, Place
 from daemon.store.spool import PART_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from daemon.store.fsck.findings import Report
     from daemon.store.layout import Layout
     from daemon.store.ports import Session
     from daemon.store.rows import Entry, IndexedInstance, Store
@@ -33,6 +34,7 @@ class Check:
         session: Session,
         stores: StoreSet,
         layout: Layout,
+        report: Report,
         *,
         is_alone: bool,
         digests: bool,
@@ -42,10 +44,10 @@ class Check:
         self._layout = layout
         self._is_alone = is_alone
         self._digests = digests
-        self._report = Report()
+        self._report = report
 
-    def run(self, progress: Callable[[Report], None]) -> Report:
-        """Return what was looked at and found, telling of the progress now and then."""
+    def run(self, progress: Callable[[Report], None]) -> None:
+        """Note in the report what was looked at and found, telling of the progress now and then."""
         for step in (
             self._spool,
             self._receipts,
@@ -62,7 +64,6 @@ class Check:
                 if count % _PAGE == 0:
                     progress(self._report)
         progress(self._report)
-        return self._report
 
     def _spool(self) -> Iterator[Finding | None]:
         for path in sorted(self._layout.spool.iterdir()):

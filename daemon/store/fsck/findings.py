@@ -3,7 +3,10 @@
 =====================  ====================================  ======================================
 finding                meaning                               repair
 =====================  ====================================  ======================================
-``spool_orphan``       a spool file that no row speaks of    moved to ``lost+found``
+``database_damaged``   pages or indexes contradict others    indexes made anew, where that is all;
+                                                             else see ``fsck --reindex``
+``spool_orphan``       a spool file that no row speaks of    received again, or if it may not be
+                                                             whole moved to ``lost+found``
 ``partial_file``       a ``.part`` while no daemon runs      removed: it was never acknowledged
 ``blob_missing``       received bytes are gone               quarantined; a stored one keeps its
                                                              output and leaves the source index
@@ -33,6 +36,7 @@ BLOB_DAMAGED: Final = "blob_damaged"
 class Kind(StrEnum):
     """What was found (see the module's table)."""
 
+    DATABASE_DAMAGED = "database_damaged"
     SPOOL_ORPHAN = "spool_orphan"
     PARTIAL_FILE = "partial_file"
     BLOB_MISSING = "blob_missing"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import check_damage
 from daemon.records import State
-from daemon.store.files.folders import make_private_folder, sync_folder
 from daemon.store.fsck.findings import BLOB_DAMAGED, Finding, Kind
 from daemon.store.queries import remove_garbage
-from daemon.store.recovery import mark_missing
+from daemon.store.recovery import mark_missing, take_in
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from daemon.store.layout import Layout
     from daemon.store.ports import Session
@@ -39,7 +36,8 @@ class Repair:
     def repair(self, finding: Finding) -> Finding:
         """Return the finding with what was done about it."""
         actions: dict[Kind, Callable[[Finding], str]] = {
-            Kind.SPOOL_ORPHAN: self._keep_orphan,
+            Kind.DATABASE_DAMAGED: lambda _: "",
+            Kind.SPOOL_ORPHAN: self._take_in,
             Kind.PARTIAL_FILE: self._remove_partial_file,
             Kind.BLOB_MISSING: self._mark_missing,
             Kind.OUTPUT_MISSING: self._mark_output_lost,
@@ -53,8 +51,10 @@ class Repair:
         done = actions[finding.kind](finding)
         return Finding(finding.kind, finding.store, finding.subject, done)
 
-    def _keep_orphan(self, finding: Finding) -> str:
-        self._move_to_lost(self._layout.spool / finding.subject, finding.subject)
+    def _take_in(self, finding: Finding) -> str:
+        path = self._layout.spool / finding.subject
+        if take_in(self._session, self._layout, path, self._now):
+            return "received again"
         return "moved to lost+found"
 
     def _remove_partial_file(self, finding: Finding) -> str:
@@ -149,9 +149,3 @@ class Repair:
 
     def _blob_to_lost(self, store: Store, name: str) -> None:
         self._stores.blobs[store.id].set_aside(name, self._layout.lost / f"{store.name}-{name}")
-
-    def _move_to_lost(self, path: Path, name: str) -> None:
-        make_private_folder(self._layout.lost)
-        with suppress(FileNotFoundError):
-            path.rename(self._layout.lost / name)
-        sync_folder(self._layout.lost)

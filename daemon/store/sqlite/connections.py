@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.errors import DatabaseDamaged, SpoolFull, StoreUnavailable
 from daemon.store.files.folders import refusal
 
 if TYPE_CHECKING:
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from daemon.errors import DaemonError
 
 BUSY_TIMEOUT_MS: Final = 10_000
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_PRIMARY: Final = 0xFF
+"""Of an extended result code, what the error is."""
 
 _CONNECTION_SETTINGS: Final = (
     "PRAGMA synchronous = FULL",
@@ -34,6 +37,10 @@ def translated(error: sqlite3.Error | OSError) -> DaemonError:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL:
         return SpoolFull("the disk of the database is full")
+    if code is not None and code & _PRIMARY in _DAMAGED:
+        return DatabaseDamaged(
+            "the database is damaged; `dicomveil fsck` says how and what can be done"
+        )
     return StoreUnavailable(f"the database refused: {getattr(error, 'sqlite_errorname', '?')}")
 
 

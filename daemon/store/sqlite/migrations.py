@@ -241,3 +241,11 @@ def _packed_outcome(outcome: bytes) -> bytes:
 
 def _packed_metadata(metadata: bytes, base: bytes | None) -> bytes:
     return packing.pack(metadata, packing.METADATA if base is None else base)
+
+
+@migrations()
+def facts(db: SchemaDatabase) -> None:
+    """Remember what belongs to the state as a whole, such as which key made what is there."""
+    db.execute(
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )

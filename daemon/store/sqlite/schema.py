@@ -2,6 +2,7 @@
 
 ::
 
+    facts        what belongs to the state as a whole: which key made what is there
     stores       every store of every dataset: kind, name, role, folder of its blobs
     totals       instances and bytes of each store (kept by triggers)
     receipts     one row per acknowledged instance, from acknowledgement to the end

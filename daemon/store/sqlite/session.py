@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.connections import transaction
+from daemon.store.sqlite.facts import FactTable
 from daemon.store.sqlite.figures import FigureTables
 from daemon.store.sqlite.identifiers import IdentifierTable
 from daemon.store.sqlite.instances import InstanceTables
@@ -28,6 +29,7 @@ class SqliteSession:
         self.identifiers: Final = IdentifierTable(connection)
         self.garbage: Final = GarbageTable(connection)
         self.figures: Final = FigureTables(connection)
+        self.facts: Final = FactTable(connection)
 
     def atomically(self) -> AbstractContextManager[None]:
         """Commit what happens inside, durably, or roll all of it back."""

@@ -1,0 +1,95 @@
+"""Taking blobs back into stores from which their rows are gone.
+
+A received instance is received once more, under the name it has: what was made of it is made again, the
+same, and takes its place. A result whose received instance is not kept any more is described and shown as
+it is.
+"""
+
+from __future__ import annotations
+
+import mmap
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from daemon.pipeline.describing import stored_instance
+from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store.fsck.findings import Finding, Kind
+from daemon.store.rows import Garbage, Place
+from deid import Unsafe, read_header
+from dicomweb.errors import DescribeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from daemon.records import StoredInstance
+    from daemon.store.ports import Blobs, Session
+    from daemon.store.store_set import StoreSet
+
+_ID_LENGTH: Final = 32
+_DEIDENTIFIER_UNKNOWN: Final = ""
+
+
+class Reindex:
+    """One pass over all blobs, without a daemon meanwhile."""
+
+    def __init__(self, session: Session, stores: StoreSet, now: float) -> None:
+        self._session = session
+        self._stores = stores
+        self._now = now
+
+    def run(self) -> Iterator[Finding]:
+        """Yield what was taken back, or could not be."""
+        source, destination = self._stores.source, self._stores.destination
+        for name in sorted(self._stores.blobs[source.id].names()):
+            if self._session.receipts.get(name[:_ID_LENGTH]) is None:
+                self._receive_again(name)
+                yield Finding(Kind.BLOB_WITHOUT_ROW, source.name, name, "received again")
+        for name in sorted(self._stores.blobs[destination.id].names()):
+            if self._session.instances.is_referenced(destination.id, name):
+                continue
+            if self._session.receipts.get(name[:_ID_LENGTH]) is not None:
+                continue  # its receipt makes it again, or has done with it
+            done = "shown again" if self._show(name) else ""
+            yield Finding(Kind.BLOB_WITHOUT_ROW, destination.name, name, done)
+
+    def _receive_again(self, name: str) -> None:
+        size = self._stores.blobs[self._stores.source.id].size(name) or 0
+        receipt = Receipt(name[:_ID_LENGTH], Origin(Receiver.RECOVERED), self._now, size)
+        with self._session.atomically():
+            self._session.receipts.insert(receipt)
+            self._session.receipts.change(receipt.id, place=Place.SOURCE)
+
+    def _show(self, name: str) -> bool:
+        """Index a result; not one that cannot be read, or whose SOP Instance UID is there already."""
+        destination = self._stores.destination
+        instance = _described(self._stores.blobs[destination.id], name)
+        if instance is None:
+            return False
+        if self._session.instances.find(destination, instance.sop_instance_uid) is not None:
+            return False
+        receipt = Receipt(name[:_ID_LENGTH], Origin(Receiver.RECOVERED), self._now, instance.size)
+        with self._session.atomically():
+            self._session.receipts.insert(receipt)
+            self._session.receipts.change(
+                receipt.id, state=State.STORED, place=Place.GONE, changed_at=self._now
+            )
+            self._session.garbage.remove([Garbage(destination.id, name)])
+            self._session.instances.add(
+                destination,
+                replace(instance, blob=name),
+                blob=name,
+                receipt_id=receipt.id,
+                deidentifier=_DEIDENTIFIER_UNKNOWN,
+            )
+        return True
+
+
+def _described(blobs: Blobs, name: str) -> StoredInstance | None:
+    with (
+        suppress(Unsafe, DescribeError, ValueError, FileNotFoundError),
+        blobs.open(name) as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as buffer,
+    ):
+        return stored_instance(name, buffer, read_header(buffer, ()).dataset_offset)
+    return None

@@ -1,0 +1,95 @@
+"""A key that is lost or replaced is never taken in silence."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.test_cli_commands import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.service import RunningDaemon
+
+
+@pytest.fixture
+def key(tmp_path: Path, running_daemon: RunningDaemon) -> Command:
+    """Return the commands on a state folder in which a daemon has run."""
+    assert running_daemon.stop() == 0
+    return Command(tmp_path, running_daemon.state_dir)
+
+
+def refusal(daemon: RunningDaemon) -> str:
+    """Start a daemon that cannot start; return what it says."""
+    with pytest.raises(AssertionError):
+        daemon.start()
+    return daemon.log
+
+
+def test_another_key_does_not_start(key: Command, running_daemon: RunningDaemon) -> None:
+    (running_daemon.state_dir / "site.key").write_bytes(secrets.token_bytes(32))
+
+    assert "is not the one that made what is stored here" in refusal(running_daemon)
+    shown = key("key", "show")
+    assert shown.returncode == 1
+    assert len(set(re.findall(r"\b[0-9a-f]{8}\b", shown.stdout))) == 2
+
+
+def test_a_lost_key_is_not_made_anew(key: Command, running_daemon: RunningDaemon) -> None:
+    path = running_daemon.state_dir / "site.key"
+    path.unlink()
+
+    assert "is missing, but instances were received with it" in refusal(running_daemon)
+    assert not path.exists()
+    made = key("key", "new")
+    assert made.returncode == 0, made.stderr
+    running_daemon.start()
+
+
+def test_a_new_key_keeps_the_earlier_one(key: Command, running_daemon: RunningDaemon) -> None:
+    path = running_daemon.state_dir / "site.key"
+    earlier = path.read_bytes()
+    earlier_id = key.json("key", "show")["key_id"]
+
+    made = key("key", "new")
+
+    assert made.returncode == 0, made.stderr
+    kept = path.with_name(f"site.key.{earlier_id}")
+    assert kept.read_bytes() == earlier
+    assert path.stat().st_mode & 0o777 == kept.stat().st_mode & 0o777 == 0o600
+    shown = key.json("key", "show")
+    assert shown["key_id"] == shown["stored_by"] != earlier_id
+    back = key("key", "import", str(kept))
+    assert back.returncode == 0, back.stderr
+    assert path.read_bytes() == earlier
+    running_daemon.start()
+
+
+def test_a_configured_key_is_put_there_by_hand(key: Command, tmp_path: Path) -> None:
+    configured = tmp_path / "hospital.key"
+    configured.write_bytes(secrets.token_bytes(32))
+    configured.chmod(0o600)
+    key.environment["DICOMVEIL_KEY__FILE"] = str(configured)
+
+    assert "put the key there" in key("key", "new").stderr
+    other = tmp_path / "other.key"
+    shutil.copy(configured, other)
+    other.chmod(0o600)
+    assert "put the key there" in key("key", "import", str(other)).stderr
+    accepted = key("key", "import", str(configured))
+    assert accepted.returncode == 0, accepted.stderr
+    shown = key.json("key", "show")
+    assert shown["key_id"] == shown["stored_by"]
+
+
+def test_a_key_is_not_changed_under_a_running_service(
+    running_daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    refused = Command(tmp_path, running_daemon.state_dir)("key", "new")
+    assert refused.returncode == 1
+    assert "stop it first" in refused.stderr
