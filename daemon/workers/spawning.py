@@ -79,10 +79,14 @@ def spawn(import_path: Sequence[Path] = (), warm_up: str = "") -> Spawned:
 def spawned_ahead(
     count: int, warm_up: str, import_path: Sequence[Path] = ()
 ) -> Iterator[list[Spawned]]:
-    """Start processes for a pool to come, which takes them out of the list; those left over are ended."""
+    """Start processes for a pool to come, which takes them out of the list; those left over are ended.
+
+    Where the system refuses one there are fewer: the pool asks again, and says what is wrong.
+    """
     waiting: list[Spawned] = []
     try:
-        waiting += (spawn(import_path, warm_up) for _ in range(count))
+        with contextlib.suppress(OSError):
+            waiting += (spawn(import_path, warm_up) for _ in range(count))
         yield waiting
     finally:
         for each in waiting:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -403,6 +404,19 @@ def test_processes_that_were_started_ahead_and_not_needed_are_ended() -> None:
         pids = [each.process.pid for each in spawned]
         assert all(is_alive(pid) for pid in pids)
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_where_the_system_refuses_a_process_ahead_there_is_none_and_nothing_stays_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, VALUE)
+
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with spawned_ahead(1, "") as spawned:
+        assert spawned == []
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 async def test_a_process_that_cannot_load_is_told_with_a_trace_and_leaves_nothing() -> None:
