@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from functools import lru_cache
 from typing import Final
 
@@ -14,6 +13,7 @@ from deid.encoding.code_extensions import (
     KATAKANA,
     codecs_of,
     decode_escaped,
+    encode_extended,
 )
 
 DEFINED_TERMS: Final = frozenset(CODECS)
@@ -101,15 +101,10 @@ def encode(text: str, declared: str) -> bytes:
     text = "".join(each if _holds(codecs, each) else "?" for each in text)
     if len(codecs) == 1:
         return text.encode(KATAKANA, "replace")
-    # Slow to import; text is seldom written in more than one set.
-    from pydicom.charset import encode_string  # noqa: PLC0415
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            encoded = bytes(encode_string(text, list(codecs)))
-        except (UnicodeError, LookupError):
-            encoded = b""
+    try:
+        encoded = encode_extended(text, codecs)
+    except (UnicodeError, LookupError):
+        encoded = b""
     if decode(encoded, declared) == text:
         return encoded
     return _in_chinese(text) if CHINESE in codecs else text.encode("ascii", "replace")

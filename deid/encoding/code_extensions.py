@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs as python_codecs
+import contextlib
 import re
 from typing import Final
 
@@ -73,6 +75,11 @@ _ESCAPES: Final = {
 """What each escape sequence changes to (PS3.3 Tables C.12-3 and C.12-4)."""
 _READ_WITH_ESCAPE: Final = frozenset({"iso2022_jp", "iso2022_jp_2", CHINESE})
 """Codecs that take their own escape sequence."""
+_CHANGES_TO: Final = {codec: escape for escape, codec in _ESCAPES.items() if codec != KATAKANA}
+_ROMAJI_ESCAPE: Final = b"\x1b(J"
+_KATAKANA_ESCAPE: Final = b"\x1b)I"
+_JAPANESE: Final = frozenset({"iso2022_jp", "iso2022_jp_2"})
+"""Codecs after which the first set has to be called back."""
 _LONG_ESCAPES: Final = (b"\x1b$(", b"\x1b$)")
 _FRAGMENT: Final = re.compile(rb"^[^\x1b]+|\x1b[^\x1b]*")
 _DELIMITER: Final = re.compile(rb"[\\^=\r\n\t\f]")
@@ -117,3 +124,97 @@ def _decoded(fragment: bytes, codecs: tuple[str, ...]) -> str:
     delimiter = _DELIMITER.search(fragment)
     end = delimiter.start() if delimiter else len(fragment)
     return fragment[:end].decode(codec) + fragment[end:].decode(codecs[0])
+
+
+def encode_extended(text: str, codecs: tuple[str, ...]) -> bytes:
+    """Encode a value in one of several sets, or each part in the set that reaches farthest.
+
+    Raises
+    ------
+    UnicodeError
+        When a character is in none of them.
+    """
+    for index, codec in enumerate(codecs):
+        try:
+            encoded = _encoded(text, codec)
+        except UnicodeError:
+            continue
+        if index > 0 and codec not in _READ_WITH_ESCAPE:
+            encoded = _escape_to(codec, encoded) + encoded
+        return encoded + _called_back(codec, codecs)
+    if len(codecs) == 1:
+        raise UnicodeError("a character is not in the declared set")
+    return _encoded_in_parts(text, codecs)
+
+
+def _encoded_in_parts(text: str, codecs: tuple[str, ...]) -> bytes:
+    parts = []
+    codec = DEFAULT
+    while text:
+        reach = 0
+        for candidate in codecs:
+            end = _reach(text, candidate)
+            if end > reach:
+                reach, codec = end, candidate
+        if not reach:
+            raise UnicodeError("a character is in none of the declared sets")
+        encoded = _encoded(text[:reach], codec)
+        parts += [encoded] if codec in _READ_WITH_ESCAPE else [_escape_to(codec, encoded), encoded]
+        text = text[reach:]
+    return b"".join(parts) + _called_back(codec, codecs)
+
+
+def _reach(text: str, codec: str) -> int:
+    """Return how many characters from the beginning a set has."""
+    try:
+        _encoded(text, codec)
+    except UnicodeEncodeError as error:
+        return error.start
+    return len(text)
+
+
+def _escape_to(codec: str, encoded: bytes) -> bytes:
+    if codec == KATAKANA:
+        return _KATAKANA_ESCAPE if encoded[0] >= 0x80 else _ROMAJI_ESCAPE
+    return _CHANGES_TO.get(codec, b"")
+
+
+def _called_back(codec: str, codecs: tuple[str, ...]) -> bytes:
+    """Return the escape to the first set, where the last one needs it."""
+    return _escape_to(codecs[0], b"\x00") if codec in _JAPANESE else b""
+
+
+def _encoded(text: str, codec: str) -> bytes:
+    if codec == KATAKANA:
+        return _in_jis_x_0201(text)
+    if codec in _JAPANESE:
+        return _in_jis(text, codec)
+    return text.encode(codec)
+
+
+def _in_jis_x_0201(text: str) -> bytes:
+    """Encode letters of one half, either Romaji (ISO-IR 14) or Katakana (ISO-IR 13)."""
+    encoded = b""
+    for at, character in enumerate(text):
+        byte = b""
+        with contextlib.suppress(UnicodeEncodeError):
+            byte = character.encode(KATAKANA)
+        if len(byte) != 1 or (encoded and (byte[0] ^ encoded[0]) & 0x80):
+            raise UnicodeEncodeError(KATAKANA, text, at, len(text), "not in this half of the set")
+        encoded += byte
+    return encoded
+
+
+def _in_jis(text: str, codec: str) -> bytes:
+    """Encode characters of JIS X 0208 or 0212 alone; the escape stands before them, and none behind."""
+    encoder = python_codecs.getincrementalencoder(codec)()
+    encoded = b""
+    for at, character in enumerate(text):
+        try:
+            more = encoder.encode(character)
+        except UnicodeEncodeError:
+            more = b"\x1b"
+        if more.startswith(_CHANGES_TO[codec] if at == 0 else b"\x1b") != (at == 0):
+            raise UnicodeEncodeError(codec, text, at, len(text), "not in this set")
+        encoded += more
+    return encoded

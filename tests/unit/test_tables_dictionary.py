@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pydicom.charset
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydicom import datadict
 from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
@@ -19,7 +19,7 @@ from pydicom._uid_dict import UID_dictionary
 from pydicom.sr._concepts_dict import concepts as pydicoms_concepts
 
 from deid.encoding.character_sets import DEFINED_TERMS, decode, encodings
-from deid.encoding.code_extensions import CODECS, codecs_of, decode_escaped
+from deid.encoding.code_extensions import CODECS, codecs_of, decode_escaped, encode_extended
 from deid.tables import build_dictionary, dictionary
 from deid.tables.load import confidentiality_by_tag
 from tests.factories import make_ct, write
@@ -188,3 +188,26 @@ def test_text_with_escapes_is_decoded_as_by_the_reference(
 def test_a_name_in_three_sets_is_decoded() -> None:
     raw = b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B"
     assert decode(raw, "\\ISO 2022 IR 87") == "Yamada^Tarou=山田^太郎=やまだ^たろう"
+
+
+_LETTERS = "aZ ~\\^=\r山田太郎丂ヤマダﾔﾏﾀﾞ¥‾김희중王小东Käseßéλяשح"
+
+
+@given(_TERMS, st.text(_LETTERS, min_size=1, max_size=8))
+@example(["", "ISO 2022 IR 87"], "Yamada^太郎")
+@example(["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎")
+@example(["", "ISO 2022 IR 149"], "김희중 a")
+@example(["ISO 2022 IR 6", "ISO 2022 IR 87", "ISO 2022 IR 159"], "丂山丂")
+def test_text_in_several_sets_is_encoded_as_by_the_reference(terms: list[str], text: str) -> None:
+    codecs = codecs_of(terms)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            expected: bytes | None = pydicom.charset.encode_string(text, list(codecs))
+        except (UserWarning, UnicodeError):
+            expected = None
+    try:
+        found: bytes | None = encode_extended(text, codecs)
+    except UnicodeError:
+        found = None
+    assert found == expected
