@@ -9,15 +9,15 @@ import pytest
 from daemon.records import State
 from daemon.store.rows import Role
 from daemon.store.stores import Stores
-from dicomweb.ports import Resource
 from tests.contract.test_store_receipts import Clock, state_of, visible
-from tests.store_samples import make_instance, receive, store, veiled
+from tests.store_samples import make_instance, receive, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
     from daemon.store.dicom import DicomStore
+    from daemon.store.ports import Engine
 
 
 @pytest.fixture
@@ -26,15 +26,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
-    opened = await Stores.open(tmp_path / "state", clock=clock)
+async def stores(tmp_path: Path, clock: Clock, engine: Engine) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state", clock=clock, engine=engine)
     yield opened
     await opened.close()
 
 
-async def _file_in(index: DicomStore, study_uid: str) -> Path:
-    (file,) = await index.locate(Resource(study_uid))
-    return file.path
+async def _blob_in(index: DicomStore) -> str:
+    """Return the name of a store's only blob, as its row has it."""
+    (instance,) = await index._database.read(
+        lambda session: session.instances.page(index.store, 0, 10)
+    )
+    return instance.blob
 
 
 @pytest.mark.parametrize("lost_from", [Role.SOURCE, Role.DESTINATION])
@@ -43,16 +46,14 @@ async def test_an_instance_whose_file_is_gone_is_stored_anew_when_it_is_sent_aga
 ) -> None:
     instance = make_instance()
     await store(stores, instance)
-    places = {
-        Role.SOURCE: (stores.source, instance.study_uid),
-        Role.DESTINATION: (stores.destination, veiled(instance).study_uid),
-    }
-    (await _file_in(*places[lost_from])).unlink()
+    places = {Role.SOURCE: stores.source, Role.DESTINATION: stores.destination}
+    lost = places[lost_from]
+    lost.blobs.remove([await _blob_in(lost)])
     again = await store(stores, instance)
     assert await state_of(stores, again) == (State.STORED, "")
-    for store_name, place in places.items():
-        assert await visible(stores, store_name) == 1
-        assert (await _file_in(*place)).is_file()
+    for role, place in places.items():
+        assert await visible(stores, role) == 1
+        assert place.blobs.has(await _blob_in(place))
 
 
 async def test_a_clock_that_is_set_back_does_not_keep_an_instance_waiting(

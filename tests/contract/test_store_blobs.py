@@ -8,6 +8,7 @@ import pytest
 
 from daemon.store.files.blobs import FileBlobs
 from daemon.store.ports import Blobs, Move
+from tests.document_engine import RowBlobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +18,10 @@ OTHER = "0a1b" + "d" * 28 + "-0123456789abcdef"
 FAR = "ffff" + "e" * 28
 
 
-@pytest.fixture(params=["files"])
-def blobs(tmp_path: Path) -> Blobs:
-    return FileBlobs(tmp_path / "blobs")
+@pytest.fixture(params=[FileBlobs, RowBlobs], ids=["files", "rows"])
+def blobs(tmp_path: Path, request: pytest.FixtureRequest) -> Blobs:
+    made: Blobs = request.param(tmp_path / "blobs")
+    return made
 
 
 def finished(tmp_path: Path, content: bytes = b"bytes") -> Path:
@@ -96,11 +98,11 @@ def test_a_name_that_is_not_ours_is_refused(blobs: Blobs, name: str) -> None:
         blobs.has(name)
 
 
-def test_others_can_read_nothing(blobs: Blobs, tmp_path: Path) -> None:
+def test_others_can_read_nothing_in_folders(tmp_path: Path) -> None:
     file = finished(tmp_path)
     file.chmod(0o644)
+    blobs = FileBlobs(tmp_path / "blobs")
     blobs.take([Move(file, NAME)])
     path = blobs.local_path(NAME)
-    assert path is not None
     for each in (path, path.parent, path.parent.parent, path.parent.parent.parent):
         assert each.stat().st_mode & 0o077 == 0

@@ -1,4 +1,4 @@
-"""What every `daemon.ports.Receipts` does. One adapter so far: SQLite and files."""
+"""What every `daemon.ports.Receipts` does, whatever engine is under it."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import Receipt, StoredInstance
+    from daemon.store.ports import Engine
 
 ALL_INSTANCES = Query("instance", {}, None, fuzzy=False, limit=1000, offset=0)
 
@@ -42,19 +43,21 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["sqlite_and_files"])
-async def stores(tmp_path: Path, clock: Clock) -> AsyncIterator[Stores]:
-    opened = await Stores.open(tmp_path / "state", clock=clock)
+@pytest.fixture
+async def stores(tmp_path: Path, clock: Clock, engine: Engine) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state", clock=clock, engine=engine)
     yield opened
     await opened.close()
 
 
 @pytest.fixture
-async def with_policy(tmp_path: Path) -> AsyncIterator[Callable[[ConflictPolicy], Stores]]:
+async def with_policy(
+    tmp_path: Path, engine: Engine
+) -> AsyncIterator[Callable[[ConflictPolicy], Stores]]:
     opened: list[Stores] = []
 
     async def open_with(policy: ConflictPolicy) -> Stores:
-        opened.append(await Stores.open(tmp_path / "state", conflict=policy))
+        opened.append(await Stores.open(tmp_path / "state", conflict=policy, engine=engine))
         return opened[-1]
 
     yield open_with  # type: ignore[misc]
@@ -84,8 +87,22 @@ async def visible(stores: Stores, store_name: Role) -> int:
     return len(await index.search(ALL_INSTANCES))
 
 
+async def blob_now(stores: Stores) -> str:
+    """Return the name of the only output's blob."""
+    (output,) = await stores.database.read(
+        lambda session: session.instances.page(stores.destination.store, 0, 10)
+    )
+    return output.blob
+
+
+async def output_now(stores: Stores) -> bytes:
+    """Return the only output's bytes."""
+    with stores.destination.blobs.open(await blob_now(stores)) as file:
+        return file.read()
+
+
 async def assert_consistent(stores: Stores) -> None:
-    report = await asyncio.to_thread(fsck.check, stores.layout.state_dir)
+    report = await asyncio.to_thread(fsck.check, stores.layout.state_dir, engine=stores.engine)
     assert report.findings == []
 
 
@@ -141,8 +158,7 @@ async def test_a_stored_instance_is_in_both_stores(stores: Stores) -> None:
     receipt = await store(stores, instance)
     assert await state_of(stores, receipt) == (State.STORED, "")
     assert await stores.source.metadata(Resource(instance.study_uid)) == [instance.metadata]
-    (output,) = await stores.destination.locate(Resource(veiled(instance).study_uid))
-    assert output.path.read_bytes() == file_of(veiled(instance))
+    assert await output_now(stores) == file_of(veiled(instance))
     assert await stores.receipts.due(10, []) == []
     assert list(stores.layout.spool.iterdir()) == []
     assert list(stores.layout.work.iterdir()) == []
@@ -326,8 +342,7 @@ async def test_replace_lets_the_last_win_in_both_stores(
     assert await state_of(stores, other) == (State.STORED, "")
     shown = await receipt_now(stores, first)
     assert (shown.receipt.reason, shown.place, shown.related) == ("replaced", "gone", other.id)
-    (output,) = await stores.destination.locate(Resource(veiled(other_instance).study_uid))
-    assert output.path.read_bytes() == file_of(veiled(other_instance))
+    assert await output_now(stores) == file_of(veiled(other_instance))
     assert not stores.source.blobs.has(first.id)
     await assert_consistent(stores)
 
@@ -421,21 +436,19 @@ async def test_a_result_for_nobody_is_ignored(stores: Stores) -> None:
 async def test_an_output_with_new_content_takes_the_place_of_the_old(stores: Stores) -> None:
     instance = make_instance()
     receipt = await store(stores, instance)
-    resource = Resource(veiled(instance).study_uid)
-    (before,) = await stores.destination.locate(resource)
+    before = await blob_now(stores)
     # A lost output is quarantined and made again; meanwhile the deidentifier has changed.
-    before.path.unlink()
+    stores.destination.blobs.remove([before])
     await stores.close()
-    report = fsck.check(stores.layout.state_dir, repair=True)
+    report = fsck.check(stores.layout.state_dir, repair=True, engine=stores.engine)
     assert fsck.Kind.OUTPUT_MISSING in {finding.kind for finding in report.findings}
-    reopened = await Stores.open(stores.layout.state_dir)
+    reopened = await Stores.open(stores.layout.state_dir, engine=stores.engine)
     await retry(reopened, receipt)
     result = work(reopened, receipt, instance)
     changed = veiled(make_instance(content="changed"))
     reopened.receipts.job(receipt).output.write_bytes(file_of(changed))
     await reopened.receipts.settle([replace(result, outputs=(Output("default", changed),))])
-    (after,) = await reopened.destination.locate(resource)
-    assert after.path != before.path
+    assert await blob_now(reopened) != before
     await assert_consistent(reopened)
     await reopened.close()
 
@@ -468,17 +481,11 @@ def again(stores: Stores, receipt: Receipt, instance: StoredInstance, content: s
     return replace(result, outputs=(Output("default", changed),))
 
 
-async def output_now(stores: Stores) -> bytes:
-    (file,) = await stores.destination.locate(Resource(veiled(make_instance()).study_uid))
-    return file.path.read_bytes()
-
-
 async def test_what_is_done_again_stays_visible_until_its_new_result_is_there(
     stores: Stores, clock: Clock
 ) -> None:
     receipt = await store(stores, make_instance())
-    (file,) = await stores.destination.locate(Resource(veiled(make_instance()).study_uid))
-    old = file.path.read_bytes()
+    blob, old = await blob_now(stores), await output_now(stores)
     assert (await do_again(stores, receipt)).changed == [receipt.id]
     (due,) = await stores.receipts.due(10, [])
     assert (due.id, due.reason, due.attempts) == (receipt.id, "re_examine", 0)
@@ -490,12 +497,12 @@ async def test_what_is_done_again_stays_visible_until_its_new_result_is_there(
     new = file_of(veiled(make_instance(content="new")))
     assert await output_now(stores) == new
     assert await visible(stores, Role.SOURCE) == await visible(stores, Role.DESTINATION) == 1
-    assert file.path.read_bytes() == old, "who reads the old one finishes"
     await stores.receipts.sweep()
-    assert file.path.exists()
+    blobs = stores.destination.blobs
+    assert blobs.read(blob, 0, len(old)) == old, "who reads the old one finishes"
     clock.now += READ_GRACE_S + 1
     await stores.receipts.sweep()
-    assert not file.path.exists()
+    assert not blobs.has(blob)
     assert await output_now(stores) == new
     await assert_consistent(stores)
 

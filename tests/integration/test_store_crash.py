@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from daemon.records import Origin, Receipt, Receiver, State
+from daemon.records import State
 from daemon.store import fsck, queries
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.integration.store_crash_child import instance_named
-from tests.store_samples import ORIGIN, file_of, receive, veiled, work
+from tests.store_samples import file_of, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,72 +115,3 @@ async def test_nothing_promised_is_lost_however_often_it_is_killed(tmp_path: Pat
 
 def await_nothing_in(folder: Path) -> bool:
     return list(folder.iterdir()) == []
-
-
-async def test_a_start_removes_what_cannot_have_been_acknowledged(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path)
-    await receive(stores)
-    await stores.close()
-    (tmp_path / "spool" / ("a" * 32 + ".part")).write_bytes(b"half")
-    stores = await Stores.open(tmp_path)
-    assert stores.recovered.partial_files == 1
-    assert len(list((tmp_path / "spool").iterdir())) == 1
-    await stores.close()
-
-
-async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path)
-    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
-    await stores.database.write(
-        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
-    )
-    await stores.close()
-    (tmp_path / "spool" / ("c" * 32)).write_bytes(b"taken")
-    stores = await Stores.open(tmp_path)
-    (receipt,) = await stores.receipts.due(10, [])
-    assert (receipt.id, receipt.size, receipt.received_at) == ("c" * 32, 5, 12.5)
-    assert receipt.origin.peer == "/srv/inbox"
-    assert (receipt.origin.drop_folder, receipt.origin.drop_name) == ("f" * 32, "e" * 32)
-    await stores.close()
-
-
-async def test_a_start_forgets_an_intent_whose_file_stayed_in_the_inbox(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path)
-    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
-    await stores.database.write(
-        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
-    )
-    await stores.close()
-    stores = await Stores.open(tmp_path)
-    assert await stores.receipts.due(10, []) == []
-    left = await stores.database.read(lambda session: len(session.intents.all()))
-    assert left == 0
-    await stores.close()
-
-
-async def test_a_start_reports_and_quarantines_what_has_lost_its_file(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path)
-    receipt = await receive(stores, origin=ORIGIN)
-    await stores.close()
-    (tmp_path / "spool" / receipt.id).unlink()
-    stores = await Stores.open(tmp_path)
-    assert stores.recovered.missing == 1
-    shown = await stores.database.read(lambda session: queries.show(session, receipt.id))
-    assert shown is not None
-    assert (shown.receipt.state, shown.receipt.reason) == (State.QUARANTINED, "blob_missing")
-    await stores.close()
-
-
-async def test_a_start_removes_outputs_that_no_row_announces(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path)
-    receipt = await receive(stores)
-    path = stores.destination.blobs.local_path(f"{receipt.id}-0123456789abcdef")
-    assert path is not None
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"moved in, then killed")
-    (tmp_path / "work" / f"{receipt.id}.out").write_bytes(b"half an output")
-    await stores.close()
-    stores = await Stores.open(tmp_path)
-    assert stores.recovered.outputs == 2
-    assert not path.exists()
-    await stores.close()

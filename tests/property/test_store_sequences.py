@@ -14,12 +14,15 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from daemon.pipeline.states import RE_EXAMINE
 from daemon.records import State
-from daemon.store import fsck, queries
+from daemon.store import fsck, queries, redo
+from daemon.store.embedded import EMBEDDED
 from daemon.store.rows import Place, Role
 from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
+from tests.document_engine import DOCUMENTS
 from tests.store_samples import file_of, make_instance, receive, veiled, work
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from daemon.records import Receipt, StoredInstance
-    from daemon.store.ports import Session
+    from daemon.store.ports import Engine, Session
     from daemon.store.rows import Entry
 
 NUMBERS = st.integers(1, 4)
@@ -48,6 +51,8 @@ class Sent:
 class StoreSequences(RuleBasedStateMachine):
     """Does to real stores what users, workers and operators do; remembers what must come of it."""
 
+    engine: Engine = EMBEDDED
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="store-sequences-"))
@@ -61,7 +66,9 @@ class StoreSequences(RuleBasedStateMachine):
     @initialize(policy=st.sampled_from(ConflictPolicy))
     def open(self, policy: ConflictPolicy) -> None:
         self.policy = policy
-        self.stores = self.run(Stores.open(self.folder / "state", conflict=policy))
+        self.stores = self.run(
+            Stores.open(self.folder / "state", conflict=policy, engine=self.engine)
+        )
 
     @rule(number=NUMBERS, content=CONTENTS)
     def send(self, number: int, content: str) -> None:
@@ -103,10 +110,21 @@ class StoreSequences(RuleBasedStateMachine):
         assert bool(changed.changed) == (sent.state in queries.REFUSED)
         self.take_over_states()
 
+    @precondition(lambda self: self.sent)
+    @rule(data=st.data())
+    def do_again(self, data: st.DataObject) -> None:
+        sent = data.draw(st.sampled_from(list(self.sent.values())))
+        with self.session() as session:
+            changed = redo.redo(session, [sent.receipt.id])
+        assert bool(changed.changed) == (sent.state is State.STORED and not changed.missing)
+        self.take_over_states()
+
     @rule()
     def restart(self) -> None:
         self.run(self.stores.close())
-        self.stores = self.run(Stores.open(self.folder / "state", conflict=self.policy))
+        self.stores = self.run(
+            Stores.open(self.folder / "state", conflict=self.policy, engine=self.engine)
+        )
         assert self.stores.recovered.missing == 0
 
     def session(self) -> AbstractContextManager[Session]:
@@ -144,7 +162,10 @@ class StoreSequences(RuleBasedStateMachine):
             stored = [
                 veiled(sent.instance).sop_instance_uid
                 for sent in self.sent.values()
-                if sent.state is State.STORED and rows[sent.receipt.id].place is Place.SOURCE
+                if rows[sent.receipt.id].place is Place.SOURCE
+                and (
+                    sent.state is State.STORED or rows[sent.receipt.id].receipt.reason == RE_EXAMINE
+                )
             ]
             assert sorted(self.visible(Role.DESTINATION)) == sorted(stored)
 
@@ -166,9 +187,15 @@ class StoreSequences(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "stores"):
             self.run(self.stores.close())
-            assert fsck.check(self.folder / "state").findings == []
+            assert fsck.check(self.folder / "state", engine=self.engine).findings == []
         self.runner.close()
         shutil.rmtree(self.folder)
+
+
+class OtherEngineSequences(StoreSequences):
+    """The same over the other engine."""
+
+    engine = DOCUMENTS
 
 
 StoreSequences.TestCase.settings = settings(
@@ -177,4 +204,6 @@ StoreSequences.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+OtherEngineSequences.TestCase.settings = StoreSequences.TestCase.settings
 TestStoreSequences = StoreSequences.TestCase
+TestOtherEngineSequences = OtherEngineSequences.TestCase

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from daemon.store.ports import Session
+    from daemon.store.ports import Engine, Session
 
 NAME = ("PERSON_NAME", "Doe^Jane")
 MAIDEN_NAME = ("PERSON_NAME", "Roe^Jane")
@@ -27,8 +27,8 @@ JANE = "0||P-1"
 
 
 @pytest.fixture
-async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
-    opened = await Stores.open(tmp_path / "state")
+async def stores(tmp_path: Path, engine: Engine) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state", engine=engine)
     yield opened
     await opened.close()
 

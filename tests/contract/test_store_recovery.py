@@ -1,0 +1,128 @@
+"""What a start makes of what a kill left behind, whatever engine is under it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store import queries, redo
+from daemon.store.ports import Move
+from daemon.store.settling import output_blob
+from daemon.store.stores import Stores
+from tests.store_samples import ORIGIN, make_instance, receive, store, veiled, work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.store.ports import Engine
+
+
+async def test_a_start_removes_what_cannot_have_been_acknowledged(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    await receive(stores)
+    await stores.close()
+    (tmp_path / "spool" / ("a" * 32 + ".part")).write_bytes(b"half")
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.partial_files == 1
+    assert len(list((tmp_path / "spool").iterdir())) == 1
+    await stores.close()
+
+
+async def test_a_start_takes_in_what_no_row_speaks_of(tmp_path: Path, engine: Engine) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    await receive(stores)
+    await stores.close()
+    (tmp_path / "spool" / ("b" * 32)).write_bytes(b"whose row went with a log")
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.adopted == 1
+    assert "b" * 32 in [receipt.id for receipt in await stores.receipts.due(10, [])]
+    await stores.close()
+
+
+async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path, engine: Engine) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
+    await stores.database.write(
+        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
+    )
+    await stores.close()
+    (tmp_path / "spool" / ("c" * 32)).write_bytes(b"taken")
+    stores = await Stores.open(tmp_path, engine=engine)
+    (receipt,) = await stores.receipts.due(10, [])
+    assert (receipt.id, receipt.size, receipt.received_at) == ("c" * 32, 5, 12.5)
+    assert receipt.origin.peer == "/srv/inbox"
+    assert (receipt.origin.drop_folder, receipt.origin.drop_name) == ("f" * 32, "e" * 32)
+    await stores.close()
+
+
+async def test_a_start_forgets_an_intent_whose_file_stayed_in_the_inbox(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)
+    await stores.database.write(
+        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
+    )
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert await stores.receipts.due(10, []) == []
+    left = await stores.database.read(lambda session: len(session.intents.all()))
+    assert left == 0
+    await stores.close()
+
+
+async def test_a_start_reports_and_quarantines_what_has_lost_its_file(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await receive(stores, origin=ORIGIN)
+    await stores.close()
+    (tmp_path / "spool" / receipt.id).unlink()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.missing == 1
+    shown = await stores.database.read(lambda session: queries.show(session, receipt.id))
+    assert shown is not None
+    assert (shown.receipt.state, shown.receipt.reason) == (State.QUARANTINED, "blob_missing")
+    await stores.close()
+
+
+async def test_a_start_removes_outputs_that_no_row_announces(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await receive(stores)
+    finished = tmp_path / "finished"
+    finished.write_bytes(b"moved in, then killed")
+    name = f"{receipt.id}-0123456789abcdef"
+    stores.destination.blobs.take([Move(finished, name)])
+    (tmp_path / "work" / f"{receipt.id}.out").write_bytes(b"half an output")
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.outputs == 2
+    assert not stores.destination.blobs.has(name)
+    await stores.close()
+
+
+async def test_a_start_keeps_what_is_visible_of_what_waits_to_be_done_again(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await store(stores, make_instance())
+    with engine.session(stores.layout) as session:
+        redo.redo(session, [receipt.id])
+    result = work(stores, receipt, make_instance())
+    # Killed after the files were moved and before the rows were committed.
+    changed = tmp_path / "changed"
+    changed.write_bytes(b"other")
+    unannounced = f"{receipt.id}-{'0' * 16}"
+    stores.destination.blobs.take([Move(changed, unannounced)])
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert not stores.destination.blobs.has(unannounced)
+    assert list(stores.layout.work.iterdir()) == []
+    assert stores.destination.blobs.has(output_blob(receipt.id, veiled(make_instance())))
+    (due,) = await stores.receipts.due(10, [])
+    assert due.id == result.receipt_id
+    await stores.close()
