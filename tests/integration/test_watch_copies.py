@@ -45,7 +45,8 @@ _FINISH = textwrap.dedent(
     import resource, sys
     from pathlib import Path
     from config.settings import Watch
-    from daemon.receive.watch.inbox import Claim, Inbox
+    from daemon.receive.watch.claims import Claim
+    from daemon.receive.watch.inbox import Inbox
 
     settings = Watch(path=Path(sys.argv[1]), after="move", moved_to=Path(sys.argv[2]))
     inbox = Inbox(settings)

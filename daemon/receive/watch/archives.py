@@ -18,9 +18,10 @@ from daemon.receive.watch.reasons import WatchReason
 
 if TYPE_CHECKING:
     from daemon.receive.archive import ArchiveLimits
+    from daemon.receive.watch.claims import Claim
     from daemon.receive.watch.descriptors import Sink
     from daemon.receive.watch.events import WatchEvents
-    from daemon.receive.watch.inbox import Claim, Inbox
+    from daemon.receive.watch.inbox import Inbox
 
 _log = structlog.get_logger(__name__)
 _CHUNK_BYTES = 1 << 20

@@ -26,9 +26,10 @@ from daemon.errors import CrossDevice, Refused
 from daemon.receive.archive import ArchiveLimits
 from daemon.receive.structure import Kind
 from daemon.receive.watch.archives import Archives
+from daemon.receive.watch.claims import Claim, Wait
 from daemon.receive.watch.descriptors import Sink, pour
 from daemon.receive.watch.events import NoEvents
-from daemon.receive.watch.inbox import Claim, FolderNotOursError, Inbox, Wait
+from daemon.receive.watch.inbox import FolderNotOursError, Inbox
 from daemon.receive.watch.intake import Intake, Stopping
 from daemon.receive.watch.record import TakenRecord
 from daemon.receive.watch.settling import Found, Settling, Signature

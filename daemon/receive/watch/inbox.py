@@ -19,15 +19,13 @@ import os
 import secrets
 import stat
 import time
-from dataclasses import dataclass, field
-from enum import Enum, auto
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.receive.archive import has_end_record
 from daemon.receive.file_gate import judge_file
 from daemon.receive.structure import Kind, Structure, examine
+from daemon.receive.watch.claims import Claim, Wait
 from daemon.receive.watch.descriptors import (
     FOLDER_FLAGS,
     Sink,
@@ -63,16 +61,6 @@ _REFUSED_KINDS = {
 _INSTANCES = {Kind.PART10, Kind.BARE}
 _ZEROS_S = 5.0
 _MOST_LOOKS = 20_000
-_NOT_LOOKED_AT = Structure(Kind.OTHER)
-
-
-class Wait(Enum):
-    """Why a file that has settled is not taken yet."""
-
-    GONE = auto()
-    CHANGED = auto()
-    INCOMPLETE = auto()
-    HELD_OPEN = auto()
 
 
 class _Look(NamedTuple):
@@ -84,51 +72,6 @@ class _Look(NamedTuple):
 
 class FolderNotOursError(Exception):
     """Our own folder in the inbox belongs to somebody else: nothing may be moved into it."""
-
-
-@dataclass(slots=True)
-class Claim:
-    """A file that is open, and unless it is to stay where it is, in ``.taking`` and nobody else's.
-
-    Attributes
-    ----------
-    id
-        32 hex digits.
-    descriptor
-        Open for reading; -1 for what must not be opened.
-    held
-        The folder that has `held_name`, open: ``.taking``, or with ``keep`` the file's own folder.
-    refuse
-        Why it is to be put aside, or empty.
-    copy
-        Whether it must be copied though it could be renamed: it has other names, or somebody who
-        may write to it.
-    """
-
-    id: str
-    found: Found
-    descriptor: int
-    held: int = -1
-    held_name: str = ""
-    structure: Structure = _NOT_LOOKED_AT
-    refuse: str = ""
-    copy: bool = False
-    release: Callable[[], None] = lambda: None
-    _closed: bool = field(default=False, repr=False)
-
-    @property
-    def held_path(self) -> Path:
-        """A path to the file that no rename of folders above it can redirect."""
-        return Path(f"/proc/self/fd/{self.held}") / self.held_name
-
-    def close(self) -> None:
-        """Close what is open. Safe to call twice."""
-        if not self._closed:
-            self._closed = True
-            for descriptor in (self.descriptor, self.held):
-                if descriptor >= 0:
-                    os.close(descriptor)
-            self.release()
 
 
 class Inbox:
