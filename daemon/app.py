@@ -23,10 +23,12 @@ import signal
 import sys
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
+from config.errors import ConfigError
 from config.settings import Route as RouteSection
 from daemon.deidentifiers.configuration_files import resolve
 from daemon.deidentifiers.key_file import (
@@ -42,6 +44,7 @@ from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
 from daemon.observe.systemd import Notifier
+from daemon.pipeline.changing import ChangingWorkers
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route
@@ -70,19 +73,27 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
 _DRAIN_S: Final = 20.0
+_RELOADED: Final = ("routes", "deidentifiers", "pixels")
 _TELL_INTERVAL_S: Final = 2.0
 _SCRAPERS: Final = 32
 _RETENTION_INTERVAL_S: Final = 600.0
 _SWEEP_INTERVAL_S: Final = 60.0
 
 
-async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> int:
+async def serve(
+    settings: Settings,
+    *,
+    told: Callable[[str], None] = print,
+    load: Callable[[], Settings] | None = None,
+) -> int:
     """Run the service until SIGTERM or SIGINT, or until a part of it fails; return its exit status.
 
     Parameters
     ----------
     told
-        Given one line with the addresses once everything listens.
+        Given one line with the addresses once everything listens, and one for each SIGHUP.
+    load
+        Reads the settings anew, and checks all of them, when SIGHUP comes. Runs in a thread.
 
     Raises
     ------
@@ -97,15 +108,47 @@ async def serve(settings: Settings, *, told: Callable[[str], None] = print) -> i
     loop.set_exception_handler(handle_loop_exception)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    hung_up = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, hung_up.set)
     service = Service(settings)
     try:
         async with service:
             told(service.announcement)
+            reloading = asyncio.create_task(_reload_when(hung_up, service, load, told))
             await stopping.wait()
+            reloading.cancel()
+            await asyncio.gather(reloading, return_exceptions=True)
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.remove_signal_handler(number)
     return 1 if service.has_failed else 0
+
+
+async def _reload_when(
+    hung_up: asyncio.Event,
+    service: Service,
+    load: Callable[[], Settings] | None,
+    told: Callable[[str], None],
+) -> None:
+    """Take over what changed in the configuration, each time; what is wrong with it changes nothing."""
+    while True:
+        await hung_up.wait()
+        hung_up.clear()
+        try:
+            if load is None:
+                told("dicomveil: there is no configuration to read anew")
+                continue
+            unapplied = await service.reload(await asyncio.to_thread(load))
+        except ConfigError as error:
+            for problem in error.problems:
+                _log.error("configuration_refused", setting=problem.key)
+            told(f"dicomveil: the configuration stays as it was. {error}")
+        except Exception as error:  # noqa: BLE001 - the service goes on as it was configured
+            _log.error("configuration_not_reloaded", exc_info=error)
+            told("dicomveil: the configuration stays as it was; see the log")
+        else:
+            later = f"; a restart is needed for {', '.join(unapplied)}" if unapplied else ""
+            told(f"dicomveil: routes and deidentifiers are as configured now{later}")
 
 
 class Service:
@@ -124,6 +167,7 @@ class Service:
         self._notifier = Notifier()
         self._run_folder = RunFolder(settings.state_dir)
         self._stack = AsyncExitStack()
+        self._listeners: list[Callable[[], Coroutine[object, object, None]]] = []
         self.addresses: dict[str, tuple[str, int]] = {}
         self.has_failed = False
 
@@ -155,24 +199,49 @@ class Service:
         await self._stack.aclose()
         _log.info("service_stopped")
 
+    async def reload(self, settings: Settings) -> list[str]:
+        """Process by other routes, deidentifiers and pixel settings from now on.
+
+        What is under way is finished by those before; receiving and serving go on. Returns the sections
+        that changed, too, and are not applied before a restart. When it fails, all stays as it was.
+        """
+        applied = {name: getattr(settings, name) for name in _RELOADED}
+        reloaded = self._settings.model_copy(update=applied)
+        await self._workers.change(self._crew(reloaded))
+        unapplied = [
+            name
+            for name in type(settings).model_fields
+            if getattr(settings, name) != getattr(reloaded, name)
+        ]
+        self._settings = reloaded
+        _log.info("configuration_reloaded", count=len(settings.deidentifiers))
+        if unapplied:
+            _log.warning("configuration_needs_restart", setting=", ".join(unapplied))
+        return unapplied
+
     async def _start(self) -> None:
         settings = self._settings
         metrics = Metrics()
         stores = await self._open_stores()
         key = await self._site_key(stores)
-        workers = InstanceWorkers(
-            routes(settings),
-            deidentifiers(settings, key),
-            count=settings.workers.count,
-            known=stores.known,
-            figures=metrics.pool,
-            limits=Limits.of(settings.workers),
-            pixels=PixelSettings.of(settings.pixels),
-        )
-        await self._stack.enter_async_context(workers)
+
+        def crew(settings: Settings) -> InstanceWorkers:
+            return InstanceWorkers(
+                routes(settings),
+                deidentifiers(settings, key),
+                count=settings.workers.count,
+                known=stores.known,
+                figures=metrics.pool,
+                limits=Limits.of(settings.workers),
+                pixels=PixelSettings.of(settings.pixels),
+            )
+
+        self._crew = crew
+        workers = crew(settings)
+        self._workers = await self._stack.enter_async_context(ChangingWorkers(workers))
         dispatcher = Dispatcher(
             stores.receipts,
-            workers,
+            self._workers,
             settings=DispatchSettings(
                 in_flight=max(32, 16 * workers.pool.count), max_kills=settings.workers.max_attempts
             ),
@@ -183,13 +252,14 @@ class Service:
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
         self._run_in_background(self._sweep(stores), "sweeping")
+        self._stack.push_async_callback(self._stop_listening)
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
         http = await self._start_http(stores, metrics, probes)
         dimse = DimseServer(settings.dimse, stores.spool, metrics.dimse)
         with _listening("dimse", settings.dimse.host, settings.dimse.port):
             await dimse.start()
-        self._stack.push_async_callback(dimse.stop, drain_s=_DRAIN_S)
+        self._listeners.append(partial(dimse.stop, drain_s=_DRAIN_S))
         self.addresses = {
             "dimse": (settings.dimse.host, dimse.port),
             "http": (settings.http.host, http.port),
@@ -207,6 +277,10 @@ class Service:
         key = site_key(self._settings, may_make=is_new)
         await stores.database.write(lambda session: witnesses.refuse_other_key(session, key.id))
         return key
+
+    async def _stop_listening(self) -> None:
+        """Let all doors finish what is under way, at the same time: they have one limit."""
+        await asyncio.gather(*(stop() for stop in self._listeners))
 
     async def _open_stores(self) -> Stores:
         settings = self._settings
@@ -246,7 +320,7 @@ class Service:
         )
         with _listening("http", http.host, http.port):
             await server.start()
-        self._stack.push_async_callback(server.stop)
+        self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
         return server
 
     async def _start_metrics(self, probes: Probes) -> None:
@@ -268,7 +342,7 @@ class Service:
         )
         with _listening("metrics", settings.host, settings.port):
             await server.start()
-        self._stack.push_async_callback(server.stop)
+        self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
         self.addresses["metrics"] = (settings.host, server.port)
 
     async def _start_watching(self, stores: Stores, metrics: Metrics) -> None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 import time
@@ -35,6 +34,7 @@ from daemon.batch.request import BatchProgress, BatchState, BatchSummary
 from daemon.batch.sources import Sources
 from daemon.batch.work import TARGET
 from daemon.errors import first_of
+from daemon.workers.capacity import most_processes
 from daemon.workers.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
 from daemon.workers.frames import Message
 from daemon.workers.pool import WorkerPool
@@ -219,8 +219,8 @@ class _Run:
         await asyncio.to_thread(self._finish)
 
     def _processes(self) -> int:
-        """Return how many processes to start: no more than there are inputs."""
-        wanted = self.request.jobs or len(os.sched_getaffinity(0))
+        """Return how many processes to start: no more than there are inputs, cores, and memory for."""
+        wanted = min(self.request.jobs or most_processes(), most_processes())
         return max(1, sum(1 for _ in islice(self._walk(), wanted)))
 
     async def _identify(self, pool: WorkerPool) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from config import Settings
+
 NAME = "serve"
 HELP = "receive, de-identify and serve until stopped"
 
@@ -35,7 +37,27 @@ def run(options: argparse.Namespace) -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logs.configure(settings.log.level, settings.log.format)
     _make_state_folder(settings.state_dir)
-    return asyncio.run(serve(settings, told=_tell))
+    return asyncio.run(serve(settings, told=_tell, load=lambda: _load(options)))
+
+
+def _load(options: argparse.Namespace) -> Settings:
+    """Return the settings as they are now, all of them checked.
+
+    Raises
+    ------
+    config.ConfigError
+        Naming file and key of everything that is wrong.
+    """
+    import config  # noqa: PLC0415
+    from daemon.cli import check_config  # noqa: PLC0415
+
+    settings = arguments.settings(options)
+    file = config.locate(options.config)
+    found = check_config.semantic_problems(settings, str(file) if file else "built-in defaults")
+    if found:
+        raise config.ConfigInvalid(found)
+    arguments.pixels(options, settings)
+    return settings
 
 
 def _make_state_folder(state_dir: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from daemon.web.callers import Callers
 
 _log = structlog.get_logger(__name__)
-_SHUTDOWN_S: Final = 10.0
+_SHUTDOWN_S: Final = 2.0
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_RETRY_AFTER_S: Final = 10
 # A refused upload may go on for so long before its connection is closed.
 _LINGERING_S: Final = 2.0
 # Twice as much of a request's body is read ahead before the client has to wait.
@@ -90,7 +93,12 @@ class HttpServer:
         self._observe = observe
         self._own = ("/healthz", "/readyz", *(("/metrics",) if tells_metrics else ()))
         app = web.Application(
-            middlewares=[self._measured, self._guard.middleware, callers.middleware]
+            middlewares=[
+                self._measured,
+                self._until_stopped,
+                self._guard.middleware,
+                callers.middleware,
+            ]
         )
         app.on_response_prepare.append(_name_server)
         app.add_routes(
@@ -116,6 +124,9 @@ class HttpServer:
             read_bufsize=_READ_BYTES,
         )
         self._server: asyncio.Server | None = None
+        self._ends_at: float | None = None
+        self._limits: set[asyncio.Timeout] = set()
+        self._all_answered = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -137,11 +148,51 @@ class HttpServer:
             backlog=256,
         )
 
-    async def stop(self) -> None:
-        """Listen no more, let requests under way finish for some seconds, and close."""
+    async def stop(self, *, drain_s: float = 10.0) -> None:
+        """Listen no more, let requests under way finish, and close.
+
+        Parameters
+        ----------
+        drain_s
+            How long they may take; those that are still being received then are answered 503.
+        """
         if self._server is not None:
             self._server.close()
+        self._ends_at = asyncio.get_running_loop().time() + drain_s
+        for limit in self._limits:
+            limit.reschedule(self._ends_at)
+        # Only then aiohttp is told: from that moment on it reads no more of any body.
+        if self._limits:
+            self._all_answered.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._ends_at + _SHUTDOWN_S):
+                    await self._all_answered.wait()
         await self._runner.cleanup()
+
+    @web.middleware
+    async def _until_stopped(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer 503 in time what would be broken off when the service ends."""
+        if self._ends_at is not None and request.method not in _READING:
+            return _stopping()
+        try:
+            async with asyncio.timeout_at(self._ends_at) as limit:
+                self._limits.add(limit)
+                try:
+                    response = await handler(request)
+                finally:
+                    self._limits.discard(limit)
+                    if not self._limits:
+                        self._all_answered.set()
+            if self._ends_at is not None and not response.prepared:
+                response.force_close()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if request.method in _READING:
+                # Its head may be out: the only way left to say that there is no more is to break off.
+                raise ConnectionResetError("stopping") from None
+            return _stopping()
+        return response
 
     @web.middleware
     async def _measured(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -213,6 +264,14 @@ def _discreet(handler: RequestHandler) -> RequestHandler:
     # The factory of aiohttp knows one class only; this one adds no fields to it.
     handler.__class__ = _DiscreetHandler
     return handler
+
+
+def _stopping() -> web.Response:
+    response = web.Response(
+        status=503, text="stopping\n", headers={"Retry-After": str(_RETRY_AFTER_S)}
+    )
+    response.force_close()
+    return response
 
 
 async def _name_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -1,0 +1,67 @@
+"""Workers that can be exchanged while instances are under way."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from daemon.pipeline.instance_workers import InstanceWorkers
+    from daemon.records import Job, Result
+
+
+@dataclass(eq=False)
+class _Crew:
+    workers: InstanceWorkers
+    users: int = 0
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ChangingWorkers:
+    """Implements `daemon.pipeline.dispatch.Workers` over one set of worker processes at a time.
+
+    An async context manager; leaving it ends the processes.
+    """
+
+    def __init__(self, workers: InstanceWorkers) -> None:
+        self._crew = _Crew(workers)
+
+    async def __aenter__(self) -> Self:
+        await self._crew.workers.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._crew.workers.__aexit__(kind, error, traceback)
+
+    async def process(self, job: Job, size: int) -> Result:
+        """Return what became of one instance, by those who are at work when it is begun."""
+        crew = self._crew
+        crew.users += 1
+        try:
+            return await crew.workers.process(job, size)
+        finally:
+            crew.users -= 1
+            if not crew.users:
+                crew.gone.set()
+
+    async def change(self, workers: InstanceWorkers) -> None:
+        """Let others take over; returns when those before have finished what they had begun.
+
+        When the others cannot start, those before stay.
+        """
+        await workers.__aenter__()
+        before, self._crew = self._crew, _Crew(workers)
+        try:
+            if before.users:
+                before.gone.clear()
+                await before.gone.wait()
+        finally:
+            await before.workers.__aexit__(None, None, None)
