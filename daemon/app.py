@@ -39,7 +39,7 @@ from daemon.deidentifiers.key_file import (
 )
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
-from daemon.observe.health import Probes
+from daemon.observe.health import Probes, Work
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
@@ -248,7 +248,13 @@ class Service:
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)
-        probes = Probes(StoreProbe(stores), metrics, self._notifier, settings.spool.min_free_bytes)
+        probes = Probes(
+            StoreProbe(stores),
+            metrics,
+            self._notifier,
+            settings.spool.min_free_bytes,
+            work=lambda: _work(dispatcher),
+        )
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
         self._run_in_background(self._sweep(stores), "sweeping")
@@ -429,6 +435,11 @@ def _listening(section: str, host: str, port: int) -> Iterator[None]:
         number = error.errno or 0
         why = os.strerror(number) if number > 0 else error.strerror or "no such address"
         raise AddressRefused(section, host, port, why) from error
+
+
+def _work(dispatcher: Dispatcher) -> Work:
+    now = dispatcher.progress
+    return Work(now.in_flight, now.settled, now.refused_s, now.refusal)
 
 
 def site_key(settings: Settings, *, may_make: bool = True) -> SiteKey:

@@ -27,7 +27,17 @@ class SpoolFull(DaemonError):
 
 
 class StoreUnavailable(DaemonError):
-    """The database or the file system failed in a way that may pass."""
+    """The database or the file system failed in a way that may pass.
+
+    Attributes
+    ----------
+    code
+        What refused it, as the system or SQLite calls it (``EXDEV``, ``SQLITE_BUSY``); may be empty.
+    """
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class DatabaseDamaged(StoreUnavailable):

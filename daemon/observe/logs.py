@@ -33,6 +33,7 @@ ALLOWED: dict[str, str] = {
     "timestamp": "UTC, ISO 8601",
     "trace": "types of an exception and of its causes, and where in the code; never their text",
     "error": "type of an exception, without its text",
+    "code": "what refused, as the system or SQLite calls it",
     "errno": "error code of the operating system",
     "place": "where in the code",
     "logger": "name of the library's logger, on library_message",

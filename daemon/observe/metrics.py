@@ -89,6 +89,11 @@ class Metrics:
         self._healthy = _gauge(
             self.registry, "healthy", "1 if the last probe of database and disk passed."
         )
+        self._stuck = _gauge(
+            self.registry,
+            "work_stuck",
+            "1 if something waits and nothing has been settled for a minute, as the store refuses.",
+        )
         self._withheld = _gauge(
             self.registry,
             "log_withheld",
@@ -123,6 +128,10 @@ class Metrics:
         """Set what the probe of database and disk found."""
         self._healthy.set(is_healthy)
         self._free.set(free_bytes)
+
+    def stuck(self, is_stuck: bool) -> None:
+        """Set whether something waits and the work does not go on."""
+        self._stuck.set(is_stuck)
 
     def exposition(self) -> bytes:
         """Return the text for ``/metrics``."""

@@ -112,11 +112,19 @@ class Progress:
         Those of them that have a result and wait for the store.
     longest_s
         Seconds since the oldest of them was begun; 0 when there is none.
+    settled
+        Instances settled since the start.
+    refused_s, refusal
+        Seconds since the store began to refuse, without an instance settled since, and what refused it
+        last, as `StoreUnavailable.code` has it; 0 when it does not.
     """
 
     in_flight: int
     unsettled: int
     longest_s: float
+    settled: int = 0
+    refused_s: float = 0.0
+    refusal: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -153,12 +161,23 @@ class Dispatcher:
         self._landed = asyncio.Event()
         self._stopping = asyncio.Event()
         self._drain_s = 0.0
+        self._settled_count = 0
+        self._refused_since: float | None = None
+        self._refusal = ""
 
     @property
     def progress(self) -> Progress:
         """What is going on now."""
         oldest = min((each.begun_at for each in self._flights.values()), default=self._clock())
-        return Progress(len(self._flights), len(self._results), self._clock() - oldest)
+        now = self._clock()
+        return Progress(
+            len(self._flights),
+            len(self._results),
+            now - oldest,
+            self._settled_count,
+            0.0 if self._refused_since is None else now - self._refused_since,
+            self._refusal,
+        )
 
     def stop(self, drain_s: float) -> None:
         """Take nothing new; let `run` return when all is settled, or after so many seconds.
@@ -380,6 +399,8 @@ class Dispatcher:
         result = flight.result
         assert result is not None
         seconds = self._clock() - flight.begun_at
+        self._settled_count += 1
+        self._refused_since, self._refusal = None, ""
         self._figures.settled(result.state, result.reason, seconds, flight.receipt.size)
         if result.state is not State.STORED:
             _log.warning(
@@ -428,11 +449,15 @@ class Dispatcher:
 
     def _tell_refused(self, what: str, failures: int, delay_s: float, error: Exception) -> None:
         self._figures.waited(what)
+        if self._refused_since is None:
+            self._refused_since = self._clock()
+        self._refusal = getattr(error, "code", "") or type(error).__name__
         _log.warning(
             "store_refused" if isinstance(error, _PASSING) else "dispatch_failed",
             action=what,
             attempts=failures,
             delay_s=round(delay_s, 2),
+            code=getattr(error, "code", ""),
             exc_info=error,
         )
 

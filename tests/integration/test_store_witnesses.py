@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import tempfile
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,7 @@ from daemon.store.stores import Stores
 from tests.store_samples import file_of, make_instance, receive, store
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 async def test_waiting_files_outlive_an_older_database(tmp_path: Path) -> None:
@@ -185,6 +187,24 @@ async def test_a_damaged_index_is_made_anew_by_a_repair(tmp_path: Path) -> None:
     assert damage
     assert {each.repaired for each in damage} == {"indexes made anew"}
     assert fsck.check(tmp_path).findings == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on another file system."""
+    memory = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    assert memory.stat().st_dev != tmp_path.stat().st_dev
+    yield memory
+    memory.rmdir()
+
+
+@pytest.mark.parametrize("part", ["spool", "work", "source", "deid"])
+async def test_parts_on_another_file_system_are_refused_before_anything_is_received(
+    tmp_path: Path, elsewhere: Path, part: str
+) -> None:
+    (tmp_path / part).symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(StateIncomplete, match=f"^{part} in .* on another file system"):
+        await Stores.open(tmp_path)
 
 
 async def test_another_key_is_refused_by_its_id(tmp_path: Path) -> None:

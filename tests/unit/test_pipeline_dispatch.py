@@ -496,6 +496,29 @@ async def test_progress_tells_how_long_the_oldest_takes(tmp_path: Path) -> None:
         dispatcher.stop(10)
 
 
+async def test_progress_tells_since_when_the_store_refuses_and_why(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 1), Crew()
+    refusing = True
+
+    def refuse(_: Sequence[Result]) -> None:
+        if refusing:
+            raise StoreUnavailable("the disk refused: EXDEV", "EXDEV")
+
+    table.refuse_results = refuse
+    now = [100.0]
+    arguments: dict[str, Any] = {"settings": QUICK, "clock": lambda: now[0]}
+    dispatcher = Dispatcher(table, crew, **arguments)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        await until(lambda: dispatcher.progress.refusal == "EXDEV")
+        now[0] = 161.0
+        assert dispatcher.progress.refused_s == 61.0
+        refusing = False
+        await until(lambda: dispatcher.progress.settled == 1)
+        assert (dispatcher.progress.refused_s, dispatcher.progress.refusal) == (0.0, "")
+        dispatcher.stop(10)
+
+
 async def test_in_a_rush_young_instances_wait_and_old_ones_do_not(tmp_path: Path) -> None:
     table, crew = Table(tmp_path, 2), Crew()
     young, old = sorted(table.waiting)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import stat
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,6 +68,48 @@ async def test_waiting_work_shares_transactions(database: SqliteDatabase) -> Non
     await asyncio.gather(*(database.write(insert(number)) for number in range(90)))
     assert len(await numbers(database)) == 90
     assert commits < 90
+
+
+async def test_what_waited_behind_others_waits_so_much_less_for_a_lock(path: Path) -> None:
+    database = SqliteDatabase(path, busy_timeout_ms=60_000)
+    begun, held = threading.Event(), threading.Event()
+
+    def hold(_: Session) -> None:
+        begun.set()
+        held.wait(30)
+
+    def patience(session: Session) -> int:
+        timeout_ms: int = raw(session).execute("PRAGMA busy_timeout").fetchone()[0]
+        return timeout_ms
+
+    holding = asyncio.create_task(database.write(hold))
+    await asyncio.to_thread(begun.wait, 30)
+    waiting = asyncio.create_task(database.write(patience))
+    await asyncio.sleep(0.6)  # at least: what it has waited when its turn comes
+    held.set()
+    await holding
+    assert await waiting <= 59_400
+    assert await database.write(patience) > 59_400
+    await database.close()
+
+
+async def test_nobody_waits_for_a_lock_to_take_back_what_failed_for_it(path: Path) -> None:
+    database = SqliteDatabase(path, busy_timeout_ms=50)
+    left = []
+
+    class Taking:
+        def prepare(self, *_: object) -> Mapping[int, Exception]:
+            return {}
+
+        def undo(self, session: Session, _: Sequence[object]) -> None:
+            left.append(raw(session).execute("PRAGMA busy_timeout").fetchone()[0])
+
+    with closing(connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable):
+            await database.write_staged(Taking(), None, lambda _: None)
+    assert left == [0]
+    await database.close()
 
 
 async def test_work_that_fails_does_not_undo_its_neighbours(database: SqliteDatabase) -> None:

@@ -24,7 +24,8 @@ def refusal(error: OSError) -> DaemonError:
     """Return the daemon's error for a refusal by the disk; without foreign text."""
     if error.errno in _FULL_ERRNOS:
         return SpoolFull("the disk is full")
-    return StoreUnavailable(f"the disk refused: {errno.errorcode.get(error.errno or 0, '?')}")
+    code = errno.errorcode.get(error.errno or 0, "?")
+    return StoreUnavailable(f"the disk refused: {code}", code)
 
 
 def make_private_folder(path: Path) -> Path:

@@ -37,11 +37,12 @@ def translated(error: sqlite3.Error | OSError) -> DaemonError:
     code = getattr(error, "sqlite_errorcode", None)
     if code == sqlite3.SQLITE_FULL:
         return SpoolFull("the disk of the database is full")
+    name = getattr(error, "sqlite_errorname", "?")
     if code is not None and code & _PRIMARY in _DAMAGED:
         return DatabaseDamaged(
-            "the database is damaged; `dicomveil fsck` says how and what can be done"
+            "the database is damaged; `dicomveil fsck` says how and what can be done", name
         )
-    return StoreUnavailable(f"the database refused: {getattr(error, 'sqlite_errorname', '?')}")
+    return StoreUnavailable(f"the database refused: {name}", name)
 
 
 def connect(

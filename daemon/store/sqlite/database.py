@@ -16,6 +16,7 @@ import os
 import queue
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ T = TypeVar("T")
 
 _GROUP_MOST: Final = 256
 _READERS: Final = 2
+_SAME_MS: Final = 250
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +53,7 @@ class _Piece:
     work: Any = None
     result: Any = None
     error: Exception | None = field(default=None)
+    asked_at: float = field(default_factory=time.monotonic)
 
 
 def connect_current(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
@@ -119,13 +122,15 @@ class SqliteDatabase:
     path
         The file; its folder exists.
     busy_timeout_ms
-        How long to wait for another process that writes, before refusing.
+        How long to wait for another process that writes, before refusing. Counted for each caller from
+        when he asked: what waits behind others that wait is not refused later than they.
     """
 
     def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self.path = path
         create_or_migrate(path)
         self._writer_session = SqliteSession(connect(path, busy_timeout_ms=busy_timeout_ms))
+        self._busy_timeout_ms = self._patience_ms = busy_timeout_ms
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="database-read")
         self._reading = threading.local()
@@ -252,6 +257,8 @@ class SqliteDatabase:
     def _write_group(self, group: list[_Piece]) -> None:
         session = self._writer_session
         connection = session.connection
+        oldest = min(piece.asked_at for piece in group)
+        self._be_patient(self._busy_timeout_ms - int(1000 * (time.monotonic() - oldest)))
         self._prepare(session, group)
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -263,9 +270,17 @@ class SqliteDatabase:
             roll_back(connection)
             for piece in group:
                 piece.error = piece.error or _known(error)
+            self._be_patient(0)  # whoever holds the lock has had its time
         else:
             self._tell_committed(session)
         self._undo(session, group)
+
+    def _be_patient(self, timeout_ms: int) -> None:
+        """Have the writer's connection wait so long for a lock; not said again for what is nearly the same."""
+        timeout_ms = max(timeout_ms, 0)
+        if abs(timeout_ms - self._patience_ms) > _SAME_MS or not timeout_ms:
+            self._writer_session.connection.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+            self._patience_ms = timeout_ms
 
     def _tell_committed(self, session: SqliteSession) -> None:
         for function in self._after_commit:
