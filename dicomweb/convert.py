@@ -10,8 +10,6 @@ from struct import pack
 from typing import TYPE_CHECKING, Final
 
 from dicomweb.elements import (
-    EXPLICIT_LITTLE,
-    LONG_VRS,
     LUT_DESCRIPTOR,
     PIXEL_REPRESENTATION,
     UNDEFINED,
@@ -27,6 +25,7 @@ from dicomweb.elements import (
     private_block,
     swapped,
 )
+from dicomweb.encodings import EXPLICIT_LITTLE, LONG_VRS
 from dicomweb.stored import StoredFile
 
 if TYPE_CHECKING:

@@ -19,12 +19,10 @@ from dicomweb.attributes import KEYS, LEVELS, normalise, tag_of, tags_of
 from dicomweb.charsets import CharacterSet, character_set
 from dicomweb.dictionary import attributes
 from dicomweb.elements import (
-    LONG_VRS,
     LUT_DESCRIPTOR,
     NUMBER_FORMATS,
     PIXEL_DATA,
     PIXEL_REPRESENTATION,
-    SHORT_VRS,
     WORD_BYTES,
     Cursor,
     disambiguated_vr,
@@ -38,6 +36,7 @@ from dicomweb.elements import (
     read_file_meta,
     swapped,
 )
+from dicomweb.encodings import LONG_VRS, SHORT_VRS
 from dicomweb.errors import DescribeError, NoIdentity
 
 if TYPE_CHECKING:

@@ -14,6 +14,14 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from dicomweb.dictionary import vr_for_private, vr_for_tag
+from dicomweb.encodings import (
+    BIG_ENDIAN,
+    DEFLATED,
+    IMPLICIT,
+    LONG_VRS,
+    MAX_DEPTH,
+    SHORT_VRS,
+)
 from dicomweb.errors import CutShort, DescribeError
 
 if TYPE_CHECKING:
@@ -30,20 +38,6 @@ PIXEL_DATA: Final = 0x7FE00010
 PIXEL_REPRESENTATION: Final = 0x00280103
 LUT_DESCRIPTOR: Final = 0x00283002
 LUT_DATA: Final = 0x00283006
-MAX_DEPTH: Final = 32
-
-IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
-EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
-DEFLATED: Final = "1.2.840.10008.1.2.1.99"
-EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
-JPIP_DEFLATED: Final = frozenset({"1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
-NATIVE: Final = frozenset({IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED, EXPLICIT_BIG})
-
-LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-"""VRs whose length has 32 bits after two reserved bytes (PS3.5 table 7.1-1)."""
-SHORT_VRS: Final = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-)
 
 NUMBER_FORMATS: Final = {
     b"US": ("H", 2),
@@ -146,9 +140,9 @@ def open_dataset(data: Buffer, meta: FileMeta, *, max_inflated_bytes: int) -> Cu
         A deflated data set that unpacks to more is refused.
     """
     syntax = meta.transfer_syntax_uid
-    if syntax == DEFLATED or syntax in JPIP_DEFLATED:
+    if syntax in DEFLATED:
         return Cursor(inflate(data, meta.end, max_inflated_bytes), 0, implicit=False, big=False)
-    return Cursor(data, meta.end, implicit=syntax == IMPLICIT_LITTLE, big=syntax == EXPLICIT_BIG)
+    return Cursor(data, meta.end, implicit=syntax in IMPLICIT, big=syntax in BIG_ENDIAN)
 
 
 def inflate(data: Buffer, start: int, limit: int) -> bytes:

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dicomweb.elements import (
-    DEFLATED,
-    EXPLICIT_LITTLE,
-    IMPLICIT_LITTLE,
-    JPIP_DEFLATED,
-    LONG_VRS,
     PIXEL_DATA,
-    SHORT_VRS,
     UNDEFINED,
     Cursor,
     FileMeta,
@@ -23,6 +17,7 @@ from dicomweb.elements import (
     open_dataset,
     read_file_meta,
 )
+from dicomweb.encodings import DEFLATED, EXPLICIT_LITTLE, IMPLICIT_LITTLE, LONG_VRS, SHORT_VRS
 from dicomweb.errors import DescribeError
 
 if TYPE_CHECKING:
@@ -66,7 +61,7 @@ def identify(head: bytes) -> Identity:
     try:
         meta = _bare_meta(head) or read_file_meta(head)
         found = {_SOP_CLASS: meta.sop_class_uid, _SOP_INSTANCE: meta.sop_instance_uid}
-        if meta.transfer_syntax_uid == DEFLATED or meta.transfer_syntax_uid in JPIP_DEFLATED:
+        if meta.transfer_syntax_uid in DEFLATED:
             inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
                 head[meta.end :], _MOST_INFLATED
             )

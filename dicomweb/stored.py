@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final, Self
 
 from dicomweb.bodies import Segment, Span
 from dicomweb.elements import (
-    NATIVE,
     PIXEL_DATA,
     UNDEFINED,
     WORD_BYTES,
@@ -24,6 +23,7 @@ from dicomweb.elements import (
     read_file_meta,
     swapped,
 )
+from dicomweb.encodings import NATIVE
 from dicomweb.errors import DescribeError, NotFound
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from dicomweb.bodies import Part, Span, send
 from dicomweb.convert import explicit_little_endian
-from dicomweb.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
+from dicomweb.encodings import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 from dicomweb.errors import BadRequest, NotAcceptable, NotFound
 from dicomweb.media import (
     DICOM,

@@ -10,34 +10,23 @@ import zlib
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from deid.encoding.transfer_syntaxes import DEFLATED, MAX_DEPTH, UNDEFINED_LENGTH, encoding_of
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Bytes = bytes | bytearray | memoryview
 
-IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
-EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
-DEFLATED: Final = frozenset(
-    {
-        "1.2.840.10008.1.2.1.99",
-        "1.2.840.10008.1.2.4.95",
-        "1.2.840.10008.1.2.4.205",
-    }
-)
 SOP_CLASS: Final = 0x00080016
 SOP_INSTANCE: Final = 0x00080018
 STUDY: Final = 0x0020000D
 SERIES: Final = 0x0020000E
 
 _WANTED: Final = frozenset({SOP_CLASS, SOP_INSTANCE, STUDY, SERIES})
-LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-SHORT_VRS: Final = frozenset(
-    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
-)
-_UNDEFINED: Final = 0xFFFFFFFF
 _ITEM: Final = 0xFFFEE000
 _ENDS: Final = frozenset({0xFFFEE00D, 0xFFFEE0DD})
-_DEEPEST: Final = 64
+_DEEPEST: Final = 2 * MAX_DEPTH  # sequences and their items
 _LONGEST_UID: Final = 66
 _TOO_LONG: Final = b"..."
 _MOST_ELEMENTS: Final = 50_000
@@ -78,7 +67,7 @@ class DataSetWalk:
         if transfer_syntax_uid in DEFLATED:
             self._inflate = zlib.decompressobj(-zlib.MAX_WBITS).decompress
         self._explicit: bool | None = None
-        self._structs = _BIG if transfer_syntax_uid == EXPLICIT_BIG else _LITTLE
+        self._structs = _BIG if encoding_of(transfer_syntax_uid).big_endian else _LITTLE
         self._outside: list[bool] = []
         self._rest: bytes = b""
         self._skip = 0
@@ -210,7 +199,7 @@ class DataSetWalk:
             elif vr not in SHORT_VRS:
                 self._lost()
                 break
-            if length == _UNDEFINED:
+            if length == UNDEFINED_LENGTH:
                 if len(outside) >= _DEEPEST:
                     self.is_blind = True
                     break

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from daemon.receive.data_set_walk import LONG_VRS, SHORT_VRS
 from daemon.receive.faults import Fault
 from daemon.receive.gate import Address, Envelope, Gate
 from daemon.receive.structure import (
@@ -18,6 +17,7 @@ from daemon.receive.structure import (
     MEDIA_STORAGE_DIRECTORY,
     file_meta,
 )
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 
 if TYPE_CHECKING:
     from daemon.receive.data_set_walk import Bytes

@@ -18,29 +18,22 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from deid.encoding.transfer_syntaxes import DEFLATED, MAX_DEPTH, UNDEFINED_LENGTH, encoding_of
+from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
-EXPLICIT_BIG = "1.2.840.10008.1.2.2"
-_DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.8.1"}
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"  # PS3.10 8.6: what a DICOMDIR says it is
 
 _PREAMBLE_BYTES = 128
 _META_START = _PREAMBLE_BYTES + 4
-_LONG_HEADER = {
-    b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV",
-}  # fmt: skip
-_SHORT_HEADER = {
-    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN",
-    b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US",
-}  # fmt: skip
-_UNDEFINED = 0xFFFFFFFF
 _ITEM = (0xFFFE, 0xE000)
 _ITEM_END = (0xFFFE, 0xE00D)
 _SEQUENCE_END = (0xFFFE, 0xE0DD)
-_DEEPEST = 64
+_DEEPEST = 2 * MAX_DEPTH  # sequences and their items
 _WINDOW_BYTES = 16384
 _ONE_UID = re.compile(rb"[0-2](?:\.[0-9]+){2,}")
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -119,7 +112,7 @@ def _examine(view: _Window, thorough: bool) -> Structure:
     if start[:4] == b"DICM":
         # Some writers leave out the preamble and keep the prefix.
         return _with_head(_part10(view, 4, thorough=True), bytes(_PREAMBLE_BYTES))
-    if start[:2] == b"\x02\x00" and start[4:6] in _SHORT_HEADER:
+    if start[:2] == b"\x02\x00" and start[4:6] in SHORT_VRS:
         return _with_head(_part10(view, 0, thorough=True), bytes(_PREAMBLE_BYTES) + b"DICM")
     return _bare(view)
 
@@ -146,14 +139,15 @@ def _part10(view: _Window, position: int, *, thorough: bool) -> Structure:
     if _text(meta.get((0x0002, 0x0002), b"")) == MEDIA_STORAGE_DIRECTORY:
         return Structure(Kind.DICOMDIR)
     transfer_syntax = _text(meta.get((0x0002, 0x0010), b""))
-    if not thorough or transfer_syntax in _DEFLATED:
+    if not thorough or transfer_syntax in DEFLATED:
         return Structure(Kind.PART10)
+    encoding = encoding_of(transfer_syntax)
     try:
         _walk(
             view,
             position,
-            explicit=transfer_syntax != IMPLICIT_LITTLE,
-            order=">" if transfer_syntax == EXPLICIT_BIG else "<",
+            explicit=encoding.explicit,
+            order=">" if encoding.big_endian else "<",
         )
     except _Incomplete:
         return Structure(Kind.PART10, complete=False)
@@ -167,7 +161,7 @@ def _bare(view: _Window) -> Structure:
     first = view.peek(0, 8)
     if len(first) < 8 or first[:2] != b"\x08\x00":
         return Structure(Kind.OTHER)
-    explicit = first[4:6] in _SHORT_HEADER or first[4:6] in _LONG_HEADER
+    explicit = first[4:6] in SHORT_VRS or first[4:6] in LONG_VRS
     uids: dict[tuple[int, int], bytes] = {}
     complete = True
     try:
@@ -215,7 +209,7 @@ def _walk(
             previous = tag
             if uids is not None and tag in {(0x0008, 0x0016), (0x0008, 0x0018)} and length <= 64:
                 uids[tag] = view.bytes(value, length).rstrip(b"\x00 ")
-        if length == _UNDEFINED:
+        if length == UNDEFINED_LENGTH:
             if len(outside) >= _DEEPEST:
                 raise _Incomprehensible
             outside.append(explicit)
@@ -240,10 +234,10 @@ def _element_header(
         (length,) = struct.unpack_from(f"{order}I", header, 4)
         return (group, element), b"", length, position + 8
     vr = header[4:6]
-    if vr in _SHORT_HEADER:
+    if vr in SHORT_VRS:
         (length,) = struct.unpack_from(f"{order}H", header, 6)
         return (group, element), vr, length, position + 8
-    if vr not in _LONG_HEADER:
+    if vr not in LONG_VRS:
         raise _Incomprehensible
     if len(header) < 12:
         raise _Incomplete

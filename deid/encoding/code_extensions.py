@@ -53,7 +53,7 @@ CODECS: Final = {
 
 _STAND_ALONE: Final = frozenset({"ISO_IR 192", "GBK", "GB18030"})
 """Not to be mixed with others (PS3.5 6.1.2.5.4)."""
-_ESCAPES: Final = {
+ESCAPES: Final = {
     b"\x1b(B": DEFAULT,
     b"\x1b-A": "latin_1",
     b"\x1b)I": KATAKANA,
@@ -75,7 +75,7 @@ _ESCAPES: Final = {
 """What each escape sequence changes to (PS3.3 Tables C.12-3 and C.12-4)."""
 _READ_WITH_ESCAPE: Final = frozenset({"iso2022_jp", "iso2022_jp_2", CHINESE})
 """Codecs that take their own escape sequence."""
-_CHANGES_TO: Final = {codec: escape for escape, codec in _ESCAPES.items() if codec != KATAKANA}
+_CHANGES_TO: Final = {codec: escape for escape, codec in ESCAPES.items() if codec != KATAKANA}
 _ROMAJI_ESCAPE: Final = b"\x1b(J"
 _KATAKANA_ESCAPE: Final = b"\x1b)I"
 _JAPANESE: Final = frozenset({"iso2022_jp", "iso2022_jp_2"})
@@ -115,7 +115,7 @@ def _decoded(fragment: bytes, codecs: tuple[str, ...]) -> str:
     if not fragment.startswith(b"\x1b"):
         return fragment.decode(codecs[0])
     length = 4 if fragment.startswith(_LONG_ESCAPES) else 3
-    codec = _ESCAPES[fragment[:length]]
+    codec = ESCAPES[fragment[:length]]
     if codec != DEFAULT and codec not in codecs:
         raise LookupError("an escape to a set that is not declared")
     if codec in _READ_WITH_ESCAPE:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from deid.encoding.transfer_syntaxes import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
+    MAX_DEPTH,
     UNDEFINED_LENGTH,
     Encoding,
     is_known,
@@ -24,7 +25,6 @@ from deid.errors import Reason, Unsafe
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-MAX_DEPTH: Final = 32
 PREAMBLE: Final = 128
 DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+import csv
 import struct
 from dataclasses import dataclass
-from typing import Final, Literal
+from importlib.resources import files
+from typing import Final, Literal, NamedTuple
 
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
-from deid.tables.dictionary import uids
 
 UNDEFINED_LENGTH: Final = 0xFFFFFFFF
 MOST_SHORT: Final = 0xFFFE
 """The longest value that a 16-bit length can tell, in bytes: even (PS3.5 7.1.1)."""
-DEFLATED: Final = frozenset(
-    {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
-)
-_IMPLICIT: Final = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.20", "1.2.840.113619.5.2"})
-_BIG_ENDIAN: Final = "1.2.840.10008.1.2.2"
-_NATIVE: Final = _IMPLICIT | DEFLATED | {"1.2.840.10008.1.2.1", _BIG_ENDIAN}
-_VIDEO_PREFIXES: Final = ("1.2.840.10008.1.2.4.10",)
-_NOT_VIDEO: Final = frozenset(
-    {"1.2.840.10008.1.2.4.110", "1.2.840.10008.1.2.4.111", "1.2.840.10008.1.2.4.112"}
-)
+MAX_DEPTH: Final = 32
+"""How many sequences may lie in each other: ours, the standard has no limit (PS3.5 7.5)."""
+_NATIVE: Final = frozenset({"native", "native_swapped"})
+
+
+class TransferSyntax(NamedTuple):
+    """A row of the table of transfer syntaxes, which every reader of elements here goes by.
+
+    Attributes
+    ----------
+    vr
+        ``explicit`` or ``implicit``.
+    byte_order
+        ``little`` or ``big``.
+    deflated
+        ``yes`` where the data set behind the file meta information is one deflated stream. Frames that are
+        deflated one by one are encapsulated (PS3.5 8.2.16).
+    pixel_data
+        ``native``; ``native_swapped`` where its byte order is not the data set's; encapsulated as ``frames`` or
+        ``video``; ``referenced`` by the address of a provider; or ``elsewhere``, in a stream of its own.
+    section
+        Part and section of the standard, with the edition where it is retired.
+    """
+
+    uid: str
+    name: str
+    vr: str
+    byte_order: str
+    deflated: str
+    pixel_data: str
+    section: str
+
+
+def _rows() -> list[TransferSyntax]:
+    text = (files("deid.tables") / "transfer_syntaxes.csv").read_text(encoding="utf-8")
+    return [TransferSyntax(*row) for row in csv.reader(text.splitlines()[1:])]
+
+
+TRANSFER_SYNTAXES: Final = {row.uid: row for row in _rows()}
+"""By UID (PS3.6 Table A-1). RFC 2557 and XML are not among them: what they encode is no data set of PS3.5."""
+DEFLATED: Final = frozenset(uid for uid, row in TRANSFER_SYNTAXES.items() if row.deflated == "yes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,26 +128,35 @@ EXPLICIT_BIG: Final = _encoding(explicit=True, big_endian=True)
 
 def is_known(transfer_syntax_uid: str) -> bool:
     """Whether the UID names a transfer syntax whose encoding is known."""
-    if transfer_syntax_uid in _NATIVE:
-        return True
-    entry = uids().get(transfer_syntax_uid)
-    return entry is not None and entry.kind == "Transfer Syntax"
+    return transfer_syntax_uid in TRANSFER_SYNTAXES
 
 
 def encoding_of(transfer_syntax_uid: str) -> Encoding:
-    """Return the encoding of the data set (after inflating it, for the deflated ones)."""
-    if transfer_syntax_uid in _IMPLICIT:
+    """Return the encoding of the data set (after inflating it, for the deflated ones).
+
+    Explicit VR Little Endian for what is not known, as the encapsulated ones are (PS3.5 A.4).
+    """
+    row = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
+    if row is None:
+        return EXPLICIT_LITTLE
+    if row.vr == "implicit":
         return IMPLICIT_LITTLE
-    if transfer_syntax_uid == _BIG_ENDIAN:
-        return EXPLICIT_BIG
-    return EXPLICIT_LITTLE
+    return EXPLICIT_BIG if row.byte_order == "big" else EXPLICIT_LITTLE
 
 
 def is_encapsulated(transfer_syntax_uid: str) -> bool:
-    """Whether Pixel Data is encapsulated (PS3.5 A.4)."""
-    return transfer_syntax_uid not in _NATIVE
+    """Whether Pixel Data is not native but encapsulated (PS3.5 A.4), or somewhere else."""
+    row = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
+    return row is None or row.pixel_data not in _NATIVE
+
+
+def is_referenced(transfer_syntax_uid: str) -> bool:
+    """Whether the data set has a provider's address in the place of Pixel Data (JPIP, PS3.5 A.6)."""
+    row = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
+    return row is not None and row.pixel_data == "referenced"
 
 
 def is_video(transfer_syntax_uid: str) -> bool:
     """Whether Pixel Data is an MPEG-2, MPEG-4, HEVC or other video stream (PS3.5 8.2.5 to 8.2.8)."""
-    return transfer_syntax_uid.startswith(_VIDEO_PREFIXES) and transfer_syntax_uid not in _NOT_VIDEO
+    row = TRANSFER_SYNTAXES.get(transfer_syntax_uid)
+    return row is not None and row.pixel_data == "video"

@@ -12,9 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode
-from deid.encoding.header import MAX_DEPTH, skip_items
+from deid.encoding.header import skip_items
 from deid.encoding.segments import Segment, Span
-from deid.encoding.transfer_syntaxes import IMPLICIT_LITTLE, MOST_SHORT, UNDEFINED_LENGTH, Encoding
+from deid.encoding.transfer_syntaxes import (
+    IMPLICIT_LITTLE,
+    MAX_DEPTH,
+    MOST_SHORT,
+    UNDEFINED_LENGTH,
+    Encoding,
+)
 from deid.encoding.value_representations import BINARY, NUMBERS
 from deid.errors import Reason, Unsafe
 from deid.identity import values

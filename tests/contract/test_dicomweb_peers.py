@@ -12,7 +12,8 @@ import pytest
 from dicomweb.bodies import Segment, Span
 from dicomweb.convert import explicit_little_endian
 from dicomweb.describe import DescribeError, describe
-from dicomweb.elements import EXPLICIT_LITTLE, NATIVE, swapped
+from dicomweb.elements import swapped
+from dicomweb.encodings import EXPLICIT_LITTLE, NATIVE
 from tests.conftest import program
 from tests.dicomweb_service import readable_bundled
 

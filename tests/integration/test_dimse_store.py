@@ -34,8 +34,8 @@ from pynetdicom.pdu_primitives import (
 )
 from pynetdicom.presentation import StoragePresentationContexts
 
-from daemon.receive.data_set_walk import DEFLATED
 from daemon.receive.dimse.sop_classes import TRANSFER_SYNTAXES
+from deid.encoding.transfer_syntaxes import DEFLATED
 from tests.conftest import program
 from tests.dimse_peers import (
     CT,

@@ -11,9 +11,8 @@ from pydicom import datadict
 from pydicom._dicom_dict import DicomDictionary
 from pydicom._private_dict import private_dictionaries
 
-from deid.encoding import code_extensions
 from deid.tables import dictionary as deids
-from dicomweb import charsets, dictionary
+from dicomweb import dictionary
 
 ROOT = Path(__file__).parents[2]
 REPEATING = [0x60003000, 0x601E0022, 0x50102000, 0x50FE200A, 0x00203105, 0x7F020010, 0x002804A0]
@@ -56,19 +55,6 @@ def test_every_private_attribute_has_the_vr_of_the_reference_in_any_block() -> N
 def test_both_readers_know_the_same_attributes() -> None:
     theirs = dictionary.attributes()
     assert {tag: tuple(deids.attributes()[tag]) for tag in theirs} == dict(theirs)
-
-
-def test_both_readers_know_the_same_character_sets_and_escapes() -> None:
-    def as_dicomweb(codec: str) -> str:
-        special = {code_extensions.DEFAULT: "ascii", code_extensions.CHINESE: "gb2312"}
-        return special.get(codec, codec)
-
-    assert {
-        term: as_dicomweb(codec) for term, codec in code_extensions.CODECS.items()
-    } == charsets._TABLE
-    assert {
-        escape: as_dicomweb(codec) for escape, codec in code_extensions._ESCAPES.items()
-    } == charsets._ESCAPES
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH, is_video
+from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH, is_referenced, is_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _JPEG: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.([5-7]\d|8[01])")
 _JPEG_2000: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.(9[0-3]|20[1-3])")
 _JPEG_XL: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.11[0-2]")
-_JPIP: Final = frozenset({"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204"})
 _RLE: Final = "1.2.840.10008.1.2.5"
 _UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
 _DEFLATED: Final = "1.2.840.10008.1.2.8.1"
@@ -124,7 +123,7 @@ def check_frames(
         return "items"
     if is_video(transfer_syntax_uid):
         return _check_video(data, fragments)
-    if transfer_syntax_uid in _JPIP:
+    if is_referenced(transfer_syntax_uid):
         return "bytes beside a provider's address" if fragments else None
     frames, check = _frames(data, fragments, transfer_syntax_uid)
     if check is None:
