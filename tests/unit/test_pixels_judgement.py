@@ -187,3 +187,36 @@ def test_a_region_does_not_show_its_text() -> None:
     region = TextRegion(Box(0, 0, 1, 1), 0.9, "OCONNOR", 0.9, (("0CONNOR", 0.8),))
     assert "CONNOR" not in repr(region)
     assert "OCONNOR" not in repr(Judgement().knowing(KNOWN))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Frz", "CH Abd", "Compressed 8:1", "FRM 12", "FRM 12/40", "SCV: 12", "TIs 0.4", "XRes 3",
+        "Dyn R 60dB", "iSCAN", "II", "III", "V5", "aVR", "aVF", "Lead II", "25 mm/s", "10 mm/mV",
+        "QRS 88 ms", "QT/QTc 380/412 ms", "0.05-150 Hz", "Filter 40Hz", "ST 1.25mm", "NBI",
+        "Eh:A3 Ce:1", "CVP:A1/4", "Gr:N E:A5", "LCX", "RCA", "Field 1", "SSD 100 cm",
+        "Gantry 180.0", "MU 120", "Couch 0.0", "6 MV", "Lossy 10:1", "EFW 650g", "TR Vmax 2.4 m/s",
+        "12:34:56", "00:12",
+    ],
+)  # fmt: skip
+def test_what_consoles_print_stays(text: str) -> None:
+    judgement = Judgement()
+    region = TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97)
+    assert judgement.why(region, judgement.knowing(())) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12.03.2024 12:34:56",
+        "12:34 03/12/2024",
+        "LONG, IRIS",
+        "Long Iris",
+        "Arc, Jeanne",
+        "CH ABDUL",
+        "Roll, Hans",
+    ],
+)
+def test_names_and_dates_beside_words_of_consoles_go(text: str) -> None:
+    assert _why(text) is not None
