@@ -38,6 +38,10 @@ Keyword = Annotated[str, AfterValidator(checks.dicom_keyword)]
 DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
 
 
+#: Pages and screens are mostly text; pictures are not.
+_MOST_FILLED = {"others": 0.35, "US": 0.5, "ECG": 0.6, "OT": 0.9, "DOC": 1.0}
+
+
 class Section(BaseModel):
     """What all sections have in common: no unknown key, no silent conversion, no change later."""
 
@@ -302,6 +306,14 @@ class Pixels(Section):
         description=(
             "Objects that are cleaned like any other instead of refused, by their names in "
             'docs/pixels.md, as globs ("*secondary capture"); "*" is all.'
+        ),
+    )
+    most_filled: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=lambda: dict(_MOST_FILLED),
+        description=(
+            "By Modality (0008,0060), how much of what a picture shows may be filled as text, as a "
+            'share of all that is not background; "others" is for those not named. What would lose more '
+            "is put aside as `too_much_text`."
         ),
     )
     untrusted: dict[ObjectKey, Globs] = Field(

@@ -94,6 +94,12 @@ REASONS: Final[Mapping[str, Advice]] = {
         "A screen, scan or label: it identifies by more than text that can be found.",
         "Name it under `[pixels] trusted` if yours are harmless; retry. Else discard it.",
     ),
+    "too_much_text": Advice(
+        "What would be filled covers more of what the picture shows than the ceiling allows: it is mostly"
+        " text, or something was taken for text. `where` has the frame, the share, and the regions.",
+        "Look at it (`dicomveil quarantine show`, `dicomveil regions`); raise `[pixels] most_filled` for its"
+        " modality if it is to be filled, and retry. Else discard it.",
+    ),
     "document_not_cleaned": Advice(
         "A document (PDF, CDA, STL...) that the configuration would keep, and nothing cleans.",
         "Route it to `basic`, which leaves an empty document in its place; retry.",

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     PIXELS_UNDECODABLE = "pixels_undecodable"
     VIDEO_NOT_CLEANED = "video_not_cleaned"
     SCREEN_CAPTURE = "screen_capture"
+    TOO_MUCH_TEXT = "too_much_text"
     RESIDUAL_IDENTIFIER = "residual_identifier"
     DOCUMENT_NOT_CLEANED = "document_not_cleaned"
 

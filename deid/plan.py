@@ -263,6 +263,7 @@ def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
         video=engines.video(),
         untrusted=UNTRUSTED if untrusted is None else untrusted,
         blank_outside_ultrasound_regions=engines.blank_outside_ultrasound_regions,
+        most_filled=engines.most_filled,
     )
 
 

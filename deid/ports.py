@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ class Engines:
         Returns the objects that are refused (`deid.pixels.trust`), or None for the usual ones.
     blank_outside_ultrasound_regions
         Whether everything outside Sequence of Ultrasound Regions is filled.
+    most_filled
+        By Modality, or `others`: how much of what a picture shows may be filled as text, 0 to 1.
     """
 
     detector: Callable[[], Any]
@@ -151,6 +153,7 @@ class Engines:
     video: Callable[[], Any] = lambda: None
     untrusted: Callable[[], Sequence[Any] | None] = lambda: None
     blank_outside_ultrasound_regions: bool = True
+    most_filled: Mapping[str, float] = field(default_factory=dict)
 
 
 class TextCleaner(Protocol):

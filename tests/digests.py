@@ -37,7 +37,9 @@ COLUMNS: Final = ("instance", *PRESETS, "pixels")
 class _OneBox:
     """Finds the same box in each picture."""
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         return [[TextRegion(Box(4, 4, 24, 10), 1.0, "words", 1.0)] for _ in pictures]
 
 

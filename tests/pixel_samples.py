@@ -62,7 +62,7 @@ def detector() -> PPOCR:
 class NothingFound:
     """A detector for tests of rules and codecs, in which no text is looked for."""
 
-    def find(self, pictures: Sequence[Any]) -> list[list[Any]]:
+    def find(self, pictures: Sequence[Any], *, needs_reading: bool = True) -> list[list[Any]]:
         """Return no region."""
         return [[] for _ in pictures]
 

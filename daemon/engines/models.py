@@ -7,21 +7,37 @@ imported, its wheel is only where they lie.
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from dataclasses import dataclass, field
 from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from daemon.engines.runtimes import OnnxRuntimeModel
 from deid.pixels.find.ppocr import PPOCR, Tuning
+from deid.pixels.find.reading import Recogniser
 from deid.pixels.templates import RegionTemplate, read_templates
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _DISTRIBUTION = "rapidocr"
+#: The models that every figure was measured with: file name and SHA-256.
+_DETECTION = (
+    "PP-OCRv6_det_small.onnx",
+    "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f",
+)
+_RECOGNITION = (
+    "PP-OCRv6_rec_small.onnx",
+    "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884",
+)
 #: Of glibc's malloc.h, and from how many bytes on a block is mapped by itself.
 _M_MMAP_THRESHOLD = -3
 _MAPPED_FROM_BYTES = 1 << 20
 
 
 class PixelModelsMissing(Exception):
-    """The installed rapidocr carries no such model, or is not installed."""
+    """The installed rapidocr carries no such model, another one by that name, or is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +62,7 @@ def read_pixel_models() -> PixelModels:
     except metadata.PackageNotFoundError as error:
         raise PixelModelsMissing(f"the package {_DISTRIBUTION} is not installed") from error
     return PixelModels(
-        _read(distribution, "_det_"), _read(distribution, "_rec_"), distribution.version
+        _read(distribution, *_DETECTION), _read(distribution, *_RECOGNITION), distribution.version
     )
 
 
@@ -56,7 +72,9 @@ def make_detector(
     """Return the default text detector; takes some 0.2 s, so a worker makes it once."""
     give_back_freed_memory()
     found = models or read_pixel_models()
-    return PPOCR(found.detection, found.recognition, threads=threads, tuning=tuning)
+    alphabet = metadata_of(found.recognition)["character"].splitlines()
+    recogniser = Recogniser(OnnxRuntimeModel(found.recognition, threads=threads), alphabet)
+    return PPOCR(OnnxRuntimeModel(found.detection, threads=threads), recogniser, tuning=tuning)
 
 
 def give_back_freed_memory() -> None:
@@ -98,8 +116,48 @@ def read_region_templates(*folders: Path) -> list[RegionTemplate]:
     return templates
 
 
-def _read(distribution: metadata.Distribution, part: str) -> bytes:
+def metadata_of(model: bytes) -> dict[str, str]:
+    """Return what an ONNX model says of itself: metadata_props, field 14 of ModelProto."""
+    return {
+        fields[1].decode(): fields[2].decode()
+        for number, value in _fields(model)
+        if number == 14
+        for fields in (dict(_fields(value)),)
+    }
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and bytes of a protocol buffer's length-delimited fields; others are passed over."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        if tag & 7 == 2:
+            length, at = _varint(message, at)
+            yield tag >> 3, message[at : at + length]
+            at += length
+        elif tag & 7 == 0:
+            _, at = _varint(message, at)
+        else:
+            at += 8 if tag & 7 == 1 else 4
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return number, at
+
+
+def _read(distribution: metadata.Distribution, name: str, digest: str) -> bytes:
     for file in distribution.files or ():
-        if file.suffix == ".onnx" and part in file.name:
-            return Path(str(file.locate())).read_bytes()
-    raise PixelModelsMissing(f"{_DISTRIBUTION} {distribution.version} has no model *{part}*.onnx")
+        if file.name == name:
+            model = Path(str(file.locate())).read_bytes()
+            if hashlib.sha256(model).hexdigest() != digest:
+                break
+            return model
+    raise PixelModelsMissing(
+        f"{_DISTRIBUTION} {distribution.version} has no model {name} of the known digest"
+    )

@@ -33,6 +33,7 @@ class PixelSettings:
     blank_outside_ultrasound_regions: bool
     trusted: tuple[str, ...]
     untrusted: Mapping[str, Sequence[str]]
+    most_filled: Mapping[str, float]
 
     @classmethod
     def of(cls, section: Pixels) -> Self:
@@ -58,6 +59,7 @@ def engines(settings: PixelSettings) -> Engines:
         video=_video,
         untrusted=partial(_untrusted, settings),
         blank_outside_ultrasound_regions=settings.blank_outside_ultrasound_regions,
+        most_filled=settings.most_filled,
     )
 
 

@@ -66,7 +66,12 @@ class Tesseract:
         self._timeout_s = timeout_s
         self._least_confidence = least_confidence
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        needs_reading: bool = True,  # noqa: ARG002 - it reads in any case
+    ) -> list[list[TextRegion]]:
         """Return the text regions of each picture: lines, upright and turned by 90 degrees."""
         return [self._find(picture) for picture in pictures]
 
@@ -134,9 +139,13 @@ class United:
     def __init__(self, *detectors: TextDetector) -> None:
         self._detectors = detectors
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         """Return the regions of all detectors for each picture."""
-        answers = [detector.find(pictures) for detector in self._detectors]
+        answers = [
+            detector.find(pictures, needs_reading=needs_reading) for detector in self._detectors
+        ]
         return [
             [region for regions in found for region in regions]
             for found in zip(*answers, strict=True)

@@ -12,7 +12,7 @@ from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.pixels import rules
 from deid.pixels.codecs.table import VIDEO
 from deid.pixels.description import bitmap_image, describe
-from deid.pixels.fillings import Filling, Margins, carried_over, together, united, widened
+from deid.pixels.fillings import Filling, Margins, carried_over, filled_for, together, united
 from deid.pixels.find.cine import FoundRegion, find_text
 from deid.pixels.find.views import FrameLook, picture
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
@@ -38,6 +38,12 @@ if TYPE_CHECKING:
     from deid.pixels.ports import TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.ports import OverlayPlane, PixelInstance
+
+
+#: What is filled of a frame's area is never too much up to this share: a page may hold nothing else.
+_LEAST_AREA = 0.1
+#: Regions that are named when an instance is put aside for too many of them.
+_MOST_SHOWN = 12
 
 
 class TextRedactionMode(StrEnum):
@@ -76,6 +82,9 @@ class PixelCleaning:
     video
         Cleans video, a `PixelCleaner` of its own (see `deid.pixels.codecs.video`); without it video is
         refused.
+    most_filled
+        By Modality, or `others`: what share of what a frame shows may be filled as text.
+        Without it there is no ceiling.
     margin, margin_along, margin_across
         How far a found region is widened on each side before it is filled: so many pixels, and
         these shares of its shorter side along the line of text (for a last letter that the detector
@@ -100,6 +109,7 @@ class PixelCleaning:
         blank_outside_ultrasound_regions: bool = True,
         untrusted: Sequence[Untrusted] = UNTRUSTED,
         video: VideoCleaner | None = None,
+        most_filled: Mapping[str, float] | None = None,
         margin: int = 3,
         margin_along: float = 1.0,
         margin_across: float = 0.3,
@@ -121,6 +131,7 @@ class PixelCleaning:
         self._blanks_ultrasound = blank_outside_ultrasound_regions
         self._untrusted = tuple(untrusted)
         self._video = video
+        self._most_filled = dict(most_filled or {})
         self._margins = Margins(margin, margin_along, margin_across)
 
     @property
@@ -136,7 +147,8 @@ class PixelCleaning:
         Unsafe
             `SCREEN_CAPTURE` or `DOCUMENT_NOT_CLEANED` for objects that are not trusted,
             `VIDEO_NOT_CLEANED`, `PIXELS_UNDECODABLE` when a frame cannot be decoded or its
-            description is wrong, `PIXELS_NOT_CLEANED` when a filled region is not flat afterwards.
+            description is wrong, `PIXELS_NOT_CLEANED` when a filled region is not flat afterwards,
+            `TOO_MUCH_TEXT` when more would be filled than the ceiling allows.
         """
         if self._is_idle:
             return CleanedPixels(None, (), {}, examined_all=False)
@@ -156,15 +168,30 @@ class PixelCleaning:
             image = describe(instance.attributes)
             frames = open_frames(instance, image)
         pass_over = PassOver(instance, image, frames)
-        fillings = [
-            *self._rule_fillings(instance, image),
-            *self._text_fillings(instance, image, pass_over.looks()),
-        ]
-        regions = pass_over.fill(fillings)
+        texts = self._text_fillings(instance, image, pass_over.looks())
+        self._check_ceiling(instance, texts, pass_over)
+        regions = pass_over.fill([*self._rule_fillings(instance, image), *texts])
         segments, changes = frames.finished()
         return CleanedPixels(
             segments, tuple(regions), changes | pass_over.changes(), examined_all=True
         )
+
+    def _check_ceiling(
+        self, instance: PixelInstance, texts: Sequence[Filling], pass_over: PassOver
+    ) -> None:
+        """Refuse to fill more than the ceiling of what a frame shows; small texts on nothing may go."""
+        modality = str(instance.attributes.get("Modality") or "").strip().upper()
+        ceiling = self._most_filled.get(modality, self._most_filled.get("others"))
+        if not texts or ceiling is None:
+            return
+        for frame, share, area in pass_over.filled_shares(texts):
+            if share > ceiling and area > _LEAST_AREA:
+                boxes = [filling.box for filling in texts if frame in filling.frames]
+                shown = ", ".join(
+                    f"{box.left},{box.top} {box.width}x{box.height}" for box in boxes[:_MOST_SHOWN]
+                )
+                more = f" and {len(boxes) - _MOST_SHOWN} more" if len(boxes) > _MOST_SHOWN else ""
+                raise Unsafe(Reason.TOO_MUCH_TEXT, f"frame {frame + 1}, {share:.0%}: {shown}{more}")
 
     def find(self, instance: PixelInstance) -> tuple[list[TextRegion], list[Box]]:
         """Return all text regions of the first frame, and the boxes that rules would fill.
@@ -217,8 +244,9 @@ class PixelCleaning:
         judge = self._judging(known)
         boxes = []
         for region in self._detected([look], frames=1, judge=judge):
-            box = widened(region.region.box, self._margins).clipped(*bitmap.shape)
-            if box is not None and judge(region.region) is not None:
+            if judge(region.region) is None:
+                continue
+            for box in filled_for(region.region, self._margins, (), rows, columns):
                 bitmap[box.top : box.bottom, box.left : box.right] = False
                 boxes.append(box)
         return boxes
@@ -265,11 +293,12 @@ class PixelCleaning:
                 reasons.append(why)
         for entry, why in zip(filled, reasons, strict=True):
             neighbours = [other.region.box for other in kept if other.frame == entry.frame]
-            box = widened(entry.region.box, self._margins, neighbours).clipped(
-                image.rows, image.columns
-            )
-            if box is not None:
-                fillings.append(Filling(box, why, frozenset((entry.frame,))))
+            fillings += [
+                Filling(box, why, frozenset((entry.frame,)))
+                for box in filled_for(
+                    entry.region, self._margins, neighbours, image.rows, image.columns
+                )
+            ]
         return united(fillings)
 
     def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
@@ -291,6 +320,7 @@ class PixelCleaning:
                 looks,
                 self._detector,
                 frames=frames,
+                needs_reading=self._judgement is not None,
                 is_resolved=lambda region: judge(region) is not None,
             )
         except (Unsafe, MemoryError):

@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from deid.pixels.find.cine import FoundRegion
     from deid.pixels.ports import TextRegion
 
 
+#: A slanted text is filled in steps of so many rows at least, by so many boxes at most.
+_LEAST_ROWS = 3
+_MOST_STEPS = 64
+
+
 class Margins(NamedTuple):
     """How far a found region is widened on each side before it is filled.
 
-    So many `pixels`, and these shares of its shorter side `along` the line of text and `across` it.
+    So many `pixels`, and these shares of its shorter side `along` the line of text and `across` it, but
+    no more than `most_along` and `most_across` pixels: a large region is not all lettering.
     """
 
     pixels: int
     along: float
     across: float
+    most_along: int = 48
+    most_across: int = 16
+
+    def of(self, short: float) -> tuple[int, int]:
+        """Return the margins along and across for a region whose shorter side is that long."""
+        along = min(round(self.along * short), self.most_along)
+        return self.pixels + along, self.pixels + min(round(self.across * short), self.most_across)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +57,8 @@ class Filling:
 
 def widened(box: Box, margins: Margins, neighbours: Sequence[Box] = ()) -> Box:
     """Return the box with its margins; towards a text that stays a narrow one, or none."""
-    margin, along, across = margins
-    short = min(box.width, box.height)
-    wide, tall = margin + round(along * short), margin + round(across * short)
+    margin = margins.pixels
+    wide, tall = margins.of(min(box.width, box.height))
     if box.width < box.height:
         wide, tall = tall, wide
     grown = _parted(box, neighbours)
@@ -58,6 +74,56 @@ def widened(box: Box, margins: Margins, neighbours: Sequence[Box] = ()) -> Box:
                 grown = wider
                 break
     return grown
+
+
+def filled_for(
+    region: TextRegion, margins: Margins, neighbours: Sequence[Box], rows: int, columns: int
+) -> Iterator[Box]:
+    """Yield what is filled for a region: its box with margins, or steps along a text that lies slanted."""
+    if region.outline:
+        yield from _steps(_grown(np.array(region.outline, np.float64), margins), rows, columns)
+        return
+    box = widened(region.box, margins, neighbours).clipped(rows, columns)
+    if box is not None:
+        yield box
+
+
+def _grown(corners: NDArray[Any], margins: Margins) -> NDArray[Any]:
+    """Return the corners of a rectangle that lies slanted, farther out by its margins."""
+    sides = np.roll(corners, -1, axis=0) - corners
+    lengths = np.maximum(np.linalg.norm(sides, axis=1), 1.0)
+    wide, tall = margins.of(float(lengths.min()))
+    grown: NDArray[Any] = corners.copy()
+    for number in range(4):
+        much = wide if lengths[number] >= lengths[number - 1] else tall
+        step = sides[number] * (much / lengths[number])
+        grown[number] -= step
+        grown[(number + 1) % 4] += step
+    return grown
+
+
+def _steps(corners: NDArray[Any], rows: int, columns: int) -> Iterator[Box]:
+    """Yield upright boxes that cover a convex shape, one below the other."""
+    top, bottom = int(np.floor(corners[:, 1].min())), int(np.ceil(corners[:, 1].max()))
+    height = max(-(-(bottom - top) // _MOST_STEPS), _LEAST_ROWS)
+    for begin in range(top, bottom, height):
+        edges = _columns_between(corners, begin, begin + height)
+        if edges:
+            left, right = int(np.floor(min(edges))), int(np.ceil(max(edges)))
+            box = Box(left, begin, right - left + 1, height).clipped(rows, columns)
+            if box is not None:
+                yield box
+
+
+def _columns_between(corners: NDArray[Any], top: float, bottom: float) -> list[float]:
+    """Return the columns of a shape's corners between two rows, and where its edges cross them."""
+    found = [float(column) for column, row in corners if top <= row <= bottom]
+    for one, other in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        for row in (top, bottom):
+            if (one[1] - row) * (other[1] - row) < 0:
+                share = (row - one[1]) / (other[1] - one[1])
+                found.append(float(one[0] + share * (other[0] - one[0])))
+    return found
 
 
 def carried_over(

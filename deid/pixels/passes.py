@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from deid.pixels.description import first_number
 from deid.pixels.find.views import FrameLook
 from deid.pixels.samples import Decoded, stored_values
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 #: Where the values in a box spread no further than this share of the text's own contrast, the box
 #: shows no text in that frame.
 _FLAT_SHARE = 0.15
+
+#: Frames of which it is weighed how much of them would be filled.
+_MOST_WEIGHED = 4
+#: Samples nearer to the commonest value than this share of the range are background.
+_BACKGROUND_SHARE = 0.02
 
 #: Attributes that hold extremes of stored values, and whether they may narrow: those of a series may
 #: come from another instance and only ever widen.
@@ -75,6 +82,23 @@ class PassOver:
             regions += [PixelRegion(number + 1, *filling.box, filling.why) for filling in applied]
         return regions
 
+    def filled_shares(self, fillings: Sequence[Filling]) -> Iterator[tuple[int, float, float]]:
+        """Yield frame (counted from 0), share of what it shows that would be filled, and of its area.
+
+        What it shows is all that differs from its commonest value. Of many frames some are looked at.
+        """
+        numbers = sorted(frozenset[int]().union(*(filling.frames for filling in fillings)))
+        for number in numbers[:: max(len(numbers) // _MOST_WEIGHED, 1)]:
+            samples = self._frames.decoded(number).samples
+            shown = _is_shown(samples)
+            filled = np.zeros(shown.shape, np.bool_)
+            for filling in fillings:
+                if number in filling.frames:
+                    box = filling.box
+                    filled[box.top : box.bottom, box.left : box.right] = True
+            both = int((filled & shown).sum()) / max(int(shown.sum()), 1)
+            yield number, both, float(filled.mean())
+
     def changes(self) -> dict[str, Any]:
         """Return new values of Smallest/Largest Image Pixel Value and their series forms."""
         if not self._tracks_extremes or not self._has_filled:
@@ -116,6 +140,21 @@ def without_extremes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     """Return attributes without those that are about integers: windows, extremes."""
     integers = {*_EXTREMES, "WindowCenter", "WindowWidth"}
     return {keyword: value for keyword, value in attributes.items() if keyword not in integers}
+
+
+def _is_shown(samples: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return what is not background, shape (rows, columns)."""
+    few = samples[::4, ::4].astype(np.float64).reshape(-1, samples.shape[2])
+    low, high = few.min(axis=0), few.max(axis=0)
+    width = np.maximum((high - low) * _BACKGROUND_SHARE, 1e-9)
+    steps = np.round((few - low) / width).astype(np.int64)
+    values, counts = np.unique(steps, axis=0, return_counts=True)
+    background = low + values[counts.argmax()] * width
+    shown: NDArray[np.bool_] = np.zeros(samples.shape[:2], np.bool_)
+    for sample in range(samples.shape[2]):
+        apart = np.abs(samples[..., sample].astype(np.float32) - np.float32(background[sample]))
+        shown |= apart > np.float32(width[sample])
+    return shown
 
 
 def _spread(samples: NDArray[Any], box: Box) -> float:

@@ -43,6 +43,8 @@ class TextRegion:
     text, legibility
         What it reads, and how sure the reading is, 0 to 1; an empty text with legibility 0 when it
         cannot be read. The text never leaves `deid.pixels`, nor shows in `repr`.
+    outline
+        Corners as (column, row), in order around, of a text that lies slanted in its box; else empty.
     others
         What it reads when looked at in other ways, and how sure those readings are.
     """
@@ -52,13 +54,25 @@ class TextRegion:
     text: str = field(default="", repr=False)
     legibility: float = 0.0
     others: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    outline: tuple[tuple[float, float], ...] = ()
+
+
+class Model(Protocol):
+    """A neural network ready to run, whatever the runtime; the same numbers give the same answer."""
+
+    def __call__(self, given: NDArray[Any], /) -> NDArray[Any]:
+        """Return the output for one input, 32-bit floats; shapes are the model's own."""
 
 
 class TextDetector(Protocol):
     """Finds text in pictures. Implementations keep no picture."""
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         """Return the regions of each picture, in any order; boxes may overlap.
+
+        Without `needs_reading` a region's text may be left empty where it was not needed to find it.
 
         Raises any exception when a picture could not be examined; the caller then refuses the
         instance.

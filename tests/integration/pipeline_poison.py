@@ -68,7 +68,9 @@ class _Poisoned:
     def __init__(self, how: str) -> None:
         self._how = how
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         if any(picture.display.shape[0] == LOOKS_BAD for picture in pictures):
             _ENDS[self._how]()
         return [[] for _ in pictures]

@@ -95,7 +95,9 @@ class _Remembering:
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         self.sizes += [(picture.display.shape[0], picture.display.shape[1]) for picture in pictures]
         return [[] for _ in pictures]
 

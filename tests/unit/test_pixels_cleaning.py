@@ -88,7 +88,7 @@ class _Finds:
     def __init__(self, *regions: TextRegion) -> None:
         self._regions = list(regions)
 
-    def find(self, pictures: Any) -> list[list[TextRegion]]:
+    def find(self, pictures: Any, *, needs_reading: bool = True) -> list[list[TextRegion]]:
         return [self._regions for _ in pictures]
 
 
@@ -253,7 +253,7 @@ def test_a_codestream_of_another_size_than_the_dataset_says_is_refused() -> None
 
 def test_a_detector_that_fails_refuses_the_instance_without_telling_why() -> None:
     class Failing:
-        def find(self, pictures: Any) -> Any:
+        def find(self, pictures: Any, *, needs_reading: bool = True) -> Any:
             raise RuntimeError("saw SMITH^JOHN")
 
     frame = samples.texture()
@@ -266,7 +266,7 @@ def test_a_detector_that_fails_refuses_the_instance_without_telling_why() -> Non
 
 def test_running_out_of_memory_is_not_mistaken_for_a_bad_frame() -> None:
     class Greedy:
-        def find(self, pictures: Any) -> Any:
+        def find(self, pictures: Any, *, needs_reading: bool = True) -> Any:
             raise MemoryError
 
     frame = samples.texture()

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from deid.pixels.find.sheets import GUTTER, LINE_GUTTER, edge_level, laid_out
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture
 
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
     from deid.pixels.find.views import FrameLook
     from deid.pixels.ports import TextDetector, TextRegion
 
+    Find = Callable[[Sequence[Picture]], list[list[TextRegion]]]
+
 _CELL = 16
 _PART_OVERLAP = 96
 _SURROUND = 36, 20  # columns, rows: detectors want a little of what is beside a text
-_GUTTER = 28  # between neighbours; less is read as a space between words
-_LINE_GUTTER = 10
 _EDGE = 4  # text so near to the edge of a part may be cut
 
 
@@ -76,6 +78,7 @@ def find_text(
     *,
     frames: int,
     novelty: Novelty | None = None,
+    needs_reading: bool = True,
     is_resolved: Callable[[TextRegion], bool] = lambda _: True,
 ) -> list[FoundRegion]:
     """Return the text regions of all frames.
@@ -86,18 +89,21 @@ def find_text(
         One per frame, in order; consumed one at a time.
     frames
         How many there are.
+    needs_reading
+        Whether the texts are wanted, too, and not only their places.
     is_resolved
         Whether the place of a region needs no further look (it will be filled); a region that is
         kept may show something else in a later frame.
     """
     novelty = novelty or Novelty()
+    find = partial(detector.find, needs_reading=needs_reading)
     if frames <= novelty.few_frames:
         return [
             FoundRegion(number, region)
             for number, look in enumerate(looks)
-            for region in detector.find([look.picture()])[0]
+            for region in find([look.picture()])[0]
         ]
-    search = _Search(detector, novelty, is_resolved)
+    search = _Search(find, novelty, is_resolved)
     for number, look in enumerate(looks):
         search.look(number, look)
     return search.finished()
@@ -108,11 +114,11 @@ class _Search:
 
     def __init__(
         self,
-        detector: TextDetector,
+        find: Find,
         novelty: Novelty,
         is_resolved: Callable[[TextRegion], bool],
     ) -> None:
-        self._detector, self._novelty, self._is_resolved = detector, novelty, is_resolved
+        self._find, self._novelty, self._is_resolved = find, novelty, is_resolved
         self._found: list[FoundRegion] = []
         self._kept: list[Box] = []
         self._state: tuple[_RunningExtremes, _Sheet] | None = None
@@ -121,7 +127,7 @@ class _Search:
         """Examine a frame, or note what is new in it."""
         if self._state is None:
             self._state = _RunningExtremes(look, self._novelty), _Sheet(*look.high.shape)
-            regions = self._detector.find([look.picture()])[0]
+            regions = self._find([look.picture()])[0]
             self._add([FoundRegion(number, region) for region in regions])
             return
         running, sheet = self._state
@@ -129,12 +135,12 @@ class _Search:
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
                 sheet.add(number, part, look)
         if sheet.is_full:
-            self._add(sheet.found(self._detector))
+            self._add(sheet.found(self._find))
 
     def finished(self) -> list[FoundRegion]:
         """Examine what is left and return everything found."""
         if self._state is not None:
-            self._add(self._state[1].found(self._detector))
+            self._add(self._state[1].found(self._find))
         return self._found
 
     def _add(self, found: list[FoundRegion]) -> None:
@@ -265,27 +271,25 @@ class _Sheet:
     @property
     def is_full(self) -> bool:
         """Whether the rectangles would cover a square of the side, with what shelves waste."""
-        needed = sum(
-            (part.box.width + _GUTTER) * (part.box.height + _GUTTER) for part in self._parts
-        )
+        needed = sum((part.box.width + GUTTER) * (part.box.height + GUTTER) for part in self._parts)
         return needed >= self.side**2
 
     def add(self, frame: int, box: Box, look: FrameLook) -> None:
         """Copy the box of a frame."""
         self._parts.append(_Part(frame, box, look.part(box)))
 
-    def found(self, detector: TextDetector) -> list[FoundRegion]:
+    def found(self, find: Find) -> list[FoundRegion]:
         """Lay out what was added, examine it, and begin anew."""
         if not self._parts:
             return []
         parts, self._parts = self._parts, []
-        places, rows, columns = _laid_out([part.box for part in parts], self.side)
+        places, rows, columns = laid_out([part.box for part in parts], self.side)
         display = np.zeros((rows, columns, 3), np.uint8)
         contrast: NDArray[Any] | None = None
         for part, place in zip(parts, places, strict=True):
             area = slice(place.top, place.bottom), slice(place.left, place.right)
-            around = place.grown(_GUTTER // 2, _LINE_GUTTER // 2).clipped(rows, columns) or place
-            display[around.top : around.bottom, around.left : around.right] = _edge_level(
+            around = place.grown(GUTTER // 2, LINE_GUTTER // 2).clipped(rows, columns) or place
+            display[around.top : around.bottom, around.left : around.right] = edge_level(
                 part.picture.display
             )
             display[area] = part.picture.display
@@ -293,7 +297,7 @@ class _Sheet:
                 if contrast is None:
                     contrast = np.full((rows, columns), 127, np.uint8)
                 contrast[area] = part.picture.contrast
-        regions = detector.find([Picture(display, contrast)])[0]
+        regions = find([Picture(display, contrast)])[0]
         return _without_pieces(
             [pair for region in regions for pair in _moved_back(region, parts, places)]
         )
@@ -308,29 +312,6 @@ class _Part:
     picture: Picture
 
 
-def _edge_level(view: NDArray[Any]) -> NDArray[Any]:
-    """Return the median colour of a part's edge: what is laid around it, lest it look like a box."""
-    edge = np.concatenate((view[0], view[-1], view[:, 0], view[:, -1]))
-    return np.asarray(np.median(edge, axis=0))
-
-
-def _laid_out(boxes: Sequence[Box], side: int) -> tuple[list[Box], int, int]:
-    """Return a place for each box on shelves up to `side` pixels long, and the rows and columns used.
-
-    Tall boxes come first, so that those on one shelf are about as high.
-    """
-    places: dict[int, Box] = {}
-    left = top = height = 0
-    for number in sorted(range(len(boxes)), key=lambda number: -boxes[number].height):
-        box = boxes[number]
-        if left and left + box.width > side:
-            left, top, height = 0, top + height + _LINE_GUTTER, 0
-        places[number] = Box(left, top, box.width, box.height)
-        left, height = left + box.width + _GUTTER, max(height, box.height)
-    columns = max(place.right for place in places.values())
-    return [places[number] for number in range(len(boxes))], top + height, columns
-
-
 def _moved_back(
     region: TextRegion, parts: Sequence[_Part], places: Sequence[Box]
 ) -> Iterator[tuple[FoundRegion, Box]]:
@@ -343,7 +324,9 @@ def _moved_back(
         inside = region.box.moved(-placed.left, -placed.top).clipped(placed.height, placed.width)
         if inside is not None:
             back = inside.moved(part.box.left, part.box.top)
-            yield FoundRegion(part.frame, replace(region, box=back)), part.box
+            right, down = part.box.left - placed.left, part.box.top - placed.top
+            outline = tuple((column + right, row + down) for column, row in region.outline)
+            yield FoundRegion(part.frame, replace(region, box=back, outline=outline)), part.box
 
 
 def _without_pieces(found: Sequence[tuple[FoundRegion, Box]]) -> list[FoundRegion]:

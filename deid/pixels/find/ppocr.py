@@ -1,105 +1,126 @@
-"""PP-OCR's text detector and recogniser, run directly on onnxruntime.
+"""PP-OCR's text detector: where to look, at which scale, and what is text.
 
-The models are handed in as bytes (they lie in the rapidocr wheel); pre- and post-processing are
-our own. Detection is differentiable binarisation: a map of text probability is cut at a threshold,
-each connected part becomes a rotated rectangle, which is grown by its area over its perimeter.
-Recognition is CTC over strips 48 pixels high.
+Detection is differentiable binarisation: the model returns a map of text probability, which is cut
+at a threshold; each connected part becomes a rotated rectangle, which is grown by its area over its
+perimeter.
+
+A look is one run of that model. The first is at the picture's own size. What it finds without doubt
+is found; where it finds only a trace, the part is enlarged and looked at again, together with
+others on one sheet. The view by local contrast is looked at where the display hides what it shows,
+and single dots where they lie close together.
+
+What is found is text when its shape is (`deid.pixels.find.shapes`), or when it reads surely: neither
+how sure the model is nor a reading that may be one is enough.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import onnxruntime
 
+from deid.pixels.find.candidates import (
+    Candidate,
+    candidate,
+    continues,
+    merged,
+    ordered,
+    outline_of,
+    short_side,
+)
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
+from deid.pixels.find.evidence import areas_of, hidden_areas
+from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters, in_colour
+from deid.pixels.find.shapes import features_of
+from deid.pixels.find.sheets import sheet_of
+from deid.pixels.find.trees import text_shapes
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from deid.pixels.ports import Model
 
 _MEAN = np.array((0.485, 0.456, 0.406), np.float32) * 255
 _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
 _STRIDE = 32
-#: A candidate is part of a larger one when it shares this much of its area with it.
-_PART_SHARE = 0.7
-#: A strip read with less is looked at in other ways, too; with still less upside down as well.
-_SURE_READING = 0.98
-_UPSIDE_DOWN_BELOW = 0.95
+#: Columns and rows of a part's surroundings that are looked at with it.
+_SURROUND = 24, 12
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The figures that decide what counts as text. Tuned on the benchmark's tuning half.
+    """The figures that decide where to look and what is text. Tuned on the benchmark's tuning half.
 
     Attributes
     ----------
     tile, overlap
         Side of the square given to the detector at once, and how far neighbours overlap, in
         pixels after scaling.
-    enlarge
-        Steps of (longer side below this many pixels, factor for the display view, factor for the
-        contrast view): small frames are enlarged first, so that letters of 5-7 pixels become
-        letters the detector knows. The two views differ in scale as in contrast, as what one
-        misses the other often finds.
-    binarise, accept
-        Probability from which a pixel is text, and the mean from which a region is.
-    consider, convincing
-        A region with a lower mean, from `consider` on, or too large (below), is text all the same
-        when the recogniser reads at least two characters in it with this certainty.
+    small, small_scale
+        Pictures whose longer side is below `small` are enlarged by this factor at once.
+    large
+        Pictures whose longer side is this long are looked at in half their size, too: lettering
+        higher than a hundred pixels.
+    trace
+        Probability from which a place is looked at again, enlarged, unless it is settled.
+    settled, settled_height
+        A region is settled when its mean probability and its short side are at least these.
+    closer
+        Steps of (longer side below this many pixels, factors of that second look in the display and
+        in the view by local contrast): small frames have small letters.
+    binarise, consider
+        Probability from which a pixel is text, and the mean from which a region is a candidate.
     grow
         How far a region's core grows: area x grow / perimeter.
-    max_short_side, max_short_share, max_lettering
-        A region is doubtful when its short side exceeds both this many pixels and this share of
-        the frame's shorter side, and in any case above `max_lettering` pixels.
-    legible, certain
-        A region read with less than `legible` is dropped, unless it was found with at least
-        `certain` (a script the recogniser does not know).
+    convincing, convincing_where_clear, clear, hopeless
+        A candidate whose shape scores at least `convincing` (logarithm of the odds) is text; less is
+        enough where the detection model's mean is at least `clear`. One that scores less still,
+        from `hopeless` on, is text when it reads surely.
+    convincing_where_large, large_side, large_share, largest
+        What a region must score whose short side exceeds both that many pixels and that share of the
+        frame's shorter side, and in any case where it is longer than `largest` pixels.
+    sure, least_signs
+        A sure reading has at least this certainty and so many letters or digits, not all the same.
     dotted
-        Factor for the look at areas of single dots, on top of the display view's.
+        Factor for the look at areas of single dots.
     half_resolution
-        Look once more at half the size (large lettering).
+        Look once more at half the size, whatever the size is.
     """
 
-    tile: int = 640
+    tile: int = 736
     overlap: int = 96
-    enlarge: tuple[tuple[int, float, float], ...] = (
-        (100, 3.0, 4.0),
-        (700, 1.5, 2.0),
-        (1100, 1.0, 1.5),
+    small: int = 300
+    small_scale: float = 2.0
+    large: int = 1600
+    trace: float = 0.05
+    settled: float = 0.9
+    settled_height: float = 14.0
+    closer: tuple[tuple[int, float, float], ...] = (
+        (700, 2.0, 2.0),
+        (1100, 0.0, 1.5),
+        (1600, 0.0, 1.0),
     )
     binarise: float = 0.3
-    accept: float = 0.5
-    consider: float = 0.2
-    convincing: float = 0.9
+    consider: float = 0.25
     grow: float = 1.6
-    max_short_side: int = 40
-    max_short_share: float = 0.2
-    max_lettering: int = 120
-    legible: float = 0.5
-    certain: float = 0.8
-    dotted: float = 0.5
+    convincing: float = 0.5
+    convincing_where_clear: float = -1.5
+    clear: float = 0.75
+    convincing_where_large: float = 1.5
+    large_side: int = 40
+    large_share: float = 0.2
+    largest: int = 120
+    hopeless: float = -3.0
+    sure: float = 0.95
+    least_signs: int = 3
+    dotted: float = 0.75
     half_resolution: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise.
-
-    `area` is the upright box around it. A doubtful one counts only when it can be read.
-    """
-
-    corners: NDArray[Any]
-    confidence: float
-    view: int
-    area: Box
-    is_doubtful: bool = False
 
 
 class PPOCR:
@@ -107,77 +128,160 @@ class PPOCR:
 
     Parameters
     ----------
-    detection_model, recognition_model
-        ONNX models as bytes. The recogniser's alphabet is read from its metadata (``character``).
-    threads
-        Of onnxruntime, inside one operator. Worker processes are the unit of parallelism.
+    detection
+        From pictures (1, 3, rows, columns) to (1, 1, rows, columns): how likely each pixel is text.
+    recogniser
+        Reads what was found.
     """
 
     def __init__(
-        self,
-        detection_model: bytes,
-        recognition_model: bytes,
-        *,
-        threads: int = 1,
-        tuning: Tuning | None = None,
+        self, detection: Model, recogniser: Recogniser, *, tuning: Tuning | None = None
     ) -> None:
         self.tuning = tuning or Tuning()
-        self._detection = _session(detection_model, threads)
-        self._recognition = _session(recognition_model, threads)
-        characters = self._recognition.get_modelmeta().custom_metadata_map["character"]
-        self._alphabet = ["", *characters.splitlines(), " "]
+        self._detection = detection
+        self._recogniser = recogniser
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         """Return the text regions of each picture."""
-        return [self._find(picture) for picture in pictures]
+        return [self._find(picture, needs_reading=needs_reading) for picture in pictures]
 
-    def _find(self, picture: Picture) -> list[TextRegion]:
+    def _find(self, picture: Picture, *, needs_reading: bool) -> list[TextRegion]:
+        views, candidates = self.candidates(picture)
+        text = [entry for entry in candidates if self._is_text(views, entry)]
+        # What continues a line of text is text: a letter apart, an end that fades.
+        text += [
+            entry
+            for entry in candidates
+            if entry not in text and any(continues(entry, other) for other in text)
+        ]
+        return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
+
+    def _is_text(self, views: Sequence[NDArray[Any]], found: Candidate) -> bool:
+        """Whether a candidate is text by its shape, or because it reads surely."""
+        tuning = self.tuning
+        shape = float(text_shapes().score(features_of(views[:2], found.corners)).mean())
+        share = tuning.large_share * min(views[0].shape[:2])
+        if short_side(found.corners) > max(tuning.large_side, min(share, tuning.largest)):
+            enough = tuning.convincing_where_large
+        elif found.confidence >= tuning.clear:
+            enough = tuning.convincing_where_clear
+        else:
+            enough = tuning.convincing
+        if shape >= enough:
+            return True
+        return shape >= tuning.hopeless and self._reads_surely(
+            *self._recogniser.readings(views, found)[0]
+        )
+
+    def _region(
+        self, views: Sequence[NDArray[Any]], found: Candidate, *, needs_reading: bool
+    ) -> TextRegion:
+        text, legibility, others = "", 0.0, list[Reading]()
+        if needs_reading:
+            (text, legibility), *others = self._recogniser.readings(views, found)
+            if has_too_few_letters(text, found.corners):
+                text, legibility, others = "", 0.0, []
+        return TextRegion(
+            found.area, found.confidence, text, legibility, tuple(others), outline=outline_of(found)
+        )
+
+    def _reads_surely(self, text: str, legibility: float) -> bool:
+        """Whether a reading alone makes text of a region: several signs, of which some differ."""
+        signs = [sign for sign in text.upper() if sign.isalnum()]
+        return (
+            legibility >= self.tuning.sure
+            and len(signs) >= self.tuning.least_signs
+            and len(set(signs)) >= 2
+        )
+
+    def candidates(self, picture: Picture) -> tuple[list[NDArray[Any]], list[Candidate]]:
+        """Return the views that were looked at, and all that may be text in them, not yet judged."""
+        tuning = self.tuning
         views: list[NDArray[Any]] = [picture.display]
+        rows, columns = picture.display.shape[:2]
+        whole = Box(0, 0, columns, rows)
+        scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
+        found, unsettled = self._look(picture.display, 0, scale, [whole])
+        if tuning.half_resolution or max(rows, columns) >= tuning.large:
+            found += self._look(picture.display, 0, scale / 2, [whole])[0]
+        closer = self._closer(max(rows, columns))
+        if unsettled and closer[0]:
+            found += self._look(picture.display, 0, closer[0], unsettled)[0]
         if picture.contrast is not None:
             views.append(picture.contrast)
-        candidates: list[_Candidate] = []
-        for number, view in enumerate(views):
-            scale = self._scale(view, number)
-            candidates += self._detect(view, number, scale)
-            if self.tuning.half_resolution:
-                candidates += self._detect(view, number, scale / 2)
-        areas = dotted_areas(picture.display)
-        if areas:
-            scale = self._scale(picture.display, 0) * self.tuning.dotted
+            hidden = hidden_areas(picture.display, picture.contrast)
+            if hidden:
+                more, traces = self._look(picture.contrast, 1, scale, hidden)
+                found += more
+                unsettled += traces
+            if unsettled and closer[1]:
+                found += self._look(picture.contrast, 1, closer[1], unsettled)[0]
+        dotted = dotted_areas(picture.display)
+        if dotted:
             for view in tuple(views):
-                views.append(with_dots_joined(view, areas))
-                for area in areas:
-                    candidates += self._detect(views[-1], len(views) - 1, scale, area)
-        return self._read(views, _merged(candidates))
+                views.append(with_dots_joined(view, dotted))
+                number = len(views) - 1
+                found += self._look(views[-1], number, scale * tuning.dotted, dotted)[0]
+        return views, merged(found)
 
-    def _scale(self, view: NDArray[Any], number: int) -> float:
-        for below, *factors in self.tuning.enlarge:
-            if max(view.shape[:2]) < below:
-                return factors[number]
-        return 1.0
+    def _closer(self, side: int) -> tuple[float, float]:
+        """Return the factors of the second look in both views, 0 for none."""
+        for below, display, contrast in self.tuning.closer:
+            if side < below:
+                return display, contrast
+        return 0.0, 0.0
 
-    def _detect(
-        self, view: NDArray[Any], number: int, scale: float, area: Box | None = None
-    ) -> list[_Candidate]:
+    def _look(
+        self, view: NDArray[Any], number: int, scale: float, areas: Sequence[Box]
+    ) -> tuple[list[Candidate], list[Box]]:
+        """Look at areas of a view at a scale; return what may be text, and where only a trace is."""
         rows, columns = view.shape[:2]
-        area = area or Box(0, 0, columns, rows)
+        found: list[Candidate] = []
+        traces: list[Box] = []
+        for picture, pieces in self._pictures(view, scale, areas):
+            probability = self._probability(in_colour(picture))
+            regions = list(self._regions(probability))
+            for (corners, confidence), piece in _placed(regions, pieces):
+                back = _moved_back(corners, *piece, scale)
+                found.append(candidate(back, confidence, number))
+            for box, piece in _unsettled(probability, regions, pieces, self.tuning):
+                part, place = piece
+                inside = box.moved(-place.left, -place.top)
+                traces.append(
+                    Box(
+                        part.left + int(inside.left / scale),
+                        part.top + int(inside.top / scale),
+                        round(inside.width / scale) + 1,
+                        round(inside.height / scale) + 1,
+                    )
+                )
+        around = [box.grown(*_SURROUND).clipped(rows, columns) for box in traces]
+        return found, areas_of((box for box in around if box is not None), rows, columns)
+
+    def _pictures(
+        self, view: NDArray[Any], scale: float, areas: Sequence[Box]
+    ) -> Iterator[tuple[NDArray[Any], list[tuple[Box, Box]]]]:
+        """Yield pictures to look at, each with the parts of the view that it shows and their places."""
         tuning = self.tuning
-        method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
-        scaled = view[area.top : area.bottom, area.left : area.right]
-        if scale != 1.0:
-            scaled = cv2.resize(scaled, None, fx=scale, fy=scale, interpolation=method)
-        share = tuning.max_short_share * min(rows, columns)
-        limit = max(tuning.max_short_side, min(share, tuning.max_lettering))
-        found = []
-        for tile in tiles(Box(0, 0, *scaled.shape[1::-1]), tuning.tile, tuning.overlap):
-            part = scaled[tile.top : tile.bottom, tile.left : tile.right]
-            for corners, confidence in self._regions(self._probability(_in_colour(part))):
-                placed = (corners + np.array((tile.left, tile.top), np.float32)) / scale
-                placed += np.array((area.left, area.top), np.float32)
-                candidate = _candidate(placed.astype(np.float32), confidence, number)
-                is_doubtful = confidence < tuning.accept or _short_side(placed) > limit
-                found.append(replace(candidate, is_doubtful=is_doubtful))
-        return found
+        side, overlap = int(tuning.tile / scale), int(tuning.overlap / scale)
+        parts = [part for area in areas for part in tiles(area, side, overlap)]
+        waiting: list[tuple[Box, NDArray[Any]]] = []
+        for part in parts:
+            shown = view[part.top : part.bottom, part.left : part.right]
+            if scale != 1.0:
+                method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+                shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=method)
+            if part.area >= 0.5 * side * side or len(parts) == 1:
+                yield shown, [(part, Box(0, 0, shown.shape[1], shown.shape[0]))]
+            else:
+                waiting.append((part, shown))
+                if _area(waiting) >= 0.8 * tuning.tile**2:
+                    yield _sheet(waiting, tuning.tile)
+                    waiting = []
+        if waiting:
+            yield _sheet(waiting, tuning.tile)
 
     def _probability(self, tile: NDArray[Any]) -> NDArray[Any]:
         rows, columns = tile.shape[:2]
@@ -189,8 +293,7 @@ class PPOCR:
         given: NDArray[Any] = ((padded.astype(np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)[
             None
         ]
-        (probability,) = self._detection.run(None, {"x": np.ascontiguousarray(given)})
-        cut: NDArray[Any] = probability[0, 0, :rows, :columns]
+        cut: NDArray[Any] = self._detection(np.ascontiguousarray(given))[0, 0, :rows, :columns]
         return cut
 
     def _regions(self, probability: NDArray[Any]) -> Iterator[tuple[NDArray[Any], float]]:
@@ -208,87 +311,63 @@ class PPOCR:
             growth = width * height * self.tuning.grow / (2 * (width + height))
             (centre, _, angle) = rectangle
             grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
-            yield _ordered(cv2.boxPoints(grown)), confidence
-
-    def _read(
-        self, views: Sequence[NDArray[Any]], candidates: Sequence[_Candidate]
-    ) -> list[TextRegion]:
-        regions = []
-        for candidate in candidates:
-            (text, legibility), *others = self._readings(views, candidate)
-            if not self._is_text(candidate, text, legibility):
-                continue
-            if _has_too_few_letters(text, candidate.corners):
-                text, legibility, others = "", 0.0, []
-            regions.append(
-                TextRegion(candidate.area, candidate.confidence, text, legibility, tuple(others))
-            )
-        return regions
-
-    def _readings(
-        self, views: Sequence[NDArray[Any]], candidate: _Candidate
-    ) -> list[tuple[str, float]]:
-        """Return what a candidate reads, the surest reading first; more of them when none is sure."""
-        own, corners = views[candidate.view], candidate.corners
-        strip = _strip(own, corners)
-        is_tall = strip.shape[0] >= 1.5 * strip.shape[1]
-        turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
-        if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
-            turns[2] = self._turned(strip, 2)
-        turn = max(turns, key=lambda number: turns[number][1])
-        readings = list(turns.values())
-        if turns[turn][1] < _SURE_READING:
-            # Perhaps another view shows it better, or the region was cut too close.
-            again = [_strip(view, corners) for view in views if view is not own]
-            again.append(_strip(own, _loosened(corners)))
-            readings += [self._turned(other, turn) for other in _different(again, from_=strip)]
-        return sorted(readings, key=lambda reading: -reading[1])
-
-    def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
-        """Read a strip turned by so many quarters counter-clockwise."""
-        return self._recognise(np.ascontiguousarray(np.rot90(strip, turn)))
-
-    def _is_text(self, candidate: _Candidate, text: str, legibility: float) -> bool:
-        if candidate.is_doubtful:
-            characters = sum(character.isalnum() for character in text)
-            return legibility >= self.tuning.convincing and characters >= 2
-        return legibility >= self.tuning.legible or candidate.confidence >= self.tuning.certain
-
-    def _recognise(self, strip: NDArray[Any]) -> tuple[str, float]:
-        rows, columns = strip.shape[:2]
-        width = int(min(max(round(48 * columns / max(rows, 1)), 16), 1600))
-        padded = -(-width // 8) * 8
-        resized = cv2.resize(strip, (width, 48), interpolation=cv2.INTER_LINEAR)
-        given = np.zeros((1, 3, 48, padded), np.float32)
-        given[0, :, :, :width] = (resized.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
-        (steps,) = self._recognition.run(None, {"x": given})
-        return _decoded_text(steps[0], self._alphabet)
+            yield ordered(cv2.boxPoints(grown)), confidence
 
 
-def _candidate(corners: NDArray[Any], confidence: float, view: int) -> _Candidate:
-    left, top = (int(edge) for edge in np.floor(corners.min(axis=0)))
-    right, bottom = (int(edge) for edge in np.ceil(corners.max(axis=0)))
-    return _Candidate(corners, confidence, view, Box(left, top, right - left, bottom - top))
+def _area(parts: Iterable[tuple[Box, NDArray[Any]]]) -> int:
+    return sum((shown.shape[0] + 10) * (shown.shape[1] + 28) for _, shown in parts)
 
 
-def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, float]:
-    """Return the best CTC path's text and the mean probability of its characters."""
-    best = steps.argmax(axis=1)
-    sure = steps.max(axis=1)
-    is_new = np.append(True, best[1:] != best[:-1])
-    picked = np.flatnonzero((best > 0) & is_new)
-    if not len(picked):
-        return "", 0.0
-    return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
+def _sheet(
+    waiting: Sequence[tuple[Box, NDArray[Any]]], side: int
+) -> tuple[NDArray[Any], list[tuple[Box, Box]]]:
+    sheet, places = sheet_of([shown for _, shown in waiting], side)
+    return sheet, list(zip((part for part, _ in waiting), places, strict=True))
 
 
-def _session(model: bytes, threads: int) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # tiles differ in size; an arena would keep the largest
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def _placed(
+    regions: Iterable[tuple[NDArray[Any], float]], pieces: Sequence[tuple[Box, Box]]
+) -> Iterator[tuple[tuple[NDArray[Any], float], tuple[Box, Box]]]:
+    """Yield each region with the piece that its middle lies in; what lies between pieces is nothing."""
+    for region in regions:
+        column, row = region[0].mean(axis=0)
+        for piece in pieces:
+            place = piece[1].grown(4)
+            if place.left <= column < place.right and place.top <= row < place.bottom:
+                yield region, piece
+                break
+
+
+def _moved_back(corners: NDArray[Any], part: Box, place: Box, scale: float) -> NDArray[Any]:
+    """Return corners on a sheet as corners in the frame."""
+    moved = (corners - np.array((place.left, place.top), np.float32)) / scale
+    return np.asarray(moved + np.array((part.left, part.top), np.float32), np.float32)
+
+
+def _unsettled(
+    probability: NDArray[Any],
+    regions: Sequence[tuple[NDArray[Any], float]],
+    pieces: Sequence[tuple[Box, Box]],
+    tuning: Tuning,
+) -> Iterator[tuple[Box, tuple[Box, Box]]]:
+    """Yield the boxes of traces in which nothing is settled, each with the piece it lies in."""
+    trace = (probability > tuning.trace).astype(np.uint8)
+    for corners, confidence in regions:
+        if confidence >= tuning.settled and short_side(corners) >= tuning.settled_height:
+            cv2.fillConvexPoly(trace, np.round(corners).astype(np.int32), 0)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(trace, connectivity=8)
+    for left, top, width, height, pixels in (tuple(map(int, row)) for row in stats[1:count]):
+        if pixels < 4:
+            continue
+        box = Box(left, top, width, height)
+        for piece in pieces:
+            inside = box if piece[1].contains(box) else None
+            if inside is None and piece[1].overlap(box):
+                corner = piece[1]
+                inside = box.moved(-corner.left, -corner.top).clipped(corner.height, corner.width)
+                inside = inside and inside.moved(corner.left, corner.top)
+            if inside is not None:
+                yield inside, piece
 
 
 def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:
@@ -298,137 +377,3 @@ def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:
     mask = np.zeros((bottom - top + 1, right - left + 1), np.uint8)
     cv2.fillPoly(mask, [np.round(corners - (left, top)).astype(np.int32)], 1)
     return float(cv2.mean(probability[top : bottom + 1, left : right + 1], mask)[0])
-
-
-def _ordered(corners: NDArray[Any]) -> NDArray[Any]:
-    """Return corners clockwise from the top left one."""
-    by_column = corners[np.argsort(corners[:, 0], kind="stable")]
-    left = by_column[:2][np.argsort(by_column[:2, 1])]
-    right = by_column[2:][np.argsort(by_column[2:, 1])]
-    return np.array((left[0], right[0], right[1], left[1]), np.float32)
-
-
-def _short_side(corners: NDArray[Any]) -> float:
-    return float(
-        min(np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0]))
-    )
-
-
-def _loosened(corners: NDArray[Any]) -> NDArray[Any]:
-    """Return corners a fifth of the short side farther out along, and a tenth across."""
-    along, down = corners[1] - corners[0], corners[3] - corners[0]
-    width, height = max(float(np.linalg.norm(along)), 1.0), max(float(np.linalg.norm(down)), 1.0)
-    short = min(width, height)
-    along = along / width * short * (0.2 if width >= height else 0.1)
-    down = down / height * short * (0.1 if width >= height else 0.2)
-    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    return corners + np.array([a * along + b * down for a, b in signs], np.float32)
-
-
-def _strip(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
-    """Return the rotated rectangle, straightened."""
-    width = max(round(float(np.linalg.norm(corners[1] - corners[0]))), 4)
-    height = max(round(float(np.linalg.norm(corners[3] - corners[0]))), 4)
-    target = np.array(((0, 0), (width, 0), (width, height), (0, height)), np.float32)
-    matrix = cv2.getPerspectiveTransform(corners, target)
-    strip = cv2.warpPerspective(
-        view, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
-    return _in_colour(strip)
-
-
-def _in_colour(part: NDArray[Any]) -> NDArray[Any]:
-    """Return a part of a view, grey or RGB, as RGB."""
-    return cv2.cvtColor(part, cv2.COLOR_GRAY2RGB) if part.ndim == 2 else part
-
-
-def _different(strips: Sequence[NDArray[Any]], *, from_: NDArray[Any]) -> list[NDArray[Any]]:
-    """Return each strip once, as views in which dots are joined differ from the others there only."""
-    different = [from_]
-    for strip in strips:
-        if not any(np.array_equal(strip, other) for other in different):
-            different.append(strip)
-    return different[1:]
-
-
-def _merged(candidates: Sequence[_Candidate]) -> list[_Candidate]:
-    """Make one of candidates that show the same text: seen in both views, or cut by a tile's edge."""
-    left = sorted(candidates, key=lambda found: -found.area.area)
-    while True:
-        kept: list[_Candidate] = []
-        for candidate in left:
-            for number, larger in enumerate(kept):
-                joined = _joined(larger, candidate)
-                if joined is not None:
-                    kept[number] = joined
-                    break
-            else:
-                kept.append(candidate)
-        if len(kept) == len(left):
-            return kept
-        left = sorted(kept, key=lambda found: -found.area.area)
-
-
-def _joined(larger: _Candidate, smaller: _Candidate) -> _Candidate | None:
-    """Return one candidate for two, None when they show different texts.
-
-    The larger one is read, as the smaller shows part of it; its area is widened to hold both.
-    """
-    shared = larger.area.overlap(smaller.area)
-    if not shared:
-        return None
-    area = larger.area.joined(smaller.area)
-    confidence = max(larger.confidence, smaller.confidence)
-    is_same_place = shared * 2 > larger.area.area + smaller.area.area - shared
-    is_one_line = _continue_each_other(larger, smaller)
-    is_part = shared >= _PART_SHARE * smaller.area.area
-    # What is doubtful may yet be dropped, and must not take the other along.
-    drags_along = larger.is_doubtful and not smaller.is_doubtful
-    continues = is_one_line and larger.is_doubtful == smaller.is_doubtful
-    if not (is_same_place or (is_part and not drags_along) or continues):
-        return None
-    return replace(
-        larger,
-        corners=_corners(area) if is_one_line else larger.corners,
-        area=area,
-        confidence=confidence,
-        is_doubtful=larger.is_doubtful and smaller.is_doubtful,
-    )
-
-
-def _continue_each_other(one: _Candidate, other: _Candidate) -> bool:
-    """Whether two upright boxes are parts of one line that share a piece of it."""
-    if _is_slanted(one) or _is_slanted(other):
-        return False
-    a, b = one.area, other.area
-    if a.width < a.height and b.width < b.height:
-        a, b = (Box(box.top, box.left, box.height, box.width) for box in (a, b))
-    height = min(a.height, b.height)
-    shared = min(a.right, b.right) - max(a.left, b.left)
-    return shared * 2 > height and abs(a.top - b.top) + abs(a.bottom - b.bottom) < 0.7 * height
-
-
-def _is_slanted(candidate: _Candidate) -> bool:
-    area = candidate.area
-    return cv2.contourArea(candidate.corners) < 0.8 * area.area
-
-
-def _corners(box: Box) -> NDArray[Any]:
-    return np.array(
-        (
-            (box.left, box.top),
-            (box.right, box.top),
-            (box.right, box.bottom),
-            (box.left, box.bottom),
-        ),
-        np.float32,
-    )
-
-
-def _has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
-    """Whether the recogniser left out most of the strip, as with scripts that it does not know."""
-    across = float(np.linalg.norm(corners[1] - corners[0]))
-    down = float(np.linalg.norm(corners[3] - corners[0]))
-    length, height = max(across, down), max(min(across, down), 1.0)
-    letters = sum(character.isalnum() for character in text)
-    return letters * 1.5 * height < length - height

@@ -42,6 +42,8 @@ class Manner:
         Degrees counter-clockwise.
     style
         ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap``, ``dots`` or ``italic``.
+    font
+        A font file that has the text's script; chosen by style and text where empty.
     is_block
         Line under line with 2 to 5 pixels between, as headers are set.
     """
@@ -57,6 +59,7 @@ class Manner:
     at_edge: bool = False
     beyond_window: bool = False
     is_block: bool = False
+    font: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def burn(
     placed: list[Placed] = []
     taken = np.zeros(values.shape[:2], np.bool_) if taken is None else taken
     for burned in texts:
-        if not _has_glyphs(burned.text):
+        if not _has_glyphs(burned.text, manner):
             continue
         for _ in range(12):
             mask = _rotated(_mask(random, burned.text, manner), random.choice(manner.angle))
@@ -294,6 +297,8 @@ def _rotated(mask: NDArray[Any], angle: int) -> NDArray[Any]:
 
 
 def _name_for(random: Random, text: str, manner: Manner) -> str:
+    if manner.font:
+        return manner.font
     if any("\u3000" <= character <= "\u9fff" for character in text):
         return "DroidSansFallbackFull.ttf"
     if not text.isascii():
@@ -309,11 +314,13 @@ def _font(name: str, size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.truetype(str(path), size)
 
 
-def _has_glyphs(text: str) -> bool:
+def _has_glyphs(text: str, manner: Manner) -> bool:
     """Whether the font of a text has its script; boxes in place of letters are no text."""
     if text.isascii():
         return True
-    font = _font(_name_for(Random(0), text, Manner()), 20)
+    if manner.font and manner.font not in _font_files():
+        return False
+    font = _font(_name_for(Random(0), text, manner), 20)
     missing = bytes(font.getmask("\U0010fffe"))
     return all(bytes(font.getmask(letter)) != missing for letter in text if not letter.isspace())
 
@@ -324,7 +331,7 @@ def _font_files() -> dict[str, Path]:
         path.name: path
         for folder in (*_FONT_FOLDERS, *_more_font_folders)
         for path in sorted(Path(folder).rglob("*.*"))
-        if path.suffix in {".ttf", ".otf"}
+        if path.suffix in {".ttf", ".otf", ".ttc"}
     }
 
 

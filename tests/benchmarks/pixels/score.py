@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from config.settings import Pixels
 from deid.errors import Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from tests.benchmarks.pixels.corpus import Sample
@@ -61,7 +62,9 @@ class RememberingDetector:
         self._detector = detector
         self._answers: dict[int, list[list[TextRegion]]] = {}
 
-    def find(self, pictures: Sequence[Picture]) -> list[list[TextRegion]]:
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
         """Return the regions, remembered for the sample at hand."""
         key = hash(tuple(picture.display.tobytes() for picture in pictures))
         if key not in self._answers:
@@ -177,7 +180,9 @@ class Harm:
 
 def harm(instances: Iterable[Textless], detector: TextDetector) -> Harm:
     """Clean frames without text in ALL_TEXT mode and return what they lost."""
-    cleaner = PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=())
+    cleaner = PixelCleaning(
+        "REDACT_ALL_TEXT", detector, untrusted=(), most_filled=Pixels().most_filled
+    )
     found = Harm()
     for entry in instances:
         sample = Sample(entry.kind, entry.seed, entry.instance, [])

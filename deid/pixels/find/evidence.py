@@ -1,0 +1,105 @@
+"""Where a further look is worth its price, told without a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from deid.pixels.geometry import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+_CELL = 16
+#: Levels of 256 by which strokes stand out in the view by local contrast, and up to which the display
+#: hides them; a person sees about 18.
+_SEEN = 40
+_SEEN_WHERE_CLIPPED = 24
+_HIDDEN = 18
+#: The display shows nothing up to this level, and from as far below white.
+_CLIPPED = 2
+#: Strokes stand out so many times as much as what is usual in a neighbourhood of so many pixels: noise
+#: is everywhere.
+_ABOVE_NOISE = np.float32(2.5)
+_NEIGHBOURHOOD = 65
+#: Pixels of strokes in a cell, and cells next to each other, that make an area.
+_LEAST_PIXELS = 12
+_LEAST_CELLS = 2
+_SURROUND = 24, 12
+_WIDEST_STROKE = 9
+
+
+def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
+    """Return where strokes show in the view by local contrast and not in the display.
+
+    Parameters
+    ----------
+    display
+        Shape (rows, columns, 3), 8 bits.
+    contrast
+        Shape (rows, columns), 8 bits.
+    """
+    rows, columns = contrast.shape
+    grey = cv2.cvtColor(display, cv2.COLOR_RGB2GRAY)
+    strokes = _strokes(contrast)
+    usual = cv2.blur(strokes, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
+    kernel = np.ones((3, 3), np.uint8)
+    is_clipped = (cv2.dilate(grey, kernel) <= _CLIPPED) | (
+        cv2.erode(grey, kernel) >= 255 - _CLIPPED
+    )
+    is_faint = (strokes >= _SEEN) & (strokes >= _ABOVE_NOISE * usual)
+    is_faint &= cv2.dilate(_strokes(grey), kernel) < _HIDDEN
+    is_hidden: NDArray[Any] = is_faint | (is_clipped & (strokes >= _SEEN_WHERE_CLIPPED))
+    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
+    share = cv2.resize(is_hidden.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    busy = (share >= _LEAST_PIXELS / _CELL**2).astype(np.uint8)
+    if not busy.any():
+        return []
+    joined = cv2.dilate(busy, np.ones((1, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    busy_cells = np.bincount(labels[busy > 0], minlength=count)
+    wide, tall = columns / cells[0], rows / cells[1]
+    boxes = []
+    for label in range(1, count):
+        if busy_cells[label] < _LEAST_CELLS:
+            continue
+        left, top, width, height = (int(number) for number in stats[label][:4])
+        box = Box(int(left * wide), int(top * tall), round(width * wide), round(height * tall))
+        inside = box.grown(*_SURROUND).clipped(rows, columns)
+        if inside is not None:
+            boxes.append(inside)
+    return areas_of(boxes, rows, columns)
+
+
+def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
+    """Return by how much a pixel stands out, bright or dark, from what is wider than a stroke."""
+    even = cv2.blur(grey, (3, 3))
+    kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
+    bright = cv2.morphologyEx(even, cv2.MORPH_TOPHAT, kernel)
+    dark = cv2.morphologyEx(even, cv2.MORPH_BLACKHAT, kernel)
+    return np.asarray(cv2.max(bright, dark))
+
+
+def areas_of(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
+    """Join boxes that are cheaper looked at together; the whole frame when they fill most of it."""
+    merged: list[Box] = []
+    for box in sorted(boxes, key=lambda found: (found.top, found.left)):
+        wide = box
+        while True:
+            other = next((other for other in merged if _are_cheaper_joined(other, wide)), None)
+            if other is None:
+                break
+            merged.remove(other)
+            wide = wide.joined(other)
+        merged.append(wide)
+    if sum(box.area for box in merged) >= 0.8 * rows * columns:
+        return [Box(0, 0, columns, rows)]
+    return merged
+
+
+def _are_cheaper_joined(one: Box, other: Box) -> bool:
+    return bool(one.overlap(other)) and one.joined(other).area <= one.area + other.area

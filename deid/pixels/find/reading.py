@@ -1,0 +1,127 @@
+"""Reading text: strips cut from a picture as they lie, and PP-OCR's recogniser (CTC over 48 rows)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.find.candidates import Candidate
+    from deid.pixels.ports import Model
+
+#: A strip read with less is looked at in other ways, too; with still less upside down as well.
+_SURE_READING = 0.98
+_UPSIDE_DOWN_BELOW = 0.95
+
+#: What a strip reads, and how sure the reading is, 0 to 1.
+Reading = tuple[str, float]
+
+
+class Recogniser:
+    """Reads candidates.
+
+    Parameters
+    ----------
+    model
+        From strips (1, 3, 48, columns), -1 to 1, to (1, steps, characters): how likely each is.
+    alphabet
+        The characters in the model's order, without its blank and the space.
+    """
+
+    def __init__(self, model: Model, alphabet: Sequence[str]) -> None:
+        self._model = model
+        self._alphabet = ["", *alphabet, " "]
+
+    def readings(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> list[Reading]:
+        """Return what a candidate reads, the surest reading first; more of them when none is sure."""
+        own, corners = views[candidate.view], candidate.corners
+        strip = strip_of(own, corners)
+        is_tall = strip.shape[0] >= 1.5 * strip.shape[1]
+        turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
+        if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
+            turns[2] = self._turned(strip, 2)
+        turn = max(turns, key=lambda number: turns[number][1])
+        readings = list(turns.values())
+        if turns[turn][1] < _SURE_READING:
+            # Perhaps another view shows it better, or the region was cut too close.
+            again = [strip_of(view, corners) for view in views if view is not own]
+            again.append(strip_of(own, _loosened(corners)))
+            readings += [self._turned(other, turn) for other in _different(again, from_=strip)]
+        return sorted(readings, key=lambda reading: -reading[1])
+
+    def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
+        """Read a strip turned by so many quarters counter-clockwise."""
+        return self._recognise(np.ascontiguousarray(np.rot90(strip, turn)))
+
+    def _recognise(self, strip: NDArray[Any]) -> tuple[str, float]:
+        rows, columns = strip.shape[:2]
+        width = int(min(max(round(48 * columns / max(rows, 1)), 16), 1600))
+        padded = -(-width // 8) * 8
+        resized = cv2.resize(strip, (width, 48), interpolation=cv2.INTER_LINEAR)
+        given = np.zeros((1, 3, 48, padded), np.float32)
+        given[0, :, :, :width] = (resized.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
+        steps = self._model(given)
+        return _decoded_text(steps[0], self._alphabet)
+
+
+def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, float]:
+    """Return the best CTC path's text and the mean probability of its characters."""
+    best = steps.argmax(axis=1)
+    sure = steps.max(axis=1)
+    is_new = np.append(True, best[1:] != best[:-1])
+    picked = np.flatnonzero((best > 0) & is_new)
+    if not len(picked):
+        return "", 0.0
+    return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
+
+
+def _loosened(corners: NDArray[Any]) -> NDArray[Any]:
+    """Return corners a fifth of the short side farther out along, and a tenth across."""
+    along, down = corners[1] - corners[0], corners[3] - corners[0]
+    width, height = max(float(np.linalg.norm(along)), 1.0), max(float(np.linalg.norm(down)), 1.0)
+    short = min(width, height)
+    along = along / width * short * (0.2 if width >= height else 0.1)
+    down = down / height * short * (0.1 if width >= height else 0.2)
+    signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    return corners + np.array([a * along + b * down for a, b in signs], np.float32)
+
+
+def strip_of(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
+    """Return the rotated rectangle, straightened."""
+    width = max(round(float(np.linalg.norm(corners[1] - corners[0]))), 4)
+    height = max(round(float(np.linalg.norm(corners[3] - corners[0]))), 4)
+    target = np.array(((0, 0), (width, 0), (width, height), (0, height)), np.float32)
+    matrix = cv2.getPerspectiveTransform(corners, target)
+    strip = cv2.warpPerspective(
+        view, matrix, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return in_colour(strip)
+
+
+def in_colour(part: NDArray[Any]) -> NDArray[Any]:
+    """Return a part of a view, grey or RGB, as RGB."""
+    return cv2.cvtColor(part, cv2.COLOR_GRAY2RGB) if part.ndim == 2 else part
+
+
+def _different(strips: Sequence[NDArray[Any]], *, from_: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return each strip once, as views in which dots are joined differ from the others there only."""
+    different = [from_]
+    for strip in strips:
+        if not any(np.array_equal(strip, other) for other in different):
+            different.append(strip)
+    return different[1:]
+
+
+def has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
+    """Whether the recogniser left out most of the strip, as with scripts that it does not know."""
+    across = float(np.linalg.norm(corners[1] - corners[0]))
+    down = float(np.linalg.norm(corners[3] - corners[0]))
+    length, height = max(across, down), max(min(across, down), 1.0)
+    letters = sum(character.isalnum() for character in text)
+    return letters * 1.5 * height < length - height

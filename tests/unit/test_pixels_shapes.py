@@ -1,0 +1,168 @@
+"""The judge of shapes, margins with a limit, text that lies slanted, and the ceiling."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from config.settings import Pixels
+from daemon.engines.pixels import PixelSettings
+from deid.errors import Reason, Unsafe
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.fillings import Margins, filled_for, widened
+from deid.pixels.find.shapes import features_of
+from deid.pixels.find.trees import SHAPES, Trees, text_shapes
+from deid.pixels.geometry import Box
+from deid.pixels.ports import TextRegion
+from tests import pixel_samples as samples
+from tests.benchmarks.pixels.bases import synthetic_ct
+from tests.benchmarks.pixels.burn import Manner, burn
+from tests.benchmarks.pixels.strings import Burned
+from tests.benchmarks.pixels.textless.kinds import Textless, textless
+
+_DIGEST = "bbf83af40b5c590c89eb9535b7d61c5357f3039e1c7d178238266063e5322914"
+
+
+def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:
+    data = (files("deid.tables") / SHAPES).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == _DIGEST
+    assert len(data) < 1_000_000
+
+
+def test_trees_take_the_left_branch_up_to_the_threshold() -> None:
+    trees = Trees(
+        np.array([[1, -1, -1], [-1, -1, -1]], np.int8),
+        np.array([[0.5, 0, 0], [0, 0, 0]], np.float32),
+        np.array([[1, 0, 0], [0, 0, 0]], np.int8),
+        np.array([[2, 0, 0], [0, 0, 0]], np.int8),
+        np.array([[0, -1.0, 2.0], [0.25, 0, 0]], np.float32),
+    )
+    rows = np.array([[9, 0.5], [9, 0.6]], np.float32)
+    assert trees.score(rows).tolist() == [-0.75, 2.25]
+
+
+def test_lettering_scores_as_text_and_a_row_of_discs_does_not() -> None:
+    random = Random(3)
+    base = synthetic_ct(random, 256)
+    burned, (placed,) = burn(
+        random, base, [Burned("MUELLER, HANS", is_identifying=True)], Manner(height=(18, 18))
+    )
+    left, top, right, bottom = placed.box
+    lettering = _shown(burned.values)[top - 40 : bottom + 40] if top > 40 else _shown(burned.values)
+    moved = top - 40 if top > 40 else 0
+    corners = _corners(Box(left - 3, top - moved - 3, right - left + 6, bottom - top + 6))
+    discs = np.full((100, 300), 20, np.uint8)
+    rows, columns = np.mgrid[0:100, 0:300]
+    discs[((columns % 24 - 12) ** 2 + (rows - 50) ** 2 < 64) & (columns > 40) & (columns < 260)] = (
+        220
+    )
+    row = _corners(Box(40, 38, 220, 24))
+    assert float(text_shapes().score(features_of([lettering], corners)).mean()) > 0.5
+    assert float(text_shapes().score(features_of([discs], row)).mean()) < 0
+
+
+def _shown(values: Any) -> Any:
+    return np.clip((values.astype(np.float32) + 160) / 400 * 255, 0, 255).astype(np.uint8)
+
+
+def _corners(box: Box) -> Any:
+    return np.array(
+        (
+            (box.left, box.top),
+            (box.right, box.top),
+            (box.right, box.bottom),
+            (box.left, box.bottom),
+        ),
+        np.float32,
+    )
+
+
+_SMALL = [
+    entry
+    for entry in textless(range(1, 2, 2))
+    if max(entry.instance.attributes["Rows"], entry.instance.attributes["Columns"]) <= 640
+]
+
+
+@pytest.mark.parametrize("entry", _SMALL, ids=lambda entry: f"{entry.kind} {entry.seed}")
+def test_a_frame_without_text_keeps_its_pixels(entry: Textless) -> None:
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=())
+    attributes = entry.instance.attributes
+    area = attributes["Rows"] * attributes["Columns"] * attributes["NumberOfFrames"]
+    regions = cleaner.clean(entry.instance).regions
+    assert sum(region.width * region.height for region in regions) <= 0.01 * area
+
+
+def test_a_large_region_is_widened_no_more_than_a_limit() -> None:
+    assert widened(Box(400, 400, 158, 151), Margins(3, 1.0, 0.3)) == Box(349, 381, 260, 189)
+    assert widened(Box(400, 400, 100, 20), Margins(3, 1.0, 0.3)) == Box(377, 391, 146, 38)
+
+
+def test_a_slanted_text_is_filled_along_itself() -> None:
+    outline = ((100.0, 300.0), (300.0, 100.0), (310.0, 110.0), (110.0, 310.0))
+    region = TextRegion(Box(100, 100, 211, 211), 0.9, outline=outline)
+    mask = np.zeros((400, 400), np.bool_)
+    for box in filled_for(region, Margins(2, 0.5, 0.3), (), 400, 400):
+        mask[box.top : box.bottom, box.left : box.right] = True
+    assert all(mask[300 - step : 308 - step, 103 + step].all() for step in range(0, 190, 5))
+    assert not mask[100:180, 100:180].any()
+    assert not mask[230:310, 230:310].any()
+    assert mask.sum() < 0.5 * 211 * 211
+
+
+class _Finds:
+    """Finds one box in each picture."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def find(self, pictures: Any, *, needs_reading: bool = True) -> list[list[TextRegion]]:
+        return [[TextRegion(self._box, 1.0)] for _ in pictures]
+
+
+def _disc() -> Any:
+    frame = np.zeros((200, 200, 1), np.uint8)
+    rows, columns = np.mgrid[0:200, 0:200]
+    frame[(rows - 100) ** 2 + (columns - 100) ** 2 < 60**2] = 200
+    return samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
+
+
+def test_what_would_lose_more_than_the_ceiling_is_put_aside_with_its_regions() -> None:
+    cleaner = PixelCleaning(
+        "REDACT_ALL_TEXT", _Finds(Box(40, 60, 120, 80)), untrusted=(), most_filled={"others": 0.35}
+    )
+    with pytest.raises(Unsafe) as refused:
+        cleaner.clean(_disc())
+    assert refused.value.reason is Reason.TOO_MUCH_TEXT
+    assert refused.value.where.startswith("frame 1, ")
+    assert "120x" not in refused.value.where  # with its margins
+    assert refused.value.where.count(",") == 2
+
+
+def test_the_ceiling_is_the_modality_s_own() -> None:
+    cleaner = PixelCleaning(
+        "REDACT_ALL_TEXT",
+        _Finds(Box(40, 60, 120, 80)),
+        untrusted=(),
+        most_filled={"others": 0.35, "CT": 1.0, "OT": 1.0},
+    )
+    assert cleaner.clean(_disc()).regions
+
+
+def test_a_page_with_nothing_but_a_line_of_text_is_filled() -> None:
+    frame = samples.with_text(np.zeros((200, 300, 1), np.uint8), "SMITH^JOHN", at=(40, 100))
+    instance = samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
+    cleaner = PixelCleaning(
+        "REDACT_ALL_TEXT", _Finds(Box(38, 88, 80, 16)), untrusted=(), most_filled={"others": 0.35}
+    )
+    assert cleaner.clean(instance).regions
+
+
+def test_the_shipped_ceilings_are_lower_for_pictures_than_for_pages() -> None:
+    shipped = PixelSettings.of(Pixels()).most_filled
+    assert shipped["others"] < shipped["OT"] <= shipped["DOC"] <= 1
