@@ -208,13 +208,21 @@ def _rewritten(
     walk = Walk(given)
     dataset = walk.rewrite(top.offset, top.encoding, inserts)
     markers = _markers(top, facts, cleaned, plan)
+    has_earlier = not _METHODS.isdisjoint(top.found)
     # What others wrote into the markers is searched as all else is.
-    texts = [element for tag, element in inserts if tag < _OVERLAYS and tag not in _METHODS]
-    texts += [element for _tag, element in markers]
+    texts = [
+        element
+        for tag, element in inserts
+        if tag < _OVERLAYS and not (has_earlier and tag in _METHODS)
+    ]
+    if has_earlier:
+        texts += [element for _tag, element in markers]
     document = values.blank_document(given.sop_class_uid)
     ours = b"\n".join([given.person.pseudonym.encode(), document, *texts])
     forbidden = plan.forbidden(walk.passage.known.found, ours)
-    if forbidden.remains_in(b"".join(each for tag, each in inserts if tag in _METHODS)):
+    if has_earlier and forbidden.remains_in(
+        b"".join(each for tag, each in inserts if tag in _METHODS)
+    ):
         kept = (each for each in inserts if each[0] not in _METHODS)
         inserts = sorted([*kept, *(each for each in markers if each[0] in _METHODS)])
         walk = Walk(given)

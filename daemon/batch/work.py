@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import deid
 from daemon.batch.inputs import UNREADABLE
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 TARGET = f"{__name__}:start"
 _WHERE_LENGTH = 500
+
+WITHOUT_STUDY: Final = "without-study"
+"""The folder of objects whose class has no study, such as colour palettes."""
 
 
 def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Message]:
@@ -189,8 +192,8 @@ class BatchWork:
             header = {
                 "state": BatchState.DEIDENTIFIED.value,
                 "patient_id": clean.patient_id,
-                "study_uid": clean.study_uid,
-                "series_uid": clean.series_uid,
+                "study_uid": clean.study_uid or WITHOUT_STUDY,
+                "series_uid": clean.series_uid or WITHOUT_STUDY,
                 "sop_instance_uid": clean.sop_instance_uid,
                 "method": [
                     code

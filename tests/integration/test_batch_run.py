@@ -103,6 +103,24 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
+def test_an_object_that_has_no_study_is_written(tmp_path: Path) -> None:
+    palette = Dataset()
+    palette.SOPClassUID, palette.SOPInstanceUID = "1.2.840.10008.5.1.4.39.1", "1.2.3.4"
+    palette.ContentLabel = "HOT_IRON"
+    palette.file_meta = FileMetaDataset()
+    palette.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "palette.dcm").write_bytes(encoded(palette))
+
+    summary, (record,) = run([tmp_path / "in"], tmp_path / "out")
+
+    assert record["state"] == "deidentified"
+    assert summary.quarantined == 0
+    (file,) = (tmp_path / "out").rglob("*.dcm")
+    assert file.parent.name == "without-study"
+    assert pydicom.dcmread(file).ContentLabel == "HOT_IRON"
+
+
 def test_instances_get_names_from_replacements_only(source: Path, out: Path) -> None:
     fill(source / "DOE^JANE", 6)
     before = tree(source)
