@@ -158,7 +158,7 @@ async def _follow(service: Service, state_dir: Path, seen: int, stream: TextIO) 
 
 
 def _line(entry: Arrival) -> str:
-    way = WAYS[Receiver(entry.receiver)]
+    way = WAYS.get(Receiver(entry.receiver), "found again")
     what = (
         f"patient {entry.patient_id} study {entry.study_uid}"
         if entry.state is State.STORED
