@@ -18,8 +18,9 @@ from deid.configuration.tag_names import (
 )
 from deid.encoding.header import tag_name
 from deid.pixels.policy import ImagePolicy
+from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS
 from deid.tags.policy import Profile, TagOverride
-from deid.tags.rules import CONTENT_VRS, MINIMAL_KEEP, PRIMARY_UIDS, dictionary_vr
+from deid.tags.rules import MINIMAL_KEEP, dictionary_vr
 
 if TYPE_CHECKING:
     from deid.configuration.notes import Notes

@@ -6,7 +6,9 @@ Begin with `cleaning.PixelCleaning`::
     cleaned = cleaner.clean(instance)      # deid.ports.PixelInstance -> CleanedPixels
 
 ====================  ==========================================================================
+`of_instance`         what the engine asks: cleaned, refused, or left because nobody need look
 `cleaning`            the way of one instance: look at each frame, decide, fill, prove
+`passes`, `fillings`  frames looked at and then filled; the boxes that are, around text that goes
 `find`                the detectors, the views they are shown, and cines for the price of a few frames
 `judgement`           which texts identify (the sensitive modes)
 `rules`, `templates`  ultrasound regions, and regions recorded for known machines

@@ -17,9 +17,10 @@ from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
 from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
 from deid.tags.numbers import SAMPLES, is_number
+from deid.tags.overrides import CONTENT_VRS
 from deid.tags.private import CREATOR_REFERENCE, described_creators
 from deid.tags.recognition import is_standard, may_stay, recognised
-from deid.tags.rules import CONTENT_VRS, PATIENT_ID, fallback_action
+from deid.tags.rules import PATIENT_ID, fallback_action
 
 if TYPE_CHECKING:
     from deid.tags.passage import Original

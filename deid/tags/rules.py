@@ -18,16 +18,16 @@ from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
 from deid.tags.labels import LABELS
+from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS, VERBS
 from deid.tags.policy import Option, Profile, TagPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
 MARKER_TAGS: Final = frozenset({0x00120062, 0x00120063, 0x00120064, 0x00280303})
 _METHOD: Final = 0x00120063
 PATIENT_NAME: Final = 0x00100010
 PATIENT_ID: Final = 0x00100020
-PRIMARY_UIDS: Final = frozenset({0x0020000D, 0x0020000E, 0x00080018})
 _IDENTITIES: Final = PRIMARY_UIDS | {0x00080016}
 
 # UIDs that name kinds of things, not things: kept when registered (PS3.6 Annex A) or of a standards body.
@@ -423,7 +423,7 @@ class Rules:
                     return Action.PIXELS
                 if tag in _IDENTITIES and removes:
                     continue
-                action = _VERBS[override.verb](tag, actual)
+                action = VERBS[override.verb](tag, actual)
                 if action is not None:
                     return action
         return None
@@ -461,9 +461,6 @@ class Rules:
         return Action.KEEP
 
 
-CONTENT_VRS: Final = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT", "DA", "DT", "AS"})
-"""What DEIDENTIFY_TAG_CONTENTS inspects."""
-
 MINIMAL_KEEP: Final = frozenset(
     {
         0x00080005, 0x00080016, 0x00080018, 0x0020000D, 0x0020000E, 0x00280002, 0x00280004,
@@ -473,34 +470,6 @@ MINIMAL_KEEP: Final = frozenset(
         0x00282002, 0x7FE00010, 0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009,
     }
 )  # fmt: skip
-
-
-def _regenerate(tag: int, vr: str) -> int | None:
-    if vr != "UI":
-        return None
-    return Action.REPLACE_UID if tag in PRIMARY_UIDS else Action.KEEP_REGISTERED_UID
-
-
-def _reset(tag: int, vr: str) -> int | None:
-    if vr == "UI":
-        return _regenerate(tag, vr)
-    return Action.RECURSE_DUMMY if vr == "SQ" else Action.DUMMY
-
-
-# The verbs of overrides by tag and VR; None where a verb does not apply and the next rule decides. A kept
-# sequence is kept as a sequence: its items go through the same rules.
-_VERBS: Final[dict[str, Callable[[int, str], int | None]]] = {
-    "keep": lambda _tag, vr: Action.RECURSE if vr == "SQ" else Action.KEEP,
-    "empty": lambda _tag, _vr: Action.EMPTY,
-    "delete": lambda _tag, _vr: Action.DROP,
-    "reset": _reset,
-    "clean_text": lambda _tag, vr: (
-        Action.CLEAN | Action.EMPTY << FALLBACK_SHIFT if vr in CONTENT_VRS else None
-    ),
-    "recurse": lambda _tag, vr: Action.RECURSE if vr == "SQ" else None,
-    "regen_uid": _regenerate,
-    "clean_image": lambda _tag, _vr: None,
-}
 
 
 def dictionary_vr(tag: int) -> str | None:

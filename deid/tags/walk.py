@@ -8,7 +8,6 @@ in elements encoded as UN (PS3.5 6.2.2).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode
@@ -35,6 +34,7 @@ from deid.tags.content import (
     has_references,
     value_of,
 )
+from deid.tags.cursor import Cursor
 from deid.tags.happenings import HAPPENINGS
 from deid.tags.numbers import SAMPLES
 from deid.tags.passage import Given, Original, Passage
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deid.identity.residual import Forbidden
-    from deid.tags.private_blocks import Creators
     from deid.tags.rules import Table
 
 _SPAN_MIN: Final = 1 << 16
@@ -73,44 +72,6 @@ _GOING: Final = frozenset({_DROP, _EMPTY})
 _SEQUENCES: Final = frozenset({_RECURSE, _RECURSE_DUMMY})
 _PRIVATE_KINDS: Final = frozenset({_PRIVATE_CREATOR, _PRIVATE})
 _STAYING: Final = frozenset({_KEEP, _CHECK, _PIXELS, _RECURSE})
-
-
-@dataclass(slots=True)
-class Cursor:
-    """Where the walk stands: a level of the data set, and one of its elements.
-
-    Attributes
-    ----------
-    table, encoding
-        Rules and encoding of the level.
-    end, depth
-        Where the level ends at the latest, and how many sequences are around it.
-    out
-        What it becomes.
-    creators
-        The private creators met on it.
-    tag, word
-        The element and its VR as encoded (`Encoding.vr_bytes`).
-    pos, value, length
-        Where the element begins, where its value does, and the length it declares.
-    """
-
-    table: Table
-    encoding: Encoding
-    end: int
-    depth: int
-    out: list[Segment]
-    creators: Creators = field(default_factory=dict)
-    tag: int = 0
-    word: int = 0
-    pos: int = 0
-    value: int = 0
-    length: int = 0
-
-    @property
-    def is_undefined(self) -> bool:
-        """Whether the element says where it ends by a delimiter."""
-        return self.length == UNDEFINED_LENGTH
 
 
 class Walk:
