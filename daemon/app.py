@@ -50,6 +50,7 @@ from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route
 from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
+from daemon.receive.watch.drops import Drops
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.store import retention, witnesses
 from daemon.store.probing import StoreProbe
@@ -271,7 +272,7 @@ class Service:
             "http": (settings.http.host, http.port),
         }
         await self._start_metrics(probes)
-        await self._start_watching(stores, metrics)
+        await self._start_watching(stores, metrics, key)
         self._stack.callback(probes.drain)
         self._run_folder.write(ADDRESSES, self.addresses)
         self._stack.callback(self._run_folder.remove, ADDRESSES)
@@ -351,13 +352,14 @@ class Service:
         self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
         self.addresses["metrics"] = (settings.host, server.port)
 
-    async def _start_watching(self, stores: Stores, metrics: Metrics) -> None:
+    async def _start_watching(self, stores: Stores, metrics: Metrics, key: SiteKey) -> None:
         for number, watch in enumerate(self._settings.watch):
             folder = WatchedFolder(
                 watch,
                 stores.spool,
                 metrics.watch(str(watch.path)),
                 record_path=self._settings.state_dir / f"watch-{number}.sqlite",
+                drops=Drops(key.secret_for("drops"), watch.path),
             )
             await folder.start()
             self._stack.push_async_callback(folder.stop)

@@ -62,6 +62,10 @@ class SiteKey:
         """Return the key of one deidentifier."""
         return SiteKey(_mac(self.secret, "deidentifier", deidentifier.encode()))
 
+    def secret_for(self, purpose: str) -> bytes:
+        """Return 32 bytes for a use outside of de-identification, from which nothing of the key follows."""
+        return _mac(self.secret, "purpose", purpose.encode())
+
 
 @dataclass(frozen=True, slots=True)
 class Replacements:

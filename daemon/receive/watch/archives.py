@@ -13,13 +13,17 @@ from daemon.errors import Refused, first_of
 from daemon.receive.archive import WHOLE, Archive, ArchiveReason, Entry
 from daemon.receive.file_gate import FileGate
 from daemon.receive.structure import Kind, Structure, examine_start
+from daemon.receive.watch.drops import UNKNOWN
 from daemon.receive.watch.intake import Intake, Stopping
 from daemon.receive.watch.reasons import WatchReason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from daemon.receive.archive import ArchiveLimits
     from daemon.receive.watch.claims import Claim
     from daemon.receive.watch.descriptors import Sink
+    from daemon.receive.watch.drops import Drop, Drops
     from daemon.receive.watch.events import WatchEvents
     from daemon.receive.watch.inbox import Inbox
 
@@ -44,12 +48,18 @@ class Archives:
         events: WatchEvents,
         limits: ArchiveLimits,
         in_flight: int,
+        *,
+        drops: Drops | None = None,
     ) -> None:
+        self._drops = drops
         self._intake = intake
         self._inbox = inbox
         self._events = events
         self._limits = limits
         self._in_flight = in_flight
+
+    def _drop_of(self, claim: Claim, entry: Entry) -> Drop:
+        return UNKNOWN if self._drops is None else self._drops.of_entry(claim.found, entry.name)
 
     async def take(self, claim: Claim) -> None:
         """Spool every entry; entries that are refused are laid into ``.refused`` one by one.
@@ -64,7 +74,9 @@ class Archives:
         with os.fdopen(os.dup(claim.descriptor), "rb") as file:
             opening = partial(Archive, file, self._limits)
             with await in_thread(opening) as archive:
-                reasons = await _Entries(self._intake, archive, self._in_flight).take()
+                reasons = await _Entries(
+                    self._intake, archive, self._in_flight, partial(self._drop_of, claim)
+                ).take()
                 entries = list(archive.entries())
                 if len(reasons) == len(entries):
                     codes = set(reasons.values())
@@ -94,9 +106,16 @@ class Archives:
 class _Entries:
     """Takes the entries of one archive, several commits at a time, one reader at a time."""
 
-    def __init__(self, intake: Intake, archive: Archive, in_flight: int) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        archive: Archive,
+        in_flight: int,
+        drop_of: Callable[[Entry], Drop],
+    ) -> None:
         self._intake = intake
         self._archive = archive
+        self._drop_of = drop_of
         self._reading = asyncio.Lock()
         self._slots = asyncio.Semaphore(in_flight)
         self._reasons: dict[int, str] = {}
@@ -120,7 +139,7 @@ class _Entries:
 
     async def _take(self, entry: Entry) -> None:
         try:
-            await self._intake.copy(partial(self._fill, entry))
+            await self._intake.copy(partial(self._fill, entry), self._drop_of(entry))
         except Refused as refusal:
             if refusal.reason in WHOLE - {ArchiveReason.BROKEN}:
                 raise

@@ -28,6 +28,7 @@ from daemon.receive.structure import Kind
 from daemon.receive.watch.archives import Archives
 from daemon.receive.watch.claims import Claim, Wait
 from daemon.receive.watch.descriptors import Sink, pour
+from daemon.receive.watch.drops import UNKNOWN, Drop, Drops
 from daemon.receive.watch.events import NoEvents
 from daemon.receive.watch.inbox import FolderNotOursError, Inbox
 from daemon.receive.watch.intake import Intake, Stopping
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 
     from config.settings import Watch
     from daemon.ports import Spool
-    from daemon.receive.watch.events import WatchEvents
+    from daemon.receive.watch.drops import Drop, Drops
+from daemon.receive.watch.events import WatchEvents
 
 _log = structlog.get_logger(__name__)
 _MOST_IN_MIND = 20_000
@@ -67,6 +69,8 @@ class WatchedFolder:
         Where instances go. While it is full, files stay where they are.
     record_path
         With ``after = "keep"``: the database that remembers what was taken; without it, only while running.
+    drops
+        Makes hashes of where files lay; without it, receipts have none.
     archive
         What an archive may unfold to; its entries are held to `settings.max_file_bytes` as well.
     in_flight
@@ -84,6 +88,7 @@ class WatchedFolder:
         events: WatchEvents | None = None,
         *,
         record_path: Path | None = None,
+        drops: Drops | None = None,
         archive: ArchiveLimits | None = None,
         in_flight: int = 16,
         retry_s: float = 10.0,
@@ -91,6 +96,7 @@ class WatchedFolder:
     ) -> None:
         self._settings = settings
         self._record_path = record_path
+        self._drops = drops
         self._in_flight = in_flight
         self._retry_s = retry_s
         self._events = events or NoEvents()
@@ -100,7 +106,9 @@ class WatchedFolder:
         self._intake = Intake(spool, origin, self._events, retry_s)
         archive = archive or ArchiveLimits()
         archive = replace(archive, entry_bytes=min(archive.entry_bytes, settings.max_file_bytes))
-        self._archives = Archives(self._intake, self._inbox, self._events, archive, in_flight)
+        self._archives = Archives(
+            self._intake, self._inbox, self._events, archive, in_flight, drops=drops
+        )
         self._settling = Settling(settings.settle_s, _MOST_IN_MIND)
         self._wake = asyncio.Event()
         self._wakeups: Wakeups | None = None
@@ -326,7 +334,7 @@ class WatchedFolder:
                 self._taken(claim)
                 return
             else:
-                await self._intake.copy(partial(self._fill, claim))
+                await self._intake.copy(partial(self._fill, claim), self._drop_of(claim))
         except Refused as refusal:
             await self._refuse(claim, refusal.reason)
             return
@@ -342,13 +350,16 @@ class WatchedFolder:
             self._emptied.add(claim.found.folder)
         self._settling.gone(claim.found)
 
+    def _drop_of(self, claim: Claim) -> Drop:
+        return UNKNOWN if self._drops is None else self._drops.of_file(claim.found)
+
     async def _take_by_rename(self, claim: Claim) -> bool:
         """Take the file itself, where that is possible; it is not in the folder any more then."""
         if self._settings.after != "delete" or claim.copy or claim.structure.head:
             return False
         try:
             self._inbox.close_to_others(claim)
-            await self._intake.adopt(claim.held_path)
+            await self._intake.adopt(claim.held_path, self._drop_of(claim))
         except (CrossDevice, PermissionError):
             return False
         return True

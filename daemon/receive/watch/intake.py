@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.receive.watch.drops import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from daemon.ports import Spool
     from daemon.receive.watch.descriptors import Sink
+    from daemon.receive.watch.drops import Drop
     from daemon.receive.watch.events import WatchEvents
     from daemon.records import Origin, Receipt
 
@@ -89,11 +92,11 @@ class Intake:
                 future.exception()
             raise
 
-    async def copy(self, fill: Callable[[Sink], Awaitable[None]]) -> None:
+    async def copy(self, fill: Callable[[Sink], Awaitable[None]], drop: Drop = UNKNOWN) -> None:
         """Receive what `fill` writes, which is asked again when there was no room for all of it."""
-        await self._durably(partial(self._write, fill))
+        await self._durably(partial(self._write, fill, self._origin_of(drop)))
 
-    async def adopt(self, path: Path) -> None:
+    async def adopt(self, path: Path, drop: Drop = UNKNOWN) -> None:
         """Receive a file by renaming it.
 
         Raises
@@ -103,14 +106,17 @@ class Intake:
         FileNotFoundError
             When somebody has removed it.
         """
-        await self._durably(partial(self._take, path))
+        await self._durably(partial(self._take, path, self._origin_of(drop)))
+
+    def _origin_of(self, drop: Drop) -> Origin:
+        return replace(self._origin, drop_folder=drop.folder, drop_name=drop.name)
 
     def interruptible(self, sink: Sink | None) -> Sink:
         """Return a sink that passes everything on to another until `halt`, then raises `Stopping`."""
         return _Interruptible(sink, self._halt)
 
-    async def _write(self, fill: Callable[[Sink], Awaitable[None]]) -> Receipt:
-        file = self._spool.open(self._origin)
+    async def _write(self, fill: Callable[[Sink], Awaitable[None]], origin: Origin) -> Receipt:
+        file = self._spool.open(origin)
         try:
             await fill(self.interruptible(file))
             return await file.commit()
@@ -118,9 +124,9 @@ class Intake:
             file.abort()
             raise
 
-    async def _take(self, path: Path) -> Receipt:
+    async def _take(self, path: Path, origin: Origin) -> Receipt:
         # The spool may not be left alone with a path whose descriptor is about to be closed.
-        adopting = asyncio.ensure_future(self._spool.adopt(path, self._origin))
+        adopting = asyncio.ensure_future(self._spool.adopt(path, origin))
         try:
             return await asyncio.shield(adopting)
         except asyncio.CancelledError:
