@@ -1,7 +1,7 @@
 """Makes a state, and tells what a state answers, by whatever version of the service it is run with.
 
-Run as ``python -m earlier_state make|tell STATE_DIR`` in a folder that holds the sources of a version and this
-file. It uses only what the version of commit 7beb5fa has, too.
+Run as ``python -m earlier_state make|tell STATE_DIR [INSTANCES]`` in a folder with the sources of a version and
+this file. It uses only what the version of commit 7beb5fa has, too.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ async def receive(stores: Stores, content: bytes) -> str:
     return (await file.commit()).id
 
 
-async def make(state_dir: Path) -> None:
-    """Store three studies; quarantine, leave unrouted and send twice one instance each; leave two waiting."""
+async def make(state_dir: Path, count: int = 30) -> None:
+    """Store studies of ten; quarantine, leave unrouted and send twice one instance each; leave two waiting."""
     stores = await Stores.open(state_dir)
     handle = work.start(
         {
@@ -60,7 +60,7 @@ async def make(state_dir: Path) -> None:
         },
         bytes(range(32)),
     )
-    contents = list(many_ct(30, rows=8, per_study=10, seed=5))
+    contents = list(many_ct(count, rows=8, per_study=10, seed=5))
     for content in (*contents, contents[0][:600], contents[1]):
         await receive(stores, content)
     while due := await stores.receipts.due(10, []):
@@ -112,6 +112,6 @@ def _text(value: object) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1] == "make":
-        asyncio.run(make(Path(sys.argv[2])))
+        asyncio.run(make(Path(sys.argv[2]), *map(int, sys.argv[3:])))
     else:
         print(json.dumps(asyncio.run(tell(Path(sys.argv[2])))))
