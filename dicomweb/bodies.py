@@ -49,7 +49,7 @@ class Part:
         Content-Location, or empty.
     make
         Where the bytes have to be made first: called when their turn comes, instead of `segments`.
-        Such a body has no length in advance.
+        Such a body has no length in advance. What cannot be made breaks the answer off.
     """
 
     content_type: str

@@ -9,6 +9,7 @@
     |-- PayloadTooLarge    413
     |-- NotFound           404
     |-- StoreFull          503 with Retry-After
+    |-- FileDamaged        500: a stored file is gone, or not as long as it was
     |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
     `-- DescribeError      a file cannot be walked as a DICOM instance
         |-- CutShort       because its end is missing
@@ -44,6 +45,10 @@ class NotFound(DicomwebError):
 
 class StoreFull(DicomwebError):
     """No room now; the client should try again later."""
+
+
+class FileDamaged(DicomwebError):
+    """A stored file is gone, or not as long as it was when it was stored."""
 
 
 class InstanceRefused(DicomwebError):

@@ -27,12 +27,14 @@ from dicomweb.errors import (
     BadRequest,
     DescribeError,
     DicomwebError,
+    FileDamaged,
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
     StoreFull,
     UnsupportedMedia,
 )
+from dicomweb.intact import intact
 from dicomweb.media import parse_accept
 from dicomweb.ports import Resource
 
@@ -54,6 +56,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     PayloadTooLarge: 413,
     UnsupportedMedia: 415,
     DescribeError: 500,
+    FileDamaged: 500,
     StoreFull: 503,
 }
 _RETRY_AFTER_S: Final = 10
@@ -177,12 +180,13 @@ class _Service:
             files,
             _accepted(request),
             single=resource.sop_instance_uid is not None,
+            root=self._root(request),
             send_timeout_s=self._send_timeout_s,
         )
 
     async def _frames(self, request: web.Request) -> web.StreamResponse:
         numbers = wado.parse_frame_list(request.match_info["frames"])
-        (file, *_others) = await self._located(_resource(request))
+        (file, *_others) = await intact(await self._located(_resource(request)))
         return await wado.send_frames(
             request,
             file,
@@ -193,7 +197,7 @@ class _Service:
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         steps = wado.parse_bulk_path(request.match_info["path"])
-        (file, *_others) = await self._located(_resource(request))
+        (file, *_others) = await intact(await self._located(_resource(request)))
         return await wado.send_bulk(
             request, file, steps, _accepted(request), send_timeout_s=self._send_timeout_s
         )

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from aiohttp import web
 
 from dicomweb.bodies import Part, Span, send
 from dicomweb.convert import explicit_little_endian
 from dicomweb.encodings import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
-from dicomweb.errors import BadRequest, NotAcceptable, NotFound
+from dicomweb.errors import BadRequest, DescribeError, FileDamaged, NotAcceptable, NotFound
+from dicomweb.intact import intact
 from dicomweb.media import (
     DICOM,
     DICOM_JSON,
@@ -27,6 +30,7 @@ from dicomweb.media import (
     Offer,
     choose,
 )
+from dicomweb.qido import warning_header
 from dicomweb.stored import Bulk, Pixels, locate_bulk, locate_pixels
 
 if TYPE_CHECKING:
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     from dicomweb.media import MediaRange
     from dicomweb.ports import InstanceFile
 
+log = structlog.get_logger()
+
 MAX_FRAMES_PER_REQUEST: Final = 10_000
 _FRAME_LIST: Final = re.compile(r"\d{1,9}(?:,\d{1,9})*")
 _BULK_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/\d{1,9}/[0-9A-Fa-f]{8}){0,32}")
@@ -42,6 +48,8 @@ _JSON_OFFERS: Final = (Offer(DICOM_JSON, multipart=False), Offer(JSON, multipart
 # Media types of encapsulated documents that a browser may show as what they are.
 _DOCUMENT_TYPES: Final = frozenset({"application/pdf"})
 _METADATA_CHUNK_BYTES: Final = 4 << 20
+# Of converted files, what is kept from when they were tried until they are sent.
+_KEPT_BYTES: Final = 32 << 20
 
 
 def json_type(ranges: Sequence[MediaRange]) -> str:
@@ -85,22 +93,30 @@ async def send_instances(
     ranges: Sequence[MediaRange],
     *,
     single: bool,
+    root: str,
     send_timeout_s: float,
 ) -> web.StreamResponse:
     """Answer with whole instances.
+
+    Each file is looked at before the answer begins. Where only some can be sent, they are sent with
+    status 206 (PS3.18 Table 10.4.3-1), and a Warning says how many others there are.
 
     Parameters
     ----------
     single
         Whether the resource is one instance, which may also be answered outside multipart.
+    root
+        Address of the service, for the Warning.
 
     Raises
     ------
     NotAcceptable
-        If none can be sent in a way that the client accepts. Where only some can, they are sent with
-        status 206.
+        If none can be sent in a way that the client accepts.
+    FileDamaged
+        If none is whole, or none can be converted as the client wants it.
     """
-    chosen = [(file, choose(ranges, _instance_offers(file, single=single))) for file in files]
+    whole = await intact(files)
+    chosen = [(file, choose(ranges, _instance_offers(file, single=single))) for file in whole]
     usable = [(file, offer) for file, offer in chosen if offer is not None]
     if not usable:
         raise NotAcceptable(
@@ -108,14 +124,39 @@ async def send_instances(
             " or in Explicit VR Little Endian where that is not compressed"
         )
     parts = [_instance_part(file, offer) for file, offer in usable]
-    multipart = usable[0][1].multipart
+    if any(part.make is not None for part in parts):
+        parts = await asyncio.to_thread(_tried, parts)
+    if not parts:
+        raise FileDamaged("no file of the resource can be converted")
+    damaged = len(files) - len(whole) + len(usable) - len(parts)
+    warning = f"{damaged} of {len(files)} instances cannot be read and are left out"
     return await send(
         request,
         parts,
-        multipart=multipart,
-        status=200 if len(usable) == len(files) else 206,
+        multipart=usable[0][1].multipart,
+        status=200 if len(parts) == len(files) else 206,
+        headers={"Warning": warning_header(root, warning)} if damaged else None,
         send_timeout_s=send_timeout_s,
     )
+
+
+def _tried(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts whose bytes can be made; made already, as long as that does not take much memory."""
+    tried = []
+    room = _KEPT_BYTES
+    for part in parts:
+        if part.make is None:
+            tried.append(part)
+            continue
+        try:
+            segments = part.make()
+        except DescribeError:
+            log.exception("stored_file_not_converted")
+            continue
+        held = sum(len(segment) for segment in segments if isinstance(segment, bytes))
+        room -= held
+        tried.append(replace(part, segments=segments, make=None) if room >= 0 else part)
+    return tried
 
 
 def _instance_offers(file: InstanceFile, *, single: bool) -> list[Offer]:

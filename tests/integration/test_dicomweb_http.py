@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import itertools
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,18 +22,22 @@ from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
     SecondaryCaptureImageStorage,
 )
 from yarl import URL
 
 from config.settings import Http
+from dicomweb import wado
 from tests.dicomweb_service import TestStore, bundled, served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from aiohttp import ClientResponse
+
+    from dicomweb.ports import InstanceFile
 
 MULTIPART = 'multipart/related; type="application/dicom"; boundary=B'
 CT = bundled("CT_small.dcm")
@@ -705,29 +711,129 @@ async def test_long_metadata_is_streamed_whole(
     assert "Content-Length" not in response.headers
 
 
-async def test_a_lost_blob_is_a_plain_error(
-    http: ClientSession, url: str, store: TestStore
+ACCEPTED = (
+    "*/*", "application/dicom", "multipart/related; type=application/dicom; transfer-syntax=*",
+    "multipart/related; type=application/dicom; transfer-syntax=1.2.840.10008.1.2.1",
+)  # fmt: skip
+
+
+def lose(store: TestStore, name: str, how: str) -> None:
+    path = store.blobs.path_of(name)
+    if how == "missing":
+        path.unlink()
+    elif how == "longer":
+        path.write_bytes(path.read_bytes() + b"\0")
+    else:
+        os.truncate(path, 0 if how == "empty" else path.stat().st_size - 1)
+
+
+DAMAGES = pytest.mark.parametrize("how", ["missing", "truncated", "empty", "longer"])
+
+
+@DAMAGES
+async def test_a_damaged_file_is_a_plain_error_for_whatever_is_asked_of_it(
+    http: ClientSession, url: str, store: TestStore, how: str
 ) -> None:
     await stow(http, url, multipart(CT))
+    assert (await http.get(f"{url}{CT_PATH}/frames/1")).status == 200  # remembers where they are
     for name in list(store.blobs.names()):
-        store.blobs.path_of(name).unlink()
-    for path in (CT_PATH, f"{CT_PATH}/frames/1"):
-        response = await http.get(url + path)
-        assert response.status == 500
-        assert await response.json() == {"status": 500, "error": "internal error"}
+        lose(store, name, how)
+    study, series = f"/studies/{CT_STUDY}", f"/studies/{CT_STUDY}/series/{CT_SERIES}"
+    for path in (study, series, CT_PATH, f"{CT_PATH}/frames/1", f"{CT_PATH}/bulkdata/7FE00010"):
+        for method, accept in itertools.product(("GET", "HEAD"), ACCEPTED):
+            response = await http.request(method, url + path, headers={"Accept": accept})
+            assert response.status == 500
+    response = await http.get(url + study)
+    assert await response.json() == {"status": 500, "error": "the instance cannot be read"}
+    assert (await http.get(f"{url}{CT_PATH}/metadata")).status == 200
 
 
-async def test_a_blob_that_ends_early_breaks_the_answer_off(
-    http: ClientSession, url: str, store: TestStore
+@DAMAGES
+@pytest.mark.parametrize("accept", [each for each in ACCEPTED if each != "application/dicom"])
+async def test_a_study_is_sent_without_its_damaged_files(
+    http: ClientSession, url: str, store: TestStore, how: str, accept: str
 ) -> None:
-    big = CT + bytes(900_000)
-    await stow(http, url, io.BytesIO(multipart(big)))
+    contents = [make_frames(suffix=str(number)) for number in range(4, 16)]
+    await stow(http, url, multipart(*contents))
+    for name in sorted(store.blobs.names())[::4]:
+        lose(store, name, how)
+    for path in ("/studies/1.2.3", "/studies/1.2.3/series/1.2.3.4"):
+        response = await http.get(url + path, headers={"Accept": accept})
+        assert response.status == 206
+        assert response.headers["Warning"].startswith("299 /dicomweb/source: 3 of 12 ")
+        parts = parts_of(await response.read(), response.headers["Content-Type"])
+        assert len(parts) == 9
+        assert {content for _, content in parts} <= set(contents)
+        head = await http.head(url + path, headers={"Accept": accept})
+        assert (head.status, head.headers["Warning"]) == (206, response.headers["Warning"])
+
+
+async def test_a_file_that_is_cut_short_while_it_is_sent_breaks_the_answer_off(
+    http: ClientSession, url: str, store: TestStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def seen_whole(files: Sequence[InstanceFile]) -> list[InstanceFile]:
+        return list(files)
+
+    monkeypatch.setattr(wado, "intact", seen_whole)
+    await stow(http, url, io.BytesIO(multipart(CT + bytes(900_000))))
     (name,) = store.blobs.names()
     os.truncate(store.blobs.path_of(name), 500_000)
     for accept in ("*/*", "application/dicom"):
         response = await http.get(url + CT_PATH, headers={"Accept": accept})
         with pytest.raises(ClientPayloadError):
             await response.read()
+
+
+async def test_what_cannot_be_converted_is_left_out(
+    http: ClientSession, url: str, store: TestStore
+) -> None:
+    contents = [implicit(make_frames(suffix=str(number))) for number in range(4, 8)]
+    await stow(http, url, multipart(*contents))
+    spoilt, *_others = sorted(store.blobs.names())
+    path = store.blobs.path_of(spoilt)
+    data = path.read_bytes()
+    place = data.index(b"\x28\x00\x02\x00")  # Samples per Pixel
+    path.write_bytes(data[: place + 4] + b"\xf0\xff\xff\x7f" + data[place + 8 :])
+    accept = {"Accept": ACCEPTED[-1]}
+    response = await http.get(f"{url}/studies/1.2.3", headers=accept)
+    assert response.status == 206
+    assert "1 of 4 instances" in response.headers["Warning"]
+    parts = parts_of(await response.read(), response.headers["Content-Type"])
+    assert len(parts) == 3
+    for name in store.blobs.names():
+        store.blobs.path_of(name).write_bytes(path.read_bytes())
+    assert (await http.get(f"{url}/studies/1.2.3", headers=accept)).status == 500
+    assert (await http.get(f"{url}/studies/1.2.3")).status == 200
+
+
+async def test_conversions_beyond_the_memory_for_them_are_made_again(
+    http: ClientSession, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = [implicit(make_frames(suffix=str(number))) for number in range(4, 8)]
+    await stow(http, url, multipart(*contents))
+    accept = {"Accept": ACCEPTED[-1]}
+    at_once = await http.get(f"{url}/studies/1.2.3", headers=accept)
+    monkeypatch.setattr(wado, "_KEPT_BYTES", 1000)
+    in_turn = await http.get(f"{url}/studies/1.2.3", headers=accept)
+    assert "Content-Length" in at_once.headers
+    assert "Content-Length" not in in_turn.headers
+    assert in_turn.status == 200
+    first, second = [
+        (await each.read()).replace(each.headers["Content-Type"].partition("boundary=")[2].encode(), b"")
+        for each in (at_once, in_turn)
+    ]  # fmt: skip
+    length = rb"\r\nContent-Length: \d+"
+    assert re.sub(length, b"", first) == re.sub(length, b"", second)
+
+
+def implicit(data: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(
+        buffer, dataset, implicit_vr=True, little_endian=True, enforce_file_format=True
+    )
+    return buffer.getvalue()
 
 
 async def test_a_client_that_does_not_read_is_dropped(store: TestStore) -> None:
