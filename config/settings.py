@@ -193,6 +193,16 @@ class Http(Section):
         default=10_000,
         description="Most matches in one QIDO-RS answer; the client asks for more by offset.",
     )
+    max_long_searches: AtLeastOne = Field(
+        default=2,
+        description=(
+            "Searches with more than 200 matches at the same time, in each store; others wait 10 s, then "
+            "are answered 503. Short ones are answered at once."
+        ),
+    )
+    reader_threads: Annotated[int, Field(ge=2, le=64)] = Field(
+        default=4, description="Threads that read the index for searches and retrievals."
+    )
 
 
 class Metrics(Section):

@@ -53,6 +53,7 @@ from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.drops import Drops
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.store import retention, witnesses
+from daemon.store.embedded import Embedded
 from daemon.store.probing import StoreProbe
 from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
@@ -295,6 +296,7 @@ class Service:
             settings.state_dir,
             SpoolLimits.of(settings.spool, max_instance_bytes=_largest_instance(settings)),
             ConflictPolicy(settings.source.conflict),
+            engine=Embedded(readers=settings.http.reader_threads),
         )
         self._stack.push_async_callback(stores.close)
         return stores

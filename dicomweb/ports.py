@@ -79,6 +79,10 @@ class Settings(Protocol):
         """Most matches in one search answer."""
 
     @property
+    def max_long_searches(self) -> int:
+        """Most searches at the same time whose answers are long."""
+
+    @property
     def max_body_bytes(self) -> int:
         """Most bytes of one request's body."""
 

@@ -237,12 +237,15 @@ def answer(search: Search, matches: Sequence[Match], root: str) -> bytes:
     root
         Address of the service, for Retrieve URL (0008,1190).
     """
-    query = search.query
-    objects = [
-        _object(match.attributes if query.with_attributes else match.defaults, search, root)
-        for match in matches[: search.limit]
+    return b"[" + b",".join(objects(search, matches[: search.limit], root)) + b"]"
+
+
+def objects(search: Search, matches: Sequence[Match], root: str) -> list[bytes]:
+    """Return the answer's objects, one a match."""
+    return [
+        _object(match.attributes if search.query.with_attributes else match.defaults, search, root)
+        for match in matches
     ]
-    return b"[" + b",".join(objects) + b"]"
 
 
 def _object(json_object: bytes, search: Search, root: str) -> bytes:

@@ -37,6 +37,7 @@ from dicomweb.errors import (
 from dicomweb.intact import intact
 from dicomweb.media import parse_accept
 from dicomweb.ports import Resource
+from dicomweb.searching import Searches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -118,6 +119,7 @@ class _Service:
         self._cors_origins = cors_origins
         self._public_root = public_root
         self._send_timeout_s = send_timeout_s
+        self._searching = Searches(store, settings.max_long_searches, send_timeout_s)
 
     def routes(self) -> list[web.RouteDef]:
         study = "/studies/{study}"
@@ -151,17 +153,7 @@ class _Service:
         search = qido.parse(
             level, within, request.query.items(), max_results=self._settings.max_results
         )
-        matches = await self._store.search(search.query)
-        root = self._root(request)
-        response = web.Response(
-            body=qido.answer(search, matches, root), headers={"Content-Type": media_type}
-        )
-        warnings = list(search.warnings)
-        if search.capped and len(matches) > search.limit:
-            warnings.append("There are additional results that can be requested")
-        for text in warnings:
-            response.headers.add("Warning", qido.warning_header(root, text))
-        return response
+        return await self._searching.answer(request, search, self._root(request), media_type)
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         media_type = wado.json_type(_accepted(request))

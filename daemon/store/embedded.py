@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 
 class Embedded:
-    """Implements `daemon.store.ports.Engine`."""
+    """Implements `daemon.store.ports.Engine`.
+
+    Parameters
+    ----------
+    readers
+        Threads of the daemon that read.
+    """
+
+    def __init__(self, readers: int = 2) -> None:
+        self._readers = readers
 
     def prepare(self, layout: Layout) -> bool:
         """Make the database, or bring it to the schema of this program; tell whether that was needed."""
@@ -57,7 +66,7 @@ class Embedded:
 
     def database(self, layout: Layout) -> SqliteDatabase:
         """Open what the daemon itself uses."""
-        return SqliteDatabase(layout.database)
+        return SqliteDatabase(layout.database, readers=self._readers)
 
     def blobs(self, layout: Layout, store: Store) -> FileBlobs:
         """Return the folder of a store."""

@@ -124,15 +124,19 @@ class SqliteDatabase:
     busy_timeout_ms
         How long to wait for another process that writes, before refusing. Counted for each caller from
         when he asked: what waits behind others that wait is not refused later than they.
+    readers
+        Threads that read.
     """
 
-    def __init__(self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
+    def __init__(
+        self, path: Path, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, readers: int = _READERS
+    ) -> None:
         self.path = path
         create_or_migrate(path)
         self._writer_session = SqliteSession(connect(path, busy_timeout_ms=busy_timeout_ms))
         self._busy_timeout_ms = self._patience_ms = busy_timeout_ms
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
-        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="database-read")
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="database-read")
         self._reading = threading.local()
         self._read_sessions: list[SqliteSession] = []
         self._after_commit: list[Callable[[SqliteSession], None]] = []

@@ -1,0 +1,135 @@
+"""Search answers: a short one at once; a long one page by page, as fast as it is read, few at a time.
+
+However many clients ask for everything and do not read, what is held for them is a page for each of the few
+whose turn it is, and a short search always gets in between. A client that leaves stops its search at the
+next page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from dicomweb import qido
+from dicomweb.errors import StoreFull
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from dicomweb.ports import InstanceStore, Match
+    from dicomweb.qido import Search
+
+PAGE: Final = 200
+"""Matches in a page; a search that has no more is short."""
+_PATIENCE_S: Final = 10.0
+_MOST_WAITING: Final = 32
+_MORE: Final = "There are additional results that can be requested"
+
+
+class Searches:
+    """The searches of one store.
+
+    Parameters
+    ----------
+    max_long
+        Long ones at the same time; others wait, up to a number and a time, then are told to come back.
+    send_timeout_s
+        How long a client may take to read a page.
+    """
+
+    def __init__(self, store: InstanceStore, max_long: int, send_timeout_s: float) -> None:
+        self._store = store
+        self._send_timeout_s = send_timeout_s
+        self._turns = asyncio.Semaphore(max_long)
+        self._waiting = 0
+
+    async def answer(
+        self, request: web.Request, search: Search, root: str, media_type: str
+    ) -> web.StreamResponse:
+        """Answer a search.
+
+        Raises
+        ------
+        StoreFull
+            When too many long ones are under way.
+        """
+        first = await self._page(search, 0)
+        is_short = len(first) <= min(PAGE, search.limit)
+        response: web.StreamResponse
+        if is_short or search.limit <= PAGE:
+            body = await asyncio.to_thread(qido.answer, search, first, root)
+            response = web.Response(body=body, headers={"Content-Type": media_type})
+            _warn(response, search, root, has_more=search.capped and len(first) > search.limit)
+            return response
+        del first
+        async with self._turn():
+            has_more = search.capped and await self._has_more(search)
+            response = web.StreamResponse(headers={"Content-Type": media_type})
+            _warn(response, search, root, has_more=has_more)
+            await response.prepare(request)
+            if request.method != "HEAD":
+                try:
+                    await self._send(response, search, root)
+                except BaseException:
+                    # The head is out: the only way left to say that this went wrong is to break off.
+                    if request.transport is not None:
+                        request.transport.abort()
+                    raise
+            await response.write_eof()
+        return response
+
+    async def _send(self, response: web.StreamResponse, search: Search, root: str) -> None:
+        """Write page after page. What was stored meanwhile may move others behind: none is told twice."""
+        seen: set[bytes] = set()
+        start = b"["
+        for offset in range(0, search.limit, PAGE):
+            page = await self._page(search, offset)
+            wanted = page[: min(PAGE, search.limit - offset)]
+            found = await asyncio.to_thread(qido.objects, search, wanted, root)
+            told = [each for each in found if each not in seen]
+            seen.update(told)
+            if told:
+                async with asyncio.timeout(self._send_timeout_s):
+                    await response.write(start + b",".join(told))
+                start = b","
+            if len(page) <= PAGE:
+                break
+        await response.write(b"[]" if start == b"[" else b"]")
+
+    async def _page(self, search: Search, offset: int) -> Sequence[Match]:
+        """Return a page of matches, and one more where there are more."""
+        query = search.query
+        limit = min(PAGE, search.limit - offset) + 1
+        return await self._store.search(replace(query, limit=limit, offset=query.offset + offset))
+
+    async def _has_more(self, search: Search) -> bool:
+        query = search.query
+        return bool(
+            await self._store.search(replace(query, limit=1, offset=query.offset + search.limit))
+        )
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if self._waiting >= _MOST_WAITING:
+            raise StoreFull("too many long searches; ask for less by limit, or later")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise StoreFull("too many long searches; ask for less by limit, or later") from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def _warn(response: web.StreamResponse, search: Search, root: str, *, has_more: bool) -> None:
+    for text in (*search.warnings, *((_MORE,) if has_more else ())):
+        response.headers.add("Warning", qido.warning_header(root, text))

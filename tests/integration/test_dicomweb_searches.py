@@ -1,0 +1,178 @@
+"""Searches for everything whose clients do not read, and a short search in between."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+from aiohttp import ClientSession, web
+
+from config.settings import Http
+from dicomweb.ports import InstanceFile, Match, Query, Resource
+from dicomweb.searching import PAGE
+from dicomweb.service import application
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+INSTANCES = 9_000
+FILLING = "x" * 2000
+
+
+class Large:
+    """A store of many instances that are made as they are asked for, and counts what is asked."""
+
+    def __init__(self, instances: int = INSTANCES) -> None:
+        self.instances = instances
+        self.pages = 0
+        self.largest = 0
+
+    async def search(self, query: Query) -> list[Match]:
+        self.pages += 1
+        stop = min(self.instances, query.offset + query.limit)
+        found = [_match(number) for number in range(query.offset, stop)]
+        self.largest = max(self.largest, len(found))
+        await asyncio.sleep(0)
+        return found
+
+    async def metadata(self, resource: Resource) -> list[bytes]:
+        raise NotImplementedError
+
+    async def locate(self, resource: Resource) -> list[InstanceFile]:
+        raise NotImplementedError
+
+
+def _match(number: int) -> Match:
+    whole = orjson.dumps(
+        {
+            "00080018": {"vr": "UI", "Value": [f"1.2.3.{number}"]},
+            "0020000D": {"vr": "UI", "Value": ["1.2"]},
+            "0020000E": {"vr": "UI", "Value": ["1.2.3"]},
+            "00104000": {"vr": "LT", "Value": [FILLING]},
+        }
+    )
+    return Match(whole, whole)
+
+
+async def serve(store: Large, **settings: int) -> AsyncIterator[str]:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        root = web.Application()
+        root.add_subapp("/source", application(store, None, settings=Http(**settings)))  # type: ignore[arg-type]
+        runner = web.AppRunner(root, access_log=None, handler_cancellation=True)
+        await runner.setup()
+        await web.SockSite(runner, listening).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+        await runner.cleanup()
+
+
+async def ask_and_do_not_read(address: str) -> asyncio.StreamWriter:
+    host, port = address.split(":")
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
+    _reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
+    writer.write(b"GET /source/instances?includefield=all HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await writer.drain()
+    return writer
+
+
+async def test_whoever_does_not_read_holds_a_page_and_a_short_search_gets_in_between() -> None:
+    store = Large()
+    async for address in serve(store):
+        tracemalloc.start()
+        try:
+            silent = [await ask_and_do_not_read(address) for _ in range(40)]
+            await asyncio.sleep(0.5)
+            async with ClientSession() as client:
+                for _ in range(5):
+                    async with client.get(f"http://{address}/source/instances?limit=10") as answer:
+                        assert len(await answer.json(content_type=None)) == 10
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert store.largest <= PAGE + 1
+        # All of one answer is 19 MB; of 40, 750.
+        assert peak < 32 << 20
+        for writer in silent:
+            writer.transport.abort()
+
+
+async def test_a_long_answer_is_whole_and_in_order() -> None:
+    store = Large(instances=3 * PAGE + 7)
+    async for address in serve(store):
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances") as answer,
+        ):
+            found = json.loads(await answer.read())
+            assert "Warning" not in answer.headers
+    assert [each["00080018"]["Value"] for each in found] == [
+        [f"1.2.3.{number}"] for number in range(3 * PAGE + 7)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "count", "has_more"),
+    [
+        ("", 500, True),
+        ("?limit=400", 400, False),
+        ("?limit=3", 3, False),
+        ("?offset=8000", 500, True),
+        ("?offset=8900", 100, False),
+        ("?offset=9000", 0, False),
+        (f"?limit={PAGE}", PAGE, False),
+        (f"?limit={PAGE + 1}", PAGE + 1, False),
+        ("?limit=0", 0, False),
+    ],
+)
+async def test_limit_and_offset_hold_for_long_answers(
+    asked: str, count: int, has_more: bool
+) -> None:
+    async for address in serve(Large(), max_results=500):
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances{asked}") as answer,
+        ):
+            assert len(json.loads(await answer.read())) == count
+            told = " ".join(answer.headers.getall("Warning", []))
+            assert ("additional results" in told) is has_more
+
+
+async def test_a_client_that_leaves_stops_its_search() -> None:
+    store = Large(instances=1_000_000)
+    async for address in serve(store, max_results=1_000_000):
+        writer = await ask_and_do_not_read(address)
+        while store.pages < 3:  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        await asyncio.sleep(0.3)
+        asked = store.pages
+        await asyncio.sleep(0.3)
+        assert store.pages == asked
+
+
+async def test_long_searches_take_turns_and_too_many_are_told_to_come_back() -> None:
+    async for address in serve(Large(), max_long_searches=1):
+        silent = [await ask_and_do_not_read(address) for _ in range(40)]
+        await asyncio.sleep(0.3)
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances") as answer,
+        ):
+            assert answer.status == 503
+            assert "Retry-After" in answer.headers
+        silent[0].transport.abort()
+        for writer in silent[1:]:
+            writer.transport.abort()
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances?limit=1000") as answer,
+        ):
+            assert len(json.loads(await answer.read())) == 1000
