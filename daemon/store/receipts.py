@@ -75,6 +75,7 @@ class StoreReceipts:
         self._layout = layout
         self._policy = SettlingPolicy(stores, conflict)
         self._clock = clock
+        self._files = asyncio.Lock()
         self._arrival = asyncio.Event()
         self._arrivals: deque[float] = deque(maxlen=_RUSH_INSTANCES)
 
@@ -179,6 +180,10 @@ class StoreReceipts:
         SpoolFull, StoreUnavailable
             If the disk or database refused at least one; the receipts concerned still wait.
         """
+        async with self._files:
+            await self._settle(results)
+
+    async def _settle(self, results: Sequence[Result]) -> None:
         there = await asyncio.to_thread(self._move_files, results)
         settled = await self._database.write_all(
             [
@@ -228,8 +233,16 @@ class StoreReceipts:
     async def sweep(self, *, closing: bool = False) -> None:
         """Remove blobs that nobody needs and nobody can be reading any more; when closing, all of them."""
         now = math.inf if closing else self._clock()
-        garbage = await self._database.read(lambda session: session.garbage.removable(now))
-        await self._remove(garbage, ())
+
+        def unneeded(session: Session) -> list[Garbage]:
+            garbage = session.garbage.removable(now)
+            needed = [p for p in garbage if session.instances.is_referenced(*p)]
+            session.garbage.remove(needed)
+            return [piece for piece in garbage if piece not in needed]
+
+        # An output may return under its old name: not between the look and the removal.
+        async with self._files:
+            await self._remove(await self._database.write(unneeded), ())
 
     async def _remove(self, garbage: Sequence[Garbage], results: Sequence[Result]) -> None:
         def remove() -> None:

@@ -12,7 +12,7 @@ from daemon.errors import StoreUnavailable
 from daemon.records import Output, Result, State
 from daemon.store import fsck, queries, redo
 from daemon.store.retention import Retention, enforce
-from daemon.store.rows import Role
+from daemon.store.rows import Garbage, Role, StoreKind
 from daemon.store.settling import READ_GRACE_S, ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import Receipt, StoredInstance
-    from daemon.store.ports import Engine
+    from daemon.store.ports import Engine, Session
+    from daemon.store.rows import Store
 
 ALL_INSTANCES = Query("instance", {}, None, fuzzy=False, limit=1000, offset=0)
 
@@ -639,3 +640,60 @@ async def test_a_receipt_done_again_may_have_other_outputs_than_before(stores: S
     await stores.receipts.settle([work(stores, receipt, make_instance())])
     assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
+
+
+async def test_an_output_that_returns_under_its_old_name_is_not_swept_away(
+    stores: Stores, clock: Clock
+) -> None:
+    receipt = await store(stores, make_instance())
+    old, blob = await output_now(stores), await blob_now(stores)
+    await do_again(stores, receipt)
+    await stores.receipts.settle([again(stores, receipt, make_instance(), "new")])
+    await do_again(stores, receipt)
+    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    assert await blob_now(stores) == blob
+    # As if the sweep had looked before the row was there again.
+    await stores.database.write(
+        lambda session: session.garbage.add(Garbage(stores.destination.store.id, blob))
+    )
+    clock.now += READ_GRACE_S + 1
+    await stores.receipts.sweep()
+    assert await output_now(stores) == old
+    await assert_consistent(stores)
+
+
+# -- any number of stores --
+
+
+async def test_what_one_store_holds_no_other_shows(stores: Stores) -> None:
+    receipt = await store(stores, make_instance())
+
+    def add_store(session: Session) -> Store:
+        other = session.stores.add("trial", StoreKind.DICOM, "source")
+        instance = make_instance(content="of the trial")
+        session.instances.add(other, instance, blob="c" * 32, receipt_id=receipt.id)
+        assert session.stores.add("trial", StoreKind.FHIR, "resources").kind is StoreKind.FHIR
+        return other
+
+    other = await stores.database.write(add_store)
+    assert (other.role, len({s.folder for s in [other, *stores.stores.all]})) == (Role.NONE, 3)
+
+    def in_each(session: Session) -> list[int]:
+        return [
+            len(session.instances.search(each, ALL_INSTANCES))
+            for each in (stores.source.store, stores.destination.store, other)
+        ]
+
+    assert await stores.database.read(in_each) == [1, 1, 1]
+    (found,) = await stores.database.read(
+        lambda session: session.instances.of_receipt(other, receipt.id)
+    )
+    await stores.database.write(lambda session: session.instances.remove(found))
+    assert await stores.database.read(in_each) == [1, 1, 0]
+    totals = await stores.database.read(lambda session: session.figures.of_store(other))
+    assert (totals.studies, totals.instances, totals.bytes) == (0, 0, 0)
+    await stores.close()
+    reopened = await Stores.open(stores.layout.state_dir, engine=stores.engine)
+    assert await reopened.dicom_store(other).search(ALL_INSTANCES) == []
+    await assert_consistent(reopened)
+    await reopened.close()
