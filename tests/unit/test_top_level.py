@@ -79,7 +79,7 @@ def test_steps_share_one_way_through_the_data_set(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("deid.encoding.top_level.skip_items", skip_items)
     top = index(source())
-    listed = [list(top.each()), list(top.each(0x60000000)), list(top.each())]
+    listed = [list(top.each()), list(top.each(0x60000010)), list(top.each())]
     assert top.places({0x00100020})
     assert listed[0] == listed[2]
     assert listed[1] == listed[0][:-2]
@@ -118,3 +118,5 @@ def test_a_value_representation_that_is_none_is_refused(lists_all: bool) -> None
 def test_looking_ends_at_the_highest_tag_that_is_wanted(lists_all: bool) -> None:
     content = source().replace(b"\x28\x00\x10\x00US", b"\x28\x00\x10\x00??")
     assert index(content, {0x00080016, 0x00100020}, lists_all=lists_all).found
+    absent = 0x00200010
+    assert index(content, {0x00080016, absent}, lists_all=lists_all).found
