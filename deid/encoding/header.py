@@ -23,13 +23,15 @@ from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.errors import Reason, Unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 PREAMBLE: Final = 128
 DICOMDIR_CLASS: Final = "1.2.840.10008.1.3.10"
 _MAX_UID: Final = 64
 _MAX_FACT_BYTES: Final = 4096
 _PIXELS: Final = 0x7FE00010
+NOT_SHORT: Final = bytes(_MAX_FACT_BYTES + 1)
+"""Stands for a value that is longer than any fact."""
 
 Buffer = bytes | mmap
 """The whole file. Slicing must give bytes: `bytes` and `mmap` do, `memoryview` does not."""
@@ -322,6 +324,25 @@ def text_of(source: Buffer, element: Element | None) -> bytes:
     if element is None or element.length == UNDEFINED_LENGTH or element.length > _MAX_FACT_BYTES:
         return b""
     return source[element.start : element.start + element.length].strip(b" \x00")
+
+
+def short_values(
+    source: Buffer, found: Mapping[int, Element], tags: Iterable[int]
+) -> tuple[bytes | None, ...]:
+    """Return the value fields of elements, None for what is absent; what is not short, as no short one is.
+
+    Instances of a series have most of them in common: what follows from them need be worked out only once.
+    """
+    return tuple(
+        [
+            None
+            if (element := found.get(tag)) is None
+            else source[element.start : element.start + element.length]
+            if element.length <= _MAX_FACT_BYTES
+            else NOT_SHORT
+            for tag in tags
+        ]
+    )
 
 
 def tag_name(tag: int) -> str:

@@ -9,9 +9,10 @@ of PS3.3 C.7.6.3, PS3.5 8 and annex A, without the tidiness they ask for.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from deid.encoding.header import tag_name, text_of
+from deid.encoding.header import NOT_SHORT, short_values, tag_name
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH, is_encapsulated
 from deid.errors import Reason, Unsafe
 from deid.pixels.codecs.claims import Shape, check_frames, fragments_of
@@ -43,6 +44,7 @@ FACTS: Final = frozenset(
 )  # fmt: skip
 """What is looked at."""
 
+_HEADER: Final = tuple(sorted(FACTS - {PIXEL_DATA, *FLOATS}))
 _MOST_FRAME_SAMPLES: Final = 1 << 28
 _WHOLE_NUMBER: Final = re.compile(rb"[+-]?\d{1,10}")
 _SAMPLES_OF: Final[Mapping[bytes, int]] = {
@@ -88,23 +90,46 @@ def check_shape(
     element = found[tag]
     if not element.length:
         return
-    header = _Header(data, found, encoding)
-    if tag in FLOATS:
-        shape = header.shape(allocated=8 * FLOATS[tag])
-        _refuse_if({tag: element.length == UNDEFINED_LENGTH, SAMPLES: shape.samples != 1})
-        _check_native(shape, element.length, tag)
-        return
-    shape = header.shape(allocated=None)
-    is_wrapped = element.length == UNDEFINED_LENGTH
-    _refuse_if({tag: is_wrapped != is_encapsulated(transfer_syntax_uid)})
-    if not is_wrapped:
-        _check_native(shape, element.length, tag)
+    values = short_values(data, found, _HEADER)
+    shape = _checked_shape(values, encoding, transfer_syntax_uid, tag, element.length)
+    if element.length != UNDEFINED_LENGTH:
         return
     _refuse_if({ROWS: shape.rows * shape.columns * shape.samples > _MOST_FRAME_SAMPLES})
     why = check_frames(
         data, fragments_of(data, element.start, encoding), transfer_syntax_uid, shape
     )
     _refuse_if({tag: why is not None}, f"({why})")
+
+
+@lru_cache(maxsize=256)  # the instances of a series say the same
+def _checked_shape(
+    values: tuple[bytes | None, ...],
+    encoding: Encoding,
+    transfer_syntax_uid: str,
+    tag: int,
+    length: int,
+) -> Shape:
+    """Return the shape that a header tells, after all checks that need no look at the pixel data.
+
+    Parameters
+    ----------
+    values
+        Of the elements of `_HEADER`.
+    tag, length
+        Of the pixel data.
+    """
+    header = _Header(dict(zip(_HEADER, values, strict=True)), encoding)
+    if tag in FLOATS:
+        shape = header.shape(allocated=8 * FLOATS[tag])
+        _refuse_if({tag: length == UNDEFINED_LENGTH, SAMPLES: shape.samples != 1})
+        _check_native(shape, length, tag)
+        return shape
+    shape = header.shape(allocated=None)
+    is_wrapped = length == UNDEFINED_LENGTH
+    _refuse_if({tag: is_wrapped != is_encapsulated(transfer_syntax_uid)})
+    if not is_wrapped:
+        _check_native(shape, length, tag)
+    return shape
 
 
 def _check_native(shape: Shape, length: int, tag: int) -> None:
@@ -126,13 +151,16 @@ def _check_native(shape: Shape, length: int, tag: int) -> None:
 class _Header:
     """The Image Pixel module, read strictly where a value is, and kindly where none is."""
 
-    def __init__(self, data: Buffer, found: Mapping[int, Element], encoding: Encoding) -> None:
-        self._data = data
-        self._found = found
+    def __init__(self, values: Mapping[int, bytes | None], encoding: Encoding) -> None:
+        self._values = values
         self._encoding = encoding
 
+    def _text(self, tag: int) -> bytes:
+        value = self._values[tag]
+        return b"" if value is None or value is NOT_SHORT else value.strip(b" \x00")
+
     def shape(self, *, allocated: int | None) -> Shape:
-        photometric = text_of(self._data, self._found.get(PHOTOMETRIC)).upper()
+        photometric = self._text(PHOTOMETRIC).upper()
         samples = self._number(SAMPLES, _SAMPLES_OF.get(photometric, 1))
         bits = allocated or self._number(ALLOCATED, 0)
         shape = Shape(
@@ -171,18 +199,18 @@ class _Header:
 
     def _frames(self) -> int:
         """Return Number of Frames: 1 where it is absent or empty, and where some writers put 0."""
-        written = text_of(self._data, self._found.get(FRAMES))
+        written = self._text(FRAMES)
         if not written:
             return 1
         _refuse_if({FRAMES: not _WHOLE_NUMBER.fullmatch(written) or int(written) < 0})
         return max(int(written), 1)
 
     def _number(self, tag: int, otherwise: int) -> int:
-        element = self._found.get(tag)
-        if element is None or not element.length:
+        value = self._values[tag]
+        if not value:
             return otherwise
-        _refuse_if({tag: element.length != 2})
-        return int(self._encoding.short.unpack_from(self._data, element.start)[0])
+        _refuse_if({tag: len(value) != 2})
+        return int(self._encoding.short.unpack(value)[0])
 
 
 def _refuse_if(problems: Mapping[int, bool], why: str = "") -> None:

@@ -14,10 +14,11 @@ import re
 import struct
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from deid.encoding.header import text_of
+from deid.encoding.header import NOT_SHORT, short_values
 from deid.encoding.segments import Segment, Span
 from deid.identity.residual import Forbidden
 from deid.pixels.codecs.codestreams import (
@@ -49,6 +50,7 @@ FACTS: Final = frozenset(
     }
 )  # fmt: skip
 """The attributes that tell how samples lie (PS3.3 C.7.6.3)."""
+_LAYOUT: Final = tuple(sorted(FACTS))
 SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 """The profiles that remove identities."""
 _JPEG: Final = b"\xff\xd8"
@@ -316,7 +318,7 @@ def scrub_native(
     found
         Where the attributes of `FACTS` stand, as far as present.
     """
-    layout = _layout(data, found, encoding)
+    layout = _layout(short_values(data, found, _LAYOUT), encoding)
     if layout is None:
         return Scrubbed(None, (Span(start, stop),))
     end = start + max((size for size in layout.ends if size <= stop - start), default=stop - start)
@@ -413,15 +415,23 @@ def _any_bits(np: Any, data: Buffer, block: Any, at: int, kind: Any) -> int:
     return int(np.bitwise_or.reduce(np.array([together]).view(kind), initial=0))
 
 
-def _layout(data: Buffer, found: Mapping[int, Element], encoding: Encoding) -> _Layout | None:
+@lru_cache(maxsize=256)  # the instances of a series say the same
+def _layout(values: tuple[bytes | None, ...], encoding: Encoding) -> _Layout | None:
+    """Return how samples lie by the values of the elements of `_LAYOUT`."""
+    found = dict(zip(_LAYOUT, values, strict=True))
+
     def number(tag: int, otherwise: int) -> int:
-        element = found.get(tag)
-        if element is None or element.length != 2:
+        value = found[tag]
+        if value is None or len(value) != 2:
             return otherwise
-        return int(encoding.short.unpack_from(data, element.start)[0])
+        return int(encoding.short.unpack(value)[0])
+
+    def text(tag: int) -> bytes:
+        value = found[tag]
+        return b"" if value is None or value is NOT_SHORT else value.strip(b" \x00")
 
     rows, columns, allocated = number(0x00280010, 0), number(0x00280011, 0), number(0x00280100, 0)
-    written = (text_of(data, found.get(0x00280008)) or b"1").removeprefix(b"+")
+    written = (text(0x00280008) or b"1").removeprefix(b"+")
     stored = number(0x00280101, allocated)
     high = number(0x00280102, stored - 1)
     if not (rows and columns and allocated and written.isdigit() and len(written) < 10):
@@ -429,7 +439,7 @@ def _layout(data: Buffer, found: Mapping[int, Element], encoding: Encoding) -> _
     if not 0 < stored <= allocated or not stored - 1 <= high < allocated:
         return None
     padding, frames = number(0x00280120, -1), max(int(written), 1)
-    photometric, samples = text_of(data, found.get(0x00280004)), number(0x00280002, 1)
+    photometric, samples = text(0x00280004), number(0x00280002, 1)
     if photometric in _LUMA_CHROMA:
         # Pairs of columns, the last of an odd number alone or filled up; or not subsampled at all.
         bits = {rows * columns * 2, rows * (columns + columns % 2) * 2, rows * columns * 3}
