@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from daemon.records import Receipt
+from daemon.store.rows import StoreKind
 from daemon.store.stores import Stores
 from dicomweb.attributes import SEARCHABLE
 from dicomweb.ports import Query, Resource
@@ -365,3 +366,40 @@ async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count
     assert by_date == everything[:100]
     wide = await found(stores, PatientName="doe*", StudyDate="2024-", ModalitiesInStudy="CT")
     assert wide == [f"1.{number}" for number in range(100)]
+
+
+async def test_another_store_with_the_same_instances_changes_no_answer(stores: Stores) -> None:
+    await fill(stores)
+    queries = [
+        Query(level, matches, within, fuzzy=fuzzy, limit=100, offset=0)
+        for level in ("study", "series", "instance")
+        for fuzzy in (False, True)
+        for within in (None, Resource("1.1"), Resource("1.1", "1.1.2"))
+        for matches in (
+            {},
+            {"PatientID": ["P-1"]},
+            {"PatientName": ["doe*"]},
+            {"ModalitiesInStudy": ["SR"]},
+            {"StudyDate": ["20240101-20241231"]},
+            {"StudyInstanceUID": ["1.1"]},
+        )
+        if within is None or level != "study"
+    ]
+
+    async def answers() -> list[Any]:
+        found: list[Any] = [await stores.source.search(query) for query in queries]
+        found += [await stores.source.metadata(Resource("1.1"))]
+        return [*found, await stores.source.locate(Resource("1.1", "1.1.1"))]
+
+    def copy(session: Session) -> None:
+        other = session.stores.add("trial", StoreKind.DICOM, "copy")
+        session.receipts.insert(Receipt("r", ORIGIN, 0.0, 0))
+        for series, modality in (("1.1.1", "CT"), ("1.1.2", "SR")):
+            for number in (1, 2, 3):
+                instance = make_instance(number, study="1.1", series=series, Modality=modality)
+                session.instances.add(other, instance, blob=f"b{series}{number}", receipt_id="r")
+
+    before = await answers()
+    assert any(before)
+    await stores.database.write(copy)
+    assert await answers() == before
