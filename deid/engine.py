@@ -33,7 +33,7 @@ from deid.tags.passage import Given
 from deid.tags.policy import Option, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rules import ONLY_BESIDE
-from deid.tags.searchable import searchable, without_samples
+from deid.tags.searchable import searchable, where_left, without_samples
 from deid.tags.walk import Walk
 
 if TYPE_CHECKING:
@@ -233,14 +233,21 @@ def _rewritten(
     # Planes of bits may look like letters; what they show was looked at in another way.
     planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)
     looked_into = partial(searchable, encoding=top.encoding, without=planes)
-    if not forbidden.may_occur_in(looked_into(walk, dataset)):
+    stretches, uids = looked_into(walk, dataset), walk.passage.known.uids
+    if not forbidden.may_occur_in(stretches, uids):
         return _Rewritten(walk, dataset, inserts, None, ())
-    walk = Walk(given, forbidden)
-    dataset = walk.rewrite(top.offset, top.encoding, inserts)
-    residuals = tuple(walk.passage.residuals)
-    if forbidden.remains_in(b"\n".join(looked_into(walk, dataset))):
-        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, residuals[0] if residuals else "")
-    return _Rewritten(walk, dataset, inserts, forbidden, residuals)
+    strictly = forbidden.of_instance(uids)
+    again = Walk(given, strictly)
+    rewritten = again.rewrite(top.offset, top.encoding, inserts)
+    residuals = tuple(again.passage.residuals)
+    left = looked_into(again, rewritten)
+    if forbidden.remains_in(b"\n".join(left)):
+        where = residuals[0] if residuals else where_left(again, rewritten, top.encoding, forbidden)
+        raise Unsafe(Reason.RESIDUAL_IDENTIFIER, where)
+    if not residuals and b"".join(left) == b"".join(stretches):
+        forbidden.learn(stretches)  # it only looked like one
+        return _Rewritten(walk, dataset, inserts, strictly, ())
+    return _Rewritten(again, rewritten, inserts, strictly, residuals)
 
 
 def _sealed(

@@ -21,3 +21,5 @@ NUMBERS: Final = FIXED_NUMBERS | {"OD", "OF", "OL", "OV", "OW"}
 """Values that are numbers of fixed size, one or many: cut short, they are none."""
 BINARY: Final = NUMBERS | {"OB", "SQ"}
 """Values that hold no text of their own."""
+BLOBS: Final = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
+"""Values whose structure only their attribute tells; of a private element only its maker knows it."""

@@ -2,11 +2,13 @@
 
 Every original value that the rules removed is known by then. The new data set's bytes, outside Pixel Data,
 are searched for each of them in its raw and its usual encoded forms, ignoring case. The search is a handful
-of substring scans over a few kilobytes, so it costs little when nothing is found.
+of substring scans over a few kilobytes, so it costs little when nothing is found. What stands there in disguise
+is looked for by its signs first (`deid.identity.signs`), and judged value by value where there are any.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 from contextlib import suppress
 from functools import cache, lru_cache
@@ -14,9 +16,14 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.encoding.character_sets import decode
+from deid.identity import binary
+from deid.identity.forms import prepare
+from deid.identity.signs import Signs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from deid.identity.disguises import Disguises
 
 _SPLIT: Final = re.compile(r"[\^=\\\s,;/]+")
 _INNER: Final = re.compile(r"[-'\u2019.]+")
@@ -26,6 +33,7 @@ _LONG_NAME: Final = 7
 _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
+_MIN_UID: Final = 12
 _MEMO_ENTRIES: Final = 1024
 _MOST_OFTEN_MET: Final = 512
 # Words of our own replacements, and values that never identify anybody.
@@ -34,6 +42,7 @@ _HARMLESS: Final = frozenset(
     b"the and for not yes urn:removed".split()
 )
 _DOB_FORMS: Final = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
+_DUMMY_DAY: Final = "19000101"
 _DAY: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\Z")
 _NUMBERS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
 _CODECS: Final = (
@@ -70,9 +79,15 @@ class Forbidden:
         self.strong: set[bytes] = set()
         self.weak: set[bytes] = set()
         self.dates: set[bytes] = set()
+        self.uids: frozenset[str] = frozenset()
         self._any: re.Pattern[bytes] | None = None
         self._free: set[bytes] = set()
-        for raw, info_type, charset in originals:
+        self._originals = tuple(originals)
+        self._disguises: Disguises | None = None
+        self._signs: Signs | None = None
+        self._in_disguise: dict[tuple[str, str], bool] = {}
+        self._clean_runs: set[str] = set()
+        for raw, info_type, charset in self._originals:
             tokens = _tokens(raw, info_type, charset)
             self.strong.update(tokens.strong)
             self.weak.update(tokens.weak)
@@ -88,28 +103,71 @@ class Forbidden:
             if token not in ours or _as_word(token).search(ours) is None
         }
         result.weak, result.dates = self.weak, self.dates
+        result._originals = self._originals
         return result
 
-    def may_occur_in(self, stretches: Iterable[bytes]) -> bool:
-        """Whether a part seems to stand somewhere in stretches of encoded elements.
+    def of_instance(self, uids: Iterable[bytes]) -> Forbidden:
+        """Return the same search for the UIDs of one instance that were replaced, too.
+
+        Everything else is shared with this one, which serves all instances of a series.
+        """
+        self._signs = self._signs or Signs(self.disguises)
+        self._any = self._anything
+        result = copy.copy(self)
+        result.uids = frozenset(
+            uid
+            for raw in uids
+            for uid in raw.decode("latin-1").strip(" \x00").split("\\")
+            if len(uid) >= _MIN_UID
+        )
+        return result
+
+    @property
+    def disguises(self) -> Disguises:
+        """The same identifiers, as a reader finds them however they are written."""
+        if self._disguises is None:
+            self._disguises = prepare(
+                (decode(raw, charset).strip(" \x00"), info_type)
+                for raw, info_type, charset in self._originals
+            )
+        return self._disguises
+
+    @property
+    def _anything(self) -> re.Pattern[bytes]:
+        if self._any is None:
+            self._any = _any_of([*self.strong, *self.dates])
+        return self._any
+
+    def may_occur_in(self, stretches: Iterable[bytes], uids: Iterable[bytes] = ()) -> bool:
+        """Whether a part seems to stand somewhere in stretches of encoded elements, or one of some UIDs.
 
         Quick, and on the safe side: what follows a value in a stream is the next element's tag, which may
         look like a letter, and in big endian a length may do so before it. The instances of a series have
         most stretches in common: one that was searched in vain is not searched again.
         """
-        unknown = [stretch for stretch in stretches if stretch not in self._free]
-        if self._seems_to_stand_in(b"\n".join(unknown)):
+        stretches = list(stretches)
+        if (uids := [uid for uid in uids if len(uid) >= _MIN_UID]) and _stand_in(uids, stretches):
             return True
-        for stretch in unknown:
+        unknown = [stretch for stretch in stretches if stretch not in self._free]
+        joined = b"\n".join(unknown)
+        if self._seems_to_stand_in(joined):
+            return True
+        if self._signs is None:
+            self._signs = Signs(self.disguises)
+        if self._signs.may_stand_in(joined):
+            return True
+        self.learn(unknown)
+        return False
+
+    def learn(self, stretches: Iterable[bytes]) -> None:
+        """Remember stretches in which nothing stands: they are not searched again."""
+        for stretch in stretches:
             if len(stretch) <= _MOST_OFTEN_MET and len(self._free) < _MEMO_ENTRIES:
                 self._free.add(stretch)
-        return False
 
     def _seems_to_stand_in(self, data: bytes) -> bool:
         lowered = data.lower()
-        if self._any is None:
-            self._any = _any_of([*self.strong, *self.dates])
-        if self._any.search(lowered) is not None:
+        if self._anything.search(lowered) is not None:
             for token in (*self.strong, *self.dates):
                 if token in lowered and _in_stream(token).search(lowered) is not None:
                     return True
@@ -123,22 +181,67 @@ class Forbidden:
 
     def occurs_in(self, raw: bytes, text: str, *, vr: str) -> bool:
         """Whether a part stands in one value of a VR, as encoded or as decoded."""
-        decoded = text.lower().encode("utf-8", "replace")
-        lowered = raw.lower()
-        if _stands_in(self.strong, lowered) or _stands_in(self.strong, decoded):
+        for value in (text.lower().encode("utf-8", "replace"), raw.lower()):
+            if self._anything.search(value) is None:
+                continue
+            if _stands_in(self.strong, value):
+                return True
+            if vr not in _TEMPORAL and _stands_in(self.dates, value):
+                return True
+        if vr not in _CODED:
+            written = text.encode("utf-8", "replace")
+            if any(_as_written(token).search(written) for token in self.weak):
+                return True
+        if vr != "UI" and any(uid in text for uid in self.uids):
             return True
-        if vr not in _TEMPORAL and (
-            _stands_in(self.dates, lowered) or _stands_in(self.dates, decoded)
-        ):
-            return True
-        if vr in _CODED:
-            return False
-        written = text.encode("utf-8", "replace")
-        return any(_as_written(token).search(written) for token in self.weak)
+        if vr in binary.NUMBERS:
+            text, vr = binary.as_text(vr, raw), "DS"
+        return self._occurs_in_disguise(text, vr)
+
+    def _occurs_in_disguise(self, text: str, vr: str) -> bool:
+        key = (text, vr)
+        found = self._in_disguise.get(key)
+        if found is None:
+            found = self.disguises.occurs_in(text, vr=vr)
+            if len(self._in_disguise) < _MEMO_ENTRIES:
+                self._in_disguise[key] = found
+        return found
+
+    def blanked(self, raw: bytes) -> bytes:
+        """Return a value of unknown structure with what identifies in it overwritten, byte by byte.
+
+        Texts in it keep their lengths, so that what counts bytes or points at them still does: letters become
+        X, digits 0. Numbers become zero.
+        """
+        return binary.blanked(raw, self._in_run, self.disguises)
+
+    def _in_run(self, run: str) -> list[tuple[int, int]]:
+        """Return where something stands in readable text between other bytes."""
+        if run in self._clean_runs:
+            return []
+        lowered = run.lower().encode("utf-8", "replace")
+        found = [each[:2] for each in self.disguises.find_in_run(run)]
+        for token in (*self.strong, *self.dates):
+            if token in lowered and run.isascii():
+                found += [match.span() for match in _as_word(token).finditer(lowered)]
+        for uid in self.uids:
+            if (at := run.find(uid)) >= 0:
+                found.append((at, at + len(uid)))
+        if not found and len(self._clean_runs) < _MEMO_ENTRIES * 8:
+            self._clean_runs.add(run)
+        return found
 
 
 _TEMPORAL: Final = frozenset({"DA", "DT", "TM"})
 _CODED: Final = _TEMPORAL | {"CS", "DS", "IS", "AS", "UI"}
+
+
+def _stand_in(uids: Sequence[bytes], stretches: Sequence[bytes]) -> bool:
+    """Whether one of some UIDs stands in stretches: most have few beginnings, and none of them does."""
+    everything = b"\n".join(stretches)
+    if not any(map(everything.__contains__, {uid[:_MIN_UID] for uid in uids})):
+        return False
+    return any(uid.rstrip(b"\0 ") in everything for uid in uids)
 
 
 def _any_of(tokens: Iterable[bytes]) -> re.Pattern[bytes]:
@@ -174,7 +277,7 @@ def _tokens(raw: bytes, info_type: str, charset: str) -> Tokens:
     weak: set[bytes] = set()
     dates: set[bytes] = set()
     if info_type in ("DATE_OF_BIRTH", "DATE"):
-        dates.update(form.encode() for form in _dates(text))
+        dates.update(form.encode() for part in text.split("\\") for form in _dates(part))
         parts: set[str] = set()
     elif info_type == "PERSON_NAME":
         parts = _parts_of_name(text)
@@ -258,7 +361,7 @@ def _encoded(part: str, raw: bytes) -> Iterator[bytes]:
 
 def _dates(text: str) -> set[str]:
     digits = text.strip()[:8]
-    if len(digits) != 8 or not digits.isdigit():
+    if len(digits) != 8 or not digits.isdigit() or digits == _DUMMY_DAY:
         return set()
     year, month, day = digits[:4], digits[4:6], digits[6:]
     return {form.replace("%Y", year).replace("%m", month).replace("%d", day) for form in _DOB_FORMS}

@@ -61,13 +61,18 @@ class Given(NamedTuple):
 
 
 class Known:
-    """Originals met on the way: raw value, infoType and declared character set."""
+    """Originals met on the way: raw value, infoType and declared character set; and UIDs that were replaced."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[bytes, str, str], None] = {}
+        self.uids: set[bytes] = set()
 
     def add(self, raw: bytes, info_type: str, charset: str) -> None:
-        """Remember a short original that is not empty."""
+        """Remember a short original that is not empty; of a moment its day."""
+        if info_type == "DATE":
+            charset = ""
+            if b"\\" not in raw:
+                raw = raw[:8]
         if raw and len(raw) <= _MAX_KNOWN_BYTES:
             self.found[raw, info_type, charset] = None
 

@@ -108,6 +108,7 @@ def blanked(original: Original) -> bytes:
 def uids_replaced(original: Original) -> bytes:
     """Put keyed UIDs there."""
     plan, raw = original.passage.given.plan, original.raw
+    original.passage.known.uids.add(raw)
     found = plan.uids.get(raw)
     if found is None:
         texts = [part.decode("latin-1") for part in values.split(raw)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, Encoding
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
-from deid.identity.kinds import KNOWN_KINDS
+from deid.identity.kinds import KINDS_BY_VR, KNOWN_KINDS
 from deid.tables.dictionary import attributes, private_attributes, repeating_attribute
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
@@ -213,7 +213,7 @@ class Rules:
         actual = self.vr_of(tag, vr)
         if actual == "SQ":
             return ""
-        return KNOWN_KINDS.get(tag, "PERSON_NAME" if actual == "PN" else "")
+        return KNOWN_KINDS.get(tag, KINDS_BY_VR.get(actual, ""))
 
     def vr_of(self, tag: int, vr: str) -> str:
         """Return the VR that an element's value is to be read as."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deid.encoding.header import each_top_level
+from deid.encoding.header import each_top_level, tag_name
 from deid.encoding.part10 import materialised
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from deid.encoding.segments import Segment, Span
     from deid.encoding.transfer_syntaxes import Encoding
+    from deid.identity.residual import Forbidden
     from deid.tags.walk import Walk
 
 _LARGE: Final = 1 << 20
@@ -49,3 +50,14 @@ def without_samples(walk: Walk, dataset: list[Segment]) -> bytes:
         (part for number, part in enumerate(dataset) if number not in walk.samples.places),
         walk.given.source,
     )
+
+
+def where_left(walk: Walk, dataset: list[Segment], encoding: Encoding, forbidden: Forbidden) -> str:
+    """Return the attribute at the top level in which an identifier was left, or begins."""
+    result = without_samples(walk, dataset)
+    place = ""
+    for tag, start, stop in each_top_level(result, 0, encoding, 1 << 32):
+        place = tag_name(tag)
+        if forbidden.remains_in(result[start:stop]):
+            break
+    return place

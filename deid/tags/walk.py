@@ -20,7 +20,7 @@ from deid.encoding.transfer_syntaxes import (
     UNDEFINED_LENGTH,
     Encoding,
 )
-from deid.encoding.value_representations import BINARY, NUMBERS
+from deid.encoding.value_representations import BINARY, BLOBS, NUMBERS
 from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.tags import csa, private_blocks
@@ -528,14 +528,17 @@ class Walk:
         if is_sequence:
             passage.count(tag, _RECURSE)
             return self._sequence(at, dummy=False)
-        if (
-            self._strict
-            and action is Action.KEEP
-            and vr not in BINARY
-            and passage.names_anybody(raw, decode(raw, passage.charset), vr)
-        ):
-            passage.residuals.append(passage.where(tag))
-            return after
+        if passage.forbidden is not None and action is Action.KEEP:
+            if vr in BLOBS:
+                blanked = passage.forbidden.blanked(raw)
+                if blanked != raw:
+                    passage.residuals.append(passage.where(tag))
+                    passage.count(tag, _DUMMY)
+                    at.out.append(encoding.element(tag, code or b"UN", values.even(blanked)))
+                    return after
+            elif passage.names_anybody(raw, decode(raw, passage.charset), vr):
+                passage.residuals.append(passage.where(tag))
+                return after
         passage.count(tag, action)
         new = self._happen(action, tag, vr, raw, _DROP)
         if header is not None:

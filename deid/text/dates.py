@@ -62,6 +62,21 @@ _TO_DAY: Final = (
     r"(?:\.?-|\.\s?-\s?|\.?\s(?:to|until|till|and|&|bis|und|au|et|al?|y|e|t/m|en|do|i)\s)"
 )
 """Between the two days of a range: closer, as a number alone before a dash may count something else."""
+_WEEK: Final = (
+    "weeks?|wk|kw|cw|kalenderwoche|woche|semaine|sem|semana|settimana|vecka|uke|uge|viikko"
+    "|t\u00fdden"
+)
+_FEAST: Final = (
+    r"christmas|x-?mas|easter|good\sfriday|pentecost|whitsun|thanksgiving|hallowe['\u2019]?en|new\syear(?:['\u2019]?s)?"
+    r"|valentine(?:['\u2019]?s)?|boxing|independence|labou?r\sday|epiphany|ascension|ash\swednesday|mardi\sgras|carnival"
+    r"|ramadan|eid(?:\sal-?(?:fitr|adha))?|hanukkah|chanukah|passover|pesach|yom\skippur|rosh\shashanah|diwali|holi|vesak"
+    r"|weihnachts?(?:en)?|heilig(?:abend|er\sabend)|ostern?|oster|pfingst(?:en)?|silvester|neujahrs?|karfreitag|nikolaus"
+    r"|himmelfahrt|fronleichnam|allerheiligen|rosenmontag|no\u00ebl|noel|p\u00e2ques|pentec\u00f4te|toussaint|assomption"
+    r"|navidad|nochebuena|nochevieja|pascua|semana\ssanta|natale|pasqua|pasquetta|ferragosto|capodanno|epifania|natal"
+    r"|p\u00e1scoa|carnaval|kerst(?:mis)?|pasen|pinksteren|koningsdag|sinterklaas|wielkanoc|wigilia|midsommar|julafton"
+    r"|nochevieja|v\u00e1noce|velikonoce"
+)
+_LONG_YEAR_TOO: Final = r"(?:1[89]|20)\d\d"
 _FORMS: Final = {
     # 12.-15.03.2019, 12 to 15.03.2019: the first day of a range within a month
     "day_of_range": (
@@ -137,6 +152,23 @@ _FORMS: Final = {
     "month_year": rf"(?<![\d./-]){_MON}(?P<sep>[/.-]){_LONG_YEAR}(?![\d/-]|\.\d)",
     # 2019-02
     "year_month": rf"(?<![\d./-]){_LONG_YEAR}(?P<sep>[/-])(?P<month>0[1-9]|1[0-2])(?![\d/-]|\.\d)",
+    # 2017 week 34, 2017-W34-5, KW 34/2017, wk34 '17
+    "week": (
+        rf"(?<![\w.]){_LONG_YEAR}[\s,./-]{{0,3}}(?:{_WEEK})[\s.]{{0,2}}(?:0?[1-9]|[1-4]\d|5[0-3])(?:-[1-7])?(?!\w)"
+        rf"|(?<![\w.]){_LONG_YEAR_TOO}-?W(?:0[1-9]|[1-4]\d|5[0-3])(?:-?[1-7])?(?!\w)"
+        rf"|(?<!\w)(?:{_WEEK})[\s.]{{0,2}}(?:0?[1-9]|[1-4]\d|5[0-3])[\s,./-]{{1,3}}(?:(?:of|von|de|in|/)\s)?(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
+        rf"|(?<![\w.])(?:0?[1-9]|[1-4]\d|5[0-3])(?:st|nd|rd|th|\.|e|\u00aa|a)?\s(?:{_WEEK})[\s,./-]{{1,3}}(?:(?:of|von|de|in)\s)?(?:19|20)\d\d(?!\d)"
+    ),
+    # Christmas Eve 2017, Ostermontag 2018, 2016 Halloween
+    "feast": (
+        rf"(?<!\w)(?:{_FEAST})(?:\s?(?:day|eve|monday|sunday|tag|montag|sonntag))?[\s,]{{1,3}}(?:(?:of|in|de)\s)?(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
+        rf"|(?<!\d)(?:19|20)\d\d[\s,/-]{{1,3}}(?:{_FEAST})(?!\w)"
+    ),
+    # 25|08|2017, 25*8*2017, 2017~08~25
+    "apart": (
+        r"(?<![\w.])(?:0?[1-9]|[12]\d|3[01])(?P<sep>\s?[|*~:;\\#+]\s?)(?:0?[1-9]|[12]\d|3[01])(?P=sep)(?:19|20)\d\d(?!\w|\s?(?:mm|cm|ms|pixels?)\b)"
+        r"|(?<![\w.])(?:19|20)\d\d(?P<mark>\s?[_|*~;\\#+]\s?)(?:0?[1-9]|1[0-2])(?P=mark)(?:0?[1-9]|[12]\d|3[01])(?!\w|\s?(?:mm|cm|ms|pixels?)\b)"
+    ),
     # on 3/2, since 3.2.
     "bare": (
         r"\b(?:on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
@@ -148,9 +180,13 @@ _PATTERNS: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _FOR
 _NAMED: Final = frozenset(
     {"day_name", "year_name_day", "name_day", "name_year", "name_range", "day_before_name"}
 )
+_NOT_MOVED: Final = frozenset({"week", "feast", "apart"})
+"""Forms that become their kind: moved by days, a week or a feast would be none."""
 _ORDERED: Final = {"start_of_range": "numeric"}
 """Forms whose day and month stand in the order of another form's in the same text."""
-_HAS_NUMERIC: Final = re.compile(r"\d[\s./_·•-]{1,3}(?:\d|[IVX]+[\s./-])|\d{8}|[年년]")
+_HAS_NUMERIC: Final = re.compile(
+    r"\d[\s./_·•|*~:;\\#+-]{1,3}(?:\d|[IVX]+[\s./-])|\d{8}|[年년]|(?:19|20)\d\d[\s,/-]{0,3}[^\W\d_]|[^\W\d_][\s,./-]{1,3}(?:(?:19|20)\d\d|['\u2019]\d\d)"
+)
 _ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 _ERAS: Final = {
     "明治": 1867,
@@ -226,6 +262,8 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
     parts = match.groupdict()
     if form == "era":
         return _parse_era(match, start, stop)
+    if form in _NOT_MOVED:
+        return FoundDate(start, stop, 0, 1, 0, False, form)
     year = _year(parts.get("year") or parts.get("later") or "")
     if "one" in parts:
         one, two = int(parts["one"]), int(parts["two"])
@@ -308,6 +346,8 @@ def moved(text: str, found: FoundDate, days: int) -> str | None:
     month); a date without a year moves within a common year.
     """
     written = text[found.start : found.stop]
+    if found.form in _NOT_MOVED:
+        return None
     try:
         new = date(
             found.year or (2000 if (found.month, found.day) == (2, 29) else 2001),

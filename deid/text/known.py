@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from rapidfuzz.distance import OSA
 
+from deid.identity import forms
+from deid.identity.disguises import Disguises
 from deid.text import dates
-from deid.text.findings import KNOWN, Finding
+from deid.text.findings import KNOWN, PATTERN, Finding
 from deid.text.folding import LETTERS, fold, spellings, words
 from deid.text.vocabulary import clinical_words, common_words, is_own_clinical, is_recognised
 
@@ -94,6 +96,7 @@ class KnownText:
     codes: tuple[tuple[re.Pattern[str], str], ...] = ()
     born: frozenset[tuple[int, int, int]] = frozenset()
     days: frozenset[tuple[int, int, int]] = frozenset()
+    disguises: Disguises = field(default_factory=Disguises)
     memory: dict[object, object] = field(default_factory=dict, repr=False)
 
     def find(self, text: str) -> list[Finding]:
@@ -106,7 +109,20 @@ class KnownText:
             ]
         for pattern, info_type in self.codes:
             found += [Finding(*m.span(), info_type, KNOWN) for m in pattern.finditer(text)]
-        return found
+        return [*found, *self._in_disguise(text)]
+
+    def _in_disguise(self, text: str) -> Iterator[Finding]:
+        """Yield what is written so that only a reader finds it; days in usual spellings move as such."""
+        traces = self.disguises.find(text) if self.disguises else []
+        days: list[dates.FoundDate] | None = None
+        for start, stop, kind in traces:
+            if kind not in _DATES:
+                yield Finding(start, stop, kind, KNOWN)
+                continue
+            if days is None:
+                days = dates.find(text)
+            if not any(each.start < stop and start < each.stop for each in days):
+                yield Finding(start, stop, kind, PATTERN)
 
     def is_birth(self, day: dates.FoundDate) -> bool:
         """Whether a found date is the patient's date of birth, day and month either way round."""
@@ -266,7 +282,8 @@ class KnownText:
 
 def prepare(known: Iterable[KnownIdentifier]) -> KnownText:
     """Return known identifiers ready to be searched for."""
-    result = KnownText()
+    known = tuple(known)
+    result = KnownText(disguises=forms.prepare((each.value, each.info_type) for each in known))
     codes: dict[str, str] = {}
     initials: set[str] = set()
     joined: set[str] = set()

@@ -20,20 +20,22 @@ def plan_of(preset: str) -> deid.Plan:
     return deid.compile_plan({**configuration, "dicomveil": ours}, KEY)
 
 
+def result_of(source: bytes, plan: deid.Plan) -> bytes:
+    """Return what the engine makes of a file; raises `deid.Unsafe` where it refuses."""
+    return b"".join(
+        part if isinstance(part, bytes) else source[part.start : part.stop]
+        for part in deid.deidentify(source, plan).segments
+    )
+
+
 @cache
 def outputs(preset: str) -> dict[str, bytes | str]:
     """Return what the engine makes of each place: a file, or why it refuses."""
     plan = plan_of(preset)
     made: dict[str, bytes | str] = {}
     for place in corpus():
-        source = place.content
         try:
-            result = deid.deidentify(source, plan)
+            made[place.id] = result_of(place.content, plan)
         except deid.Unsafe as refusal:
             made[place.id] = refusal.reason.value
-            continue
-        made[place.id] = b"".join(
-            part if isinstance(part, bytes) else source[part.start : part.stop]
-            for part in result.segments
-        )
     return made

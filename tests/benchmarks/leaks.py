@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING
 
 from daemon.cli.output import print_line
 from tests.adversarial.corpus import HidingPlace, corpus
-from tests.adversarial.running import outputs
+from tests.adversarial.probes import left, probes
+from tests.adversarial.running import outputs, plan_of
 from tests.adversarial.scorer import Scorer, dciodvfy_errors
 from tests.benchmarks import servers
 from tests.conftest import program
@@ -135,7 +136,14 @@ def main() -> int:
     parser.add_argument("--install-peers", action="store_true", help="make the peers' environment")
     parser.add_argument("--peers", type=Path, default=PEERS, help="where that environment is")
     parser.add_argument("--list", action="store_true", help="name the places of which each leaks")
+    parser.add_argument(
+        "--probes",
+        action="store_true",
+        help="files with one disguised identifier each, through this program, instead of the corpus",
+    )
     options = parser.parse_args()
+    if options.probes:
+        return _probe(names=options.list)
     if options.install_peers:
         install(options.peers)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
@@ -175,6 +183,23 @@ def main() -> int:
         for each in tallies:
             print_line("")
             print_line(f"{each.tool}: {' '.join(each.leaking)}")
+    return 0
+
+
+def _probe(*, names: bool) -> int:
+    """Print how many disguises are left, of people who were looked at while rules were written and others."""
+    rows = []
+    for preset in ("basic", "research", "minimal"):
+        plan = plan_of(preset)
+        cells = [f"dicomveil, {preset}"]
+        for held_out in (False, True):
+            chosen = [probe for probe in probes() if probe.held_out is held_out]
+            found = left(chosen, plan)
+            cells.append(f"{len(found)} of {len(chosen)} ({100 * len(found) / len(chosen):.1f} %)")
+            if names:
+                print_line("\n".join(probe.id for probe in found))
+        rows.append(cells)
+    _print(["tool", "left, people looked at", "left, others"], rows)
     return 0
 
 

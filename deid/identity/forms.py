@@ -1,0 +1,147 @@
+"""The forms that an identifier takes in disguise: made once for a person, searched for in every text."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from itertools import permutations
+from typing import TYPE_CHECKING, Final
+
+from deid.identity.disguises import LEAST_WORD, Code, Disguises
+from deid.identity.views import plain, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_NAMES: Final = frozenset({"PERSON_NAME"})
+_NUMBERS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID", "PHONE_NUMBER"})
+_DAYS: Final = frozenset({"DATE", "DATE_OF_BIRTH"})
+_TITLES: Final = words(
+    """
+    dr prof mr mrs ms md phd herr frau van von der den de del la le el al bin da dos du st jr sr ii iii and
+    the und of removed anonymous anonymized anonymised unknown none null test patient name
+    """
+)
+_LEAST_DIGITS: Final = 5
+_LEAST_PART: Final = 6
+_LEAST_UID: Final = 12
+_MOST_WORDS: Final = 60
+_DUMMY_DAY: Final = date(1900, 1, 1)
+_FIRST_YEAR: Final = 1000
+_BEGINNINGS: Final = ((3, 3), (3, 2), (2, 3), (3, 1), (1, 3), (2, 2), (4, 1), (1, 4), (4, 2))
+"""How many letters of one part of a name stand before how many of another: ``deod``, ``delo``."""
+_BIRTH_DIGITS: Final = (
+    "%y",
+    "%Y",
+    "%d%m",
+    "%m%d",
+    "%d%m%y",
+    "%y%m%d",
+    "%m%d%y",
+    "%Y%m%d",
+    "%d%m%Y",
+)
+
+
+def prepare(known: Iterable[tuple[str, str]], uids: Iterable[str] = ()) -> Disguises:
+    """Return identifiers, as decoded values and infoTypes, ready to be searched for."""
+    words: set[str] = set()
+    combinations: set[str] = set()
+    codes: dict[str, Code] = {}
+    tails: set[str] = set()
+    days: dict[date, str] = {}
+    for value, kind in known:
+        if kind in _NAMES:
+            for group in value.split("=")[:3]:
+                _add_name(group, words, combinations)
+        elif kind in _NUMBERS:
+            _add_number(value, kind, codes, tails)
+        elif kind in _DAYS:
+            _add_day(value, kind, codes, tails, days)
+    for uid in uids:
+        digits = uid.replace(".", "")
+        if len(digits) >= _LEAST_UID:
+            codes.setdefault(digits, Code(digits, "DICOM_UID", len(digits)))
+    return Disguises(
+        frozenset(words), frozenset(combinations), codes, frozenset(tails), days,
+        frozenset(uid for uid in uids if len(uid) >= _LEAST_UID),
+    )  # fmt: skip
+
+
+def _add_name(value: str, words: set[str], combinations: set[str]) -> None:
+    parts: list[str] = []
+    for part in re.split(r"[\^\s,;\\/]+", value):
+        for word in re.findall(r"[^\W\d_]+", plain(part)):
+            if word not in _TITLES and word not in parts:
+                parts.append(word)
+    for word in parts[:_MOST_WORDS]:
+        if len(word) >= LEAST_WORD and word.isalpha():
+            words.add(word)
+    for several in (2, 3):
+        for some in permutations(parts[:4], several):
+            combinations.add("".join(word[:1] for word in some))
+    for one, other in permutations(parts[:3], 2):
+        for first, second in _BEGINNINGS:
+            combinations.add(one[:first] + other[:second])
+        combinations.add(one + other[:1])
+        combinations.add(one[:1] + other)
+    for word in parts[:4]:
+        combinations.update(word[:size] for size in (3, 4, 5) if len(word) > size)
+
+
+def _add_number(value: str, kind: str, codes: dict[str, Code], tails: set[str]) -> None:
+    for part in value.split("\\"):
+        runs = re.findall(r"\d+", plain(part))
+        for digits in {"".join(runs), *runs}:
+            if len(digits) >= 2:
+                tails.update((digits[-2:], digits))
+            for size in range(3, len(digits)):
+                tails.update((digits[-size:], digits[:size]))
+            if len(digits) < _LEAST_DIGITS or not digits.strip("0"):
+                continue
+            for form, least in _forms(digits):
+                code = codes.get(form)
+                if code is None or code.least < least:
+                    codes[form] = Code(form, kind, least)
+
+
+def _forms(digits: str) -> Iterator[tuple[str, int]]:
+    """Yield the ways in which digits stand for a number, and how many of them agree."""
+    size = len(digits)
+    yield digits, size
+    shorter = digits.lstrip("0")
+    if len(shorter) >= _LEAST_DIGITS and shorter != digits:
+        yield shorter, len(shorter)
+    if size >= _LEAST_PART:
+        yield digits[::-1], size
+    for part in (digits[1:], digits[:-1]):
+        if size > _LEAST_PART:
+            yield part, size - 1
+            stripped = part.lstrip("0")
+            if len(stripped) >= _LEAST_PART and stripped != part:
+                yield stripped, size - 1
+
+
+def _add_day(
+    value: str, kind: str, codes: dict[str, Code], tails: set[str], days: dict[date, str]
+) -> None:
+    digits = re.sub(r"\D", "", value)[:8]
+    try:
+        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:8]))
+    except ValueError:
+        return
+    if day.year < _FIRST_YEAR or day == _DUMMY_DAY:
+        return
+    if days.get(day) != "DATE_OF_BIRTH":
+        days[day] = kind
+    for order in ("%Y%m%d", "%d%m%Y", "%m%d%Y", "%Y%d%m"):
+        form = day.strftime(order)
+        codes.setdefault(form, Code(form, kind, 8))
+    form = f"{day:%Y%m%d}"[::-1]
+    codes.setdefault(form, Code(form, kind, 8))
+    if kind == "DATE_OF_BIRTH":
+        for order in _BIRTH_DIGITS:
+            tails.add(day.strftime(order))
+        for order in ("%y%m%d", "%d%m%y", "%m%d%y"):
+            form = day.strftime(order)
+            codes.setdefault(form, Code(form, kind, 6))

@@ -1,0 +1,256 @@
+"""Whether it is worth looking for a disguise: a quick look at encoded elements, on the safe side.
+
+Judging every text that stays of every instance (`deid.identity.disguises`) would cost more than all the rest.
+So encoded elements are squeezed (to letters, to digits) and searched for what each disguise squeezes to. What
+comes up is judged text by text then; what does not come up is none that is known.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from base64 import b64encode
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from deid.identity import views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from deid.identity.disguises import Disguises
+
+_ALL: Final = bytes(range(256))
+_LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
+_NO_LETTERS: Final = _ALL.translate(None, _LOWER)
+_NO_DIGITS: Final = _ALL.translate(None, b"0123456789")
+_NO_ALNUM: Final = _ALL.translate(None, _LOWER + b"0123456789")
+_LEET: Final = (
+    bytes.maketrans(b"0134578$@!|", b"oleastbsail"),
+    bytes.maketrans(b"01345689$@!|", b"oieasgbgsail"),
+    bytes.maketrans(b"0134579$@!|", b"oieastgsail"),
+)
+_LEAST_LETTERS: Final = 4
+_LEAST_DIGITS: Final = 5
+_MEASURED_DIGITS: Final = 7
+_MANY: Final = 3
+RECORDS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
+_HEAD: Final = 4
+_SHORT: Final = 1024
+
+_ODD: Final = re.compile(
+    rb"[%][0-9a-f][0-9a-f]|&(?:#|[a-z]{2,8};)|=[0-9a-f][0-9a-f]=|\\(?:x[0-9a-f][0-9a-f]|u[0-9a-f]{4})"
+    rb"|[a-z][a-z](?:\*\*|[a-z](?:\*|#|\.\.|__|--|~~|\?\?|xxx|\xe2\x80[\xa2\xa6]))|[a-z]\*[a-z]+\*|[*#x][*#x]-?\d{4}"
+    rb"|\xe2(?:[\x91-\x93]|\x80[\x8b-\xaf])|\xef(?:\xbc[\x90-\xba]|\xbd[\x81-\x9a]|\xbb\xbf)"
+    rb"|\xf0(?:\x9d[\x90-\x9f]|\x9f[\x84\x85\x87])|\xe1\xb4|\xea\x9c|\xca[\x80-\x9f]|\xc9[\xa2\xaa]"
+    rb"|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0[\xa5-\xb9][\x90-\xaf]|\xcc[\x80-\xbf]|\xc2\xad|[a-z][\xce-\xd1][\x80-\xbf]|[\xce-\xd1][\x80-\xbf][a-z]"
+)
+"""Escapes, masks, and characters that look like letters, in UTF-8."""
+_BESIDE_DIGITS: Final = re.compile(
+    rb"(?<![a-z])(?=([a-z]{2,12}|[a-z](?:[._ -]{1,2}[a-z]){1,2})[._ #/:-]{0,2}(\d{2,14})(?!\d))"
+)
+_DIGITS_BESIDE: Final = re.compile(
+    rb"(?<!\d)(\d{2,14})[._ #/:-]{0,2}([a-z]{2,12}|[a-z](?:[._ -]{1,2}[a-z]){1,2})(?![a-z])"
+)
+"""Letters beside digits, which may be somebody's initials."""
+_LIKE_DIGITS: Final = re.compile(
+    rb"(?<![a-z0-9])(?=\d*[oilsbz])(?=[oilsbz]*\d)[\doilsbz]{5,20}(?![a-z0-9])"
+)
+_AS_DIGITS: Final = bytes.maketrans(b"oilsbz", b"011582")
+_MIXED: Final = re.compile(rb"[a-z][0134578$@!|6-9]|[0134578$@!|6-9][a-z]")
+_SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([ /.|*_-])\d{1,2}\1\d{2}(?!\.?\d)")
+
+
+class Signs:
+    """What the disguises of some people squeeze to.
+
+    Parameters
+    ----------
+    disguises
+        What would be searched for.
+    """
+
+    def __init__(self, disguises: Disguises) -> None:
+        ascii_words = [w for w in disguises.words if w.isascii() and len(w) >= _LEAST_LETTERS]
+        self._letters = _Pieces(each.encode() for each in _of_letters(ascii_words, disguises))
+        self._short = [
+            _apart(w) for w in disguises.words if w.isascii() and len(w) < _LEAST_LETTERS
+        ]
+        self._leet = _Pieces(word.encode() for word in ascii_words)
+        self._digits = _Pieces(
+            each.encode()
+            for each in _of_digits(ascii_words, disguises)
+            if len(each) >= _LEAST_DIGITS
+        )
+        self._alnum = _Pieces(each.encode() for each in _of_both(ascii_words, disguises))
+        self._raw = _Pieces((*_base64(ascii_words, disguises), *_packed(disguises)))
+        self._tails = frozenset(each.encode() for each in disguises.tails)
+        self._days = bool(disguises.days)
+        self._initials = frozenset(
+            each.encode() for each in disguises.combinations | disguises.words if each.isascii()
+        )
+
+    def may_stand_in(self, data: bytes) -> bool:
+        """Whether a disguise seems to stand somewhere in encoded elements."""
+        low = data.lower()
+        if _ODD.search(low) is not None or self._has_initials(low):
+            return True
+        digits = data.translate(None, _NO_DIGITS)
+        if self._digits.occur_in(digits) and any(
+            form in digits and _in_a_row(form).search(data) is not None for form in self._digits.all
+        ):
+            return True
+        if any(
+            self._digits.occur_in(each[0].translate(_AS_DIGITS))
+            for each in _LIKE_DIGITS.finditer(low)
+        ):
+            return True
+        if any(each.search(low) is not None for each in self._short):
+            return True
+        if self._raw.occur_in(data) or self._letters.occur_in(low.translate(None, _NO_LETTERS)):
+            return True
+        if self._alnum.occur_in(low.translate(None, _NO_ALNUM)):
+            return True
+        if _MIXED.search(low) is not None and any(
+            self._leet.occur_in(low.translate(table).translate(None, _NO_ALNUM)) for table in _LEET
+        ):
+            return True
+        return self._days and _SHORT_DAY.search(data) is not None
+
+    def _has_initials(self, low: bytes) -> bool:
+        """Whether the beginnings of a name stand beside digits of somebody's."""
+        for letters, digits in _BESIDE_DIGITS.findall(low):
+            if digits in self._tails and letters.translate(None, _NO_LETTERS) in self._initials:
+                return True
+        return any(
+            digits in self._tails and letters.translate(None, _NO_LETTERS) in self._initials
+            for digits, letters in _DIGITS_BESIDE.findall(low)
+        )
+
+
+class _Pieces:
+    """Pieces of at least four bytes, searched for all at once.
+
+    Most data are short and hold none of their beginnings: one look at all runs of four bytes tells.
+    """
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self.all = tuple(sorted({each for each in pieces if len(each) >= _HEAD}))
+        self._heads = frozenset(each[:_HEAD] for each in self.all)
+
+    def occur_in(self, data: bytes) -> bool:
+        if len(data) <= _SHORT:
+            heads = {data[at : at + _HEAD] for at in range(len(data) - _HEAD + 1)}
+            if self._heads.isdisjoint(heads):
+                return False
+        return any(map(data.__contains__, self.all))
+
+
+@lru_cache(maxsize=2048)
+def _in_a_row(digits: bytes) -> re.Pattern[bytes]:
+    """Return a search for digits with little between them: the next element is further away.
+
+    A short number is met by chance among measured ones, which have a length or a backslash between them.
+    """
+    gap = rb"[^\d\0-\x1f\\]{0,3}" if len(digits) < _MEASURED_DIGITS else rb"\D{0,4}"
+    return re.compile(gap.join(bytes([digit]) for digit in digits))
+
+
+def _apart(word: str) -> re.Pattern[bytes]:
+    """Return a search for a short name in letters apart, or in numbers, or in words that spell it."""
+    gap = rb"[^a-z0-9\0-\x1f]{1,3}"
+    ways = [gap.join(bytes([letter]) for letter in word.encode())]
+    for case in (word, word.upper(), word.capitalize()):
+        ways.append(rb"[\s:,-]?".join(f"{letter:02x}".encode() for letter in case.encode()))
+        ways.append(re.escape(b64encode(case.encode()).lower()))
+    ways += [
+        gap.join(alphabet.get(letter, letter).encode() for letter in word)
+        for alphabet in views.ALPHABETS
+    ]
+    return re.compile(b"|".join(ways))
+
+
+def _of_letters(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
+    for word in words:
+        yield word
+        if len(word) > _LEAST_LETTERS:
+            yield word[::-1]
+        for alphabet in views.ALPHABETS:
+            yield "".join(alphabet.get(letter, letter) for letter in word[:_MANY])
+    for digits in disguises.codes:
+        if len(digits) >= _LEAST_DIGITS:
+            for language in views.DIGITS_BY_LANGUAGE:
+                yield "".join(language[int(digit)] for digit in digits[1 : 1 + _MANY])
+
+
+def _of_digits(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
+    yield from (form for form in disguises.codes if len(form) >= _LEAST_DIGITS)
+    for word in words:
+        yield "".join(str(ord(letter) - 96) for letter in word)
+        for case in (word, word.upper(), word.capitalize()):
+            yield "".join(str(ord(letter)) for letter in case)
+    for day in disguises.days:
+        for year in (day.year, day.year + 543, day.year - 1911):
+            for parts in (
+                (day.day, day.month, year), (day.month, day.day, year), (year, day.month, day.day),
+                (year, day.day, day.month),
+            ):  # fmt: skip
+                if len(short := "".join(map(str, parts))) > _LEAST_DIGITS:
+                    yield short
+                yield "".join(f"{part:02d}" for part in parts)
+        yield f"{day.year}{day.timetuple().tm_yday:03d}"
+        yield str(day.toordinal() + 1_721_425)
+        seconds = (day.toordinal() - 719_163) * 86_400
+        for begin in range(seconds - 50_400, seconds + 136_800 + 100_000, 100_000):
+            if begin > 10**8:
+                yield str(begin)[:-5]
+
+
+def _of_both(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
+    for word in words:
+        for case in (word, word.upper(), word.capitalize()):
+            yield case.encode().hex()
+    for code in disguises.codes:
+        if len(code) > _LEAST_DIGITS and code.isdigit():
+            if len(number := f"{int(code):x}") >= _LEAST_DIGITS:
+                yield number
+            yield code.encode().hex()
+
+
+def _base64(words: Iterable[str], disguises: Disguises) -> Iterator[bytes]:
+    """Yield what of a text's base64 does not depend on what stands before and after it."""
+    texts = [case for word in words for case in (word, word.upper(), word.capitalize())]
+    for text in (*texts, *(code for code in disguises.codes if len(code) > _LEAST_DIGITS)):
+        for lead in range(3):
+            raw = b64encode(b"\0" * lead + text.encode())
+            inner = raw[(0, 2, 3)[lead] : len(raw) // 4 * 4 - 4]
+            if len(inner) >= _LEAST_LETTERS:
+                yield inner
+                yield inner.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _packed(disguises: Disguises) -> Iterator[bytes]:
+    """Yield numbers and days as binary numbers."""
+    for form, code in disguises.codes.items():
+        if code.least >= _MEASURED_DIGITS:
+            yield from packed(int(form))
+        if code.least == len(form) >= _MEASURED_DIGITS and code.info_type in RECORDS:
+            for places in range(1, len(form)):
+                for order in ("<", ">"):
+                    yield struct.pack(f"{order}d", float(f"{form[:-places]}.{form[-places:]}"))
+    for day in disguises.days:
+        for order in ("<", ">"):
+            yield struct.pack(f"{order}3H", day.year, day.month, day.day)
+            yield struct.pack(f"{order}3H", day.day, day.month, day.year)
+
+
+def packed(number: int) -> Iterator[bytes]:
+    """Yield a number as binary numbers of four and eight bytes, in both orders."""
+    for order in ("<", ">"):
+        if number < 1 << 32:
+            yield struct.pack(f"{order}I", number)
+            yield struct.pack(f"{order}f", number)
+        elif number < 1 << 64:
+            yield struct.pack(f"{order}Q", number)
+        if number < 1 << 64:
+            yield struct.pack(f"{order}d", number)

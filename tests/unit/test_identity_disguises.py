@@ -1,0 +1,199 @@
+"""A person's identifiers in disguise: what is found, what only looks like it, and that its signs are seen."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from deid.identity import binary
+from deid.identity.forms import prepare
+from deid.identity.residual import Forbidden
+from deid.identity.signs import Signs
+from tests.adversarial.people import person
+from tests.adversarial.probes import DAYS, MEASURES, NAMES, NUMBERS
+from tests.adversarial.wire import element
+
+UID = "1.2.840.99.3.123456789012.5"
+WHO = prepare(
+    [
+        ("Tannberg^Ortrud", "PERSON_NAME"),
+        ("K70617781", "MEDICAL_RECORD_NUMBER"),
+        ("19610909", "DATE_OF_BIRTH"),
+        ("20170825", "DATE"),
+    ],
+    [UID],
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "T A N N B E R G", "O-R-T-R-U-D", "TAN NBE RG", "G R E B N N A T", "%54%61%6E%6E%62%65%72%67",
+        "T&#97;nnberg",
+        "=54=61=6E=6E=62=65=72=67", "VGFubmJlcmc=", "pt VGFubmJlcmcsIE9ydHJ1ZA==", "54616e6e62657267", "Tan***",
+        "Tannb...", "Tan…", "ortxxxx", "T*nn*erg", "Tango Alfa November November Bravo Echo Romeo Golf",
+        "T4nnb3rg",
+        "84 65 78 78 66 69 82 71", "20-1-14-14-2-5-18-7", "OT7781", "pt TO61 ok", "O.T. 1961", "7781OT",
+        "tanort61",
+        "ⓉⒶⓃⓃⒷⒺⓇⒼ", "Ｔａｎｎｂｅｒｇ", "𝐓𝐚𝐧𝐧𝐛𝐞𝐫𝐠", "T\u200ba\u200bn\u200bn\u200bberg",  # noqa: RUF001
+    ],
+)  # fmt: skip
+def test_a_name_in_disguise_is_found_in_a_text(text: str) -> None:
+    assert WHO.occurs_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0617781", "7061778", "70.617.781", "70 61 77 81", "7-0-6-1-7-7-8-1", "70x61x77x81", "18771607",
+        "****7781",
+        "seven zero six one seven seven eight one", "null sechs eins sieben sieben acht eins", "7O6l778l",
+        "MNA3MDYxNzc4MQ", "25|08|2017", "25*8*2017", "25 8 17", "2017.237", "2017237", "8/25/17", "25/8/2560",
+        "106/8/25",
+        "1503662400", "2457991", "1.3.12.2.1107.5.2.20170825142233", UID,
+    ],
+)  # fmt: skip
+def test_a_number_or_day_in_disguise_is_found_in_a_text(text: str) -> None:
+    if text.startswith("MNA"):
+        text = "NzA2MTc3ODE="
+    assert WHO.occurs_in(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "T2 AX FS", "T A N", "OTHER 61 mm", "syngo MR E11", "VB20A", "TE 61", "CT61", "tan 61 deg",
+        "1.5 x 1.5 x 3", "706 17",
+        "2017.5", "week 34", "10:11:12", "T2*", "ort...hogonal axes", "O T", "84 65 78", "20-1-14",
+        "ISO_10918_1", "1.2.840.99.3",
+        "delta echo train", "seven slices, zero gap", "%54", "50 % of 7781", "in berg", "25 8 18",
+        "2560 x 25 x 8.1", "2017.238",
+    ],
+)  # fmt: skip
+def test_what_only_resembles_it_is_not_found(text: str) -> None:
+    assert WHO.find(text) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "70617781", "7061.7781", "0617781", "617781", "-70617781", "7.0617781E7", "70617781.0",
+        "1\\70617781\\2", "19610909",
+        "25082017", "2017.237", "25\\8\\2017",
+    ],
+)  # fmt: skip
+def test_a_number_of_somebodys_is_found_among_measured_ones(value: str) -> None:
+    assert WHO.occurs_in(value, vr="DS")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "706.17", "7781", "61.7781", "1706177811", "2017", "25\\8\\17", "25.8", "1961.5", "196109", "0.617",
+        "120\\80",
+        "-180.5\\-180.5\\1770.6",
+    ],
+)  # fmt: skip
+def test_a_measured_number_that_coincides_in_fewer_than_seven_digits_stays(value: str) -> None:
+    assert not WHO.occurs_in(value, vr="DS")
+
+
+@pytest.mark.parametrize("vr", ["UI", "DA", "DT", "TM", "AS"])
+def test_values_that_have_rules_of_their_own_are_left_to_them(vr: str) -> None:
+    assert not WHO.occurs_in("20170825", vr=vr)
+
+
+@pytest.mark.parametrize(
+    ("vr", "raw"),
+    [
+        ("UL", struct.pack("<I", 70617781)), ("UL", struct.pack(">I", 70617781)),
+        ("SL", struct.pack("<i", 19610909)),
+        ("UV", struct.pack("<Q", 70617781)), ("FD", struct.pack("<d", 70617781.0)),
+        ("FD", struct.pack("<2d", 1.0, 7061.7781)),
+        ("US", struct.pack("<3H", 1961, 9, 9)),
+    ],
+)  # fmt: skip
+def test_binary_numbers_of_somebodys_are_found(vr: str, raw: bytes) -> None:
+    who = Forbidden(
+        [(b"K70617781", "MEDICAL_RECORD_NUMBER", ""), (b"19610909", "DATE_OF_BIRTH", "")]
+    )
+    assert who.occurs_in(raw, "", vr=vr)
+    assert who.may_occur_in([b"\x22\x00\x42\x16" + vr.encode() + b"\x08\x00" + raw])
+
+
+@pytest.mark.parametrize(
+    ("vr", "raw"),
+    [
+        ("US", struct.pack("<2H", 512, 512)), ("UL", struct.pack("<I", 706177)),
+        ("FD", struct.pack("<3d", 0.5, 61.7781, 9.9)),
+        ("FL", struct.pack("<2f", 1.5, 2017.0)), ("US", struct.pack("<2H", 1961, 9)),
+    ],
+)  # fmt: skip
+def test_other_binary_numbers_stay(vr: str, raw: bytes) -> None:
+    who = Forbidden(
+        [(b"K70617781", "MEDICAL_RECORD_NUMBER", ""), (b"19610909", "DATE_OF_BIRTH", "")]
+    )
+    assert not who.occurs_in(raw, "", vr=vr)
+
+
+def test_a_table_of_numbers_is_no_text_of_digits() -> None:
+    assert binary.as_text("US", bytes(1000)) == ""
+
+
+@pytest.mark.parametrize("number", range(0, 12, 2))
+def test_whatever_is_found_shows_a_sign_when_it_is_encoded(number: int) -> None:
+    who = person(number)
+    known = prepare(
+        [
+            (f"{who.family}^{who.given}", "PERSON_NAME"), (who.patient_id, "MEDICAL_RECORD_NUMBER"),
+            (f"{who.born:%Y%m%d}", "DATE_OF_BIRTH"), (f"{who.studied:%Y%m%d}", "DATE"),
+        ]
+    )  # fmt: skip
+    signs = Signs(known)
+    unseen = []
+    for forms, vr in ((NAMES, "LO"), (NUMBERS, "LO"), (DAYS, "LO"), (MEASURES, "DS")):
+        for name, form in forms.items():
+            text = form(who)
+            stretch = element(0x00080060, "CS", b"CT") + element(0x00283003, vr, text.encode())
+            if known.occurs_in(text, vr=vr) and not signs.may_stand_in(stretch):
+                unseen.append((name, text))
+    assert unseen == []
+
+
+def test_a_blob_is_blanked_in_its_place_and_keeps_its_length_and_all_other_bytes() -> None:
+    who = Forbidden(
+        [
+            (b"Tannberg^Ortrud", "PERSON_NAME", ""),
+            (b"20170825", "DATE", ""),
+            (b"K70617781", "MEDICAL_RECORD_NUMBER", ""),
+        ]
+    ).of_instance([UID.encode() + b"\0"])
+    blob = (
+        b"SV10\x04\x03\x02\x01" + b"StudyDate\x00\x00\x00\x0820170825\x00\x01"
+        + b"Tannberg, Ortrud\x00\xff\xfe\x07"
+        + "Tannberg".encode("utf-16-le") + struct.pack("<I", 70617781) + b"\x02" + UID.encode()
+        + b"\x00B_value 1000\x00"
+    )  # fmt: skip
+    clean = who.blanked(blob)
+    assert len(clean) == len(blob)
+    assert clean.startswith(b"SV10\x04\x03\x02\x01StudyDate\x00\x00\x00\x0800000000\x00\x01")
+    assert clean.endswith(b"\x00B_value 1000\x00")
+    for trace in (
+        b"20170825",
+        b"Tannberg",
+        b"Ortrud",
+        "Tannberg".encode("utf-16-le"),
+        UID.encode(),
+    ):
+        assert trace not in clean
+    assert struct.pack("<I", 70617781) not in clean
+
+
+def test_a_blob_about_somebody_else_stays_byte_by_byte() -> None:
+    who = Forbidden([(b"Tannberg^Ortrud", "PERSON_NAME", ""), (b"20170825", "DATE", "")])
+    blob = (
+        b"SV10\x04\x03\x02\x01ImageNumber\x00\x0812\x00MrProtocol TE 61 b=1000 0.20170826 1.5\x00"
+        + bytes(range(256))
+    )
+    assert who.blanked(blob) == blob
