@@ -111,7 +111,7 @@ class Forbidden:
 
         Everything else is shared with this one, which serves all instances of a series.
         """
-        self._signs = self._signs or Signs(self.disguises)
+        self._signs = self._signs or Signs(self._known())
         self._any = self._anything
         result = copy.copy(self)
         result.uids = frozenset(
@@ -126,16 +126,18 @@ class Forbidden:
     def disguises(self) -> Disguises:
         """The same identifiers, as a reader finds them however they are written."""
         if self._disguises is None:
-            self._disguises = prepare(
-                (decode(raw, charset).strip(" \x00"), info_type)
-                for raw, info_type, charset in self._originals
-            )
+            self._disguises = prepare(self._known())
         return self._disguises
+
+    def _known(self) -> Iterator[tuple[str, str]]:
+        """Yield the originals, decoded, and what they are."""
+        for raw, info_type, charset in self._originals:
+            yield decode(raw, charset).strip(" \x00"), info_type
 
     @property
     def _anything(self) -> re.Pattern[bytes]:
         if self._any is None:
-            self._any = _any_of([*self.strong, *self.dates])
+            self._any = _any_of(self.strong)
         return self._any
 
     def may_occur_in(self, stretches: Iterable[bytes], uids: Iterable[bytes] = ()) -> bool:
@@ -153,7 +155,7 @@ class Forbidden:
         if self._seems_to_stand_in(joined):
             return True
         if self._signs is None:
-            self._signs = Signs(self.disguises)
+            self._signs = Signs(self._known())
         if self._signs.may_stand_in(joined):
             return True
         self.learn(unknown)
@@ -168,7 +170,7 @@ class Forbidden:
     def _seems_to_stand_in(self, data: bytes) -> bool:
         lowered = data.lower()
         if self._anything.search(lowered) is not None:
-            for token in (*self.strong, *self.dates):
+            for token in self.strong:
                 if token in lowered and _in_stream(token).search(lowered) is not None:
                     return True
         return any(
@@ -182,9 +184,7 @@ class Forbidden:
     def occurs_in(self, raw: bytes, text: str, *, vr: str) -> bool:
         """Whether a part stands in one value of a VR, as encoded or as decoded."""
         for value in (text.lower().encode("utf-8", "replace"), raw.lower()):
-            if self._anything.search(value) is None:
-                continue
-            if _stands_in(self.strong, value):
+            if self._anything.search(value) is not None and _stands_in(self.strong, value):
                 return True
             if vr not in _TEMPORAL and _stands_in(self.dates, value):
                 return True

@@ -11,9 +11,10 @@ import re
 import struct
 from base64 import b64encode
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.identity import views
+from deid.identity.forms import prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,29 +67,21 @@ class Signs:
 
     Parameters
     ----------
-    disguises
-        What would be searched for.
+    known
+        Their identifiers: decoded values and infoTypes.
     """
 
-    def __init__(self, disguises: Disguises) -> None:
-        ascii_words = [w for w in disguises.words if w.isascii() and len(w) >= _LEAST_LETTERS]
-        self._letters = _Pieces(each.encode() for each in _of_letters(ascii_words, disguises))
-        self._short = [
-            _apart(w) for w in disguises.words if w.isascii() and len(w) < _LEAST_LETTERS
-        ]
-        self._leet = _Pieces(word.encode() for word in ascii_words)
-        self._digits = _Pieces(
-            each.encode()
-            for each in _of_digits(ascii_words, disguises)
-            if len(each) >= _LEAST_DIGITS
-        )
-        self._alnum = _Pieces(each.encode() for each in _of_both(ascii_words, disguises))
-        self._raw = _Pieces((*_base64(ascii_words, disguises), *_packed(disguises)))
-        self._tails = frozenset(each.encode() for each in disguises.tails)
-        self._days = bool(disguises.days)
-        self._initials = frozenset(
-            each.encode() for each in disguises.combinations | disguises.words if each.isascii()
-        )
+    def __init__(self, known: Iterable[tuple[str, str]]) -> None:
+        each = [_signs_of(value, kind) for value, kind in known]
+        self._letters = _Pieces(one.letters for one in each)
+        self._leet = _Pieces(one.leet for one in each)
+        self._digits = _Pieces(one.digits for one in each)
+        self._alnum = _Pieces(one.alnum for one in each)
+        self._raw = _Pieces(one.raw for one in each)
+        self._short = [pattern for one in each for pattern in one.short]
+        self._initials = frozenset[bytes]().union(*(one.initials for one in each))
+        self._tails = frozenset[bytes]().union(*(one.tails for one in each))
+        self._days = any(one.has_days for one in each)
 
     def may_stand_in(self, data: bytes) -> bool:
         """Whether a disguise seems to stand somewhere in encoded elements."""
@@ -134,8 +127,8 @@ class _Pieces:
     Most data are short and hold none of their beginnings: one look at all runs of four bytes tells.
     """
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self.all = tuple(sorted({each for each in pieces if len(each) >= _HEAD}))
+    def __init__(self, pieces: Iterable[frozenset[bytes]]) -> None:
+        self.all = frozenset[bytes]().union(*pieces)
         self._heads = frozenset(each[:_HEAD] for each in self.all)
 
     def occur_in(self, data: bytes) -> bool:
@@ -144,6 +137,43 @@ class _Pieces:
             if self._heads.isdisjoint(heads):
                 return False
         return any(map(data.__contains__, self.all))
+
+
+class _SignsOfOne(NamedTuple):
+    """What one identifier squeezes to, by how it is squeezed."""
+
+    letters: frozenset[bytes]
+    leet: frozenset[bytes]
+    digits: frozenset[bytes]
+    alnum: frozenset[bytes]
+    raw: frozenset[bytes]
+    short: tuple[re.Pattern[bytes], ...]
+    initials: frozenset[bytes]
+    tails: frozenset[bytes]
+    has_days: bool
+
+
+@lru_cache(maxsize=4096)
+def _signs_of(value: str, kind: str) -> _SignsOfOne:
+    one = prepare(((value, kind),))
+    words = [word for word in one.words if word.isascii()]
+    long = [word for word in words if len(word) >= _LEAST_LETTERS]
+    beginnings = one.combinations | one.words
+    return _SignsOfOne(
+        _pieces(_of_letters(long, one), _HEAD),
+        _pieces(long, _HEAD),
+        _pieces(_of_digits(long, one), _LEAST_DIGITS),
+        _pieces(_of_both(long, one), _LEAST_DIGITS),
+        frozenset((*_base64(long, one), *_packed(one))),
+        tuple(_apart(word) for word in words if len(word) < _LEAST_LETTERS),
+        frozenset(each.encode() for each in beginnings if each.isascii()),
+        frozenset(each.encode() for each in one.tails),
+        bool(one.days),
+    )
+
+
+def _pieces(texts: Iterable[str], least: int) -> frozenset[bytes]:
+    return frozenset(text.encode() for text in texts if len(text) >= least)
 
 
 @lru_cache(maxsize=2048)

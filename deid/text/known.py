@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 
 from deid.identity import forms
 from deid.identity.disguises import Disguises
+from deid.identity.signs import Signs
 from deid.text import dates
 from deid.text.findings import KNOWN, PATTERN, Finding
 from deid.text.folding import LETTERS, fold, spellings, words
@@ -97,6 +98,7 @@ class KnownText:
     born: frozenset[tuple[int, int, int]] = frozenset()
     days: frozenset[tuple[int, int, int]] = frozenset()
     disguises: Disguises = field(default_factory=Disguises)
+    signs: Signs = field(default_factory=lambda: Signs(()))
     memory: dict[object, object] = field(default_factory=dict, repr=False)
 
     def find(self, text: str) -> list[Finding]:
@@ -113,7 +115,9 @@ class KnownText:
 
     def _in_disguise(self, text: str) -> Iterator[Finding]:
         """Yield what is written so that only a reader finds it; days in usual spellings move as such."""
-        traces = self.disguises.find(text) if self.disguises else []
+        if not self.disguises or not self.signs.may_stand_in(text.encode("utf-8", "replace")):
+            return
+        traces = self.disguises.find(text)
         days: list[dates.FoundDate] | None = None
         for start, stop, kind in traces:
             if kind not in _DATES:
@@ -283,7 +287,8 @@ class KnownText:
 def prepare(known: Iterable[KnownIdentifier]) -> KnownText:
     """Return known identifiers ready to be searched for."""
     known = tuple(known)
-    result = KnownText(disguises=forms.prepare((each.value, each.info_type) for each in known))
+    pairs = [(each.value, each.info_type) for each in known]
+    result = KnownText(disguises=forms.prepare(pairs), signs=Signs(pairs))
     codes: dict[str, str] = {}
     initials: set[str] = set()
     joined: set[str] = set()

@@ -144,13 +144,11 @@ def test_a_table_of_numbers_is_no_text_of_digits() -> None:
 @pytest.mark.parametrize("number", range(0, 12, 2))
 def test_whatever_is_found_shows_a_sign_when_it_is_encoded(number: int) -> None:
     who = person(number)
-    known = prepare(
-        [
-            (f"{who.family}^{who.given}", "PERSON_NAME"), (who.patient_id, "MEDICAL_RECORD_NUMBER"),
-            (f"{who.born:%Y%m%d}", "DATE_OF_BIRTH"), (f"{who.studied:%Y%m%d}", "DATE"),
-        ]
-    )  # fmt: skip
-    signs = Signs(known)
+    pairs = [
+        (f"{who.family}^{who.given}", "PERSON_NAME"), (who.patient_id, "MEDICAL_RECORD_NUMBER"),
+        (f"{who.born:%Y%m%d}", "DATE_OF_BIRTH"), (f"{who.studied:%Y%m%d}", "DATE"),
+    ]  # fmt: skip
+    known, signs = prepare(pairs), Signs(pairs)
     unseen = []
     for forms, vr in ((NAMES, "LO"), (NUMBERS, "LO"), (DAYS, "LO"), (MEASURES, "DS")):
         for name, form in forms.items():
