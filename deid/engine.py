@@ -19,7 +19,8 @@ from deid.identity.identifiers import known_identifiers, united
 from deid.identity.kinds import KNOWN_KINDS
 from deid.outcome import Outcome
 from deid.pixels import of_instance
-from deid.pixels.beside import scrub
+from deid.pixels.beside import lookup_tables, scrub
+from deid.pixels.beside.lookup_tables import palette_elements
 from deid.pixels.beside.overlay_elements import overlay_elements
 from deid.pixels.beside.scrub import names_anybody, scrub_of
 from deid.pixels.beside.thumbnails import thumbnail_elements
@@ -56,6 +57,7 @@ _FACTS: Final = frozenset(
         *FACTS,
         *SHAPE_FACTS,
         *scrub.FACTS,
+        *lookup_tables.FACTS,
         *chain.from_iterable(ONLY_BESIDE.items()),
     }
 )
@@ -184,9 +186,17 @@ def _inserts(
     markers = _markers(top, facts, cleaned, plan, earlier)
     graphics = overlay_elements(top, facts.sop_class_uid, plan.tags, plan.pixel_cleaner, known)
     pictures = thumbnail_elements(top) if plan.pixel_cleaner is not None else []
+    palettes = palette_elements(top) if plan.tags.policy.profile in scrub.SCRUBBING else []
     alone = plan.tags.rules.left_alone(top.found, facts.sop_class_uid, top.encoding)
     return sorted(
-        [*markers, *cleaned.elements, *graphics, *pictures, *((tag, b"") for tag in alone)]
+        [
+            *markers,
+            *cleaned.elements,
+            *graphics,
+            *pictures,
+            *palettes,
+            *((tag, b"") for tag in alone),
+        ]
     )
 
 

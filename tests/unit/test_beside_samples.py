@@ -265,15 +265,67 @@ def test_the_colour_transform_of_jpeg_ls_stays() -> None:
     assert output(source).PixelData == pydicom.dcmread(io.BytesIO(source)).PixelData
 
 
+def boxed(kind: bytes, contents: bytes) -> bytes:
+    return struct.pack(">I4s", len(contents) + 8, kind) + contents
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        JP2 + OWN,
+        JP2 + boxed(b"xml ", b"<patient>Zwetajewska Olga</patient>"),
+        JP2[:32] + boxed(b"uuid", bytes(16) + NAME) + JP2[32:],
+        JP2[:32] + boxed(b"url ", b"\0\0\0\0https://zwetajewska.example") + JP2[32:],
+    ],
+    ids=["tail", "xml behind", "uuid between", "url between"],
+)
+def test_what_stands_in_boxes_of_jp2_beside_the_codestream_goes(hidden: bytes) -> None:
+    result = output(encapsulated([hidden], JPEG2000Lossless))
+    assert b"zwetajewska" not in result.PixelData.lower()
+    assert OWN not in result.PixelData
+    assert len(result.PixelData) == len(
+        pydicom.dcmread(io.BytesIO(encapsulated([hidden], JPEG2000Lossless))).PixelData
+    )
+    assert np.array_equal(result.pixel_array, GREY)
+
+
+def test_a_jp2_file_in_which_nothing_hides_stays_byte_by_byte() -> None:
+    source = encapsulated([JP2], JPEG2000Lossless)
+    assert output(source).PixelData == pydicom.dcmread(io.BytesIO(source)).PixelData
+
+
+@pytest.mark.parametrize(("bits", "size"), [(8, 256), (8, 512), (16, 512)])
+def test_what_stands_behind_the_entries_of_a_palette_goes_and_the_entries_stay(
+    bits: int, size: int
+) -> None:
+    dataset = picture(GREY)
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    entries = bytes(n % 256 for n in range(size))
+    for colour_name in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour_name}PaletteColorLookupTableDescriptor", [256, 0, bits])
+        setattr(dataset, f"{colour_name}PaletteColorLookupTableData", entries + NAME)
+    result = output(encode(dataset))
+    for colour_name in ("Red", "Green", "Blue"):
+        data = result[f"{colour_name}PaletteColorLookupTableData"].value
+        assert data == entries + bytes(len(NAME))
+
+
+def test_a_palette_without_anything_behind_it_stays() -> None:
+    dataset = picture(GREY)
+    entries = bytes(range(256))
+    dataset.RedPaletteColorLookupTableDescriptor = [256, 0, 8]
+    dataset.RedPaletteColorLookupTableData = entries
+    assert output(encode(dataset)).RedPaletteColorLookupTableData == entries
+
+
 @pytest.mark.parametrize(
     ("fragments", "syntax"),
     [
-        ([JP2 + OWN], JPEG2000Lossless),
         ([with_segment(JPEG, 0xDC, OWN)], JPEGBaseline8Bit), ([JPEG[:-2] + OWN], JPEGBaseline8Bit),
         ([J2K[:45] + b"\xff\x70\0\x0e" + OWN + J2K[45:]], JPEG2000Lossless),
         ([RLE_FRAME + OWN], RLELossless), ([b"\0\0\0\1" + bytes(2048) + OWN], H264),
     ],
-    ids=["JP2", "DNL", "no EOI", "FF70", "RLE tail", "video"],
+    ids=["DNL", "no EOI", "FF70", "RLE tail", "video"],
 )  # fmt: skip
 def test_what_cannot_be_accounted_for_is_searched(fragments: list[bytes], syntax: str) -> None:
     assert refusal(encapsulated(fragments, syntax)) is deid.Reason.RESIDUAL_IDENTIFIER

@@ -31,6 +31,8 @@ from deid.pixels.codecs.codestreams import (
     jpeg_segments,
     jpeg_unaccounted,
 )
+from deid.pixels.codecs.jp2_boxes import SIGNATURE as JP2
+from deid.pixels.codecs.jp2_boxes import box_blanks, codestream_of
 from deid.tags.colour_profiles import is_colour_profile
 from deid.tags.policy import Profile
 from deid.tags.samples import Scrubbed
@@ -221,15 +223,18 @@ def _codestreams(data: Buffer, fragments: Sequence[Span]) -> Iterator[list[Span]
     """Yield the fragments that belong together: each codestream begins with its own marker."""
     group: list[Span] = []
     for fragment in fragments:
-        begins = data[fragment.start : fragment.start + 2] in (_JPEG, _JPEG_2000)
-        if group and (
-            begins or data[group[0].start : group[0].start + 2] not in (_JPEG, _JPEG_2000)
-        ):
+        begins = _begins(data, fragment)
+        if group and (begins or not _begins(data, group[0])):
             yield group
             group = []
         group.append(fragment)
     if group:
         yield group
+
+
+def _begins(data: Buffer, fragment: Span) -> bool:
+    head = data[fragment.start : fragment.start + len(JP2)]
+    return head[:2] in (_JPEG, _JPEG_2000) or head == JP2
 
 
 def _look_into_codestream(codestream: bytes) -> tuple[list[Blank], list[Span]]:
@@ -255,9 +260,20 @@ def _walk(codestream: bytes) -> tuple[list[Blank], list[Span]]:
         segments = j2k_segments(codestream)
         blanks = j2k_blanks(codestream, segments, _is_of_encoder)
         unknown = j2k_unaccounted(codestream, segments)
+    elif codestream.startswith(JP2):
+        box = codestream_of(codestream)
+        inner, spans = _walk(codestream[box.start : box.stop])
+        around = [*box_blanks(codestream), *(_moved(each, box.start) for each in inner)]
+        return sorted(around), [
+            Span(each.start + box.start, each.stop + box.start) for each in spans
+        ]
     else:
         raise CodestreamBroken("no start")
     return list(blanks), [Span(segment.start, segment.stop) for segment in unknown]
+
+
+def _moved(blank: Blank, by: int) -> Blank:
+    return Blank(blank.start + by, blank.stop + by, blank.fill)
 
 
 def _is_of_encoder(note: bytes) -> bool:
