@@ -102,7 +102,7 @@ def _dicom(notes: Notes, dicom: dict[str, Any], stray: str, *, has_text: bool) -
     if keep is not None:
         if profile is not None:
             notes.warn("filter_profile_with_keep_list", "dicom.keepList")
-        return _keep_list(notes, keep, profile or Profile.MINIMAL, regenerate, has_text)
+        return _keep_list(notes, keep, profile, regenerate, has_text)
     if remove is not None:
         return _remove_list(notes, remove, regenerate, has_text)
     if profile is None:
@@ -118,8 +118,10 @@ def _dicom(notes: Notes, dicom: dict[str, Any], stray: str, *, has_text: bool) -
 
 
 def _keep_list(
-    notes: Notes, keep: dict[str, Any], profile: Profile, regenerate: bool, has_text: bool
+    notes: Notes, keep: dict[str, Any], named: Profile | None, regenerate: bool, has_text: bool
 ) -> Tags:
+    """Read a list of what stays; beside a named profile that profile rules, and the list only adds to it."""
+    profile = named or Profile.MINIMAL
     tags = tag_list(notes, "dicom.keepList.tags", keep)
     if not tags:
         notes.warn("empty_list", "dicom.keepList")
@@ -140,7 +142,7 @@ def _keep_list(
         profile,
         tuple(each for each in overrides if each.tags),
         _primary_ids(profile, regenerate=regenerate),
-        cleans_listed=bool(cleaned),
+        cleans_listed=bool(cleaned) and named in (None, Profile.KEEP_ALL),
     )
 
 

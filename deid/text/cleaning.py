@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _MEMORY: Final = 20_000
 _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
+_BEHIND: Final = 10
+"""Added to ranks: after all others."""
 MAX_TEXT: Final = 1 << 18
 """Characters; what is longer is not looked through but goes as a whole."""
 _TOKEN: Final = re.compile(rf"[^\W_](?:[^\W_]|[{MARKS}])*(?:['\u2019][^\W\d_]{{1,3}}(?![^\W_]))?")
@@ -189,13 +191,34 @@ class TextCleaning:
         found = [*patient.find(text), *self._custom_in(text), *patterns.find(text, patient)]
         if self.engine is not None:
             found += self.engine.find(text)
-        first = merged(_outside(found, own))
+        first = merged(self._as_named(_outside(found, own)))
         guessed = _outside(guesses.find(text, first), own)
         if self.policy.strict:
             # Words that are not recognised go anyway, without being called names.
             guessed = [each for each in guessed if is_clinical_token(text[each.start : each.stop])]
         first = merged([*first, *guessed])
         return _joined(text, merged([*first, *_outside(patterns.addresses(text, first), own)]))
+
+    def _as_named(self, findings: list[Finding]) -> list[Finding]:
+        """Let kinds that a transformation names go before those that none does, where they overlap.
+
+        A telephone number whose check digit makes it an NHS number, too, goes as the telephone number. What
+        nobody named and what stays for it does not cover it either.
+        """
+        policy, is_left = self.policy, self._transformer.is_left
+        named = [each for each in findings if policy.names(each.info_type)]
+        if not named or len(named) == len(findings):
+            return findings
+        result: list[Finding] = []
+        for each in findings:
+            unnamed = not policy.names(each.info_type) and each.info_type not in policy.excluded
+            if unnamed and any(o.start < each.stop and each.start < o.stop for o in named):
+                if is_left(each.info_type):
+                    continue
+                result.append(each._replace(rank=each.rank + _BEHIND))
+            else:
+                result.append(each)
+        return result
 
     def _custom_in(self, text: str) -> Iterable[Finding]:
         for pattern, groups, info_type in self._custom:

@@ -171,7 +171,8 @@ _FORMS: Final = {
     ),
     # on 3/2, since 3.2.
     "bare": (
-        r"\b(?:on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
+        r"\b(?:seen|scanned|admitted|discharged|returned|visit(?:ed)?|came|done|performed|taken|dated|presented|operated"
+        r"|on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
         r"|per|(?:study|exam(?:ination)?|scan|prior|film|report)\s+of)\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
         r"(?!\s*(?:mm|cm|of\b))"
     ),

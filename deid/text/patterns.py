@@ -144,10 +144,19 @@ def _is_record(text: str) -> bool:
     return _has_digit(text) and not _QUANTITY.fullmatch(text)
 
 
+_DATE: Final = re.compile(
+    r"(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d"
+)
+
+
 def _is_number(text: str) -> bool:
     """Whether what stands behind a telephone's label is long enough, and no decimal such as a pH."""
     digits = sum(c.isdigit() for c in text)
-    return digits >= 3 and not re.fullmatch(r"\d{1,2}[.,]\d{1,2}|\d{1,2}\s?-\s?\d{1,2}", text)
+    return (
+        digits >= 3
+        and not _DATE.fullmatch(text)
+        and not re.fullmatch(r"\d{1,2}[.,]\d{1,2}|\d{1,2}\s?-\s?\d{1,2}", text)
+    )
 
 
 def _is_code(text: str) -> bool:
@@ -305,6 +314,10 @@ PATTERNS: Final = (
         r"(?:(?<![^\n])|(?<=[.:;(]\s)|(?<=[.:;(]))(?:9\d|1[01]\d)\s?[/-]?\s?[FM]\b"
         r"|(?<![\d.,])(?:9\d|1[01]\d)\s?[/-]?\s?[FM](?=\s(?:with|w/|s/p|c/o|h/o|hx|who|presents|presenting|fell|fall)(?![^\W\d_]))"),
         hint=_DIGIT),
+    Pattern("AGE", re.compile(r"\b(?:turn(?:ed|s|ing)|reach(?:ed|es|ing)|just)\s(9\d|1[01]\d)(?![\w.,/%-]*\d|\s?(?:mm|cm|ml|mg|deg|%|bpm|hu))\b", _I), 1, hint=_DIGIT),
+    Pattern("AGE", re.compile(
+        r"\b(?:(?:turn(?:ed|s|ing)|aged?|is|was|at)\s)((?:ninety|(?:one|a)\shundred)(?:(?:\sand)?[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
+        r"(?![\w-]|\s(?:percent|per\scent|degrees?|mm|cm|ml|mg|slices|images|minutes|seconds|days|weeks|months))", _I), 1),
     Pattern("AGE", re.compile(
         r"\b(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine|ten))?"
         r"[\s-]{1,2}(?:years?|yrs?)(?:[\s-]{1,2}old|\s+of\s+age)\b", _I)),
@@ -406,6 +419,14 @@ _LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
 _TITLED: Final = re.compile(
     rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
     rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_KEYED: Final = re.compile(
+    rf"(?<![^\W_])(?i:(?:last|first|middle|sur|given|family|maiden|vor|nach|zu|pat(?:ient)?s?)[\s_-]?names?|name|patient|pat|pt)\s?[:=]\s?"
+    rf"(?P<name>{_LOOSE_NAME}(?:,\s?{_LOOSE_NAME})?)"
+)
+"""A key and what it holds: the first word is a name whatever it looks like."""
+_FAMILY: Final = re.compile(
+    rf"\bthe\s(?P<name>{_CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{_CAPITAL}[\w'\u2019]{{1,30}})?)(?=\s(?i:family|couple|twins|children|brothers|sisters)\b)"
 )
 _TITLED_LOOSELY: Final = re.compile(
     rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
@@ -529,9 +550,11 @@ def _people(text: str) -> Iterator[Finding]:
                 continue
             yield Finding(*match.span(), "PERSON_NAME", PATTERN)
     if not _CAPITALS.search(text):
-        for pattern in (_TITLED_LOOSELY, _ROLED_LOOSELY):
-            yield from _names(text, pattern, sure=pattern is _TITLED_LOOSELY)
+        for pattern in (_TITLED_LOOSELY, _KEYED, _ROLED_LOOSELY):
+            yield from _names(text, pattern, sure=pattern is not _ROLED_LOOSELY)
         return
+    for match in _FAMILY.finditer(text):
+        yield Finding(*match.span("name"), "PERSON_NAME", PATTERN)
     for match in _ROLE_INITIALS.finditer(text):
         yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
     for pattern, sure in (
@@ -541,6 +564,7 @@ def _people(text: str) -> Iterator[Finding]:
         (_INITIALED, False),
         (_ROLED, False),
         (_COMMA_NAME, False),
+        (_KEYED, False),
         (_TITLED_LOOSELY, False),
         (_ROLED_LOOSELY, False),
     ):

@@ -77,6 +77,12 @@ class TextPolicy:
         default = (each for each in self.transformations if not each.info_types)
         return next(named, None) or next(default, None)
 
+    def names(self, info_type: str) -> bool:
+        """Whether a transformation names an infoType, and nothing excludes it."""
+        if info_type in self.excluded:
+            return False
+        return any(info_type in each.info_types for each in self.transformations)
+
     @property
     def date_shift_key(self) -> bytes | None:
         """The one key that date shifts are derived from; None: the deidentifier's."""
