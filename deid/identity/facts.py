@@ -97,9 +97,11 @@ def person_of(
     patient
         Gives the pseudonym and date shift of a patient's identity.
     default_issuer
-        Of patient IDs, where the instance names none.
+        Of patient IDs, where the instance names none. Where the site does not say, issuers do not count at
+        all: some instances of a study name theirs and some do not, and a study has one patient (PS3.3 A.1.2),
+        whichever of them comes first.
     """
-    issuer = facts.issuer or default_issuer
+    issuer = (facts.issuer or default_issuer) if default_issuer else ""
     study_uid = facts.study_uid or facts.sop_instance_uid
     pseudonym, shift_days = patient(patient_identity(issuer, facts.patient_id, study_uid))
     given = facts.patient_id or facts.patient_name

@@ -92,6 +92,12 @@ class Replacements:
         head = int.from_bytes(digest[:10], "big") | 1 << 79
         return f"{_UID_PREFIX}{head << _UID_CHECK_BITS | self._uid_check(head)}"
 
+    def uid_for_patient(self, original_uid: str, pseudonym: str) -> str:
+        """Return the replacement of a UID that many patients share: one for each of them."""
+        if self.is_own_uid(original_uid):
+            return original_uid
+        return self.uid(f"{pseudonym}|{original_uid}")
+
     def is_own_uid(self, uid: str) -> bool:
         """Whether a UID is a replacement made with this key."""
         digits = uid.removeprefix(_UID_PREFIX)
@@ -173,11 +179,14 @@ class Replacements:
 
 
 def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:
-    """Return what stands for the person: issuer and Patient ID, or the study when there is no ID."""
+    """Return what stands for the person: issuer and Patient ID, or the study when there is no ID.
+
+    Issuers that differ in case or white space are one.
+    """
     if not patient_id.strip():
         return f"study:{study_uid}"
     # The length keeps a stroke in an issuer from making two patients one.
-    issuer, patient_id = _normal(issuer), _normal(patient_id)
+    issuer, patient_id = _normal(issuer).casefold(), _normal(patient_id)
     return f"{len(issuer)}|{issuer}|{patient_id}"
 
 

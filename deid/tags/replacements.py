@@ -18,9 +18,10 @@ from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
 from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
 from deid.tags.numbers import SAMPLES, is_number
 from deid.tags.overrides import CONTENT_VRS
+from deid.tags.policy import Option
 from deid.tags.private import CREATOR_REFERENCE, described_creators
 from deid.tags.recognition import is_standard, may_stay, recognised
-from deid.tags.rules import PATIENT_ID, fallback_action
+from deid.tags.rules import EQUIPMENT_UIDS, PATIENT_ID, fallback_action
 
 if TYPE_CHECKING:
     from deid.tags.passage import Original
@@ -109,6 +110,8 @@ def uids_replaced(original: Original) -> bytes:
     """Put keyed UIDs there."""
     plan, raw = original.passage.given.plan, original.raw
     original.passage.known.uids.add(raw)
+    if original.tag in EQUIPMENT_UIDS and Option.RETAIN_DEVICE_IDENTITY not in plan.policy.options:
+        return _of_one_patient(original)
     found = plan.uids.get(raw)
     if found is None:
         texts = [part.decode("latin-1") for part in values.split(raw)]
@@ -119,6 +122,19 @@ def uids_replaced(original: Original) -> bytes:
         )
         plan.remember_uids(raw, found)
     return found
+
+
+def _of_one_patient(original: Original) -> bytes:
+    """Replace UIDs of equipment by ones of this patient's: the same in all patients, they would join them."""
+    given = original.passage.given
+    replace, registered = given.plan.replacements.uid_for_patient, uids()
+    texts = [part.decode("latin-1") for part in values.split(original.raw)]
+    return values.uid(
+        "\\".join(
+            text if not text or text in registered else replace(text, given.person.pseudonym)
+            for text in texts
+        )
+    )
 
 
 def registered_kept(original: Original) -> bytes:

@@ -53,6 +53,18 @@ _PLAIN_BINARY: Final = frozenset(
     }
 )  # fmt: skip
 # Pixels and waveforms: samples, not statements, and too many to be looked at in passing.
+_OF_PROTOCOLS: Final = frozenset(
+    {
+        0x00141020, 0x00143076, 0x00143077, 0x00144076, 0x00144078, 0x0014407C, 0x0014407E, 0x00181200,
+        0x00181201, 0x00181202, 0x00181203, 0x00181204, 0x00181205, 0x0018700C, 0x0018700E, 0x0044000B,
+        0x0072000A,
+    }
+)  # fmt: skip
+"""Days and times of equipment, products and protocols, which many patients share."""
+EQUIPMENT_UIDS: Final = frozenset(
+    {0x00080014, 0x00089123, 0x00181002, 0x00200200, 0x00281199, 0x00281214, 0x00880140, 0x0040E011}
+)
+"""UIDs of what many patients share: creators, devices, synchronisation frames, palettes, media, places."""
 _SAMPLES: Final = frozenset({0x54001010, 0x56000020, 0x7FE00008, 0x7FE00009, 0x7FE00010})
 _PIXEL_VALUES: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Sequence contents that carry structure, not statements; they stay in dummied sequences.
@@ -252,6 +264,8 @@ class Rules:
 
     def _listed(self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table) -> int:
         chosen = {verb for name, verb in options.items() if Option(name) in self.policy.options}
+        if self._is_of_device(tag, options):
+            return self._coded(self._resolve(basic, tag, table), self.vr_of(tag, vr))
         actual = self.vr_of(tag, vr)
         if tag in PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:
             return Action.REPLACE_UID if self.policy.regenerate_primary_ids else Action.KEEP
@@ -267,6 +281,20 @@ class Rules:
             return Action.DOCUMENT
         code = self._resolve(basic, tag, table)
         return self._coded(code, actual)
+
+    def _is_of_device(self, tag: int, options: dict[str, str]) -> bool:
+        """Whether this is a day or time of equipment or of a protocol while a patient's days move.
+
+        It is the same for all patients of a scanner: moved by each one's shift it would tell how their
+        shifts differ, and beside a time of day that stays it would tell which of them belong together.
+        """
+        if Option.RETAIN_MODIFIED_DATES not in self.policy.options:
+            return False
+        actual = dictionary_vr(tag)
+        is_temporal = actual in _TEMPORAL_VRS
+        return is_temporal and (
+            options.get(Option.RETAIN_DEVICE_IDENTITY) == "K" or tag in _OF_PROTOCOLS
+        )
 
     def _coded(self, code: str, vr: str) -> int:
         match code:
@@ -343,7 +371,7 @@ class Rules:
         if actual in _TEMPORAL_VRS:
             if Option.RETAIN_FULL_DATES in self.policy.options:
                 return Action.KEEP
-            if Option.RETAIN_MODIFIED_DATES in self.policy.options:
+            if Option.RETAIN_MODIFIED_DATES in self.policy.options and tag not in _OF_PROTOCOLS:
                 return Action.SHIFT | self._fallback_action(tag, table) << FALLBACK_SHIFT
             return self._fallback_action(tag, table)
         if tag == TEXT_VALUE and Option.CLEAN_DESCRIPTORS in self.policy.options:

@@ -263,13 +263,29 @@ def test_what_is_excluded_from_cleaning_is_not_put_aside_for_standing_there() ->
     assert result.StudyDescription == "CT CHEST Zimmermann"
 
 
-def test_an_issuer_is_assumed_where_none_is_given() -> None:
-    def patient_id(issuer: str, **attributes: str) -> str:
-        ours = {"dicomveil": {"identityIssuer": issuer}} if issuer else {}
-        return str(run({"dicom": {"filterProfile": BASIC}, **ours}, **attributes).PatientID)
+def _patient_id(issuer: str, **attributes: str) -> str:
+    ours = {"dicomveil": {"identityIssuer": issuer}} if issuer else {}
+    return str(run({"dicom": {"filterProfile": BASIC}, **ours}, **attributes).PatientID)
 
-    assert patient_id("A") == patient_id("", IssuerOfPatientID="A")
-    assert patient_id("A") != patient_id("")
+
+def test_an_issuer_is_assumed_where_none_is_given() -> None:
+    assert _patient_id("A") == _patient_id("A", IssuerOfPatientID="A")
+    assert _patient_id("A") == _patient_id("B", IssuerOfPatientID="A")
+    assert _patient_id("A") != _patient_id("A", IssuerOfPatientID="B")
+
+
+def test_issuers_that_differ_in_case_or_spaces_are_one() -> None:
+    assert _patient_id("A", IssuerOfPatientID="St Mary") == _patient_id(
+        "A", IssuerOfPatientID=" ST  MARY "
+    )
+
+
+def test_instances_with_and_without_an_issuer_are_about_one_patient_unless_the_site_names_its_own() -> (
+    None
+):
+    without = _patient_id("")
+    assert _patient_id("", IssuerOfPatientID="A") == without
+    assert _patient_id("", IssuerOfPatientID="B") == without
 
 
 def test_parts_about_fhir_change_nothing() -> None:
