@@ -47,7 +47,9 @@ def table() -> list[dict[str, str]]:
     """Return a row for each instance: its name, and a digest or a reason by preset."""
     plans = {preset: plan_of(preset) for preset in PRESETS}
     rows = [
-        {"instance": place.id, **_row(place.content, plans), "pixels": ""} for place in corpus()
+        {"instance": place.id, **_row(place.content, plans), "pixels": ""}
+        for place in corpus()
+        if not place.family.endswith("-in-disguise")
     ]
     pixels = _pixel_plan()
     for number, (kind, source) in enumerate(_demonstration(), start=1):

@@ -300,10 +300,10 @@ def _kept(kind: str, dataset: Dataset, markers: tuple[str, ...]) -> dict[str, st
 @cache
 def corpus() -> tuple[HidingPlace, ...]:
     """Return all hiding places, in a fixed order."""
-    from tests.adversarial import elements, files, objects, samples, structure, texts  # noqa: PLC0415
+    from tests.adversarial import disguised, elements, files, objects, samples, structure, texts  # noqa: PLC0415
 
     found: list[HidingPlace] = []
     with relaxed():
-        for module in (elements, structure, texts, objects, files, samples):
+        for module in (elements, structure, texts, objects, files, samples, disguised):
             found.extend(module.places())
     return tuple(found)

@@ -281,10 +281,11 @@ def left(chosen: Iterable[Probe], plan: deid.Plan) -> list[Probe]:
 def probes(people: int = PEOPLE) -> tuple[Probe, ...]:
     """Return the probes of so many people of each half, in a fixed order."""
     with relaxed():
-        return tuple(probe for number in range(2 * people) for probe in _probes_of(person(number)))
+        return tuple(probe for number in range(2 * people) for probe in probes_of(person(number)))
 
 
-def _probes_of(who: Person) -> Iterator[Probe]:
+def probes_of(who: Person) -> Iterator[Probe]:
+    """Yield the probes about somebody."""
     turn = who.number
     for family, disguises in (("name", NAMES), ("number", NUMBERS), ("day", DAYS)):
         for name, disguise in disguises.items():

@@ -46,7 +46,7 @@ def scores(preset: str) -> dict[str, Score]:
 
 def test_the_corpus_has_hundreds_of_places_of_every_kind_each_with_markers_of_its_own() -> None:
     places = corpus()
-    assert len(places) >= 300
+    assert len(places) >= 1500
     assert len({place.id for place in places}) == len(places)
     assert {place.kind for place in places} == set(KINDS)
     assert all(place.planted for place in places)
