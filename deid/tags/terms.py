@@ -9,12 +9,14 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from deid.text.standard import listed_names
+from deid.text.standard import listed_names, vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LONGEST_SYMBOL: Final = 2
+_APPLICATORS: Final = "300A0232"
+"""Application Setup Type."""
 _ALIKE: Final = ((0x00180024, 0x00189005),)
 """Sequence Name and Pulse Sequence Name."""
 
@@ -92,11 +94,19 @@ def code_strings() -> frozenset[str]:
     """Return the terms that the standard prints for any code string, but those with a listed name in them.
 
     Which attribute some of them belong to is not recorded; a code string that is one of them was chosen
-    from a list and not typed.
+    from a list and not typed. Applicators that are called after their inventors stay in their attribute only.
     """
-    terms = {term for row in _rows("printed_terms.csv") for term in row["terms"].split(";") if term}
+    rows = list(_rows("printed_terms.csv"))
+    terms = {term for row in rows for term in row["terms"].split(";") if term.isupper()}
+    inventors = {
+        term
+        for row in rows
+        if row["tag"] == _APPLICATORS
+        for term in row["terms"].split(";")
+        if not vocabulary().issuperset(_parts(term))
+    }
     return frozenset(
-        term for term in terms if term.isupper() and not listed_names().intersection(_parts(term))
+        term for term in terms - inventors if not listed_names().intersection(_parts(term))
     )
 
 
