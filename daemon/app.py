@@ -48,6 +48,7 @@ from daemon.pipeline.changing import ChangingWorkers
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route
+from daemon.pipeline.showing import Showing
 from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.drops import Drops
@@ -250,6 +251,9 @@ class Service:
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)
+        showing = Showing(stores.receipts, self._workers)
+        self._run_in_background(showing.run(), "showing")
+        stores.source.read_after(showing.caught_up)
         probes = Probes(
             StoreProbe(stores),
             metrics,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from daemon.pipeline.instance_workers import InstanceWorkers
-    from daemon.records import Job, Result
+    from daemon.records import Job, Result, StoredInstance
 
 
 @dataclass(eq=False)
@@ -43,10 +45,20 @@ class ChangingWorkers:
 
     async def process(self, job: Job, size: int) -> Result:
         """Return what became of one instance, by those who are at work when it is begun."""
+        with self._used() as workers:
+            return await workers.process(job, size)
+
+    async def describe(self, job: Job, size: int) -> StoredInstance | None:
+        """Return what the index of the source is told of one instance, in the same way."""
+        with self._used() as workers:
+            return await workers.describe(job, size)
+
+    @contextmanager
+    def _used(self) -> Iterator[InstanceWorkers]:
         crew = self._crew
         crew.users += 1
         try:
-            return await crew.workers.process(job, size)
+            yield crew.workers
         finally:
             crew.users -= 1
             if not crew.users:

@@ -303,12 +303,21 @@ class Dispatcher:
         failures = 0
         while True:
             try:
-                return await self._workers.process(job, receipt.size)
+                return await self._answered(job, receipt)
             except _PASSING as error:
                 failures += 1
                 await self._wait_out("output", failures, error)
                 if self._stopping.is_set():
                     raise PoolClosed("stopping") from error
+
+    async def _answered(self, job: Job, receipt: Receipt) -> Result:
+        result = await self._workers.process(job, receipt.size)
+        if result.reason == WorkerReason.SOURCE_MISSING:
+            # It may have been moved meanwhile, once: when it was shown ahead of its result.
+            moved = self._receipts.job(receipt)
+            if moved.source != job.source:
+                return await self._workers.process(moved, receipt.size)
+        return result
 
     async def _after_kill(self, receipt: Receipt, reason: WorkerReason) -> Result | None:
         """Return a result when it was the last time, or let the receipt wait."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
-from daemon.pipeline.messages import answer_from, job_message
+from daemon.pipeline.messages import answer_from, described_from, description_message, job_message
 from daemon.pipeline.routing import named
 from daemon.records import Known, Question, Result
 from daemon.workers.errors import WorkerRaised
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
-    from daemon.records import Job
+    from daemon.records import Job, StoredInstance
+    from daemon.workers.frames import Message
     from daemon.workers.limits import Limits
     from daemon.workers.pool import PoolFigures
     from deid.identity.keys import SiteKey
@@ -120,14 +121,23 @@ class InstanceWorkers:
         assert isinstance(answer, Result)  # a second question would have been malformed
         return answer
 
+    async def describe(self, job: Job, size: int) -> StoredInstance | None:
+        """Return what the index of the source is told of one instance, ahead of all that waits.
+
+        None if it cannot be told, or its file was moved meanwhile. Raises as `process`.
+        """
+        return described_from(await self._run(description_message(job), size, is_urgent=True), job)
+
     async def _asked(self, job: Job, size: int) -> Result | Question:
+        return answer_from(await self._run(job_message(job), size), job)
+
+    async def _run(self, message: Message, size: int, *, is_urgent: bool = False) -> Message:
         try:
-            answer = await self.pool.run(job_message(job), size)
+            return await self.pool.run(message, size, is_urgent=is_urgent)
         except WorkerRaised as raised:
             if raised.type_name == _PASSING:
                 raise StoreUnavailable("worker") from raised
             raise
-        return answer_from(answer, job)
 
 
 async def _nothing_known(_: Question) -> Known:

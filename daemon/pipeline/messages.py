@@ -58,6 +58,42 @@ def job_message(job: Job) -> Message:
     )
 
 
+def description_message(job: Job) -> Message:
+    """Return a job of which only the description of its instance is wanted."""
+    message = job_message(job)
+    message.header["is_description"] = True
+    return message
+
+
+def is_description(message: Message) -> bool:
+    """Tell whether a job is one of those."""
+    return "is_description" in message.header
+
+
+def described_message(receipt_id: str, stored: StoredInstance | None) -> Message:
+    """Return the description of an instance as a message; None is what cannot be described."""
+    fields = tuple(getattr(stored, raw) for raw in _STORED_RAW) if stored else ()
+    return Message({"receipt_id": receipt_id, "source": stored and _stored_header(stored)}, fields)
+
+
+def described_from(message: Message, job: Job) -> StoredInstance | None:
+    """Return the description in a worker's answer to `job`.
+
+    Raises
+    ------
+    MalformedAnswer
+        As `result_from`.
+    """
+    try:
+        receipt_id, source = message.header["receipt_id"], message.header["source"]
+        stored = None if source is None else _stored(source, list(message.fields))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise MalformedAnswer("field") from error
+    if receipt_id != job.receipt_id or (stored is not None and stored.blob != job.receipt_id):
+        raise MalformedAnswer("contradiction")
+    return stored
+
+
 def job_from(message: Message) -> Job:
     """Return the job in a message."""
     header = message.header

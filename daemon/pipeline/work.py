@@ -16,7 +16,13 @@ from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.describing import stored_instance
-from daemon.pipeline.messages import job_from, question_message, result_message
+from daemon.pipeline.messages import (
+    described_message,
+    is_description,
+    job_from,
+    question_message,
+    result_message,
+)
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
 from daemon.workers.mapping import mapped
@@ -66,7 +72,10 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     work = Work([Route.from_document(each) for each in document["routes"]], plans)
 
     def handle(message: Message) -> Message:
-        answer = work.answer(job_from(message))
+        job = job_from(message)
+        if is_description(message):
+            return described_message(job.receipt_id, work.describe(job))
+        answer = work.answer(job)
         return question_message(answer) if isinstance(answer, Question) else result_message(answer)
 
     return handle
@@ -109,6 +118,23 @@ class Work:
         except Exception as error:  # noqa: BLE001 (our bug: set it aside, say where, say no value)
             return _internal_error(job, error)
 
+    def describe(self, job: Job) -> StoredInstance | None:
+        """Return what the source is told of an instance; None where `answer` will say what is wrong with it.
+
+        Raises
+        ------
+        MemoryError
+            When it needs more than this process may have.
+        """
+        try:
+            with _opened(job.source) as buffer:
+                header = deid.read_header(buffer, _PATIENT)
+                return _described(job, buffer, header)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001 (the same will happen to `answer`, which tells it apart)
+            return None
+
     def _judge(self, job: Job, buffer: Buffer) -> Result | Question:
         try:
             header = deid.read_header(buffer, (*keywords(self.routes), *_PATIENT))
@@ -118,11 +144,7 @@ class Work:
             )
             if job.known is None and chosen and self.plans[chosen.deidentifier].cleans_text:
                 return Question(job.receipt_id, header.study_uid, patient)
-            source = replace(
-                stored_instance(job.receipt_id, buffer, header.dataset_offset),
-                identifiers=_identifiers(buffer),
-                patient=patient,
-            )
+            source = _described(job, buffer, header)
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
@@ -163,6 +185,14 @@ class Work:
             outputs=(Output(way.deidentifier, output),),
             outcome=deidentified.outcome.to_json(),
         )
+
+
+def _described(job: Job, buffer: Buffer, header: deid.Header) -> StoredInstance:
+    return replace(
+        stored_instance(job.receipt_id, buffer, header.dataset_offset),
+        identifiers=_identifiers(buffer),
+        patient=_patient(header.values, header.study_uid),
+    )
 
 
 def _patient(values: Mapping[str, Sequence[str]], study_uid: str) -> str:

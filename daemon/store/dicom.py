@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from daemon.errors import StoreUnavailable
 from dicomweb.ports import InstanceFile
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from daemon.store.ports import Blobs, Database
+    from daemon.store.ports import Blobs, Database, Session
     from daemon.store.rows import Store
     from dicomweb.ports import Match, Query, Resource
+
+T = TypeVar("T")
 
 
 class DicomStore:
@@ -22,23 +25,36 @@ class DicomStore:
         self.store: Final = store
         self.blobs: Final = blobs
         self._database = database
+        self._caught_up: Callable[[], Awaitable[None]] | None = None
+
+    def read_after(self, caught_up: Callable[[], Awaitable[None]]) -> None:
+        """Have each request wait until what was acknowledged before it is shown.
+
+        One for an instance waits only when it is not there: an instance that is there does not change.
+        """
+        self._caught_up = caught_up
+
+    async def _catch_up(self) -> None:
+        if self._caught_up is not None:
+            await self._caught_up()
 
     async def search(self, query: Query) -> list[Match]:
         """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
+        await self._catch_up()
         return await self._database.read(
             lambda session: session.instances.search(self.store, query)
         )
 
     async def metadata(self, resource: Resource) -> list[bytes]:
         """Return the prepared DICOM JSON object of each instance; empty when there is none."""
-        return await self._database.read(
-            lambda session: session.instances.metadata(self.store, resource)
+        return await self._of(
+            resource, lambda session: session.instances.metadata(self.store, resource)
         )
 
     async def locate(self, resource: Resource) -> list[InstanceFile]:
         """Return the files of a study, series or instance; empty when there is none."""
-        located = await self._database.read(
-            lambda session: session.instances.locate(self.store, resource)
+        located = await self._of(
+            resource, lambda session: session.instances.locate(self.store, resource)
         )
         return [
             InstanceFile(
@@ -53,6 +69,12 @@ class DicomStore:
             )
             for each in located
         ]
+
+    async def _of(self, resource: Resource, read: Callable[[Session], list[T]]) -> list[T]:
+        if resource.sop_instance_uid is not None and (found := await self._database.read(read)):
+            return found
+        await self._catch_up()
+        return await self._database.read(read)
 
     def _path(self, blob: str) -> Path:
         # The services map and send files of this machine (`dicomweb.bodies`).

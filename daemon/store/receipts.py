@@ -8,6 +8,9 @@
    state, the outcome; what turned out not to be needed is listed as garbage;
 3. garbage is removed, and then struck off the list.
 
+`Receipts.show` does the same for the source alone, ahead of a result, when somebody asks for what was
+acknowledged a moment ago; settling then finds its file moved and its row there.
+
 Killed after 1, the receipt still waits: `job` finds its file in either place, and settling again
 moves nothing twice. A destination blob is named after its receipt and its content, so that a
 different output never overwrites one that a row points at: the row switches, then the old blob
@@ -26,7 +29,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.pipeline.states import WAITING
+from daemon.pipeline.states import RE_EXAMINE, WAITING
+from daemon.pipeline.unshown import Unshown
 from daemon.records import Job, output_file
 from daemon.store.files.folders import refusal, write_private
 from daemon.store.ports import Move
@@ -40,10 +44,10 @@ from daemon.store.settling import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from daemon.records import Receipt, Result
+    from daemon.records import Receipt, Result, StoredInstance
     from daemon.store.layout import Layout
     from daemon.store.ports import Database, Session
     from daemon.store.rows import Garbage
@@ -59,7 +63,10 @@ _LONGEST_DELAY_S: Final = 300.0
 
 
 class StoreReceipts:
-    """The receipts and the files that belong to them. Implements `daemon.ports.Receipts`."""
+    """The receipts and the files that belong to them.
+
+    Implements `daemon.ports.Receipts` and `daemon.pipeline.showing.ShownAhead`.
+    """
 
     def __init__(
         self,
@@ -78,9 +85,17 @@ class StoreReceipts:
         self._files = asyncio.Lock()
         self._arrival = asyncio.Event()
         self._arrivals: deque[float] = deque(maxlen=_RUSH_INSTANCES)
+        self.unshown: Final = Unshown()
 
-    def note_arrival(self) -> None:
-        """Wake whoever waits on `job_arrived`. Call from the event loop."""
+    async def start(self) -> None:
+        """Read what was acknowledged before this start and is not settled."""
+        for receipt in await self._database.read(lambda session: session.receipts.waiting()):
+            if receipt.reason != RE_EXAMINE:
+                self.unshown.add(receipt.id)
+
+    def note_arrival(self, receipt: Receipt) -> None:
+        """Wake whoever waits on `job_arrived`. Call from the event loop, before anybody is told of it."""
+        self.unshown.add(receipt.id)
         self._arrivals.append(time.monotonic())
         self._arrival.set()
 
@@ -195,21 +210,69 @@ class StoreReceipts:
         )
         garbage = [g for done in settled if isinstance(done, Settled) for g in done.garbage]
         await self._remove(garbage, results)
+        self.unshown.discard(
+            result.receipt_id
+            for result, done in zip(results, settled, strict=True)
+            if isinstance(done, Settled)
+        )
         for result, done in zip(results, settled, strict=True):
             if isinstance(done, BaseException):
                 raise done
             if done.reason == BLOB_MISSING:
                 log.error("received_file_missing", receipt_id=result.receipt_id)
 
-    def _move_files(self, results: Sequence[Result]) -> list[There]:
-        source, destination = (self._stores.blobs[store.id] for store in self._stores.in_use)
+    async def next_unshown(self, limit: int) -> list[Receipt]:
+        """Return the oldest that were acknowledged and are not shown; passes over those that need not be."""
+        receipt_ids = self.unshown.oldest(limit)
+
+        def read(session: Session) -> list[Receipt]:
+            entries = (session.receipts.get(receipt_id) for receipt_id in receipt_ids)
+            return [
+                entry.receipt
+                for entry in entries
+                if entry is not None
+                and entry.receipt.state in WAITING
+                and not session.instances.of_receipt(self._stores.source, entry.receipt.id)
+            ]
+
+        found = await self._database.read(read)
+        self.unshown.discard(set(receipt_ids) - {receipt.id for receipt in found})
+        return found
+
+    async def show(self, described: Mapping[str, StoredInstance | None]) -> None:
+        """Make instances visible in the source ahead of their results; by the ids of their receipts.
+
+        As `settle`: blobs first, then rows. None is what cannot be described: it stays out of sight.
+
+        Raises
+        ------
+        SpoolFull, StoreUnavailable
+            If the disk or database refused; then those may be shown later.
+        """
+        shown = {each: instance for each, instance in described.items() if instance is not None}
+        if shown:
+            there = await asyncio.to_thread(self._move_sources, list(shown))
+            applies = [
+                functools.partial(self._policy.show, receipt_id=receipt_id, source=instance)
+                for (receipt_id, instance), is_there in zip(shown.items(), there, strict=True)
+                if is_there
+            ]
+            for done in await self._database.write_all(applies):
+                if isinstance(done, BaseException):
+                    raise done
+        self.unshown.discard(described)
+
+    def _move_sources(self, receipt_ids: Sequence[str]) -> list[bool]:
+        source = self._stores.blobs[self._stores.source.id]
         try:
-            sources = source.take(
-                [
-                    Move(self._layout.spool / result.receipt_id, result.receipt_id)
-                    for result in results
-                ]
-            )
+            return source.take([Move(self._layout.spool / each, each) for each in receipt_ids])
+        except OSError as error:
+            raise refusal(error) from error
+
+    def _move_files(self, results: Sequence[Result]) -> list[There]:
+        destination = self._stores.blobs[self._stores.destination.id]
+        sources = self._move_sources([result.receipt_id for result in results])
+        try:
             outputs = iter(
                 destination.take(
                     [

@@ -14,14 +14,14 @@ import structlog
 
 from daemon.errors import StoreUnavailable
 from daemon.pipeline.states import DONE, WAITING, check_move
-from daemon.records import State
+from daemon.records import Result, State
 from daemon.store.rows import Garbage, Place
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from daemon.records import Output, Result, StoredInstance
+    from daemon.records import Output, StoredInstance
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.store_set import StoreSet
@@ -95,6 +95,19 @@ class SettlingPolicy:
         if result.source is None:
             return settling.finish(state, result.state, result.reason)
         return self._settle_instance(settling, state, result.source)
+
+    def show(self, session: Session, receipt_id: str, source: StoredInstance) -> None:
+        """Make an instance visible in the source ahead of its result, in the transaction of the session.
+
+        Not when it has ended meanwhile, and not when its SOP Instance UID is there already: what becomes of
+        duplicates and conflicts is decided when it is settled.
+        """
+        entry = session.receipts.get(receipt_id)
+        if entry is None or entry.receipt.state not in WAITING:
+            return
+        settling = _Settling(session, self._stores, Result(receipt_id, State.RECEIVED), 0.0)
+        if settling.earlier(self._stores.source, source) is None:
+            settling.show_source(source)
 
     def _settle_instance(
         self, settling: _Settling, state: State, source: StoredInstance

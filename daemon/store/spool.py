@@ -304,7 +304,7 @@ class FileSpool:
         limits: SpoolLimits,
         *,
         clock: Callable[[], float] = time.time,
-        arrived: Callable[[], None] = lambda: None,
+        arrived: Callable[[Receipt], None] = lambda _receipt: None,
     ) -> None:
         self.folder = make_private_folder(folder)
         self._database = database
@@ -385,7 +385,7 @@ class FileSpool:
                 session.intents.remove([receipt.id])
 
         await self._database.write_staged(self._committing, arrival, insert)
-        self._arrived()
+        self._arrived(receipt)
         return receipt
 
 

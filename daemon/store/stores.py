@@ -126,6 +126,7 @@ class Stores:
             clock,
         )
         await opened.spool.start()
+        await opened.receipts.start()
         if not is_changed:
             # The start before this one brought the rows to this schema, and so did this one succeed.
             engine.forget_copies(layout)

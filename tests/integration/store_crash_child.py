@@ -1,4 +1,4 @@
-"""A process to be killed: receives, takes and settles until then, and writes down what it promised.
+"""A process to be killed: receives, takes, shows and settles until then, and writes down what it promised.
 
 Run as ``python -m tests.integration.store_crash_child STATE_DIR INBOX LOG SEED``. One line of the
 log per promise, written after the promise was made: ``acknowledged <receipt id> <content>``.
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 def instance_named(content: str) -> StoredInstance:
     """Return the instance of a content: a number, sometimes of an instance sent before."""
     return make_instance(int(content), series=f"1.2.3.{int(content) % 3}")
+
+
+def content_of(data: bytes) -> str:
+    """Return the content of a file that one of those instances has."""
+    return data.rpartition(b'"00200013":{"vr":"IS","Value":[')[2].partition(b"]")[0].decode()
 
 
 async def main(state_dir: Path, dropped: list[Path], log: Path, seed: int) -> None:
@@ -59,17 +64,30 @@ async def main(state_dir: Path, dropped: list[Path], log: Path, seed: int) -> No
                 await stores.receipts.settle([result(receipt) for receipt in due])
                 await asyncio.sleep(0)
 
+        async def show() -> None:
+            while True:
+                unshown = await stores.receipts.next_unshown(chance.randrange(1, 9))
+                await stores.receipts.show({each.id: described(each) for each in unshown})
+                await asyncio.sleep(chance.random() / 100)
+
+        def described(receipt: Receipt) -> StoredInstance | None:
+            try:
+                data = stores.receipts.job(receipt).source.read_bytes()
+            except FileNotFoundError:  # settled meanwhile, and a duplicate
+                return None
+            return instance_named(content_of(data))
+
         def result(receipt: Receipt) -> Result:
-            data = stores.receipts.job(receipt).source.read_bytes()
-            content = data.rpartition(b'"00200013":{"vr":"IS","Value":[')[2].partition(b"]")[0]
+            content = content_of(stores.receipts.job(receipt).source.read_bytes())
             state = State.QUARANTINED if int(content) % 10 == 0 else State.STORED
-            return work(stores, receipt, instance_named(content.decode()), state=state, reason="x")
+            return work(stores, receipt, instance_named(content), state=state, reason="x")
 
         async with asyncio.TaskGroup() as tasks:
             for _ in range(4):
                 tasks.create_task(send())
             tasks.create_task(take())
             tasks.create_task(process())
+            tasks.create_task(show())
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from daemon.workers.errors import (
     WorkerRaised,
     WorkerTimeout,
 )
+from daemon.workers.reasons import WorkerReason
 from tests.tally import Tally
 
 if TYPE_CHECKING:
@@ -182,6 +183,27 @@ async def test_each_receipt_is_processed_and_settled_once(tmp_path: Path) -> Non
     assert tally.done == {(State.UNROUTED, ""): 200}
     assert tally.taken == 200
     assert tally.bytes == 200 * 100
+
+
+@pytest.mark.parametrize("is_moved", [True, False])
+async def test_a_file_that_was_moved_meanwhile_is_processed_where_it_is(
+    tmp_path: Path, *, is_moved: bool
+) -> None:
+    table = Table(tmp_path, 1)
+    (receipt_id,) = table.waiting
+
+    class Moving(Crew):
+        async def process(self, job: Job, size: int) -> Result:
+            result = await super().process(job, size)
+            if job.source.parent != tmp_path:
+                return result
+            if is_moved:
+                table.folder = tmp_path / "source"
+            return Result(receipt_id, State.QUARANTINED, reason=WorkerReason.SOURCE_MISSING)
+
+    await run_until_settled(table, Moving())
+    expected = (State.UNROUTED, "") if is_moved else (State.QUARANTINED, "source_missing")
+    assert (table.settled[receipt_id].state, table.settled[receipt_id].reason) == expected
 
 
 async def test_no_more_than_allowed_are_in_flight(tmp_path: Path) -> None:
