@@ -22,6 +22,7 @@ from tests.benchmarks.pixels.bases import (
     synthetic_ultrasound,
 )
 from tests.benchmarks.pixels.burn import Manner, Placed, burn
+from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ CATEGORIES = (
     Category("thumbnail", Manner(height=(9, 12), contrast=(140, 255)), _any_small, 3),
     Category("at the edge", Manner(at_edge=True), _any, 4),
     Category("non-latin", Manner(height=(16, 28)), _any, 4),
+    Category("scripts", Manner(height=(16, 28)), _any, 8),
     Category("coloured", Manner(colour=True), _any_colour),
     Category("palette", Manner(), synthetic_ultrasound, encoding="palette"),
     Category("ybr", Manner(), synthetic_ultrasound, encoding="ybr"),
@@ -152,10 +154,32 @@ def _sample(category: Category, seed: int) -> Sample:
     if category.name == "non-latin":
         texts = [Burned(text, is_identifying=True) for text in random.sample(person.foreign, 4)]
         known += tuple(KnownIdentifier(text.text, "PERSON_NAME") for text in texts)
+    if category.name == "scripts":
+        return _of_scripts(category, seed, random, base)
     if category.encoding.startswith("cine"):
         return _cine(category, seed, random, base, texts, known)
     burned, placed = burn(random, base, texts, category.manner)
     instance = make_instance([burned.values], burned.attributes, known, category.encoding)
+    numbered = [(0, number, entry) for number, entry in enumerate(placed)]
+    return Sample(category.name, seed, instance, numbered, base.name)
+
+
+def _of_scripts(category: Category, seed: int, random: Random, base: Base) -> Sample:
+    """Return names in scripts, each in a font that has it; those never trained with come first."""
+    half = seed % 2
+    held_out = [script for script in SCRIPTS if script.is_held_out]
+    others = [script for script in SCRIPTS if not script.is_held_out]
+    chosen = [*(held_out if half else ()), *random.sample(others, category.texts)]
+    taken = np.zeros(base.values.shape[:2], np.bool_)
+    placed: list[Placed] = []
+    for script in chosen[: category.texts]:
+        text = Burned(random.choice(script.names[half::2]), is_identifying=True)
+        base, entries = burn(
+            random, base, [text], replace(category.manner, font=script.font), taken
+        )
+        placed += entries
+    known = tuple(KnownIdentifier(entry.text, "PERSON_NAME") for entry in placed)
+    instance = make_instance([base.values], base.attributes, known)
     numbered = [(0, number, entry) for number, entry in enumerate(placed)]
     return Sample(category.name, seed, instance, numbered, base.name)
 
