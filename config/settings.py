@@ -398,7 +398,7 @@ class Deidentifier(Section):
     """A named configuration; `[deidentifiers.NAME]` may be repeated with other names."""
 
     config: Annotated[str | dict[str, JsonValue], BeforeValidator(checks.json_values)] = Field(
-        default="basic",
+        default="default",
         description=(
             "Name of a shipped preset, a JSON file (relative to this file), or a table, in the "
             "syntax of the Cloud Healthcare API's DeidentifyConfig."

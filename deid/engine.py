@@ -25,7 +25,7 @@ from deid.pixels.beside.overlay_elements import overlay_elements
 from deid.pixels.beside.scrub import names_anybody, scrub_of
 from deid.pixels.beside.thumbnails import thumbnail_elements
 from deid.pixels.image_elements import PIXEL_DATA
-from deid.pixels.of_instance import clean_or_refuse, refuse_unexamined
+from deid.pixels.of_instance import clean_or_refuse, cleaner_for, refuse_unexamined
 from deid.pixels.shape import FACTS as SHAPE_FACTS
 from deid.pixels.shape import check_shape
 from deid.tags.admission import check_class, check_identity
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from deid.identity.residual import Forbidden
     from deid.pixels.of_instance import Cleaned
     from deid.plan import Plan
+    from deid.ports import PixelCleaner
     from deid.tags.earlier_methods import EarlierMethods
 
 _FACTS: Final = frozenset(
@@ -126,8 +127,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         default_issuer=plan.tags.policy.identity_issuer,
     )
     everybody = _everybody(top, facts, known, plan)
-    cleaned = clean_or_refuse(top, facts, everybody, plan.tags, plan.pixel_cleaner)
-    inserts = _inserts(top, facts, everybody, cleaned, plan)
+    cleaner = cleaner_for(facts, plan.tags.policy, plan.pixel_cleaner)
+    cleaned = clean_or_refuse(top, facts, everybody, plan.tags, cleaner)
+    inserts = _inserts(top, facts, everybody, cleaned, plan, cleaner)
     given = Given(
         top.data,
         plan.tags,
@@ -180,12 +182,13 @@ def _inserts(
     known: tuple[KnownIdentifier, ...],
     cleaned: Cleaned,
     plan: Plan,
+    cleaner: PixelCleaner | None,
 ) -> _Inserts:
     """Return what stands in the place of elements, in tag order: what was done, pixels, graphics, pictures."""
     earlier = earlier_methods(top.data, top.found, top.encoding, facts.charset)
     markers = _markers(top, facts, cleaned, plan, earlier)
-    graphics = overlay_elements(top, facts.sop_class_uid, plan.tags, plan.pixel_cleaner, known)
-    pictures = thumbnail_elements(top) if plan.pixel_cleaner is not None else []
+    graphics = overlay_elements(top, facts.sop_class_uid, plan.tags, cleaner, known)
+    pictures = thumbnail_elements(top) if cleaner is not None else []
     palettes = palette_elements(top) if plan.tags.policy.profile in scrub.SCRUBBING else []
     alone = plan.tags.rules.left_alone(top.found, facts.sop_class_uid, top.encoding)
     return sorted(
@@ -237,7 +240,8 @@ def _rewritten(
         inserts = sorted([*kept, *(each for each in markers if each[0] in _METHODS)])
         walk = Walk(given)
         dataset = walk.rewrite(top.offset, top.encoding, inserts)
-    refuse_unexamined(walk, cleaned.pixels, top.meta.transfer_syntax_uid, plan.pixel_cleaner)
+    cleaner = cleaner_for(facts, plan.tags.policy, plan.pixel_cleaner)
+    refuse_unexamined(walk, cleaned.pixels, top.meta.transfer_syntax_uid, cleaner)
     if names_anybody(top.data, walk.samples.opaque, forbidden):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))
     # Planes of bits may look like letters; what they show was looked at in another way.

@@ -22,7 +22,7 @@ from deid.configuration.proto_json import (
 from deid.configuration.tag_sections import PROFILES, Tags, read_tags
 from deid.configuration.text_section import read_text
 from deid.errors import ConfigurationInvalid
-from deid.pixels.policy import ImagePolicy
+from deid.pixels.policy import ImagePolicy, RedactionMode
 from deid.tags.policy import Profile, TagPolicy
 
 if TYPE_CHECKING:
@@ -181,7 +181,8 @@ class _Parser:
         within = tags.image if tags else None
         if top is not None and within is not None and tags is not None and top != within:
             self.problems.append(f"image and {tags.image_path} differ; keep the latter")
-        return within or top or ImagePolicy()
+        likely = given.get("dicomveil", {}).get("pixels") == "likely"
+        return within or top or ImagePolicy(RedactionMode.ALL if likely else RedactionMode.NONE)
 
     def _check_kms(self, given: Any, path: str) -> None:
         """Refuse keys wrapped by a key service: there is none here to unwrap them."""

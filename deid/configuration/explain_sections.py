@@ -316,6 +316,13 @@ def _pixels(parsed: Parsed) -> Iterator[str]:
                 "Text that is found in pixels is filled where it identifies, cannot be read, or holds words"
                 " that are not known."
             )
+    if parsed.tags.burned_in is BurnedIn.CLEAN_LIKELY:
+        classes, modalities = burned_in_likely()
+        yield (
+            "Only pixels that are likely to carry burned-in text are looked at: Burned In Annotation YES, one"
+            f" of {len(classes)} SOP classes, or modality {', '.join(sorted(modalities))}."
+            " Others stay bit by bit."
+        )
     if image.mode is not RedactionMode.NONE:
         yield "An instance whose pixels cannot be decoded is put aside."
     if image.additional_info_types:
@@ -332,11 +339,11 @@ def _quarantine(parsed: Parsed) -> Iterator[str]:
     match policy.burned_in:
         case BurnedIn.PASS:
             yield "Instances whose pixels are likely to carry text are passed on all the same, by your choice."
-        case BurnedIn.QUARANTINE | BurnedIn.CLEAN:
+        case BurnedIn.QUARANTINE | BurnedIn.CLEAN | BurnedIn.CLEAN_LIKELY:
             lead = (
-                "Where pixels cannot be cleaned, instances"
-                if policy.burned_in is BurnedIn.CLEAN
-                else "Instances"
+                "Instances"
+                if policy.burned_in is BurnedIn.QUARANTINE
+                else "Where pixels cannot be cleaned, instances"
             )
             yield (
                 f"{lead} likely to carry burned-in text: Burned In Annotation YES, one of {len(classes)} SOP"

@@ -52,7 +52,17 @@ def read_policy(
     """Return what decides about tags, with what our section adds; None where no profile is named."""
     cleans = image.mode is not RedactionMode.NONE
     burned_in = BurnedIn.CLEAN if cleans else BurnedIn.QUARANTINE
-    if "burnedIn" in ours:
+    if "pixels" in ours:
+        if not cleans:
+            notes.problems.append(
+                "dicomveil.pixels says whose pixels are cleaned, and image.textRedactionMode that none are;"
+                " keep one"
+            )
+        if ours["pixels"] == "likely":
+            burned_in = BurnedIn.CLEAN_LIKELY
+        if "burnedIn" in ours:
+            notes.problems.append("dicomveil holds pixels and burnedIn; keep one")
+    elif "burnedIn" in ours:
         burned_in = BurnedIn(ours["burnedIn"])
         if burned_in is BurnedIn.CLEAN and not cleans:
             notes.problems.append(

@@ -125,6 +125,7 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
     "Dicomveil": {
         "options": "[]enum Option",
         "burnedIn": "enum BurnedIn",
+        "pixels": "enum Pixels",
         "unknownSopClass": "enum UnknownSopClass",
         "safePrivate": "[]SafePrivate",
         "identityIssuer": "string",
@@ -163,6 +164,7 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
     "FhirProfileType": ("PROFILE_TYPE_UNSPECIFIED", "KEEP_ALL", "BASIC", "CLEAN_ALL"),
     # Ours, which have no numbers.
     "BurnedIn": ("quarantine", "pass", "clean"),
+    "Pixels": ("all", "likely"),
     "UnknownSopClass": ("quarantine", "pass"),
     "Option": (
         "retain_safe_private",
@@ -178,7 +180,7 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-_NUMBERED: Final = frozenset(ENUMS) - {"BurnedIn", "UnknownSopClass", "Option"}
+_NUMBERED: Final = frozenset(ENUMS) - {"BurnedIn", "Pixels", "UnknownSopClass", "Option"}
 
 TAG_VERBS: Final = (
     "keepTag",

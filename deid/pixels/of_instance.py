@@ -47,6 +47,15 @@ class Cleaned(NamedTuple):
     elements: list[tuple[int, bytes]]
 
 
+def cleaner_for(
+    facts: Facts, policy: TagPolicy, cleaner: PixelCleaner | None
+) -> PixelCleaner | None:
+    """Return the cleaner for an instance: none where only what is likely to carry text is looked at."""
+    if policy.burned_in is BurnedIn.CLEAN_LIKELY and not _likely_by(facts):
+        return None
+    return cleaner
+
+
 def clean_or_refuse(
     top: TopLevel,
     facts: Facts,
@@ -113,14 +122,19 @@ def _refuse_likely(facts: Facts, policy: TagPolicy) -> None:
     """Refuse what is likely to carry burned-in text, unless the configuration says otherwise."""
     if policy.burned_in is BurnedIn.PASS:
         return
+    tag = _likely_by(facts)
+    if tag:
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, tag)
+
+
+def _likely_by(facts: Facts) -> str:
+    """Return the tag of the element by which burned-in text is likely, empty where none says so."""
     classes, modalities = burned_in_likely()
     if facts.burned_in == "YES":
-        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0028,0301)")
+        return "(0028,0301)"
     if facts.sop_class_uid in classes:
-        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0016)")
+        return "(0008,0016)"
     if facts.modality in modalities and facts.has_pixels:
-        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0060)")
-    if facts.sop_class_uid == _WHOLE_SLIDE and _LABEL_IMAGES.intersection(
-        facts.image_type.split("\\")
-    ):
-        raise Unsafe(Reason.PIXELS_NOT_CLEANED, "(0008,0008)")
+        return "(0008,0060)"
+    labels = _LABEL_IMAGES.intersection(facts.image_type.split("\\"))
+    return "(0008,0008)" if facts.sop_class_uid == _WHOLE_SLIDE and labels else ""

@@ -40,6 +40,7 @@ class BurnedIn(StrEnum):
     QUARANTINE = "quarantine"
     PASS = "pass"  # noqa: S105 - not a password
     CLEAN = "clean"
+    CLEAN_LIKELY = "clean_likely"  # only those are cleaned, as `dicomveil.pixels` says
 
 
 class UnknownSopClass(StrEnum):

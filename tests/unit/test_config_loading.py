@@ -38,9 +38,9 @@ def test_without_a_file_the_defaults_run() -> None:
     assert load(None, {}) == Settings()
 
 
-def test_the_defaults_send_everything_to_the_basic_profile() -> None:
+def test_the_defaults_send_everything_to_the_default_preset() -> None:
     settings = load(None, {})
-    assert settings.deidentifiers["default"].config == "basic"
+    assert settings.deidentifiers["default"].config == "default"
     assert [route.deidentifier for route in settings.routes] == ["default"]
 
 

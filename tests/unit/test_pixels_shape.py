@@ -433,7 +433,8 @@ def plans() -> dict[str, deid.Plan]:
     for name, configuration in PRESETS.items():
         document = json.loads(json.dumps(configuration))
         document.pop("image", None)
-        document.setdefault("dicomveil", {})["burnedIn"] = "pass"
+        document.setdefault("dicomveil", {}).pop("pixels", None)
+        document["dicomveil"]["burnedIn"] = "pass"
         found[name] = deid.compile_plan(document, KEY)
     return found
 
