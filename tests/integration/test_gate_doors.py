@@ -105,6 +105,7 @@ TABLE = [
     of("an empty study", Fault.STUDY_MISSING, elements(study=b"")),
     of("study with letters", Fault.STUDY_INVALID, elements(study=b"1.2.ABC")),
     of("a study of 72 characters", Fault.STUDY_INVALID, elements(study=LONG)),
+    of("a study of 65 characters", Fault.STUDY_INVALID, elements(study=LONG[:65])),
     of("a study that climbs", Fault.STUDY_INVALID, elements(study=b"../../x")),
     of("two studies", Fault.STUDY_INVALID, elements(study=b"1.2\\1.3")),
     of("a study of dots", Fault.STUDY_INVALID, elements(study=b"..")),
@@ -169,6 +170,7 @@ GOOD = [
     Case("a data set alone", None, PLAIN, None),
     Case("spaces for padding", None, part10(elements(study=b"1.2.3.4 ")), None),
     Case("zeros before a number", None, part10(elements(series=b"1.02.3")), None),
+    Case("a study of 64 characters", None, part10(elements(study=LONG[:64])), None),
     Case("zeros behind it", None, part10(PLAIN) + bytes(6), PLAIN + bytes(6)),
     Case(
         "a sequence that ends by itself",

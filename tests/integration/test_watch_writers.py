@@ -36,7 +36,9 @@ async def test_what_is_open_for_writing_is_never_taken(
     async with bench.watching(after=after, incomplete_s=0.3):
         with (bench.inbox / "held.dcm").open("wb", buffering=0) as file:
             file.write(CONTENT[:begun])
+            before = os.fstat(file.fileno()).st_ctime_ns
             await until(lambda: bench.events.held_open == 1)
+            assert os.fstat(file.fileno()).st_ctime_ns == before, "nor is it renamed meanwhile"
             (bench.inbox / "other.dcm").write_bytes(part10(2))
             await until(lambda: bench.events.received == 1)
             assert bench.events.refused == []
