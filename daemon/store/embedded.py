@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from daemon.store.files.blobs import FileBlobs
 from daemon.store.sqlite import copies, damage
-from daemon.store.sqlite.connections import translated
+from daemon.store.sqlite.connections import translating
 from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
 from daemon.store.sqlite.session import SqliteSession
 
@@ -58,11 +57,9 @@ class Embedded:
     @contextmanager
     def session(self, layout: Layout, *, query_only: bool = False) -> Iterator[SqliteSession]:
         """Open the database beside a daemon that may be running."""
-        with closing(connect_current(layout.database, query_only=query_only)) as connection:
-            try:
-                yield SqliteSession(connection)
-            except sqlite3.Error as error:
-                raise translated(error) from error
+        opened = connect_current(layout.database, query_only=query_only)
+        with closing(opened) as connection, translating():
+            yield SqliteSession(connection)
 
     def database(self, layout: Layout) -> SqliteDatabase:
         """Open what the daemon itself uses."""

@@ -45,6 +45,15 @@ def translated(error: sqlite3.Error | OSError) -> DaemonError:
     return StoreUnavailable(f"the database refused: {name}", name)
 
 
+@contextmanager
+def translating() -> Iterator[None]:
+    """Raise the daemon's error for a refusal by the database."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translated(error) from error
+
+
 def connect(
     path: Path, *, query_only: bool = False, busy_timeout_ms: int = BUSY_TIMEOUT_MS
 ) -> sqlite3.Connection:
