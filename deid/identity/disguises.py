@@ -39,6 +39,8 @@ _LEAST_PART: Final = 6
 _MEASURED_DIGITS: Final = 7
 _WIDEST_GAP: Final = 3
 _DAY_S: Final = 86_400
+_FIRST_SECOND: Final = 10**9
+"""Of September 2001; what has fewer digits is measured as often as it is counted since 1970."""
 _TIME_ZONES_S: Final = 14 * 3600
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
@@ -402,7 +404,7 @@ class Disguises:
         for day, kind in self.days.items():
             begin = (day - date(1970, 1, 1)).days * _DAY_S
             for seconds in (number, number / 1000):
-                is_long = number > 10**8
+                is_long = number >= _FIRST_SECOND
                 if is_long and begin - _TIME_ZONES_S <= seconds < begin + _DAY_S + _TIME_ZONES_S:
                     return kind
             if number == day.toordinal() + 1_721_425:

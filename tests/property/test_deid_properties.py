@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 import deid
 from deid.tables.load import confidentiality_by_tag
+from deid.tags.rules import EQUIPMENT_UIDS
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -111,8 +112,11 @@ KEPT = {
 }
 """What the preset `research` keeps by its option: size, weight, age, sex."""
 UID_TAGS = sorted(
-    tag for tag, row in confidentiality_by_tag().items() if row.basic == "U" and tag >> 16 > 4
+    tag
+    for tag, row in confidentiality_by_tag().items()
+    if row.basic == "U" and tag >> 16 > 4 and tag not in EQUIPMENT_UIDS
 )
+"""Those of equipment, which have one replacement for each patient, are tested beside each other."""
 
 
 def canary(number: int, vr: str) -> str:

@@ -167,9 +167,7 @@ def run(configuration: dict[str, Any], sop_class_uid: str) -> Run:
         for part in result.segments
     )
     before, after = (pydicom.dcmread(io.BytesIO(data)) for data in (source, out))
-    identity = deid.patient_identity(
-        _text(before.get(0x00100021)), _text(before[0x00100020]), "1.2.3"
-    )
+    identity = deid.patient_identity("", _text(before[0x00100020]), "1.2.3")
     options = configuration.get("dicomveil", {}).get("options", [])
     return Run(
         rows,
