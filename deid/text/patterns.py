@@ -1,6 +1,6 @@
 """Patterns by infoType: what identifies by its shape, or by the words before it."""
 
-# ruff: noqa: E501, RUF001 - a pattern reads worse broken over lines, and holds letters of other scripts
+# ruff: noqa: E501 - a pattern reads worse broken over lines, and holds letters of other scripts
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.text import dates
+from deid.text import dates, people
 from deid.text.findings import CODE, PATTERN, Finding
-from deid.text.folding import fold, words
-from deid.text.vocabulary import is_clinical_token, is_name, is_place, is_recognised
+from deid.text.folding import words
+from deid.text.people import CAPITAL
+from deid.text.vocabulary import is_place, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from deid.text.known import KnownText
 
-_CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"
-"""A letter that is not a Latin small letter: capitals, and letters of scripts without case."""
-_PARTICLE: Final = (
-    r"(?:van|von|der|den|de|del|della|di|da|dos|du|la|le|el|al|bin|ibn|ter|zu|st\.?|mc|o['\u2019])"
-)
-_NAME: Final = rf"(?:{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}?[\w'\u2019]{{1,30}}){{0,2}}|{_CAPITAL}\.(?![^\W\d_]\.|D\b))"
-_FULL_NAME: Final = rf"{_NAME}(?:(?:,\s?|\s+|\.\s?)(?:{_PARTICLE}\s+){{0,2}}{_NAME}){{0,3}}"
 _VALUE: Final = (
     r"(?:(?-i:(?!(?:ID|NO|NR|MRN|NUM)\b)[A-Z]{1,6})\s|[A-Za-z]{0,6}[-./]?)\d[\w./-]{1,24}"
 )
@@ -37,13 +31,6 @@ _NUMBERED: Final = r"(?:id|i\.d|no|nr|num|number|nummer|#|n[°º])"
 _COM: Final = r"(?:com|org|net|edu|gov|mil|int|info|biz|health|hospital|example|local|lan|intra)"
 _LANDS: Final = r"(?-i:de|at|ch|fr|uk|es|it|nl|be|pl|se|dk|fi|no|eu|ru|jp|cn|in|br|ca|au|pt|gr|ie|cz|hu|us|mx|ar)"
 _GAP: Final = r"(?:\s*(?:[:#=.]|\bis\b|n[ro°º]?\.?:?|\bno\.?:?|number|nummer|num(?:ero|éro)?))*\s*"
-
-
-PARTICLES: Final = words(
-    """
-    van von der den de del della di da dos du la le el al bin ibn ter zu st
-    """
-)
 
 
 class Pattern(NamedTuple):
@@ -198,7 +185,6 @@ _STREET: Final = re.compile(
 _DIGITS5: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
 _DIGITS4: Final = re.compile(r"\d\D{0,2}\d\D{0,2}\d\D{0,2}\d")
 _DIGIT: Final = re.compile(r"\d")
-_CAPITALS: Final = re.compile(_CAPITAL)
 
 # In order: of findings that overlap and are as long, the earlier stays.
 PATTERNS: Final = (
@@ -324,7 +310,7 @@ PATTERNS: Final = (
     Pattern("AGE", re.compile(r"\b(?:aged?|alter|wiek|ålder|alder|ikä|věk|возраст|ηλικία|年齢|年龄|나이|lat|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
                               r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|j(?=\.)|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b(?:(?:Flat|Apt|Unit|Suite)\.?\s\w{{1,4}},?\s)?\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}|\d+(?:st|nd|rd|th))\s+){{1,4}}"
+            re.compile(rf"\b(?:(?:Flat|Apt|Unit|Suite)\.?\s\w{{1,4}},?\s)?\d{{1,5}}[A-Za-z]?(?:-\d+)?,?\s+(?:[NSEW]\.?\s+|(?:North|South|East|West)\s+)?(?:(?:{CAPITAL}[\w.'\u2019-]{{0,30}}|\d+(?:st|nd|rd|th))\s+){{1,4}}"
                        r"(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|Court|Ct|Way|Place|Pl|Terrace|Ter|Square|Sq|Highway"
                        r"|Hwy|Parkway|Pkwy|Circle|Cir|Close|Crescent|Cres|Trail|Trl|Row|Hill|Gardens|Grove|Walk|Mews|Plaza|Loop|Alley)\b\.?"
                        r"(?:,?\s*(?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\.?\s*#?\w{1,6})?", re.NOFLAG), hint=_DIGIT),
@@ -332,27 +318,27 @@ PATTERNS: Final = (
             re.compile(r"\b\d{1,5}\s+(?:[A-Z][A-Z'\u2019-]+\s+){1,4}(?:STREET|AVENUE|AVE|ROAD|RD|BOULEVARD|BLVD|LANE|DRIVE|COURT|WAY|PLACE|TERRACE|SQUARE|HIGHWAY|PARKWAY)\b"),
             hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"(?<![\w-])(?:{_CAPITAL}[\w.'\u2019]{{0,30}}[\s-]){{0,3}}{_CAPITAL}?\w{{0,30}}(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
+            re.compile(rf"(?<![\w-])(?:{CAPITAL}[\w.'\u2019]{{0,30}}[\s-]){{0,3}}{CAPITAL}?\w{{0,30}}(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
                        r"\s+\d{1,4}(?:\s?[a-z]\b|\b)(?:-\w{1,4}\b)?"), hint=_STREET),
     Pattern("STREET_ADDRESS", re.compile(r"\b(?:Stra(?:ß|ss)e|Platz|Allee)\s+(?:des|der|von|am|vom)\s+[\w. -]{2,30}?\s\d{1,4}(?:\s?[a-z]\b|\b)"), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b(?:Am|An\s+de[rmn]|Auf\s+de[rmn]|Im|Zu[mr]|In\s+de[rn]|Unter\s+den|Hinter\s+de[rmn])\s+{_CAPITAL}[\w-]{{3,30}}\s+\d{{1,4}}(?:\s?[a-z]\b|\b)"),
+            re.compile(rf"\b(?:Am|An\s+de[rmn]|Auf\s+de[rmn]|Im|Zu[mr]|In\s+de[rn]|Unter\s+den|Hinter\s+de[rmn])\s+{CAPITAL}[\w-]{{3,30}}\s+\d{{1,4}}(?:\s?[a-z]\b|\b)"),
             check=_unfamiliar, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b{_CAPITAL}[a-zà-ÿ]{{2,20}}(?:gatan|vägen|gade|vej|veien|gata|katu|tie|straat|laan|weg|gracht|utca|út)\s+\d{{1,4}}(?:\s?[A-Za-z]\b|\b)"),
+            re.compile(rf"\b{CAPITAL}[a-zà-ÿ]{{2,20}}(?:gatan|vägen|gade|vej|veien|gata|katu|tie|straat|laan|weg|gracht|utca|út)\s+\d{{1,4}}(?:\s?[A-Za-z]\b|\b)"),
             check=_unfamiliar, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b{_CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
+            re.compile(rf"\b{CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(r"\b\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|av\.|boulevard|bd|place|chemin|all[ée]e|impasse|quai|route|cours)\s+"
                        r"[^\W\d][\w'\u2019-]{0,30}(?:\s+[^\W\d][\w'\u2019-]{0,30}){0,4}", _I), hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(rf"(?<![^\W_])(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|al\.|os\.|ulitsa|ул\.|улица|οδός)"
                        rf"\s{{0,2}}(?:(?i:de|del|la|las|los|das|dos|da|do|della|dei|delle)\s+){{0,3}}"
-                       rf"{_CAPITAL}[\w'\u2019-]{{0,30}}(?:\s[\w'\u2019-]{{1,30}}){{0,4}}?\s?,?\s?(?:(?i:n[°º.]?)\s?)?\d{{1,4}}(?:/\d{{1,4}}|[A-Za-z]\b|\b)"
+                       rf"{CAPITAL}[\w'\u2019-]{{0,30}}(?:\s[\w'\u2019-]{{1,30}}){{0,4}}?\s?,?\s?(?:(?i:n[°º.]?)\s?)?\d{{1,4}}(?:/\d{{1,4}}|[A-Za-z]\b|\b)"
                        rf"(?:,?\s\d{{1,2}}[º°ª]\s?[A-Z]?\b)?"), hint=_DIGIT),
     Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
-    Pattern("LOCATION", re.compile(rf"\b{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
+    Pattern("LOCATION", re.compile(rf"\b{CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
     Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),
     Pattern("LOCATION",
             re.compile(r"\b(?:A[BL]|B[ABDHLNRST]?|C[ABFHMORTVW]|D[ADEGHLNTY]|E[CHNX]?|F[KY]|G[LUY]?|H[ADGPRSUX]|I[GPV]|K[ATWY]|L[ADELNSU]?|M[EKL]?"
@@ -360,22 +346,22 @@ PATTERNS: Final = (
             hint=_DIGIT),
     Pattern("LOCATION", re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d\b"), hint=_DIGIT),
     Pattern("LOCATION", re.compile(r"〒\s?\d{3}-?\d{4}"), hint=_DIGIT),
-    Pattern("LOCATION", re.compile(rf"(?<![\d.,-])(?:\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|[1-9]\d{{3}}\s?[A-Z]{{2}})\s+{_CAPITAL}[a-zà-ÿœłńśźż]{{2,}}(?:[\s-]{_CAPITAL}[a-zà-ÿ]+)?"),
+    Pattern("LOCATION", re.compile(rf"(?<![\d.,-])(?:\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|[1-9]\d{{3}}\s?[A-Z]{{2}})\s+{CAPITAL}[a-zà-ÿœłńśźż]{{2,}}(?:[\s-]{CAPITAL}[a-zà-ÿ]+)?"),
             check=_zip_city, hint=_DIGITS4),
-    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{_CAPITAL}[a-zäöüßéèàñçó]{{2,}}(?:[\s-]{_CAPITAL}[a-zäöüßé]+)?"), check=_zip_city,
+    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAPITAL}[a-zäöüßéèàñçó]{{2,}}(?:[\s-]{CAPITAL}[a-zäöüßé]+)?"), check=_zip_city,
             hint=_DIGITS5),
     Pattern("LOCATION",
             re.compile(rf"\b(?:lives?|living|resid(?:es|ing|ent)|born|native|moved|hometown|relocated|flew|travell?ed|wohnhaft|geboren|vive|habite|demeurant|nacid[oa]|residente|wohnt)"
-                       rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s,]+{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}})"), 1,
+                       rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s,]+{CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}})"), 1,
             _unfamiliar),
     Pattern("ORGANIZATION_NAME",
-            re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{_CAPITAL}[\w.'\u2019-]{{0,30}}\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
+            re.compile(rf"(?:\b(?:St\.?|Saint|Mt\.?|Mount)\s+)?(?:{CAPITAL}[\w.'\u2019-]{{0,30}}\s+(?:(?:of|and|the|for|&|de|du|la)\s+)?){{1,5}}"
                        r"(?:Hospitals?|Clinics?|Clinical\s+Cent(?:er|re)|Medical\s+(?:Cent(?:er|re)|Group|College|School)|Health\s+(?:System|Cent(?:er|re)|Services?|Trust)|University|Universität|Institute|Infirmary"
                        r"|Klinik(?:um|en)?|Krankenhaus|Spital|Praxis|(?:Nursing|Care|Retirement|Rest)\s+Home|Hospice|Surgery|Imaging|Radiology\s+(?:Associates|Group|Partners)|Diagnostics|Laborator(?:y|ies)|Foundation|Pharmacy|Rehab(?:ilitation)?\s+Cent(?:er|re)"
                        r"|College|School|Academy|Church|Corporation|Corp|Inc|Ltd|LLC|GmbH|AG|Bank|Airlines|NHS\s+Trust)\b\.?"), check=_unfamiliar),
     Pattern("ORGANIZATION_NAME",
             re.compile(rf"\b(?:Hospital|H[ôo]pital|Clinique|Cl[íi]nica|Ospedale|Policlinico|Klinik(?:um)?|Krankenhaus|Universit(?:y|é|à|ätsklinikum)|CHU|CHRU|Centre\s+Hospitalier|Centro\s+M[ée]dico|Praxis|Institut[oe]?|Azienda\s+Ospedaliera)"
-                       rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s-]{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}}"), check=_unfamiliar),
+                       rf"\s+(?:(?:of|de|di|del|della|der|des|du|la|le|für|am|San|Santa|St\.?|Saint|Dr\.?)\s+){{0,3}}{CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s-]{CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}}"), check=_unfamiliar),
     Pattern("GENERIC_ID",
             re.compile(rf"\b(?:BSN|PESEL|CPF|CNPJ|DNI|NIE|NIF|NIR|AVS|AHV|SVNR|CPR|CURP|RUT|NINO|SIN|TFN|PPSN|NRIC|HKID|TAJ|Aadhaar|personnummer"
                        rf"|f[øö]dselsnummer|henkilötunnus|rodné\s*číslo|codice\s*fiscale|C\.F\.|n[°º]?\s*s[ée]cu)"
@@ -394,67 +380,6 @@ PATTERNS: Final = (
             check=_is_spaced_code, hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"(?<![\w])[A-Z]{1,4}[-/]?\d{2,4}[-/]\d{3,8}(?!\w)"), hint=_DIGITS5),
 )  # fmt: skip
-
-_TITLE: Final = (
-    r"(?:Dr|Drs|Doctor|Prof|Professor|Mr|Mrs|Ms|Miss|Mister|Master|Sir|Madam|Rev|Fr|Sr|Herrn?|Frau|Hr|Mme|Mlle|Monsieur|Madame|Mademoiselle"
-    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
-    r"|д-р|г-н|г-жа|пан[іи]?|DR|MR|MRS|MS|PROF|MISS|HERR|FRAU|MME|NURSE)"
-)
-_ROLE: Final = (
-    r"(?:(?:referr(?:ed|ing)|dictated|signed|read|reported|reviewed|interpreted|performed|requested|ordered|transcribed|verified|approved|authenticated"
-    r"|seen|examined|operated|consulted|supervised|injected|administered|scanned|assisted|witnessed|prepared|authored|entered|typed|called\s+in|accompanied)"
-    r"(?:\s+(?:and\s+|&\s*|/\s*)?(?:electronically|digitally|finali[sz]ed|signed|dictated|verified|reviewed)){0,3}\s+(?:by|from|with|to)"
-    r"|(?:discussed|spoke|speaking|communicated|d/w|conferred|conveyed|telephoned|phoned|paged|informed|notified|called|relayed|reported|given)(?:\s+(?:with|to|w/|by(?:\s+\w+)?))?"
-    r"|(?:referring|attending|requesting|ordering|reading|performing|consulting|primary|responsible|treating|family|interpreting)\s*(?:care\s+)?(?:physician|provider|doctor|clinician|radiologist|surgeon|md|dr|gp)?"
-    r"|radiologist|technologist|technician|tech|rad\s?tech|sonographer|radiographer|operator|oper|surgeon|anesthesiologist|resident|fellow|intern|nurse|physician|doctor|gp|pcp|author|observer|signed|signature|initials"
-    r"|cc|attn|attention|from|to|re|by|name|nom|nombre|nome|naam|full\s+name|surname|first\s+name|last\s+name|patient(?:\s*(?:'?s)?\s*name)?|pat|pt(?:'?s)?(?:\s+name)?|patientin|paciente|paziente"
-    r"|nok|next\s+of\s+kin|contact|emergency\s+contact|guardian|carer|caregiver|wife|husband|spouse|partner|mother|father|mom|dad|mum|son|daughter|brother|sister|aunt|uncle|friend|neighbou?r|colleague|employer|relative"
-    r"|überwiesen\s+von|zuweiser|einsender|befunder|befundet\s+von|ass(?:istenz)?arzt|oberarzt|chefarzt|arzt|ärztin|hausarzt|mta|mtra|adress[ée]e?\s+par|m[ée]decin|prescripteur|remitid[oa]\s+por|m[ée]dico|medico|arts|huisarts|firmato\s+da|inviato\s+da)"
-)
-_ROLE_INITIALS: Final = re.compile(
-    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
-    r"|\b(?i:by|initials?|inits?)\s{1,2}(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
-)
-_LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
-_TITLED: Final = re.compile(
-    rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
-    rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
-)
-_KEYED: Final = re.compile(
-    rf"(?<![^\W_])(?i:(?:last|first|middle|sur|given|family|maiden|vor|nach|zu|pat(?:ient)?s?)[\s_-]?names?|name|patient|pat|pt)\s?[:=]\s?"
-    rf"(?P<name>{_LOOSE_NAME}(?:,\s?{_LOOSE_NAME})?)"
-)
-"""A key and what it holds: the first word is a name whatever it looks like."""
-_FAMILY: Final = re.compile(
-    rf"\bthe\s(?P<name>{_CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{_CAPITAL}[\w'\u2019]{{1,30}})?)(?=\s(?i:family|couple|twins|children|brothers|sisters)\b)"
-)
-_TITLED_LOOSELY: Final = re.compile(
-    rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
-    _I,
-)
-_ROLED: Final = re.compile(
-    rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
-    rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
-)
-_ROLED_LOOSELY: Final = re.compile(
-    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>{_LOOSE_NAME}(?:[,\s]+{_LOOSE_NAME}){{0,2}})"
-)
-_DEGREE: Final = re.compile(
-    rf"(?<![\w'\u2019-])(?P<name>{_FULL_NAME}),?\s{{1,2}}(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
-)
-_COMMA_NAME: Final = re.compile(
-    rf"(?<![\w'\u2019])(?P<name>{_CAPITAL}[\w'\u2019]{{1,30}}(?:-{_CAPITAL}[\w'\u2019]{{1,30}})?,\s?{_CAPITAL}[\w'\u2019]{{1,30}}(?:\s{_CAPITAL}\.?)?)(?![^\W_])"
-)
-_TOKEN: Final = re.compile(r"[^\W_]+")
-_CARETS: Final = re.compile(
-    r"(?<![^\s\\])[^\s\^=\\]{1,64}(?:\^[^\s\^=\\]{0,64}){1,4}(?:=[^\s\\]{0,128}){0,2}"
-)
-_INITIALED: Final = re.compile(
-    rf"(?<![^\W_.])(?P<name>{_CAPITAL}\.(?:\s?{_CAPITAL}\.)?\s?{_CAPITAL}[a-zà-ÿ'\u2019]+(?:-{_CAPITAL}[\w'\u2019]+)?)"
-)
-_GREETING: Final = re.compile(
-    rf"\b(?:Dear|Hello|Hi|Sincerely|Regards|Thanks|Liebe[r]?|Sehr geehrte[r]?|Cher|Chère|Estimad[oa]),?\s+(?:{_TITLE}\b\.?\s*)*(?P<name>{_FULL_NAME})"
-)
 
 
 def find(text: str, known: KnownText | None = None) -> Iterator[Finding]:
@@ -477,19 +402,19 @@ def _find(text: str, known: KnownText | None) -> Iterator[Finding]:
                     start, stop, each.info_type, CODE if each.info_type == "GENERIC_ID" else PATTERN
                 )
     yield from _dates(text, known)
-    yield from _people(text)
+    yield from people.find(text)
 
 
 _MORE_ADDRESS: Final = re.compile(
-    rf"(?:[,\s]{{1,4}}{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}})?(?:[,\s]{{1,4}}[A-Z]{{2}})?[,\s]{{1,4}}\d{{4,6}}(?:-\d{{4}})?"
+    rf"(?:[,\s]{{1,4}}{CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}})?(?:[,\s]{{1,4}}[A-Z]{{2}})?[,\s]{{1,4}}\d{{4,6}}(?:-\d{{4}})?"
     r"(?![\w.,]*\d)(?!\s*(?:mm|cm|ml|mg|slices))"
 )
 _MORE_CITY: Final = re.compile(
     rf"[,\s]{{1,4}}(?:[A-Z]{{1,2}}-)?(?:\d{{4,5}}|\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|\d{{4}}\s?[A-Z]{{2}}|[A-Z]\d[A-Z]\s?\d[A-Z]\d)"
-    rf"\s{_CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{_CAPITAL}[\w'\u2019-]{{1,30}})?"
+    rf"\s{CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}})?"
 )
 _CITY: Final = re.compile(
-    rf",\s+{_CAPITAL}[\w'\u2019-]+(?:\s{_CAPITAL}[\w'\u2019-]+){{0,2}}(?=\s*[,.;)\n]|$)"
+    rf",\s+{CAPITAL}[\w'\u2019-]+(?:\s{CAPITAL}[\w'\u2019-]+){{0,2}}(?=\s*[,.;)\n]|$)"
 )
 
 
@@ -530,97 +455,3 @@ def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
             yield Finding(each.start, each.stop, "DATE", PATTERN)
     for match in _BORN_IN.finditer(text):
         yield Finding(*match.span(1), "DATE_OF_BIRTH", PATTERN)
-
-
-def _is_of_vocabulary(text: str) -> bool:
-    """Whether what stands around carets is a region and its exam, or a number and its power, and nobody.
-
-    As consoles write (``Head^Routine``) and units (``10^-6``): outside PN a caret alone makes no name.
-    """
-    tokens = _TOKEN.findall(text)
-    return bool(tokens) and all(
-        token.isdigit() or len(token) == 1 or is_clinical_token(token) for token in tokens
-    )
-
-
-def _people(text: str) -> Iterator[Finding]:
-    if "^" in text:
-        for match in _CARETS.finditer(text):
-            if _is_of_vocabulary(match[0]):
-                continue
-            yield Finding(*match.span(), "PERSON_NAME", PATTERN)
-    if not _CAPITALS.search(text):
-        for pattern in (_TITLED_LOOSELY, _KEYED, _ROLED_LOOSELY):
-            yield from _names(text, pattern, sure=pattern is not _ROLED_LOOSELY)
-        return
-    for match in _FAMILY.finditer(text):
-        yield Finding(*match.span("name"), "PERSON_NAME", PATTERN)
-    for match in _ROLE_INITIALS.finditer(text):
-        yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
-    for pattern, sure in (
-        (_TITLED, True),
-        (_GREETING, True),
-        (_DEGREE, False),
-        (_INITIALED, False),
-        (_ROLED, False),
-        (_COMMA_NAME, False),
-        (_KEYED, False),
-        (_TITLED_LOOSELY, False),
-        (_ROLED_LOOSELY, False),
-    ):
-        yield from _names(text, pattern, sure=sure)
-
-
-def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Finding]:
-    """Yield the names a pattern leads to; what a match took in behind its name is searched again."""
-    at = 0
-    while (match := pattern.search(text, at)) is not None:
-        # In capitals MR, MS and DR are modalities and diseases as often as titles.
-        loud = sure and "title" in pattern.groupindex and match["title"].isupper()
-        found = _trimmed(text, match, sure=sure and not loud)
-        at = match.start("name") + 1
-        if found is not None:
-            at = found.stop
-            yield found
-
-
-_WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")
-_NOT_NAMES: Final = words(
-    """
-    the this that he she it they we i a an and or if when was is were are has had have not no on in
-    at for of with to by from as but there please see dr drs prof mr mrs ms miss mister sir doctor
-    professor nurse herr frau mme md phd rn do np pa patient pt male female right left
-    """
-)
-
-
-def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
-    """Return a name without the ordinary words that were caught with it, if a name is left.
-
-    `sure` says that the first word is a name whatever it looks like: it stands behind a title.
-    """
-    start, stop = match.span("name")
-    parts = list(_WORDS.finditer(text, start, stop))
-    kept: list[re.Match[str]] = []
-    lead = -1
-    for index, word in enumerate(parts):
-        bare = word[0].rstrip(".")
-        folded = fold(bare)
-        if folded in PARTICLES and not bare[0].isupper() and index + 1 < len(parts):
-            lead = word.start() if lead < 0 and not kept else lead
-            continue
-        ordinary = (
-            folded in _NOT_NAMES
-            or folded in PARTICLES
-            or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
-        )
-        if ordinary and not (sure and index == 0 and folded not in _NOT_NAMES):
-            if kept:
-                break
-            lead = -1
-            continue
-        kept.append(word)
-    if kept and any(len(word[0].rstrip(".")) > 1 for word in kept):
-        begin = lead if 0 <= lead < kept[0].start() else kept[0].start()
-        return Finding(begin, kept[-1].end(), "PERSON_NAME", PATTERN)
-    return None

@@ -1,0 +1,186 @@
+"""Names of people by what stands around them: titles, roles, degrees, carets, keys, greetings."""
+
+# ruff: noqa: E501, RUF001 - a pattern reads worse broken over lines, and holds letters of other scripts
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from deid.text.findings import PATTERN, Finding
+from deid.text.folding import fold, words
+from deid.text.vocabulary import is_clinical_token, is_name, is_recognised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CAPITAL: Final = r"[^\W\d_a-zß-öø-ÿ]"
+"""A letter that is not a Latin small letter: capitals, and letters of scripts without case."""
+_PARTICLE: Final = (
+    r"(?:van|von|der|den|de|del|della|di|da|dos|du|la|le|el|al|bin|ibn|ter|zu|st\.?|mc|o['\u2019])"
+)
+_NAME: Final = rf"(?:{CAPITAL}[\w'\u2019]{{1,30}}(?:-{CAPITAL}?[\w'\u2019]{{1,30}}){{0,2}}|{CAPITAL}\.(?![^\W\d_]\.|D\b))"
+_FULL_NAME: Final = rf"{_NAME}(?:(?:,\s?|\s+|\.\s?)(?:{_PARTICLE}\s+){{0,2}}{_NAME}){{0,3}}"
+PARTICLES: Final = words(
+    """
+    van von der den de del della di da dos du la le el al bin ibn ter zu st
+    """
+)
+
+_I: Final = re.IGNORECASE
+_CAPITALS: Final = re.compile(CAPITAL)
+_TITLE: Final = (
+    r"(?:Dr|Drs|Doctor|Prof|Professor|Mr|Mrs|Ms|Miss|Mister|Master|Sir|Madam|Rev|Fr|Sr|Herrn?|Frau|Hr|Mme|Mlle|Monsieur|Madame|Mademoiselle"
+    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
+    r"|д-р|г-н|г-жа|пан[іи]?|DR|MR|MRS|MS|PROF|MISS|HERR|FRAU|MME|NURSE)"
+)
+_ROLE: Final = (
+    r"(?:(?:referr(?:ed|ing)|dictated|signed|read|reported|reviewed|interpreted|performed|requested|ordered|transcribed|verified|approved|authenticated"
+    r"|seen|examined|operated|consulted|supervised|injected|administered|scanned|assisted|witnessed|prepared|authored|entered|typed|called\s+in|accompanied)"
+    r"(?:\s+(?:and\s+|&\s*|/\s*)?(?:electronically|digitally|finali[sz]ed|signed|dictated|verified|reviewed)){0,3}\s+(?:by|from|with|to)"
+    r"|(?:discussed|spoke|speaking|communicated|d/w|conferred|conveyed|telephoned|phoned|paged|informed|notified|called|relayed|reported|given)(?:\s+(?:with|to|w/|by(?:\s+\w+)?))?"
+    r"|(?:referring|attending|requesting|ordering|reading|performing|consulting|primary|responsible|treating|family|interpreting)\s*(?:care\s+)?(?:physician|provider|doctor|clinician|radiologist|surgeon|md|dr|gp)?"
+    r"|radiologist|technologist|technician|tech|rad\s?tech|sonographer|radiographer|operator|oper|surgeon|anesthesiologist|resident|fellow|intern|nurse|physician|doctor|gp|pcp|author|observer|signed|signature|initials"
+    r"|cc|attn|attention|from|to|re|by|name|nom|nombre|nome|naam|full\s+name|surname|first\s+name|last\s+name|patient(?:\s*(?:'?s)?\s*name)?|pat|pt(?:'?s)?(?:\s+name)?|patientin|paciente|paziente"
+    r"|nok|next\s+of\s+kin|contact|emergency\s+contact|guardian|carer|caregiver|wife|husband|spouse|partner|mother|father|mom|dad|mum|son|daughter|brother|sister|aunt|uncle|friend|neighbou?r|colleague|employer|relative"
+    r"|überwiesen\s+von|zuweiser|einsender|befunder|befundet\s+von|ass(?:istenz)?arzt|oberarzt|chefarzt|arzt|ärztin|hausarzt|mta|mtra|adress[ée]e?\s+par|m[ée]decin|prescripteur|remitid[oa]\s+por|m[ée]dico|medico|arts|huisarts|firmato\s+da|inviato\s+da)"
+)
+_ROLE_INITIALS: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
+    r"|\b(?i:by|initials?|inits?)\s{1,2}(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
+)
+_LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
+_TITLED: Final = re.compile(
+    rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
+    rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_KEYED: Final = re.compile(
+    rf"(?<![^\W_])(?i:(?:last|first|middle|sur|given|family|maiden|vor|nach|zu|pat(?:ient)?s?)[\s_-]?names?|name|patient|pat|pt)\s?[:=]\s?"
+    rf"(?P<name>{_LOOSE_NAME}(?:,\s?{_LOOSE_NAME})?)"
+)
+"""A key and what it holds: the first word is a name whatever it looks like."""
+_FAMILY: Final = re.compile(
+    rf"\bthe\s(?P<name>{CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?)(?=\s(?i:family|couple|twins|children|brothers|sisters)\b)"
+)
+_TITLED_LOOSELY: Final = re.compile(
+    rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
+    _I,
+)
+_ROLED: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
+    rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_ROLED_LOOSELY: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>{_LOOSE_NAME}(?:[,\s]+{_LOOSE_NAME}){{0,2}})"
+)
+_DEGREE: Final = re.compile(
+    rf"(?<![\w'\u2019-])(?P<name>{_FULL_NAME}),?\s{{1,2}}(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
+)
+_COMMA_NAME: Final = re.compile(
+    rf"(?<![\w'\u2019])(?P<name>{CAPITAL}[\w'\u2019]{{1,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?,\s?{CAPITAL}[\w'\u2019]{{1,30}}(?:\s{CAPITAL}\.?)?)(?![^\W_])"
+)
+_TOKEN: Final = re.compile(r"[^\W_]+")
+_CARETS: Final = re.compile(
+    r"(?<![^\s\\])[^\s\^=\\]{1,64}(?:\^[^\s\^=\\]{0,64}){1,4}(?:=[^\s\\]{0,128}){0,2}"
+)
+_INITIALED: Final = re.compile(
+    rf"(?<![^\W_.])(?P<name>{CAPITAL}\.(?:\s?{CAPITAL}\.)?\s?{CAPITAL}[a-zà-ÿ'\u2019]+(?:-{CAPITAL}[\w'\u2019]+)?)"
+)
+_GREETING: Final = re.compile(
+    rf"\b(?:Dear|Hello|Hi|Sincerely|Regards|Thanks|Liebe[r]?|Sehr geehrte[r]?|Cher|Chère|Estimad[oa]),?\s+(?:{_TITLE}\b\.?\s*)*(?P<name>{_FULL_NAME})"
+)
+
+
+def _is_of_vocabulary(text: str) -> bool:
+    """Whether what stands around carets is a region and its exam, or a number and its power, and nobody.
+
+    As consoles write (``Head^Routine``) and units (``10^-6``): outside PN a caret alone makes no name.
+    """
+    tokens = _TOKEN.findall(text)
+    return bool(tokens) and all(
+        token.isdigit() or len(token) == 1 or is_clinical_token(token) for token in tokens
+    )
+
+
+def find(text: str) -> Iterator[Finding]:
+    """Yield names that what stands around them gives away, in any order."""
+    if "^" in text:
+        for match in _CARETS.finditer(text):
+            if _is_of_vocabulary(match[0]):
+                continue
+            yield Finding(*match.span(), "PERSON_NAME", PATTERN)
+    if not _CAPITALS.search(text):
+        for pattern in (_TITLED_LOOSELY, _KEYED, _ROLED_LOOSELY):
+            yield from _names(text, pattern, sure=pattern is not _ROLED_LOOSELY)
+        return
+    for match in _FAMILY.finditer(text):
+        yield Finding(*match.span("name"), "PERSON_NAME", PATTERN)
+    for match in _ROLE_INITIALS.finditer(text):
+        yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
+    for pattern, sure in (
+        (_TITLED, True),
+        (_GREETING, True),
+        (_DEGREE, False),
+        (_INITIALED, False),
+        (_ROLED, False),
+        (_COMMA_NAME, False),
+        (_KEYED, False),
+        (_TITLED_LOOSELY, False),
+        (_ROLED_LOOSELY, False),
+    ):
+        yield from _names(text, pattern, sure=sure)
+
+
+def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Finding]:
+    """Yield the names a pattern leads to; what a match took in behind its name is searched again."""
+    at = 0
+    while (match := pattern.search(text, at)) is not None:
+        # In capitals MR, MS and DR are modalities and diseases as often as titles.
+        loud = sure and "title" in pattern.groupindex and match["title"].isupper()
+        found = _trimmed(text, match, sure=sure and not loud)
+        at = match.start("name") + 1
+        if found is not None:
+            at = found.stop
+            yield found
+
+
+_WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")
+_NOT_NAMES: Final = words(
+    """
+    the this that he she it they we i a an and or if when was is were are has had have not no on in
+    at for of with to by from as but there please see dr drs prof mr mrs ms miss mister sir doctor
+    professor nurse herr frau mme md phd rn do np pa patient pt male female right left
+    """
+)
+
+
+def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
+    """Return a name without the ordinary words that were caught with it, if a name is left.
+
+    `sure` says that the first word is a name whatever it looks like: it stands behind a title.
+    """
+    start, stop = match.span("name")
+    parts = list(_WORDS.finditer(text, start, stop))
+    kept: list[re.Match[str]] = []
+    lead = -1
+    for index, word in enumerate(parts):
+        bare = word[0].rstrip(".")
+        folded = fold(bare)
+        if folded in PARTICLES and not bare[0].isupper() and index + 1 < len(parts):
+            lead = word.start() if lead < 0 and not kept else lead
+            continue
+        ordinary = (
+            folded in _NOT_NAMES
+            or folded in PARTICLES
+            or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
+        )
+        if ordinary and not (sure and index == 0 and folded not in _NOT_NAMES):
+            if kept:
+                break
+            lead = -1
+            continue
+        kept.append(word)
+    if kept and any(len(word[0].rstrip(".")) > 1 for word in kept):
+        begin = lead if 0 <= lead < kept[0].start() else kept[0].start()
+        return Finding(begin, kept[-1].end(), "PERSON_NAME", PATTERN)
+    return None
