@@ -195,6 +195,14 @@ KEYS: Final[tuple[str, ...]] = tuple(
 )
 """Keywords of `Description.keys`; ModalitiesInStudy is matched on Modality of the study's series."""
 
+SORTABLE: Final[Mapping[Level, tuple[str, ...]]] = {
+    level: tuple(
+        keyword for keyword in keywords if "." not in keyword and keyword != "ModalitiesInStudy"
+    )
+    for level, keywords in SEARCHABLE.items()
+}
+"""What results may be sorted by: what is searched by and has one value."""
+
 
 def tag_of(keyword: str) -> str:
     """Return the eight upper-case hexadecimal digits that DICOM JSON uses as a name."""

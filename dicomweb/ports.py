@@ -32,6 +32,11 @@ class Query:
         always one of `SEARCHABLE[level]`. Wildcards `*` and `?`, and DA/TM ranges `a-b`, as PS3.4 C.2.2.2.
     within
         The study or series named in the path, when there is one.
+    sort
+        Keywords of `dicomweb.attributes.SORTABLE[level]`, each with whether it descends. What it leaves
+        equal comes newest study first, the instances of a study as they were stored.
+    continues
+        Whether this is a further page of an answer that has begun: what came since need not be in it.
     with_attributes
         Whether the caller will look at `Match.attributes`; where not, the store may leave it empty.
     """
@@ -43,6 +48,8 @@ class Query:
     limit: int
     offset: int
     with_attributes: bool = True
+    sort: Sequence[tuple[str, bool]] = ()
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

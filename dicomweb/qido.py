@@ -5,6 +5,7 @@ Decisions the standard leaves open:
 * Nothing found is 200 with ``[]`` (PS3.18 2026a dropped 204).
 * A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header;
   a value that is malformed for a parameter that we know is 400. Values are never repeated.
+* Without ``sort``, an extension, the newest study comes first, and its instances as they were stored.
 * More results than the service gives in one answer: the first page, and a ``Warning: 299``.
 """
 
@@ -16,17 +17,26 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from dicomweb.attributes import COMPUTED, DEFAULTS, SEARCHABLE, VR_OF_KEY, tag_of, tags_of
+from dicomweb.attributes import (
+    COMPUTED,
+    DEFAULTS,
+    SEARCHABLE,
+    SORTABLE,
+    VR_OF_KEY,
+    tag_of,
+    tags_of,
+)
 from dicomweb.dictionary import keyword_for_tag
 from dicomweb.errors import BadRequest
 from dicomweb.ports import Match, Query, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dicomweb.ports import Level
 
 LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
+MAX_SORT_KEYS: Final = 8
 MAX_OFFSET: Final = 2**31 - 1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
@@ -117,12 +127,15 @@ def parse(
     include_all = fuzzy = False
     limit: int | None = None
     offset = 0
+    sort: list[tuple[str, bool]] = []
     for name, value in parameters:
         lower = name.lower()
         if lower == "limit":
             limit = _unsigned(name, value)
         elif lower == "offset":
             offset = _unsigned(name, value)
+        elif lower == "sort":
+            sort += _sort_keys(level, value)
         elif lower == "fuzzymatching":
             fuzzy = _boolean(name, value)
         elif lower == "includefield":
@@ -154,6 +167,7 @@ def parse(
         fuzzy=fuzzy,
         limit=limit + 1,
         offset=offset,
+        sort=tuple(sort[:MAX_SORT_KEYS]),
         with_attributes=include_all or bool(extra),
     )
     return Search(query, limit, capped, wanted, tuple(dict.fromkeys(warnings)))
@@ -215,6 +229,20 @@ def _values(keyword: str, value: str) -> list[str]:
 def _compact_dates(value: str) -> str:
     """Write ``2024-01-31`` as ``20240131``, keeping the hyphen of a range."""
     return re.sub(r"(\d{4})-(\d{2})-(\d{2})", r"\1\2\3", value)
+
+
+def _sort_keys(level: Level, value: str) -> Iterator[tuple[str, bool]]:
+    """Yield the keys of ``-StudyDate,PatientName``, each with whether it descends."""
+    for part in value.split(","):
+        # A plus sign in a query string means a space.
+        text = part.strip().removeprefix("+")
+        keyword = _keyword(text.removeprefix("-"))
+        if keyword not in SORTABLE[level]:
+            raise BadRequest(
+                "sort names something that results of this search cannot be sorted by: it takes attributes with"
+                " one value that are searched by, such as -StudyDate,PatientName"
+            )
+        yield keyword, text.startswith("-")
 
 
 def _unsigned(name: str, value: str) -> int:

@@ -104,12 +104,16 @@ class Searches:
         """Return a page of matches, and one more where there are more."""
         query = search.query
         limit = min(PAGE, search.limit - offset) + 1
-        return await self._store.search(replace(query, limit=limit, offset=query.offset + offset))
+        return await self._store.search(
+            replace(query, limit=limit, offset=query.offset + offset, continues=offset > 0)
+        )
 
     async def _has_more(self, search: Search) -> bool:
         query = search.query
         return bool(
-            await self._store.search(replace(query, limit=1, offset=query.offset + search.limit))
+            await self._store.search(
+                replace(query, limit=1, offset=query.offset + search.limit, continues=True)
+            )
         )
 
     @asynccontextmanager

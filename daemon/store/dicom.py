@@ -39,8 +39,9 @@ class DicomStore:
             await self._caught_up()
 
     async def search(self, query: Query) -> list[Match]:
-        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
-        await self._catch_up()
+        """Return at most `limit` matches after `offset`, as `Query.sort` says."""
+        if not query.continues:
+            await self._catch_up()
         return await self._database.read(
             lambda session: session.instances.search(self.store, query)
         )

@@ -164,7 +164,7 @@ class InstanceRows(Protocol):
         """Write the counts of a study and its series anew."""
 
     def search(self, store: Store, query: Query) -> list[Match]:
-        """Return at most `limit` matches after `offset`, ordered by study, series and instance as stored."""
+        """Return at most `limit` matches after `offset`, as `Query.sort` says."""
 
     def metadata(self, store: Store, resource: Resource) -> list[bytes]:
         """Return the prepared DICOM JSON object of each instance; empty when there is none."""

@@ -9,10 +9,11 @@ import pytest
 
 from daemon.records import Receipt
 from daemon.store.rows import StoreKind
+from daemon.store.sqlite import search as sqlite_search
 from daemon.store.stores import Stores
-from dicomweb.attributes import SEARCHABLE
+from dicomweb.attributes import SEARCHABLE, SORTABLE
 from dicomweb.ports import Query, Resource
-from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, receive, store
+from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, raw, receive, store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -131,7 +132,7 @@ async def found(
 )
 async def test_studies_match(stores: Stores, matches: dict[str, Any], studies: list[str]) -> None:
     await fill(stores)
-    assert await found(stores, **matches) == studies
+    assert sorted(await found(stores, **matches)) == studies
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ async def test_a_fuzzy_name_matches_the_beginnings_of_words(
     stores: Stores, name: str, studies: list[str]
 ) -> None:
     await fill(stores)
-    assert await found(stores, fuzzy=True, PatientName=name) == studies
+    assert sorted(await found(stores, fuzzy=True, PatientName=name)) == studies
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ async def test_a_fuzzy_name_matches_the_beginnings_of_words(
 )
 async def test_series_match(stores: Stores, matches: dict[str, Any], series: list[str]) -> None:
     await fill(stores)
-    assert await found(stores, "series", **matches) == series
+    assert sorted(await found(stores, "series", **matches)) == series
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,7 @@ async def test_counts_follow_a_removal(stores: Stores) -> None:
 async def test_a_study_goes_with_its_last_instance(stores: Stores) -> None:
     await fill(stores)
     await remove(stores, "1.2.1.1")
-    assert await found(stores) == ["1.1", "1.3"]
+    assert await found(stores) == ["1.3", "1.1"]
     assert await found(stores, fuzzy=True, PatientName="doering") == []
     assert await found(stores, ModalitiesInStudy="MR") == []
 
@@ -362,10 +363,10 @@ async def test_many_candidates_and_few_give_the_same_order(stores: Stores, count
 
     await stores.database.write(add)
     by_date = await found(stores, PatientID="P-1", StudyDate="20240301-20240331")
-    everything = [f"1.{n}" for n in range(count) if n % 3 and n % 12 == 2]
+    everything = [f"1.{n}" for n in reversed(range(count)) if n % 3 and n % 12 == 2]
     assert by_date == everything[:100]
     wide = await found(stores, PatientName="doe*", StudyDate="2024-", ModalitiesInStudy="CT")
-    assert wide == [f"1.{number}" for number in range(100)]
+    assert wide == [f"1.{number}" for number in reversed(range(count - 100, count))]
 
 
 async def test_another_store_with_the_same_instances_changes_no_answer(stores: Stores) -> None:
@@ -403,3 +404,120 @@ async def test_another_store_with_the_same_instances_changes_no_answer(stores: S
     assert any(before)
     await stores.database.write(copy)
     assert await answers() == before
+
+
+async def ordered(
+    stores: Stores, level: Level, *sort: str, study: str | None = None, limit: int = 100
+) -> list[str]:
+    """Return the UIDs of everything of that level, asked for in pages of two."""
+    keys = tuple((key.removeprefix("-"), key.startswith("-")) for key in sort)
+    within = None if study is None else Resource(study)
+    tag = {"study": "0020000D", "series": "0020000E", "instance": "00080018"}[level]
+    uids: list[str] = []
+    for offset in range(0, limit, 2):
+        page = await stores.source.search(
+            Query(level, {}, within, fuzzy=False, limit=2, offset=offset, sort=keys)
+        )
+        uids += [orjson.loads(match.defaults)[tag]["Value"][0] for match in page]
+    return uids
+
+
+async def test_the_newest_study_comes_first_and_its_instances_as_they_were_stored(
+    stores: Stores,
+) -> None:
+    for study, series, number in (
+        ("1.1", "1.1.1", 1), ("1.2", "1.2.2", 1), ("1.1", "1.1.2", 1), ("1.2", "1.2.2", 2),
+        ("1.3", "1.3.1", 1), ("1.2", "1.2.1", 1), ("1.1", "1.1.1", 2), ("1.2", "1.2.2", 3),
+    ):  # fmt: skip
+        await store(stores, make_instance(number, study=study, series=series))
+    assert await ordered(stores, "study") == ["1.3", "1.2", "1.1"]
+    assert await ordered(stores, "series") == ["1.3.1", "1.2.2", "1.2.1", "1.1.1", "1.1.2"]
+    expected = [
+        "1.3.1.1", "1.2.2.1", "1.2.2.2", "1.2.2.3", "1.2.1.1", "1.1.1.1", "1.1.1.2", "1.1.2.1",
+    ]  # fmt: skip
+    assert await ordered(stores, "instance") == expected
+    assert await ordered(stores, "instance", study="1.2") == expected[1:5]
+    assert await ordered(stores, "series", study="1.2") == ["1.2.2", "1.2.1"]
+    assert sorted(await found(stores, "instance", Modality="CT")) == sorted(expected)
+    assert await found(stores, "instance", Modality="CT") == expected
+    assert await found(stores, "instance", InstanceNumber="2") == ["1.2.2.2", "1.1.1.2"]
+    assert await found(stores, "series", SeriesNumber="*") == [
+        "1.3.1", "1.2.2", "1.2.1", "1.1.1", "1.1.2",
+    ]  # fmt: skip
+
+
+async def test_who_pages_while_others_arrive_misses_nothing(stores: Stores) -> None:
+    for number in range(6):
+        await store(stores, make_instance(study=f"1.{number}", series=f"1.{number}.1"))
+    seen = []
+    for offset in range(0, 10, 2):
+        page = await stores.source.search(
+            Query("study", {}, None, fuzzy=False, limit=2, offset=offset)
+        )
+        seen += [orjson.loads(match.defaults)["0020000D"]["Value"][0] for match in page]
+        await store(stores, make_instance(study=f"2.{offset}", series=f"2.{offset}.1"))
+    assert [uid for uid in dict.fromkeys(seen) if uid < "2"] == [
+        f"1.{n}" for n in reversed(range(6))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sort", "studies"),
+    [
+        (["StudyDate"], ["1.2", "1.1", "1.3"]),
+        (["-StudyDate"], ["1.1", "1.2", "1.3"]),
+        (["PatientName"], ["1.1", "1.2", "1.3"]),
+        (["-PatientName"], ["1.3", "1.2", "1.1"]),
+        (["AccessionNumber"], ["1.2", "1.3", "1.1"]),
+        (["PatientSex", "PatientID"], ["1.1", "1.2", "1.3"]),
+    ],
+)
+async def test_studies_are_sorted_as_asked_and_what_has_no_value_comes_last(
+    stores: Stores, sort: list[str], studies: list[str]
+) -> None:
+    await fill(stores)
+    assert await ordered(stores, "study", *sort) == studies
+
+
+async def test_instances_are_sorted_by_numbers_and_by_attributes_of_their_study(
+    stores: Stores,
+) -> None:
+    for study, number in (("1.1", 10), ("1.1", 9), ("1.2", 2)):
+        instance = make_instance(
+            number, study=study, series=f"{study}.1", StudyDate=f"2024010{study[-1]}"
+        )
+        await store(stores, instance)
+    assert await ordered(stores, "instance", "InstanceNumber") == ["1.2.1.2", "1.1.1.9", "1.1.1.10"]
+    assert await ordered(stores, "instance", "StudyDate", "-InstanceNumber") == [
+        "1.1.1.10", "1.1.1.9", "1.2.1.2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+async def test_everything_that_may_be_sorted_by_can_be(stores: Stores, level: Level) -> None:
+    await fill(stores)
+    everything = sorted(await ordered(stores, level))
+    for keyword in SORTABLE[level]:
+        for sign in ("", "-"):
+            assert sorted(await ordered(stores, level, sign + keyword)) == everything
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+@pytest.mark.parametrize("matches", [{}, {"StudyDescription": ["x*"]}])
+async def test_a_walk_sorts_no_more_than_a_study_at_a_time(
+    stores: Stores, level: Level, matches: dict[str, list[str]]
+) -> None:
+    def plan(session: Session) -> list[str]:
+        statements: list[str] = []
+        connection = raw(session)
+        connection.set_trace_callback(statements.append)
+        query = Query(level, matches, None, fuzzy=False, limit=5, offset=0)
+        sqlite_search.search(connection, stores.source.store, query)
+        connection.set_trace_callback(None)
+        (page,) = [each for each in statements if each.startswith("WITH page")]
+        return [row["detail"] for row in connection.execute(f"EXPLAIN QUERY PLAN {page}")]
+
+    steps = await stores.database.read(plan)
+    sorting = [step for step in steps if "B-TREE" in step]
+    # The first term of the order, the study, comes by itself: a page ends the walk.
+    assert all("RIGHT PART" in step or "LAST" in step for step in sorting), steps

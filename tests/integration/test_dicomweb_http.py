@@ -427,6 +427,34 @@ async def test_more_results_than_one_answer_holds_are_announced(
     assert "Warning" not in response.headers
 
 
+@pytest.mark.parametrize(
+    ("sort", "status"),
+    [
+        ("StudyDate", 200), ("-StudyDate,PatientName", 200), ("%2BStudyDate", 200), ("+StudyDate", 200),
+        ("-00080020", 200), ("Rows", 400), ("StudyDate,", 400), ("--StudyDate", 400), ("", 400),
+        ("ModalitiesInStudy", 400), ("Modality", 400), ("StudyDate%27", 400),
+        ("RequestAttributesSequence.RequestedProcedureID", 400),
+    ],
+)  # fmt: skip
+async def test_results_are_sorted_by_what_is_known_only(
+    http: ClientSession, url: str, sort: str, status: int
+) -> None:
+    response = await http.get(URL(f"{url}/studies?sort={sort}", encoded=True))
+    assert response.status == status
+    if status == 400:
+        assert "StudyDate'" not in await response.text()
+
+
+async def test_a_search_is_answered_in_the_order_asked_for(
+    http: ClientSession, url: str, store: TestStore
+) -> None:
+    await store.add(CT)
+    await store.add(bundled("MR_small.dcm"))
+    for sort, first in (("", "MR"), ("&sort=Modality", "CT"), ("&sort=-Modality", "MR")):
+        (one,) = await (await http.get(f"{url}/series?limit=1{sort}")).json(content_type=None)
+        assert one["00080060"]["Value"] == [first]
+
+
 async def test_results_are_ordered_by_tag_and_addressed(http: ClientSession, url: str) -> None:
     await stow(http, url, multipart(CT))
     paths = {

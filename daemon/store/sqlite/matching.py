@@ -138,6 +138,21 @@ def conditions(
     return found
 
 
+def sort_terms(sort: Sequence[tuple[str, bool]]) -> Iterator[tuple[Level, str]]:
+    """Yield the level and the expression of each key of `Query.sort`; what has no value comes last."""
+    for keyword, descends in sort:
+        direction = "DESC" if descends else "ASC"
+        if keyword in NAMES:
+            value = f"(SELECT min(term) FROM terms WHERE study_id = s.id AND keyword = '{keyword}')"  # noqa: S608 - fixed names
+            yield "study", f"{value} IS NULL, {value} {direction}"
+            continue
+        column = column_of(keyword)
+        level = _LEVEL_OF_COLUMN[column]
+        name = f"+{ALIAS[level]}.{column}"
+        value = f"CAST({name} AS INTEGER)" if VR_OF_KEY[keyword] == "IS" else name
+        yield level, f"{name} = '', {value} {direction}"
+
+
 def _conditions(
     store: Store, keyword: str, values: Sequence[str], *, fuzzy: bool
 ) -> Iterator[Condition]:

@@ -2,9 +2,9 @@
 
 How a search is planned. For every condition that an index can look up, up to a thousand candidates
 are counted. The condition with the fewest drives, and the few rows are sorted. Where none is that
-selective, rows are walked in the order of their ids and checked one by one: with so many that fit,
-the page is soon full. The order is the same in both cases: study, series, instance, each as first
-stored.
+selective, rows are walked study by study and checked one by one: with so many that fit, the page is
+soon full. The order is the same in both cases: the newest study first, its series and instances as
+they were stored; unless the search says how to sort.
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ _PARENTS: Final[Mapping[Level, str]] = {
     "study": "0 AS series_id, s.id AS study_id",
     "series": "e.id AS series_id, e.study_id AS study_id",
     "instance": "i.series_id AS series_id, i.study_id AS study_id",
+}
+
+_ORDER: Final[Mapping[Level, str]] = {"study": "s.id DESC", "series": "e.id", "instance": "i.id"}
+_ORDER_ABOVE: Final[Mapping[Level, tuple[str, ...]]] = {
+    "study": (),
+    "series": ("e.study_id DESC",),
+    "instance": ("i.study_id DESC", "i.series_id"),
 }
 
 
@@ -99,7 +106,11 @@ def _page(
 ) -> list[sqlite3.Row]:
     """Return the ids of the rows of one page, with those of the levels above, and the prepared answers."""
     own = ALIAS[query.level]
-    levels = _levels(query.level, conditions)
+    keys = list(matching.sort_terms(query.sort))
+    levels = _levels(query.level, [*(c.level for c in conditions), *(level for level, _ in keys)])
+    offset = query.offset
+    if driving is None:
+        levels = list(_LEVELS[: _LEVELS.index(query.level) + 1])
     tests: list[str] = []
     parameters: list[str] = []
     for condition in conditions:
@@ -114,12 +125,14 @@ def _page(
     if driving is None:
         # A walk from the top, through this store's rows only.
         first, last = bounds(store.id)
+        if query.level == "instance" and not conditions and not keys:
+            last, offset = _study_at(connection, first, last, offset)
         tests.append(f"{ALIAS[nested[0]]}.id BETWEEN {first} AND {last}")
     elif driving.level == "instance":
         nested = list(reversed(levels))
     tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
     tables = " CROSS JOIN ".join(f"{TABLES[level]} {ALIAS[level]}" for level in nested)
-    order = ", ".join(f"{ALIAS[level]}.id" for level in levels)
+    order = ", ".join([*(key for _, key in keys), *_newest_first(levels)])
     column = "packed" if query.level == "instance" else "attributes"
     attributes = f"j.{column}" if query.with_attributes else "x''"
     return connection.execute(
@@ -128,13 +141,33 @@ def _page(
         # Few rows in the order of the page: the outer loop of a CROSS JOIN.
         f" SELECT page.series_id, page.study_id, j.defaults, {attributes} AS attributes"
         f" FROM page CROSS JOIN {query.level}_json j ON j.id = page.id",
-        (*parameters, query.limit, query.offset),
+        (*parameters, query.limit, offset),
     ).fetchall()
 
 
-def _levels(level: Level, conditions: Sequence[Condition]) -> list[Level]:
+def _newest_first(levels: Sequence[Level]) -> list[str]:
+    """Return the order of rows: as `_ORDER` where its tables take part, else by what points at them."""
+    return [*_ORDER_ABOVE[levels[0]], *(_ORDER[level] for level in levels)]
+
+
+def _study_at(
+    connection: sqlite3.Connection, first: int, last: int, offset: int
+) -> tuple[int, int]:
+    """Return the study that holds the instance with that offset, and its offset within the study.
+
+    By the counts of studies: nobody walks through all instances before it.
+    """
+    row = connection.execute(
+        "SELECT id, before FROM (SELECT id, sum(instances) OVER (ORDER BY id DESC) - instances AS before"
+        " FROM studies WHERE id BETWEEN ? AND ?) WHERE before <= ? ORDER BY id LIMIT 1",
+        (first, last, offset),
+    ).fetchone()
+    return (last, offset) if row is None else (row["id"], offset - row["before"])
+
+
+def _levels(level: Level, others: Iterable[Level]) -> list[Level]:
     """Return the levels whose tables take part, from the highest down, without a gap."""
-    highest = min([_LEVELS.index(level), *(_LEVELS.index(c.level) for c in conditions)])
+    highest = min([_LEVELS.index(level), *map(_LEVELS.index, others)])
     return list(_LEVELS[highest : _LEVELS.index(level) + 1])
 
 
