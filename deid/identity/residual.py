@@ -151,6 +151,8 @@ class Forbidden:
         if (uids := [uid for uid in uids if len(uid) >= _MIN_UID]) and _stand_in(uids, stretches):
             return True
         unknown = [stretch for stretch in stretches if stretch not in self._free]
+        if not unknown:
+            return False
         joined = b"\n".join(unknown)
         if self._seems_to_stand_in(joined):
             return True

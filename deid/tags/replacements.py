@@ -127,14 +127,19 @@ def uids_replaced(original: Original) -> bytes:
 def _of_one_patient(original: Original) -> bytes:
     """Replace UIDs of equipment by ones of this patient's: the same in all patients, they would join them."""
     given = original.passage.given
-    replace, registered = given.plan.replacements.uid_for_patient, uids()
-    texts = [part.decode("latin-1") for part in values.split(original.raw)]
-    return values.uid(
-        "\\".join(
-            text if not text or text in registered else replace(text, given.person.pseudonym)
-            for text in texts
+    pseudonym, raw = given.person.pseudonym, original.raw
+    found = given.plan.uids_of_patients.get((pseudonym, raw))
+    if found is None:
+        replace, registered = given.plan.replacements.uid_for_patient, uids()
+        texts = [part.decode("latin-1") for part in values.split(raw)]
+        found = values.uid(
+            "\\".join(
+                text if not text or text in registered else replace(text, pseudonym)
+                for text in texts
+            )
         )
-    )
+        given.plan.remember_uids(raw, found, of_patient=pseudonym)
+    return found
 
 
 def registered_kept(original: Original) -> bytes:

@@ -63,8 +63,9 @@ class TagPlan:
         What becomes of content items, where the configuration cleans structured content.
     text_cleaner
         The engine, where the configuration asks for one.
-    uids
-        Values of UIDs that were replaced before, and by what: bounded.
+    uids, uids_of_patients
+        Values of UIDs that were replaced before, and by what: bounded. The latter, by pseudonym too, are of
+        what many patients share.
     """
 
     policy: TagPolicy
@@ -73,6 +74,7 @@ class TagPlan:
     content: ContentRules | None = None
     text_cleaner: TextCleaner | None = None
     uids: dict[bytes, bytes] = field(default_factory=dict)
+    uids_of_patients: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     _memories: dict[Encoding, Memory] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
     _uids: dict[str, str] = field(default_factory=dict)
@@ -162,9 +164,13 @@ class TagPlan:
                 empties[key] = found
         return found
 
-    def remember_uids(self, raw: bytes, replacement: bytes) -> None:
-        """Keep a value of UIDs and what replaces it in mind, where there is room."""
-        if len(self.uids) < _LARGE_MEMO_ENTRIES and len(raw) <= _MAX_REMEMBERED_BYTES:
+    def remember_uids(self, raw: bytes, replacement: bytes, *, of_patient: str = "") -> None:
+        """Keep a value of UIDs and what replaces it (for one patient) in mind, where there is room."""
+        if len(raw) > _MAX_REMEMBERED_BYTES:
+            return
+        if of_patient and len(self.uids_of_patients) < _LARGE_MEMO_ENTRIES:
+            self.uids_of_patients[of_patient, raw] = replacement
+        elif not of_patient and len(self.uids) < _LARGE_MEMO_ENTRIES:
             self.uids[raw] = replacement
 
     def remember_verdict(self, encoding: Encoding, element: bytes, verdict: bool) -> None:
