@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from daemon.records import Job, Origin, Receipt, Result
+    from daemon.records import Comparison, Job, Origin, Receipt, Result
 
 
 class SpoolFile(Protocol):
@@ -57,10 +57,12 @@ class Receipts(Protocol):
     async def begin(self, receipt_ids: Sequence[str]) -> None:
         """Count an attempt, durably, before a worker sees the instance."""
 
-    async def settle(self, results: Sequence[Result]) -> None:
+    async def settle(self, results: Sequence[Result]) -> Sequence[Comparison]:
         """Apply results: blobs first (outputs flushed, rename, folder fsync), then rows, one transaction.
 
-        Decides duplicates and conflicts by the source index. Repeating it changes nothing.
+        Decides duplicates and conflicts by the source index. Repeating it changes nothing. Returns what must be
+        compared first, one for each result concerned: these are not settled, and are to be given again with
+        `Result.compared`.
         """
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:

@@ -141,7 +141,7 @@ REASONS: Final[Mapping[str, Advice]] = {
     ),
     "conflict": Advice(
         "Its SOP Instance UID is known already with other content (in `deid`: the same output "
-        "name). A sender that converts transfer syntaxes does that, too.",
+        "name). A sender that compresses with loss does that, too.",
         "Compare both. `[source] conflict` may keep the first or the last; retry.",
     ),
     # What no door acknowledges; a watched folder puts it into `.refused`.

@@ -172,6 +172,34 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two files of one SOP Instance UID with different bytes, to be looked at before a result can be settled.
+
+    Attributes
+    ----------
+    blob, earlier_blob
+        Their names in the store where they met.
+    file, earlier_file
+        Where a worker finds them.
+    """
+
+    receipt_id: str
+    blob: str
+    earlier_blob: str
+    file: Path
+    earlier_file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What came of a comparison: whether both hold the same data set, encoded differently."""
+
+    blob: str
+    earlier_blob: str
+    are_alike: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """What a worker process is asked to do with one receipt.
 
@@ -200,6 +228,7 @@ class Result:
     QUARANTINED.
     `source` is None only when the file could not be read as a DICOM instance.
     `outcome` is the JSON outcome record: which element, which action; never an original value.
+    `compared` is not the worker's: what was found out since, for the store.
     """
 
     receipt_id: str
@@ -211,6 +240,7 @@ class Result:
     source: StoredInstance | None = None
     outputs: tuple[Output, ...] = ()
     outcome: bytes = b""
+    compared: tuple[Compared, ...] = ()
 
     @property
     def output(self) -> StoredInstance | None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from daemon.records import Origin, Output, Receiver, Result, State, StoredInstance
+from daemon.records import Compared, Origin, Output, Receiver, Result, State, StoredInstance
 from daemon.store.sqlite.session import SqliteSession
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
     from daemon.records import Receipt
     from daemon.store.ports import Session
@@ -170,5 +171,19 @@ def work(
 async def store(stores: Stores, instance: StoredInstance, **how: Any) -> Receipt:
     """Receive and settle one instance."""
     receipt = await receive(stores, file_of(instance))
-    await stores.receipts.settle([work(stores, receipt, instance, **how)])
+    await settle(stores, [work(stores, receipt, instance, **how)])
     return receipt
+
+
+async def settle(stores: Stores, results: Sequence[Result], *, are_alike: bool = False) -> None:
+    """Settle results as the pipeline does, where a worker finds all that it compares alike, or nothing."""
+    waiting = {result.receipt_id: result for result in results}
+    while comparisons := await stores.receipts.settle(list(waiting.values())):
+        compared = {
+            each.receipt_id: Compared(each.blob, each.earlier_blob, are_alike)
+            for each in comparisons
+        }
+        waiting = {
+            receipt_id: replace(waiting[receipt_id], compared=(*waiting[receipt_id].compared, each))
+            for receipt_id, each in compared.items()
+        }

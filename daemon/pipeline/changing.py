@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from daemon.pipeline.instance_workers import InstanceWorkers
-    from daemon.records import Job, Result, StoredInstance
+    from daemon.records import Comparison, Job, Result, StoredInstance
 
 
 @dataclass(eq=False)
@@ -52,6 +52,11 @@ class ChangingWorkers:
         """Return what the index of the source is told of one instance, in the same way."""
         with self._used() as workers:
             return await workers.describe(job, size)
+
+    async def are_alike(self, comparison: Comparison, size: int) -> bool:
+        """Tell whether two files hold the same data set, in the same way."""
+        with self._used() as workers:
+            return await workers.are_alike(comparison, size)
 
     @contextmanager
     def _used(self) -> Iterator[InstanceWorkers]:

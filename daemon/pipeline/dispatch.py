@@ -19,15 +19,15 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.figures import NoPipelineFigures
-from daemon.records import Result, State
+from daemon.records import Compared, Result, State
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerRaised
 from daemon.workers.reasons import KILLED, WorkerReason
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
     from daemon.pipeline.figures import PipelineFigures
     from daemon.ports import Receipts
-    from daemon.records import Job, Receipt
+    from daemon.records import Comparison, Job, Receipt
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 _SUSPECT_AFTER = 2
@@ -62,6 +64,9 @@ class Workers(Protocol):
         PoolClosed
             When it was given up because the service ends.
         """
+
+    async def are_alike(self, comparison: Comparison, size: int) -> bool:
+        """Tell whether two files hold the same data set; raises as `process`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +305,30 @@ class Dispatcher:
 
     async def _processed(self, receipt: Receipt) -> Result:
         job = self._receipts.job(receipt)
+        return await self._outlasting(lambda: self._answered(job, receipt))
+
+    async def _compare(self, flight: _Flight, comparison: Comparison) -> None:
+        """Have two files compared, and queue the result again; what cannot be compared is not the same."""
+        size = flight.receipt.size
+        result, flight.result = flight.result, None
+        assert result is not None
+        try:
+            are_alike = await self._outlasting(lambda: self._workers.are_alike(comparison, size))
+        except PoolClosed:
+            await self._release([flight])
+            return
+        except Exception as error:  # noqa: BLE001 (two that stay apart lose nothing)
+            _log.warning("instances_not_compared", receipt=flight.receipt.id, where=_where(error))
+            are_alike = False
+        compared = Compared(comparison.blob, comparison.earlier_blob, are_alike)
+        self._hand_over(flight, replace(result, compared=(*result.compared, compared)))
+
+    async def _outlasting(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Ask a worker until the disk does not refuse any more."""
         failures = 0
         while True:
             try:
-                return await self._answered(job, receipt)
+                return await ask()
             except _PASSING as error:
                 failures += 1
                 await self._wait_out("output", failures, error)
@@ -362,14 +387,21 @@ class Dispatcher:
             while self._results:
                 batch = self._next_batch()
                 try:
-                    await self._receipts.settle([each.result for each in batch if each.result])
+                    comparisons = await self._receipts.settle(
+                        [each.result for each in batch if each.result]
+                    )
                 except Exception as error:  # noqa: BLE001 (told apart in there)
                     self._tell_refused("settle", batch[0].refusals + 1, 0.0, error)
                     for flight in batch:
                         self._settle_refused(group, flight, error, is_alone=len(batch) == 1)
                 else:
+                    undecided = {each.receipt_id: each for each in comparisons}
                     for flight in batch:
-                        self._settled(flight)
+                        comparison = undecided.get(flight.receipt.id)
+                        if comparison is None:
+                            self._settled(flight)
+                        else:
+                            flight.task = group.create_task(self._compare(flight, comparison))
 
     def _next_batch(self) -> list[_Flight]:
         """Take what has gathered while the last batch was written; the once refused go alone."""

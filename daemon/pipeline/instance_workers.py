@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
-from daemon.pipeline.messages import answer_from, described_from, description_message, job_message
+from daemon.pipeline.messages import (
+    answer_from,
+    are_alike_from,
+    comparison_message,
+    described_from,
+    description_message,
+    job_message,
+)
 from daemon.pipeline.routing import named
 from daemon.records import Known, Question, Result
 from daemon.workers.errors import WorkerRaised
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
-    from daemon.records import Job, StoredInstance
+    from daemon.records import Comparison, Job, StoredInstance
     from daemon.workers.frames import Message
     from daemon.workers.limits import Limits
     from daemon.workers.pool import PoolFigures
@@ -127,6 +134,11 @@ class InstanceWorkers:
         None if it cannot be told, or its file was moved meanwhile. Raises as `process`.
         """
         return described_from(await self._run(description_message(job), size, is_urgent=True), job)
+
+    async def are_alike(self, comparison: Comparison, size: int) -> bool:
+        """Tell whether two files hold the same data set, encoded differently; raises as `process`."""
+        answer = await self._run(comparison_message(comparison), 2 * size)
+        return are_alike_from(answer)
 
     async def _asked(self, job: Job, size: int) -> Result | Question:
         return answer_from(await self._run(job_message(job), size), job)

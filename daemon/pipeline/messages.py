@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.records import (
+    Comparison,
     Job,
     Known,
     Origin,
@@ -112,6 +113,39 @@ def _known(document: dict[str, Any]) -> Known:
     return Known(identifiers, document["is_cut"])
 
 
+def comparison_message(comparison: Comparison) -> Message:
+    """Return a comparison as a message."""
+    files = [str(comparison.file), str(comparison.earlier_file)]
+    return Message({"compare": files})
+
+
+def compared_files(message: Message) -> tuple[Path, Path] | None:
+    """Return the two files that a message asks to compare; None when it is a job."""
+    if "compare" not in message.header:
+        return None
+    file, earlier = message.header["compare"]
+    return Path(file), Path(earlier)
+
+
+def are_alike_message(*, are_alike: bool) -> Message:
+    """Return what came of a comparison as a message."""
+    return Message({"are_alike": are_alike})
+
+
+def are_alike_from(message: Message) -> bool:
+    """Return a worker's answer to a comparison.
+
+    Raises
+    ------
+    MalformedAnswer
+        When it is none.
+    """
+    answer = message.header.get("are_alike")
+    if not isinstance(answer, bool):
+        raise MalformedAnswer("field")
+    return answer
+
+
 def question_message(question: Question) -> Message:
     """Return a question as a message."""
     return Message({"question": asdict(question)})
@@ -200,6 +234,7 @@ def _result(message: Message) -> Result:
         source=source,
         outputs=outputs,
         outcome=outcome,
+        compared=(),
         **{name: _text(header[name]) for name in _RESULT_TEXT},
     )
 

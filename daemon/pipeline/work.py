@@ -17,6 +17,8 @@ from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.describing import stored_instance
 from daemon.pipeline.messages import (
+    are_alike_message,
+    compared_files,
     described_message,
     is_description,
     job_from,
@@ -72,6 +74,9 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     work = Work([Route.from_document(each) for each in document["routes"]], plans)
 
     def handle(message: Message) -> Message:
+        files = compared_files(message)
+        if files is not None:
+            return are_alike_message(are_alike=compare(*files))
         job = job_from(message)
         if is_description(message):
             return described_message(job.receipt_id, work.describe(job))
@@ -259,6 +264,26 @@ def _written(job: Job, source: Buffer, segments: Sequence[Segment]) -> StoredIns
             return stored_instance(
                 job.receipt_id, buffer, deid.read_header(buffer, ()).dataset_offset
             )
+
+
+def compare(file: Path, earlier: Path) -> bool:
+    """Tell whether two files hold the same data set, encoded differently; one that is gone is like none.
+
+    Raises
+    ------
+    StoreUnavailable
+        When the file system failed in a way that may pass.
+    """
+    # Seldom needed; numpy and the codecs come with it.
+    from deid.likeness.instances import are_alike  # noqa: PLC0415
+
+    try:
+        with _opened(file) as one, _opened(earlier) as other:
+            return are_alike(one, other)
+    except OSError as error:
+        if error.errno in _PASSING:
+            raise StoreUnavailable(errno.errorcode[error.errno]) from error
+        return False
 
 
 @contextmanager

@@ -31,7 +31,7 @@ import structlog
 
 from daemon.pipeline.states import RE_EXAMINE, WAITING
 from daemon.pipeline.unshown import Unshown
-from daemon.records import Job, output_file
+from daemon.records import Comparison, Job, output_file
 from daemon.store.files.folders import refusal, write_private
 from daemon.store.ports import Move
 from daemon.store.settling import (
@@ -40,6 +40,7 @@ from daemon.store.settling import (
     Settled,
     SettlingPolicy,
     There,
+    Undecided,
     output_blob,
 )
 
@@ -166,29 +167,33 @@ class StoreReceipts:
         return Job(
             receipt.id,
             receipt.origin,
-            source=spooled if spooled.exists() else self._fetched(receipt.id),
+            source=(
+                spooled
+                if spooled.exists()
+                else self._fetched(self._stores.source.id, receipt.id, f"{receipt.id}.in")
+            ),
             output=self._output_file(receipt.id),
         )
 
-    def _fetched(self, receipt_id: str) -> Path:
-        """Return a file of this machine with the bytes of a source blob; its name even if there are none."""
-        blobs = self._stores.blobs[self._stores.source.id]
-        local = blobs.local_path(receipt_id)
+    def _fetched(self, store_id: int, name: str, otherwise: str) -> Path:
+        """Return a file of this machine with the bytes of a blob; its name even if there are none."""
+        blobs = self._stores.blobs[store_id]
+        local = blobs.local_path(name)
         if local is not None:
             return local
-        fetched = self._layout.work / f"{receipt_id}.in"
-        with suppress(FileNotFoundError), blobs.open(receipt_id) as blob:
+        fetched = self._layout.work / otherwise
+        with suppress(FileNotFoundError), blobs.open(name) as blob:
             write_private(fetched, blob)
         return fetched
 
     def _output_file(self, receipt_id: str) -> Path:
         return self._layout.work / f"{receipt_id}.out"
 
-    async def settle(self, results: Sequence[Result]) -> None:
+    async def settle(self, results: Sequence[Result]) -> list[Comparison]:
         """Apply results: blobs first (rename, folder fsync), then rows, one transaction for all.
 
         Each result stands for itself: one that fails undoes none of the others. Repeating it
-        changes nothing.
+        changes nothing. Returns what must be compared before the results concerned can be settled.
 
         Raises
         ------
@@ -196,9 +201,9 @@ class StoreReceipts:
             If the disk or database refused at least one; the receipts concerned still wait.
         """
         async with self._files:
-            await self._settle(results)
+            return await self._settle(results)
 
-    async def _settle(self, results: Sequence[Result]) -> None:
+    async def _settle(self, results: Sequence[Result]) -> list[Comparison]:
         there = await asyncio.to_thread(self._move_files, results)
         settled = await self._database.write_all(
             [
@@ -215,11 +220,30 @@ class StoreReceipts:
             for result, done in zip(results, settled, strict=True)
             if isinstance(done, Settled)
         )
+        undecided = []
         for result, done in zip(results, settled, strict=True):
-            if isinstance(done, BaseException):
+            if isinstance(done, Undecided):
+                undecided.append((result.receipt_id, done))
+            elif isinstance(done, BaseException):
                 raise done
-            if done.reason == BLOB_MISSING:
+            elif done.reason == BLOB_MISSING:
                 log.error("received_file_missing", receipt_id=result.receipt_id)
+        return await asyncio.to_thread(self._comparisons, undecided) if undecided else []
+
+    def _comparisons(self, undecided: Sequence[tuple[str, Undecided]]) -> list[Comparison]:
+        try:
+            return [
+                Comparison(
+                    receipt_id,
+                    each.blob,
+                    each.earlier_blob,
+                    self._fetched(each.store_id, each.blob, f"{receipt_id}.in"),
+                    self._fetched(each.store_id, each.earlier_blob, f"{receipt_id}.earlier"),
+                )
+                for receipt_id, each in undecided
+            ]
+        except OSError as error:
+            raise refusal(error) from error
 
     async def next_unshown(self, limit: int) -> list[Receipt]:
         """Return the oldest that were acknowledged and are not shown; passes over those that need not be."""
@@ -313,7 +337,8 @@ class StoreReceipts:
                 for position in range(max(1, len(result.outputs))):
                     file = output_file(self._output_file(result.receipt_id), position)
                     file.unlink(missing_ok=True)
-                (self._layout.work / f"{result.receipt_id}.in").unlink(missing_ok=True)
+                for suffix in ("in", "earlier"):
+                    (self._layout.work / f"{result.receipt_id}.{suffix}").unlink(missing_ok=True)
             self._stores.remove(garbage)
 
         # What cannot be removed now stays on the list, and the next start tries again.

@@ -58,6 +58,19 @@ class Settled:
     garbage: tuple[Garbage, ...]
 
 
+class Undecided(Exception):
+    """Raised where a SOP Instance UID is there already with other bytes, and nobody has compared the two.
+
+    Nothing of the result is kept.
+    """
+
+    def __init__(self, store_id: int, blob: str, earlier_blob: str) -> None:
+        super().__init__(store_id, blob, earlier_blob)
+        self.store_id = store_id
+        self.blob = blob
+        self.earlier_blob = earlier_blob
+
+
 class There(NamedTuple):
     """Which of a result's files are in their stores."""
 
@@ -81,7 +94,13 @@ class SettlingPolicy:
         self._conflict = conflict
 
     def settle(self, session: Session, result: Result, there: There, now: float) -> Settled:
-        """Settle one result, in the transaction of the session."""
+        """Settle one result, in the transaction of the session.
+
+        Raises
+        ------
+        Undecided
+            When two files have to be compared first.
+        """
         entry = session.receipts.get(result.receipt_id)
         settling = _Settling(session, self._stores, result, now)
         if entry is None or entry.receipt.state not in WAITING:
@@ -113,7 +132,10 @@ class SettlingPolicy:
         self, settling: _Settling, state: State, source: StoredInstance
     ) -> Settled:
         earlier = settling.earlier(self._stores.source, source)
-        if earlier is not None and _is_same(earlier, source):
+        is_same = earlier is not None and self._is_same(
+            settling, earlier, source, blob=settling.result.receipt_id
+        )
+        if earlier is not None and is_same:
             if self._has_its_files(settling, earlier):
                 return settling.as_duplicate(state, earlier)
             log.error("stored_file_missing", receipt_id=earlier.receipt_id)
@@ -130,6 +152,21 @@ class SettlingPolicy:
             return settling.finish(state, settling.result.state, settling.result.reason)
         return self._settle_outputs(settling, state, source)
 
+    def _is_same(
+        self, settling: _Settling, earlier: IndexedInstance, instance: StoredInstance, *, blob: str
+    ) -> bool:
+        """Tell whether two files hold the same data set: by its digest, or as they were found when compared."""
+        if (earlier.study_uid, earlier.series_uid) != (instance.study_uid, instance.series_uid):
+            return False
+        if earlier.dataset_digest == instance.dataset_digest:
+            return True
+        for each in settling.result.compared:
+            if (each.blob, each.earlier_blob) == (blob, earlier.blob):
+                return each.are_alike
+        if not self._stores.blobs[earlier.store_id].has(earlier.blob):
+            return False
+        raise Undecided(earlier.store_id, blob, earlier.blob)
+
     def _has_its_files(self, settling: _Settling, earlier: IndexedInstance) -> bool:
         """Tell whether an instance is still there, in both stores: a row alone is none."""
         return all(
@@ -144,10 +181,19 @@ class SettlingPolicy:
             (output, settling.earlier(self._stores.destination, output.instance))
             for output in outputs
         ]
-        conflicting = [
-            earlier
+        same = {
+            earlier.blob
             for output, earlier in others
-            if earlier is not None and not _is_same(earlier, output.instance)
+            if earlier is not None
+            and self._is_same(
+                settling,
+                earlier,
+                output.instance,
+                blob=output_blob(settling.result.receipt_id, output.instance),
+            )
+        }
+        conflicting = [
+            earlier for _, earlier in others if earlier is not None and earlier.blob not in same
         ]
         is_one_twice = len({output.instance.sop_instance_uid for output in outputs}) < len(outputs)
         if is_one_twice or (conflicting and self._conflict is not ConflictPolicy.REPLACE):
@@ -162,21 +208,13 @@ class SettlingPolicy:
         for output, earlier in others:
             if earlier is None:
                 settling.show_output(output)
-            elif _is_same(earlier, output.instance):
+            elif earlier.blob in same:
                 settling.share_output(earlier)
             else:
                 settling.replace(earlier)
                 settling.show_output(output)
         settling.show_source(source)
         return settling.finish(state, State.STORED)
-
-
-def _is_same(earlier: IndexedInstance, instance: StoredInstance) -> bool:
-    return (
-        earlier.study_uid == instance.study_uid
-        and earlier.series_uid == instance.series_uid
-        and earlier.dataset_digest == instance.dataset_digest
-    )
 
 
 class _Settling:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.errors import StoreUnavailable
-from daemon.records import Output, Result, State
+from daemon.records import Compared, Output, Result, State
 from daemon.store import fsck, queries, redo
 from daemon.store.retention import Retention, enforce
 from daemon.store.rows import Garbage, Role, StoreKind
 from daemon.store.settling import READ_GRACE_S, ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
-from tests.store_samples import file_of, make_instance, receive, store, veiled, work
+from tests.store_samples import file_of, make_instance, receive, settle, store, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -169,7 +169,7 @@ async def test_a_stored_instance_is_in_both_stores(stores: Stores) -> None:
 async def test_the_outcome_is_kept(stores: Stores) -> None:
     receipt = await receive(stores, file_of(make_instance()))
     result = replace(work(stores, receipt, make_instance()), outcome=b'{"actions":3}')
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     shown = await receipt_now(stores, receipt)
     assert shown.outcome == b'{"actions":3}'
     assert (shown.receipt.route, shown.receipt.deidentifier) == ("all", "default")
@@ -178,11 +178,11 @@ async def test_the_outcome_is_kept(stores: Stores) -> None:
 async def test_settling_twice_changes_nothing(stores: Stores) -> None:
     receipt = await receive(stores, file_of(make_instance()))
     result = work(stores, receipt, make_instance())
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     before = await receipt_now(stores, receipt)
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     work(stores, receipt, make_instance())
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert await receipt_now(stores, receipt) == before
     assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
@@ -211,7 +211,7 @@ async def test_a_quarantined_instance_is_kept_in_source_and_goes_no_further(
 async def test_what_is_not_dicom_is_kept_in_quarantine(stores: Stores) -> None:
     receipt = await receive(stores, b"not dicom")
     result = Result(receipt.id, State.QUARANTINED, reason="not_dicom")
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert await state_of(stores, receipt) == (State.QUARANTINED, "not_dicom")
     assert stores.receipts.job(receipt).source.read_bytes() == b"not dicom"
     await assert_consistent(stores)
@@ -223,7 +223,7 @@ async def test_a_quarantined_instance_can_be_retried_until_it_is_stored(stores: 
     assert changed.changed == [receipt.id]
     (due,) = await stores.receipts.due(10, [])
     assert (due.id, due.attempts, due.reason) == (receipt.id, 0, "")
-    await stores.receipts.settle([work(stores, due, make_instance())])
+    await settle(stores, [work(stores, due, make_instance())])
     assert await state_of(stores, receipt) == (State.STORED, "")
     assert await visible(stores, Role.SOURCE) == 1
     assert await visible(stores, Role.DESTINATION) == 1
@@ -250,7 +250,7 @@ async def test_the_same_instance_again_is_a_duplicate(stores: Stores) -> None:
 async def test_the_same_instance_twice_at_once_is_stored_once(stores: Stores) -> None:
     receipts = [await receive(stores, file_of(make_instance())) for _ in range(3)]
     results = [work(stores, receipt, make_instance()) for receipt in receipts]
-    await stores.receipts.settle(results)
+    await settle(stores, results)
     states = [(await state_of(stores, receipt))[0] for receipt in receipts]
     assert states == [State.STORED, State.DUPLICATE, State.DUPLICATE]
     assert await visible(stores, Role.SOURCE) == 1
@@ -276,14 +276,84 @@ async def test_other_content_under_the_same_uid_is_quarantined(stores: Stores) -
     await assert_consistent(stores)
 
 
+async def test_the_same_data_set_in_another_encoding_is_a_duplicate(stores: Stores) -> None:
+    first = await store(stores, make_instance())
+    encoded_anew = replace(make_instance(), dataset_digest="0" * 64)
+    again = await receive(stores, file_of(encoded_anew))
+    await settle(stores, [work(stores, again, encoded_anew)], are_alike=True)
+    assert await state_of(stores, again) == (State.DUPLICATE, "")
+    assert (await receipt_now(stores, again)).related == first.id
+    assert await state_of(stores, first) == (State.STORED, "")
+    assert await visible(stores, Role.SOURCE) == await visible(stores, Role.DESTINATION) == 1
+    assert list(stores.layout.work.iterdir()) == []
+    await assert_consistent(stores)
+
+
+async def test_two_encodings_at_once_are_stored_once(stores: Stores) -> None:
+    instances = [replace(make_instance(), dataset_digest=f"{n:064x}") for n in range(3)]
+    receipts = [await receive(stores, file_of(instance)) for instance in instances]
+    results = [work(stores, *pair) for pair in zip(receipts, instances, strict=True)]
+    await settle(stores, results, are_alike=True)
+    states = [(await state_of(stores, receipt))[0] for receipt in receipts]
+    assert states == [State.STORED, State.DUPLICATE, State.DUPLICATE]
+    await assert_consistent(stores)
+
+
+async def test_what_is_to_be_compared_is_named_and_nothing_is_settled(stores: Stores) -> None:
+    first = await store(stores, make_instance())
+    other = make_instance(content="other")
+    again = await receive(stores, file_of(other))
+    (asked,) = await stores.receipts.settle([work(stores, again, other)])
+    assert (asked.receipt_id, asked.blob, asked.earlier_blob) == (again.id, again.id, first.id)
+    assert asked.file.read_bytes() == file_of(other)
+    assert asked.earlier_file.read_bytes() == file_of(make_instance())
+    assert (await state_of(stores, again))[0] is State.RECEIVED
+
+
+async def test_equal_digests_and_other_studies_are_never_compared(stores: Stores) -> None:
+    await store(stores, make_instance())
+    for instance in (make_instance(), make_instance(study="1.2.4", series="1.2.3.1")):
+        receipt = await receive(stores, file_of(instance))
+        assert not await stores.receipts.settle([work(stores, receipt, instance)])
+
+
+async def test_a_comparison_with_another_than_is_there_now_does_not_count(stores: Stores) -> None:
+    await store(stores, make_instance())
+    other = make_instance(content="other")
+    receipt = await receive(stores, file_of(other))
+    stale = Compared(receipt.id, "e" * 32, are_alike=True)
+    (asked,) = await stores.receipts.settle(
+        [replace(work(stores, receipt, other), compared=(stale,))]
+    )
+    assert asked.receipt_id == receipt.id
+    assert (await state_of(stores, receipt))[0] is State.RECEIVED
+
+
+async def test_an_output_encoded_anew_is_shared_once_its_original_is_removed(
+    stores: Stores,
+) -> None:
+    await store(stores, make_instance())
+    await enforce(stores, Retention(max_total_bytes=0))
+    assert await visible(stores, Role.SOURCE) == 0
+    instance = replace(make_instance(), dataset_digest="0" * 64)
+    receipt = await receive(stores, file_of(instance))
+    result = work(stores, receipt, instance)
+    output = replace(result.outputs[0].instance, dataset_digest="1" * 64)
+    await settle(stores, [replace(result, outputs=(Output("default", output),))], are_alike=True)
+    assert await state_of(stores, receipt) == (State.STORED, "")
+    assert await visible(stores, Role.DESTINATION) == 1
+    await assert_consistent(stores)
+
+
 async def test_other_content_at_once_is_quarantined(stores: Stores) -> None:
     instances = [make_instance(), make_instance(content="other")]
     receipts = [await receive(stores, file_of(instance)) for instance in instances]
-    await stores.receipts.settle(
+    await settle(
+        stores,
         [
             work(stores, receipt, instance)
             for receipt, instance in zip(receipts, instances, strict=True)
-        ]
+        ],
     )
     assert await state_of(stores, receipts[0]) == (State.STORED, "")
     assert await state_of(stores, receipts[1]) == (State.QUARANTINED, "conflict")
@@ -316,7 +386,7 @@ async def test_a_conflict_is_stored_once_the_first_is_discarded(stores: Stores) 
     assert changed.changed == [first.id]
     assert not stores.source.blobs.has(first.id)
     await retry(stores, other)
-    await stores.receipts.settle([work(stores, other, make_instance(content="other"))])
+    await settle(stores, [work(stores, other, make_instance(content="other"))])
     assert await state_of(stores, first) == (State.DISCARDED, "malformed")
     assert await state_of(stores, other) == (State.STORED, "")
     await assert_consistent(stores)
@@ -390,7 +460,7 @@ async def test_an_instance_whose_file_is_gone_is_quarantined_with_that_reason(
     receipt = await receive(stores, file_of(make_instance()))
     result = work(stores, receipt, make_instance())
     (stores.layout.spool / receipt.id).unlink()
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert await state_of(stores, receipt) == (State.QUARANTINED, "blob_missing")
     assert (await retry(stores, receipt)).missing == [receipt.id]
     assert await visible(stores, Role.DESTINATION) == 0
@@ -400,7 +470,7 @@ async def test_the_same_instance_again_cures_a_missing_one(stores: Stores) -> No
     lost = await receive(stores)
     result = work(stores, lost, make_instance())
     (stores.layout.spool / lost.id).unlink()
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     again = await store(stores, make_instance())
     assert await state_of(stores, again) == (State.STORED, "")
     await assert_consistent(stores)
@@ -411,7 +481,7 @@ async def test_a_result_without_its_output_is_not_believed(stores: Stores) -> No
     result = work(stores, receipt, make_instance())
     stores.receipts.job(receipt).output.unlink()
     with pytest.raises(StoreUnavailable):
-        await stores.receipts.settle([result])
+        await settle(stores, [result])
     assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
 
 
@@ -423,14 +493,14 @@ async def test_one_result_that_fails_does_not_undo_its_neighbours(stores: Stores
     ]
     stores.receipts.job(bad).output.unlink()
     with pytest.raises(StoreUnavailable):
-        await stores.receipts.settle(results)
+        await settle(stores, results)
     assert await state_of(stores, good) == (State.STORED, "")
 
 
 async def test_a_result_for_nobody_is_ignored(stores: Stores) -> None:
     receipt = await receive(stores, file_of(make_instance()))
     result = replace(work(stores, receipt, make_instance()), receipt_id="f" * 32)
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
 
 
@@ -493,7 +563,7 @@ async def test_what_is_done_again_stays_visible_until_its_new_result_is_there(
     assert await output_now(stores) == old
     result = again(stores, due, make_instance(), "new")
     assert await output_now(stores) == old
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert await state_of(stores, receipt) == (State.STORED, "")
     new = file_of(veiled(make_instance(content="new")))
     assert await output_now(stores) == new
@@ -512,7 +582,7 @@ async def test_the_same_result_again_changes_nothing(stores: Stores) -> None:
     receipt = await store(stores, make_instance())
     old = await output_now(stores)
     await do_again(stores, receipt)
-    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    await settle(stores, [work(stores, receipt, make_instance())])
     assert await state_of(stores, receipt) == (State.STORED, "")
     assert await output_now(stores) == old
     await stores.close()
@@ -528,12 +598,12 @@ async def test_what_is_refused_when_done_again_is_shown_no_longer(
 ) -> None:
     receipt = await store(stores, make_instance())
     await do_again(stores, receipt)
-    await stores.receipts.settle([work(stores, receipt, make_instance(), state=state, reason="x")])
+    await settle(stores, [work(stores, receipt, make_instance(), state=state, reason="x")])
     assert await state_of(stores, receipt) == (state, "x")
     assert await visible(stores, Role.DESTINATION) == 0
     assert await visible(stores, Role.SOURCE) == 1
     assert (await retry(stores, receipt)).changed == [receipt.id]
-    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    await settle(stores, [work(stores, receipt, make_instance())])
     assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 
@@ -605,7 +675,7 @@ def with_two_outputs(stores: Stores, receipt: Receipt, instance: StoredInstance)
 
 async def test_all_outputs_of_a_receipt_become_visible_together(stores: Stores) -> None:
     receipt = await receive(stores, file_of(make_instance()))
-    await stores.receipts.settle([with_two_outputs(stores, receipt, make_instance())])
+    await settle(stores, [with_two_outputs(stores, receipt, make_instance())])
     assert await state_of(stores, receipt) == (State.STORED, "")
     assert await visible(stores, Role.DESTINATION) == 2
     outputs = await stores.database.read(
@@ -620,14 +690,14 @@ async def test_an_output_that_conflicts_keeps_the_others_from_being_visible(
     stores: Stores,
 ) -> None:
     first = await receive(stores, file_of(make_instance()))
-    await stores.receipts.settle([with_two_outputs(stores, first, make_instance())])
+    await settle(stores, [with_two_outputs(stores, first, make_instance())])
     second = await receive(stores, file_of(make_instance(2)))
     result = with_two_outputs(stores, second, make_instance(2))
     taken = replace(
         result.outputs[1].instance, sop_instance_uid=veiled(make_instance()).sop_instance_uid
     )
     result = replace(result, outputs=(result.outputs[0], Output("other", taken)))
-    await stores.receipts.settle([result])
+    await settle(stores, [result])
     assert await state_of(stores, second) == (State.QUARANTINED, "conflict")
     assert await visible(stores, Role.DESTINATION) == 2
     await assert_consistent(stores)
@@ -635,9 +705,9 @@ async def test_an_output_that_conflicts_keeps_the_others_from_being_visible(
 
 async def test_a_receipt_done_again_may_have_other_outputs_than_before(stores: Stores) -> None:
     receipt = await receive(stores, file_of(make_instance()))
-    await stores.receipts.settle([with_two_outputs(stores, receipt, make_instance())])
+    await settle(stores, [with_two_outputs(stores, receipt, make_instance())])
     await do_again(stores, receipt)
-    await stores.receipts.settle([work(stores, receipt, make_instance())])
+    await settle(stores, [work(stores, receipt, make_instance())])
     assert await visible(stores, Role.DESTINATION) == 1
     await assert_consistent(stores)
 

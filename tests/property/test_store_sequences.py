@@ -23,7 +23,7 @@ from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.document_engine import DOCUMENTS
-from tests.store_samples import file_of, make_instance, receive, veiled, work
+from tests.store_samples import file_of, make_instance, receive, settle, veiled, work
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -87,9 +87,9 @@ class StoreSequences(RuleBasedStateMachine):
             work(self.stores, sent.receipt, sent.instance, state=answer, reason="asked")
             for sent in batch
         ]
-        self.run(self.stores.receipts.settle(results))
+        self.run(settle(self.stores, results))
         if repeat:
-            self.run(self.stores.receipts.settle(results))
+            self.run(settle(self.stores, results))
         self.take_over_states()
 
     @precondition(lambda self: self.sent)

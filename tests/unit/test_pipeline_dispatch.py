@@ -14,7 +14,16 @@ import structlog
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
 from daemon.pipeline.messages import MalformedAnswer
-from daemon.records import Job, Origin, Receipt, Receiver, Result, State
+from daemon.records import (
+    Compared,
+    Comparison,
+    Job,
+    Origin,
+    Receipt,
+    Receiver,
+    Result,
+    State,
+)
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import (
     PoolClosed,
@@ -36,6 +45,7 @@ if TYPE_CHECKING:
 SOON = Backoff(first_s=0.001, longest_s=0.002)
 QUICK = DispatchSettings(max_kills=3, after_kill=SOON, after_refusal=SOON)
 VALUE = "DOE^JANE"
+RIVAL = "f" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +64,7 @@ class Table:
             for n in range(count)
         }
         self.rushed = False
+        self.has_rival: set[str] = set()
         self.settled: dict[str, Result] = {}
         self.batches: list[int] = []
         self.began: list[list[str]] = []
@@ -75,14 +86,25 @@ class Table:
         await self._turn("release")
         self._count(receipt_ids, -1)
 
-    async def settle(self, results: Sequence[Result]) -> None:
+    async def settle(self, results: Sequence[Result]) -> Sequence[Comparison]:
         await self._turn("settle")
         self.refuse_results(results)
         self.batches.append(len(results))
+        undecided = [
+            result
+            for result in results
+            if result.receipt_id in self.has_rival and not result.compared
+        ]
         for result in results:
+            if result in undecided:
+                continue
             assert self.settled.get(result.receipt_id, result) == result
             self.settled[result.receipt_id] = result
             self.waiting.pop(result.receipt_id, None)
+        return [
+            Comparison(each.receipt_id, each.receipt_id, RIVAL, self.folder, self.folder)
+            for each in undecided
+        ]
 
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
         await self._turn("postpone")
@@ -124,6 +146,9 @@ class Crew:
         self.alone: set[int] = set()
         self.says: dict[int, list[Exception]] = defaultdict(list)
         self.gate: asyncio.Event | None = None
+        self.compared: list[str] = []
+        self.compare_gate: asyncio.Event | None = None
+        self.cannot_compare: list[Exception] = []
 
     async def process(self, job: Job, size: int) -> Result:
         assert size == 100
@@ -145,6 +170,16 @@ class Crew:
         if self.says[number]:
             raise self.says[number].pop(0)
         return Result(job.receipt_id, State.UNROUTED)
+
+    async def are_alike(self, comparison: Comparison, size: int) -> bool:
+        assert size == 100
+        self.compared.append(comparison.receipt_id)
+        if self.compare_gate is not None:
+            await self.compare_gate.wait()
+        await asyncio.sleep(0)
+        if self.cannot_compare:
+            raise self.cannot_compare.pop(0)
+        return True
 
 
 def make_dispatcher(
@@ -558,3 +593,60 @@ async def test_in_a_rush_young_instances_wait_and_old_ones_do_not(tmp_path: Path
         table.waiting[old] = Receipt(old, Origin(Receiver.DIMSE), time.time(), 100)
         await until(lambda: old in table.settled)
         dispatcher.stop(1.0)
+
+
+async def test_what_has_a_rival_is_compared_and_then_settled(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 5), Crew()
+    rivals = table.has_rival = {f"{1:032x}", f"{3:032x}"}
+    await run_until_settled(table, crew)
+    assert sorted(crew.compared) == sorted(rivals)
+    for receipt_id in rivals:
+        assert table.settled[receipt_id].compared == (Compared(receipt_id, RIVAL, True),)
+    assert all(not table.settled[each].compared for each in set(table.settled) - rivals)
+
+
+async def test_others_are_settled_while_two_are_compared(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 5), Crew()
+    table.has_rival = {f"{0:032x}"}
+    crew.compare_gate = asyncio.Event()
+    dispatcher, _ = make_dispatcher(table, crew)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        await until(lambda: len(table.settled) == 4)
+        crew.compare_gate.set()
+        await until(lambda: len(table.settled) == 5)
+        dispatcher.stop(10)
+
+
+@pytest.mark.parametrize(
+    "error", [WorkerCrashed(11), MalformedAnswer("field"), RuntimeError(VALUE)]
+)
+async def test_what_cannot_be_compared_is_not_the_same(tmp_path: Path, error: Exception) -> None:
+    table, crew = Table(tmp_path, 2), Crew()
+    receipt_id = f"{1:032x}"
+    table.has_rival = {receipt_id}
+    crew.cannot_compare = [error]
+    await run_until_settled(table, crew)
+    assert table.settled[receipt_id].compared == (Compared(receipt_id, RIVAL, False),)
+
+
+async def test_a_disk_that_refuses_is_asked_again_to_compare(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 1), Crew()
+    table.has_rival = {f"{0:032x}"}
+    crew.cannot_compare = [StoreUnavailable("worker"), StoreUnavailable("worker")]
+    await run_until_settled(table, crew)
+    assert len(crew.compared) == 3
+    assert table.settled[f"{0:032x}"].compared[0].are_alike
+
+
+async def test_a_comparison_at_the_end_is_given_up_and_its_instance_waits(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 1), Crew()
+    table.has_rival = {f"{0:032x}"}
+    crew.compare_gate = asyncio.Event()
+    dispatcher, _ = make_dispatcher(table, crew)
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        await until(lambda: bool(crew.compared))
+        dispatcher.stop(0.05)
+    assert not table.settled
+    assert table.waiting[f"{0:032x}"].attempts == 0
