@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 _BATCH = 64
 _GATHER_S = 0.05
-_SUSPECT_AFTER = 2
+_MOST_BEGUN = 2
+"""Begun so often without an answer an instance may be, for one of them may be under way now."""
 
 
 class ShownAhead(Protocol):
@@ -119,7 +120,7 @@ class Showing:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     async def _described(self, receipt: Receipt) -> StoredInstance | None:
-        if receipt.kills or receipt.attempts >= _SUSPECT_AFTER:
+        if receipt.kills or receipt.attempts > _MOST_BEGUN:
             return None  # what may take a worker or the machine down is for the dispatcher alone
         try:
             job = self._receipts.job(receipt)

@@ -10,7 +10,9 @@ import pytest
 from dicomweb_client import DICOMwebClient
 from pydicom.uid import generate_uid
 
-from tests.factories import make_ct
+from daemon.store import fsck
+from tests.factories import encoded, make_ct
+from tests.scu import PlainScu, dataset_of
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-ROUNDS = 40
+ROUNDS = 20
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,17 @@ def test_what_is_stored_by_stow_is_found_by_the_next_request(
             assert frame == dataset.PixelData
 
 
+def test_what_is_stored_by_c_store_is_found_by_the_next_request(daemon: RunningDaemon) -> None:
+    client = DICOMwebClient(f"{daemon.http}/dicomweb/source")
+    with PlainScu(daemon.dimse_port) as scu:
+        for _ in range(ROUNDS):
+            dataset = new_ct()
+            instance = dataset.SOPInstanceUID
+            assert scu.store(dataset_of(encoded(dataset)), instance.encode()) == 0
+            (found,) = client.search_for_instances(dataset.StudyInstanceUID)
+            assert found["00080018"]["Value"] == [instance]
+
+
 def test_a_study_is_complete_after_each_instance_of_it(daemon: RunningDaemon) -> None:
     client = DICOMwebClient(f"{daemon.http}/dicomweb/source")
     study = generate_uid()
@@ -96,3 +110,27 @@ def test_what_was_shown_ahead_is_stored_in_both_stores_once(tmp_path: Path) -> N
         assert pydicom.dcmread(io.BytesIO(body)).SOPInstanceUID == dataset.SOPInstanceUID
     assert daemon.stop() == 0
     assert list((tmp_path / "state" / "spool").iterdir()) == []
+
+
+@pytest.mark.timeout(300)
+def test_what_was_acknowledged_is_found_at_once_after_a_kill_too(tmp_path: Path) -> None:
+    daemon = RunningDaemon(tmp_path / "state", tmp_path)
+    study = generate_uid()
+    sent = 0
+    for kill in range(KILLS):
+        daemon.start()
+        client = DICOMwebClient(f"{daemon.http}/dicomweb/source")
+        assert len(client.search_for_instances(study)) == sent
+        for count in range(1, 8):
+            client.store_instances([new_ct(study)])
+            sent += 1
+            # With the last, some are shown ahead and others neither shown nor settled.
+            if count % (kill + 2) == 0:
+                assert len(client.search_for_instances(study)) == sent
+        daemon.kill(workers_too=kill % 2 == 0)
+    daemon.start()
+    daemon.wait_until_settled(sent)
+    assert len(daemon.instances("source")) == len(daemon.instances("deid")) == sent
+    assert {entry.state for entry in daemon.journal()} == {"stored"}
+    assert daemon.stop() == 0
+    assert fsck.check(tmp_path / "state").findings == []

@@ -171,11 +171,12 @@ async def test_what_kills_a_worker_is_left_to_the_dispatcher(table: Table, crew:
 
 
 async def test_suspects_are_not_given_to_a_worker(table: Table, crew: Crew) -> None:
-    suspects = [table.acknowledge(attempts=2), table.acknowledge(kills=1)]
+    suspects = [table.acknowledge(attempts=3), table.acknowledge(kills=1)]
+    begun_again = table.acknowledge(attempts=2)
     async with showing(table, crew) as source:
         await source.caught_up()
-    assert table.shown == dict.fromkeys(suspects)
-    assert crew.asked == []
+    assert table.shown == {**dict.fromkeys(suspects), begun_again: INSTANCE}
+    assert crew.asked == [begun_again]
 
 
 async def test_a_file_that_is_moved_meanwhile_is_described_where_it_is(
