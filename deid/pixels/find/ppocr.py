@@ -82,9 +82,11 @@ class Tuning:
         Probability from which a pixel is text, and the mean from which a region is a candidate.
     grow
         How far a region's core grows: area x grow / perimeter.
-    convincing, convincing_where_clear, clear, hopeless
+    convincing, convincing_where_clear, clear, cheap, hopeless
         A candidate whose shape scores at least `convincing` (logarithm of the odds) is text; less is
-        enough where the detection model's mean is at least `clear`. One that scores less still,
+        enough where the detection model's mean is at least `clear`, and the box no more than that
+        share (`cheap`) of the frame; more is needed (`convincing_where_faint`)
+        below `faint`. One that scores less still,
         from `hopeless` on, is text when it reads surely.
     convincing_where_large, large_side, large_share, largest
         What a region must score whose short side exceeds both that many pixels and that share of the
@@ -116,7 +118,10 @@ class Tuning:
     convincing: float = 0.5
     convincing_where_clear: float = -1.5
     clear: float = 0.75
-    convincing_where_large: float = 1.5
+    cheap: float = 0.03
+    convincing_where_faint: float = 2.0
+    faint: float = 0.5
+    convincing_where_large: float = 2.5
     large_side: int = 40
     large_share: float = 0.2
     largest: int = 120
@@ -166,11 +171,14 @@ class PPOCR:
         """Whether a candidate is text by its shape, or because it reads surely."""
         tuning = self.tuning
         shape = float(text_shapes().score(features_of(views[:2], found.corners)).mean())
-        share = tuning.large_share * min(views[0].shape[:2])
+        rows, columns = views[0].shape[:2]
+        share = tuning.large_share * min(rows, columns)
         if short_side(found.corners) > max(tuning.large_side, min(share, tuning.largest)):
             enough = tuning.convincing_where_large
-        elif found.confidence >= tuning.clear:
+        elif found.confidence >= tuning.clear and found.area.area <= tuning.cheap * rows * columns:
             enough = tuning.convincing_where_clear
+        elif found.confidence < tuning.faint:
+            enough = tuning.convincing_where_faint
         else:
             enough = tuning.convincing
         if shape >= enough:
