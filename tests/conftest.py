@@ -22,8 +22,9 @@ REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
     "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json",
     "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
+    "strace", "cc",
 }  # fmt: skip
-"""Programs of dcmtk, dicom3tools, libgdcm-tools and tesseract-ocr."""
+"""Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, and a C compiler."""
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 

@@ -9,6 +9,8 @@ declare -A package_of=(
     [dcm2niix]=dcm2niix
     [gdcmanon]=libgdcm-tools
     [tesseract]=tesseract-ocr
+    [strace]=strace
+    [cc]=build-essential
 )
 
 missing=()
