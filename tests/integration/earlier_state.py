@@ -90,7 +90,7 @@ async def tell(state_dir: Path) -> dict[str, Any]:
             for level in LEVELS:
                 for matches in SEARCHES:
                     for within in (None, Resource("1.2.3")):
-                        query = Query(level, matches, within, fuzzy=False, limit=100, offset=1)
+                        query = Query(level, matches, within, fuzzy=False, limit=100, offset=0)
                         answers.append([asdict(match) for match in await index.search(query)])
             everything = Query("study", {}, None, fuzzy=False, limit=100, offset=0)
             for match in await index.search(everything):

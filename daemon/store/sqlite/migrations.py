@@ -249,3 +249,9 @@ def facts(db: SchemaDatabase) -> None:
     db.execute(
         "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"
     )
+
+
+@migrations()
+def series_of_study(db: SchemaDatabase) -> None:
+    """Find the series of a study in the order of storing, in which searches walk through them."""
+    db.execute("CREATE INDEX series_of_study ON series (study_id)")

@@ -114,22 +114,31 @@ def _page(
     tests: list[str] = []
     parameters: list[str] = []
     for condition in conditions:
-        tests.append(
-            f"{ALIAS[condition.level]}.id IN ({condition.candidates})"
-            if condition is driving
-            else condition.check
-        )
+        if condition is not driving:
+            tests.append(condition.check)
+        elif (condition.level, query.level) == ("series", "instance"):
+            # By their studies, so that the instances of a thousand series need not be sorted.
+            levels = list(_LEVELS)
+            tests.append(
+                f"s.id IN (SELECT study_id FROM series WHERE id IN ({condition.candidates}))"  # noqa: S608 - fixed names
+            )
+            tests.append(condition.check)
+            parameters += condition.parameters
+        else:
+            tests.append(f"{ALIAS[condition.level]}.id IN ({condition.candidates})")
         parameters += condition.parameters
     # SQLite nests the tables of a CROSS JOIN in the order written: the driving one is outermost.
-    nested = levels if driving is None else sorted(levels, key=lambda level: level != driving.level)
+    nested = levels
     if driving is None:
         # A walk from the top, through this store's rows only.
         first, last = bounds(store.id)
-        if query.level == "instance" and not conditions and not keys:
+        if query.level == "instance" and offset and not conditions and not keys:
             last, offset = _study_at(connection, first, last, offset)
         tests.append(f"{ALIAS[nested[0]]}.id BETWEEN {first} AND {last}")
     elif driving.level == "instance":
         nested = list(reversed(levels))
+    elif (driving.level, query.level) != ("series", "instance"):
+        nested = sorted(levels, key=lambda level: level != driving.level)
     tests += [_JOINS[pair] for pair in itertools.pairwise(levels)]
     tables = " CROSS JOIN ".join(f"{TABLES[level]} {ALIAS[level]}" for level in nested)
     order = ", ".join([*(key for _, key in keys), *_newest_first(levels)])
