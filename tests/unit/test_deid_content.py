@@ -11,6 +11,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from deid.errors import Reason, Unsafe
 from deid.tables.load import ContentRow, content_items
 from tests.unit.test_deid_engine import instance, run
 
@@ -249,13 +250,22 @@ def test_an_age_over_89_years_is_not_kept(number: str, unit: str, stays: bool) -
     assert numbers == ([number] if stays else [])
 
 
-@pytest.mark.parametrize("number", ["12345678", "350712345", "98765432.1"])
+@pytest.mark.parametrize("number", ["12345678", "350712345.5", "98765432.1"])
 def test_a_measurement_of_many_digits_stays(number: str) -> None:
     item = content_item("NUM", ("118565006", "SCT", "Volume"))
     item.MeasuredValueSequence[0].NumericValue = number
     kept = only_item(run(report(item), ExplicitVRLittleEndian, CLEANING))
     assert kept is not None
     assert str(kept.MeasuredValueSequence[0].NumericValue) == number
+
+
+def test_a_whole_number_as_long_as_a_record_number_is_refused_rather_than_falsified() -> None:
+    item = content_item("NUM", ("118565006", "SCT", "Volume"))
+    item.MeasuredValueSequence[0].NumericValue = "350712345"
+    with pytest.raises(Unsafe) as refused:
+        run(report(item), ExplicitVRLittleEndian, CLEANING)
+    assert refused.value.reason is Reason.RESIDUAL_IDENTIFIER
+    assert refused.value.where.endswith("(0040,A30A)")
 
 
 def test_acquisition_context_and_specimen_preparation_are_content_too() -> None:
