@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from deid.ports import OverlayPlane, PixelInstance
 
 
-#: What is filled of a frame's area is never too much up to this share: a page may hold nothing else.
-_LEAST_AREA = 0.1
+#: Up to this share of a frame, what is filled of what it shows is never too much: it may show nothing else.
+_LEAST_LOST = 0.05
 #: Regions that are named when an instance is put aside for too many of them.
 _MOST_SHOWN = 12
 
@@ -184,8 +184,8 @@ class PixelCleaning:
         ceiling = self._most_filled.get(modality, self._most_filled.get("others"))
         if not texts or ceiling is None:
             return
-        for frame, share, area in pass_over.filled_shares(texts):
-            if share > ceiling and area > _LEAST_AREA:
+        for frame, share, lost in pass_over.filled_shares(texts):
+            if share > ceiling and lost > _LEAST_LOST:
                 boxes = [filling.box for filling in texts if frame in filling.frames]
                 shown = ", ".join(
                     f"{box.left},{box.top} {box.width}x{box.height}" for box in boxes[:_MOST_SHOWN]

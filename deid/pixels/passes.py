@@ -83,7 +83,7 @@ class PassOver:
         return regions
 
     def filled_shares(self, fillings: Sequence[Filling]) -> Iterator[tuple[int, float, float]]:
-        """Yield frame (counted from 0), share of what it shows that would be filled, and of its area.
+        """Yield frame (counted from 0), share of what it shows that would be filled, and of the frame itself.
 
         What it shows is all that differs from its commonest value. Of many frames some are looked at.
         """
@@ -96,8 +96,8 @@ class PassOver:
                 if number in filling.frames:
                     box = filling.box
                     filled[box.top : box.bottom, box.left : box.right] = True
-            both = int((filled & shown).sum()) / max(int(shown.sum()), 1)
-            yield number, both, float(filled.mean())
+            lost = int((filled & shown).sum())
+            yield number, lost / max(int(shown.sum()), 1), lost / max(shown.size, 1)
 
     def changes(self) -> dict[str, Any]:
         """Return new values of Smallest/Largest Image Pixel Value and their series forms."""

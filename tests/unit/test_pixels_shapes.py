@@ -154,11 +154,12 @@ def test_the_ceiling_is_the_modality_s_own() -> None:
     assert cleaner.clean(_disc()).regions
 
 
-def test_a_page_with_nothing_but_a_line_of_text_is_filled() -> None:
+@pytest.mark.parametrize("box", [Box(38, 88, 80, 16), Box(4, 20, 290, 160)], ids=["close", "wide"])
+def test_a_page_with_nothing_but_a_line_of_text_is_filled(box: Box) -> None:
     frame = samples.with_text(np.zeros((200, 300, 1), np.uint8), "SMITH^JOHN", at=(40, 100))
     instance = samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
     cleaner = PixelCleaning(
-        "REDACT_ALL_TEXT", _Finds(Box(38, 88, 80, 16)), untrusted=(), most_filled={"others": 0.35}
+        "REDACT_ALL_TEXT", _Finds(box), untrusted=(), most_filled={"others": 0.35}
     )
     assert cleaner.clean(instance).regions
 
