@@ -31,12 +31,7 @@ import structlog
 from config.errors import ConfigError
 from config.settings import Route as RouteSection
 from daemon.deidentifiers.configuration_files import resolve
-from daemon.deidentifiers.key_file import (
-    IN_STATE_DIR,
-    credential_key_file,
-    ensure_key_file,
-    read_key_file,
-)
+from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
 from daemon.observe.health import Probes, Work
@@ -45,7 +40,8 @@ from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
 from daemon.observe.systemd import Notifier
 from daemon.pipeline.changing import ChangingWorkers
-from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.dispatch import Dispatcher
+from daemon.pipeline.flights import DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route
 from daemon.pipeline.showing import Showing
@@ -63,14 +59,13 @@ from daemon.web.callers import Callers
 from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
 from deid.configuration.document import parse_configuration
-from deid.errors import KeyRefused
-from deid.identity.keys import SiteKey
 from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from config.settings import Settings
+    from deid.identity.keys import SiteKey
     from dicomweb.ports import InstanceStore, UploadSink
 
 _log = structlog.get_logger(__name__)
@@ -448,34 +443,6 @@ def _listening(section: str, host: str, port: int) -> Iterator[None]:
 def _work(dispatcher: Dispatcher) -> Work:
     now = dispatcher.progress
     return Work(now.in_flight, now.settled, now.refused_s, now.refusal)
-
-
-def site_key(settings: Settings, *, may_make: bool = True) -> SiteKey:
-    """Return the site key: the configured file, systemd's credential, or one made at the first start.
-
-    Parameters
-    ----------
-    may_make
-        Whether this is a first start; else a key that is missing was lost.
-
-    Raises
-    ------
-    KeyRefused
-        When the file is missing, cannot be read, is open to others, or holds no usable key.
-    """
-    if settings.key.file is not None:
-        return SiteKey(read_key_file(settings.key.file))
-    credential = credential_key_file()
-    if credential is not None:
-        return SiteKey(read_key_file(credential))
-    path = settings.state_dir / IN_STATE_DIR
-    if not may_make and not os.path.lexists(path):
-        raise KeyRefused(
-            f"the site key {path} is missing, but instances were received with it: put it back, or begin"
-            " another one deliberately by `dicomveil key new` or `dicomveil key import`"
-        )
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return SiteKey(ensure_key_file(path))
 
 
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:

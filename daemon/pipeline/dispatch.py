@@ -19,16 +19,16 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.figures import NoPipelineFigures
+from daemon.pipeline.flights import Flight, Progress
 from daemon.records import Compared, Result, State
-from daemon.workers.backoff import Backoff
 from daemon.workers.errors import PoolClosed, WorkerKilled, WorkerRaised
 from daemon.workers.reasons import KILLED, WorkerReason
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from daemon.pipeline.figures import PipelineFigures
+    from daemon.pipeline.flights import DispatchSettings, Workers
     from daemon.ports import Receipts
     from daemon.records import Comparison, Job, Receipt
 
@@ -47,100 +48,6 @@ _WHERE_LENGTH = 500
 _FLUSH_S = 5.0
 _REFUSALS_BEFORE_RETURN = 5
 _PASSING = (StoreUnavailable, SpoolFull)
-
-
-class Workers(Protocol):
-    """What processes instances (`daemon.pipeline.instance_workers.InstanceWorkers`)."""
-
-    async def process(self, job: Job, size: int) -> Result:
-        """Return what became of one instance of so many bytes.
-
-        Raises
-        ------
-        StoreUnavailable
-            When a disk refused in a way that may pass.
-        WorkerKilled
-            When the worker died of it.
-        PoolClosed
-            When it was given up because the service ends.
-        """
-
-    async def are_alike(self, comparison: Comparison, size: int) -> bool:
-        """Tell whether two files hold the same data set; raises as `process`."""
-
-
-@dataclass(frozen=True, slots=True)
-class DispatchSettings:
-    """How much at once, how often, how long to wait.
-
-    Attributes
-    ----------
-    max_kills
-        As the site decided (`config.settings.Workers.max_attempts`).
-    in_flight
-        Instances taken at the same time, from `begin` to `settle`. Some per worker process, so that
-        commits are shared; not many, for all of them are suspects after a power failure.
-    max_begun
-        An instance that was begun so often without any answer is quarantined, whatever the reason.
-    settle_batch
-        Results in one transaction, at most. A lone one never waits for others.
-    gather_s
-        While instances are under way, how long to let others gather before they are begun, and
-        half of it before results are settled: each group is one flush of the disk, for which the
-        receivers wait too.
-    hold_back_s
-        While instances arrive in a rush, how old one may become before it is begun all the same:
-        a sender waits for each acknowledgement, and processing would share disk and processors.
-    after_kill, after_refusal
-        Waits before an instance that killed its worker, and before the store is asked again.
-    """
-
-    max_kills: int
-    in_flight: int = 32
-    max_begun: int = 6
-    settle_batch: int = 64
-    gather_s: float = 0.04
-    hold_back_s: float = 1.0
-    after_kill: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, longest_s=60.0))
-    after_refusal: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, longest_s=30.0))
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What the dispatcher is doing now.
-
-    Attributes
-    ----------
-    in_flight
-        Instances between `begin` and `settle`.
-    unsettled
-        Those of them that have a result and wait for the store.
-    longest_s
-        Seconds since the oldest of them was begun; 0 when there is none.
-    settled
-        Instances settled since the start.
-    refused_s, refusal
-        Seconds since the store began to refuse, without an instance settled since, and what refused it
-        last, as `StoreUnavailable.code` has it; 0 when it does not.
-    """
-
-    in_flight: int
-    unsettled: int
-    longest_s: float
-    settled: int = 0
-    refused_s: float = 0.0
-    refusal: str = ""
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """One instance between `begin` and `settle`."""
-
-    receipt: Receipt
-    begun_at: float
-    task: asyncio.Task[None] | None = None
-    result: Result | None = None
-    refusals: int = 0
 
 
 class Dispatcher:
@@ -160,8 +67,8 @@ class Dispatcher:
         self._settings = settings
         self._figures = figures or NoPipelineFigures()
         self._clock = clock
-        self._flights: dict[str, _Flight] = {}
-        self._results: deque[_Flight] = deque()
+        self._flights: dict[str, Flight] = {}
+        self._results: deque[Flight] = deque()
         self._has_results = asyncio.Event()
         self._landed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -276,12 +183,12 @@ class Dispatcher:
         await self._receipts.begin([receipt.id for receipt in receipts])
         self._figures.begun(len(receipts))
         for receipt in receipts:
-            flight = self._flights[receipt.id] = _Flight(receipt, self._clock())
+            flight = self._flights[receipt.id] = Flight(receipt, self._clock())
             flight.task = group.create_task(self._fly(flight))
 
     # -- one instance --
 
-    async def _fly(self, flight: _Flight) -> None:
+    async def _fly(self, flight: Flight) -> None:
         """Process one instance. Whatever happens, it ends in a result, waiting, or released."""
         try:
             result = await self._judged(flight.receipt)
@@ -307,7 +214,7 @@ class Dispatcher:
         job = self._receipts.job(receipt)
         return await self._outlasting(lambda: self._answered(job, receipt))
 
-    async def _compare(self, flight: _Flight, comparison: Comparison) -> None:
+    async def _compare(self, flight: Flight, comparison: Comparison) -> None:
         """Have two files compared, and queue the result again; what cannot be compared is not the same."""
         size = flight.receipt.size
         result, flight.result = flight.result, None
@@ -365,16 +272,16 @@ class Dispatcher:
             if receipt.reason in KILLED and receipt.kills
             else WorkerReason.WORKER_CRASHED
         )
-        flight = self._flights[receipt.id] = _Flight(receipt, self._clock())
+        flight = self._flights[receipt.id] = Flight(receipt, self._clock())
         self._hand_over(flight, _quarantined(receipt, reason))
 
     # -- settling --
 
-    def _hand_over(self, flight: _Flight, result: Result) -> None:
+    def _hand_over(self, flight: Flight, result: Result) -> None:
         flight.result = result
         self._queue(flight)
 
-    def _queue(self, flight: _Flight) -> None:
+    def _queue(self, flight: Flight) -> None:
         self._results.append(flight)
         self._has_results.set()
 
@@ -403,7 +310,7 @@ class Dispatcher:
                         else:
                             flight.task = group.create_task(self._compare(flight, comparison))
 
-    def _next_batch(self) -> list[_Flight]:
+    def _next_batch(self) -> list[Flight]:
         """Take what has gathered while the last batch was written; the once refused go alone."""
         batch = [self._results.popleft()]
         while self._results and len(batch) < self._settings.settle_batch:
@@ -413,7 +320,7 @@ class Dispatcher:
         return batch
 
     def _settle_refused(
-        self, group: asyncio.TaskGroup, flight: _Flight, error: Exception, *, is_alone: bool
+        self, group: asyncio.TaskGroup, flight: Flight, error: Exception, *, is_alone: bool
     ) -> None:
         """Try a result again later: alone, then as internal error, then as if never processed."""
         flight.refusals += 1
@@ -426,7 +333,7 @@ class Dispatcher:
             # The files may be gone that the result speaks of; then processing makes them anew.
             flight.task = group.create_task(self._return(flight))
 
-    async def _return(self, flight: _Flight) -> None:
+    async def _return(self, flight: Flight) -> None:
         try:
             await self._receipts.release([flight.receipt.id])
         except Exception as error:  # noqa: BLE001 (the store is away altogether: keep the result)
@@ -436,7 +343,7 @@ class Dispatcher:
             self._figures.postponed("store_unavailable")
             self._land(flight)
 
-    def _settled(self, flight: _Flight) -> None:
+    def _settled(self, flight: Flight) -> None:
         result = flight.result
         assert result is not None
         seconds = self._clock() - flight.begun_at
@@ -454,7 +361,7 @@ class Dispatcher:
             )
         self._land(flight)
 
-    def _land(self, flight: _Flight) -> None:
+    def _land(self, flight: Flight) -> None:
         self._flights.pop(flight.receipt.id, None)
         self._landed.set()
 
@@ -532,7 +439,7 @@ class Dispatcher:
         except TimeoutError:
             _log.warning("dispatch_drain_expired", count=len(self._flights))
 
-    async def _release(self, flights: Sequence[_Flight]) -> None:
+    async def _release(self, flights: Sequence[Flight]) -> None:
         if not flights:
             return
         receipt_ids = [each.receipt.id for each in flights]

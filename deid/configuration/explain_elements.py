@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from deid.encoding.header import tag_name
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.pixels.policy import RedactionMode
+from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import (
     TableRow,
     attribute_types,
@@ -18,7 +19,7 @@ from deid.tables.load import (
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
 from deid.tags.labels import LABELS
 from deid.tags.policy import Option
-from deid.tags.rules import ONLY_BESIDE, Rules, dictionary_vr
+from deid.tags.rules import ONLY_BESIDE, Rules
 
 if TYPE_CHECKING:
     from deid.configuration.document import Parsed

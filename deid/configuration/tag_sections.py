@@ -18,9 +18,10 @@ from deid.configuration.tag_names import (
 )
 from deid.encoding.header import tag_name
 from deid.pixels.policy import ImagePolicy
+from deid.tables.dictionary import dictionary_vr
 from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS
 from deid.tags.policy import Profile, TagOverride
-from deid.tags.rules import MINIMAL_KEEP, dictionary_vr
+from deid.tags.rules import MINIMAL_KEEP
 
 if TYPE_CHECKING:
     from deid.configuration.notes import Notes

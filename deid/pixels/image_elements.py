@@ -16,9 +16,8 @@ from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.identity.identifiers import KnownIdentifier
 from deid.ports import PixelInstance
-from deid.tables.dictionary import tag_for_keyword
+from deid.tables.dictionary import dictionary_vr, tag_for_keyword
 from deid.tables.load import confidentiality_by_tag
-from deid.tags.rules import dictionary_vr
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

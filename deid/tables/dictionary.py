@@ -181,3 +181,19 @@ def _rows(name: str) -> Iterator[list[str]]:
 
 def _text(name: str) -> str:
     return (files("deid.tables") / name).read_text(encoding="utf-8")
+
+
+def dictionary_vr(tag: int) -> str | None:
+    """Return the data dictionary's VR (``US or SS`` where it leaves a choice); None if not registered."""
+    entry = attributes().get(tag)
+    if entry is None and (
+        tag >> 24 in (0x50, 0x60) or tag >> 16 in (0x0020, 0x0028, 0x1000, 0x1010, 0x7F00)
+    ):
+        entry = repeating_attribute(tag)
+    return entry.vr if entry else None
+
+
+def private_vr(creator: str, tag: int) -> str | None:
+    """Return a private element's VR by its creator, as far as makers' dictionaries are known."""
+    block = private_attributes().get(creator)
+    return block.get(f"{tag >> 16:04X}xx{tag & 0xFF:02X}") if block else None

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode
 from deid.encoding.header import each_item, index_top_level, item_encoding, text_of
+from deid.tables.dictionary import private_vr
 from deid.tables.load import safe_private_elements
 from deid.tags.actions import Action
 from deid.tags.policy import Option
-from deid.tags.rules import private_vr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, Encoding
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.identity.kinds import KINDS_BY_VR, KNOWN_KINDS
-from deid.tables.dictionary import attributes, private_attributes, repeating_attribute
+from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
@@ -498,19 +498,3 @@ MINIMAL_KEEP: Final = frozenset(
         0x00282002, 0x7FE00010, 0x7FE00001, 0x7FE00002, 0x7FE00008, 0x7FE00009,
     }
 )  # fmt: skip
-
-
-def dictionary_vr(tag: int) -> str | None:
-    """Return the data dictionary's VR (``US or SS`` where it leaves a choice); None if not registered."""
-    entry = attributes().get(tag)
-    if entry is None and (
-        tag >> 24 in (0x50, 0x60) or tag >> 16 in (0x0020, 0x0028, 0x1000, 0x1010, 0x7F00)
-    ):
-        entry = repeating_attribute(tag)
-    return entry.vr if entry else None
-
-
-def private_vr(creator: str, tag: int) -> str | None:
-    """Return a private element's VR by its creator, as far as makers' dictionaries are known."""
-    block = private_attributes().get(creator)
-    return block.get(f"{tag >> 16:04X}xx{tag & 0xFF:02X}") if block else None

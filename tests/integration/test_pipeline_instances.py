@@ -20,7 +20,8 @@ import pytest
 
 import deid
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.dispatch import Dispatcher
+from daemon.pipeline.flights import DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.pipeline.routing import Route, named
 from daemon.pipeline.work import Work

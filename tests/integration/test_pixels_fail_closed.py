@@ -14,7 +14,8 @@ import psutil
 import pydicom
 import pytest
 
-from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.dispatch import Dispatcher
+from daemon.pipeline.flights import DispatchSettings
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
 from daemon.records import Origin, Receiver, State
 from daemon.store.stores import Stores

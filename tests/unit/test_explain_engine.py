@@ -16,8 +16,8 @@ import deid
 from deid.configuration.explain import explain
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.identity import values
+from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import confidentiality_rows
-from deid.tags.rules import dictionary_vr
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,8 @@ import pytest
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.pipeline.dispatch import Dispatcher, DispatchSettings
+from daemon.pipeline.dispatch import Dispatcher
+from daemon.pipeline.flights import DispatchSettings
 from daemon.pipeline.messages import MalformedAnswer
 from daemon.records import (
     Compared,
