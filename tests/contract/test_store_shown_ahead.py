@@ -13,7 +13,7 @@ from daemon.store import fsck, queries
 from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
-from tests.store_samples import file_of, make_instance, receive, store, work
+from tests.store_samples import file_of, make_instance, receive, settle, store, work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,8 +127,8 @@ async def test_a_conflict_is_decided_by_the_results(
     await stores.receipts.show({first.id: FIRST, second.id: other})
     assert await count(stores.source) == 1
     # The later one has its result first.
-    await stores.receipts.settle([work(stores, second, other)])
-    await stores.receipts.settle([work(stores, first, FIRST)])
+    await settle(stores, [work(stores, second, other)])
+    await settle(stores, [work(stores, first, FIRST)])
     assert await state_of(stores, second) is second_state
     assert await state_of(stores, first) is first_state
     assert await count(stores.source) == await count(stores.destination) == 1
