@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from deid.encoding.header import tag_name
 from deid.encoding.transfer_syntaxes import UNDEFINED_LENGTH, is_referenced, is_video
+from deid.errors import Reason, Unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,7 @@ _UNCOMPRESSED: Final = "1.2.840.10008.1.2.1.98"
 _DEFLATED: Final = "1.2.840.10008.1.2.8.1"
 
 _HALVED: Final = frozenset({b"YBR_FULL_422", b"YBR_PARTIAL_422"})
+_PIXEL_DATA: Final = 0x7FE00010
 _BOX: Final = b"\0\0\0\x0c"
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 # Any number of zeros may stand before a first start code (ITU-T H.264 B.1).
@@ -99,15 +102,23 @@ def fragments_of(data: Buffer, start: int, encoding: Encoding) -> list[Fragment]
     Parameters
     ----------
     start
-        Where the first item of the value stands; that items lie within the data is checked already.
+        Where the first item of the value stands.
+
+    Raises
+    ------
+    Unsafe
+        `Reason.TRUNCATED` or `Reason.LENGTH_PAST_END` where the items are not all there.
     """
     found: list[Fragment] = []
     at, is_table = start, True
     while True:
-        _, element, length = encoding.item.unpack_from(data, at)
-        if element == 0xE0DD:
+        if at > len(data) - 8:
+            reason = Reason.LENGTH_PAST_END if at > len(data) else Reason.TRUNCATED
+            raise Unsafe(reason, tag_name(_PIXEL_DATA))
+        group, element, length = encoding.item.unpack_from(data, at)
+        if (group, element) == (0xFFFE, 0xE0DD):
             return found
-        if length == UNDEFINED_LENGTH:
+        if (group, element) != (0xFFFE, 0xE000) or length == UNDEFINED_LENGTH:
             return None
         at += 8 + length
         if length and not is_table:
