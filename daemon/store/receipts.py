@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _RUSH_INSTANCES: Final = 20
-_RUSH_WINDOW_S: Final = 0.1
+_RUSH_WINDOW_S: Final = 0.2
 _LONGEST_WAIT_S: Final = 1.0
 _LONGEST_DELAY_S: Final = 300.0
 """Of `postpone`. What seems to wait longer was postponed before the clock was set back."""
@@ -101,7 +101,7 @@ class StoreReceipts:
         self._arrival.set()
 
     def is_rushed(self) -> bool:
-        """Tell whether the last twenty instances arrived within the last tenth of a second."""
+        """Tell whether the last twenty instances arrived within the last fifth of a second."""
         arrivals = self._arrivals
         return len(arrivals) == _RUSH_INSTANCES and time.monotonic() - arrivals[0] < _RUSH_WINDOW_S
 
