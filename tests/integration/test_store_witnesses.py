@@ -18,6 +18,7 @@ from daemon.records import Origin, Receiver, State
 from daemon.store import fsck, recovery, witnesses
 from daemon.store.fsck import Kind
 from daemon.store.stores import Stores
+from tests.factories import encoded, make_ct
 from tests.store_samples import file_of, make_instance, receive, store
 
 if TYPE_CHECKING:
@@ -119,6 +120,32 @@ async def test_reindexing_receives_again_what_has_no_row(tmp_path: Path) -> None
     assert job.source.is_file()
     await stores.close()
     assert fsck.reindex(tmp_path) == ([], "")
+
+
+def _fill_with_results(state_dir: Path, *digests: str) -> None:
+    """Put results of one receipt into the destination, of which no row tells."""
+    folder = state_dir / "deid" / "ab" / "cd"
+    folder.mkdir(parents=True, mode=0o700)
+    for digest in digests:
+        (folder / f"abcd{'0' * 28}-{digest * 16}.dcm").write_bytes(encoded(make_ct()))
+
+
+async def test_reindexing_shows_a_result_whose_original_is_not_kept(tmp_path: Path) -> None:
+    _fill_with_results(tmp_path, "1")
+    found, _ = fsck.reindex(tmp_path)
+    assert [finding.repaired for finding in found] == ["shown again"]
+    stores = await Stores.open(tmp_path)
+    shown = await stores.database.read(
+        lambda session: session.figures.of_store(stores.stores.destination).instances
+    )
+    assert shown == 1
+    await stores.close()
+
+
+def test_reindexing_shows_none_of_several_results_for_one_was_replaced(tmp_path: Path) -> None:
+    _fill_with_results(tmp_path, "1", "2")
+    found, _ = fsck.reindex(tmp_path)
+    assert [finding.repaired for finding in found] == ["", ""]
 
 
 async def test_a_damaged_database_refuses_to_start_and_is_set_aside_by_reindexing(

@@ -2,12 +2,13 @@
 
 A received instance is received once more, under the name it has: what was made of it is made again, the
 same, and takes its place. A result whose received instance is not kept any more is described and shown as
-it is.
+it is, unless there are several: what was replaced must not be shown again.
 """
 
 from __future__ import annotations
 
 import mmap
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -45,12 +46,16 @@ class Reindex:
             if self._session.receipts.get(name[:_ID_LENGTH]) is None:
                 self._receive_again(name)
                 yield Finding(Kind.BLOB_WITHOUT_ROW, source.name, name, "received again")
-        for name in sorted(self._stores.blobs[destination.id].names()):
+        results = sorted(self._stores.blobs[destination.id].names())
+        made = Counter(name[:_ID_LENGTH] for name in results)
+        for name in results:
             if self._session.instances.is_referenced(destination.id, name):
                 continue
             if self._session.receipts.get(name[:_ID_LENGTH]) is not None:
                 continue  # its receipt makes it again, or has done with it
-            done = "shown again" if self._show(name) else ""
+            # Of several, one was made anew for a reason, and only the lost rows knew which.
+            is_only = made[name[:_ID_LENGTH]] == 1
+            done = "shown again" if is_only and self._show(name) else ""
             yield Finding(Kind.BLOB_WITHOUT_ROW, destination.name, name, done)
 
     def _receive_again(self, name: str) -> None:
