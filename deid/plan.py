@@ -218,7 +218,12 @@ def compile_plan(
         TagPlan(
             parsed.tags,
             Rules(parsed.tags),
-            Replacements(key, shift_secret),
+            Replacements(
+                key,
+                shift_secret,
+                parsed.tags.shift_range_days,
+                parsed.tags.time_jitter_minutes * 60,
+            ),
             content=content_rules(parsed.tags),
             text_cleaner=text_cleaner,
         ),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from deid.encoding.segments import Segment
     from deid.identity.identifiers import KnownIdentifier
+    from deid.identity.shifts import Shift
     from deid.text.findings import CleanedText
 
 
@@ -159,10 +160,10 @@ class Engines:
 class TextCleaner(Protocol):
     """Cleans free text by one configuration."""
 
-    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int) -> CleanedText:
+    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift: Shift) -> CleanedText:
         """Return the text without what identifies."""
 
     def clean_value(
-        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
+        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift: Shift
     ) -> CleanedText:
         """Return an element's value without what identifies, no longer than its VR allows."""

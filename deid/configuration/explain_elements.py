@@ -23,7 +23,6 @@ from deid.tags.rules import ONLY_BESIDE, Rules
 
 if TYPE_CHECKING:
     from deid.configuration.document import Parsed
-    from deid.text.policy import TextPolicy
 
 CT_IMAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 _FAMILIES: Final = {
@@ -106,13 +105,13 @@ def explained(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
         _META.get(tag >> 16)
         or _overlay(tag, word, parsed)
         or _beside(tag, word, rules)
-        or _saying(tag, word, parsed.text, vr)
+        or _saying(tag, word, parsed, vr)
     )
     elsewhere: Counter[str] = Counter()
     for sop_class_uid in _kinds():
         other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
         if other != word:
-            elsewhere[_saying(tag, other, parsed.text, vr)] += 1
+            elsewhere[_saying(tag, other, parsed, vr)] += 1
     kind, fallback = Action(word & KIND_MASK), word >> FALLBACK_SHIFT
     return Element(
         f"({row.tag})" if len(row.tag) == 9 else f"({row.tag.split('(')[0]})",
@@ -170,7 +169,8 @@ def _kinds() -> tuple[str, ...]:
     return tuple(classes.values())
 
 
-def _saying(tag: int, word: int, text: TextPolicy | None, vr: str) -> str:
+def _saying(tag: int, word: int, parsed: Parsed, vr: str) -> str:
+    text = parsed.text
     kind = Action(word & KIND_MASK)
     if tag in LABELS and (kind is Action.CHECK or (kind is Action.CLEAN and text is not None)):
         return "kept when all of it is recognised, else replaced by a label of its own"
@@ -178,8 +178,9 @@ def _saying(tag: int, word: int, text: TextPolicy | None, vr: str) -> str:
     if kind is Action.CHECK:
         return f"kept where every word of it is recognised, else {otherwise}"
     if kind is Action.SHIFT:
-        stays = "kept (times stay)" if vr == "TM" else "moved by the patient's date shift"
-        return f"{stays}; what cannot be read is {otherwise}"
+        moves = vr != "TM" or parsed.tags.time_jitter_minutes
+        happens = "moved by the patient's date shift" if moves else "kept (times stay)"
+        return f"{happens}; what cannot be read is {otherwise}"
     if kind is Action.CLEAN:
         if text is None:
             return otherwise

@@ -106,8 +106,14 @@ def sections_for_dicom(parsed: Parsed, rules: Rules) -> list[Section]:
 def _start(policy: TagPolicy) -> Iterator[str]:
     yield _PROFILES[policy.profile]
     for option in sorted(policy.options):
-        yield f"Option {option.value}: {_OPTIONS[option]}."
+        yield f"Option {option.value}: {_said_of(option, policy)}."
     yield "The rules hold at every depth: in sequences, in sequences encoded as UN, in functional groups."
+
+
+def _said_of(option: Option, policy: TagPolicy) -> str:
+    if option is Option.RETAIN_MODIFIED_DATES and policy.time_jitter_minutes:
+        return "dates and times move by the patient's shift; intervals stay (E.3.6)"
+    return _OPTIONS[option]
 
 
 def _override(override: TagOverride) -> str:
@@ -160,9 +166,16 @@ def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:
     if shifts or _shifts_in_text(parsed.text):
         own = parsed.text is not None and parsed.text.date_shift_key is not None
         yield (
-            "Dates move by whole days, between 100 back and 100 ahead and never 0, the same for a patient"
+            f"Dates move by whole days, between {policy.shift_range_days} back and {policy.shift_range_days}"
+            " ahead and never 0, the same for a patient"
             f" everywhere, derived from {'the configured key' if own else 'the key'} and the Patient ID (or"
             " the study, where there is none). Holidays and clock changes may still give a hint."
+        )
+    if policy.time_jitter_minutes:
+        yield (
+            f"Times of day move too, by up to {policy.time_jitter_minutes} minutes either way, by whole seconds"
+            " that are the same for a patient everywhere, in elements and in text. What passes midnight takes"
+            " its date along, where the date stands beside it; a time alone does not tell that it did."
         )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+from deid.identity.keys import SHIFT_RANGE_DAYS
 from deid.pixels.policy import ImagePolicy, RedactionMode
 from deid.tables.load import confidentiality_by_tag
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride, TagPolicy, UnknownSopClass
@@ -16,6 +17,10 @@ from deid.text.policy import CustomInfoType
 if TYPE_CHECKING:
     from deid.configuration.notes import Notes
     from deid.configuration.tag_sections import Tags
+
+
+_WIDEST_RANGE_DAYS: Final = 36_500
+_WIDEST_JITTER_MINUTES: Final = 720
 
 
 def read_options(notes: Notes, ours: dict[str, Any], tags: Tags | None) -> frozenset[Option]:
@@ -74,6 +79,7 @@ def read_policy(
                 "dicomveil.burnedIn is pass while image asks for cleaning; keep one"
             )
     safe = _safe_private(notes, ours, options)
+    shift_range_days, time_jitter_minutes = _shift(notes, ours, options)
     if tags is None:
         return None
     overrides = tags.overrides
@@ -93,7 +99,32 @@ def read_policy(
         UnknownSopClass(ours.get("unknownSopClass", "quarantine")),
         safe,
     )
-    return replace(policy, identity_issuer=ours.get("identityIssuer", "").strip())
+    return replace(
+        policy,
+        identity_issuer=ours.get("identityIssuer", "").strip(),
+        shift_range_days=shift_range_days,
+        time_jitter_minutes=time_jitter_minutes,
+    )
+
+
+def _shift(notes: Notes, ours: dict[str, Any], options: frozenset[Option]) -> tuple[int, int]:
+    """Return how far dates move at most, in days, and times of day, in minutes."""
+    days = ours.get("shiftDaysRange", SHIFT_RANGE_DAYS)
+    if not SHIFT_RANGE_DAYS <= days <= _WIDEST_RANGE_DAYS:
+        notes.problems.append(
+            f"dicomveil.shiftDaysRange must be from {SHIFT_RANGE_DAYS} to {_WIDEST_RANGE_DAYS} days: a"
+            " narrower range than the Healthcare API's would make shifts easier to guess"
+        )
+    minutes = ours.get("timeJitterMinutes", 0)
+    if not 0 <= minutes <= _WIDEST_JITTER_MINUTES:
+        notes.problems.append(
+            f"dicomveil.timeJitterMinutes must be from 0 to {_WIDEST_JITTER_MINUTES} minutes"
+        )
+    if minutes and Option.RETAIN_MODIFIED_DATES not in options:
+        notes.problems.append(
+            "dicomveil.timeJitterMinutes has no effect unless dicomveil.options holds retain_modified_dates"
+        )
+    return days, minutes
 
 
 def _safe_private(

@@ -129,6 +129,8 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
         "unknownSopClass": "enum UnknownSopClass",
         "safePrivate": "[]SafePrivate",
         "identityIssuer": "string",
+        "shiftDaysRange": "int32",
+        "timeJitterMinutes": "int32",
         "customInfoTypes": "[]CustomInfoType",
         "encryptedAttributes": "EncryptedAttributes",
     },

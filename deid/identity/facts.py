@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from deid.encoding.character_sets import decode
 from deid.encoding.header import text_of
 from deid.identity.keys import patient_identity
+from deid.identity.shifts import UNMOVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from deid.encoding.header import Buffer, Element
     from deid.identity.keys import Replacements
+    from deid.identity.shifts import Shift
 
 FACTS: Final = frozenset(
     {
@@ -52,7 +54,7 @@ class Person(NamedTuple):
     patient_id: str
     issuer: str
     pseudonym: str
-    shift_days: int
+    shift: Shift
 
 
 def read_facts(data: Buffer, found: Mapping[int, Element]) -> Facts:
@@ -82,7 +84,7 @@ def read_facts(data: Buffer, found: Mapping[int, Element]) -> Facts:
 def person_of(
     facts: Facts,
     replacements: Replacements,
-    patient: Callable[[str], tuple[str, int]],
+    patient: Callable[[str], tuple[str, Shift]],
     *,
     default_issuer: str,
 ) -> Person:
@@ -95,7 +97,7 @@ def person_of(
     Parameters
     ----------
     patient
-        Gives the pseudonym and date shift of a patient's identity.
+        Gives the pseudonym and shift of a patient's identity.
     default_issuer
         Of patient IDs, where the instance names none. Where the site does not say, issuers do not count at
         all: some instances of a study name theirs and some do not, and a study has one patient (PS3.3 A.1.2),
@@ -103,12 +105,12 @@ def person_of(
     """
     issuer = (facts.issuer or default_issuer) if default_issuer else ""
     study_uid = facts.study_uid or facts.sop_instance_uid
-    pseudonym, shift_days = patient(patient_identity(issuer, facts.patient_id, study_uid))
+    pseudonym, shift = patient(patient_identity(issuer, facts.patient_id, study_uid))
     given = facts.patient_id or facts.patient_name
     is_own = replacements.is_own_pseudonym(given)
     if is_own:
         pseudonym = given
     has_no_dates = facts.temporal in _DATES_GONE
     if (is_own or not given) and has_no_dates and replacements.is_own_uid(facts.sop_instance_uid):
-        shift_days = 0
-    return Person(facts.patient_id, issuer, pseudonym, shift_days)
+        shift = UNMOVED
+    return Person(facts.patient_id, issuer, pseudonym, shift)

@@ -19,9 +19,11 @@ from hashlib import sha256
 
 from deid.errors import KeyRefused
 from deid.identity.labels import Label
+from deid.identity.shifts import Shift
 
 KEY_BYTES = 32
-_SHIFT_RANGE_DAYS = 100
+SHIFT_RANGE_DAYS = 100
+"""How far dates move at most where a site does not say: as in the Healthcare API."""
 _UID_PREFIX = "2.25."
 _UID_CHECK_BITS = 48
 _LABEL_CHARACTERS = 5
@@ -75,10 +77,16 @@ class Replacements:
     ----------
     date_shift_secret
         A configuration's own key for date shifts (`dateShiftConfig.cryptoKey`); empty: as everything else.
+    shift_range_days
+        How far dates move at most, either way.
+    time_jitter_s
+        How far times of day move at most, either way; 0: they stay.
     """
 
     key: SiteKey
     date_shift_secret: bytes = field(default=b"", repr=False)
+    shift_range_days: int = SHIFT_RANGE_DAYS
+    time_jitter_s: int = 0
 
     def uid(self, original_uid: str) -> str:
         """Return the replacement of a UID: ``2.25.`` and a 128-bit number (PS3.5 B.2).
@@ -168,14 +176,19 @@ class Replacements:
         digest = _mac(self.key.secret, f"check:{label}", head.encode("utf-8", "surrogateescape"))
         return _spelled(digest, _CHECK_CHARACTERS)
 
-    def shift_days(self, identity: str) -> int:
-        """Return a patient's date shift in whole days: -100..+100, never 0."""
+    def shift(self, identity: str) -> Shift:
+        """Return how far a patient's dates move, never 0 days, and times of day where they move at all."""
+        days = self._within("date-shift", identity, self.shift_range_days)
+        if not self.time_jitter_s:
+            return Shift(days)
+        return Shift(days, self._within("time-shift", identity, self.time_jitter_s))
+
+    def _within(self, label: str, identity: str, most: int) -> int:
+        """Return a number between -`most` and `most` that follows from an identity; never 0."""
         secret = self.date_shift_secret or self.key.secret
-        digest = _mac(secret, "date-shift", identity.encode("utf-8", "surrogateescape"))
-        step = int.from_bytes(digest[:8], "big") % (2 * _SHIFT_RANGE_DAYS)
-        return (
-            step - _SHIFT_RANGE_DAYS if step < _SHIFT_RANGE_DAYS else step - _SHIFT_RANGE_DAYS + 1
-        )
+        digest = _mac(secret, label, identity.encode("utf-8", "surrogateescape"))
+        step = int.from_bytes(digest[:8], "big") % (2 * most)
+        return step - most if step < most else step - most + 1
 
 
 def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:

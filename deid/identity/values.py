@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
 from typing import Final
 
 from deid.encoding.value_representations import FIXED_NUMBERS
@@ -19,9 +18,6 @@ _DUMMIES: Final[dict[str, bytes]] = {
     "UV": bytes(8), "SQ": b"",
 }  # fmt: skip
 
-_DATE = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
-_DATE_TIME = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
-_TIME = re.compile(rb"\d\d(:?\d\d(:?\d\d(\.\d{1,6})?)?)?\Z")
 _AGE = re.compile(rb"(\d{3})([DWMY])\Z")
 OLDEST_YEARS: Final = 89
 
@@ -80,62 +76,6 @@ def uid(value: str) -> bytes:
 def split(value: bytes) -> list[bytes]:
     """Split a multi-valued string of a VR without escapes into its stripped values."""
     return [part.strip(b" \x00") for part in value.split(b"\\")]
-
-
-def shift(vr: str, value: bytes, days: int) -> bytes | None:
-    """Move every date in a DA, DT or TM value; keep its form. None when one of them cannot be read.
-
-    Both ends of a range of dates move. Times of day stay as they are: the shift is in whole days, so that
-    intervals hold to the fraction of a second. Partial DT values (year, or year and month) move with the
-    first day they may mean.
-    """
-    moved: list[bytes] = []
-    for part in split(value):
-        if not part:
-            moved.append(part)
-            continue
-        ends = part.split(b"-") if vr == "DA" else [part]
-        results = [_shift_one(vr, end, days) if end else end for end in ends]
-        if len(ends) > 2 or any(result is None for result in results):
-            return None
-        moved.append(b"-".join(result for result in results if result is not None))
-    return even(b"\\".join(moved), b" ")
-
-
-def _shift_one(vr: str, part: bytes, days: int) -> bytes | None:
-    if vr == "TM":
-        return part if _TIME.match(part) else None
-    if vr == "DA":
-        found = _DATE.match(part)
-        if not found:
-            return None
-        year, dot, month, day = found.groups()
-        moved = _add(year, month, day, days)
-        return (
-            None
-            if moved is None
-            else moved.strftime(f"%Y{dot.decode()}%m{dot.decode()}%d").encode()
-        )
-    found = _DATE_TIME.match(part)
-    if not found:
-        return None
-    year, month, day, rest, zone = found.groups()
-    if rest and day is None:
-        return None
-    moved = _add(year, month or b"01", day or b"01", days)
-    if moved is None:
-        return None
-    digits = moved.strftime("%Y%m%d").encode()
-    kept = 8 if day else 6 if month else 4
-    return digits[:kept] + (rest or b"") + (zone or b"")
-
-
-def _add(year: bytes, month: bytes, day: bytes, days: int) -> date | None:
-    try:
-        moved = date(int(year), int(month), int(day)) + timedelta(days=days)
-    except (ValueError, OverflowError):
-        return None
-    return moved if moved.year >= 1000 else None
 
 
 def cap_age(value: bytes) -> bytes | None:

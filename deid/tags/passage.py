@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.header import tag_name
+from deid.tags.midnight import NONE
 from deid.tags.recognition import recognised
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class Passage:
         Where a known identifier was found although the rules keep what stood there.
     labels
         Replaced labels, and what each stands for.
+    carries
+        Dates that stand where the pass does, to the days by which their times pass midnight.
     """
 
     given: Given
@@ -108,6 +111,7 @@ class Passage:
     actions: dict[int, int] = field(default_factory=dict)
     residuals: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    carries: Mapping[int, tuple[int, ...]] = field(default_factory=lambda: NONE)
 
     @property
     def parent(self) -> int:
@@ -130,7 +134,9 @@ class Passage:
 
     def may_stay(self, tag: int, vr: str, text: str) -> bool:
         """Whether a text is recognised as one that tells of nobody."""
-        return not self.names_anybody(b"", text, vr) and recognised(tag, vr, text)
+        if self.names_anybody(b"", text, vr) or self.given.plan.tells_time(vr, text):
+            return False
+        return recognised(tag, vr, text)
 
 
 class Original:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from deid.identity.keys import SHIFT_RANGE_DAYS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -87,6 +89,10 @@ class TagPolicy:
         (empty where the site does not say).
     identity_issuer
         Assumed where (0010,0021) Issuer of Patient ID is absent.
+    shift_range_days
+        How far dates move at most, where they move.
+    time_jitter_minutes
+        How far times of day move at most; 0: they stay.
     """
 
     profile: Profile = Profile.BASIC
@@ -97,3 +103,5 @@ class TagPolicy:
     unknown_sop_class: UnknownSopClass = UnknownSopClass.QUARANTINE
     safe_private: Mapping[tuple[str, int, int], str] = field(default_factory=dict)
     identity_issuer: str = ""
+    shift_range_days: int = SHIFT_RANGE_DAYS
+    time_jitter_minutes: int = 0

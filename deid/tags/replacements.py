@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode, encode, is_defined, is_readable
 from deid.errors import Reason, Unsafe
-from deid.identity import values
+from deid.identity import shifts, values
 from deid.identity.keys import patient_identity
 from deid.identity.labels import LABELS_BY_TAG
 from deid.tables.dictionary import uids
@@ -91,8 +91,10 @@ def tokenised(original: Original) -> bytes:
 
 
 def shifted(original: Original) -> bytes | None:
-    """Move dates by the patient's shift."""
-    moved = values.shift(original.vr, original.raw, original.passage.given.person.shift_days)
+    """Move dates, and times of day where they move, by the patient's shift."""
+    passage = original.passage
+    carries = passage.carries.get(original.tag, ())
+    moved = shifts.moved(original.vr, original.raw, passage.given.person.shift, carries)
     return fallen_back(original) if moved is None else moved
 
 
@@ -174,9 +176,7 @@ def cleaned(original: Original) -> bytes | None:
         return _label(original, text)
     if is_standard(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
         return UNCHANGED
-    left = cleaner.clean_value(
-        vr, text, passage.given.known, shift_days=passage.given.person.shift_days
-    ).text
+    left = cleaner.clean_value(vr, text, passage.given.known, shift=passage.given.person.shift).text
     if passage.names_anybody(b"", left, "LO"):
         passage.residuals.append(passage.where(original.tag))
         return fallen_back(original)
@@ -195,9 +195,7 @@ def _label(original: Original, text: str) -> bytes:
     cleaner = passage.given.plan.text_cleaner
     stays = is_recognised_label(tag, text) or recognised(tag, vr, text)
     if not stays and cleaner is not None:
-        found = cleaner.clean_value(
-            vr, text, passage.given.known, shift_days=passage.given.person.shift_days
-        )
+        found = cleaner.clean_value(vr, text, passage.given.known, shift=passage.given.person.shift)
         stays = found.text == text and not is_spelled_apart(text)
     if stays and not passage.names_anybody(b"", text, "LO"):
         return UNCHANGED
@@ -238,6 +236,8 @@ def checked_unless_known(original: Original) -> bytes | None:
         return UNCHANGED
     text = decode(raw, passage.charset)
     if not may_stay(original.tag, original.vr, raw, passage.charset):
+        return unrecognised(original)
+    if passage.given.plan.tells_time(original.vr, text):
         return unrecognised(original)
     if not passage.names_anybody(raw, text, original.vr):
         return UNCHANGED

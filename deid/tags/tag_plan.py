@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.keys import Replacements
     from deid.identity.labels import Label
+    from deid.identity.shifts import Shift
     from deid.ports import TextCleaner
     from deid.tags.content import ContentRules
     from deid.tags.policy import TagPolicy
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _REGISTERED: Final = re.compile(
     r"1\.2\.840\.10008\.(1|2|3\.1|4\.2|5\.1|6\.1|7\.1|8\.1|9|15|20)(\.\d{1,3}){0,7}(\.\d{1,4})?\Z"
     r"|2\.16\.840\.1\.113883\.(6|3\.26\.1)(\.\d{1,4}){1,3}\Z"
+)
+_TIME_OF_DAY: Final = re.compile(
+    r"(?<![\d:])(?:[01]?\d|2[0-4])\s?(?:[:h]|hrs?)\s?[0-5]\d(?!\d)", re.IGNORECASE
 )
 _MAX_REMEMBERED_BYTES: Final = 1024
 _MEMO_ENTRIES: Final = 20_000
@@ -78,7 +82,7 @@ class TagPlan:
     _memories: dict[Encoding, Memory] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
     _uids: dict[str, str] = field(default_factory=dict)
-    _patients: dict[str, tuple[str, int]] = field(default_factory=dict)
+    _patients: dict[str, tuple[str, Shift]] = field(default_factory=dict)
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _primary: dict[int, bool] = field(default_factory=dict)
 
@@ -101,6 +105,12 @@ class TagPlan:
             if len(self._registered) < 10_000 and len(raw) <= _MAX_REMEMBERED_BYTES:
                 self._registered[raw] = found
         return found
+
+    def tells_time(self, vr: str, text: str) -> bool:
+        """Whether a text that nobody cleans says a time of day, where those move."""
+        if not self.policy.time_jitter_minutes or vr in BINARY or vr in ("DS", "IS"):
+            return False
+        return _TIME_OF_DAY.search(text) is not None
 
     def primary_uid(self, tag: int, original_uid: str) -> str:
         """Return what the rules make of a Study, Series or SOP Instance UID."""
@@ -126,12 +136,12 @@ class TagPlan:
                 self._tokens[label, original] = found
         return found
 
-    def patient(self, identity: str) -> tuple[str, int]:
-        """Return a patient's pseudonym and date shift."""
+    def patient(self, identity: str) -> tuple[str, Shift]:
+        """Return a patient's pseudonym and shift."""
         found = self._patients.get(identity)
         if found is None:
             made = self.replacements
-            found = made.patient(identity), made.shift_days(identity)
+            found = made.patient(identity), made.shift(identity)
             if len(self._patients) < _MEMO_ENTRIES:
                 self._patients[identity] = found
         return found

@@ -23,7 +23,7 @@ from deid.encoding.transfer_syntaxes import (
 from deid.encoding.value_representations import BINARY, BLOBS, NUMBERS
 from deid.errors import Reason, Unsafe
 from deid.identity import values
-from deid.tags import csa, private_blocks
+from deid.tags import csa, midnight, private_blocks
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import (
     CONTENT_SEQUENCE,
@@ -123,8 +123,10 @@ class Walk:
         """
         out: list[Segment] = []
         table = self._plan.rules.root(self.given.sop_class_uid, encoding)
+        end, shift = len(self._source), self.given.person.shift
+        self.passage.carries = midnight.carries(self._source, pos, end, encoding, shift)
         try:
-            self._dataset(table, pos, len(self._source), 0, out, inserts)
+            self._dataset(table, pos, end, 0, out, inserts)
         except struct.error as error:
             raise Unsafe(Reason.TRUNCATED, self.passage.where()) from error
         return out
@@ -368,7 +370,10 @@ class Walk:
         """Return whether a value that no table names may stay; remember it where that is safe."""
         tag = key >> 16
         vr, _info_type = self._plan.nature(tag, key & 0xFFFF, encoding)
-        verdict = may_stay(tag, vr, raw, self.passage.charset)
+        charset = self.passage.charset
+        verdict = may_stay(tag, vr, raw, charset) and not self._plan.tells_time(
+            vr, decode(raw, charset)
+        )
         # What other bytes mean depends on the character set.
         if ((raw.isascii() and b"\x1b" not in raw) or vr in SAMPLES) and len(
             raw
@@ -395,7 +400,7 @@ class Walk:
         holds_content = self._plan.content is not None and tag in CONTENT_SEQUENCES and not dummy
         if holds_content and tag == CONTENT_SEQUENCE and depth == 0:
             self._keeps_positions = has_references(source, at.value, stop, inner)
-        unpack = inner.item.unpack_from
+        unpack, shift = inner.item.unpack_from, self.given.person.shift
         body: list[bytes] = []
         pos = at.value
         number = 0
@@ -414,17 +419,20 @@ class Walk:
             if element != 0xE000:
                 raise Unsafe(Reason.MALFORMED, passage.where(tag))
             number += 1
-            charset, outer_is_image = passage.charset, self._is_image
+            charset, outer_is_image, carries = passage.charset, self._is_image, passage.carries
             self._is_image = False
             passage.path.append((tag, number))
             item: list[Segment] = []
+            if shift.seconds:
+                item_end = stop if size == UNDEFINED_LENGTH else min(stop, pos + size)
+                passage.carries = midnight.carries(source, pos, item_end, inner, shift)
             if holds_content:
                 item_end = stop if size == UNDEFINED_LENGTH else pos + size
                 child, drops = self._content_item(at.table, tag, pos, item_end, inner)
                 if drops:
                     pos = self._dropped(child, pos, size, stop, depth + 1)
                     passage.path.pop()
-                    passage.charset = charset
+                    passage.charset, passage.carries = charset, carries
                     continue
             if size == UNDEFINED_LENGTH:
                 pos = self._dataset(child, pos, stop, depth + 1, item, delimited=True)
@@ -442,6 +450,7 @@ class Walk:
                 body += [inner.item_header(0xE000, size), content]
             passage.path.pop()
             passage.charset, self._is_image = charset, outer_is_image
+            passage.carries = carries
         if not closed:
             raise Unsafe(Reason.TRUNCATED, passage.where(tag))
         if holds_content and tag == CONTENT_SEQUENCE and number and not body:

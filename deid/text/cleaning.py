@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from deid.identity import values
+from deid.identity import shifts, values
 from deid.text import eponyms, guesses, patterns
 from deid.text.findings import KNOWN, PATTERN, CleanedText, Finding, merged
 from deid.text.folding import MARKS, plain, without_invisible
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from deid.identity.identifiers import KnownIdentifier
     from deid.identity.keys import SiteKey
+    from deid.identity.shifts import Shift
     from deid.text.findings import EntityEngine
 
 _MEMORY: Final = 20_000
@@ -91,15 +92,15 @@ class TextCleaning:
         self._last = (known, found)
         return found
 
-    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift_days: int) -> CleanedText:
+    def clean(self, text: str, known: Sequence[KnownIdentifier], *, shift: Shift) -> CleanedText:
         """Return free text without what identifies."""
         patient = self.prepare(known)
         return self._remembered(
-            patient, ("", text, shift_days), lambda: self._clean(text, patient, shift_days)
+            patient, ("", text, shift), lambda: self._clean(text, patient, shift)
         )
 
     def clean_value(
-        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift_days: int
+        self, vr: str, text: str, known: Sequence[KnownIdentifier], *, shift: Shift
     ) -> CleanedText:
         """Return an element's value without what identifies, and no longer than its VR allows.
 
@@ -115,11 +116,11 @@ class TextCleaning:
         """
         patient = self.prepare(known)
         return self._remembered(
-            patient, (vr, text, shift_days), lambda: self._value(vr, text, patient, shift_days)
+            patient, (vr, text, shift), lambda: self._value(vr, text, patient, shift)
         )
 
     def _remembered(
-        self, patient: KnownText, key: tuple[str, str, int], work: Callable[[], CleanedText]
+        self, patient: KnownText, key: tuple[str, str, Shift], work: Callable[[], CleanedText]
     ) -> CleanedText:
         found = patient.memory.get(key)
         if isinstance(found, CleanedText):
@@ -133,7 +134,7 @@ class TextCleaning:
 
     # ------------------------------------------------------------------ values
 
-    def _value(self, vr: str, text: str, patient: KnownText, shift_days: int) -> CleanedText:
+    def _value(self, vr: str, text: str, patient: KnownText, shift: Shift) -> CleanedText:
         parts = text.split("\\") if vr in _MULTI_VALUED else [text]
         cleaned: list[str] = []
         findings: Counter[str] = Counter()
@@ -144,11 +145,11 @@ class TextCleaning:
             elif whole is not None:
                 if whole == "DATE" and _day(part) in patient.born:
                     whole = "DATE_OF_BIRTH"
-                new = self._whole(vr, part.strip(), whole, shift_days)
+                new = self._whole(vr, part.strip(), whole, shift)
                 findings[whole] += new != part
                 cleaned.append(new)
             else:
-                result = self._clean(part, patient, shift_days)
+                result = self._clean(part, patient, shift)
                 findings.update(result.findings)
                 cleaned.append(result.text)
         limit = MAX_CHARACTERS.get(vr)
@@ -158,7 +159,7 @@ class TextCleaning:
         )
         return CleanedText(joined, +findings)
 
-    def _whole(self, vr: str, value: str, info_type: str, shift_days: int) -> str:
+    def _whole(self, vr: str, value: str, info_type: str, shift: Shift) -> str:
         transformer = self._transformer
         if transformer.is_left(info_type):
             return value
@@ -168,7 +169,7 @@ class TextCleaning:
         if vr == "PN":
             return self._name(value)
         if chosen.transformation is Transformation.DATE_SHIFT and vr != "AS":
-            moved = values.shift(vr, value.encode("utf-8"), shift_days)
+            moved = shifts.moved(vr, value.encode("utf-8"), shift)
             return moved.decode("ascii").strip() if moved is not None else ""
         return ""
 
@@ -183,12 +184,15 @@ class TextCleaning:
 
     def find(self, text: str, known: Sequence[KnownIdentifier] = ()) -> list[Finding]:
         """Return what identifies in a text, in order and without overlaps, whatever becomes of it."""
-        return self._find(text, self.prepare(known))
+        return self._find(text, self.prepare(known), ())
 
-    def _find(self, text: str, patient: KnownText) -> list[Finding]:
+    def _find(
+        self, text: str, patient: KnownText, times: Iterable[tuple[int, int]]
+    ) -> list[Finding]:
         text = plain(text)
         own = [match.span() for match in self._own.finditer(text)]
         found = [*patient.find(text), *self._custom_in(text), *patterns.find(text, patient)]
+        found += [Finding(*where, "DATE", PATTERN) for where in times]
         if self.engine is not None:
             found += self.engine.find(text)
         first = merged(self._as_named(_outside(found, own)))
@@ -227,7 +231,7 @@ class TextCleaning:
                     if match.start(group) >= 0:
                         yield Finding(*match.span(group), info_type, PATTERN)
 
-    def _clean(self, text: str, patient: KnownText, shift_days: int) -> CleanedText:
+    def _clean(self, text: str, patient: KnownText, shift: Shift) -> CleanedText:
         if len(text) > MAX_TEXT:
             return CleanedText("", {UNKNOWN_WORD: 1})
         written = text.replace(_HOLE, " ").replace(_EDGE, " ")
@@ -236,8 +240,8 @@ class TextCleaning:
         counts: Counter[str] = Counter()
         at = 0
         transformer = self._transformer
-        days = Days(plain(text), patient, shift_days)
-        for found in self._find(text, patient):
+        days = Days(plain(text), patient, shift)
+        for found in self._find(text, patient, days.times):
             if transformer.is_left(found.info_type):
                 continue
             new = (

@@ -43,9 +43,16 @@ class Pattern(NamedTuple):
     hint: re.Pattern[str] | None = None
 
 
+_MOMENT: Final = re.compile(
+    r"(?:19|20)\d\d-?(?:0[1-9]|1[0-2])-?(?:0[1-9]|[12]\d|3[01])[T _-]?(?:[01]\d|2[0-3])",
+    re.IGNORECASE,
+)
+"""A date with the hour behind it: 2017-08-25T23, 20170825 2350. No card begins with 19 or 20."""
+
+
 def _luhn(text: str) -> bool:
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1 or _MOMENT.match(text):
         return False
     return _luhn_sum(digits) % 10 == 0
 
@@ -369,7 +376,8 @@ PATTERNS: Final = (
     Pattern("GENERIC_ID", re.compile(r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D]\b"), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\w.,-])(?=[A-Z0-9-]{6,40}(?![\w-]))(?=(?:[A-Z-]{0,20}\d){4})(?=[\d-]{0,20}[A-Z])[A-Z0-9-]{6,40}(?!\w|\.\d)", _I),
-            check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I), hint=_DIGIT),
+            check=lambda text: not re.fullmatch(r"\d+(?:[-x]\d+)*(?:mm|cm|ml|mg|kg|hz|ms)?", text, _I) and not _MOMENT.match(text),
+            hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{6,}(?![\d]*[.,]?\d)(?!\s?(?:mm|cm|ml|mg|g|/|%|cells|copies|units?|iu)\b)", _I), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"(?<![\d.,])\d{2,4}(?:\.\d{2,4}){2,4}(?:-\d{1,2})?(?![\d.]*\d)"),
             check=lambda text: sum(c.isdigit() for c in text) >= 9, hint=_DIGITS5),

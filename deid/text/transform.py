@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from deid.text import dates
+from deid.text import dates, times
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
 
 if TYPE_CHECKING:
     from deid.identity.keys import SiteKey
+    from deid.identity.shifts import Shift
     from deid.text.findings import Finding
     from deid.text.known import KnownText
 
@@ -105,7 +107,7 @@ def capped(text: str) -> str:
 
 
 class Days:
-    """The dates of one text, moved by one patient's days.
+    """The dates of one text, moved by one patient's days, and its times of day where they move.
 
     Parameters
     ----------
@@ -113,20 +115,41 @@ class Days:
         What is known of the patient: settles which of two numbers is the day.
     """
 
-    def __init__(self, text: str, known: KnownText, shift_days: int) -> None:
+    def __init__(self, text: str, known: KnownText, shift: Shift) -> None:
         self._text = text
         self._known = known
-        self._shift_days = shift_days
-        self._found: dict[tuple[int, int], dates.FoundDate] | None = None
+        self._shift = shift
+        self._dates: dict[tuple[int, int], dates.FoundDate] | None = None
+
+    @cached_property
+    def times(self) -> dict[tuple[int, int], times.FoundTime]:
+        """Times of day, by where they stand; none where they do not move."""
+        if not self._shift.seconds:
+            return {}
+        found = times.find(self._text, self._found().values())
+        return {(each.start, each.stop): each for each in found}
 
     def shifted(self, finding: Finding) -> str:
-        """Return a date moved in its own form; its infoType in brackets when it cannot be."""
-        if self._found is None:
+        """Return a date or time moved in its own form; its infoType in brackets when it cannot be."""
+        where = finding.start, finding.stop
+        time = self.times.get(where)
+        if time is not None:
+            return times.moved(self._text, time, self._shift.seconds)[1]
+        found = self._found().get(where)
+        moved = dates.moved(self._text, found, self._days(found)) if found else None
+        return f"[{finding.info_type}]" if moved is None else moved
+
+    def _days(self, found: dates.FoundDate) -> int:
+        """Return the days that a date moves by: with its time of day it may pass midnight."""
+        time = times.belonging(self._text, found, self.times.values()) if self.times else None
+        carry = times.moved(self._text, time, self._shift.seconds)[0] if time else 0
+        return self._shift.days + carry
+
+    def _found(self) -> dict[tuple[int, int], dates.FoundDate]:
+        if self._dates is None:
             day_first = self._known.day_first(self._text)
-            self._found = {
+            self._dates = {
                 (each.start, each.stop): each
                 for each in dates.find(self._text, day_first=day_first)
             }
-        found = self._found.get((finding.start, finding.stop))
-        moved = dates.moved(self._text, found, self._shift_days) if found else None
-        return f"[{finding.info_type}]" if moved is None else moved
+        return self._dates

@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from deid.identity.keys import SiteKey
+from deid.identity.shifts import Shift
 from deid.text.cleaning import TextCleaning
 from deid.text.info_types import INFO_TYPES
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
@@ -26,7 +27,7 @@ def damaged(half: str, *, strict: bool = True) -> dict[str, list[tuple[str, str]
     cleaner = TextCleaning(TextPolicy((redact,), strict=strict), KEY)
     found: dict[str, list[tuple[str, str]]] = {}
     for language, listed in phrases(half).items():
-        cleaned = ((each, cleaner.clean(each, (), shift_days=10).text) for each in listed)
+        cleaned = ((each, cleaner.clean(each, (), shift=Shift(10)).text) for each in listed)
         found[language] = [(each, text) for each, text in cleaned if text != each]
     return found
 

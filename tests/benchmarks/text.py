@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from deid.identity.keys import SiteKey
+from deid.identity.shifts import Shift
 from deid.text import guesses, known, patterns
 from deid.text.cleaning import TextCleaning
 from deid.text.findings import Finding, merged
@@ -89,7 +90,7 @@ def _cleaning(*, strict: bool) -> Callable[[Sample], str]:
         strict=strict,
     )
     cleaner = TextCleaning(policy, KEY)
-    return lambda sample: cleaner.clean(sample.text, sample.known, shift_days=10).text
+    return lambda sample: cleaner.clean(sample.text, sample.known, shift=Shift(10)).text
 
 
 def _print_row(label: str, cases: list[Sample], find: Callable[[Sample], str]) -> None:
@@ -163,7 +164,7 @@ def _print_speed() -> None:
         for again in ("first time", "again"):
             started = time.process_time()
             for sample in cases:
-                cleaner.clean(sample.text, sample.known, shift_days=3)
+                cleaner.clean(sample.text, sample.known, shift=Shift(3))
             spent = (time.process_time() - started) / len(cases) * 1e6
             print(f"{label}, {again}: {spent:.0f} µs")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from deid.identity.identifiers import KnownIdentifier
 from deid.identity.keys import SiteKey
+from deid.identity.shifts import Shift
 from deid.text import dates
 from deid.text.cleaning import MAX_CHARACTERS, TextCleaning
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
@@ -82,7 +83,7 @@ def test_no_part_of_a_known_name_survives(
     written = form.format(f=given_name, l=family, i=given_name[0])
     text = f"{before} {spell(written)} {after}"  # type: ignore[operator]
     known = [KnownIdentifier(f"{family}^{given_name}", "PERSON_NAME")]
-    cleaned = TextCleaning(TextPolicy(strict=strict), KEY).clean(text, known, shift_days=3).text
+    cleaned = TextCleaning(TextPolicy(strict=strict), KEY).clean(text, known, shift=Shift(3)).text
     plain = "".join(
         c for c in unicodedata.normalize("NFD", cleaned.lower()) if not unicodedata.combining(c)
     )
@@ -105,7 +106,7 @@ def test_no_record_number_survives_whatever_separates_its_digits(
     pieces = [number[at : at + every] for at in range(0, len(number), every)]
     text = f"{filler} {separator.join(pieces)} {filler}"
     known = [KnownIdentifier(number, "MEDICAL_RECORD_NUMBER")]
-    cleaned = TextCleaning(TextPolicy(), KEY).clean(text, known, shift_days=3).text
+    cleaned = TextCleaning(TextPolicy(), KEY).clean(text, known, shift=Shift(3)).text
     assert "".join(c for c in number if c.isdigit()) not in "".join(
         c for c in cleaned if c.isdigit()
     )
@@ -116,7 +117,7 @@ def test_intervals_between_dates_hold_in_every_form(
     first: date, second: date, shift: int, first_form: str, second_form: str
 ) -> None:
     text = f"seen {first.strftime(first_form)}; again {second.strftime(second_form)}; knee"
-    cleaned = TextCleaning(TextPolicy(), KEY).clean(text, [], shift_days=shift).text
+    cleaned = TextCleaning(TextPolicy(), KEY).clean(text, [], shift=Shift(shift)).text
     found = [date(each.year, each.month, each.day) for each in dates.find(cleaned)]
     assert found == [first + timedelta(days=shift), second + timedelta(days=shift)]
 
@@ -124,8 +125,8 @@ def test_intervals_between_dates_hold_in_every_form(
 @given(DAYS, SHIFTS)
 def test_whole_values_and_text_move_alike(day: date, shift: int) -> None:
     cleaner = TextCleaning(TextPolicy(), KEY)
-    value = cleaner.clean_value("DA", day.strftime("%Y%m%d"), [], shift_days=shift).text
-    text = cleaner.clean(f"on {day.isoformat()}", [], shift_days=shift).text
+    value = cleaner.clean_value("DA", day.strftime("%Y%m%d"), [], shift=Shift(shift)).text
+    text = cleaner.clean(f"on {day.isoformat()}", [], shift=Shift(shift)).text
     assert text.removeprefix("on ").replace("-", "") == value
 
 
@@ -140,8 +141,8 @@ def test_cleaning_again_changes_nothing(parts: list[str], strict: bool) -> None:
         (InfoTypeTransformation(Transformation.REPLACE_WITH_INFO_TYPE),), strict=strict
     )
     cleaner = TextCleaning(policy, KEY)
-    once = cleaner.clean(" ".join(parts), [], shift_days=3).text
-    assert cleaner.clean(once, [], shift_days=3).text == once
+    once = cleaner.clean(" ".join(parts), [], shift=Shift(3)).text
+    assert cleaner.clean(once, [], shift=Shift(3)).text == once
 
 
 @settings(max_examples=300)
@@ -149,7 +150,7 @@ def test_cleaning_again_changes_nothing(parts: list[str], strict: bool) -> None:
 def test_any_text_can_be_cleaned_for_any_patient(text: str, name: str, strict: bool) -> None:
     cleaner = TextCleaning(TextPolicy(strict=strict), KEY)
     known = [KnownIdentifier(name, kind) for kind in ("PERSON_NAME", "LOCATION", "GENERIC_ID")]
-    result = cleaner.clean(text, known, shift_days=3)
+    result = cleaner.clean(text, known, shift=Shift(3))
     assert "\x00" not in result.text or "\x00" in text
 
 
@@ -163,5 +164,5 @@ def test_no_value_grows_beyond_its_vr(vr: str, text: str, transformation: Transf
     cleaner = TextCleaning(TextPolicy((InfoTypeTransformation(transformation),)), KEY)
     original = "\\".join(part[:limit] for part in text.split("\\"))
     known = [KnownIdentifier("Zorquil^Vex", "PERSON_NAME")]
-    cleaned = cleaner.clean_value(vr, original, known, shift_days=3).text
+    cleaned = cleaner.clean_value(vr, original, known, shift=Shift(3)).text
     assert all(len(part) <= limit for part in cleaned.split("\\"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
@@ -12,6 +12,9 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 import deid
 from deid.configuration.document import parse_configuration, parse_configuration_text
+
+if TYPE_CHECKING:
+    from deid.identity.shifts import Shift
 
 KEY = deid.SiteKey(bytes(range(32)))
 KEY16 = "MDEyMzQ1Njc4OWFiY2RlZg=="
@@ -95,7 +98,7 @@ def test_a_keep_list_of_a_date_with_a_date_shift_shifts_it() -> None:
 
 
 def test_a_date_shift_follows_its_own_key_alone() -> None:
-    def shifted(key: str, site: deid.SiteKey) -> int:
+    def shifted(key: str, site: deid.SiteKey) -> Shift:
         plan = deid.compile_plan(
             {
                 "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
@@ -107,7 +110,7 @@ def test_a_date_shift_follows_its_own_key_alone() -> None:
             },
             site,
         )
-        return plan.tags.replacements.shift_days("|P1")
+        return plan.tags.replacements.shift("|P1")
 
     other = deid.SiteKey(bytes(range(1, 33)))
     assert shifted(KEY16, KEY) == shifted(KEY16, other)

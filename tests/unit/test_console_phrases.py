@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deid.identity.shifts import Shift
 from deid.tags.recognition import recognised
 from deid.text.cleaning import TextCleaning
 from deid.text.info_types import INFO_TYPES
@@ -17,7 +18,7 @@ IMAGING_FREQUENCY = 0x00180084
 
 def cleaned(text: str, *, strict: bool) -> str:
     cleaner = TextCleaning(TextPolicy((REDACT,), strict=strict), KEY)
-    return cleaner.clean(text, (), shift_days=10).text
+    return cleaner.clean(text, (), shift=Shift(10)).text
 
 
 def test_there_are_more_than_400_phrases_in_five_languages() -> None:

@@ -30,10 +30,30 @@ def test_replacement_uids_are_valid_and_differ_by_key_and_original() -> None:
 
 
 def test_a_shift_is_never_zero_and_reaches_both_ends_of_its_range() -> None:
-    shifts = {Replacements(KEY).shift_days(f"|{n}") for n in range(20_000)}
+    shifts = {Replacements(KEY).shift(f"|{n}").days for n in range(20_000)}
     assert 0 not in shifts
     assert min(shifts) == -100
     assert max(shifts) == 100
+
+
+@pytest.mark.parametrize(("range_days", "jitter_s"), [(365, 60), (3650, 43_200)])
+def test_shifts_fill_the_ranges_that_a_site_chooses(range_days: int, jitter_s: int) -> None:
+    made = Replacements(KEY, shift_range_days=range_days, time_jitter_s=jitter_s)
+    found = [made.shift(f"|{n}") for n in range(20_000)]
+    for most, values in (
+        (range_days, [each.days for each in found]),
+        (jitter_s, [each.seconds for each in found]),
+    ):
+        assert 0 not in values
+        assert -most <= min(values) < -most * 0.98
+        assert most * 0.98 < max(values) <= most
+
+
+def test_a_wider_range_or_jitter_changes_no_other_replacement() -> None:
+    usual, wide = Replacements(KEY), Replacements(KEY, shift_range_days=365, time_jitter_s=60)
+    assert usual.patient("|1") == wide.patient("|1")
+    assert usual.uid("1.2.3") == wide.uid("1.2.3")
+    assert Replacements(KEY, time_jitter_s=60).shift("|1").days == usual.shift("|1").days
 
 
 def test_a_patient_without_an_id_is_the_study() -> None:

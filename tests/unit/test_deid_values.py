@@ -2,7 +2,8 @@
 
 import pytest
 
-from deid.identity import values
+from deid.identity import shifts, values
+from deid.identity.shifts import Shift
 
 
 @pytest.mark.parametrize(
@@ -22,12 +23,12 @@ from deid.identity import values
 def test_a_shift_moves_whole_days_and_keeps_the_form(
     vr: str, value: bytes, days: int, expected: bytes
 ) -> None:
-    assert values.shift(vr, value, days) == expected
+    assert shifts.moved(vr, value, Shift(days)) == expected
 
 
 @pytest.mark.parametrize("value", [b"20241301", b"yesterday", b"2024022", b"99999999", b"00010101"])
 def test_what_is_not_a_date_is_not_shifted(value: bytes) -> None:
-    assert values.shift("DA", value, -50) is None
+    assert shifts.moved("DA", value, Shift(-50)) is None
 
 
 @pytest.mark.parametrize(

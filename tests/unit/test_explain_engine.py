@@ -15,7 +15,7 @@ import pytest
 import deid
 from deid.configuration.explain import explain
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
-from deid.identity import values
+from deid.identity import shifts, values
 from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import confidentiality_rows
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pydicom.dataelem import DataElement
 
     from deid.configuration.explain_elements import Element
+    from deid.identity.shifts import Shift
 
 KEY = deid.SiteKey(bytes(range(32)))
 PRESETS = Path(__file__).parents[2] / "config" / "deidentifiers"
@@ -152,7 +153,7 @@ class Run:
     before: pydicom.Dataset
     after: pydicom.Dataset
     result: deid.Deidentified
-    shift: int
+    shift: Shift
     cleans_strictly: bool
 
 
@@ -174,7 +175,7 @@ def run(configuration: dict[str, Any], sop_class_uid: str) -> Run:
         before,
         after,
         result,
-        plan.tags.replacements.shift_days(identity),
+        plan.tags.replacements.shift(identity),
         "clean_descriptors" in options,
     )
 
@@ -184,7 +185,7 @@ def _text(element: DataElement | None) -> str:
 
 
 def moved(run: Run, row: Planted, new: DataElement | None) -> bool:
-    expected = values.shift(row.vr, row.value, run.shift)
+    expected = shifts.moved(row.vr, row.value, run.shift)
     return new is not None and expected is not None and _text(new) == expected.decode().strip()
 
 

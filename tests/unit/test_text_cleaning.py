@@ -13,6 +13,7 @@ import pytest
 
 from deid.identity.identifiers import KnownIdentifier
 from deid.identity.keys import SiteKey
+from deid.identity.shifts import Shift
 from deid.text.cleaning import MAX_CHARACTERS, MAX_TEXT, TextCleaning
 from deid.text.findings import Finding
 from deid.text.info_types import INFO_TYPES
@@ -38,11 +39,11 @@ def every(transformation: Transformation, *info_types: str) -> InfoTypeTransform
 
 
 def clean(text: str, by: TextCleaning | None = None, days: int = 5) -> str:
-    return (by or cleaner()).clean(text, KNOWN, shift_days=days).text
+    return (by or cleaner()).clean(text, KNOWN, shift=Shift(days)).text
 
 
 def value(vr: str, text: str, by: TextCleaning | None = None, days: int = 5) -> str:
-    return (by or cleaner()).clean_value(vr, text, KNOWN, shift_days=days).text
+    return (by or cleaner()).clean_value(vr, text, KNOWN, shift=Shift(days)).text
 
 
 # --------------------------------------------------------------------- free text
@@ -68,7 +69,7 @@ def test_words_of_scripts_that_no_vocabulary_covers_go(text: str, strict: bool) 
 def test_accents_may_stand_apart_from_their_letters() -> None:
     known = [KnownIdentifier("Zélwig^Bräm", "PERSON_NAME")]
     decomposed = "Ze\u0301lwig, Bra\u0308m"
-    assert cleaner().clean(decomposed, known, shift_days=3).text == "[PERSON_NAME]"
+    assert cleaner().clean(decomposed, known, shift=Shift(3)).text == "[PERSON_NAME]"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_a_descriptor_loses_the_same_name_without_its_company(text: str) -> None
 
 def test_an_eponym_that_is_the_patients_name_goes_everywhere() -> None:
     known = [KnownIdentifier("Baker^Quirin", "PERSON_NAME")]
-    assert cleaner().clean("Baker cyst", known, shift_days=3).text == "[PERSON_NAME] cyst"
+    assert cleaner().clean("Baker cyst", known, shift=Shift(3)).text == "[PERSON_NAME] cyst"
 
 
 @pytest.mark.parametrize(
@@ -209,7 +210,7 @@ def test_dates_of_elements_move_in_every_form(vr: str, text: str, moved: str) ->
 
 
 def test_findings_are_counted_by_kind_and_no_value_is_told() -> None:
-    result = cleaner().clean("Dr. Blorg and Dr. Frub, 2019-02-25", KNOWN, shift_days=5)
+    result = cleaner().clean("Dr. Blorg and Dr. Frub, 2019-02-25", KNOWN, shift=Shift(5))
     assert result.findings == {"PERSON_NAME": 2, "DATE": 1}
 
 
@@ -444,6 +445,6 @@ def test_an_info_type_that_does_not_fit_goes_instead_of_being_cut() -> None:
 
 def test_the_same_text_is_judged_once_per_patient_and_shift() -> None:
     by = cleaner()
-    first = by.clean("Dr. Blorg 2019-02-25", KNOWN, shift_days=5)
-    assert by.clean("Dr. Blorg 2019-02-25", list(KNOWN), shift_days=5) is first
-    assert by.clean("Dr. Blorg 2019-02-25", KNOWN, shift_days=6).text != first.text
+    first = by.clean("Dr. Blorg 2019-02-25", KNOWN, shift=Shift(5))
+    assert by.clean("Dr. Blorg 2019-02-25", list(KNOWN), shift=Shift(5)) is first
+    assert by.clean("Dr. Blorg 2019-02-25", KNOWN, shift=Shift(6)).text != first.text

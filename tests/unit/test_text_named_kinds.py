@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import deid
+from deid.identity.shifts import Shift
 from deid.text.cleaning import TextCleaning
 from deid.text.policy import InfoTypeTransformation, TextPolicy, Transformation
 
@@ -23,7 +24,9 @@ def cleaner(
 def test_a_number_that_could_be_of_a_named_kind_goes_as_that(*, basic: bool) -> None:
     # Its check digit makes it an NHS number, too.
     assert (
-        cleaner("PHONE_NUMBER", basic=basic).clean("call 415-555-2671 today", (), shift_days=3).text
+        cleaner("PHONE_NUMBER", basic=basic)
+        .clean("call 415-555-2671 today", (), shift=Shift(3))
+        .text
         == "call today"
     )
 
@@ -31,12 +34,12 @@ def test_a_number_that_could_be_of_a_named_kind_goes_as_that(*, basic: bool) -> 
 def test_a_kind_that_is_excluded_is_left_whatever_else_it_could_be() -> None:
     text = "call 415-555-2671 today"
     excluded = frozenset({"PHONE_NUMBER", "UK_NATIONAL_HEALTH_SERVICE_NUMBER"})
-    assert cleaner("GENERIC_ID", excluded=excluded).clean(text, (), shift_days=3).text == text
+    assert cleaner("GENERIC_ID", excluded=excluded).clean(text, (), shift=Shift(3)).text == text
 
 
 def test_a_day_behind_a_word_of_telephones_is_a_day_first() -> None:
     assert (
-        BASIC.clean("called 2020-01-03 re biopsy", (), shift_days=5).text
+        BASIC.clean("called 2020-01-03 re biopsy", (), shift=Shift(5)).text
         == "called 2020-01-08 re biopsy"
     )
 
@@ -53,7 +56,7 @@ def test_a_day_behind_a_word_of_telephones_is_a_day_first() -> None:
     ],
 )  # fmt: skip
 def test_what_is_somebodys_goes(text: str, gone: str) -> None:
-    assert gone not in BASIC.clean(text, (), shift_days=5).text
+    assert gone not in BASIC.clean(text, (), shift=Shift(5)).text
 
 
 @pytest.mark.parametrize(
@@ -67,4 +70,4 @@ def test_what_is_somebodys_goes(text: str, gone: str) -> None:
     ],
 )  # fmt: skip
 def test_what_only_resembles_it_stays(text: str) -> None:
-    assert BASIC.clean(text, (), shift_days=5).text == text
+    assert BASIC.clean(text, (), shift=Shift(5)).text == text
