@@ -49,13 +49,22 @@ REASONS: Final[Mapping[str, Advice]] = {
         "The directory of a medium: names and paths without an instance.",
         "Nothing: the instances beside it are taken by themselves.",
     ),
-    "truncated": Advice("It ends in the middle of an element or a sequence.", _SEND_AGAIN),
+    "truncated": Advice(
+        "It ends in the middle of an element or a sequence; or, as JSON, in the middle of a value.",
+        _SEND_AGAIN,
+    ),
     "length_past_end": Advice(
         "An element says that it is longer than what is there; often a transfer was cut off.",
         _SEND_AGAIN,
     ),
-    "nesting_too_deep": Advice("Sequences in sequences, more than 32 deep.", _MISFORMED),
-    "malformed": Advice("It breaks the encoding of PS3.5 where `where` says.", _MISFORMED),
+    "nesting_too_deep": Advice(
+        "Sequences in sequences, more than 32 deep; in JSON, values in values more than 64 deep.",
+        _MISFORMED,
+    ),
+    "malformed": Advice(
+        "It breaks the encoding of PS3.5, or what JSON and FHIR allow, where `where` says.",
+        _MISFORMED,
+    ),
     "transfer_syntax_unknown": Advice(
         "The file names no transfer syntax, or one that the standard does not have.", _MISFORMED
     ),
@@ -103,6 +112,28 @@ REASONS: Final[Mapping[str, Advice]] = {
     "document_not_cleaned": Advice(
         "A document (PDF, CDA, STL...) that the configuration would keep, and nothing cleans.",
         "Route it to `basic`, which leaves an empty document in its place; retry.",
+    ),
+    "not_fhir": Advice(
+        "JSON without a resource type of FHIR, though it came as a resource.",
+        "Nothing, if it never was one; else send it again.",
+    ),
+    "resource_not_listed": Advice(
+        "A type of resource that is not passed on: it tells of systems and people rather than of a patient's"
+        " health (AuditEvent, Provenance, Subscription ...), or FHIR R4 does not have it.",
+        "Discard it; nothing is missing without it.",
+    ),
+    "character_encoding": Advice(
+        "JSON that is not Unicode throughout: neither UTF-8 nor UTF-16 with a byte order mark, or half a"
+        " character.",
+        _MISFORMED,
+    ),
+    "duplicate_name": Advice(
+        "JSON with a name twice in one object: readers take one or the other.", _MISFORMED
+    ),
+    "number_refused": Advice(
+        "JSON with a number that is none of FHIR's (NaN), or that readers round: longer than 18 digits as a"
+        " whole number, 40 characters as a decimal, or beyond 299 in its exponent.",
+        _MISFORMED,
     ),
     "residual_identifier": Advice(
         "An identifier was still found in the finished result, where `where` says; or a number there that looks"

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why an instance was not passed on. The value is the code that operators see."""
+    """Why an instance or a resource was not passed on. The value is the code that operators see."""
 
     NOT_DICOM = "not_dicom"
     NOT_CONFIGURED = "not_configured"
@@ -38,6 +38,11 @@ class Reason(StrEnum):
     TOO_MUCH_TEXT = "too_much_text"
     RESIDUAL_IDENTIFIER = "residual_identifier"
     DOCUMENT_NOT_CLEANED = "document_not_cleaned"
+    NOT_FHIR = "not_fhir"
+    RESOURCE_NOT_LISTED = "resource_not_listed"
+    CHARACTER_ENCODING = "character_encoding"
+    DUPLICATE_NAME = "duplicate_name"
+    NUMBER_REFUSED = "number_refused"
 
 
 class DeidError(Exception):
