@@ -219,4 +219,19 @@ REASONS: Final[Mapping[str, Advice]] = {
     "archive_encrypted": Advice("The entry is encrypted.", _ARCHIVE),
     "archive_method": Advice("The entry is compressed in a way that is not read.", _ARCHIVE),
     "archive_nested": Advice("An archive in an archive.", _ARCHIVE),
+    "archive_not_read": Advice(
+        "A packed file of a kind that is not read (7z, RAR, bzip2, xz, ...), so nobody knows what is in it.",
+        _ARCHIVE,
+    ),
 }
+
+
+def remedies(counts: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each reason code, the most frequent first: how many, what it means, what to do."""
+    ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return [f"{count} x {code}: {_told(code)}" for code, count in ranked]
+
+
+def _told(code: str) -> str:
+    advice = REASONS.get(code)
+    return f"{advice.means} {advice.then}" if advice else "not a known reason"

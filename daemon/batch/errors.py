@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Self
 
 from daemon.errors import DaemonError
 
@@ -29,12 +30,20 @@ class BatchFailed(DaemonError):
         Such as ``ENOSPC``.
     what
         The same in the system's words.
+    place
+        What could not be written, as the user named it; empty for the output folder.
     """
 
-    def __init__(self, errno_name: str) -> None:
+    def __init__(self, errno_name: str, place: str = "") -> None:
         self.errno_name = errno_name
         self.what = os.strerror(getattr(errno, errno_name, errno.EIO))
-        super().__init__(f"the output folder cannot be written to: {self.what}")
+        self.place = place
+        super().__init__(f"{place or 'the output folder'} cannot be written to: {self.what}")
+
+    @classmethod
+    def of(cls, error: OSError, place: str = "") -> Self:
+        """Return what ends the run when something is not taken."""
+        return cls(errno.errorcode.get(error.errno or 0, "EIO"), place)
 
 
 class BatchInterrupted(DaemonError):

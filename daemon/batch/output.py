@@ -14,47 +14,23 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
-import hmac
-import json
 import os
 import re
 import secrets
 from typing import TYPE_CHECKING
 
-from daemon.batch.errors import BatchFailed, BatchRefused
-from daemon.batch.sources import Sources, copy_all
-from daemon.errors import Refused
+from daemon.batch.errors import BatchRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from daemon.batch.inputs import Input
+    from daemon.batch.inputs import Place
 
-QUARANTINE = ".quarantine"
 _PART = re.compile(r"\.dicomveil-[0-9a-f]+(?:-[0-9]+)?\.part")
-_SAFE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDERS_KEPT_OPEN = 128
 _COMPARE_BYTES = 1 << 20
-
-
-def safe_component(identifier: str) -> str:
-    """Return a replacement identifier as one name in a path.
-
-    Pseudonyms and UIDs are safe as they are. Anything else (a configuration may keep or copy
-    values) becomes a digest of itself, so that no identifier can climb out, hide or collide by
-    being cut.
-    """
-    if _SAFE.fullmatch(identifier):
-        return identifier
-    return "x-" + hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def failure(error: OSError) -> BatchFailed:
-    """Return what ends the run when the output folder does not take something."""
-    return BatchFailed(errno.errorcode.get(error.errno or 0, "EIO"))
 
 
 class OutputFolder:
@@ -68,7 +44,7 @@ class OutputFolder:
         If it cannot be written to.
     """
 
-    def __init__(self, path: Path, key: bytes) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -82,20 +58,14 @@ class OutputFolder:
                 raise BatchRefused(f"another run is writing to {path}") from error
             raise
         self.path = path.absolute()
-        self._id_key = hmac.digest(key, b"quarantine-id\x00", "sha256")
+        status = os.fstat(self._root)
+        self.place_of: Place = (status.st_dev, status.st_ino)
         self._run = secrets.token_hex(8)
         self._parts = 0
         self._placed: set[tuple[str, ...]] = set()
         self._open_folders: dict[tuple[str, ...], int] = {}
         self._to_flush: set[tuple[str, ...]] = set()
-        self._quarantine: int | None = None
         self._remove_parts(self._root)
-        with contextlib.suppress(FileNotFoundError):
-            folder = os.open(QUARANTINE, _FOLDER_FLAGS, dir_fd=self._root)
-            try:
-                self._remove_parts(folder)
-            finally:
-                os.close(folder)
 
     def new_part(self) -> str:
         """Return the name of a file to be written, in this folder."""
@@ -115,62 +85,42 @@ class OutputFolder:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(part, dir_fd=self._root)
 
-    def place(self, part: str, identifiers: tuple[str, str, str, str]) -> tuple[str, str]:
+    def place(self, part: str, way: tuple[str, ...]) -> str:
         """Give a file its name.
 
         Parameters
         ----------
-        identifiers
-            Replacements of patient, study, series and instance.
+        way
+            Its folders below this one, and its name.
 
         Returns
         -------
-        tuple
-            The name, relative to the folder, and ``""``, ``"duplicate"`` when this run has written
-            the same bytes there, or ``"conflict"`` when it has written others; the part is gone.
+        str
+            ``""``; ``"duplicate"`` when this run has written the same bytes there, or ``"conflict"`` when
+            it has written others; the part is gone.
         """
-        *folders, name = (safe_component(each) for each in identifiers)
-        way = (*folders, f"{name}.dcm")
-        relative = "/".join(way)
         folder = self._folder(way[:-1])
         if way in self._placed:
             is_same = self._same(part, folder, way[-1])
             self.remove_part(part)
-            return relative, "duplicate" if is_same else "conflict"
+            return "duplicate" if is_same else "conflict"
         os.rename(part, way[-1], src_dir_fd=self._root, dst_dir_fd=folder)
         self._placed.add(way)
         self._to_flush.add(way[:-1])
-        return relative, ""
+        return ""
 
-    def quarantine(self, source: Input, sources: Sources, document: dict[str, object]) -> str:
-        """Copy an input into quarantine with its reason beside it; return its id.
+    def put(self, part: str, name: str) -> None:
+        """Give a durable file of ours its name in this folder itself."""
+        os.rename(part, name, src_dir_fd=self._root, dst_dir_fd=self._root)
 
-        The id is a keyed digest of the content, so that a second run gives the same name; of what
-        cannot be read it is one of the place.
-        """
-        folder = self._quarantine_folder()
-        digest = hmac.new(self._id_key, digestmod="sha256")
-        part = f".dicomveil-{secrets.token_hex(8)}.part"
-        is_copied = source.can_be_copied
-        if is_copied:
-            try:
-                with _new_file(folder, part) as write:
-                    self._copy(source, sources, digest, write)
-            except (OSError, Refused):
-                os.unlink(part, dir_fd=folder)
-                is_copied = False
-        if not is_copied:
-            place = f"{source.path}\x00{source.member}".encode("utf-8", "surrogateescape")
-            digest = hmac.new(self._id_key, b"place\x00" + place, "sha256")
-        quarantine_id = digest.hexdigest()[:32]
-        if is_copied:
-            name = quarantine_id + (".zip" if source.is_archive else ".dcm")
-            os.rename(part, name, src_dir_fd=folder, dst_dir_fd=folder)
-        reason = f".dicomveil-{secrets.token_hex(8)}.part"
-        with _new_file(folder, reason) as write:
-            write(json.dumps({"id": quarantine_id, **document}, indent=2).encode() + b"\n")
-        os.rename(reason, f"{quarantine_id}.json", src_dir_fd=folder, dst_dir_fd=folder)
-        return quarantine_id
+    def remove(self, name: str) -> None:
+        """Remove a file of ours from this folder itself, if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._root)
+
+    def new_file(self, name: str) -> int:
+        """Return a new file in this folder itself, opened for writing by the user alone."""
+        return os.open(name, _NEW_FILE_FLAGS, 0o600, dir_fd=self._root)
 
     def finish(self) -> None:
         """Make all names durable."""
@@ -179,8 +129,6 @@ class OutputFolder:
             above.update(way[:depth] for depth in range(1, len(way) + 1))
         for way in sorted(above):
             os.fsync(self._folder(way))
-        if self._quarantine is not None:
-            os.fsync(self._quarantine)
 
     def close(self) -> None:
         """Remove what was not finished, and let other runs in."""
@@ -188,24 +136,7 @@ class OutputFolder:
         for descriptor in self._open_folders.values():
             os.close(descriptor)
         self._open_folders.clear()
-        if self._quarantine is not None:
-            self._remove_parts(self._quarantine)
-            os.close(self._quarantine)
         os.close(self._root)
-
-    def _copy(
-        self, source: Input, sources: Sources, digest: hmac.HMAC, write: Callable[[bytes], None]
-    ) -> None:
-        def take(data: bytes) -> None:
-            digest.update(data)
-            write(data)
-
-        if source.member is None:
-            with open(source.path, "rb", buffering=0) as file:  # noqa: PTH123
-                copy_all(file.read, take)
-        else:
-            with sources.open_member(source.path, source.member) as reader:
-                copy_all(reader.read, take)
 
     def _folder(self, way: tuple[str, ...]) -> int:
         """Return the open folder, made where it is missing; only the last ones used stay open."""
@@ -221,14 +152,6 @@ class OutputFolder:
             oldest = next(iter(self._open_folders))
             os.close(self._open_folders.pop(oldest))
         return found
-
-    def _quarantine_folder(self) -> int:
-        if self._quarantine is None:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(QUARANTINE, 0o700, dir_fd=self._root)
-            self._quarantine = os.open(QUARANTINE, _FOLDER_FLAGS, dir_fd=self._root)
-            os.fchmod(self._quarantine, 0o700)
-        return self._quarantine
 
     def _same(self, part: str, folder: int, name: str) -> bool:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -248,27 +171,3 @@ class OutputFolder:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
-
-
-@contextlib.contextmanager
-def _new_file(folder: int, name: str) -> Iterator[Callable[[bytes], None]]:
-    """Give the writer of a new file, 0600 and durable when the block ends."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(name, flags, 0o600, dir_fd=folder)
-
-    def write(data: bytes) -> None:
-        view = memoryview(data)
-        try:
-            while view:
-                view = view[os.write(descriptor, view) :]
-        except OSError as error:
-            raise failure(error) from error
-
-    try:
-        yield write
-        try:
-            os.fsync(descriptor)
-        except OSError as error:
-            raise failure(error) from error
-    finally:
-        os.close(descriptor)

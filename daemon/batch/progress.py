@@ -32,19 +32,19 @@ def progress_bar() -> Iterator[Callable[[BatchProgress], None]]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[quarantined]} quarantined"),
+        TextColumn("{task.fields[refused]} refused"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("de-identifying", total=None, quarantined=0)
+        task = bar.add_task("de-identifying", total=None, refused=0)
 
         def tell(progress: BatchProgress) -> None:
             bar.update(
                 task,
                 completed=progress.done,
                 total=progress.found,
-                quarantined=progress.quarantined,
+                refused=progress.refused,
                 description="de-identifying" if progress.is_complete else "looking, de-identifying",
             )
 

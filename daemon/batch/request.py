@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.receive.archive import ArchiveLimits
 
@@ -15,16 +15,13 @@ if TYPE_CHECKING:
     from daemon.engines.pixels import PixelSettings
     from daemon.workers.limits import Limits
 
-ALL_CLEAN = 0
-SOME_QUARANTINED = 3
-
 
 class BatchState(StrEnum):
     """What became of one input, as the report says it."""
 
     DEIDENTIFIED = "deidentified"
     DUPLICATE = "duplicate"
-    QUARANTINED = "quarantined"
+    REFUSED = "refused"
     SKIPPED = "skipped"
 
 
@@ -52,7 +49,9 @@ class BatchRequest:
         Worker processes; 0 is one for each processor.
     report
         Where the report goes: JSON Lines if the name ends in ``.jsonl`` or ``.ndjson``, one JSON array
-        with a record per line if in ``.json``; nothing else is a report.
+        with a record per line if in ``.json``, a table if in ``.csv``; nothing else is a report.
+    quarantine
+        Where copies of what is refused go; None copies nothing.
     """
 
     inputs: Sequence[Path]
@@ -64,6 +63,7 @@ class BatchRequest:
     deidentifier: str = ""
     jobs: int = 0
     report: Path | None = None
+    quarantine: Path | None = None
     archive: ArchiveLimits = field(default_factory=ArchiveLimits)
 
 
@@ -74,7 +74,7 @@ class BatchProgress:
     done: int
     found: int
     is_complete: bool
-    quarantined: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +85,25 @@ class BatchSummary:
     ----------
     skipped
         Inputs that are no instances: DICOMDIR, other files, links to folders, pipes.
-    reasons
-        How many were quarantined or skipped, by reason code.
+    refused_for, skipped_for
+        How many, by reason code.
     """
 
     deidentified: int
     duplicates: int
-    quarantined: int
+    refused: int
     skipped: int
-    reasons: Mapping[str, int]
+    refused_for: Mapping[str, int]
+    skipped_for: Mapping[str, int]
     seconds: float
 
     @property
-    def exit_code(self) -> int:
-        """0 when nothing was quarantined, else 3."""
-        return SOME_QUARANTINED if self.quarantined else ALL_CLEAN
+    def is_empty(self) -> bool:
+        """Whether no instance was found at all, readable or not: nothing was done."""
+        of_instances = sum(
+            count for reason, count in self.refused_for.items() if reason not in _UNREAD
+        )
+        return not (self.deidentified or self.duplicates or of_instances)
 
     def line(self) -> str:
         """Return the run in one line."""
@@ -107,9 +111,16 @@ class BatchSummary:
         words = [
             f"{self.deidentified} de-identified",
             f"{self.duplicates} duplicates",
-            f"{self.quarantined} quarantined",
-            f"{self.skipped} skipped",
+            f"{self.refused} refused{_by_reason(self.refused_for)}",
+            f"{self.skipped} skipped{_by_reason(self.skipped_for)}",
         ]
-        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.reasons.items()))
-        ending = f" ({reasons})" if reasons else ""
-        return f"{', '.join(words)}{ending} in {self.seconds:.1f} s, {per_second:.0f}/s"
+        return f"{', '.join(words)} in {self.seconds:.1f} s, {per_second:.0f}/s"
+
+
+_UNREAD: Final = frozenset({"archive_not_read"})
+"""Reasons of what nobody looked into."""
+
+
+def _by_reason(reasons: Mapping[str, int]) -> str:
+    told = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+    return f" ({told})" if told else ""

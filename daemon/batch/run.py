@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -28,8 +29,11 @@ from typing import TYPE_CHECKING, Any
 import deid
 from daemon.batch.errors import BatchFailed, BatchInterrupted
 from daemon.batch.inputs import Input, check_inputs, walk
-from daemon.batch.output import OutputFolder, failure
-from daemon.batch.report import Report, printable
+from daemon.batch.naming import safe_component
+from daemon.batch.output import OutputFolder
+from daemon.batch.quarantine import QuarantineFolder
+from daemon.batch.records import Records, printable
+from daemon.batch.refusals import Refusals
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
 from daemon.batch.sources import Sources
 from daemon.batch.work import TARGET
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
 Tell = Callable[[BatchProgress], None]
 Warn = Callable[[str], None]
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _WALK_AT_ONCE = 256
 _AHEAD_PER_WORKER = 64
 _COMMIT_AT_ONCE = 64
@@ -60,10 +65,14 @@ _ATTEMPTS = 2
 _CONFLICT = "conflict"
 _ANSWERED = {
     BatchState.DEIDENTIFIED.value,
-    BatchState.QUARANTINED.value,
+    BatchState.REFUSED.value,
     BatchState.SKIPPED.value,
 }
 _IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_instance_uid")
+_REPORT = (
+    "number", "input", "member", "state", "reason", "where", "output", "deidentifier", "method",
+    "quarantine_id",
+)  # fmt: skip
 
 
 def run_batch(
@@ -99,9 +108,13 @@ def run_batch(
     for warning in plan.warnings:
         if warn is not None:
             warn(sentence(warning))
+    key, out = request.key, request.out
     with (
-        Report(request.report) as report,
+        _signals_restored(),
+        contextlib.closing(QuarantineFolder(request.quarantine, key, out, inputs)) as quarantine,
+        Records(request.report, _REPORT, what="report", out=out) as report,
         contextlib.closing(_output(request)) as output,
+        contextlib.closing(Refusals(output)) as refusals,
         contextlib.closing(Sources(request.archive)) as sources,
     ):
         run = _Run(
@@ -109,19 +122,44 @@ def run_batch(
             inputs,
             output,
             report,
+            refusals,
+            quarantine,
             sources,
             tell or (lambda _: None),
             cleans_text=plan.cleans_text,
             spawned=spawned,
         )
-        return asyncio.run(run.until_done())
+        try:
+            return asyncio.run(run.until_done())
+        except BatchInterrupted:
+            run.finish()  # no thread of ours is at work any more
+            raise
+
+
+@contextlib.contextmanager
+def _signals_restored() -> Iterator[None]:
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """End at once, on a second signal: what has a name is whole, the next run removes the rest."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h\n")  # the cursor, which the progress bar hides
+        sys.stderr.flush()
+    os._exit(128 + number)
 
 
 def _output(request: BatchRequest) -> OutputFolder:
     try:
-        return OutputFolder(request.out, request.key)
+        return OutputFolder(request.out)
     except OSError as error:
-        raise failure(error) from error
+        raise BatchFailed.of(error) from error
 
 
 @dataclass(slots=True)
@@ -137,7 +175,7 @@ class _Item:
             return await self.answer
         if self.source.skip:
             return {"state": BatchState.SKIPPED.value, "reason": self.source.skip}
-        return _quarantined(self.source.refuse)
+        return _refused(self.source.refuse)
 
 
 @dataclass(slots=True)
@@ -145,14 +183,18 @@ class _Run:
     request: BatchRequest
     inputs: Sequence[Any]
     output: OutputFolder
-    report: Report
+    report: Records
+    refusals: Refusals
+    quarantine: QuarantineFolder
     sources: Sources
     tell: Tell
     cleans_text: bool
     spawned: list[Spawned] | None
     started: float = field(default_factory=time.monotonic)
     states: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    number: int = 0
+    """Of the input that was settled last; the first is 1."""
     found: int = 0
     is_walked: bool = False
     _next: _Item | None = None
@@ -169,11 +211,13 @@ class _Run:
 
         def interrupt(number: int) -> None:
             signals.append(number)
+            for each in _SIGNALS:
+                loop.remove_signal_handler(each)
+                signal.signal(each, _leave)
             task.cancel()
 
-        handled = (signal.SIGINT, signal.SIGTERM)
         with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread
-            for number in handled:
+            for number in _SIGNALS:
                 loop.add_signal_handler(number, interrupt, number)
         try:
             await self._work()
@@ -182,7 +226,7 @@ class _Run:
                 raise
             raise BatchInterrupted(signals[0]) from None
         finally:
-            for number in handled:
+            for number in _SIGNALS:
                 with contextlib.suppress(RuntimeError, ValueError):
                     loop.remove_signal_handler(number)
         return self._summary()
@@ -216,7 +260,7 @@ class _Run:
                 if error is None:
                     raise
                 raise error from None
-        await asyncio.to_thread(self._finish)
+        await asyncio.to_thread(self.finish)
 
     def _processes(self) -> int:
         """Return how many processes to start: no more than there are inputs, cores, and memory for."""
@@ -263,7 +307,8 @@ class _Run:
         await queue.put(None)
 
     def _walk(self) -> Iterator[Input]:
-        return walk(self.inputs, self.request.out, self.request.archive)
+        apart = {self.output.place_of, *self.quarantine.places(), *self.report.places()}
+        return walk(self.inputs, apart, self.request.archive)
 
     async def _process(self, pool: WorkerPool, item: _Item) -> dict[str, Any]:
         """Return a worker's answer, or why there is none."""
@@ -284,13 +329,13 @@ class _Run:
                 # Once more: on a machine short of memory another process may have been to blame.
                 self.output.remove_part(item.part)
                 if attempt == _ATTEMPTS:
-                    return _quarantined(error.reason)
+                    return _refused(error.reason)
             except WorkerKilled as error:
                 self.output.remove_part(item.part)
-                return _quarantined(error.reason)
+                return _refused(error.reason)
             except WorkerRaised as error:
                 self.output.remove_part(item.part)
-                return _quarantined(WorkerReason.INTERNAL_ERROR, error.trace)
+                return _refused(WorkerReason.INTERNAL_ERROR, error.trace)
             else:
                 if "errno" in answer.header:
                     raise BatchFailed(str(answer.header["errno"]))
@@ -318,10 +363,10 @@ class _Run:
                 await asyncio.gather(*flushes)
                 await asyncio.to_thread(self._settle, group)
             except OSError as error:
-                raise failure(error) from error
+                raise BatchFailed.of(error) from error
             done = sum(self.states.values())
-            quarantined = self.states[BatchState.QUARANTINED]
-            self.tell(BatchProgress(done, self.found, self.is_walked, quarantined))
+            refused = self.states[BatchState.REFUSED]
+            self.tell(BatchProgress(done, self.found, self.is_walked, refused))
 
     async def _next_group(
         self, queue: asyncio.Queue[_Item | None]
@@ -357,26 +402,22 @@ class _Run:
 
     def _settle_one(self, item: _Item, answer: dict[str, Any]) -> None:
         source = item.source
-        record: dict[str, object] = {"input": printable(source.path)}
+        self.number += 1
+        record: dict[str, object] = {"number": self.number, "input": printable(source.path)}
         if source.member is not None:
             record["member"] = printable(source.member_name)
         relative = ""
         if _is_clean(answer):
-            patient, study, series, instance = (str(answer[name]) for name in _IDENTIFIERS)
-            relative, clash = self.output.place(item.part, (patient, study, series, instance))
+            way = _way(answer)
+            relative, clash = "/".join(way), self.output.place(item.part, way)
             if clash == _CONFLICT:
-                answer = _quarantined(_CONFLICT)
+                answer = _refused(_CONFLICT)
             elif clash:
                 answer = {**answer, "state": BatchState.DUPLICATE.value}
-        state, reason = answer["state"], answer.get("reason", "")
-        record |= {"state": state, "reason": reason, "where": answer.get("where", "")}
-        if state == BatchState.QUARANTINED:
-            document = {
-                "reason": reason,
-                "where": answer.get("where", ""),
-                "deidentifier": self.request.deidentifier,
-            }
-            record["quarantine_id"] = self.output.quarantine(source, self.sources, document)
+        state, reason, where = answer["state"], answer.get("reason", ""), answer.get("where", "")
+        record |= {"state": state, "reason": reason, "where": where}
+        if state == BatchState.REFUSED:
+            record |= self._set_aside(source, reason, where)
             relative = ""
         record |= {
             "output": relative,
@@ -386,27 +427,47 @@ class _Run:
         self.report.add(record)
         self.states[state] += 1
         if reason:
-            self.reasons[reason] += 1
+            self.reasons[state][reason] += 1
 
-    def _finish(self) -> None:
+    def _set_aside(self, source: Input, reason: str, where: str) -> dict[str, object]:
+        """Tell why an input was refused, in the output folder and, where that was asked for, beside a copy."""
+        self.refusals.add(self.number, reason, where)
+        document: dict[str, object] = {
+            "reason": reason,
+            "where": where,
+            "deidentifier": self.request.deidentifier,
+        }
+        quarantine_id = self.quarantine.copy(source, self.sources, document)
+        return {"quarantine_id": quarantine_id} if quarantine_id else {}
+
+    def finish(self) -> None:
+        """Make what was settled durable, with the list of what was refused."""
         try:
+            self.refusals.finish()
             self.output.finish()
+            self.quarantine.finish()
         except OSError as error:
-            raise failure(error) from error
+            raise BatchFailed.of(error) from error
 
     def _summary(self) -> BatchSummary:
         return BatchSummary(
             deidentified=self.states[BatchState.DEIDENTIFIED],
             duplicates=self.states[BatchState.DUPLICATE],
-            quarantined=self.states[BatchState.QUARANTINED],
+            refused=self.states[BatchState.REFUSED],
             skipped=self.states[BatchState.SKIPPED],
-            reasons=dict(self.reasons),
+            refused_for=dict(self.reasons[BatchState.REFUSED]),
+            skipped_for=dict(self.reasons[BatchState.SKIPPED]),
             seconds=time.monotonic() - self.started,
         )
 
 
-def _quarantined(reason: str, where: str = "") -> dict[str, Any]:
-    return {"state": BatchState.QUARANTINED.value, "reason": str(reason), "where": where}
+def _way(answer: dict[str, Any]) -> tuple[str, ...]:
+    *folders, name = (safe_component(str(answer[each])) for each in _IDENTIFIERS)
+    return (*folders, f"{name}.dcm")
+
+
+def _refused(reason: str, where: str = "") -> dict[str, Any]:
+    return {"state": BatchState.REFUSED.value, "reason": str(reason), "where": where}
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:
@@ -417,7 +478,7 @@ def _checked(answer: dict[str, Any]) -> dict[str, Any]:
         and all(isinstance(answer.get(name, ""), str) for name in known)
         and (not _is_clean(answer) or all(answer.get(name) for name in _IDENTIFIERS))
     )
-    return answer if is_sound else _quarantined(WorkerReason.WORKER_CRASHED)
+    return answer if is_sound else _refused(WorkerReason.WORKER_CRASHED)
 
 
 def _is_clean(answer: dict[str, Any]) -> bool:

@@ -9,6 +9,10 @@ from daemon.receive.archive import Archive, ArchiveLimits, EntryReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from io import FileIO
+
+    from daemon.batch.inputs import Input
 
 _CHUNK_BYTES = 1 << 20
 
@@ -20,6 +24,12 @@ class Sources:
         self._limits = limits
         self._path = ""
         self._archive: Archive | None = None
+
+    def open(self, source: Input) -> AbstractContextManager[FileIO | EntryReader]:
+        """Return a reader of the bytes of an input. Raises `Refused` or OSError."""
+        if source.member is None:
+            return open(source.path, "rb", buffering=0)  # noqa: PTH123
+        return self.open_member(source.path, source.member)
 
     def open_member(self, path: str, member: int) -> EntryReader:
         """Return a reader of one entry. Raises `Refused` or OSError."""

@@ -97,9 +97,9 @@ class BatchWork:
         try:
             return self._process(job)
         except Unsafe as unsafe:
-            return _answer(BatchState.QUARANTINED, unsafe.reason, unsafe.where)
+            return _answer(BatchState.REFUSED, unsafe.reason, unsafe.where)
         except Refused as refusal:
-            return _answer(BatchState.QUARANTINED, refusal.reason)
+            return _answer(BatchState.REFUSED, refusal.reason)
         except _WriteFailed as error:
             cause = error.__cause__
             number = cause.errno if isinstance(cause, OSError) else None
@@ -109,19 +109,19 @@ class BatchWork:
         try:
             source, size = self._open(job)
         except OSError:
-            return _answer(BatchState.QUARANTINED, UNREADABLE)
+            return _answer(BatchState.REFUSED, UNREADABLE)
         try:
             structure = examine(source, size, thorough=False)
             match structure.kind:
                 case Kind.DICOMDIR:
                     return _answer(BatchState.SKIPPED, Reason.DICOMDIR)
                 case Kind.ZIP:
-                    return _answer(BatchState.QUARANTINED, ArchiveReason.NESTED)
+                    return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
                 case Kind.OTHER:
                     # A note lying beside the images is no failure; something that says it is DICOM
                     # and is not readable as such is.
                     claims = job["is_named_dicom"]
-                    state = BatchState.QUARANTINED if claims else BatchState.SKIPPED
+                    state = BatchState.REFUSED if claims else BatchState.SKIPPED
                     return _answer(state, Reason.NOT_DICOM)
                 case Kind.BARE:
                     completed = self._complete(structure.head, source, size)

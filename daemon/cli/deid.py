@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from config import Settings
-    from daemon.batch.request import BatchProgress, BatchRequest
+    from daemon.batch.request import BatchProgress, BatchRequest, BatchSummary
     from daemon.workers.spawning import Spawned
     from deid.identity.keys import SiteKey
 
@@ -26,9 +26,10 @@ HELP = "de-identify files, folders and zip archives into a folder"
 
 _ABOUT = """\
 De-identify files, folders and zip archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
-replacement identifiers. What is refused is written to DIR/.quarantine with its reason beside it.
-The same inputs and key give the same bytes, however often it is run."""
+replacement identifiers. What is refused stays where it is; DIR/refused.jsonl says why, by the number that
+the report gives each input. The same inputs and key give the same bytes, however often it is run."""
 _WARM_UP = "daemon.batch.work:load"
+_JOBS_DIGITS = 6
 _USER_KEY = Path("dicomveil") / "site.key"
 
 
@@ -70,9 +71,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report",
         type=Path,
-        metavar="FILE.json",
-        help="write one JSON record per input (.jsonl, .ndjson: one per line without brackets); it "
-        "names the inputs, so keep it where they are kept",
+        metavar="FILE",
+        help="write what became of each input: .json, .jsonl (or .ndjson) or .csv; it names the inputs, so"
+        " keep it where they are kept",
+    )
+    parser.add_argument(
+        "--quarantine",
+        type=Path,
+        metavar="DIR",
+        help="also copy what is refused into this folder, originals as they are; never inside --out",
     )
     arguments.add_config(parser)
 
@@ -87,7 +94,7 @@ def _start_ahead() -> AbstractContextManager[list[Spawned]]:
 def run(options: argparse.Namespace) -> int:
     """De-identify and return the exit status."""
     from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused  # noqa: PLC0415
-    from daemon.batch.output import QUARANTINE  # noqa: PLC0415
+    from daemon.batch.refusals import REFUSED  # noqa: PLC0415
     from daemon.batch.run import run_batch  # noqa: PLC0415
     from daemon.cli.explain import in_file  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid  # noqa: PLC0415
@@ -106,18 +113,43 @@ def run(options: argparse.Namespace) -> int:
     except ConfigurationInvalid as error:
         raise in_file(asked, error) from error
     except BatchFailed as error:
-        raise CommandFailed(f"{request.out} cannot be written to: {error.what}") from error
+        raise CommandFailed(
+            f"{error.place or request.out} cannot be written to: {error.what}"
+        ) from error
     except BatchInterrupted as error:
         output.print_line("dicomveil: interrupted; what was written is whole", sys.stderr)
         return 128 + error.signal_number
     output.print_line(summary.line())
-    if summary.quarantined:
-        output.print_line(
-            f"dicomveil: what was refused is in {request.out / QUARANTINE}, the reason beside it; "
-            "docs/reasons.md says what to do about each",
-            sys.stderr,
-        )
-    return exit_codes.SOME_QUARANTINED if summary.quarantined else exit_codes.OK
+    if summary.refused:
+        _tell_refused(summary, request.out / REFUSED, options.report)
+    if summary.is_empty:
+        _tell_nothing(summary)
+        return exit_codes.NOTHING_DONE
+    return exit_codes.SOME_REFUSED if summary.refused else exit_codes.OK
+
+
+def _tell_refused(summary: BatchSummary, listed: Path, report: Path | None) -> None:
+    """Say why something was refused and what to do, without naming an input."""
+    from daemon.reasons import remedies  # noqa: PLC0415
+
+    which = f"{report} names the files" if report else "--report FILE names the files"
+    output.print_line(
+        f"dicomveil: {summary.refused} refused; they stay where they are. {listed} says why, by input"
+        f" number; {which}:",
+        sys.stderr,
+    )
+    for line in remedies(summary.refused_for):
+        output.print_line(f"  {line}", sys.stderr)
+
+
+def _tell_nothing(summary: BatchSummary) -> None:
+    if summary.refused:
+        found = "only packed files of a kind that is not read; unpack them and name the folder"
+    elif summary.skipped:
+        found = f"none of {summary.skipped} files is a DICOM instance"
+    else:
+        found = "there is no file in what was named"
+    output.print_line(f"dicomveil: nothing was de-identified: {found}", sys.stderr)
 
 
 def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
@@ -144,6 +176,7 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
         deidentifier=name,
         jobs=options.jobs,
         report=options.report,
+        quarantine=options.quarantine,
         limits=Limits.of(settings.workers),
         pixels=pixels,
     )
@@ -189,7 +222,7 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
 def _jobs(text: str) -> int:
     import argparse  # noqa: PLC0415
 
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > _JOBS_DIGITS:
         raise argparse.ArgumentTypeError(f"expected a number of processes, found {text!r}")
     return int(text)
 

@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(report)
     is_left = any(not finding.repaired for finding in report.findings)
-    return exit_codes.SOME_QUARANTINED if is_left else exit_codes.OK
+    return exit_codes.SOME_REFUSED if is_left else exit_codes.OK
 
 
 def _reindex(settings: Settings, *, is_json: bool) -> None:

@@ -21,6 +21,7 @@ from daemon.cli import (
     key,
     output,
     quarantine,
+    reasons,
     redo,
     regions,
     reidentify,
@@ -38,6 +39,7 @@ COMMANDS = (
     deid,
     status,
     quarantine,
+    reasons,
     redo,
     explain,
     fsck,
@@ -47,8 +49,8 @@ COMMANDS = (
 )
 
 _EXIT_STATUS = """\
-exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances quarantined (deid) or damage
-found (fsck); 78 wrong configuration, nothing was started"""
+exit status: 0 done; 1 failed; 2 wrong usage; 3 done, some instances refused (deid) or damage
+found (fsck); 4 nothing done, as no instance was found (deid); 78 wrong configuration, nothing was started"""
 
 
 class _ShowVersion(argparse.Action):

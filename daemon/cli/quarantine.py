@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from daemon.cli import arguments, exit_codes, output, state
+from daemon.cli import arguments, exit_codes, output, reasons, state
 from daemon.cli.errors import CommandFailed, UsageError
 from daemon.reasons import REASONS
 
@@ -181,9 +180,7 @@ def _discard(options: argparse.Namespace) -> int:
 
 def _check_reason(options: argparse.Namespace) -> None:
     if options.reason and options.reason not in REASONS:
-        nearest = difflib.get_close_matches(options.reason, REASONS, n=1)
-        meant = f"did you mean {nearest[0]}?" if nearest else "docs/reasons.md lists them"
-        raise UsageError(f"there is no reason code {options.reason}; {meant}")
+        raise UsageError(reasons.unknown(options.reason))
 
 
 def _states(options: argparse.Namespace) -> tuple[State, ...]:

@@ -47,6 +47,7 @@ class ArchiveReason(StrEnum):
     ENCRYPTED = "archive_encrypted"
     METHOD = "archive_method"
     NESTED = "archive_nested"
+    NOT_READ = "archive_not_read"
     NOT_REGULAR = "not_regular"
     TOO_LARGE = "too_large"
 

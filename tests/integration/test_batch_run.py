@@ -115,7 +115,7 @@ def test_an_object_that_has_no_study_is_written(tmp_path: Path) -> None:
     summary, (record,) = run([tmp_path / "in"], tmp_path / "out")
 
     assert record["state"] == "deidentified"
-    assert summary.quarantined == 0
+    assert summary.refused == 0
     (file,) = (tmp_path / "out").rglob("*.dcm")
     assert file.parent.name == "without-study"
     assert pydicom.dcmread(file).ContentLabel == "HOT_IRON"
@@ -125,7 +125,7 @@ def test_instances_get_names_from_replacements_only(source: Path, out: Path) -> 
     fill(source / "DOE^JANE", 6)
     before = tree(source)
     summary, records = run([source], out)
-    assert (summary.deidentified, summary.exit_code) == (6, 0)
+    assert (summary.deidentified, summary.refused) == (6, 0)
     assert len(records) == 6
     for record in records:
         written = pydicom.dcmread(out / record["output"])
@@ -139,7 +139,7 @@ def test_instances_get_names_from_replacements_only(source: Path, out: Path) -> 
         assert record["deidentifier"] == "basic"
         assert "113100" in record["method"]
     assert tree(source) == before
-    assert not (out / ".quarantine").exists()
+    assert [each.name for each in out.iterdir() if not each.is_dir()] == []
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -152,7 +152,7 @@ def test_the_same_run_again_gives_the_same_bytes_whatever_the_number_of_workers(
     before = tree(out)
     again, records = run([source], out, jobs=jobs)
     assert tree(out) == before
-    assert (again.deidentified, again.quarantined) == (first.deidentified, first.quarantined)
+    assert (again.deidentified, again.refused) == (first.deidentified, first.refused)
     assert len(records) == 31
     elsewhere = out.parent / "other"
     run([source], elsewhere, jobs=jobs)
@@ -194,16 +194,18 @@ def test_what_is_no_instance_is_reported_and_does_not_fail_the_run(source: Path,
         "pipe": "not_regular",
         "socket": "not_regular",
     }
-    assert (summary.skipped, summary.exit_code) == (6, 0)
+    assert (summary.skipped, summary.refused) == (6, 0)
 
 
-def test_broken_files_go_to_quarantine_with_a_reason_and_no_name(source: Path, out: Path) -> None:
+def test_broken_files_are_copied_to_a_quarantine_where_one_is_named(
+    source: Path, out: Path, tmp_path: Path
+) -> None:
     whole = encoded(make_ct())
     (source / "ZQXPHI.dcm").write_bytes(b"ZQXPHI is no DICOM")
     (source / "cut").write_bytes(whole[: len(whole) // 2])
-    summary, records = run([source], out)
-    assert (summary.quarantined, summary.exit_code) == (2, 3)
-    quarantine = out / ".quarantine"
+    quarantine = tmp_path / "aside" / "quarantine"
+    summary, records = run([source], out, quarantine=quarantine)
+    assert summary.refused == 2
     assert stat.S_IMODE(quarantine.stat().st_mode) == 0o700
     for record in records:
         copied = quarantine / f"{record['quarantine_id']}.dcm"
@@ -213,9 +215,9 @@ def test_broken_files_go_to_quarantine_with_a_reason_and_no_name(source: Path, o
         assert copied.read_bytes() == Path(record["input"]).read_bytes()
         assert stat.S_IMODE(copied.stat().st_mode) == 0o600
         assert record["output"] == ""
-    names = "\n".join(str(path.relative_to(out)) for path in out.rglob("*"))
-    texts = "\n".join(path.read_text() for path in quarantine.glob("*.json"))
-    assert "ZQXPHI" not in names + texts
+    assert "ZQXPHI" not in "\n".join(str(path) for path in quarantine.iterdir())
+    assert "ZQXPHI" not in "\n".join(path.read_text() for path in quarantine.glob("*.json"))
+    assert [path.name for path in out.iterdir()] == ["refused.jsonl"]
 
 
 def test_zip_archives_are_entered(source: Path, out: Path) -> None:
@@ -228,22 +230,25 @@ def test_zip_archives_are_entered(source: Path, out: Path) -> None:
     summary, records = run([source / "study.zip"], out)
     states = {record["member"]: (record["state"], record["reason"]) for record in records}
     assert states.pop("notes.txt") == ("skipped", "not_dicom")
-    assert states.pop("inner.zip") == ("quarantined", "archive_nested")
-    assert states.pop("broken.dcm") == ("quarantined", "not_dicom")
+    assert states.pop("inner.zip") == ("refused", "archive_nested")
+    assert states.pop("broken.dcm") == ("refused", "not_dicom")
     assert set(states.values()) == {("deidentified", "")}
     assert summary.deidentified == 6
 
 
-def test_a_broken_zip_and_an_encrypted_entry_are_quarantined(source: Path, out: Path) -> None:
+def test_a_broken_zip_and_an_encrypted_entry_are_refused(
+    source: Path, out: Path, tmp_path: Path
+) -> None:
     content = bytearray(zipped({"x.dcm": encoded(make_ct())}))
     content[6] |= 1
     content[content.index(b"PK\x01\x02") + 8] |= 1
     (source / "encrypted.zip").write_bytes(content)
     (source / "half.zip").write_bytes(content[: len(content) // 2])
-    summary, records = run([source], out)
+    quarantine = tmp_path / "quarantine"
+    summary, records = run([source], out, quarantine=quarantine)
     assert [record["reason"] for record in records] == ["archive_encrypted", "archive_broken"]
-    assert summary.exit_code == 3
-    half = out / ".quarantine" / f"{records[1]['quarantine_id']}.zip"
+    assert summary.refused == 2
+    half = quarantine / f"{records[1]['quarantine_id']}.zip"
     assert half.read_bytes() == (source / "half.zip").read_bytes()
 
 
@@ -254,10 +259,10 @@ def test_the_first_in_sorted_order_wins_and_other_content_is_a_conflict(
         (source / name).write_bytes(encoded(make_ct(rows=rows)))
     _, records = run([source], out, jobs=3)
     states = {Path(record["input"]).name: record["state"] for record in records}
-    assert states == {"a": "deidentified", "b": "quarantined", "c": "duplicate"}
+    assert states == {"a": "deidentified", "b": "refused", "c": "duplicate"}
     (written,) = out.glob("*/*/*/*.dcm")
     assert pydicom.dcmread(written).Rows == 8
-    (conflict,) = (record for record in records if record["state"] == "quarantined")
+    (conflict,) = (record for record in records if record["state"] == "refused")
     assert conflict["reason"] == "conflict"
 
 
@@ -311,15 +316,14 @@ def test_two_runs_into_one_folder_at_once_are_refused(source: Path, out: Path) -
 
 def test_leftovers_of_a_killed_run_are_removed(source: Path, out: Path) -> None:
     fill(source, 1)
-    (out / ".quarantine").mkdir(parents=True)
+    out.mkdir()
     (out / ".dicomveil-0123456789abcdef-7.part").write_bytes(b"half")
-    (out / ".quarantine" / ".dicomveil-0123456789abcdef.part").write_bytes(b"half")
     (out / "mine.part").write_bytes(b"not ours")
     run([source], out)
     assert [path.name for path in out.rglob("*.part")] == ["mine.part"]
 
 
-def test_an_instance_that_takes_too_long_is_quarantined_and_the_run_goes_on(
+def test_an_instance_that_takes_too_long_is_refused_and_the_run_goes_on(
     source: Path, out: Path, tmp_path: Path
 ) -> None:
     fill(source, 4)
@@ -331,7 +335,7 @@ def test_an_instance_that_takes_too_long_is_quarantined_and_the_run_goes_on(
         file.write(element * 8_000_000)
     summary, records = run([source], out, limits=make_limits(timeout_s=1.0, timeout_per_mb_s=0.0))
     states = {Path(record["input"]).name: record["state"] for record in records}
-    assert states.pop("0002-slow.dcm") == "quarantined"
+    assert states.pop("0002-slow.dcm") == "refused"
     assert set(states.values()) == {"deidentified"}
     assert summary.deidentified == 4
 
@@ -362,17 +366,17 @@ def test_progress_is_told_and_ends_complete(source: Path, out: Path) -> None:
     fill(source, 10)
     told: list[BatchProgress] = []
     run_batch(request([source], out), told.append)
-    assert told[-1] == BatchProgress(10, 10, is_complete=True, quarantined=0)
+    assert told[-1] == BatchProgress(10, 10, is_complete=True, refused=0)
 
 
-def test_pixels_that_may_show_names_are_quarantined_and_the_rest_goes_on(
+def test_pixels_that_may_show_names_are_refused_and_the_rest_goes_on(
     source: Path, out: Path
 ) -> None:
     fill(source, 2)
     (source / "sc.dcm").write_bytes(encoded(make_sc()))
     summary, _ = run([source], out)
     assert summary.deidentified == 2
-    assert summary.quarantined == 1
+    assert summary.refused == 1
 
 
 @pytest.fixture(scope="module")

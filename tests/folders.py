@@ -1,0 +1,53 @@
+"""``dicomveil deid`` as a user runs it: a folder of instances, a key, a home of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.factories import make_ct, write
+
+ROOT = Path(__file__).parents[1]
+KEY = bytes(range(1, 33))
+
+
+class Deid:
+    """The command in a child process, with a home of its own and no configuration but a key."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = self.key_file("site.key", KEY)
+        self.inputs = folder / "in"
+        write(self.inputs / "a" / "ct.dcm", make_ct())
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(folder / "home"),
+            "DICOMVEIL_STATE_DIR": str(folder / "state"),
+        }
+
+    def key_file(self, name: str, secret: bytes) -> Path:
+        file = self.folder / name
+        file.write_bytes(secret)
+        file.chmod(0o600)
+        return file
+
+    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "deid", *map(str, arguments)],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+            env=self.environment,
+        )
+
+    def output(self, *arguments: str | Path, out: str = "out") -> dict[str, bytes]:
+        """Run, expect success, and return what was written, by relative path."""
+        run = self(self.inputs, "--out", out, *arguments)
+        assert run.returncode == 0, run.stderr
+        folder = self.folder / out
+        return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.dcm")}
