@@ -203,6 +203,16 @@ class Http(Section):
     reader_threads: Annotated[int, Field(ge=2, le=64)] = Field(
         default=4, description="Threads that read the index for searches and retrievals."
     )
+    picture_workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2,
+        description=(
+            "Processes that draw pictures and decode pixels for viewers, started when the first asks; each "
+            "under the limits of `[workers]`."
+        ),
+    )
+    picture_cache_bytes: Annotated[int, Field(ge=0)] = Field(
+        default=64 * MIB, description="Pictures that are kept in memory, in bytes."
+    )
 
 
 class Metrics(Section):

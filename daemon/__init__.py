@@ -6,7 +6,7 @@
     cli        synthetic                    the commands; people and instances that are made up
     app                                     composition: the one place that knows every part
     batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
-    pipeline   receive   web                decides and dispatches; takes in; serves
+    pipeline   receive   rendering   web    decides and dispatches; takes in; draws; serves
     deidentifiers   engines   workers       configurations and keys; what looks at pixels; child processes
     observe                                 logs, traces, metrics, health
     ports   records   reasons   errors      what the parts ask of each other, what travels, what goes wrong

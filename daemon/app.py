@@ -49,6 +49,7 @@ from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.drops import Drops
 from daemon.receive.watch.folder import WatchedFolder
+from daemon.rendering.pictures import Pictures
 from daemon.store import retention, witnesses
 from daemon.store.embedded import Embedded
 from daemon.store.probing import StoreProbe
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from deid.identity.keys import SiteKey
-    from dicomweb.ports import InstanceStore, UploadSink
+    from dicomweb.ports import Imaging, InstanceStore, UploadSink
 
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -259,10 +260,17 @@ class Service:
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
         self._run_in_background(self._sweep(stores), "sweeping")
+        imaging = await self._stack.enter_async_context(
+            Pictures(
+                Limits.of(settings.workers),
+                count=settings.http.picture_workers,
+                kept_bytes=settings.http.picture_cache_bytes,
+            )
+        )
         self._stack.push_async_callback(self._stop_listening)
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
-        http = await self._start_http(stores, metrics, probes)
+        http = await self._start_http(stores, metrics, probes, imaging)
         dimse = DimseServer(settings.dimse, stores.spool, metrics.dimse)
         with _listening("dimse", settings.dimse.host, settings.dimse.port):
             await dimse.start()
@@ -300,7 +308,9 @@ class Service:
         self._stack.push_async_callback(stores.close)
         return stores
 
-    async def _start_http(self, stores: Stores, metrics: Metrics, probes: Probes) -> HttpServer:
+    async def _start_http(
+        self, stores: Stores, metrics: Metrics, probes: Probes, imaging: Imaging
+    ) -> HttpServer:
         http = self._settings.http
         root = http.public_root.rstrip("/")
         served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
@@ -313,6 +323,7 @@ class Service:
                 store,
                 sink,
                 settings=http,
+                imaging=imaging,
                 cors_origins=origins[path],
                 public_root=f"{root}{path}" if root else "",
             )

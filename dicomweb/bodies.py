@@ -13,7 +13,7 @@ from dicomweb.elements import swapped
 from dicomweb.media import MULTIPART
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 SENDFILE_MIN_BYTES: Final = 64 * 1024
@@ -36,7 +36,15 @@ class Span:
     word_bytes: int = 1
 
 
-Segment = bytes | Span
+@dataclass(frozen=True, slots=True)
+class Made:
+    """`count` bytes that are made when their turn comes; what cannot be made breaks the answer off."""
+
+    count: int
+    make: Callable[[], Awaitable[bytes]]
+
+
+Segment = bytes | Span | Made
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,7 @@ class Part:
     content_type: str
     segments: Sequence[Segment]
     location: str = ""
-    make: Callable[[], Sequence[Segment]] | None = None
+    make: Callable[[], Awaitable[Sequence[Segment]]] | None = None
 
     @property
     def size(self) -> int:
@@ -166,7 +174,7 @@ class _Sender:
     async def send_part(self, part: Part, boundary: str | None) -> None:
         if boundary is not None:
             await self.send(_opening(part, boundary))
-        segments = part.segments if part.make is None else await asyncio.to_thread(part.make)
+        segments = part.segments if part.make is None else await part.make()
         for segment in segments:
             await self.send(segment)
         if boundary is not None:
@@ -175,6 +183,11 @@ class _Sender:
     async def send(self, segment: Segment) -> None:
         if isinstance(segment, bytes):
             await self._write(segment)
+        elif isinstance(segment, Made):
+            made = await segment.make()
+            if len(made) != segment.count:
+                raise OSError("what was made is not as long as was said")
+            await self._write(made)
         elif (
             segment.count < SENDFILE_MIN_BYTES
             or segment.word_bytes != 1

@@ -5,6 +5,7 @@
     DicomwebError
     |-- BadRequest         400: names the parameter or header, what is wrong with it, what is valid
     |-- NotAcceptable      406: nothing the client accepts can be produced
+    |   `-- NotRenderable  because what is stored is no picture, or cannot be decoded
     |-- UnsupportedMedia   415
     |-- PayloadTooLarge    413
     |-- NotFound           404
@@ -29,6 +30,10 @@ class BadRequest(DicomwebError):
 
 class NotAcceptable(DicomwebError):
     """No representation that the client accepts can be produced."""
+
+
+class NotRenderable(NotAcceptable):
+    """What is stored has no picture in it, or none that can be decoded within the limits."""
 
 
 class UnsupportedMedia(DicomwebError):

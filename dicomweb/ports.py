@@ -78,6 +78,74 @@ class InstanceFile:
     size: int
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """How to draw an instance (PS3.18 8.3.5).
+
+    Attributes
+    ----------
+    frame
+        Counted from 1; None is all of them, in one moving picture.
+    window
+        Center, width, and LINEAR, LINEAR_EXACT or SIGMOID (PS3.3 C.11.2.1); None is as the instance says.
+    viewport
+        Width and height that the picture shall fit in, as large as it can.
+    region
+        Left, top, width and height of what is shown, in pixels of the source. A negative width or height
+        mirrors it; zero is up to the edge.
+    icc
+        ``no``, ``yes`` or ``srgb``.
+    state
+        The presentation state that is applied.
+    """
+
+    media_type: str
+    frame: int | None = 1
+    window: tuple[float, float, str] | None = None
+    viewport: tuple[int, int] | None = None
+    region: tuple[float, float, float, float] | None = None
+    quality: int = 90
+    icc: str = "no"
+    annotations: tuple[str, ...] = ()
+    state: InstanceFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeForm:
+    """What the pixels of a compressed instance become when they are decoded.
+
+    Attributes
+    ----------
+    frame_bytes
+        Of one frame, in whole bytes; single bits follow each other without padding only in one frame.
+    changes
+        Values by tag that the data set must have then: photometric interpretation, planar configuration.
+    """
+
+    frames: int
+    frame_bytes: int
+    bits_allocated: int
+    changes: Mapping[int, bytes]
+
+
+class Imaging(Protocol):
+    """Decodes and draws stored pixels, somewhere where they can do no harm.
+
+    Raises `dicomweb.errors.NotRenderable` where that cannot be done with what is stored, and
+    `dicomweb.errors.StoreFull` when there is too much to do. A region that is nowhere in the image is
+    `dicomweb.errors.BadRequest`.
+    """
+
+    async def draw(self, file: InstanceFile, picture: Picture) -> bytes:
+        """Return an encoded picture."""
+
+    async def native_form(self, file: InstanceFile) -> NativeForm:
+        """Return what decoding will give; only for what was compressed without loss."""
+
+    async def decode(self, file: InstanceFile, frame: int) -> bytes:
+        """Return the samples of a frame, counted from 1, in little endian."""
+
+
 class Settings(Protocol):
     """What is decided about the web services by whoever runs them; none has a default here."""
 

@@ -7,6 +7,7 @@
     POST /studies  /studies/{}                                      store        `dicomweb.stow`
     GET  /studies/{}[/series/{}[/instances/{}]]                     retrieve     `dicomweb.wado`
          .../metadata  .../instances/{}/frames/{}  .../bulkdata/{}
+         .../rendered  .../thumbnail                                pictures     `dicomweb.rendered`
 
 Errors become statuses in one place; their bodies name parameters and headers, never a value of an
 element. Answers to web viewers of other origins carry CORS headers, errors too.
@@ -37,13 +38,14 @@ from dicomweb.errors import (
 from dicomweb.intact import intact
 from dicomweb.media import parse_accept
 from dicomweb.ports import Resource
+from dicomweb.rendered import RenderedPictures
 from dicomweb.searching import Searches
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from dicomweb.media import MediaRange
-    from dicomweb.ports import InstanceFile, InstanceStore, Level, Settings, UploadSink
+    from dicomweb.ports import Imaging, InstanceFile, InstanceStore, Level, Settings, UploadSink
 
 log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ def application(
     sink: UploadSink | None,
     *,
     settings: Settings,
+    imaging: Imaging | None = None,
     cors_origins: Collection[str] = (),
     public_root: str = "",
     send_timeout_s: float = 120.0,
@@ -82,6 +85,8 @@ def application(
     ----------
     sink
         Where STOW-RS puts instances; None makes a store that cannot be written to (405).
+    imaging
+        What draws and decodes; without it there are no pictures, and pixels are sent as they are stored.
     cors_origins
         Origins of web viewers that may read, and store where the store takes anything; ``*`` lets any read.
     public_root
@@ -96,7 +101,9 @@ def application(
     The server that this runs in must be made with ``auto_decompress=False``, so that a compressed body
     is refused and not inflated.
     """
-    service = _Service(store, sink, settings, cors_origins, public_root.rstrip("/"), send_timeout_s)
+    service = _Service(
+        store, sink, settings, imaging, cors_origins, public_root.rstrip("/"), send_timeout_s
+    )
     app = web.Application(middlewares=[service.handle_errors])
     app.add_routes(service.routes())
     app.on_response_prepare.append(service.add_headers)
@@ -109,6 +116,7 @@ class _Service:
         store: InstanceStore,
         sink: UploadSink | None,
         settings: Settings,
+        imaging: Imaging | None,
         cors_origins: Collection[str],
         public_root: str,
         send_timeout_s: float,
@@ -119,6 +127,9 @@ class _Service:
         self._cors_origins = cors_origins
         self._public_root = public_root
         self._send_timeout_s = send_timeout_s
+        self._pictures = (
+            None if imaging is None else RenderedPictures(store, imaging, send_timeout_s)
+        )
         self._searching = Searches(store, settings.max_long_searches, send_timeout_s)
 
     def routes(self) -> list[web.RouteDef]:
@@ -139,6 +150,9 @@ class _Service:
         ]
         for path in (study, series, instance):
             found += [web.get(path, self._retrieve), web.get(f"{path}/metadata", self._metadata)]
+        for path in (study, series, instance, f"{instance}/frames/{{frames}}"):
+            found.append(web.get(f"{path}/rendered", self._rendered))
+            found.append(web.get(f"{path}/thumbnail", self._thumbnail))
         return found
 
     def _searches(self, level: Level) -> Handler:
@@ -186,6 +200,36 @@ class _Service:
             _accepted(request),
             send_timeout_s=self._send_timeout_s,
         )
+
+    async def _rendered(self, request: web.Request) -> web.StreamResponse:
+        resource, frames, files = await self._drawable(request)
+        assert self._pictures is not None
+        return await self._pictures.rendered(
+            request,
+            files,
+            _accepted(request),
+            frames=frames,
+            is_single=resource.sop_instance_uid is not None,
+            root=self._root(request),
+        )
+
+    async def _thumbnail(self, request: web.Request) -> web.StreamResponse:
+        _resource, frames, files = await self._drawable(request)
+        assert self._pictures is not None
+        return await self._pictures.thumbnail(
+            request, files, _accepted(request), frames=frames, root=self._root(request)
+        )
+
+    async def _drawable(
+        self, request: web.Request
+    ) -> tuple[Resource, list[int] | None, list[InstanceFile]]:
+        """Return what is to be drawn: which resource, which frames of it, and its whole files."""
+        if self._pictures is None:
+            raise NotAcceptable("this service draws no pictures")
+        resource = _resource(request)
+        given = request.match_info.get("frames")
+        frames = None if given is None else wado.parse_frame_list(given)
+        return resource, frames, await intact(await self._located(resource))
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
         steps = wado.parse_bulk_path(request.match_info["path"])

@@ -62,6 +62,8 @@ class Pixels:
         Of an encapsulated value, one tuple per frame; empty for a native one.
     inflated
         The data set of a deflated file; positions are in it, not in the file.
+    is_float
+        Whether the samples are of Float or Double Float Pixel Data.
     """
 
     path: Path
@@ -73,6 +75,7 @@ class Pixels:
     word_bytes: int = 1
     fragments: tuple[tuple[Fragment, ...], ...] = ()
     inflated: bytes | None = field(default=None, repr=False)
+    is_float: bool = False
 
     @property
     def encapsulated(self) -> bool:
@@ -293,6 +296,7 @@ def _native(
         frame_bits=frame_bits,
         word_bytes=word_bytes,
         inflated=stored.inflated,
+        is_float=tag in _FLOAT_PIXELS,
     )
 
 

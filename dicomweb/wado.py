@@ -125,7 +125,7 @@ async def send_instances(
         )
     parts = [_instance_part(file, offer) for file, offer in usable]
     if any(part.make is not None for part in parts):
-        parts = await asyncio.to_thread(_tried, parts)
+        parts = await _tried(parts)
     if not parts:
         raise FileDamaged("no file of the resource can be converted")
     damaged = len(files) - len(whole) + len(usable) - len(parts)
@@ -140,7 +140,7 @@ async def send_instances(
     )
 
 
-def _tried(parts: Sequence[Part]) -> list[Part]:
+async def _tried(parts: Sequence[Part]) -> list[Part]:
     """Return the parts whose bytes can be made; made already, as long as that does not take much memory."""
     tried = []
     room = _KEPT_BYTES
@@ -149,7 +149,7 @@ def _tried(parts: Sequence[Part]) -> list[Part]:
             tried.append(part)
             continue
         try:
-            segments = part.make()
+            segments = await part.make()
         except DescribeError:
             log.exception("stored_file_not_converted")
             continue
@@ -179,7 +179,7 @@ def _instance_part(file: InstanceFile, offer: Offer) -> Part:
     return Part(
         f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE}",
         [],
-        make=partial(explicit_little_endian, file.path),
+        make=partial(asyncio.to_thread, explicit_little_endian, file.path),
     )
 
 

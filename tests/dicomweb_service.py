@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 import pydicom.data
 from aiohttp import web
 
-from config.settings import Http
+from config.settings import Http, Workers
 from daemon.records import Origin, Receipt, Receiver, State, StoredInstance
+from daemon.rendering.pictures import Pictures
 from daemon.store.dicom import DicomStore
 from daemon.store.files.blobs import FileBlobs
 from daemon.store.ports import Move
 from daemon.store.rows import Role, Store, StoreKind
 from daemon.store.sqlite.database import SqliteDatabase, create_or_migrate
+from daemon.workers.limits import Limits
 from dicomweb.describe import DescribeError, describe
 from dicomweb.errors import InstanceRefused, StoreFull
 from dicomweb.ports import Accepted
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 BUNDLED = Path(pydicom.data.__file__).parent / "test_files"
 """The files that the pydicom package brings."""
 
+LIMITS = Limits.of(Workers())
 
 _SOURCE = Store(1, "default", StoreKind.DICOM, "source", Role.SOURCE, "source")
 
@@ -153,6 +156,7 @@ async def served(
     writable: bool = True,
     learns_root: bool = False,
     send_timeout_s: float = 120.0,
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[str]:
     """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address.
 
@@ -160,15 +164,19 @@ async def served(
     ----------
     learns_root
         Whether the service is told its public root, as the operator would configure it.
+    limits
+        Of the process that draws and decodes.
     """
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/dicomweb/source"
         chosen = settings or Http()
+        imaging = Pictures(limits)
         service = application(
             store.index,
             store if writable else None,
             settings=chosen,
+            imaging=imaging,
             cors_origins=chosen.cors_origins.get("source", ()),
             public_root=url if learns_root else "",
             send_timeout_s=send_timeout_s,
@@ -179,7 +187,8 @@ async def served(
         await runner.setup()
         try:
             await web.SockSite(runner, listening).start()
-            yield url
+            async with imaging:
+                yield url
         finally:
             await runner.cleanup()
 

@@ -35,12 +35,15 @@ CONVERTIBLE = [
 
 
 def written(segments: Iterable[Segment]) -> bytes:
-    return b"".join(
-        swapped(s.path.read_bytes()[s.start : s.start + s.count], s.word_bytes)
-        if isinstance(s, Span)
-        else s
-        for s in segments
-    )
+    return b"".join(map(_written, segments))
+
+
+def _written(segment: Segment) -> bytes:
+    if isinstance(segment, Span):
+        data = segment.path.read_bytes()[segment.start : segment.start + segment.count]
+        return swapped(data, segment.word_bytes)
+    assert isinstance(segment, bytes)
+    return segment
 
 
 def run(name: str, *arguments: str) -> str:

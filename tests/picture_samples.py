@@ -1,0 +1,140 @@
+"""Instances to be drawn, one property each, and how outside programs draw them."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
+
+from daemon.rendering.drawing import draw
+from daemon.rendering.reading import StoredImage
+from dicomweb.ports import Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+STUDY = "1.2.826.0.1.3680043.8.498.1"
+SERIES = "1.2.826.0.1.3680043.8.498.1.1"
+
+
+def ramp(rows: int = 16, columns: int = 64, *, top: int = 4095) -> NDArray[np.uint16]:
+    """Return values from 0 to `top`, rising along each row and a little from row to row."""
+    steps = np.linspace(0, top, rows * columns)
+    values: NDArray[np.uint16] = steps.reshape(columns, rows).T.astype(np.uint16)
+    return values
+
+
+def make_image(
+    samples: NDArray[Any],
+    photometric: str = "",
+    *,
+    bits: int = 0,
+    syntax: str = ExplicitVRLittleEndian,
+    encoded: Sequence[bytes] | None = None,
+    **attributes: Any,
+) -> Dataset:
+    """Return an instance.
+
+    Parameters
+    ----------
+    samples
+        Shape (rows, columns), (rows, columns, 3), or either with frames before that.
+    encoded
+        The frames as codestreams of `syntax`.
+    """
+    colour = samples.shape[-1] == 3 and samples.ndim > 2
+    frames, rows, columns = (samples.shape if samples.ndim > 2 + colour else (1, *samples.shape))[
+        :3
+    ]
+    dataset = Dataset()
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[repr((attributes, samples.tobytes()[:99]))])
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, SERIES
+    dataset.PatientName, dataset.PatientID = "Sample^Picture", "PICTURE-1"
+    dataset.Modality = "OT"
+    dataset.SamplesPerPixel = 3 if colour else 1
+    dataset.PhotometricInterpretation = photometric or ("RGB" if colour else "MONOCHROME2")
+    if colour:
+        dataset.PlanarConfiguration = 0
+    if frames > 1:
+        dataset.NumberOfFrames = frames
+    dataset.Rows, dataset.Columns = rows, columns
+    dataset.BitsAllocated = samples.dtype.itemsize * 8
+    dataset.BitsStored = bits or dataset.BitsAllocated
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(samples.dtype.kind == "i")
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    if encoded is not None:
+        dataset.PixelData = encapsulate(list(encoded))
+        dataset["PixelData"].VR = "OB"
+    else:
+        data = samples.tobytes()
+        dataset.PixelData = data + bytes(len(data) % 2)
+        dataset["PixelData"].VR = "OW" if samples.dtype.itemsize > 1 else "OB"
+    return dataset
+
+
+def as_bytes(dataset: Dataset) -> bytes:
+    """Return the Part 10 file."""
+    out = io.BytesIO()
+    dataset.save_as(out, enforce_file_format=True)
+    return out.getvalue()
+
+
+def stored(dataset: Dataset, folder: Path) -> StoredImage:
+    """Return the instance as a worker opens it."""
+    path = folder / f"{dataset.SOPInstanceUID}.dcm"
+    path.write_bytes(as_bytes(dataset))
+    return StoredImage(path, path.stat().st_size)
+
+
+def drawn(
+    dataset: Dataset, folder: Path, *, state: Dataset | None = None, **asked: Any
+) -> NDArray[np.uint8]:
+    """Return the picture of an instance, drawn in this process."""
+    picture = Picture("image/png", **asked)
+    return pixels_of(draw(stored(dataset, folder), picture, state))
+
+
+def pixels_of(encoded: bytes) -> NDArray[np.uint8]:
+    """Return the pixels of an encoded picture."""
+    with Image.open(io.BytesIO(encoded)) as opened:
+        return np.asarray(opened)
+
+
+def by_dcmtk(path: Path, out: Path, *options: str) -> NDArray[np.uint8] | None:
+    """Return what dcmtk draws, as grey where it is; None where it cannot."""
+    done = subprocess.run(
+        ["dcmj2pnm", "--write-png", "-O", *options, str(path), str(out)],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        return None
+    with Image.open(out) as opened:
+        found = np.asarray(opened)
+    is_grey = found.ndim == 3 and not np.ptp(found, axis=2).any()
+    return found[..., 0] if is_grey else found
+
+
+def item(**attributes: Any) -> Dataset:
+    """Return an item of a sequence."""
+    made = Dataset()
+    for keyword, value in attributes.items():
+        setattr(made, keyword, value)
+    return made
