@@ -14,6 +14,7 @@ from deid.pixels.codecs.table import VIDEO
 from deid.pixels.description import bitmap_image, describe
 from deid.pixels.fillings import Filling, Margins, carried_over, filled_for, together, united
 from deid.pixels.find.cine import FoundRegion, find_text
+from deid.pixels.find.codes import WithCodes
 from deid.pixels.find.views import FrameLook, picture
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
@@ -67,7 +68,7 @@ class PixelCleaning:
         What text goes. With NO_TEXT, and with UNSPECIFIED when `additional_info_types` is empty,
         nothing is examined and nothing changes.
     detector
-        Finds the text.
+        Finds the text; codes are found whatever it finds.
     additional_info_types, exclude_info_types, custom_regexes
         As in the Healthcare API's ImageConfig; for the sensitive modes. UNSPECIFIED with additional
         infoTypes looks for those only.
@@ -115,7 +116,7 @@ class PixelCleaning:
         margin_across: float = 0.3,
     ) -> None:
         self.mode = TextRedactionMode(mode)
-        self._detector = detector
+        self._detector = WithCodes(detector)
         info_types = _info_types(self.mode, additional_info_types, exclude_info_types)
         self._judgement = (
             None

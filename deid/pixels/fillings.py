@@ -79,7 +79,12 @@ def widened(box: Box, margins: Margins, neighbours: Sequence[Box] = ()) -> Box:
 def filled_for(
     region: TextRegion, margins: Margins, neighbours: Sequence[Box], rows: int, columns: int
 ) -> Iterator[Box]:
-    """Yield what is filled for a region: its box with margins, or steps along a text that lies slanted."""
+    """Yield what is filled for a region: its box with margins, or steps along a text that lies slanted.
+
+    Of a code no letter is cut off, so that its margins are narrow.
+    """
+    if region.is_code:
+        margins = Margins(margins.pixels, 0, 0)
     if region.outline:
         yield from _steps(_grown(np.array(region.outline, np.float64), margins), rows, columns)
         return

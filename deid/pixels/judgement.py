@@ -174,6 +174,8 @@ class Judgement:
 
     def why(self, region: TextRegion, known: KnownTexts) -> str | None:
         """Return why a region must be filled (as in `PixelRegion.why`), None when it may stay."""
+        if region.is_code:
+            return "bar_code"
         least = max(self._legible, region.legibility - _LESS_SURE)
         readings = [(region.text, region.legibility), *region.others]
         sure = [

@@ -47,6 +47,8 @@ class TextRegion:
         Corners as (column, row), in order around, of a text that lies slanted in its box; else empty.
     others
         What it reads when looked at in other ways, and how sure those readings are.
+    is_code
+        Whether it is a bar code or the like, which no one reads and which tells who it is all the same.
     """
 
     box: Box
@@ -55,6 +57,7 @@ class TextRegion:
     legibility: float = 0.0
     others: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     outline: tuple[tuple[float, float], ...] = ()
+    is_code: bool = False
 
 
 class Model(Protocol):

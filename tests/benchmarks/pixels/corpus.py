@@ -22,6 +22,7 @@ from tests.benchmarks.pixels.bases import (
     synthetic_ultrasound,
 )
 from tests.benchmarks.pixels.burn import Manner, Placed, burn
+from tests.benchmarks.pixels.codes import SYMBOLOGIES, burn_code, some_value
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
 
@@ -121,6 +122,7 @@ CATEGORIES = (
     Category("at the edge", Manner(at_edge=True), _any, 4),
     Category("non-latin", Manner(height=(16, 28)), _any, 4),
     Category("scripts", Manner(height=(16, 28)), _any, 8),
+    Category("codes", Manner(), _any, 3),
     Category("coloured", Manner(colour=True), _any_colour),
     Category("palette", Manner(), synthetic_ultrasound, encoding="palette"),
     Category("ybr", Manner(), synthetic_ultrasound, encoding="ybr"),
@@ -156,6 +158,8 @@ def _sample(category: Category, seed: int) -> Sample:
         known += tuple(KnownIdentifier(text.text, "PERSON_NAME") for text in texts)
     if category.name == "scripts":
         return _of_scripts(category, seed, random, base)
+    if category.name == "codes":
+        return _of_codes(category, seed, random)
     if category.encoding.startswith("cine"):
         return _cine(category, seed, random, base, texts, known)
     burned, placed = burn(random, base, texts, category.manner)
@@ -180,6 +184,21 @@ def _of_scripts(category: Category, seed: int, random: Random, base: Base) -> Sa
         placed += entries
     known = tuple(KnownIdentifier(entry.text, "PERSON_NAME") for entry in placed)
     instance = make_instance([base.values], base.attributes, known)
+    numbered = [(0, number, entry) for number, entry in enumerate(placed)]
+    return Sample(category.name, seed, instance, numbered, base.name)
+
+
+def _of_codes(category: Category, seed: int, random: Random) -> Sample:
+    """Return codes of three symbologies, so that the seeds of a run show all."""
+    base = category.base(random)
+    placed: list[Placed] = []
+    names = list(SYMBOLOGIES)
+    for number in range(3):
+        symbology = names[(seed // 2 * 3 + number) % len(names)]
+        burned, entries = burn_code(random, base, symbology, some_value(random, symbology))
+        if entries and not any((entries[0].ink & other.ink).any() for other in placed):
+            base, placed = burned, placed + entries
+    instance = make_instance([base.values], base.attributes, ())
     numbered = [(0, number, entry) for number, entry in enumerate(placed)]
     return Sample(category.name, seed, instance, numbered, base.name)
 

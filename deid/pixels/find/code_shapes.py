@@ -1,0 +1,232 @@
+"""What makes bars or squares a code: widths in no order, on one grid, of two values.
+
+A code need not be readable to tell a number to whoever tries harder. Line pairs, rulers, combs and grids are
+of two values on a grid as well, but in an order: one width, widths that only grow, one pattern.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_CALM: Final = 0.15  # of the usual energy of edges in a code
+_LEAST_LENGTH, _LEAST_HEIGHT = 40, 8  # pixels of a code across its bars, and of its bars
+_ALIKE: Final = 0.8  # correlation of the rows of a code of bars with their median
+_LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
+_LEAST_SPAN: Final = 24  # display levels between dark and bright
+_WIDEST: Final = 12.0  # the widest bar or gap, in narrow ones
+_NARROW: Final = 1.6  # up to so many times the narrow width
+_LEAST_SHARE: Final = 0.12  # of the bars, and of the gaps, are narrow, and as many wide
+_LEAST_TURNS: Final = 0.3  # of what neighbours of other width there would be without any order
+
+_TWO_LEVELS: Final = 0.65  # the same along a line across bars, which are narrow
+_MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
+_IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
+
+_LEAST_SIDE: Final = 16  # pixels of a code of squares
+_LEAST_SQUARES: Final = 4, 8  # on the shorter and on the longer side
+_LARGEST_SIDE: Final = 640  # larger ones are looked at on a smaller scale
+_MODULES: Final = np.arange(1.5, 16.01, 0.1)  # pixels of a square's side
+_FINER: Final = np.arange(-0.1, 0.1, 0.02)
+_WAVES: Final = np.exp(
+    2j * np.pi * np.arange(1, _LARGEST_SIDE + 1)[None, :] / _MODULES[:, None]
+).astype(np.complex64)
+_ON_GRID: Final = 0.6  # how well edges lie on one grid, of 1
+_TWO_VALUES: Final = 0.8  # of the variance is between dark and bright
+_ALL_SQUARES: Final = 0.85  # of the pixels are of the value of their square
+_NO_ORDER: Final = 3.2  # bits of four neighbouring squares, of 4
+
+
+def straightened(view: NDArray[Any], corners: NDArray[Any], scale: int = 1) -> NDArray[np.float32]:
+    """Return what lies between corners (clockwise from the top left), so many times as large."""
+    length = float(np.hypot(*(corners[1] - corners[0])))
+    height = float(np.hypot(*(corners[3] - corners[0])))
+    columns, rows = max(round(length), 1) * scale, max(round(height), 1) * scale
+    target = np.array(((0, 0), (columns, 0), (columns, rows), (0, rows)), np.float32)
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
+    strip = cv2.warpPerspective(
+        view, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(strip, np.float32)
+
+
+def busy_part(strip: NDArray[Any]) -> tuple[int, int, int, int]:
+    """Return the left, top, right and bottom of what has edges in it, without the calm around it."""
+    steps = np.diff(strip, axis=0, append=strip[-1:]) ** 2
+    steps += np.diff(strip, axis=1, append=strip[:, -1:]) ** 2
+    limits = []
+    for axis in (0, 1):
+        busy = steps.mean(axis=axis)
+        at = np.flatnonzero(busy > _CALM * float(np.percentile(busy, 75)))
+        limits.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, len(busy)))
+    (left, right), (top, bottom) = limits
+    return left, top, right, bottom
+
+
+def are_bars(strip: NDArray[Any]) -> bool:
+    """Whether a strip shows bars across its rows or along them, of widths that a code has.
+
+    Parameters
+    ----------
+    strip
+        Twice as large as in the frame.
+    """
+    return _are_upright_bars(strip) or _are_upright_bars(np.ascontiguousarray(strip.T))
+
+
+def _are_upright_bars(strip: NDArray[Any]) -> bool:
+    rows, columns = strip.shape
+    if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
+        return False
+    inner = strip[rows // 4 : rows - rows // 4]
+    profile = np.median(inner, axis=0)
+    alike = [correlation(profile, row) for row in inner[:: max(len(inner) // 16, 1)]]
+    return float(np.median(alike)) >= _ALIKE and has_widths_of_a_code(profile)
+
+
+def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Return how alike two rows are, -1 to 1."""
+    a, b = one - one.mean(), other - other.mean()
+    power = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / power if power > 0 else 0.0
+
+
+def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
+    """Whether a line across bars shows bars and gaps of several widths in no order.
+
+    Parameters
+    ----------
+    profile
+        Values along the line, two or more to a pixel.
+    """
+    low, high = np.percentile(profile, (10, 90))
+    if high - low < _LEAST_SPAN:
+        return False
+    is_high = profile > (low + high) / 2
+    share, apart = float(is_high.mean()), float(profile[is_high].mean() - profile[~is_high].mean())
+    if share * (1 - share) * apart**2 < _TWO_LEVELS * float(profile.var()):
+        return False
+    widths = np.diff(
+        _crossings(profile, (low + high) / 2)
+    )  # the outermost runs go on beyond the code
+    if len(widths) < _LEAST_RUNS:
+        return False
+    narrows = sorted(float(np.percentile(own, 10)) for own in (widths[::2], widths[1::2]))
+    if narrows[1] > _NARROW * narrows[0] or not _are_multiples(widths, sum(narrows) / 2):
+        return False
+    for own in (widths[::2], widths[1::2]):
+        narrow = float(np.percentile(own, 10))
+        is_wide = own > _NARROW * narrow
+        share = float(is_wide.mean())
+        if not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
+            return False
+        if float(np.percentile(own, 95)) > _WIDEST * narrow:
+            return False
+        turns = float(np.count_nonzero(is_wide[1:] != is_wide[:-1]))
+        if turns < _LEAST_TURNS * 2 * share * (1 - share) * len(own):
+            return False
+        if correlation(np.log(own[1:] + 0.5), np.log(own[:-1] + 0.5)) > _IN_ORDER:
+            return False
+    return True
+
+
+def _are_multiples(widths: NDArray[Any], narrow: float) -> bool:
+    """Whether bars with their gaps are some narrow widths long, or some halves of it.
+
+    With their gaps: printing makes all bars wider by as much as it makes gaps narrower.
+    """
+    both = widths[1:] + widths[:-1]
+    for part in (1, 2):
+        sides = narrow / part * np.arange(0.85, 1.16, 0.02)
+        if np.cos(2 * np.pi * both[None, :] / sides[:, None]).mean(axis=1).max() > _MULTIPLES:
+            return True
+    return False
+
+
+def _crossings(profile: NDArray[Any], level: float) -> NDArray[Any]:
+    """Return where a line crosses a level, between its pixels."""
+    away = profile.astype(np.float64) - level
+    at = np.flatnonzero((away[1:] > 0) != (away[:-1] > 0))
+    return np.asarray(at + away[at] / (away[at] - away[at + 1]))
+
+
+def are_squares(strip: NDArray[Any]) -> bool:
+    """Whether a strip shows dark and bright squares in no order on one grid.
+
+    Parameters
+    ----------
+    strip
+        As large as in the frame.
+    """
+    rows, columns = strip.shape
+    if min(rows, columns) < _LEAST_SIDE or max(rows, columns) > _LARGEST_SIDE:
+        return False
+    _, is_bright = cv2.threshold(
+        strip.clip(0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
+    )
+    share = float(is_bright.mean())
+    if not 0.25 <= share <= 0.75:
+        return False
+    bright, dark = strip[is_bright > 0], strip[is_bright == 0]
+    apart = float(bright.mean() - dark.mean())
+    if apart < _LEAST_SPAN:
+        return False
+    if share * (1 - share) * apart**2 < _TWO_VALUES * float(strip.var()):
+        return False
+    grids = [_grid(is_bright, axis) for axis in (0, 1)]
+    if any(grid is None for grid in grids):
+        return False
+    (at_rows, row_of), (at_columns, column_of) = (
+        _squares(*grid, count)
+        for grid, count in zip((grid for grid in grids if grid), strip.shape, strict=True)
+    )
+    fewer, more = sorted((len(at_rows), len(at_columns)))
+    if fewer < _LEAST_SQUARES[0] or more < _LEAST_SQUARES[1]:
+        return False
+    squares = is_bright[np.ix_(at_rows, at_columns)]
+    drawn = squares[np.ix_(row_of, column_of)]
+    return _bits_of(squares) >= _NO_ORDER and float((drawn == is_bright).mean()) >= _ALL_SQUARES
+
+
+def _squares(side: float, offset: float, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the middle of each square along an axis, and in which square each pixel is."""
+    which = np.floor((np.arange(count) + 0.5 - offset) / side).astype(int)
+    first = int(which[0])
+    middles = offset + (np.arange(first, int(which[-1]) + 1) + 0.5) * side
+    return middles.astype(int).clip(0, count - 1), which - first
+
+
+def _grid(is_bright: NDArray[Any], axis: int) -> tuple[float, float] | None:
+    """Return side and offset of the squares along an axis, None when edges lie on no grid."""
+    steps = np.diff(is_bright.astype(np.int8), axis=axis) != 0
+    counts = steps.sum(axis=1 - axis).astype(np.float32)
+    total = float(counts.sum())
+    if not total:
+        return None
+    phases = np.einsum("sn,n->s", _WAVES[:, : len(counts)], counts) / total
+    strengths = np.abs(phases)
+    good = np.flatnonzero(strengths >= max(_ON_GRID, 0.9 * float(strengths.max())))
+    if not len(good):
+        return None
+    best = int(good[-1])  # every part of a side fits as well as the side
+    while best > 0 and strengths[best - 1] > strengths[best]:
+        best -= 1
+    sides = _MODULES[best] + _FINER
+    at = np.arange(1, len(counts) + 1)
+    phases = (np.exp(2j * np.pi * at[None, :] / sides[:, None]) * counts).sum(axis=1)
+    best = int(np.abs(phases).argmax())
+    side = float(sides[best])
+    return side, float(np.angle(phases[best]) / (2 * np.pi) * side) % side
+
+
+def _bits_of(squares: NDArray[Any]) -> float:
+    """Return the entropy of the patterns of two by two neighbouring squares."""
+    whole = squares.astype(np.int64)
+    patterns = whole[:-1, :-1] * 8 + whole[:-1, 1:] * 4 + whole[1:, :-1] * 2 + whole[1:, 1:]
+    counts = np.bincount(patterns.ravel(), minlength=16) / patterns.size
+    return -float((counts[counts > 0] * np.log2(counts[counts > 0])).sum())

@@ -1,0 +1,217 @@
+"""Bar codes and two-dimensional codes: record numbers that machines read and people do not.
+
+A code that can be decoded is one. What has the shape of one counts, too (`deid.pixels.find.code_shapes`): a
+label cut close, a damaged one, an unknown symbology.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+import zxingcpp
+
+from deid.pixels.find.candidates import candidate, outline_of, rectangle_of
+from deid.pixels.find.code_shapes import (
+    are_bars,
+    are_squares,
+    busy_part,
+    correlation,
+    straightened,
+)
+from deid.pixels.ports import TextRegion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.ports import Picture, TextDetector
+
+#: Symbologies whose finder patterns are believed although the code has errors. Data Matrix and PDF417 are
+#: not among them: their patterns are an edge or two, which anatomy has.
+_FOUND_WITH_ERRORS: Final = (
+    zxingcpp.BarcodeFormat.QRCode,
+    zxingcpp.BarcodeFormat.MicroQRCode,
+    zxingcpp.BarcodeFormat.RMQRCode,
+    zxingcpp.BarcodeFormat.Aztec,
+    zxingcpp.BarcodeFormat.MaxiCode,
+)
+#: How far a code is widened, in parts of its shorter side: its quiet zone, and modules at its edge.
+_WIDER: Final = 0.06
+
+_SCALES: Final = (1, 2, 4)
+_AROUND: Final = 15  # pixels over which directions are averaged
+_TWO_DIRECTIONS: Final = (
+    0.6  # of 1: how alike the edges' directions are, those across taken for the same
+)
+_LEAST_ENERGY: Final = 400.0  # mean square of a gradient, in display levels
+_MUCH_ENERGY: Final = 2000.0
+_LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
+_LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
+_ALIKE: Final = 0.8  # correlation of its rows
+
+
+class WithCodes:
+    """A text detector that finds codes, too, whatever finds its text."""
+
+    def __init__(self, detector: TextDetector) -> None:
+        self._detector = detector
+
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
+        """Return the text regions and the codes of each picture."""
+        found = self._detector.find(pictures, needs_reading=needs_reading)
+        return [
+            [*regions, *codes(picture)] for regions, picture in zip(found, pictures, strict=True)
+        ]
+
+
+def codes(picture: Picture) -> list[TextRegion]:
+    """Return the codes in a picture; one that both views show is returned twice."""
+    grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)
+    found = [*_decoded(grey), *fields(grey)]
+    if picture.contrast is not None:
+        found += _decoded(picture.contrast)
+    return [_region(corners) for corners in found]
+
+
+def _region(corners: NDArray[Any]) -> TextRegion:
+    (middle, size, angle) = cv2.minAreaRect(corners.astype(np.float32))
+    wider = tuple(side + 2 * _WIDER * min(size) + 2 for side in size)
+    found = candidate(rectangle_of((middle, wider, angle)), 1.0, 0)
+    return TextRegion(found.area, 1.0, outline=outline_of(found), is_code=True)
+
+
+def _decoded(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the corners of what can be read, and of what only a code can be."""
+    for code in zxingcpp.read_barcodes(view, return_errors=True):
+        if not code.valid and code.format not in _FOUND_WITH_ERRORS:
+            continue
+        at = code.position
+        corners = np.array(
+            [
+                (point.x, point.y)
+                for point in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
+            ],
+            np.float32,
+        )
+        yield _whole_bars(view, corners)
+
+
+def _whole_bars(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
+    """Return corners over the whole length of a code's bars: a reader is content with some rows.
+
+    For codes of bars; in others the rows beside the code are unlike those in it.
+    """
+    left, right = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
+    across = right - left
+    length = float(np.hypot(*across))
+    if length < _LONG_BARS:
+        return corners
+    down = np.array((-across[1], across[0])) / length
+    own = _row(view, left, right)
+    ends = []
+    for sign in (-1, 1):
+        step, misses, last = 0, 0, 0
+        while misses < 3 and step < 2 * max(view.shape):
+            step += 1
+            moved = _row(view, left + sign * step * down, right + sign * step * down)
+            is_alike = moved is not None and own is not None and correlation(own, moved) > _ALIKE
+            misses, last = (0, step) if is_alike else (misses + 1, last)
+        ends.append(last)
+    grown = [left - ends[0] * down, right - ends[0] * down, right + ends[1] * down]
+    grown.append(left + ends[1] * down)
+    return np.concatenate((corners, np.array(grown))).astype(np.float32)
+
+
+def _row(view: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the values along a line, None where it leaves the frame."""
+    count = max(round(float(np.hypot(*(right - left)))), 2)
+    at = np.round(np.linspace(left, right, count)).astype(int)
+    rows, columns = view.shape
+    if (at < 0).any() or (at[:, 0] >= columns).any() or (at[:, 1] >= rows).any():
+        return None
+    values: NDArray[Any] = view[at[:, 1], at[:, 0]].astype(np.float32)
+    return values
+
+
+def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the corners of what has the shape of a code.
+
+    Parameters
+    ----------
+    view
+        Shape (rows, columns), 8 bits.
+    """
+    smaller = view
+    for scale in _SCALES:
+        if scale > 1:
+            smaller = cv2.resize(
+                view, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA
+            )
+        for wide in _rectangles(smaller):
+            corners = _tight(smaller, wide)
+            if are_bars(straightened(smaller, corners, 2)) or are_squares(
+                straightened(smaller, corners)
+            ):
+                yield corners * scale
+
+
+def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield the corners of fields full of edges, and of those whose edges have one direction.
+
+    Or two across each other; a field of one direction is turned by it, any other as it lies.
+    """
+    wide = view.astype(np.float32)
+    across: NDArray[Any] = np.zeros_like(wide)
+    down: NDArray[Any] = np.zeros_like(wide)
+    across[:, :-1], down[:-1] = wide[:, 1:] - wide[:, :-1], wide[1:] - wide[:-1]
+    power = across * across + down * down
+    energy = cv2.blur(power, (_AROUND, _AROUND))
+    is_busy = energy > _LEAST_ENERGY
+    if not is_busy.any():
+        return
+    for points, _ in _fields(energy > _MUCH_ENERGY):
+        yield rectangle_of(cv2.minAreaRect(points))
+    # Four times an angle is the same for directions that are a quarter turn apart.
+    even, odd = across * across - down * down, 2 * across * down
+    power += 1.0
+    real = cv2.blur((even * even - odd * odd) / power, (_AROUND, _AROUND))
+    imaginary = cv2.blur(2 * even * odd / power, (_AROUND, _AROUND))
+    for points, mine in _fields(is_busy & (np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy)):
+        angle = np.arctan2(imaginary[mine].sum(), real[mine].sum()) / 4
+        yield _along(points, float(angle))
+
+
+def _fields(is_field: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], Any]]:
+    """Yield the pixels of each connected part of a mask, as (column, row), and as an index."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(is_field.astype(np.uint8))
+    for number in range(1, count):
+        left, top, width, height, area = (int(figure) for figure in stats[number])
+        if area < _LEAST_LENGTH * _LEAST_HEIGHT or max(width, height) < _LEAST_LENGTH:
+            continue
+        rows, columns = np.nonzero(labels[top : top + height, left : left + width] == number)
+        rows, columns = rows + top, columns + left
+        yield np.stack((columns, rows), axis=1).astype(np.float32), (rows, columns)
+
+
+def _tight(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
+    """Return the corners of the busy part of what lies between corners: fields reach beyond it."""
+    strip = straightened(view, corners)
+    rows, columns = strip.shape
+    left, top, right, bottom = busy_part(strip)
+    along, below = (corners[1] - corners[0]) / columns, (corners[3] - corners[0]) / rows
+    edges = ((left, top), (right, top), (right, bottom), (left, bottom))
+    return np.array([corners[0] + x * along + y * below for x, y in edges], np.float32)
+
+
+def _along(points: NDArray[Any], angle: float) -> NDArray[Any]:
+    """Return the corners of the rectangle around points whose first side has that angle (radians)."""
+    right = np.array((np.cos(angle), np.sin(angle)), np.float32)
+    below = np.array((-right[1], right[0]), np.float32)
+    x, y = points @ right, points @ below
+    edges = ((x.min(), y.min()), (x.max(), y.min()), (x.max(), y.max()), (x.min(), y.max()))
+    return np.array([a * right + b * below for a, b in edges], np.float32)

@@ -1,0 +1,141 @@
+"""Bar codes and two-dimensional codes are found and filled; what only looks ruled stays."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import zxingcpp
+
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.find.code_shapes import has_widths_of_a_code
+from deid.pixels.find.codes import codes, fields
+from deid.pixels.ports import Picture
+from tests import pixel_samples as samples
+from tests.benchmarks.pixels.codes import SYMBOLOGIES, modules, some_value
+from tests.benchmarks.pixels.textless.kinds import KINDS, made
+
+ROWS, COLUMNS = 320, 480
+
+
+def _frame(
+    symbology: str, *, side: int = 2, quiet: int = 0, is_inverted: bool = False, turn: int = 0
+) -> tuple[Any, Any]:
+    """Return a view of smooth noise with a code, and where the code's modules are."""
+    code = modules(symbology, some_value(Random(symbology), symbology))
+    if len(code) == 1:
+        code = np.repeat(code, 40 // side, axis=0)
+    code = np.kron(code, np.ones((side, side), np.uint8))
+    label = np.pad(code, quiet * side, constant_values=255)
+    label = np.rot90(255 - label if is_inverted else label, turn)
+    inside = np.rot90(np.pad(np.ones_like(code), quiet * side), turn)
+    view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0] // 2 + 30
+    at = slice(11, 11 + label.shape[0]), slice(17, 17 + label.shape[1])
+    view[at] = 20 + label // 255 * 200
+    mask = np.zeros(view.shape, np.bool_)
+    mask[at] = inside > 0
+    return view, mask
+
+
+def _filled(view: Any, mode: str = "REDACT_ALL_TEXT") -> tuple[Any, set[str]]:
+    frame = np.ascontiguousarray(view[..., None])
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, [frame], samples.attributes(frame), known=()
+    )
+    cleaned = PixelCleaning(mode, samples.NothingFound(), untrusted=()).clean(instance)
+    filled = np.zeros(view.shape, np.bool_)
+    for region in cleaned.regions:
+        rows = slice(region.top, region.top + region.height)
+        filled[rows, region.left : region.left + region.width] = True
+    return filled, {region.why for region in cleaned.regions}
+
+
+@pytest.mark.parametrize("symbology", SYMBOLOGIES)
+@pytest.mark.parametrize("quiet", [0, 4])
+@pytest.mark.parametrize(("is_inverted", "turn"), [(False, 0), (True, 1)])
+def test_a_code_is_filled_whole_and_little_beside_it(
+    symbology: str, quiet: int, is_inverted: bool, turn: int
+) -> None:
+    view, mask = _frame(symbology, quiet=quiet, is_inverted=is_inverted, turn=turn)
+    filled, _ = _filled(view)
+    # The outermost bars of a PDF417 are the same in every code.
+    assert filled[mask].mean() > (0.9 if symbology != "PDF417" else 0.8)
+    assert filled[~mask].mean() < 0.1
+
+
+@pytest.mark.parametrize("symbology", SYMBOLOGIES)
+def test_a_filled_code_cannot_be_read_by_another_reader(symbology: str) -> None:
+    view, _ = _frame(symbology, quiet=10)
+    filled, _ = _filled(view)
+    left = np.where(filled, 0, view).astype(np.uint8)
+    assert zxingcpp.read_barcodes(view)
+    assert not zxingcpp.read_barcodes(left)
+    assert not cv2.QRCodeDetector().detectAndDecode(left)[0]
+
+
+def test_bars_drawn_on_the_picture_itself_are_a_code_though_no_reader_reads_them() -> None:
+    code = modules("Code 39", "H6051369")[0] == 0
+    view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0] // 3
+    bars = np.repeat(code, 2)
+    view[200:240, 30 : 30 + len(bars)][:, bars] = 255
+    assert not zxingcpp.read_barcodes(view)
+    filled, _ = _filled(view)
+    assert filled[200:240, 30 : 30 + len(bars)].all()
+
+
+def test_a_damaged_code_is_one_all_the_same() -> None:
+    view, mask = _frame("Code 128", side=3, quiet=2)
+    view[:, 90:110] = 128
+    assert not zxingcpp.read_barcodes(view)
+    filled, _ = _filled(view)
+    assert filled[mask].mean() > 0.9
+
+
+def test_a_code_goes_where_text_that_tells_nothing_stays() -> None:
+    view, mask = _frame("Data Matrix", quiet=4)
+    filled, why = _filled(view, "REDACT_SENSITIVE_TEXT")
+    assert filled[mask].all()
+    assert why == {"bar_code"}
+
+
+def test_a_code_hidden_by_the_window_is_found_in_the_other_view() -> None:
+    view, _ = _frame("QR Code", quiet=4)
+    black = np.zeros((ROWS, COLUMNS, 3), np.uint8)
+    assert codes(Picture(black, view))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("seed", [200, 201])
+def test_what_shows_no_code_loses_nothing_to_codes(kind: Any, seed: int) -> None:
+    frame = made(kind, seed).values.astype(np.float32)
+    low, high = np.percentile(frame, (0.5, 99.5))
+    view = ((frame - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
+    colour = np.repeat(view[..., None], 3, axis=2) if view.ndim == 2 else view
+    assert codes(Picture(np.ascontiguousarray(colour), None)) == []
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [
+        [6] * 60,
+        [6, 12] * 30,
+        [width for pitch in range(28, 4, -2) for width in [pitch // 2] * 7 + [24]],
+        [2, 12, 2, 12, 2, 12, 2, 12, 6, 12] * 6,
+    ],
+    ids=["a grid", "a ruler", "line pairs", "ticks of two widths"],
+)
+def test_bars_in_an_order_have_not_the_widths_of_a_code(widths: list[int]) -> None:
+    profile = np.concatenate([np.full(w, 20 + 200 * (n % 2)) for n, w in enumerate(widths)])
+    assert not has_widths_of_a_code(profile.astype(np.float32))
+    code = np.repeat(modules("Code 128", "H6051369")[0], 4)
+    assert has_widths_of_a_code(code.astype(np.float32))
+
+
+def test_fields_of_text_and_noise_are_no_codes() -> None:
+    view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0]
+    cv2.putText(view, "SMITH JOHN 6051369", (20, 120), 0, 1, 255, 2)
+    view[200:] = np.random.default_rng(4).integers(0, 256, view[200:].shape)
+    assert list(fields(view)) == []
