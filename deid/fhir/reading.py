@@ -159,7 +159,10 @@ def _loaded(text: bytes, where: str) -> Any:
     if has_refused(numbered):
         raise Unsafe(Reason.NUMBER_REFUSED, where)
     # A member that was dropped takes a colon with it; what is written has no escaped ones.
-    again = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    try:
+        again = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except orjson.JSONEncodeError:  # it writes less deep than it reads
+        raise Unsafe(Reason.NESTING_TOO_DEEP, where) from None
     if again.count(b":") != text.count(b":"):
         _refuse_odd(text, where)
     if _DEEP in again:
