@@ -6,10 +6,12 @@
     cli        synthetic                    the commands; people and instances that are made up
     app                                     composition: the one place that knows every part
     batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
-    pipeline   receive   rendering   web    decides and dispatches; takes in; draws; serves
+    fhir   pipeline   receive               serves FHIR; decides and dispatches; takes in;
+    rendering   web                         draws; serves
     deidentifiers   engines   workers       configurations and keys; what looks at pixels; child processes
     observe                                 logs, traces, metrics, health
-    ports   records   reasons   errors      what the parts ask of each other, what travels, what goes wrong
+    ports   records   resources   reasons   errors   what the parts ask of each other, what travels, what
+                                            goes wrong
 
 Each knows only what stands below it (a contract in ``pyproject.toml``): what receives and what processes
 ask for a spool and for receipts through `daemon.ports`, which ``store`` keeps.

@@ -7,7 +7,6 @@ that it knows neither tables nor folders. Searches match nothing but a study: th
 from __future__ import annotations
 
 import io
-import json
 import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
@@ -33,6 +32,8 @@ from daemon.store.rows import (
     Tally,
 )
 from dicomweb.ports import Match, Query, Resource
+from tests.document_resources import DocumentResources
+from tests.documents import Documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,40 +47,10 @@ T = TypeVar("T")
 _FIRST = (
     Store(7, "default", StoreKind.DICOM, "inbound", Role.SOURCE, "inbound"),
     Store(9, "default", StoreKind.DICOM, "outbound", Role.DESTINATION, "outbound"),
+    Store(11, "default", StoreKind.FHIR, "told", Role.SOURCE, "told"),
+    Store(13, "default", StoreKind.FHIR, "retold", Role.DESTINATION, "retold"),
 )
 _RAW = ("metadata", "study", "series", "instance")
-
-
-class Documents:
-    """JSON documents by kind and key; everything else here is made of these."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.connection = connection
-
-    def get(self, kind: str, key: str) -> Any:
-        row = self.connection.execute(
-            "SELECT body FROM documents WHERE kind = ? AND key = ?", (kind, key)
-        ).fetchone()
-        return None if row is None else json.loads(row[0])
-
-    def put(self, kind: str, key: str, body: Any) -> None:
-        self.connection.execute(
-            "INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (kind, key, json.dumps(body))
-        )
-
-    def delete(self, kind: str, key: str) -> None:
-        self.connection.execute("DELETE FROM documents WHERE kind = ? AND key = ?", (kind, key))
-
-    def all(self, kind: str) -> list[Any]:
-        rows = self.connection.execute(
-            "SELECT body FROM documents WHERE kind = ? ORDER BY key", (kind,)
-        )
-        return [json.loads(body) for (body,) in rows.fetchall()]
-
-    def next_number(self, of: str) -> int:
-        number = int(self.get("number", of) or 0) + 1
-        self.put("number", of, number)
-        return number
 
 
 class _Rows:
@@ -477,6 +448,7 @@ class DocumentSession:
         self.intents = _Intents(documents)
         self.instances = _Instances(documents)
         self.identifiers = _Identifiers(documents)
+        self.resources = DocumentResources(documents)
         self.garbage = _Garbage(documents)
         self.figures = _Figures(documents)
 

@@ -8,7 +8,7 @@ from daemon.errors import DaemonError
 from daemon.records import State
 from daemon.store.embedded import EMBEDDED
 from daemon.store.layout import Layout
-from daemon.store.rows import Role
+from daemon.store.rows import Role, StoreKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,9 @@ def read_journal(state_dir: Path, after: int = 0) -> list[Arrival]:
         return []
     try:
         with EMBEDDED.session(layout, query_only=True) as session:
-            of_role = {store.role: store for store in session.stores.all()}
+            of_role = {
+                store.role: store for store in session.stores.all() if store.kind is StoreKind.DICOM
+            }
             return session.receipts.arrivals(
                 of_role[Role.SOURCE], of_role[Role.DESTINATION], after, _PAGE
             )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from daemon.records import Receipt, State, StoredInstance
     from daemon.store.layout import Layout
+    from daemon.store.resource_rows import ResourceRows
     from daemon.store.rows import (
         Arrival,
         Entry,
@@ -267,6 +268,10 @@ class Session(Protocol):
     @property
     def identifiers(self) -> IdentifierRows:
         """What is known of people."""
+
+    @property
+    def resources(self) -> ResourceRows:
+        """What the FHIR stores hold."""
 
     @property
     def garbage(self) -> GarbageRows:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
 from daemon.records import Receipt, State
-from daemon.store.rows import Garbage, Place
+from daemon.store.rows import Garbage, Place, StoreKind
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
@@ -131,7 +131,11 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
         rates=[_rate(session, now, window_s) for window_s in _RATE_WINDOWS_S],
         receivers=_receivers(tallies),
         destinations=_destinations(tallies),
-        stores=[_store(session, store) for store in session.stores.all()],
+        stores=[
+            _store(session, store)
+            for store in session.stores.all()
+            if store.kind is StoreKind.DICOM
+        ],
         source_bytes=session.figures.kept_bytes(),
         disk=_disk(state_dir),
     )

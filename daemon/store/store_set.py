@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
-from daemon.store.rows import Garbage, Role
+from daemon.store.rows import Garbage, Role, StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,8 @@ class StoreSet:
     ----------
     source, destination
         What instances are received into, and where results go.
+    fhir_source, fhir_destination
+        The same of FHIR resources.
     blobs
         Where each store keeps its files, by the store's number.
 
@@ -33,16 +35,18 @@ class StoreSet:
 
     def __init__(self, engine: Engine, layout: Layout, session: Session) -> None:
         self.all: Final[Sequence[Store]] = session.stores.all()
-        self.source: Final = self._only(Role.SOURCE)
-        self.destination: Final = self._only(Role.DESTINATION)
+        self.source: Final = self._only(StoreKind.DICOM, Role.SOURCE)
+        self.destination: Final = self._only(StoreKind.DICOM, Role.DESTINATION)
+        self.fhir_source: Final = self._only(StoreKind.FHIR, Role.SOURCE)
+        self.fhir_destination: Final = self._only(StoreKind.FHIR, Role.DESTINATION)
         self.blobs: Final[dict[int, Blobs]] = {
             store.id: engine.blobs(layout, store) for store in self.all
         }
 
-    def _only(self, role: Role) -> Store:
-        stores = [store for store in self.all if store.role is role]
+    def _only(self, kind: StoreKind, role: Role) -> Store:
+        stores = [store for store in self.all if (store.kind, store.role) == (kind, role)]
         if len(stores) != 1:
-            raise StoreUnavailable(f"{len(stores)} stores have the role {role}, not one")
+            raise StoreUnavailable(f"{len(stores)} {kind} stores have the role {role}, not one")
         return stores[0]
 
     @property
@@ -51,8 +55,8 @@ class StoreSet:
         return self.source, self.destination
 
     def named(self, name: str) -> Store:
-        """Return the store that a finding calls so."""
-        return next(store for store in self.all if store.name == name)
+        """Return the DICOM store that a finding calls so."""
+        return next(store for store in self.in_use if store.name == name)
 
     def remove(self, garbage: Sequence[Garbage]) -> None:
         """Remove blobs; those that are gone already are passed over."""

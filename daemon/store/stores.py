@@ -13,6 +13,7 @@ from daemon.records import Known
 from daemon.store import witnesses
 from daemon.store.dicom import DicomStore
 from daemon.store.embedded import EMBEDDED
+from daemon.store.fhir import FhirSink, FhirStore
 from daemon.store.files.folders import make_private_folder, refusal
 from daemon.store.layout import Layout, StateLock
 from daemon.store.receipts import StoreReceipts
@@ -42,6 +43,10 @@ class Stores:
         Every store's row and blobs, and which of them are source and destination.
     source, destination
         Those two, for reading.
+    fhir_source, fhir_destination
+        The same of FHIR resources.
+    fhir_sink
+        Where received resources are written.
     """
 
     def __init__(
@@ -70,6 +75,9 @@ class Stores:
         )
         self.source: Final = self.dicom_store(stores.source)
         self.destination: Final = self.dicom_store(stores.destination)
+        self.fhir_source: Final = FhirStore(stores.fhir_source, database)
+        self.fhir_destination: Final = FhirStore(stores.fhir_destination, database)
+        self.fhir_sink: Final = FhirSink(stores.fhir_source, database, clock=clock)
 
     def dicom_store(self, store: Store) -> DicomStore:
         """Return a store as the web services read it."""

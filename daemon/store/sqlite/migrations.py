@@ -255,3 +255,45 @@ def facts(db: SchemaDatabase) -> None:
 def series_of_study(db: SchemaDatabase) -> None:
     """Find the series of a study in the order of storing, in which searches walk through them."""
     db.execute("CREATE INDEX series_of_study ON series (study_id)")
+
+
+@migrations()
+def fhir_stores(db: SchemaDatabase) -> None:
+    """Keep FHIR resources beside the instances, received ones and results."""
+    db.execute("DROP INDEX stores_by_role")
+    db.execute("CREATE UNIQUE INDEX stores_by_role ON stores (kind, role) WHERE role <> ''")
+    for name, role in (("source", "source"), ("deid", "destination")):
+        db.execute(
+            "INSERT INTO stores (id, dataset, kind, name, role, folder)"
+            " SELECT max(id) + 1, 'default', 'fhir', ?, ?, ? FROM stores",
+            (name, role, f"fhir-{name}"),
+        )
+    db.execute(
+        "CREATE TABLE fhir_resources (id INTEGER PRIMARY KEY,"
+        " store_id INTEGER NOT NULL REFERENCES stores (id), type TEXT NOT NULL, fhir_id TEXT NOT NULL,"
+        " version INTEGER NOT NULL, updated_ms INTEGER NOT NULL, is_deleted INTEGER NOT NULL DEFAULT 0,"
+        " deidentifier TEXT NOT NULL DEFAULT '', UNIQUE (store_id, type, fhir_id)) STRICT"
+    )
+    db.execute(
+        "CREATE INDEX fhir_resources_by_type ON fhir_resources (store_id, type, is_deleted, id)"
+    )
+    db.execute(
+        "CREATE INDEX fhir_resources_by_update ON fhir_resources (store_id, type, updated_ms, id)"
+    )
+    db.execute(
+        "CREATE TABLE fhir_versions (resource INTEGER NOT NULL REFERENCES fhir_resources (id),"
+        " version INTEGER NOT NULL, updated_ms INTEGER NOT NULL, method TEXT NOT NULL,"
+        " meta BLOB NOT NULL, rest BLOB NOT NULL, UNIQUE (resource, version)) STRICT"
+    )
+    db.execute(
+        "CREATE TABLE fhir_tokens (store_id INTEGER NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL,"
+        " value TEXT NOT NULL, system TEXT NOT NULL, resource INTEGER NOT NULL,"
+        " PRIMARY KEY (store_id, type, name, value, system, resource)) STRICT, WITHOUT ROWID"
+    )
+    db.execute(
+        "CREATE TABLE fhir_dates (store_id INTEGER NOT NULL, type TEXT NOT NULL, first_ms INTEGER NOT NULL,"
+        " last_ms INTEGER NOT NULL, resource INTEGER NOT NULL,"
+        " PRIMARY KEY (store_id, type, first_ms, last_ms, resource)) STRICT, WITHOUT ROWID"
+    )
+    for table in ("fhir_tokens", "fhir_dates"):
+        db.execute(f"CREATE INDEX {table}_of_resource ON {table} (resource)")

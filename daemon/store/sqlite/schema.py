@@ -18,6 +18,10 @@
     identifiers                              what headers of source instances tell of people, by subject
     study_patients                           the patients that a study's instances name
 
+    fhir_resources   the resources of FHIR stores, and the number of their latest version
+    fhir_versions    what each version says: members of a JSON object, ready to be put together
+    fhir_tokens, fhir_dates   what searches find the latest version by
+
 Rows of one store lie together: the upper bits of a study's, series' or instance's number are its
 store's (`first_id`), so that a walk through a store touches no other's pages, and indexes begin with
 ``store_id``. What is only handed out is packed (`daemon.store.sqlite.packing`).

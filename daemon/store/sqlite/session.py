@@ -10,6 +10,7 @@ from daemon.store.sqlite.figures import FigureTables
 from daemon.store.sqlite.identifiers import IdentifierTable
 from daemon.store.sqlite.instances import InstanceTables
 from daemon.store.sqlite.receipts import GarbageTable, IntentTable, ReceiptTables
+from daemon.store.sqlite.resources import ResourceTables
 from daemon.store.sqlite.stores import StoreTable
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class SqliteSession:
         self.intents: Final = IntentTable(connection)
         self.instances: Final = InstanceTables(connection)
         self.identifiers: Final = IdentifierTable(connection)
+        self.resources: Final = ResourceTables(connection)
         self.garbage: Final = GarbageTable(connection)
         self.figures: Final = FigureTables(connection)
         self.facts: Final = FactTable(connection)

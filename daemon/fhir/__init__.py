@@ -1,0 +1,1 @@
+"""FHIR stores over HTTP: the R4 REST service over small ports it names itself."""

@@ -1,0 +1,314 @@
+"""The FHIR resources that travel between the web services, the workers and the stores.
+
+Only a worker parses what came from outside. What it hands on of a resource is its content in two parts and
+what searches look it up by; nobody after it has to parse anything again.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from deid.fhir.ties import Ties
+
+_DATE: Final = re.compile(
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
+)
+HIGHEST_TIME_MS: Final = (1 << 53) - 1
+"""Stands for an end that is open, in milliseconds since 1970."""
+
+
+class Method(StrEnum):
+    """What made a version of a resource."""
+
+    CREATE = "POST"
+    UPDATE = "PUT"
+    DELETE = "DELETE"
+
+
+class Token(NamedTuple):
+    """A value that searches compare as it is: an identifier, a code, a reference.
+
+    Attributes
+    ----------
+    name
+        The search parameter.
+    value
+        The code, the identifier's value, or a reference as ``Type/id`` or an absolute address.
+    system
+        May be empty.
+    """
+
+    name: str
+    value: str
+    system: str = ""
+
+
+class Span(NamedTuple):
+    """When it is, in milliseconds since 1970: from the first to the last of what a date may mean."""
+
+    first_ms: int
+    last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a version of a resource says.
+
+    Attributes
+    ----------
+    meta, rest
+        The inside of the JSON object ``meta`` without ``versionId`` and ``lastUpdated``, and of that of the
+        resource without ``resourceType``, ``id`` and ``meta``: members between commas, in their order, numbers
+        as they were written. Either may be empty.
+    tokens, dates
+        What searches find it by.
+    """
+
+    type: str
+    meta: bytes
+    rest: bytes
+    tokens: tuple[Token, ...] = ()
+    dates: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceVersion:
+    """A version of a resource as a store keeps it.
+
+    Attributes
+    ----------
+    number
+        Of its resource, which counts resources of a store in the order of storing.
+    version
+        Counted from 1.
+    updated_ms
+        When it was stored, in milliseconds since 1970.
+    deidentifier
+        Who made it; empty for what was received.
+    """
+
+    number: int
+    type: str
+    id: str
+    version: int
+    updated_ms: int
+    method: Method
+    meta: bytes = b""
+    rest: bytes = b""
+    deidentifier: str = ""
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether this version says that there is no resource any more."""
+        return self.method is Method.DELETE
+
+
+class DateTest(StrEnum):
+    """How a date is compared (FHIR R4, 3.1.1.4.5); the first has no prefix in a search, either."""
+
+    EQUAL = "eq"
+    NOT_EQUAL = "ne"
+    GREATER = "gt"
+    LESS = "lt"
+    GREATER_OR_EQUAL = "ge"
+    LESS_OR_EQUAL = "le"
+    STARTS_AFTER = "sa"
+    ENDS_BEFORE = "eb"
+    APPROXIMATELY = "ap"
+
+
+class TokenTest(NamedTuple):
+    """One of the tokens that a search lets pass.
+
+    Attributes
+    ----------
+    value
+        None lets any value of the system pass.
+    system
+        None lets any system pass; empty, only a token without one.
+    """
+
+    value: str | None
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFilter:
+    """Passes resources that have one of these tokens under a name."""
+
+    name: str
+    any_of: tuple[TokenTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DateFilter:
+    """Passes resources with a date for which one of these tests holds.
+
+    Attributes
+    ----------
+    is_of_update
+        Whether the time of the last update is meant, not a date that the resource tells.
+    """
+
+    any_of: tuple[tuple[DateTest, Span], ...]
+    is_of_update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdFilter:
+    """Passes resources by their ids."""
+
+    any_of: tuple[str, ...]
+
+
+Filter = TokenFilter | DateFilter | IdFilter
+
+
+class Order(StrEnum):
+    """In which order a search answers."""
+
+    STORED = ""
+    UPDATED = "_lastUpdated"
+    UPDATED_LAST_FIRST = "-_lastUpdated"
+
+
+class Place(NamedTuple):
+    """Where a page of a search ended."""
+
+    number: int
+    updated_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceQuery:
+    """A search in one store; all filters have to hold.
+
+    Attributes
+    ----------
+    after
+        Where the page before ended; None is the first page.
+    limit
+        Most resources to answer; may be 0.
+    """
+
+    type: str
+    filters: tuple[Filter, ...] = ()
+    order: Order = Order.STORED
+    after: Place | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResource:
+    """A resource of a document, as a worker read it.
+
+    Attributes
+    ----------
+    id
+        As the resource says; may be empty.
+    unresolved
+        References that only who stores it can resolve: to entries of its Bundle, and conditional ones.
+    ties
+        What it says of its place among others: original values.
+    """
+
+    id: str
+    content: Content
+    ties: Ties
+    unresolved: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """An entry of a Bundle that asks for something; all may be empty.
+
+    Attributes
+    ----------
+    full_url
+        What other entries call it.
+    method, url, if_match, if_none_exist, if_none_match
+        Of ``Bundle.entry.request``.
+    """
+
+    full_url: str = ""
+    method: str = ""
+    url: str = ""
+    if_match: str = ""
+    if_none_exist: str = ""
+    if_none_match: str = ""
+    resource: ReadResource | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """What a worker read of a request's body.
+
+    Attributes
+    ----------
+    bundle_type
+        Empty for a single resource, which is the only entry then.
+    reason
+        Why it cannot be read, and nothing else is told; or empty.
+    where
+        The place in it, without a value.
+    """
+
+    entries: tuple[ReadEntry, ...] = ()
+    bundle_type: str = ""
+    reason: str = ""
+    where: str = ""
+
+
+def span_of(text: str) -> Span | None:
+    """Return what a date may mean, from year to fraction of a second; None if it is none.
+
+    Without an offset it is taken as UTC.
+    """
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        first = datetime(
+            int(year),
+            int(month or 1),
+            int(day or 1),
+            int(hour or 0),
+            int(minute or 0),
+            min(int(second or 0), 59),
+            tzinfo=_zone(zone),
+        )
+    except ValueError:
+        return None
+    if fraction:
+        digits = fraction[:3].ljust(3, "0")
+        first_ms = _ms(first) + int(digits)
+        return Span(first_ms, first_ms + 10 ** max(0, 3 - len(fraction)) - 1)
+    if second:
+        length = timedelta(seconds=1)
+    elif hour:
+        length = timedelta(minutes=1)
+    elif day:
+        length = timedelta(days=1)
+    elif month:
+        length = timedelta(days=calendar.monthrange(first.year, first.month)[1])
+    else:
+        length = timedelta(days=366 if calendar.isleap(first.year) else 365)
+    return Span(_ms(first), _ms(first) + length // timedelta(milliseconds=1) - 1)
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text == "Z":
+        return UTC
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[4:6]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def _ms(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

@@ -1,0 +1,146 @@
+"""One FHIR store as the web services read and change it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.fhir.errors import Conflict, MultipleMatches, PreconditionFailed, Unavailable
+from daemon.fhir.ports import Changed, Wish
+from daemon.resources import Method
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from daemon.fhir.ports import Change
+    from daemon.resources import ResourceQuery, ResourceVersion
+    from daemon.store.ports import Database, Session
+    from daemon.store.rows import Store
+
+_METHODS: Final = {Wish.CREATE: Method.CREATE, Wish.UPDATE: Method.UPDATE}
+
+
+class FhirStore:
+    """Implements `daemon.fhir.ports.ResourceStore`."""
+
+    def __init__(self, store: Store, database: Database) -> None:
+        self.store: Final = store
+        self._database = database
+
+    async def get(self, resource_type: str, resource_id: str) -> ResourceVersion | None:
+        """Return the latest version, which may say that the resource is deleted."""
+        return await self._database.read(
+            lambda session: session.resources.get(self.store, resource_type, resource_id)
+        )
+
+    async def version(
+        self, resource_type: str, resource_id: str, version: int
+    ) -> ResourceVersion | None:
+        """Return a version."""
+        return await self._database.read(
+            lambda session: session.resources.version(
+                self.store, resource_type, resource_id, version
+            )
+        )
+
+    async def history(
+        self, resource_type: str, resource_id: str, before: int | None, limit: int
+    ) -> list[ResourceVersion]:
+        """Return versions, the latest first."""
+        return await self._database.read(
+            lambda session: session.resources.history(
+                self.store, resource_type, resource_id, before, limit
+            )
+        )
+
+    async def search(self, query: ResourceQuery) -> list[ResourceVersion]:
+        """Return resources that pass every filter, in the order of the query."""
+        return await self._database.read(
+            lambda session: session.resources.search(self.store, query)
+        )
+
+    async def count(self, query: ResourceQuery) -> int:
+        """Return how many pass."""
+        return await self._database.read(lambda session: session.resources.count(self.store, query))
+
+    async def page(
+        self, after: int, limit: int, types: Sequence[str] = ()
+    ) -> list[ResourceVersion]:
+        """Return resources of these types whose numbers are greater, in that order."""
+        return await self._database.read(
+            lambda session: session.resources.page(self.store, after, limit, types)
+        )
+
+
+class FhirSink:
+    """Implements `daemon.fhir.ports.ResourceSink`.
+
+    Parameters
+    ----------
+    clock
+        Seconds since 1970.
+    """
+
+    def __init__(
+        self, store: Store, database: Database, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._database = database
+        self._clock = clock
+
+    async def change(self, changes: Sequence[Change]) -> list[Changed]:
+        """Do all of it, durably, or nothing.
+
+        Raises
+        ------
+        PreconditionFailed, MultipleMatches, Conflict, Unavailable
+            Nothing of it was done.
+        """
+        now_ms = int(self._clock() * 1000)
+
+        def apply(session: Session) -> list[Changed]:
+            return [self._apply(session, change, now_ms) for change in changes]
+
+        try:
+            return await self._database.write(apply)
+        except (SpoolFull, StoreUnavailable) as error:
+            raise Unavailable("no room now; send it again later") from error
+
+    def _apply(self, session: Session, change: Change, now_ms: int) -> Changed:
+        there = _found(session, self._store, change)
+        if there is not None:
+            return Changed(there, was_there=True)
+        latest = session.resources.get(self._store, change.type, change.id)
+        _check_version(change, latest)
+        if change.wish is Wish.DELETE:
+            deleted = session.resources.delete(self._store, change.type, change.id, now_ms=now_ms)
+            return Changed(deleted)
+        assert change.content is not None
+        version = session.resources.add_version(
+            self._store, change.id, change.content, method=_METHODS[change.wish], now_ms=now_ms
+        )
+        return Changed(version, is_new=latest is None or latest.is_deleted)
+
+
+def _found(session: Session, store: Store, change: Change) -> ResourceVersion | None:
+    """Return the resource that a conditional create means, if there is one."""
+    if change.if_none_exist is None:
+        return None
+    found = session.resources.search(store, change.if_none_exist)
+    if len(found) > 1:
+        raise MultipleMatches("If-None-Exist means more than one resource")
+    was_found = found[0].id if found else ""
+    if change.was_found is not None and change.was_found != was_found:
+        raise Conflict("what a condition means has changed meanwhile")
+    return found[0] if found else None
+
+
+def _check_version(change: Change, latest: ResourceVersion | None) -> None:
+    """Refuse a change of another version than the client knows."""
+    if not change.if_match:
+        return
+    is_there = latest is not None and not latest.is_deleted
+    number = latest.version if latest is not None and is_there else -1
+    if number != change.if_match:
+        raise PreconditionFailed("the latest version is not the one that is asked for")
