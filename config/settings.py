@@ -404,6 +404,21 @@ class Trust(Section):
     )
 
 
+class Fhir(Section):
+    """The FHIR stores."""
+
+    max_body_bytes: AtLeastOne = Field(
+        default=64 * MIB, description="Largest request body accepted, in bytes."
+    )
+    max_entries: AtLeastOne = Field(
+        default=10_000, description="Entries accepted in one batch or transaction."
+    )
+    max_results: AtLeastOne = Field(
+        default=1000,
+        description="Most resources in one answer; the client follows its link for more.",
+    )
+
+
 class Deidentifier(Section):
     """A named configuration; `[deidentifiers.NAME]` may be repeated with other names."""
 
@@ -462,6 +477,7 @@ class Settings(Section):
     workers: Workers = Workers()
     pixels: Pixels = Pixels()
     source: Source = Source()
+    fhir: Fhir = Fhir()
     key: Key = Key()
     log: Log = Log()
     trust: Trust = Trust()

@@ -34,6 +34,8 @@ from daemon.deidentifiers.configuration_files import resolve
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
+from daemon.fhir import service as fhir_service
+from daemon.fhir.reading import ReadByWorkers
 from daemon.observe.health import Probes, Work
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from config.settings import Settings
+    from daemon.store.fhir import FhirSink, FhirStore
     from deid.identity.keys import SiteKey
     from dicomweb.ports import Imaging, InstanceStore, UploadSink
 
@@ -317,7 +320,14 @@ class Service:
             "/dicomweb/source": (stores.source, SpoolSink(stores.spool, metrics.stow)),
             "/dicomweb/deid": (stores.destination, None),
         }
-        origins = {path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in served}
+        resources: dict[str, tuple[FhirStore, FhirSink | None]] = {
+            "/fhir/source": (stores.fhir_source, stores.fhir_sink),
+            "/fhir/deid": (stores.fhir_destination, None),
+        }
+        origins = {
+            path: http.cors_origins.get(path.rpartition("/")[2], ())
+            for path in (*served, *resources)
+        }
         services = {
             path: dicomweb_service.application(
                 store,
@@ -329,6 +339,14 @@ class Service:
             )
             for path, (store, sink) in served.items()
         }
+        services |= fhir_service.applications(
+            resources,
+            ReadByWorkers(self._workers.read_document),
+            settings=self._settings.fhir,
+            patience=http,
+            cors_origins=origins,
+            root=root,
+        )
         server = HttpServer(
             http,
             services,

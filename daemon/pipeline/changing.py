@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import TracebackType
 
     from daemon.pipeline.instance_workers import InstanceWorkers
     from daemon.records import Comparison, Job, Result, StoredInstance
+    from daemon.resources import ReadDocument
 
 
 @dataclass(eq=False)
@@ -57,6 +58,13 @@ class ChangingWorkers:
         """Tell whether two files hold the same data set, in the same way."""
         with self._used() as workers:
             return await workers.are_alike(comparison, size)
+
+    async def read_document(
+        self, body: bytes, resolved: Mapping[str, str] | None = None
+    ) -> ReadDocument:
+        """Return what the body of a FHIR request says, in the same way."""
+        with self._used() as workers:
+            return await workers.read_document(body, resolved)
 
     @contextmanager
     def _used(self) -> Iterator[InstanceWorkers]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
+from daemon.pipeline.fhir_messages import document_from, reading_message
 from daemon.pipeline.messages import (
     answer_from,
     are_alike_from,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
     from daemon.records import Comparison, Job, StoredInstance
+    from daemon.resources import ReadDocument
     from daemon.workers.frames import Message
     from daemon.workers.limits import Limits
     from daemon.workers.pool import PoolFigures
@@ -139,6 +141,13 @@ class InstanceWorkers:
         """Tell whether two files hold the same data set, encoded differently; raises as `process`."""
         answer = await self._run(comparison_message(comparison), 2 * size)
         return are_alike_from(answer)
+
+    async def read_document(
+        self, body: bytes, resolved: Mapping[str, str] | None = None
+    ) -> ReadDocument:
+        """Return what the body of a FHIR request says, ahead of all that waits; raises as `process`."""
+        message = reading_message(body, resolved or {})
+        return document_from(await self._run(message, len(body), is_urgent=True))
 
     async def _asked(self, job: Job, size: int) -> Result | Question:
         return answer_from(await self._run(job_message(job), size), job)

@@ -16,6 +16,7 @@ from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.describing import stored_instance
+from daemon.pipeline.fhir_work import fhir_answer
 from daemon.pipeline.messages import (
     are_alike_message,
     compared_files,
@@ -74,6 +75,9 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     work = Work([Route.from_document(each) for each in document["routes"]], plans)
 
     def handle(message: Message) -> Message:
+        about_resources = fhir_answer(message)
+        if about_resources is not None:
+            return about_resources
         files = compared_files(message)
         if files is not None:
             return are_alike_message(are_alike=compare(*files))

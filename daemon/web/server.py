@@ -1,4 +1,4 @@
-"""The HTTP server put together: DICOMweb for both stores, health, readiness, metrics, a page of addresses."""
+"""The HTTP server put together: DICOMweb and FHIR, health, readiness, metrics, a page of addresses."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HttpServer:
     settings
         Address and limits. With port 0 the kernel chooses; `port` then tells.
     services
-        DICOMweb applications by the path they are mounted at, such as ``/dicomweb/deid``.
+        Applications by the path they are mounted at, such as ``/dicomweb/deid`` and ``/fhir/deid``.
     observe
         Told of each request: endpoint's pattern, method, status, seconds.
     callers
@@ -231,7 +231,7 @@ class HttpServer:
         rows = "".join(
             f'<li><a href="{path}">{path}</a></li>'
             for service in self._services
-            for path in (f"{service}/studies", f"{service}/series", f"{service}/instances")
+            for path in _first_addresses(service)
         )
         other = "".join(f'<li><a href="{path}">{path}</a></li>' for path in self._own)
         return web.Response(
@@ -239,6 +239,11 @@ class HttpServer:
             content_type="text/html",
             headers=_SECURITY_HEADERS,
         )
+
+
+def _first_addresses(service: str) -> list[str]:
+    names = ["metadata"] if service.startswith("/fhir/") else ["studies", "series", "instances"]
+    return [f"{service}/{name}" for name in names]
 
 
 class _DiscreetHandler(RequestHandler):
@@ -292,6 +297,7 @@ _PAGE: Final = """<!doctype html>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;color:#1b2733}}
 h1{{font-weight:600}}a{{color:#0b5cad}}li{{margin:.2rem 0}}</style></head>
 <body><h1>dicomveil</h1><p>Instances that were received, and what de-identification made of them,
-over DICOMweb (QIDO-RS, WADO-RS; STOW-RS into the source):</p><ul>{rows}</ul>
+over DICOMweb (QIDO-RS, WADO-RS; STOW-RS into the source), and the FHIR resources that belong to
+them:</p><ul>{rows}</ul>
 <p>The service itself:</p><ul>{other}</ul></body></html>
 """

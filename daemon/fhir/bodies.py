@@ -1,0 +1,93 @@
+"""Request bodies: whole, within limits of size and patience."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from daemon.fhir.errors import BadRequest, NotAcceptable, PayloadTooLarge, UnsupportedMedia
+from dicomweb.media import parse_accept, parse_content_type
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohttp import web
+
+    from daemon.fhir.ports import Patience
+
+FHIR_JSON: Final = "application/fhir+json"
+NDJSON: Final = "application/fhir+ndjson"
+_JSON: Final = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
+
+
+async def read_body(request: web.Request, max_bytes: int, patience: Patience) -> bytes:
+    """Return a body.
+
+    Only the time counts in which we waited for the client.
+
+    Raises
+    ------
+    PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
+    """
+    if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
+        raise UnsupportedMedia("Content-Encoding is not supported: send the body as it is")
+    media_type, parameters = parse_content_type(request.headers.get("Content-Type", ""))
+    if media_type not in _JSON:
+        raise UnsupportedMedia(f"resources are taken as {FHIR_JSON}")
+    if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
+        raise UnsupportedMedia("JSON is taken in UTF-8")
+    if request.content_length is not None and request.content_length > max_bytes:
+        raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    body = bytearray()
+    async for chunk in _chunks(request, patience):
+        body += chunk
+        if len(body) > max_bytes:
+            raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
+    if not body:
+        raise BadRequest("the body is empty")
+    return bytes(body)
+
+
+async def _chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+    clock = asyncio.get_running_loop().time
+    least = patience.min_bytes_per_s * patience.body_timeout_s
+    gained, waited_s = 0, 0.0
+    while True:
+        began = clock()
+        async with asyncio.timeout(patience.body_timeout_s):
+            chunk = await request.content.readany()
+        if not chunk:
+            return
+        waited_s += clock() - began
+        gained += len(chunk)
+        if gained >= least:
+            gained, waited_s = 0, 0.0
+        elif waited_s > patience.body_timeout_s:
+            raise TimeoutError
+        yield chunk
+
+
+def answered_type(request: web.Request) -> str:
+    """Return the media type of the answer.
+
+    Raises
+    ------
+    NotAcceptable
+        When the client takes no JSON.
+    """
+    wanted = request.query.get("_format", "")
+    if wanted:
+        # A plus sign in a query string means a space; no media type has one.
+        media_type = parse_content_type(wanted.replace(" ", "+"))[0]
+        if media_type not in _JSON:
+            raise NotAcceptable("only JSON is answered")
+        return "application/json" if media_type == "application/json" else FHIR_JSON
+    ranges = parse_accept(request.headers.getall("Accept", []))
+    best, quality = "", 0.0
+    for each in ranges:
+        found = FHIR_JSON if each.media_type in {"*/*", "application/*"} else each.media_type
+        if found in _JSON and each.quality > quality:
+            best, quality = found, each.quality
+    if ranges and not best:
+        raise NotAcceptable("only JSON is answered")
+    return best if best == "application/json" else FHIR_JSON

@@ -1,0 +1,154 @@
+"""What a Bundle asks for, done, and the entries of the answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import orjson
+
+from daemon.fhir import representation
+from daemon.fhir.bundles import asked, in_order, refuse_twice, resolve
+from daemon.fhir.errors import Conflict, FhirError, Unprocessable
+from daemon.fhir.ports import Changed, Wish
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from daemon.fhir.bundles import Asked, Reading
+    from daemon.fhir.ports import Change, Reader, ResourceSink, ResourceStore
+    from daemon.resources import ReadDocument
+
+_TRIES: Final = 3
+"""How often a transaction is begun anew because somebody made what it had not found."""
+
+
+class Executing:
+    """Does what one Bundle asks for.
+
+    Parameters
+    ----------
+    answer
+        Answers what an entry asks to read: its address, then that of the store.
+    root
+        The address of the store.
+    """
+
+    def __init__(
+        self,
+        store: ResourceStore,
+        sink: ResourceSink,
+        reader: Reader,
+        *,
+        is_type: Callable[[str], bool],
+        answer: Callable[[str, str], Awaitable[tuple[bytes, str]]],
+        root: str,
+    ) -> None:
+        self._store = store
+        self._sink = sink
+        self._reader = reader
+        self._is_type = is_type
+        self._answer = answer
+        self._root = root
+
+    async def execute(self, body: bytes, document: ReadDocument) -> list[bytes]:
+        """Return the entries of the answer, in the order of those that asked.
+
+        Raises
+        ------
+        FhirError
+            When a transaction cannot be done; nothing of it was.
+        """
+        if document.bundle_type == "batch":
+            return await self._batch(document)
+        for attempt in range(_TRIES):
+            try:
+                return await self._transaction(body, document)
+            except Conflict:
+                if attempt == _TRIES - 1:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _batch(self, document: ReadDocument) -> list[bytes]:
+        changes, readings, wrong = asked(document.entries, _new_id, self._is_type)
+        answers = {position: _error_entry(error) for position, error in wrong.items()}
+        for each in changes:
+            try:
+                (changed,) = await self._sink.change([each.change])
+            except FhirError as error:
+                answers[each.position] = _error_entry(error)
+            else:
+                answers[each.position] = self._entry(each, changed)
+        for reading in readings:
+            try:
+                answers[reading.position] = await self._read(reading)
+            except FhirError as error:
+                answers[reading.position] = _error_entry(error)
+        return [answers[position] for position in sorted(answers)]
+
+    async def _transaction(self, body: bytes, document: ReadDocument) -> list[bytes]:
+        changes, readings = self._asked(document)
+        unresolved = {
+            reference
+            for entry in document.entries
+            if entry.resource is not None
+            for reference in entry.resource.unresolved
+        }
+        resolved = await resolve(self._store, changes, sorted(unresolved))
+        if resolved:
+            document = await self._reader.read(body, resolved)
+            if document.reason:
+                raise Unprocessable("the Bundle cannot be read with its references resolved")
+            ids = {each.position: each.change for each in changes}
+            changes, readings = self._asked(document, ids)
+        ordered = in_order(changes)
+        done = await self._sink.change([each.change for each in ordered])
+        answers = {
+            each.position: self._entry(each, changed)
+            for each, changed in zip(ordered, done, strict=True)
+        }
+        for reading in readings:
+            answers[reading.position] = await self._read(reading)
+        return [answers[position] for position in sorted(answers)]
+
+    def _asked(
+        self, document: ReadDocument, known: Mapping[int, Change] | None = None
+    ) -> tuple[list[Asked], Sequence[Reading]]:
+        """Return what entries ask for; with the ids and findings that are known already."""
+        changes, readings, wrong = asked(document.entries, _new_id, self._is_type)
+        for position in sorted(wrong):
+            raise wrong[position]
+        if known is not None:
+            for each in changes:
+                before = known[each.position]
+                each.change = replace(each.change, id=before.id, was_found=before.was_found)
+        refuse_twice(changes)
+        return changes, readings
+
+    async def _read(self, reading: Reading) -> bytes:
+        body, etag = await self._answer(reading.url, self._root)
+        response = {"status": "200", **({"etag": etag} if etag else {})}
+        return representation.entry("", body, response=response)
+
+    def _entry(self, each: Asked, changed: Changed) -> bytes:
+        version = changed.version
+        if each.change.wish is Wish.DELETE or version is None:
+            return representation.entry("", b"", response={"status": "204"})
+        address = f"{self._root}/{version.type}/{version.id}"
+        response = {
+            "status": "201" if changed.is_new else "200",
+            "location": f"{version.type}/{version.id}/_history/{version.version}",
+            "etag": representation.etag(version),
+            "lastModified": representation.instant(version.updated_ms),
+        }
+        return representation.entry(address, representation.resource(version), response=response)
+
+
+def _error_entry(error: FhirError) -> bytes:
+    outcome = representation.outcome("error", error.issue, str(error))
+    return orjson.dumps({"response": {"status": str(error.status), "outcome": outcome}})
+
+
+def _new_id() -> str:
+    return str(uuid4())

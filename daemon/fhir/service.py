@@ -1,0 +1,454 @@
+"""The FHIR REST service over one store, as an application to be mounted (FHIR R4, 3.1.0).
+
+::
+
+    GET    /metadata                                  what it can do       `daemon.fhir.capability`
+    POST   /                                          batch, transaction   `daemon.fhir.bundles`, `executing`
+    GET    /{type}  POST /{type}/_search              search               `daemon.fhir.searching`
+    POST   /{type}                                    create
+    GET, PUT, DELETE  /{type}/{id}                    read, update, delete
+    GET    /{type}/{id}/_history[/{version}]          versions
+    GET    /$export                                   everything, as NDJSON
+
+Every error is an OperationOutcome; it names parameters and places, never a value. Answers to web pages of other
+origins carry CORS headers, errors too. Nothing is fetched from any address that a resource names.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import time
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+import orjson
+import structlog
+from aiohttp import web
+
+from daemon.fhir import capability, representation, searching
+from daemon.fhir.answers import (
+    history_entry,
+    json_response,
+    new_id,
+    number,
+    readable,
+    single,
+    version_headers,
+)
+from daemon.fhir.bodies import FHIR_JSON, NDJSON, answered_type, read_body
+from daemon.fhir.bundles import condition_of, refuse_wrong_type, version_of
+from daemon.fhir.errors import (
+    BadRequest,
+    FhirError,
+    Gone,
+    NotAllowed,
+    NotFound,
+    Unprocessable,
+)
+from daemon.fhir.executing import Executing
+from daemon.fhir.ports import Change, Wish
+from deid.tables.fhir import fhir_resources
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from aiohttp.typedefs import Handler
+
+    from daemon.fhir.ports import (
+        Changed,
+        Patience,
+        Reader,
+        ResourceSink,
+        ResourceStore,
+        Settings,
+    )
+    from daemon.fhir.searching import Search
+    from daemon.resources import ReadDocument, ResourceVersion
+
+log = structlog.get_logger()
+
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+_RETRY_AFTER_S: Final = 10
+_EXPORT_PAGE: Final = 200
+_WRITING: Final = ("POST", "PUT", "DELETE")
+_ALLOWED_HEADERS: Final = (
+    "Accept, Authorization, Content-Type, If-Match, If-None-Exist, If-None-Match, Prefer,"
+    " X-Requested-With"
+)
+_EXPOSED_HEADERS: Final = (
+    "Content-Location, Content-Type, ETag, Last-Modified, Location, Retry-After"
+)
+
+
+def applications(
+    stores: Mapping[str, tuple[ResourceStore, ResourceSink | None]],
+    reader: Reader,
+    *,
+    settings: Settings,
+    patience: Patience,
+    cors_origins: Mapping[str, Collection[str]],
+    root: str = "",
+) -> dict[str, web.Application]:
+    """Return a service for each store, by the path that it is to be mounted at with ``add_subapp``.
+
+    Parameters
+    ----------
+    stores
+        By their paths; one without a sink cannot be written to (405).
+    cors_origins
+        By path, origins of web pages that may read, and write where that can be done.
+    root
+        Address under which clients reach the server. Empty: what they call it themselves.
+
+    Notes
+    -----
+    The server that this runs in must be made with ``auto_decompress=False``, and answer no Host but its own, as
+    addresses in answers are made of it.
+    """
+    found = {}
+    for path, (store, sink) in stores.items():
+        public_root = f"{root}{path}" if root else ""
+        service = _Service(
+            store, sink, reader, settings, patience, cors_origins.get(path, ()), public_root
+        )
+        found[path] = web.Application(middlewares=[service.handle_errors])
+        found[path].add_routes(service.routes())
+        found[path].on_response_prepare.append(service.add_headers)
+    return found
+
+
+class _Service:
+    def __init__(
+        self,
+        store: ResourceStore,
+        sink: ResourceSink | None,
+        reader: Reader,
+        settings: Settings,
+        patience: Patience,
+        cors_origins: Collection[str],
+        public_root: str,
+    ) -> None:
+        self._store = store
+        self._sink = sink
+        self._reader = reader
+        self._settings = settings
+        self._patience = patience
+        self._types = fhir_resources()
+        self._cors_origins = cors_origins
+        self._public_root = public_root.rstrip("/")
+        self._version = importlib.metadata.version("dicomveil")
+        self._started = representation.instant(int(time.time() * 1000))
+
+    def routes(self) -> list[web.RouteDef]:
+        one = "/{type:[A-Z][A-Za-z]*}/{id}"
+        return [
+            web.get("/metadata", self._capabilities),
+            web.get("/$export", self._export),
+            web.post("/", self._execute),
+            web.post("", self._execute),
+            web.get("/{type:[A-Z][A-Za-z]*}", self._search),
+            web.post("/{type:[A-Z][A-Za-z]*}/_search", self._posted_search),
+            web.post("/{type:[A-Z][A-Za-z]*}", self._create),
+            web.get(one, self._read),
+            web.put(one, self._update),
+            web.delete(one, self._delete),
+            web.get(f"{one}/_history", self._history),
+            web.get(f"{one}/_history/{{version}}", self._vread),
+        ]
+
+    # -- reading --
+
+    async def _capabilities(self, request: web.Request) -> web.Response:
+        statement = capability.statement(
+            self._root(request),
+            sorted(self._types),
+            is_writable=self._sink is not None,
+            date=self._started,
+            version=self._version,
+        )
+        return json_response(request, 200, orjson.dumps(statement))
+
+    async def _read(self, request: web.Request) -> web.Response:
+        resource_type, resource_id = self._resource(request)
+        version = await self._store.get(resource_type, resource_id)
+        if version is None:
+            raise NotFound("there is no such resource")
+        return self._version_response(request, version)
+
+    async def _vread(self, request: web.Request) -> web.Response:
+        resource_type, resource_id = self._resource(request)
+        number = request.match_info["version"]
+        version = None
+        if number.isascii() and number.isdigit() and len(number) < 16:
+            version = await self._store.version(resource_type, resource_id, int(number))
+        if version is None:
+            raise NotFound("there is no such version")
+        return self._version_response(request, version)
+
+    def _version_response(self, request: web.Request, version: ResourceVersion) -> web.Response:
+        if version.is_deleted:
+            raise Gone("the resource was deleted")
+        headers = version_headers(version)
+        wanted = request.headers.get("If-None-Match", "")
+        if wanted and headers["ETag"].removeprefix("W/") in wanted.replace("W/", "").split(", "):
+            return web.Response(status=304, headers=headers)
+        return json_response(request, 200, representation.resource(version), headers)
+
+    async def _history(self, request: web.Request) -> web.Response:
+        resource_type, resource_id = self._resource(request)
+        query = request.query
+        limit = searching.count(query.get("_count", ""), self._settings.max_results)
+        before = number(query.get("_page", ""), "_page")
+        found = await self._store.history(resource_type, resource_id, before, limit + 1)
+        if not found and before is None:
+            raise NotFound("there is no such resource")
+        root = self._root(request)
+        address = f"{root}/{resource_type}/{resource_id}"
+        links = [("self", f"{address}/_history?_count={limit}")]
+        if len(found) > limit:
+            found = found[:limit]
+            last = found[-1].version
+            links.append(("next", f"{address}/_history?_count={limit}&_page={last}"))
+        entries = [history_entry(address, each) for each in found]
+        return json_response(request, 200, representation.bundle("history", entries, links=links))
+
+    async def _search(self, request: web.Request) -> web.Response:
+        return await self._searched(request, request.query.items())
+
+    async def _posted_search(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/x-www-form-urlencoded":
+            raise BadRequest("the parameters of a search are posted as a form")
+        body = await request.content.read(65536)
+        if not request.content.at_eof():
+            raise BadRequest("the form is too long")
+        try:
+            form = parse_qsl(body.decode("ascii"), keep_blank_values=True)
+        except UnicodeDecodeError:
+            raise BadRequest("the form is not percent-encoded") from None
+        return await self._searched(request, [*request.query.items(), *form])
+
+    async def _searched(
+        self, request: web.Request, pairs: Collection[tuple[str, str]]
+    ) -> web.Response:
+        search = searching.parse(self._type(request), pairs, max_results=self._settings.max_results)
+        return json_response(request, 200, await self.searchset(search, self._root(request)))
+
+    async def searchset(self, search: Search, root: str) -> bytes:
+        """Return the Bundle that answers a search."""
+        found: list[ResourceVersion] = []
+        links = [("self", search.address(root))]
+        if search.wants_resources:
+            found = await self._store.search(search.one_more)
+            if len(found) > search.query.limit:
+                found = found[: search.query.limit]
+                links.append(("next", search.address(root, found[-1])))
+        total = await self._store.count(search.query) if search.wants_total else None
+        entries = [
+            representation.entry(
+                f"{root}/{each.type}/{each.id}",
+                representation.resource(each),
+                search={"mode": "match"},
+            )
+            for each in found
+        ]
+        return representation.bundle("searchset", entries, total=total, links=links)
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        """Send every resource, a line each. What is stored meanwhile may or may not be among them."""
+        types = [each for each in request.query.get("_type", "").split(",") if each]
+        if not self._types.issuperset(types):
+            raise BadRequest("_type names a type that R4 does not have")
+        response = web.StreamResponse(headers={"Content-Type": NDJSON})
+        await response.prepare(request)
+        after = 0
+        while page := await self._store.page(after, _EXPORT_PAGE, types):
+            await response.write(b"".join(representation.resource(each) + b"\n" for each in page))
+            after = page[-1].number
+        await response.write_eof()
+        return response
+
+    # -- writing --
+
+    async def _create(self, request: web.Request) -> web.Response:
+        sink, resource_type = self._writable(), self._type(request)
+        document = await self._read_body(request)
+        content = single(document, resource_type).content
+        condition = request.headers.get("If-None-Exist", "")
+        change = Change(
+            Wish.CREATE,
+            resource_type,
+            new_id(),
+            content,
+            if_none_exist=condition_of(resource_type, condition) if condition else None,
+        )
+        (changed,) = await sink.change([change])
+        return self._changed_response(request, changed)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        sink = self._writable()
+        resource_type, resource_id = self._resource(request)
+        document = await self._read_body(request)
+        resource = single(document, resource_type)
+        if resource.id != resource_id:
+            raise BadRequest("the resource's id is not that of the address")
+        if_match = version_of(request.headers.get("If-Match", ""))
+        if request.headers.get("If-None-Match", "").strip() == "*":
+            if_match = -1
+        change = Change(
+            Wish.UPDATE, resource_type, resource_id, resource.content, if_match=if_match
+        )
+        (changed,) = await sink.change([change])
+        return self._changed_response(request, changed)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        sink = self._writable()
+        resource_type, resource_id = self._resource(request)
+        if_match = version_of(request.headers.get("If-Match", ""))
+        change = Change(Wish.DELETE, resource_type, resource_id, if_match=if_match)
+        (changed,) = await sink.change([change])
+        version = changed.version
+        return web.Response(
+            status=204, headers={} if version is None else {"ETag": representation.etag(version)}
+        )
+
+    async def _execute(self, request: web.Request) -> web.Response:
+        sink = self._writable()
+        body = await read_body(request, self._settings.max_body_bytes, self._patience)
+        document = readable(await self._reader.read(body))
+        refuse_wrong_type(document.bundle_type)
+        if len(document.entries) > self._settings.max_entries:
+            raise Unprocessable(f"a Bundle has more than {self._settings.max_entries} entries")
+        executing = Executing(
+            self._store,
+            sink,
+            self._reader,
+            is_type=self._types.__contains__,
+            answer=self.answer_of,
+            root=self._root(request),
+        )
+        entries = await executing.execute(body, document)
+        kind = f"{document.bundle_type}-response"
+        return json_response(request, 200, representation.bundle(kind, entries))
+
+    async def answer_of(self, url: str, root: str) -> tuple[bytes, str]:
+        """Return what an entry of a Bundle asks to read, and its version's tag, if it is one resource's."""
+        path, _mark, query = url.partition("?")
+        resource_type, _slash, resource_id = path.strip("/").partition("/")
+        if resource_type not in self._types:
+            raise NotFound("an entry reads what there is not")
+        if resource_id:
+            version = await self._store.get(resource_type, resource_id)
+            if version is None:
+                raise NotFound("there is no such resource")
+            if version.is_deleted:
+                raise Gone("the resource was deleted")
+            return representation.resource(version), representation.etag(version)
+        pairs = parse_qsl(query, keep_blank_values=True)
+        limit = self._settings.max_results
+        search = searching.parse(resource_type, pairs, max_results=limit)
+        return await self.searchset(search, root), ""
+
+    def _changed_response(self, request: web.Request, changed: Changed) -> web.Response:
+        version = changed.version
+        assert version is not None
+        location = f"{self._root(request)}/{version.type}/{version.id}/_history/{version.version}"
+        headers = {**version_headers(version), "Location": location}
+        status = 201 if changed.is_new else 200
+        prefer = request.headers.get("Prefer", "").replace(" ", "")
+        if "return=minimal" in prefer:
+            return web.Response(status=status, headers=headers)
+        if "return=OperationOutcome" in prefer:
+            said = representation.outcome("information", "informational", "stored")
+            return json_response(request, status, orjson.dumps(said), headers)
+        return json_response(request, status, representation.resource(version), headers)
+
+    async def _read_body(self, request: web.Request) -> ReadDocument:
+        body = await read_body(request, self._settings.max_body_bytes, self._patience)
+        return readable(await self._reader.read(body))
+
+    def _writable(self) -> ResourceSink:
+        if self._sink is None:
+            raise NotAllowed("this store holds results only: send resources to the source store")
+        return self._sink
+
+    # -- the address --
+
+    def _type(self, request: web.Request) -> str:
+        resource_type = request.match_info["type"]
+        if resource_type not in self._types:
+            raise NotFound("R4 has no such resource type")
+        return resource_type
+
+    def _resource(self, request: web.Request) -> tuple[str, str]:
+        resource_type, resource_id = self._type(request), request.match_info["id"]
+        if not _ID.fullmatch(resource_id):
+            raise NotFound("an id has up to 64 letters, digits, points and dashes")
+        return resource_type, resource_id
+
+    def _root(self, request: web.Request) -> str:
+        """Return the address of this service, without a slash at its end."""
+        if self._public_root:
+            return self._public_root
+        mounted = request.match_info.route.resource
+        canonical = "" if mounted is None else mounted.canonical
+        prefix = re.match(r"(?:/[a-z]+)*", canonical)
+        path = "" if prefix is None else prefix[0].removesuffix("/metadata")
+        return f"{request.scheme}://{request.host}{path}"
+
+    # -- every answer --
+
+    def _methods(self) -> Sequence[str]:
+        return ("GET", "HEAD", "OPTIONS", *(_WRITING if self._sink is not None else ()))
+
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add what every answer carries, errors included."""
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-cache")
+        origins = self._cors_origins
+        if not origins:
+            return
+        response.headers.add("Vary", "Origin")
+        origin = request.headers.get("Origin", "")
+        if not origin or (origin not in origins and "*" not in origins):
+            return
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        if request.method == "OPTIONS":
+            response.headers["Access-Control-Allow-Methods"] = ", ".join(self._methods())
+            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            response.headers["Access-Control-Max-Age"] = "600"
+
+    @web.middleware
+    async def handle_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn errors into OperationOutcomes."""
+        if request.method == "OPTIONS":
+            return web.Response(status=204, headers={"Allow": ", ".join(self._methods())})
+        headers = {}
+        try:
+            answered_type(request)
+            response: web.StreamResponse = await handler(request)
+        except FhirError as error:
+            status, code, text = error.status, error.issue, str(error)
+            if status == 405:
+                headers["Allow"] = ", ".join(self._methods())
+            if status == 503:
+                headers["Retry-After"] = str(_RETRY_AFTER_S)
+        except web.HTTPException as error:
+            status, code, text = error.status, "not-supported", error.reason
+            if "Allow" in error.headers:
+                headers["Allow"] = error.headers["Allow"]
+        except TimeoutError:
+            status, code, text = 408, "timeout", "the request's body stood still for too long"
+        except (ConnectionError, web.RequestPayloadError):
+            status, code, text = 400, "incomplete", "the request's body was cut short"
+        except Exception as error:  # the edge: our own bug
+            log.exception("fhir_request_failed", error=type(error).__name__)
+            status, code, text = 500, "exception", "internal error"
+        else:
+            return response
+        body = orjson.dumps(representation.outcome("error", code, text))
+        answer = web.Response(status=status, body=body, headers=headers, content_type=FHIR_JSON)
+        if request.can_read_body and not request.content.is_eof():
+            answer.force_close()
+        return answer

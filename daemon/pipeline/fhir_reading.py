@@ -1,0 +1,202 @@
+"""What a worker makes of FHIR JSON that came from outside: resources, and what becomes of them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from daemon.pipeline.fhir_indexing import dates_of, tokens_of
+from daemon.resources import Content, ReadDocument, ReadEntry, ReadResource
+from deid.errors import Reason, Unsafe
+from deid.fhir.entries import Entry, entries
+from deid.fhir.reading import Kind, read, write_resource
+from deid.fhir.ties import ties_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from deid.fhir.reading import Resource
+
+_OURS: Final = frozenset({"versionId", "lastUpdated"})
+_HEAD: Final = frozenset({"resourceType", "id", "meta"})
+_LINKS: Final = frozenset({"reference", "url", "uri"})
+"""Members in which a transaction's references to its own entries stand (FHIR R4, 3.1.0.11.2)."""
+_GZIP: Final = b"\x1f\x8b"
+_CHUNK: Final = 1 << 20
+
+
+def read_document(body: bytes, resolved: Mapping[str, str]) -> ReadDocument:
+    """Return what a request's body says; `resolved` is what references shall be instead."""
+    try:
+        return _read_document(body, resolved)
+    except Unsafe as unsafe:
+        return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
+
+
+def _read_document(body: bytes, resolved: Mapping[str, str]) -> ReadDocument:
+    document = read(body)
+    if document.kind is Kind.NDJSON:
+        raise Unsafe(Reason.NOT_FHIR, "more than one resource")
+    (resource,) = document.resources
+    if resolved:
+        _replace(resource, resolved)
+    if document.kind is Kind.RESOURCE:
+        return ReadDocument((ReadEntry(resource=read_resource(Entry("", resource), frozenset())),))
+    return _read_bundle(resource)
+
+
+def read_sidecar(data: bytes, most_bytes: int) -> ReadDocument:
+    """Return the resources of a file: one, those of a Bundle, or of NDJSON; plain or in gzip.
+
+    Parameters
+    ----------
+    most_bytes
+        Of the text, unpacked.
+    """
+    try:
+        document = read(inflated(data, most_bytes))
+        found = tuple(
+            ReadEntry(each.full_url, resource=read_resource(each, frozenset()))
+            for each in entries(document.resources)
+        )
+    except Unsafe as unsafe:
+        return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
+    return ReadDocument(found, document.kind.value)
+
+
+def inflated(data: bytes, most_bytes: int) -> bytes:
+    """Return a text, unpacked if it is in gzip; raises `Unsafe` past the limit."""
+    if data[:2] != _GZIP:
+        if len(data) > most_bytes:
+            raise Unsafe(Reason.INFLATE_LIMIT)
+        return data
+    out = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            while piece := packed.read(_CHUNK):
+                out += piece
+                if len(out) > most_bytes:
+                    raise Unsafe(Reason.INFLATE_LIMIT)
+    except EOFError as error:
+        raise Unsafe(Reason.TRUNCATED) from error
+    except (OSError, zlib.error) as error:
+        raise Unsafe(Reason.MALFORMED) from error
+    return bytes(out)
+
+
+def read_resource(entry: Entry, full_urls: frozenset[str]) -> ReadResource:
+    """Return one resource in the parts that the store keeps.
+
+    Parameters
+    ----------
+    full_urls
+        What the entries of its Bundle are called.
+
+    Raises
+    ------
+    Unsafe
+        When its id or its meta is none.
+    """
+    resource = entry.resource
+    resource_id = resource.get("id", "")
+    if not isinstance(resource_id, str):
+        raise Unsafe(Reason.MALFORMED, "id")
+    return ReadResource(
+        resource_id,
+        content_of(resource),
+        ties_of(entry),
+        tuple(dict.fromkeys(_unresolved(resource, full_urls))),
+    )
+
+
+def content_of(resource: Resource) -> Content:
+    """Return what a version of a resource says.
+
+    Raises
+    ------
+    Unsafe
+        When its meta is no object.
+    """
+    meta = resource.get("meta", {})
+    if not isinstance(meta, dict):
+        raise Unsafe(Reason.MALFORMED, "meta")
+    return Content(
+        str(resource.get("resourceType", "")),
+        _inside({name: value for name, value in meta.items() if name not in _OURS}),
+        _inside({name: value for name, value in resource.items() if name not in _HEAD}),
+        tokens_of(resource),
+        dates_of(resource),
+    )
+
+
+def _inside(members: Mapping[str, Any]) -> bytes:
+    return write_resource(dict(members))[1:-1]
+
+
+def _read_bundle(bundle: Resource) -> ReadDocument:
+    given = bundle.get("entry", [])
+    all_entries = given if isinstance(given, list) else []
+    objects = [each if isinstance(each, dict) else {} for each in all_entries]
+    full_urls = frozenset(_text(each, "fullUrl") for each in objects) - {""}
+    found = tuple(
+        _read_entry(each, full_urls, f"entry {position}")
+        for position, each in enumerate(objects, 1)
+    )
+    return ReadDocument(found, _text(bundle, "type") or "collection")
+
+
+def _read_entry(entry: Mapping[str, Any], full_urls: frozenset[str], where: str) -> ReadEntry:
+    request = entry.get("request")
+    request = request if isinstance(request, dict) else {}
+    resource = entry.get("resource")
+    full_url = _text(entry, "fullUrl")
+    known = None
+    if resource is not None:
+        if not isinstance(resource, dict) or not isinstance(resource.get("resourceType"), str):
+            raise Unsafe(Reason.NOT_FHIR, where)
+        if resource["resourceType"] == "Bundle":
+            raise Unsafe(Reason.RESOURCE_NOT_LISTED, where)
+        known = read_resource(Entry(full_url, resource), full_urls)
+    return ReadEntry(
+        full_url,
+        _text(request, "method"),
+        _text(request, "url"),
+        _text(request, "ifMatch"),
+        _text(request, "ifNoneExist"),
+        _text(request, "ifNoneMatch"),
+        known,
+    )
+
+
+def _unresolved(value: Any, full_urls: frozenset[str]) -> Iterator[str]:
+    for inner, name in _links(value):
+        text = inner[name]
+        if text in full_urls or (name == "reference" and "?" in text):
+            yield text
+
+
+def _replace(value: Any, resolved: Mapping[str, str]) -> None:
+    for inner, name in _links(value):
+        inner[name] = resolved.get(inner[name], inner[name])
+
+
+def _links(value: Any) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each object that holds a link, and the name that it holds it by; a Bundle's own links are none."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _links(each)
+    elif isinstance(value, dict):
+        is_entry = "fullUrl" in value or "request" in value
+        for name, inner in value.items():
+            if isinstance(inner, str):
+                if name in _LINKS and not is_entry:
+                    yield value, name
+            elif not (is_entry and name == "request"):
+                yield from _links(inner)
+
+
+def _text(members: Mapping[str, Any], name: str) -> str:
+    value = members.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,459 @@
+"""The FHIR service over the source store, as clients see it over HTTP."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.fhir_peer import Answer, FhirPeer
+from tests.service import RunningDaemon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANARY = "ZQXPHI"
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    folder = tmp_path_factory.mktemp("fhir")
+    running = RunningDaemon(
+        folder / "state",
+        folder,
+        settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 2000000\n",
+    )
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def peer(daemon: RunningDaemon) -> FhirPeer:
+    return FhirPeer(f"{daemon.http}/fhir/source")
+
+
+def patient(**members: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "gender": "female", **members}
+
+
+def identified(value: str, system: str = "urn:oid:1.2.3") -> dict[str, Any]:
+    return patient(identifier=[{"system": system, "value": value}])
+
+
+def unique() -> str:
+    return uuid4().hex
+
+
+def refused(answer: Answer, status: int, code: str) -> None:
+    assert answer.status == status, answer.body
+    assert answer.json["resourceType"] == "OperationOutcome"
+    assert [issue["code"] for issue in answer.json["issue"]] == [code]
+    assert CANARY not in answer.body.decode()
+
+
+# -- one resource --
+
+
+def test_a_created_resource_gets_an_id_a_version_and_a_place(peer: FhirPeer) -> None:
+    created = peer.create(patient(id="not-mine", birthDate="1970-02-03"))
+    assert created.status == 201
+    assert created.headers["ETag"] == 'W/"1"'
+    said = created.json
+    assert said["id"] != "not-mine"
+    assert said["meta"]["versionId"] == "1"
+    assert created.headers["Location"] == f"{peer.address}/Patient/{said['id']}/_history/1"
+    read = peer.get(f"/Patient/{said['id']}")
+    assert (read.status, read.json) == (200, said)
+    assert read.headers["Content-Type"].startswith("application/fhir+json")
+
+
+def test_decimals_meta_and_the_order_of_members_stay_as_they_came(peer: FhirPeer) -> None:
+    resource = (
+        b'{"resourceType":"Observation","status":"final","meta":{"profile":["http://a"],"versionId":"9"},'
+        b'"code":{"text":"x"},"valueQuantity":{"value":72.500,"unit":"kg"},"component":[{"code":{"text":"y"},'
+        b'"valueQuantity":{"value":1e3}}]}'
+    )
+    created = peer.ask("POST", "/Observation", resource)
+    body = peer.get(f"/Observation/{created.json['id']}").body
+    assert b'"value":72.500,' in body
+    assert b'"value":1e3}' in body
+    assert b'"profile":["http://a"]' in body
+    assert created.json["meta"]["versionId"] == "1"
+
+
+def test_what_was_never_there_is_not_found_and_what_was_deleted_is_gone(peer: FhirPeer) -> None:
+    refused(peer.get("/Patient/nobody"), 404, "not-found")
+    resource_id = peer.create(patient()).json["id"]
+    assert peer.ask("DELETE", f"/Patient/{resource_id}").status == 204
+    refused(peer.get(f"/Patient/{resource_id}"), 410, "deleted")
+    refused(peer.get(f"/Patient/{resource_id}/_history/2"), 410, "deleted")
+    assert peer.get(f"/Patient/{resource_id}/_history/1").status == 200
+    assert peer.ask("DELETE", f"/Patient/{resource_id}").status == 204
+    assert peer.get("/Patient", _id=resource_id).json["total"] == 0
+
+
+def test_an_update_makes_a_version_and_each_can_be_read(peer: FhirPeer) -> None:
+    resource_id = unique()
+    first = peer.update(patient(id=resource_id))
+    assert (first.status, first.headers["ETag"]) == (201, 'W/"1"')
+    second = peer.update(patient(id=resource_id, gender="male"))
+    assert (second.status, second.headers["ETag"]) == (200, 'W/"2"')
+    assert peer.get(f"/Patient/{resource_id}/_history/1").json["gender"] == "female"
+    history = peer.get(f"/Patient/{resource_id}/_history").json
+    assert history["type"] == "history"
+    assert [each["resource"]["gender"] for each in history["entry"]] == ["male", "female"]
+    assert [each["request"]["method"] for each in history["entry"]] == ["PUT", "PUT"]
+    page = peer.get(f"/Patient/{resource_id}/_history", _count="1")
+    assert peer.get(page.link("next")).json["entry"][0]["resource"]["gender"] == "female"
+
+
+def test_an_update_of_another_version_than_the_latest_is_refused(peer: FhirPeer) -> None:
+    resource_id = peer.create(patient()).json["id"]
+    changed = patient(id=resource_id, gender="other")
+    assert peer.update(changed, If_Match='W/"1"').status == 200
+    refused(peer.update(changed, If_Match='W/"1"'), 412, "conflict")
+    refused(peer.update(changed, If_Match="nonsense"), 412, "conflict")
+    refused(
+        peer.ask("DELETE", f"/Patient/{resource_id}", headers={"If-Match": 'W/"1"'}),
+        412,
+        "conflict",
+    )
+    assert peer.get(f"/Patient/{resource_id}").json["meta"]["versionId"] == "2"
+
+
+def test_a_conditional_create_makes_no_second_one(peer: FhirPeer) -> None:
+    value = unique()
+    condition = f"identifier=urn:oid:1.2.3|{value}"
+    first = peer.create(identified(value), If_None_Exist=condition)
+    second = peer.create(identified(value), If_None_Exist=condition)
+    assert (first.status, second.status) == (201, 200)
+    assert second.json["id"] == first.json["id"]
+    peer.create(identified(value))
+    refused(peer.create(identified(value), If_None_Exist=condition), 412, "multiple-matches")
+
+
+def test_a_reader_that_knows_the_version_is_told_that_nothing_changed(peer: FhirPeer) -> None:
+    resource_id = peer.create(patient()).json["id"]
+    known = peer.ask("GET", f"/Patient/{resource_id}", headers={"If-None-Match": 'W/"1"'})
+    assert (known.status, known.body) == (304, b"")
+
+
+def test_a_client_may_prefer_not_to_be_sent_the_resource(peer: FhirPeer) -> None:
+    assert peer.create(patient(), Prefer="return=minimal").body == b""
+    said = peer.create(patient(), Prefer="return=OperationOutcome").json
+    assert said["resourceType"] == "OperationOutcome"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/fhir+json; charset=UTF-8"])
+def test_plain_json_is_taken_and_answered_too(peer: FhirPeer, media_type: str) -> None:
+    created = peer.ask(
+        "POST",
+        "/Patient",
+        patient(),
+        media_type=media_type,
+        headers={"Accept": media_type},
+    )
+    assert created.status == 201
+    assert created.headers["Content-Type"].split(";")[0] == media_type.split(";", maxsplit=1)[0]
+
+
+# -- what is refused --
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "invalid"),
+        (b"[]", 422, "processing"),
+        (b'{"resourceType":"Patient","name":[{"family":"ZQXPHI"}]', 422, "processing"),
+        (b'{"resourceType":"Patient","gender":"a","gender":"b"}', 422, "processing"),
+        (b'{"resourceType":"Patient","name":' + b"[" * 300 + b"]" * 300 + b"}", 422, "processing"),
+        (b'{"resourceType":"Patient","x":NaN}', 422, "processing"),
+        (b'{"resourceType":"Patient","id":7}', 422, "processing"),
+        (b'{"resourceType":"Patient","meta":[]}', 422, "processing"),
+        (b'{"resourceType":"Observation"}', 400, "invalid"),
+        (b'{"resourceType":"Bundle","type":"collection"}', 400, "invalid"),
+        (b'{"resourceType":"Patient"}\n{"resourceType":"Patient"}', 422, "processing"),
+        (b'"' + b"x" * 2_000_001 + b'"', 413, "too-long"),
+    ],
+)
+def test_a_body_that_is_no_such_resource_is_refused(
+    peer: FhirPeer, body: bytes, status: int, code: str
+) -> None:
+    refused(peer.ask("POST", "/Patient", body), status, code)
+
+
+def test_what_is_no_fhir_in_json_is_not_taken_and_not_answered(peer: FhirPeer) -> None:
+    xml = {"Accept": "application/fhir+xml"}
+    refused(peer.ask("GET", "/Patient", headers=xml), 406, "not-supported")
+    refused(peer.get("/Patient", _format="xml"), 406, "not-supported")
+    refused(
+        peer.ask("POST", "/Patient", b"<Patient/>", media_type="application/fhir+xml"),
+        415,
+        "not-supported",
+    )
+    refused(
+        peer.ask("POST", "/Patient", patient(), headers={"Content-Encoding": "gzip"}),
+        415,
+        "not-supported",
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/Nothing", 404, "not-found"),
+        ("GET", "/Patient/a%2Fb", 404, "not-found"),
+        ("GET", "/Patient/x/_history/no", 404, "not-found"),
+        ("GET", "/nonsense", 404, "not-supported"),
+        ("PATCH", "/Patient/x", 405, "not-supported"),
+        ("GET", "/Patient?favourite=ZQXPHI", 400, "invalid"),
+        ("GET", "/Patient?_has:Observation:patient:code=ZQXPHI", 400, "invalid"),
+        ("GET", "/Patient?_lastUpdated=ZQXPHI", 400, "invalid"),
+        ("GET", "/Patient?_count=-1", 400, "invalid"),
+        ("GET", "/Patient?_sort=name", 400, "invalid"),
+        ("GET", "/Patient?identifier:of-type=x", 400, "invalid"),
+    ],
+)
+def test_every_error_is_an_operation_outcome(
+    peer: FhirPeer, method: str, path: str, status: int, code: str
+) -> None:
+    refused(peer.ask(method, path), status, code)
+
+
+def test_the_store_of_results_is_read_only(daemon: RunningDaemon) -> None:
+    results = FhirPeer(f"{daemon.http}/fhir/deid")
+    refused(results.create(patient()), 405, "not-supported")
+    refused(results.update(patient(id="x")), 405, "not-supported")
+    refused(results.ask("DELETE", "/Patient/x"), 405, "not-supported")
+    refused(results.ask("POST", "/", {"resourceType": "Bundle"}), 405, "not-supported")
+    statement = results.get("/metadata").json
+    codes = {each["code"] for each in statement["rest"][0]["resource"][0]["interaction"]}
+    assert codes == {"read", "vread", "history-instance", "search-type"}
+
+
+def test_a_page_of_another_origin_cannot_write(peer: FhirPeer) -> None:
+    refusal = peer.ask(
+        "POST", "/Patient", patient(), headers={"Origin": "https://elsewhere.example"}
+    )
+    assert refusal.status == 403
+    other_host = peer.ask("GET", "/Patient", headers={"Host": "elsewhere.example"})
+    assert other_host.status == 421
+
+
+# -- search --
+
+
+def test_searches_find_by_identifier_patient_code_status_and_date(peer: FhirPeer) -> None:
+    mark = unique()
+    observation = {
+        "resourceType": "Observation",
+        "id": f"o-{mark}",
+        "status": "final",
+        "identifier": [{"system": "urn:obs", "value": mark}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": f"c-{mark}"}]},
+        "subject": {"reference": f"Patient/p-{mark}"},
+        "effectiveDateTime": "2026-03-04T05:06:07+01:00",
+    }
+    assert peer.update(observation).status == 201
+
+    def ids(**parameters: str) -> list[str]:
+        return peer.get("/Observation", **parameters).ids
+
+    mine = [observation["id"]]
+    assert ids(identifier=f"urn:obs|{mark}") == mine
+    assert ids(identifier=mark) == mine
+    assert ids(identifier=f"urn:other|{mark}") == []
+    assert ids(code=f"http://loinc.org|c-{mark}", status="final") == mine
+    assert ids(code=f"c-{mark}", status="cancelled") == []
+    assert ids(patient=f"p-{mark}") == ids(patient=f"Patient/p-{mark}") == mine
+    assert ids(subject=f"Patient/p-{mark}", date="2026-03-04") == mine
+    assert ids(**{"subject:Patient": f"p-{mark}", "date": "ge2026-03"}) == mine
+    assert ids(subject=f"Patient/p-{mark}", date="lt2026") == []
+    assert ids(identifier=f"nothing,{mark}") == mine
+    posted = peer.ask(
+        "POST",
+        "/Observation/_search",
+        f"identifier={mark}".encode(),
+        media_type="application/x-www-form-urlencoded",
+    )
+    assert posted.ids == mine
+
+
+def test_pages_are_linked_and_totals_counted(peer: FhirPeer) -> None:
+    value = unique()
+    made = [peer.create(identified(value)).json["id"] for _ in range(5)]
+    page = peer.get("/Patient", identifier=value, _count="2")
+    seen = page.ids
+    assert page.json["total"] == 5
+    while page.link("next"):
+        page = peer.get(page.link("next"))
+        seen += page.ids
+    assert seen == made
+    backwards = peer.get("/Patient", identifier=value, _sort="-_lastUpdated", _total="none")
+    assert backwards.ids == made[::-1]
+    assert "total" not in backwards.json
+    count = peer.get("/Patient", identifier=value, _summary="count").json
+    assert (count["total"], "entry" in count) == (5, False)
+    assert peer.get("/Patient", identifier=value, _count="0").json["total"] == 5
+
+
+# -- Bundles --
+
+
+def entry(method: str, url: str, resource: object = None, **more: str) -> dict[str, Any]:
+    request = {"method": method, "url": url}
+    found: dict[str, Any] = {"request": request}
+    for name, value in more.items():
+        (found if name == "fullUrl" else request)[name] = value
+    return found if resource is None else {**found, "resource": resource}
+
+
+def bundle(kind: str, *entries: dict[str, Any]) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def test_a_transaction_resolves_references_between_its_entries(peer: FhirPeer) -> None:
+    value, known = unique(), unique()
+    there = peer.create(identified(known)).json["id"]
+    jane, study = f"urn:uuid:{uuid4()}", f"urn:uuid:{uuid4()}"
+    report = {
+        "resourceType": "DiagnosticReport",
+        "status": "final",
+        "code": {"text": "CT"},
+        "subject": {"reference": jane},
+        "imagingStudy": [{"reference": study}],
+        "performer": [{"reference": f"Patient?identifier={known}"}],
+        "presentedForm": [{"url": study}],
+    }
+    answer = peer.ask(
+        "POST",
+        "/",
+        bundle(
+            "transaction",
+            entry("POST", "DiagnosticReport", report),
+            entry(
+                "POST",
+                "Patient",
+                identified(value),
+                fullUrl=jane,
+                ifNoneExist=f"identifier={known}",
+            ),
+            entry(
+                "PUT",
+                f"ImagingStudy/{value}",
+                {"resourceType": "ImagingStudy", "status": "available", "id": value},
+                fullUrl=study,
+            ),
+            entry("GET", f"Patient/{there}"),
+        ),
+    )
+    assert answer.status == 200, answer.body
+    assert answer.json["type"] == "transaction-response"
+    statuses = [each["response"]["status"] for each in answer.json["entry"]]
+    assert statuses == ["201", "200", "201", "200"]
+    made = peer.get(f"/{answer.json['entry'][0]['response']['location']}").json
+    assert made["subject"]["reference"] == f"Patient/{there}"
+    assert made["imagingStudy"][0]["reference"] == f"ImagingStudy/{value}"
+    assert made["performer"][0]["reference"] == f"Patient/{there}"
+    assert made["presentedForm"][0]["url"] == f"ImagingStudy/{value}"
+
+
+@pytest.mark.parametrize(
+    ("bad", "status", "code"),
+    [
+        (entry("PUT", "Patient/other", patient(id="one")), 400, "invalid"),
+        (entry("POST", "Patient", {"resourceType": "Observation"}), 400, "invalid"),
+        (entry("PATCH", "Patient/x", patient()), 405, "not-supported"),
+        (entry("PUT", "Patient/nobody", patient(id="nobody"), ifMatch='W/"3"'), 412, "conflict"),
+        (entry("POST", "Nothing", {"resourceType": "Nothing"}), 422, "processing"),
+        (
+            entry(
+                "POST", "Patient", patient(link=[{"other": {"reference": "Patient?identifier=zz"}}])
+            ),
+            412,
+            "conflict",
+        ),
+    ],
+)
+def test_a_transaction_is_done_whole_or_not_at_all(
+    peer: FhirPeer, bad: dict[str, Any], status: int, code: str
+) -> None:
+    value = unique()
+    answer = peer.ask(
+        "POST", "", bundle("transaction", entry("POST", "Patient", identified(value)), bad)
+    )
+    refused(answer, status, code)
+    assert peer.get("/Patient", identifier=value).json["total"] == 0
+
+
+def test_a_batch_does_what_it_can(peer: FhirPeer) -> None:
+    value = unique()
+    answer = peer.ask(
+        "POST",
+        "/",
+        bundle(
+            "batch",
+            entry("POST", "Patient", identified(value)),
+            entry("DELETE", "Patient/never-there"),
+            entry("PUT", "Patient/a", patient(id="b")),
+            entry("GET", f"Patient?identifier={value}"),
+            entry("GET", "Patient/never-there"),
+        ),
+    ).json
+    statuses = [each["response"]["status"] for each in answer["entry"]]
+    assert statuses == ["201", "204", "400", "200", "404"]
+    assert answer["entry"][3]["resource"]["total"] == 1
+    assert answer["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+# -- the whole store --
+
+
+def test_the_statement_names_types_parameters_and_the_edition(peer: FhirPeer) -> None:
+    said = peer.get("/metadata").json
+    assert (said["resourceType"], said["fhirVersion"]) == ("CapabilityStatement", "4.0.1")
+    resources = {each["type"]: each for each in said["rest"][0]["resource"]}
+    assert {"Patient", "ImagingStudy", "ServiceRequest", "DiagnosticReport"} <= set(resources)
+    names = {each["name"] for each in resources["Patient"]["searchParam"]}
+    assert {
+        "_id",
+        "_lastUpdated",
+        "identifier",
+        "patient",
+        "subject",
+        "code",
+        "status",
+        "date",
+    } == names
+    assert {each["code"] for each in said["rest"][0]["interaction"]} == {"transaction", "batch"}
+
+
+def test_everything_can_be_downloaded_a_line_each(peer: FhirPeer) -> None:
+    made = peer.create(patient()).json
+    answer = peer.get("/$export", _type="Patient")
+    assert answer.headers["Content-Type"] == "application/fhir+ndjson"
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert made in lines
+    assert {line["resourceType"] for line in lines} == {"Patient"}
+    assert len(lines) == peer.get("/Patient", _summary="count").json["total"]
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(daemon: RunningDaemon) -> None:
+    peer = FhirPeer(f"{daemon.http}/fhir/source")
+    made = peer.create(patient()).json
+    daemon.kill()
+    daemon.start()
+    again = FhirPeer(f"{daemon.http}/fhir/source")
+    assert again.get(f"/Patient/{made['id']}").json == made
+
+
+def test_no_value_of_a_refused_body_is_logged(daemon: RunningDaemon) -> None:
+    peer = FhirPeer(f"{daemon.http}/fhir/source")
+    broken = b'{"resourceType":"Patient","name":[{"family":"ZQXPHI"}],"name":[]}'
+    refused(peer.ask("POST", "/Patient", broken), 422, "processing")
+    refused(peer.get("/Patient", name=CANARY), 400, "invalid")
+    assert CANARY not in daemon.log
