@@ -6,8 +6,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.factories import make_ct, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 KEY = bytes(range(1, 33))
@@ -34,7 +38,9 @@ class Deid:
         file.chmod(0o600)
         return file
 
-    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    def __call__(
+        self, *arguments: str | Path, preexec: Callable[[], None] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "daemon", "deid", *map(str, arguments)],
             cwd=self.folder,
@@ -43,6 +49,7 @@ class Deid:
             check=False,
             timeout=100,
             env=self.environment,
+            preexec_fn=preexec,
         )
 
     def output(self, *arguments: str | Path, out: str = "out") -> dict[str, bytes]:

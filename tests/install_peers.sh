@@ -11,6 +11,7 @@ declare -A package_of=(
     [tesseract]=tesseract-ocr
     [strace]=strace
     [cc]=build-essential
+    [genisoimage]=genisoimage
 )
 
 missing=()

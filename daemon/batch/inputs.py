@@ -7,6 +7,12 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from daemon.batch.archives.gzip_stream import GzipStream
+from daemon.batch.archives.iso_directories import iso_members
+from daemon.batch.archives.kinds import NOT_READ, ArchiveKind, kind_of
+from daemon.batch.archives.stretches import reader_of
+from daemon.batch.archives.tar_headers import BLOCK, is_tar_header, tar_members
+from daemon.batch.archives.unpacked import Unpacked
 from daemon.batch.errors import BatchRefused
 from daemon.errors import Refused
 from daemon.receive.archive import Archive, ArchiveLimits, ArchiveReason, Entry
@@ -15,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-_PREFIX_AT = 128
-_ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
+    from daemon.batch.archives.stretches import Member, Stretch
+
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 NOT_REGULAR = "not_regular"
 UNREADABLE = "unreadable"
@@ -46,6 +52,10 @@ class Input:
         Whether its name claims to be DICOM.
     archive_suffix
         Of an archive that was refused as a whole, such as ``.zip``.
+    stretches
+        Where an entry lies in the clear, in the archive or in what `unpacked` holds of it.
+    is_gzip
+        Whether it is what the gzip file at `path` holds.
     """
 
     path: str
@@ -58,6 +68,9 @@ class Input:
     can_be_copied: bool = True
     is_named_dicom: bool = False
     archive_suffix: str = ""
+    stretches: tuple[Stretch, ...] | None = None
+    unpacked: Unpacked | None = None
+    is_gzip: bool = False
 
 
 def contains(folder: Path, path: Path) -> bool:
@@ -91,16 +104,24 @@ def check_inputs(inputs: Sequence[Path], out: Path | None) -> list[Path]:
 
 
 def walk(
-    inputs: Sequence[Path], apart: Collection[Place], limits: ArchiveLimits
+    inputs: Sequence[Path], apart: Collection[Place], limits: ArchiveLimits, scratch: str | None
 ) -> Iterator[Input]:
     """Give every input below the named ones.
 
-    Links to files are followed, links to folders are reported and not followed.
+    Links to files are followed, links to folders are reported and not followed. Archives are entered.
 
     Parameters
     ----------
     apart
         Folders and files that are no inputs where they lie inside one: what the run writes to.
+    scratch
+        Where archives that can only be read from their beginning are laid out, in files without a name. None
+        lists their members, which cannot be opened then.
+
+    Raises
+    ------
+    BatchFailed
+        When there is no room in `scratch`.
     """
     for named in inputs:
         base = str(named if named.is_dir() else named.parent)
@@ -116,7 +137,7 @@ def walk(
             if (status.st_dev, status.st_ino) in apart:
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                yield from _file(path, base, status, limits)
+                yield from _file(path, base, status, limits, scratch)
                 continue
             if path != str(named) and os.path.islink(path):  # noqa: PTH114
                 yield Input(path, base=base, skip=LINK)
@@ -130,43 +151,102 @@ def walk(
             waiting += [os.path.join(path, name) for name in names]  # noqa: PTH118
 
 
-def _file(path: str, base: str, status: os.stat_result, limits: ArchiveLimits) -> Iterator[Input]:
+def _file(
+    path: str, base: str, status: os.stat_result, limits: ArchiveLimits, scratch: str | None
+) -> Iterator[Input]:
     if not stat.S_ISREG(status.st_mode):
         yield Input(path, base=base, skip=NOT_REGULAR)
         return
+    size = status.st_size
+    kind = None
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            kind = kind_of(reader_of(descriptor), size, path)
+            if kind is not None:
+                yield from _archive(path, base, size, kind, descriptor, limits, scratch)
+                return
+        finally:
+            os.close(descriptor)
+    except Refused as refusal:
+        yield Input(path, size, base, refuse=refusal.reason, archive_suffix=str(kind))
+        return
     except OSError:
         yield _unreadable(path, base)
         return
-    try:
-        start = os.pread(descriptor, _PREFIX_AT + 4, 0)
-    except OSError:
-        yield _unreadable(path, base)
-        return
-    finally:
-        os.close(descriptor)
-    if start.startswith(_ZIP_STARTS) and start[_PREFIX_AT:] != b"DICM":
-        yield from _archive(path, base, status.st_size, limits)
-        return
-    yield Input(path, status.st_size, base, is_named_dicom=path.lower().endswith(_DICOM_SUFFIXES))
+    yield Input(path, size, base, is_named_dicom=_is_named_dicom(path))
 
 
-def _archive(path: str, base: str, size: int, limits: ArchiveLimits) -> Iterator[Input]:
-    try:
+def _archive(
+    path: str,
+    base: str,
+    size: int,
+    kind: ArchiveKind,
+    descriptor: int,
+    limits: ArchiveLimits,
+    scratch: str | None,
+) -> Iterator[Input]:
+    """Give the members of an archive: all of them, or nothing and `Refused`."""
+    if kind in NOT_READ:
+        raise Refused(ArchiveReason.NOT_READ)
+    if kind is ArchiveKind.ZIP:
         with open(path, "rb") as file, Archive(file, limits) as archive:  # noqa: PTH123
             entries = list(archive.entries(hidden=True))
-    except Refused as refusal:
-        yield Input(path, size, base, refuse=refusal.reason, archive_suffix=".zip")
+        yield from (_entry(path, base, entry) for entry in entries)
         return
-    except OSError:
-        yield _unreadable(path, base)
-        return
-    for entry in entries:
-        yield _member(path, base, entry)
+    unpacked: Unpacked | None = None
+    if kind is ArchiveKind.GZIP:
+        with GzipStream(path, limits, limits.total_bytes) as stream:
+            start = stream.read_at(0, BLOCK)
+            if not is_tar_header(start, is_marked=False):
+                yield _packed_file(path, base, size, descriptor)
+                return
+            if scratch is None:
+                members = list(tar_members(stream.read_at, None, limits))
+            else:
+                unpacked = Unpacked(path, scratch, limits)
+                members = list(tar_members(unpacked.read_at, unpacked.size, limits))
+    else:
+        members_of = tar_members if kind is ArchiveKind.TAR else iso_members
+        members = list(members_of(reader_of(descriptor), size, limits))
+    for number, member in enumerate(members):
+        yield _member(path, base, number, member, unpacked)
 
 
-def _member(path: str, base: str, entry: Entry) -> Input:
+def _packed_file(path: str, base: str, size: int, descriptor: int) -> Input:
+    """Return the one file in a gzip file."""
+    # The length at the end is modulo 2**32, and lengthens the time limit only (RFC 1952 2.3.1).
+    stated = int.from_bytes(os.pread(descriptor, 4, max(0, size - 4)), "little")
+    name = os.path.basename(path).removesuffix(".gz")  # noqa: PTH119
+    return Input(
+        path,
+        min(stated, 200 * size),
+        base,
+        member=0,
+        member_name=name,
+        is_named_dicom=_is_named_dicom(name),
+        is_gzip=True,
+    )
+
+
+def _member(path: str, base: str, number: int, member: Member, unpacked: Unpacked | None) -> Input:
+    is_link = member.reason == ArchiveReason.NOT_REGULAR
+    return Input(
+        path,
+        member.size,
+        base,
+        number,
+        member.name,
+        skip=NOT_REGULAR if is_link else "",
+        refuse="" if is_link else member.reason,
+        can_be_copied=not member.reason,
+        is_named_dicom=_is_named_dicom(member.name),
+        stretches=member.stretches,
+        unpacked=unpacked,
+    )
+
+
+def _entry(path: str, base: str, entry: Entry) -> Input:
     is_link = entry.reason == ArchiveReason.NOT_REGULAR
     return Input(
         path,
@@ -177,8 +257,14 @@ def _member(path: str, base: str, entry: Entry) -> Input:
         skip=NOT_REGULAR if is_link else "",
         refuse="" if is_link else entry.reason,
         can_be_copied=not entry.reason,
-        is_named_dicom=entry.name.lower().endswith(_DICOM_SUFFIXES),
+        is_named_dicom=_is_named_dicom(entry.name),
     )
+
+
+def _is_named_dicom(name: str) -> bool:
+    """Return whether a name claims to be DICOM; what macOS lays beside files (``._x.dcm``) does not."""
+    last = name.rpartition("/")[2].lower()
+    return last.endswith(_DICOM_SUFFIXES) and not last.startswith("._")
 
 
 def _unreadable(path: str, base: str) -> Input:

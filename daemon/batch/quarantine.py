@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from daemon.batch.errors import BatchFailed, BatchRefused
 from daemon.batch.inputs import contains
-from daemon.batch.sources import Sources, copy_all
+from daemon.batch.sources import Sources, copy_all, place_of
 from daemon.errors import Refused
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class QuarantineFolder:
             digest.update(data)
             write(data)
 
-        with sources.open(source) as reader:
+        with sources.open(place_of(source)) as reader:
             copy_all(reader.read, take)
 
     def _remove_leftovers(self) -> None:

@@ -35,7 +35,7 @@ from daemon.batch.quarantine import QuarantineFolder
 from daemon.batch.records import Records, printable
 from daemon.batch.refusals import Refusals
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
-from daemon.batch.sources import Sources
+from daemon.batch.sources import Sources, place_of
 from daemon.batch.work import TARGET
 from daemon.errors import first_of
 from daemon.workers.capacity import most_processes
@@ -265,7 +265,7 @@ class _Run:
     def _processes(self) -> int:
         """Return how many processes to start: no more than there are inputs, cores, and memory for."""
         wanted = min(self.request.jobs or most_processes(), most_processes())
-        return max(1, sum(1 for _ in islice(self._walk(), wanted)))
+        return max(1, sum(1 for _ in islice(self._walk(lists_only=True), wanted)))
 
     async def _identify(self, pool: WorkerPool) -> None:
         """Ask every header what it tells of people."""
@@ -277,7 +277,7 @@ class _Run:
                     group.create_task(self._identify_one(pool, source))
 
     async def _identify_one(self, pool: WorkerPool, source: Input) -> None:
-        job = Message({"path": source.path, "member": source.member})
+        job = Message(place_of(source))
         try:
             answer = (await pool.run(job, source.size)).header
         except (WorkerKilled, WorkerRaised):
@@ -306,17 +306,17 @@ class _Run:
         self.is_walked = True
         await queue.put(None)
 
-    def _walk(self) -> Iterator[Input]:
+    def _walk(self, *, lists_only: bool = False) -> Iterator[Input]:
         apart = {self.output.place_of, *self.quarantine.places(), *self.report.places()}
-        return walk(self.inputs, apart, self.request.archive)
+        scratch = None if lists_only else str(self.output.path)
+        return walk(self.inputs, apart, self.request.archive, scratch)
 
     async def _process(self, pool: WorkerPool, item: _Item) -> dict[str, Any]:
         """Return a worker's answer, or why there is none."""
         source = item.source
         job = Message(
             {
-                "path": source.path,
-                "member": source.member,
+                **place_of(source),
                 "output": str(self.output.path / item.part),
                 "is_named_dicom": source.is_named_dicom,
                 "known": self._known(source),

@@ -1,38 +1,59 @@
-"""Reading the bytes of an input again, wherever they lie."""
+"""Reading the bytes of an input, wherever they lie."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from daemon.batch.archives.gzip_stream import GzipStream
+from daemon.batch.archives.stretches import StretchReader
 from daemon.receive.archive import Archive, ArchiveLimits, EntryReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Mapping
     from io import FileIO
 
     from daemon.batch.inputs import Input
 
+    Reader = FileIO | EntryReader | StretchReader | GzipStream
+
 _CHUNK_BYTES = 1 << 20
 
 
+def place_of(source: Input) -> dict[str, Any]:
+    """Return what a worker has to know to open an input, for the header of its job."""
+    return {
+        "path": source.unpacked.path if source.unpacked is not None else source.path,
+        "member": source.member,
+        "stretches": source.stretches,
+        "is_gzip": source.is_gzip,
+    }
+
+
+def is_file(place: Mapping[str, Any]) -> bool:
+    """Return whether an input is a file by itself, which can be mapped where it lies."""
+    return place["member"] is None and not place["is_gzip"]
+
+
 class Sources:
-    """Opens entries of archives; the last archive stays open, as its entries come in a row."""
+    """Opens inputs; the last zip archive stays open, as its entries come in a row."""
 
     def __init__(self, limits: ArchiveLimits) -> None:
         self._limits = limits
         self._path = ""
         self._archive: Archive | None = None
 
-    def open(self, source: Input) -> AbstractContextManager[FileIO | EntryReader]:
-        """Return a reader of the bytes of an input. Raises `Refused` or OSError."""
-        if source.member is None:
-            return open(source.path, "rb", buffering=0)  # noqa: PTH123
-        return self.open_member(source.path, source.member)
+    def open(self, place: Mapping[str, Any]) -> Reader:
+        """Return a reader of the bytes of an input (`place_of`). Raises `Refused` or OSError."""
+        path: str = place["path"]
+        if is_file(place):
+            return open(path, "rb", buffering=0)  # noqa: PTH123
+        if place["is_gzip"]:
+            return GzipStream(path, self._limits, self._limits.entry_bytes)
+        if place["stretches"] is not None:
+            return StretchReader(path, place["stretches"])
+        return self._open_entry(path, place["member"])
 
-    def open_member(self, path: str, member: int) -> EntryReader:
-        """Return a reader of one entry. Raises `Refused` or OSError."""
+    def _open_entry(self, path: str, member: int) -> EntryReader:
         if self._archive is None or self._path != path:
             self.close()
             file = open(path, "rb")  # noqa: PTH123, SIM115 - the archive closes it
@@ -59,14 +80,3 @@ def copy_all(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> 
         write(data)
         size += len(data)
     return size
-
-
-def unnamed_file(folder: str) -> int:
-    """Return a new file that has no name and is gone when it is closed, even by SIGKILL.
-
-    It holds identified data for a moment. Where the file system has no such files it is memory.
-    """
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return os.memfd_create("input", os.MFD_CLOEXEC)

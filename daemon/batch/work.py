@@ -13,13 +13,17 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 import deid
+from daemon.batch.archives.gzip_stream import GzipStream
+from daemon.batch.archives.kinds import ArchiveKind, kind_of
+from daemon.batch.archives.stretches import reader_of
 from daemon.batch.inputs import UNREADABLE
 from daemon.batch.request import BatchState
-from daemon.batch.sources import Sources, copy_all, unnamed_file
+from daemon.batch.scratch import unnamed_file
+from daemon.batch.sources import Sources, copy_all, is_file
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
-from daemon.receive.structure import Kind, examine
+from daemon.receive.structure import Kind, examine, examine_start
 from daemon.workers.frames import Message
 from daemon.workers.mapping import mapped
 from daemon.workers.writing import write_segments
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 
 TARGET = f"{__name__}:start"
 _WHERE_LENGTH = 500
+_START_BYTES = 64 << 10
 
 WITHOUT_STUDY: Final = "without-study"
 """The folder of objects whose class has no study, such as colour palettes."""
@@ -71,6 +76,10 @@ class _WriteFailed(Exception):
     """The output folder did not take it; the run must end."""
 
 
+class _NotInstance(Exception):
+    """Its first bytes say that it is none, so that the others need not be unfolded."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchWork:
     """Everything that stays the same from job to job."""
@@ -82,9 +91,9 @@ class BatchWork:
     def process(self, message: Message) -> Message:
         """Return what became of one input; its ``output`` is written when it is clean.
 
-        The header of a job has ``path``, ``member`` (or None), ``output`` (where to write),
-        ``is_named_dicom``, and ``known``: infoType and value of what the study's other instances
-        tell of people. That of an answer has ``state``, ``reason``, ``where``, and for a
+        The header of a job says where the input lies (`daemon.batch.sources.place_of`), ``output``
+        (where to write), ``is_named_dicom``, and ``known``: infoType and value of what the study's other
+        instances tell of people. That of an answer has ``state``, ``reason``, ``where``, and for a
         clean one the replacement identifiers; its field is the outcome record. An ``errno``
         instead of a state means that the output folder could not be written to.
 
@@ -110,6 +119,8 @@ class BatchWork:
             source, size = self._open(job)
         except OSError:
             return _answer(BatchState.REFUSED, UNREADABLE)
+        except _NotInstance:
+            return _no_instance(job)
         try:
             structure = examine(source, size, thorough=False)
             match structure.kind:
@@ -117,12 +128,10 @@ class BatchWork:
                     return _answer(BatchState.SKIPPED, Reason.DICOMDIR)
                 case Kind.ZIP:
                     return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
+                case Kind.OTHER if not is_file(job) and _is_archive(source, size):
+                    return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
                 case Kind.OTHER:
-                    # A note lying beside the images is no failure; something that says it is DICOM
-                    # and is not readable as such is.
-                    claims = job["is_named_dicom"]
-                    state = BatchState.REFUSED if claims else BatchState.SKIPPED
-                    return _answer(state, Reason.NOT_DICOM)
+                    return _no_instance(job)
                 case Kind.BARE:
                     completed = self._complete(structure.head, source, size)
                     os.close(source)
@@ -135,7 +144,7 @@ class BatchWork:
         """Return what an input tells of people. What cannot be read tells nothing, and is judged later."""
         try:
             source, size = self._open(job)
-        except (OSError, Refused, _WriteFailed):
+        except (OSError, Refused, _WriteFailed, _NotInstance):
             return Message({"study_uid": "", "known": []})
         try:
             structure = examine(source, size, thorough=False)
@@ -153,13 +162,15 @@ class BatchWork:
         return Message({"study_uid": study_uid, "known": known})
 
     def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
-        if job["member"] is None:
+        if is_file(job):
             source = os.open(job["path"], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             return source, os.fstat(source).st_size
+        if job["is_gzip"] and not _may_hold_instances(job["path"]):
+            raise _NotInstance
         with _writing():
             source = unnamed_file(self.out)
         try:
-            with self.sources.open_member(job["path"], job["member"]) as reader:
+            with self.sources.open(job) as reader:
                 size = copy_all(reader.read, _Writer(source).write)
         except BaseException:
             os.close(source)
@@ -214,6 +225,33 @@ class _Writer:
             view = memoryview(data)
             while view:
                 view = view[os.write(self.descriptor, view) :]
+
+
+def _no_instance(job: Mapping[str, Any]) -> Message:
+    # A note lying beside the images is no failure; something that says it is DICOM and is not
+    # readable as such is.
+    state = BatchState.REFUSED if job["is_named_dicom"] else BatchState.SKIPPED
+    return _answer(state, Reason.NOT_DICOM)
+
+
+def _is_archive(source: int, size: int) -> bool:
+    """Whether what came in an archive is one itself, which may hold instances."""
+    kind = kind_of(reader_of(source), size)
+    if kind is ArchiveKind.GZIP:
+        # A packed picture of another kind (NIfTI) is as little an instance as it is unpacked.
+        return _may_hold_instances(f"/proc/self/fd/{source}")
+    return kind is not None
+
+
+def _may_hold_instances(gzip_path: str) -> bool:
+    """Whether what a gzip file holds begins as an instance or an archive does, or cannot be read."""
+    try:
+        with GzipStream(gzip_path, ArchiveLimits(), _START_BYTES) as stream:
+            start = stream.read(_START_BYTES)
+    except Refused:
+        return True
+    inner = kind_of(lambda offset, count: start[offset : offset + count], len(start))
+    return inner is not None or examine_start(start, 1 << 62).kind is not Kind.OTHER
 
 
 def _answer(state: BatchState, reason: str, where: str = "") -> Message:

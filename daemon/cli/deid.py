@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from deid.identity.keys import SiteKey
 
 NAME = "deid"
-HELP = "de-identify files, folders and zip archives into a folder"
+HELP = "de-identify files, folders and archives into a folder"
 
 _ABOUT = """\
-De-identify files, folders and zip archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
+De-identify files, folders and archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
 replacement identifiers. What is refused stays where it is; DIR/refused.jsonl says why, by the number that
 the report gives each input. The same inputs and key give the same bytes, however often it is run."""
 _WARM_UP = "daemon.batch.work:load"
@@ -38,7 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = _ABOUT
     parser.set_defaults(start_ahead=_start_ahead)
     parser.add_argument(
-        "inputs", nargs="+", type=Path, metavar="IN", help="a file, a folder or a zip archive"
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="IN",
+        help="a file, a folder or an archive (zip, tar, gz, ISO)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the folder to write to"
