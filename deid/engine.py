@@ -19,8 +19,7 @@ from deid.identity.identifiers import known_identifiers, united
 from deid.identity.kinds import KNOWN_KINDS
 from deid.outcome import Outcome
 from deid.pixels import of_instance
-from deid.pixels.beside import lookup_tables, scrub
-from deid.pixels.beside.lookup_tables import palette_elements
+from deid.pixels.beside import scrub
 from deid.pixels.beside.overlay_elements import overlay_elements
 from deid.pixels.beside.scrub import names_anybody, scrub_of
 from deid.pixels.beside.thumbnails import thumbnail_elements
@@ -58,7 +57,6 @@ _FACTS: Final = frozenset(
         *FACTS,
         *SHAPE_FACTS,
         *scrub.FACTS,
-        *lookup_tables.FACTS,
         *chain.from_iterable(ONLY_BESIDE.items()),
     }
 )
@@ -140,6 +138,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         cleaned.pixels.segments,
         declared_blocks(top, plan.tags.policy, facts.charset),
         scrub_of(top, plan.tags.policy.profile),
+        top.encoding,
     )
     result = _rewritten(top, given, facts, inserts, cleaned, plan)
     left_out: tuple[int, ...] = ()
@@ -189,7 +188,6 @@ def _inserts(
     markers = _markers(top, facts, cleaned, plan, earlier)
     graphics = overlay_elements(top, facts.sop_class_uid, plan.tags, cleaner, known)
     pictures = thumbnail_elements(top) if cleaner is not None else []
-    palettes = palette_elements(top) if plan.tags.policy.profile in scrub.SCRUBBING else []
     alone = plan.tags.rules.left_alone(top.found, facts.sop_class_uid, top.encoding)
     return sorted(
         [
@@ -197,7 +195,6 @@ def _inserts(
             *cleaned.elements,
             *graphics,
             *pictures,
-            *palettes,
             *((tag, b"") for tag in alone),
         ]
     )

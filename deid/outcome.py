@@ -76,6 +76,8 @@ _WORDS = {
         Action.CAP_AGE: "capped",
         Action.DOCUMENT: "document_replaced",
         Action.MARKER: "set",
+        Action.DESCRIBE: "table_cleaned",
+        Action.TABLE: "table_cleaned",
         Action.UNRECOGNISED: "dummied",
     }.get(action, action.name.lower())
     for action in Action

@@ -46,6 +46,8 @@ SAYINGS: Final = {
     Action.PIXELS: "treated as said under Pixels",
     Action.DOCUMENT: "replaced by an empty document of its kind",
     Action.CHARACTER_SET: "kept where every term is a defined one, else removed",
+    Action.DESCRIBE: "kept where it says how long its table is",
+    Action.TABLE: "kept up to its last entry",
     Action.MARKER: "set by us, whatever it was",
     Action.REFUSE: "an instance that has it in its data set is refused",
     Action.PRIVATE: "kept where its creator's block lists it as safe, else removed",

@@ -53,6 +53,10 @@ class Action(IntEnum):
     """An attribute that we set ourselves; the original is dropped."""
     UNRECOGNISED = 23
     """A required text that was not recognised: dummies in place of the values that are not."""
+    DESCRIBE = 24
+    """The descriptor of a lookup table: kept as CHECK does, and remembered for the data behind it."""
+    TABLE = 25
+    """The data of a lookup table: kept as CHECK does, without what stands behind the entries."""
     REFUSE = 22
     """An element that cannot be here (group 0000 or 0002 inside a data set)."""
 

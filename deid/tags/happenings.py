@@ -31,5 +31,7 @@ HAPPENINGS: Final[dict[int, Callable[[Original], bytes | None]]] = {
     int(Action.CAP_AGE): replacements.aged,
     int(Action.CLEAN): replacements.cleaned,
     int(Action.CHARACTER_SET): replacements.character_set_kept,
+    int(Action.DESCRIBE): replacements.described,
+    int(Action.TABLE): replacements.trimmed,
     int(Action.DOCUMENT): replacements.blanked,
 }

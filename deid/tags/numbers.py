@@ -102,7 +102,7 @@ def is_numbers(tag: int, vr: str, value: bytes) -> bool:
         most = _most_values(tag)
         if most and len(value) > most * size:
             return False
-    return not _reads_as_text(value)
+    return not reads_as_text(value)
 
 
 @cache
@@ -113,7 +113,7 @@ def _most_values(tag: int) -> int:
     return int(most) if most.isdigit() else 0
 
 
-def _reads_as_text(value: bytes) -> bool:
+def reads_as_text(value: bytes) -> bool:
     """Whether bytes are mostly printable and have a word in them that is no ramp of numbers."""
     value = value.rstrip(b"\x00 ")
     if len(value) < 6 or len(value.translate(None, _NOT_PRINTABLE)) * 5 > len(value):

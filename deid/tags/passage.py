@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.header import tag_name
+from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.tags.midnight import NONE
 from deid.tags.recognition import recognised
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from deid.encoding.header import Buffer
     from deid.encoding.segments import Segment
+    from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.facts import Person
     from deid.identity.identifiers import KnownIdentifier
     from deid.identity.residual import Forbidden
@@ -46,6 +48,8 @@ class Given(NamedTuple):
         The new value field of Pixel Data, when it was cleaned.
     blocks
         What the instance says of its private blocks, by creator and group.
+    encoding
+        How the data set is encoded.
     scrub
         Takes away what hides beside the samples, where they are not cleaned.
     """
@@ -59,6 +63,7 @@ class Given(NamedTuple):
     pixels: Sequence[Segment] | None = None
     blocks: Mapping[tuple[str, int], Block] = MappingProxyType({})
     scrub: Scrub | None = None
+    encoding: Encoding = EXPLICIT_LITTLE
 
 
 class Known:
@@ -99,6 +104,8 @@ class Passage:
         Where a known identifier was found although the rules keep what stood there.
     labels
         Replaced labels, and what each stands for.
+    descriptors
+        Descriptors of lookup tables by where they stand and their tag.
     carries
         Dates that stand where the pass does, to the days by which their times pass midnight.
     """
@@ -111,6 +118,7 @@ class Passage:
     actions: dict[int, int] = field(default_factory=dict)
     residuals: list[str] = field(default_factory=list)
     labels: dict[str, str] = field(default_factory=dict)
+    descriptors: dict[tuple[tuple[tuple[int, int], ...], int], bytes] = field(default_factory=dict)
     carries: Mapping[int, tuple[int, ...]] = field(default_factory=lambda: NONE)
 
     @property

@@ -13,15 +13,18 @@ from deid.identity import shifts, values
 from deid.identity.keys import patient_identity
 from deid.identity.labels import LABELS_BY_TAG
 from deid.tables.dictionary import uids
+from deid.tags import lookup_tables
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
+from deid.tags.equipment import EQUIPMENT_UIDS
 from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
+from deid.tags.lookup_tables import DESCRIPTORS
 from deid.tags.numbers import SAMPLES, is_number
 from deid.tags.overrides import CONTENT_VRS
 from deid.tags.policy import Option
 from deid.tags.private import CREATOR_REFERENCE, described_creators
 from deid.tags.recognition import is_standard, may_stay, recognised
-from deid.tags.rules import EQUIPMENT_UIDS, PATIENT_ID, fallback_action
+from deid.tags.rules import PATIENT_ID, fallback_action
 
 if TYPE_CHECKING:
     from deid.tags.passage import Original
@@ -242,6 +245,32 @@ def checked_unless_known(original: Original) -> bytes | None:
     if not passage.names_anybody(raw, text, original.vr):
         return UNCHANGED
     passage.residuals.append(passage.where(original.tag))
+    return unrecognised(original)
+
+
+def described(original: Original) -> bytes | None:
+    """Keep what describes a lookup table, and remember it for the data behind it."""
+    passage = original.passage
+    passage.descriptors[tuple(passage.path), original.tag] = original.raw
+    return _checked(original)
+
+
+def trimmed(original: Original) -> bytes | None:
+    """Keep the data of a lookup table up to its last entry."""
+    passage, raw = original.passage, original.raw
+    descriptor = passage.descriptors.get((tuple(passage.path), DESCRIPTORS[original.tag]), b"")
+    original.raw = lookup_tables.trimmed(original.tag, raw, descriptor, passage.given.encoding)
+    kept = _checked(original)
+    return values.even(original.raw) if kept is UNCHANGED and original.raw != raw else kept
+
+
+def _checked(original: Original) -> bytes | None:
+    """Do as CHECK does, in one go."""
+    passage, raw = original.passage, original.raw
+    if passage.forbidden is not None:
+        return checked_unless_known(original)
+    if may_stay(original.tag, original.vr, raw, passage.charset):
+        return UNCHANGED
     return unrecognised(original)
 
 

@@ -17,7 +17,9 @@ from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
+from deid.tags.equipment import OF_PROTOCOLS
 from deid.tags.labels import LABELS
+from deid.tags.lookup_tables import DESCRIBING, DESCRIPTORS
 from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS, VERBS
 from deid.tags.policy import Option, Profile, TagPolicy
 
@@ -53,18 +55,6 @@ _PLAIN_BINARY: Final = frozenset(
     }
 )  # fmt: skip
 # Pixels and waveforms: samples, not statements, and too many to be looked at in passing.
-_OF_PROTOCOLS: Final = frozenset(
-    {
-        0x00141020, 0x00143076, 0x00143077, 0x00144076, 0x00144078, 0x0014407C, 0x0014407E, 0x00181200,
-        0x00181201, 0x00181202, 0x00181203, 0x00181204, 0x00181205, 0x0018700C, 0x0018700E, 0x0044000B,
-        0x0072000A,
-    }
-)  # fmt: skip
-"""Days and times of equipment, products and protocols, which many patients share."""
-EQUIPMENT_UIDS: Final = frozenset(
-    {0x00080014, 0x00089123, 0x00181002, 0x00200200, 0x00281199, 0x00281214, 0x00880140, 0x0040E011}
-)
-"""UIDs of what many patients share: creators, devices, synchronisation frames, palettes, media, places."""
 _SAMPLES: Final = frozenset({0x54001010, 0x56000020, 0x7FE00008, 0x7FE00009, 0x7FE00010})
 _PIXEL_VALUES: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Sequence contents that carry structure, not statements; they stay in dummied sequences.
@@ -205,9 +195,24 @@ class Rules:
             return Action.MARKER
         if table.parent and (tag in _PIXEL_VALUES or tag >> 24 == 0x60):
             return Action.PIXELS if tag in _PIXEL_VALUES else Action.DROP
-        if self.policy.profile is Profile.BASIC:
-            return self._basic(tag, vr, table)
-        return self._other_profile(tag, vr)
+        decided = (
+            self._basic(tag, vr, table)
+            if self.policy.profile is Profile.BASIC
+            else self._other_profile(tag, vr)
+        )
+        if (tag in DESCRIPTORS or tag in DESCRIBING) and self._removes_identities(decided):
+            kind = Action.TABLE if tag in DESCRIPTORS else Action.DESCRIBE
+            fallback = decided >> FALLBACK_SHIFT or self._fallback_action(tag, table)
+            return kind | fallback << FALLBACK_SHIFT
+        return decided
+
+    def _removes_identities(self, decided: int) -> bool:
+        """Whether what stays, stays under a profile that removes identities."""
+        profiles = (Profile.BASIC, Profile.MINIMAL)
+        return self.policy.profile in profiles and decided & KIND_MASK in (
+            Action.KEEP,
+            Action.CHECK,
+        )
 
     def left_alone(
         self, found: Collection[int], sop_class_uid: str, encoding: Encoding
@@ -293,7 +298,7 @@ class Rules:
         actual = dictionary_vr(tag)
         is_temporal = actual in _TEMPORAL_VRS
         return is_temporal and (
-            options.get(Option.RETAIN_DEVICE_IDENTITY) == "K" or tag in _OF_PROTOCOLS
+            options.get(Option.RETAIN_DEVICE_IDENTITY) == "K" or tag in OF_PROTOCOLS
         )
 
     def _coded(self, code: str, vr: str) -> int:
@@ -371,7 +376,7 @@ class Rules:
         if actual in _TEMPORAL_VRS:
             if Option.RETAIN_FULL_DATES in self.policy.options:
                 return Action.KEEP
-            if Option.RETAIN_MODIFIED_DATES in self.policy.options and tag not in _OF_PROTOCOLS:
+            if Option.RETAIN_MODIFIED_DATES in self.policy.options and tag not in OF_PROTOCOLS:
                 return Action.SHIFT | self._fallback_action(tag, table) << FALLBACK_SHIFT
             return self._fallback_action(tag, table)
         if tag == TEXT_VALUE and Option.CLEAN_DESCRIPTORS in self.policy.options:

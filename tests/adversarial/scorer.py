@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pydicom
 
 from deid.tables.dictionary import uids
-from deid.tags.rules import EQUIPMENT_UIDS
+from deid.tags.equipment import EQUIPMENT_UIDS
 from tests.adversarial.corpus import flatten, relaxed, text_of
 from tests.conftest import program
 

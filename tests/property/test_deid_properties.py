@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 import deid
 from deid.tables.load import confidentiality_by_tag
-from deid.tags.rules import EQUIPMENT_UIDS
+from deid.tags.equipment import EQUIPMENT_UIDS
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}

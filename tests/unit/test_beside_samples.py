@@ -322,10 +322,10 @@ def test_a_palette_without_anything_behind_it_stays() -> None:
     ("fragments", "syntax"),
     [
         ([with_segment(JPEG, 0xDC, OWN)], JPEGBaseline8Bit), ([JPEG[:-2] + OWN], JPEGBaseline8Bit),
-        ([J2K[:45] + b"\xff\x70\0\x0e" + OWN + J2K[45:]], JPEG2000Lossless),
+        ([J2K[:45] + b"\xff\x60\0\x0e" + OWN + J2K[45:]], JPEG2000Lossless),
         ([RLE_FRAME + OWN], RLELossless), ([b"\0\0\0\1" + bytes(2048) + OWN], H264),
     ],
-    ids=["DNL", "no EOI", "FF70", "RLE tail", "video"],
+    ids=["DNL", "no EOI", "PPM", "RLE tail", "video"],
 )  # fmt: skip
 def test_what_cannot_be_accounted_for_is_searched(fragments: list[bytes], syntax: str) -> None:
     assert refusal(encapsulated(fragments, syntax)) is deid.Reason.RESIDUAL_IDENTIFIER

@@ -14,7 +14,7 @@ import re
 import struct
 import sys
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -27,12 +27,14 @@ from deid.pixels.codecs.codestreams import (
     j2k_blanks,
     j2k_segments,
     j2k_unaccounted,
-    jpeg_blanks,
     jpeg_segments,
     jpeg_unaccounted,
 )
+from deid.pixels.codecs.jp2_boxes import JXL_SIGNATURE as JXL
 from deid.pixels.codecs.jp2_boxes import SIGNATURE as JP2
-from deid.pixels.codecs.jp2_boxes import box_blanks, codestream_of
+from deid.pixels.codecs.jp2_boxes import box_blanks, codestream_of, jxl_blanks
+from deid.pixels.codecs.jpeg_tables import jpeg_blanks
+from deid.pixels.codecs.rle_segments import rle_blanks, spare_offsets
 from deid.tags.colour_profiles import is_colour_profile
 from deid.tags.policy import Profile
 from deid.tags.samples import Scrubbed
@@ -57,12 +59,13 @@ SCRUBBING: Final = frozenset({Profile.BASIC, Profile.MINIMAL})
 """The profiles that remove identities."""
 _JPEG: Final = b"\xff\xd8"
 _JPEG_2000: Final = b"\xff\x4f"
+_JPEG_XL: Final = b"\xff\x0a"
+_LAST_BYTES: Final = 4096
+"""Of the coded samples, before the end of a codestream: decoders do not notice what is added there."""
 _END: Final = b"\xff\xd9"
-_JPEG_SYNTAXES: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.([5-9]\d|20[1-3])")
-"""JPEG, JPEG-LS, JPEG 2000 and its high-throughput kin; not video, not JPEG XL (PS3.6 table A-1)."""
+_JPEG_SYNTAXES: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.([5-9]\d|11[0-2]|20[1-3])")
+"""JPEG, JPEG-LS, JPEG 2000 and its high-throughput kin, JPEG XL; not video (PS3.6 table A-1)."""
 _RLE: Final = "1.2.840.10008.1.2.5"
-_RLE_HEADER: Final = 64
-_RLE_SEGMENTS: Final = 15
 _BLOCK: Final = 1 << 22
 _WITHOUT_LIBRARY: Final = 1 << 23
 _ICC: Final = b"ICC_PROFILE\x00\x01\x01"
@@ -100,7 +103,9 @@ def scrub_of(top: TopLevel, profile: Profile) -> Scrub | None:
 
     def scrub(start: int, stop: int, is_encapsulated: bool) -> Scrubbed:
         if is_encapsulated:
-            return scrub_encapsulated(top.data, start, stop - 8, top.meta.transfer_syntax_uid)
+            layout = _layout(short_values(top.data, top.found, _LAYOUT), top.encoding)
+            syntax = top.meta.transfer_syntax_uid
+            return scrub_encapsulated(top.data, start, stop - 8, syntax, layout)
         return scrub_native(top.data, start, stop, top.found, top.encoding)
 
     return scrub
@@ -152,13 +157,17 @@ _READABLE: Final = re.compile(rb"[ -~]+")
 _AROUND: Final = 64
 
 
-def scrub_encapsulated(data: Buffer, start: int, stop: int, transfer_syntax_uid: str) -> Scrubbed:
+def scrub_encapsulated(
+    data: Buffer, start: int, stop: int, transfer_syntax_uid: str, layout: _Layout | None
+) -> Scrubbed:
     """Return an encapsulated value without what hides in it.
 
     Parameters
     ----------
     data, start, stop
         The value, from the Basic Offset Table item up to, not including, the Sequence Delimitation Item.
+    layout
+        How samples lie, as far as their description makes sense.
     """
     items = list(_items(data, start, stop))
     if not items:
@@ -173,7 +182,8 @@ def scrub_encapsulated(data: Buffer, start: int, stop: int, transfer_syntax_uid:
     look: Callable[[bytes], tuple[list[Blank], list[Span]]]
     groups: Iterable[list[Span]]
     if transfer_syntax_uid == _RLE:
-        groups, look = ([fragment] for fragment in fragments), _look_into_rle
+        groups = ([fragment] for fragment in fragments)
+        look = partial(_look_into_rle, layout=layout)
     elif _JPEG_SYNTAXES.fullmatch(transfer_syntax_uid):
         groups, look = _codestreams(data, fragments), _look_into_codestream
     else:
@@ -234,7 +244,7 @@ def _codestreams(data: Buffer, fragments: Sequence[Span]) -> Iterator[list[Span]
 
 def _begins(data: Buffer, fragment: Span) -> bool:
     head = data[fragment.start : fragment.start + len(JP2)]
-    return head[:2] in (_JPEG, _JPEG_2000) or head == JP2
+    return head[:2] in (_JPEG, _JPEG_2000, _JPEG_XL) or head in (JP2, JXL)
 
 
 def _look_into_codestream(codestream: bytes) -> tuple[list[Blank], list[Span]]:
@@ -258,7 +268,7 @@ def _walk(codestream: bytes) -> tuple[list[Blank], list[Span]]:
         unknown = jpeg_unaccounted(codestream, segments)
     elif codestream[:2] == _JPEG_2000:
         segments = j2k_segments(codestream)
-        blanks = j2k_blanks(codestream, segments, _is_of_encoder)
+        blanks = list(j2k_blanks(codestream, segments, _is_of_encoder))
         unknown = j2k_unaccounted(codestream, segments)
     elif codestream.startswith(JP2):
         box = codestream_of(codestream)
@@ -267,9 +277,15 @@ def _walk(codestream: bytes) -> tuple[list[Blank], list[Span]]:
         return sorted(around), [
             Span(each.start + box.start, each.stop + box.start) for each in spans
         ]
+    elif codestream.startswith((JXL, _JPEG_XL)):
+        # What of its codestream is no sample only decoding tells.
+        around = list(jxl_blanks(codestream)) if codestream.startswith(JXL) else []
+        return around, [Span(0, len(codestream))]
     else:
         raise CodestreamBroken("no start")
-    return list(blanks), [Span(segment.start, segment.stop) for segment in unknown]
+    end = segments[-1].stop - len(_END)
+    last = Span(max(segments[-2].stop, end - _LAST_BYTES), end)
+    return blanks, [last, *(Span(segment.start, segment.stop) for segment in unknown)]
 
 
 def _moved(blank: Blank, by: int) -> Blank:
@@ -283,20 +299,18 @@ def _is_of_encoder(note: bytes) -> bool:
     return len(note) <= _LONGEST_NOTE and _ENCODER_NOTE.fullmatch(note) is not None
 
 
-def _look_into_rle(frame: bytes) -> tuple[list[Blank], list[Span]]:
-    """Blank the offsets of segments that an RLE header does not count (PS3.5 G.5).
+def _look_into_rle(frame: bytes, layout: _Layout | None) -> tuple[list[Blank], list[Span]]:
+    """Return what of a frame its samples do not need.
 
-    Where the last segment ends only unpacking tells, so that all of the frame may be anything.
+    Where it is not as its description says, all of it may be anything, but for offsets that it does not count.
     """
-    everything = [Span(0, len(frame))]
-    if len(frame) < _RLE_HEADER:
-        return [], everything
-    count, *offsets = struct.unpack_from("<16L", frame)
-    used = 4 + 4 * count
-    if not 0 < count <= _RLE_SEGMENTS or offsets[0] != _RLE_HEADER:
-        return [], everything
-    spare = frame[used:_RLE_HEADER].strip(b"\0")
-    return [Blank(used, _RLE_HEADER, b"\0")] if spare else [], everything
+    if layout is not None and not layout.allocated % 8:
+        try:
+            count = layout.samples * layout.allocated // 8
+            return list(rle_blanks(frame, count, layout.pixels)), []
+        except CodestreamBroken:
+            pass
+    return list(spare_offsets(frame)), [Span(0, len(frame))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +326,10 @@ class _Layout:
     high: int
     is_signed: bool
     padding: int | None
+    samples: int
+    """Samples of a pixel."""
+    pixels: int
+    """Pixels of a frame."""
 
     @property
     def unused(self) -> int:
@@ -469,4 +487,5 @@ def _layout(values: tuple[bytes | None, ...], encoding: Encoding) -> _Layout | N
     return _Layout(
         frozenset(sizes), max(min(bits) * allocated // 8, 1), allocated, stored, high,
         number(0x00280103, 0) == 1, None if padding < 0 else padding,
+        samples, rows * columns,
     )  # fmt: skip

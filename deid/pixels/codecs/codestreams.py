@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from deid.tags.numbers import reads_as_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -17,7 +19,9 @@ SOI, EOI, SOS, DQT, DHT, DRI, DNL = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD, 0xDC
 DHP = 0xDE
 APP0, APP8, APP14, COM = 0xE0, 0xE8, 0xEE, 0xFE
 SOF55, LSE = 0xF7, 0xF8
-_SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, SOF55}
+SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, SOF55}
+LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF, SOF55})
+PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA})
 # All that a header of SPIFF can be (ISO/IEC 10918-3 F.2.1); sizes and resolutions have two bytes.
 _SPIFF = re.compile(
     rb"SPIFF\0[\0-\2].[\0-\4].(?:\0\0..){2}[\0-\x0f][\0-\x20][\0-\6][\0-\2](?:\0\0..){2}", re.DOTALL
@@ -32,6 +36,13 @@ _AFTER_SCAN = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")
 J2K_SOC, J2K_SOT, J2K_SOD, J2K_EOC = 0xFF4F, 0xFF90, 0xFF93, 0xFFD9
 J2K_SIZ, J2K_COD, J2K_COM = 0xFF51, 0xFF52, 0xFF64
 # SIZ, COD, COC, QCD, QCC, RGN, POC: what decoding needs. All others may hold anything.
+# PLM, CRG; and TLM, PLT, which readers use to find their way.
+_J2K_IDLE = {0xFF57, 0xFF63}
+_J2K_LENGTHS = {0xFF55, 0xFF58}
+# Delimiting, header and packet marker segments of 15444-1, -2 and -15 that have a length.
+_J2K_DEFINED = {
+    *range(0xFF50, 0xFF65), *range(0xFF72, 0xFF7A),
+}  # fmt: skip
 _J2K_NEEDED = {0xFF51, 0xFF52, 0xFF53, 0xFF5C, 0xFF5D, 0xFF5E, 0xFF5F, J2K_COM, J2K_EOC}
 
 
@@ -99,7 +110,7 @@ def jpeg_segments(codestream: bytes) -> list[MarkerSegment]:
 def jpeg_header(codestream: bytes, segments: list[MarkerSegment]) -> FrameHeader:
     """Read the start-of-frame segment."""
     for segment in segments:
-        if segment.marker in _SOF and segment.stop - segment.start >= 6:
+        if segment.marker in SOF and segment.stop - segment.start >= 6:
             precision, rows, columns, components = struct.unpack_from(
                 ">BHHB", codestream, segment.start
             )
@@ -115,24 +126,20 @@ class Blank(NamedTuple):
     fill: bytes
 
 
-def scrubbed_jpeg(codestream: bytes, segments: Sequence[MarkerSegment]) -> bytes:
-    """Blank comments, application data and whatever follows EOI, keeping every length."""
-    return _blanked(codestream, jpeg_blanks(codestream, segments))
-
-
-def _blanked(codestream: bytes, blanks: Iterable[Blank]) -> bytes:
+def blanked(codestream: bytes, blanks: Iterable[Blank]) -> bytes:
+    """Return a codestream with stretches overwritten, of the same length."""
     clean = bytearray(codestream)
     for start, stop, fill in blanks:
         clean[start:stop] = fill * (stop - start)
     return bytes(clean) if clean != codestream else codestream
 
 
-def jpeg_blanks(
+def note_blanks(
     codestream: bytes,
     segments: Sequence[MarkerSegment],
     stays: Callable[[bytes], bool] = lambda _: False,
 ) -> Iterator[Blank]:
-    """Yield what is blanked in JPEG or JPEG-LS, in order, as far as it is not blank.
+    """Yield the notes of JPEG or JPEG-LS and what follows its end, in order, as far as they are not blank.
 
     APP0 (JFIF, without its thumbnail), APP8 (SPIFF header, colour transform) and APP14 (Adobe colour
     transform) decide how colours are read; their fixed fields stay. All other APPn (EXIF, ICC, vendor),
@@ -170,7 +177,7 @@ def jpeg_unaccounted(
 def _is_accounted_for(marker: int, value: bytes) -> bool:
     """Whether parameters have the length that they say (ISO/IEC 10918-1 B.2, 14495-1 C.2)."""
     size = len(value)
-    if marker in _SOF or marker == DHP:
+    if marker in SOF or marker == DHP:
         return size >= 6 and size == 6 + 3 * value[5]
     if marker == SOS:
         return size >= 1 and size == 4 + 2 * value[0]
@@ -256,7 +263,7 @@ def scrubbed_j2k(codestream: bytes) -> bytes:
     CodestreamBroken
         If a length passes the end or EOC is missing.
     """
-    return _blanked(codestream, j2k_blanks(codestream, j2k_segments(codestream)))
+    return blanked(codestream, j2k_blanks(codestream, j2k_segments(codestream)))
 
 
 def j2k_segments(codestream: bytes) -> list[MarkerSegment]:
@@ -308,9 +315,18 @@ def j2k_blanks(
 ) -> Iterator[Blank]:
     """Yield what is blanked in JPEG 2000, in order, as far as it is not blank.
 
-    A comment of which `stays` says so is left.
+    A comment of which `stays` says so is left. What decoding does without becomes a blank comment: segments
+    that no part defines, those that tell where components of a print lie (CRG) or how long the packets of all
+    tile-parts are (PLM), and lengths of tile-parts and packets that read as text.
     """
     for segment in segments:
+        if _is_idle(codestream, segment):
+            if segment.stop - segment.start >= 2:
+                yield Blank(segment.start - 3, segment.start - 2, bytes((J2K_COM & 0xFF,)))
+                yield Blank(segment.start, segment.start + 1, b"\0")
+                yield Blank(segment.start + 1, segment.start + 2, b"\1")
+                yield from _unless_blank(codestream, Blank(segment.start + 2, segment.stop, b" "))
+            continue
         # Rcom stays; its text becomes spaces, valid for binary and Latin values alike.
         start = segment.start + 2
         if segment.marker == J2K_COM and not stays(codestream[start : segment.stop]):
@@ -318,12 +334,23 @@ def j2k_blanks(
     yield from _unless_blank(codestream, Blank(segments[-1].stop, len(codestream), b"\0"))
 
 
+def _is_idle(codestream: bytes, segment: MarkerSegment) -> bool:
+    """Whether decoding does without a segment: no part defines it, or lengths in it are none."""
+    if segment.marker in _J2K_LENGTHS:
+        return reads_as_text(codestream[segment.start + 1 : segment.stop])
+    is_defined = segment.marker in _J2K_DEFINED or segment.marker == J2K_EOC
+    return segment.marker in _J2K_IDLE or not is_defined
+
+
 def j2k_unaccounted(
-    codestream: bytes,  # noqa: ARG001 - as `jpeg_unaccounted`
+    codestream: bytes,
     segments: Sequence[MarkerSegment],
 ) -> Iterator[MarkerSegment]:
     """Yield the segments that stay although decoding needs nothing of them, or that no part defines."""
-    return (segment for segment in segments if segment.marker not in _J2K_NEEDED)
+    for segment in segments:
+        is_blanked = _is_idle(codestream, segment) and segment.stop - segment.start >= 2
+        if segment.marker not in _J2K_NEEDED and not is_blanked:
+            yield segment
 
 
 def _j2k_marker(codestream: bytes, at: int) -> tuple[int, int]:

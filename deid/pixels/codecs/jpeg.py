@@ -15,8 +15,8 @@ from deid.pixels.codecs.codestreams import (
     CodestreamBroken,
     jpeg_header,
     jpeg_segments,
-    scrubbed_jpeg,
 )
+from deid.pixels.codecs.jpeg_tables import scrubbed_jpeg
 from deid.pixels.samples import Decoded, filled
 
 if TYPE_CHECKING:
