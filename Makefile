@@ -6,8 +6,9 @@
 #   make setup     create .venv from requirements/dev.lock (the others call it; quick when up to date)
 #   make check     format, lint, types, import contracts
 #   make quick     the same, and the unit and property tests: what a change is tried with
+#   make mutants   make each break of a list in a copy, and print those that no test sees
 #   make bench     measure, beside the reference programs that are installed
-#   make reference write config/default.toml and the README's table from the settings classes
+#   make reference write config/default.toml and the README's table from the settings classes, and the page of breaks
 #   make lock      renew requirements/*.lock from requirements/*.in
 #   make clean     remove caches and build results; .venv and state stay
 
@@ -24,7 +25,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .DELETE_ON_ERROR:
-.PHONY: run test setup check quick bench reference lock clean venv-module peers
+.PHONY: run test setup check quick bench mutants reference lock clean venv-module peers
 
 run: setup
 	@exec $(BIN)/python -m daemon.demo
@@ -46,8 +47,12 @@ quick: check
 bench: setup
 	$(BIN)/python -m tests.benchmarks
 
+mutants: setup
+	$(BIN)/python -m tests.mutants
+
 reference: setup
 	$(BIN)/python -m config.documents README.md
+	$(BIN)/python -m tests.mutants.page
 
 # The run lock is a part of the development lock, version by version.
 lock: setup

@@ -1,22 +1,27 @@
-/* Loaded before the C library: lets one system call of a process fail, and counts those that could.
+/* Loaded before the C library: lets one system call of a process fail, or be its last, and counts those that could.
  *
- * Counted are fsync, fdatasync, rename, write and pwrite on files below the folder that `fail_arm` names. The
- * call whose number it is told does nothing and fails: a flush with EIO, another with ENOSPC. The tests build
- * it with cc and speak to it by ctypes.
+ * Counted are the calls that change what lies below the folder that `fail_arm` names: fsync, fdatasync, rename, link,
+ * unlink, mkdir, write and pwrite. The call whose number it is told does nothing and fails, a flush with EIO, another with
+ * ENOSPC; or the process is killed before it is made. The tests build it with cc and speak to it by ctypes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 static char folder[4096];
 static atomic_long counted, fails_at, fired;
+static atomic_int kills;
 
-void fail_arm(const char *below, long at) {
+void fail_arm(const char *below, long at, int by_kill) {
+    atomic_store(&kills, by_kill);
     snprintf(folder, sizeof folder, "%s", below);
     atomic_store(&counted, 0);
     atomic_store(&fired, 0);
@@ -46,6 +51,7 @@ static int is_file_below(int descriptor) {
 static int must_fail(int error) {
     if (atomic_fetch_add(&counted, 1) + 1 != atomic_load(&fails_at)) return 0;
     atomic_store(&fired, 1);
+    if (atomic_load(&kills)) kill(getpid(), SIGKILL);
     errno = error;
     return 1;
 }
@@ -69,6 +75,21 @@ int fdatasync(int descriptor) {
 int rename(const char *from, const char *to) {
     if ((is_below(from) || is_below(to)) && must_fail(ENOSPC)) return -1;
     return REAL(rename)(from, to);
+}
+
+int linkat(int old_folder, const char *from, int new_folder, const char *to, int flags) {
+    if ((is_below(from) || is_below(to)) && must_fail(ENOSPC)) return -1;
+    return REAL(linkat)(old_folder, from, new_folder, to, flags);
+}
+
+int unlink(const char *path) {
+    if (is_below(path) && must_fail(EIO)) return -1;
+    return REAL(unlink)(path);
+}
+
+int mkdir(const char *path, mode_t mode) {
+    if (is_below(path) && must_fail(ENOSPC)) return -1;
+    return REAL(mkdir)(path, mode);
 }
 
 ssize_t write(int descriptor, const void *data, size_t size) {

@@ -17,7 +17,7 @@ from tests.sections import make_spool_limits
 from tests.store_samples import ORIGIN, receive
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
     from pathlib import Path
 
     from daemon.store.ports import Engine
@@ -42,6 +42,10 @@ def dropped(tmp_path: Path) -> Path:
 
 def files_in(folder: Path) -> list[Path]:
     return sorted(folder.iterdir())
+
+
+def content(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 def is_there(path: Path) -> bool:
@@ -215,6 +219,54 @@ async def test_a_file_with_two_names_is_not_taken(stores: Stores, dropped: Path)
     with pytest.raises(Refused, match="has_other_links"):
         await stores.spool.adopt(dropped, WATCHED)
     assert is_there(dropped)
+
+
+async def test_a_file_that_is_swapped_while_it_is_taken_comes_back(
+    stores: Stores, dropped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is the file that was opened and flushed, not what has its name by then."""
+    other = dropped.with_name("other")
+    other.write_bytes(b"not flushed")
+    flush = os.fsync
+
+    def swapping(descriptor: int) -> None:
+        flush(descriptor)
+        if other.exists():
+            other.rename(dropped)
+
+    monkeypatch.setattr(os, "fsync", swapping)
+    with pytest.raises(Refused, match="changed_while_taken"):
+        await stores.spool.adopt(dropped, WATCHED)
+    assert content(dropped) == b"not flushed"
+    assert files_in(stores.layout.spool) == []
+    assert await stores.receipts.due(10, []) == []
+
+
+async def test_what_its_row_does_not_follow_leaves_nothing_behind(
+    stores: Stores, dropped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_refused(promise: Awaitable[object]) -> bool:
+        try:
+            await promise
+        except (StoreUnavailable, SpoolFull):
+            return True
+        return False
+
+    def failing(*_: int) -> None:
+        raise OSError(errno.EIO, "told so")
+
+    file = stores.spool.open(ORIGIN)
+    file.write(b"bytes")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        assert await is_refused(file.commit())
+    assert files_in(stores.layout.spool) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fchmod", failing)  # when it has its new name already
+        assert await is_refused(stores.spool.adopt(dropped, WATCHED))
+    assert files_in(stores.layout.spool) == []
+    assert content(dropped) == b"dropped bytes"
+    assert await stores.receipts.due(10, []) == []
 
 
 async def test_a_file_that_is_not_there_is_not_taken(stores: Stores, dropped: Path) -> None:

@@ -1,8 +1,9 @@
-"""A process in which one system call after the other fails: receives, takes, settles, and looks what is left.
+"""A process in which one system call after the other fails, or is the last: receives, takes, shows and settles.
 
-Run as ``python -m tests.integration.failing_calls_child LIBRARY FOLDER`` with the library of
-``tests/failing_calls.c`` preloaded. Prints one JSON object: how many calls there were, and what went wrong, by
-the number of the call that failed.
+Run as ``python -m tests.integration.failing_calls_child HOW FOLDER LIBRARY`` with the library of
+``tests/failing_calls.c`` preloaded. HOW is ``failing``; or ``killed``, where a child of this process does the
+work and is killed before each call in turn; or ``reindexing``, the same while a lost database is made anew.
+Prints one JSON object: how many calls there were, and what went wrong, by the number of the call.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,22 +27,27 @@ import orjson
 import structlog
 
 from daemon.errors import DaemonError
-from daemon.records import Origin, Receiver, State
+from daemon.records import Origin, Output, Receiver, State
 from daemon.store import fsck
+from daemon.store.layout import DATABASE_NAME
+from daemon.store.redo import redo
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
 from tests.store_samples import file_of, make_instance, receive, veiled, work
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
-    from daemon.records import Receipt
+    from daemon.records import Receipt, Result, StoredInstance
     from dicomweb.ports import InstanceStore
 
 FIRST, SENT, DROPPED, REFUSED = 9, (1, 2), (3, 4), 2
+STORED_BEFORE = (11, 12)
 WATCHED = Origin(Receiver.WATCH, peer="/srv/inbox")
 _STRIDE = 3
 """Of the many calls of settling, which promise nothing any more, each third fails; of the others each."""
+_REINDEXING_STRIDE = 5
+"""Most of its calls make the tables of an empty database, in one transaction."""
 EVERYTHING = Query("instance", {}, None, fuzzy=False, limit=1000, offset=0)
 
 
@@ -49,9 +58,9 @@ class Calls:
         self._library = ctypes.CDLL(library)
         self._library.fail_counted.restype = self._library.fail_fired.restype = ctypes.c_long
 
-    def arm(self, folder: Path, at: int) -> None:
-        """Let the call of that number fail, counted from 1 below the folder."""
-        self._library.fail_arm(os.fsencode(f"{folder}/"), ctypes.c_long(at))
+    def arm(self, folder: Path, at: int, *, kills: bool = False) -> None:
+        """Let the call of that number fail, or be preceded by a kill, counted from 1 below the folder."""
+        self._library.fail_arm(os.fsencode(f"{folder}/"), ctypes.c_long(at), ctypes.c_int(kills))
 
     def disarm(self) -> None:
         """Let none fail, and count none."""
@@ -69,33 +78,66 @@ class Calls:
 
 
 class Scenario:
-    """Two instances sent, two files dropped, all settled, one of them into quarantine."""
+    """Two instances sent, two files dropped, all settled, one of them into quarantine; some done again.
 
-    def __init__(self, folder: Path, calls: Calls) -> None:
-        self.state_dir, self.inbox = folder / "state", folder / "inbox"
-        self.inbox.mkdir(parents=True)
-        for number in DROPPED:
-            (self.inbox / str(number)).write_bytes(file_of(make_instance(number)))
+    Parameters
+    ----------
+    kills
+        Whether the call of the number given is preceded by a kill, instead of failing.
+    """
+
+    def __init__(self, folder: Path, calls: Calls, *, kills: bool = False) -> None:
+        self.below = folder / "below"
+        self.state_dir, self.inbox = self.below / "state", self.below / "inbox"
         self.calls = calls
-        self.promised: list[int] = []
+        self.kills = kills
+        self._promises = folder / "promises"
         self.calls_of_promises = 0
         self.wrong: list[str] = []
 
+    @property
+    def promised(self) -> list[int]:
+        """What was acknowledged, as whoever outlives a kill knows it."""
+        return [int(line) for line in self._promises.read_text().split()]
+
+    async def prepare(self) -> None:
+        """Make what is there before any call fails."""
+        self.inbox.mkdir(parents=True)
+        self._promises.touch()
+        for number in DROPPED:
+            (self.inbox / str(number)).write_bytes(file_of(make_instance(number)))
+        stores = await Stores.open(self.state_dir)
+        for number in STORED_BEFORE:
+            await receive(stores, file_of(make_instance(number)))
+        await settle_all(stores)
+        self._note(*STORED_BEFORE)
+        await stores.close()
+
     async def run(self, at: int) -> None:
-        """Do everything while the call of that number fails; what is refused is not tried again."""
+        """Do everything while that call fails, or up to it; what is refused is not tried again."""
         stores = await Stores.open(self.state_dir)
         # SQLite flushes the folder at a log's first commit, too, and does not look whether that failed.
         await receive(stores, file_of(make_instance(FIRST)))
-        self.calls.arm(self.state_dir.parent, at)
+        self._note(FIRST)
+        self.calls.arm(self.below, at, kills=self.kills)
         for number in SENT:
             await self._promised(number, receive(stores, file_of(make_instance(number))))
         for number in DROPPED:
             await self._promised(number, stores.spool.adopt(self.inbox / str(number), WATCHED))
         self.calls_of_promises = self.calls.counted
         with suppress(DaemonError, OSError):  # the latter of what stands for a worker
+            await show_some(stores)
+            await receive(stores, file_of(make_instance(SENT[0])))
             await settle_all(stores)
+            await do_again(stores, STORED_BEFORE[0])
+            await settle_all(stores, made="anew")
+            await stores.receipts.sweep()
         self.calls.disarm()
         await stores.close()
+
+    def _note(self, *numbers: int) -> None:
+        with self._promises.open("a") as promises:
+            promises.writelines(f"{number}\n" for number in numbers)
 
     async def _promised(self, number: int, promise: Awaitable[Receipt]) -> None:
         had_fired = self.calls.has_fired
@@ -103,7 +145,7 @@ class Scenario:
             await promise
         except DaemonError:
             return
-        self.promised.append(number)
+        self._note(number)
         if self.calls.has_fired and not had_fired:
             self.wrong.append("acknowledged although a step failed")
 
@@ -137,19 +179,71 @@ class Scenario:
         ]
 
 
-async def settle_all(stores: Stores) -> None:
-    """Do what the pipeline does with what waits."""
+class LostDatabase(Scenario):
+    """Everything settled, then the database lost, and made anew from the blobs."""
+
+    async def prepare(self) -> None:
+        """Receive and settle, and lose the database."""
+        await super().prepare()
+        await super().run(0)
+        for path in self.state_dir.glob(f"{DATABASE_NAME}*"):
+            path.unlink()
+
+    async def run(self, at: int) -> None:
+        """Reindex up to that call."""
+        self.calls.arm(self.below, at, kills=self.kills)
+        fsck.reindex(self.state_dir)
+        self.calls.disarm()
+
+    async def judge(self) -> None:
+        """Reindex again, as somebody does whose service still refuses to start, and judge as ever."""
+        fsck.reindex(self.state_dir)
+        await super().judge()
+
+
+async def show_some(stores: Stores) -> None:
+    """Show in the source ahead of results, as for somebody who reads it."""
+    unshown = await stores.receipts.next_unshown(2)
+    await stores.receipts.show({each.id: instance_of(stores, each) for each in unshown})
+
+
+async def do_again(stores: Stores, number: int) -> None:
+    """Let a stored instance be received again, where it is."""
+    uid = make_instance(number).sop_instance_uid
+    with stores.engine.session(stores.layout) as session:
+        found = session.instances.find(stores.stores.source, uid)
+        assert found is not None
+        redo(session, [found.receipt_id])
+
+
+async def settle_all(stores: Stores, made: str = "") -> None:
+    """Do what the pipeline does with what waits; outputs hold the text."""
     while due := await stores.receipts.due(50, []):
         await stores.receipts.begin([receipt.id for receipt in due])
-        results = []
-        for receipt in due:
-            data = stores.receipts.job(receipt).source.read_bytes()
-            number = orjson.loads(data)["00200013"]["Value"][0]
-            state = State.QUARANTINED if number == REFUSED else State.STORED
-            results.append(
-                work(stores, receipt, make_instance(number), state=state, reason="malformed")
-            )
-        await stores.receipts.settle(results)
+        await stores.receipts.settle([result_of(stores, receipt, made) for receipt in due])
+
+
+def result_of(stores: Stores, receipt: Receipt, made: str) -> Result:
+    """Do what a worker does with a receipt."""
+    instance = instance_of(stores, receipt)
+    state = State.QUARANTINED if number_of(instance) == REFUSED else State.STORED
+    result = work(stores, receipt, instance, state=state, reason="malformed")
+    if not made or state is not State.STORED:
+        return result
+    output = veiled(make_instance(number_of(instance), content=made))
+    stores.receipts.job(receipt).output.write_bytes(file_of(output))
+    return replace(result, outputs=(Output("default", output),))
+
+
+def instance_of(stores: Stores, receipt: Receipt) -> StoredInstance:
+    """Return what a receipt's file holds."""
+    data = stores.receipts.job(receipt).source.read_bytes()
+    return make_instance(orjson.loads(data)["00200013"]["Value"][0])
+
+
+def number_of(instance: StoredInstance) -> int:
+    """Return what an instance is called here."""
+    return int(instance.sop_instance_uid.rpartition(".")[2])
 
 
 async def shown(index: InstanceStore) -> Counter[str]:
@@ -159,25 +253,67 @@ async def shown(index: InstanceStore) -> Counter[str]:
     )
 
 
-async def main(library: str, folder: Path) -> None:
-    calls = Calls(library)
+def one_after_the_other(make: Callable[[Path], Scenario], folder: Path) -> dict[str, object]:
+    """Let each call fail in turn; each third of those after the promises."""
     wrong: dict[int, list[str]] = {}
     total = promises = at = 0
     while at <= total:
-        scenario = Scenario(folder / str(at), calls)
-        await scenario.run(at)
+        scenario = copied(make, folder)
+        asyncio.run(scenario.run(at))
         if at == 0:
-            total, promises = calls.counted, scenario.calls_of_promises
-            assert len(scenario.promised) == len(SENT) + len(DROPPED)
-        await scenario.judge()
+            total, promises = scenario.calls.counted, scenario.calls_of_promises
+            assert len(scenario.promised) == 1 + len(STORED_BEFORE) + len(SENT) + len(DROPPED)
+        asyncio.run(scenario.judge())
         if scenario.wrong:
             wrong[at] = scenario.wrong
-        shutil.rmtree(folder / str(at))
         at += 1 if at < promises else _STRIDE
-    print(json.dumps({"calls": total, "wrong": wrong}))
+    return {"calls": total, "wrong": wrong}
+
+
+def killed_before_each(
+    make: Callable[[Path], Scenario], folder: Path, stride: int
+) -> dict[str, object]:
+    """Have a child killed before each call in turn, until one comes to its end; judge what it left."""
+    wrong: dict[int, list[str]] = {}
+    at, has_ended = 1 - stride, False
+    while not has_ended:
+        at += stride
+        scenario = copied(make, folder)
+        child = os.fork()
+        if child == 0:
+            asyncio.run(scenario.run(at))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        has_ended = status == 0
+        assert has_ended or os.WTERMSIG(status) == signal.SIGKILL
+        asyncio.run(scenario.judge())
+        if scenario.wrong:
+            wrong[at] = scenario.wrong
+    return {"calls": at - 1, "wrong": wrong}
+
+
+def copied(make: Callable[[Path], Scenario], folder: Path) -> Scenario:
+    """Return the scenario as it is before any call fails: made once, then copied."""
+    prepared, now = folder / "prepared", folder / "now"
+    if not prepared.exists():
+        asyncio.run(make(prepared).prepare())
+    shutil.rmtree(now, ignore_errors=True)
+    shutil.copytree(prepared, now)
+    return make(now)
+
+
+def main(how: str, folder: Path, library: str) -> None:
+    calls = Calls(library)
+    if how == "failing":
+        report = one_after_the_other(partial(Scenario, calls=calls), folder)
+    else:
+        scenario = {"killed": Scenario, "reindexing": LostDatabase}[how]
+        stride = _REINDEXING_STRIDE if how == "reindexing" else 1
+        report = killed_before_each(partial(scenario, calls=calls, kills=True), folder, stride)
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     os.umask(0o077)
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

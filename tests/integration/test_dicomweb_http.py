@@ -425,6 +425,9 @@ async def test_more_results_than_one_answer_holds_are_announced(
     assert "Warning" not in response.headers
     response = await http.get(f"{url}/studies?limit=1")
     assert "Warning" not in response.headers
+    response = await http.get(f"{url}/studies?limit=1000")
+    assert len(await response.json(content_type=None)) == 2
+    assert "additional results" in response.headers["Warning"]
 
 
 @pytest.mark.parametrize(

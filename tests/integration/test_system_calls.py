@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -262,20 +263,30 @@ def failing_calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.peer("cc")
 @pytest.mark.timeout(300)
-def test_whichever_call_fails_nothing_promised_is_lost(
-    failing_calls: Path, disk_path: Path
+@pytest.mark.parametrize("how", ["failing", "killed", "reindexing"])
+def test_whichever_call_fails_or_is_the_last_nothing_promised_is_lost(
+    failing_calls: Path, tmp_path: Path, how: str
 ) -> None:
-    command = (sys.executable, "-m", "tests.integration.failing_calls_child")
-    done = subprocess.run(
-        [*command, failing_calls, disk_path / "states"],
+    """In memory where there is such a file system: what a disk does is not asked here."""
+    memory = Path("/dev/shm")
+    is_there = memory.is_dir() and os.access(memory, os.W_OK)
+    with tempfile.TemporaryDirectory(dir=memory if is_there else tmp_path) as folder:
+        done = _run_while_calls_fail(failing_calls, Path(folder), how)
+    assert done.returncode == 0, done.stderr[-4000:]
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["calls"] > 80
+    assert report["wrong"] == {}
+
+
+def _run_while_calls_fail(
+    library: Path, folder: Path, how: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tests.integration.failing_calls_child", how, folder, library],
         cwd=ROOT,
-        env={**os.environ, "LD_PRELOAD": str(failing_calls)},
+        env={**os.environ, "LD_PRELOAD": str(library)},
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
-    report = json.loads(done.stdout.splitlines()[-1])
-    assert report["calls"] > 80
-    assert report["wrong"] == {}

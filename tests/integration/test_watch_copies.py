@@ -131,6 +131,28 @@ def test_a_copy_that_reads_back_differently_is_an_error(disk_path: Path) -> None
         os.close(folder)
 
 
+def test_an_original_that_changes_while_it_is_copied_has_no_copy(
+    disk_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = disk_path / "source", disk_path / "target"
+    source.write_bytes(CONTENT)
+    target.mkdir()
+
+    def changing(*_: int) -> None:  # between the copy and the second look at the original
+        with source.open("r+b") as other:
+            other.write(b"something else")
+
+    monkeypatch.setattr(os, "posix_fadvise", changing)
+    descriptor, folder = os.open(source, os.O_RDONLY), os.open(target, os.O_RDONLY)
+    try:
+        with pytest.raises(OSError, match="changed"):
+            copy(descriptor, folder, "copy")
+    finally:
+        os.close(descriptor)
+        os.close(folder)
+    assert list(target.iterdir()) == []
+
+
 def test_a_name_that_is_taken_is_not_replaced(disk_path: Path) -> None:
     (disk_path / "source").write_bytes(CONTENT)
     (disk_path / "copy").write_bytes(b"of somebody")

@@ -20,7 +20,7 @@ import zipfile
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pydicom
 import pytest
@@ -39,7 +39,7 @@ from daemon.errors import SpoolFull
 from daemon.receive.archive import ArchiveLimits
 from daemon.receive.watch import NoEvents, WatchedFolder
 from daemon.receive.watch.inbox import FolderNotOursError
-from daemon.store.spool import FileSpool
+from daemon.store.spool import FileSpool, FileSpoolFile
 from daemon.store.sqlite.database import SqliteDatabase
 from tests.sections import make_spool_limits
 
@@ -201,6 +201,56 @@ def start_child(bench: Bench, after: str) -> subprocess.Popen[bytes]:
     child.stdout.readline()
     child.stdout.close()
     return child
+
+
+@dataclass
+class _Meddled:
+    """A spool; at the first bytes of the first instance, somebody writes to the file they come from."""
+
+    spool: FileSpool
+    inbox: Path
+    content: bytes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.spool, name)
+
+    def open(self, origin: Origin) -> SpoolFile:
+        file, write = self.spool.open(origin), FileSpoolFile.write
+
+        def meddling(data: bytes | bytearray | memoryview) -> None:
+            write(file, data)
+            if self.content:
+                (path,) = (each for each in self.inbox.rglob("*x.dcm"))
+                path.write_bytes(self.content)
+                self.content = b""
+
+        return cast("SpoolFile", _Forwarding(file, meddling))
+
+
+class _Forwarding:
+    """An instance being received, with another way to write it."""
+
+    def __init__(self, file: FileSpoolFile, write: Callable[[bytes], None]) -> None:
+        self._file = file
+        self.write = write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+@pytest.mark.parametrize("after", ["keep", "move"])
+async def test_a_file_that_is_written_to_while_it_is_copied_is_received_as_it_ends_up(
+    bench: Bench, disk_path: Path, after: str
+) -> None:
+    path, final = bench.inbox / "x.dcm", part10(2)
+    path.write_bytes(part10(1))
+    assert len(part10(1)) == len(final)
+    target = disk_path / "moved"
+    target.mkdir()
+    bench.spool = cast("FileSpool", _Meddled(bench.spool, bench.inbox, final))
+    async with bench.watching(after=after, **({"moved_to": target} if after == "move" else {})):
+        await until(lambda: bench.events.received > 0)
+    assert bench.spooled() == [final]
 
 
 async def test_files_there_at_start_in_nested_folders_are_taken(bench: Bench) -> None:
@@ -738,7 +788,7 @@ _CHILD = textwrap.dedent(
     from config.settings import Watch
     from daemon.receive.watch import WatchedFolder
     from daemon.store.sqlite.database import SqliteDatabase
-    from daemon.store.spool import FileSpool
+    from daemon.store.spool import FileSpool, FileSpoolFile
     from tests.sections import make_spool_limits
 
     async def main(inbox, state, after):

@@ -115,6 +115,26 @@ async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_addre
     assert seen == [("/dicomweb/deid/failing/{uid}", "GET", 500)]
 
 
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"GET /dicomweb/deid/ZQXPHI HTTP/9.9\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nZQXPHI\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ZQXPHI\r\n\r\n",
+        b"ZQXPHI\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_not_repeated_to_its_sender(request_line: bytes) -> None:
+    async with serving(Http(port=0)) as server:
+        reader, writer = await connect(server)
+        writer.write(request_line)
+        answer = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
+    assert b"ZQXPHI" not in answer
+    assert b"Server: dicomveil\r\n" in answer
+
+
 async def test_a_service_that_is_not_ready_says_503_and_is_alive() -> None:
     async with serving(Http(port=0)) as server, aiohttp.ClientSession() as client:
         root = f"http://127.0.0.1:{server.port}"

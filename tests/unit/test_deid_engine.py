@@ -10,6 +10,7 @@ from typing import Any
 
 import imagecodecs
 import numpy as np
+import orjson
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -27,6 +28,11 @@ from pydicom.uid import (
 import deid
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.errors import Reason
+from deid.outcome import Outcome
+from deid.ports import PixelRegion
+from deid.tags.actions import Action
+from deid.tags.happenings import HAPPENINGS
+from deid.tags.replacements import UNCHANGED
 
 KEY = deid.SiteKey(bytes(range(32)))
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
@@ -219,6 +225,33 @@ def test_a_residual_identifier_is_removed_where_the_rules_allow() -> None:
     assert result.outcome.residuals
 
 
+def test_an_identifier_that_outlasts_the_second_pass_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second pass takes all away that it finds; here it is kept from that."""
+    source = encode(instance(ManufacturerModelName="Zimmermann"))
+    for action in (Action.KEEP, Action.CHECK):
+        monkeypatch.setitem(HAPPENINGS, int(action), lambda _original: UNCHANGED)
+    with pytest.raises(deid.Unsafe) as caught:
+        deid.deidentify(source, plan())
+    assert (caught.value.reason, caught.value.where) == (
+        Reason.RESIDUAL_IDENTIFIER,
+        "(0008,1090)",
+    )
+
+
+def test_bytes_are_judged_by_the_character_set_of_their_own_instance() -> None:
+    """In Latin letters they say a unit, in Cyrillic ones nothing that anybody knows."""
+    one_plan = plan()
+    kept = []
+    for charset in ("ISO_IR 100", "ISO_IR 144", "ISO_IR 100"):
+        dataset = instance(SpecificCharacterSet="ISO_IR 100", ConvolutionKernel="5 µm")
+        source = encode(dataset).replace(b"ISO_IR 100", charset.encode())
+        result = pydicom.dcmread(io.BytesIO(written(source, deid.deidentify(source, one_plan))))
+        kept.append("ConvolutionKernel" in result)
+    assert kept == [True, False, True]
+
+
 def test_a_name_in_another_character_set_is_found_again() -> None:
     dataset = instance(PatientName="Шведова^Раиса", ManufacturerModelName="Шведова")
     dataset.SpecificCharacterSet = "ISO_IR 144"
@@ -369,6 +402,13 @@ def test_the_outcome_names_elements_and_actions_and_no_value() -> None:
     assert b'["(0008,1030)","removed",1]' in record
     assert b"Zimmermann" not in record
     assert b"4711" not in record
+
+
+def test_the_outcome_names_what_was_filled_by_frame_and_place() -> None:
+    filled = PixelRegion(frame=2, left=3, top=4, width=5, height=6, why="info_type:DATE")
+    told = orjson.loads(Outcome("abcd", {}, regions=(filled,), pixels_examined=True).to_json())
+    assert told["regions"] == [{"frame": 2, "box": [3, 4, 5, 6], "why": "info_type:DATE"}]
+    assert told["pixels_examined"] is True
 
 
 @pytest.mark.parametrize("name", ["Lee^Young", "Li^Na", "Imaginary^Sue", "Образцов^Пётр"])

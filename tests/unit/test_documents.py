@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutants.breaks import breaks
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CHANGELOG.md"])
@@ -50,6 +52,17 @@ def test_the_index_lists_every_document() -> None:
     index = (DOCS / "index.md").read_text()
     listed = {(DOCS / link).resolve() for link in _LINK.findall(index) if "://" not in link}
     assert [path for path in DOCS.rglob("*.md") if path not in listed] == [DOCS / "index.md"]
+
+
+def test_every_break_that_is_listed_can_be_made() -> None:
+    """As `tests/unit/test_mutants.py` says in detail; here for whoever changes code and runs little."""
+    problems = []
+    for each in breaks():
+        try:
+            each.made_in((ROOT / each.file).read_text())
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    assert problems == []
 
 
 def _is_there(name: str) -> bool:

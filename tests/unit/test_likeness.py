@@ -334,6 +334,49 @@ def test_one_pixel_makes_another_instance_in_lossless_codings(syntax: str) -> No
     assert not are_alike(compressed(sample(), RLE), other)
 
 
+def test_what_hides_in_unused_bits_makes_another_instance_in_another_coding() -> None:
+    other = compressed(changed(an_unused_bit), RLE)
+    assert not are_alike(PLAIN, other)
+    assert not are_alike(compressed(sample(), RLE), other)
+    assert not are_alike(written(changed(an_unused_bit)), compressed(sample(), RLE))
+
+
+def test_samples_that_end_above_bits_stored_are_compared_as_a_whole() -> None:
+    """With High Bit 15 of 12 bits stored, the four lowest bits are the unused ones."""
+
+    def shifted(flipped: int) -> Dataset:
+        dataset = sample()
+        frames = (frames_of(sample()) << 4).astype("<u2")
+        frames[0, 0, 0, 0] ^= flipped
+        dataset.PixelData, dataset.HighBit = frames.tobytes(), 15
+        return dataset
+
+    assert are_alike(written(shifted(0)), written(shifted(0), IMPLICIT_LE))
+    assert not are_alike(written(shifted(0)), compressed(shifted(0x8000), RLE))
+
+
+def test_the_same_samples_shown_inversely_are_another_instance_in_another_coding() -> None:
+    other = compressed(sample(), RLE, photometric="MONOCHROME1")
+    assert not are_alike(PLAIN, other)
+    assert not are_alike(compressed(sample(), JPEG_LOSSLESS), other)
+
+
+def test_words_in_another_byte_order_are_the_samples_that_they_hold() -> None:
+    """A retired transfer syntax of one maker: little endian, but for Pixel Data."""
+
+    def in_big_endian_words(pixels: bytes) -> bytes:
+        dataset = sample()
+        dataset.PixelData = pixels
+        content = written(dataset, IMPLICIT_LE)
+        return content.replace(
+            IMPLICIT_LE.encode() + b"\0", b"1.2.840.113619.5.2".ljust(len(IMPLICIT_LE) + 1, b"\0")
+        )
+
+    swapped = np.frombuffer(sample().PixelData, "<u2").astype(">u2").tobytes()
+    assert are_alike(PLAIN, in_big_endian_words(swapped))
+    assert not are_alike(PLAIN, in_big_endian_words(sample().PixelData))
+
+
 @pytest.mark.parametrize("syntax", [JPEG_BASELINE, JPEG_LS_NEAR, J2K])
 def test_what_lost_something_is_not_what_it_was_made_of(syntax: str) -> None:
     dataset = sample(bits=8)

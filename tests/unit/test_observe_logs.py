@@ -174,6 +174,13 @@ def test_a_sender_cannot_forge_a_line_or_steer_a_terminal(form: str, stream: io.
     assert "\u202e" not in stream.getvalue()
 
 
+def test_what_reads_the_log_gets_no_characters_that_steer(stream: io.StringIO) -> None:
+    """A line of JSON holds them in disguise, and whoever prints its values undoes that."""
+    logs.configure("info", "json", stream)
+    structlog.get_logger().info("association_accepted", calling_ae="A\nlevel=x\x1b[2J\u202e")
+    assert json.loads(stream.getvalue())["calling_ae"] == "A\ufffdlevel=x\ufffd[2J\ufffd"
+
+
 def test_events_below_the_level_are_not_written(stream: io.StringIO) -> None:
     logs.configure("warning", "json", stream)
     structlog.get_logger().info("instance_stored")
