@@ -58,12 +58,15 @@ class Part:
     make
         Where the bytes have to be made first: called when their turn comes, instead of `segments`.
         Such a body has no length in advance. What cannot be made breaks the answer off.
+    is_dear
+        Whether making them costs so much that it is not done twice.
     """
 
     content_type: str
     segments: Sequence[Segment]
     location: str = ""
     make: Callable[[], Awaitable[Sequence[Segment]]] | None = None
+    is_dear: bool = False
 
     @property
     def size(self) -> int:

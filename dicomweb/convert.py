@@ -1,16 +1,21 @@
-"""A natively encoded file as Explicit VR Little Endian, value by value, without decoding pixels.
+"""A stored file as Explicit VR Little Endian, value by value.
 
 Implicit VR gets its VRs from the dictionaries, big endian is swapped by the word, deflated is inflated
-(PS3.5 A.1 to A.5). Long values stay stretches of the stored file.
+(PS3.5 A.1 to A.5). Long values stay stretches of the stored file. Frames that were compressed without loss are
+decoded by somebody else, one by one, when their turn comes (PS3.18 8.7.3.4).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from struct import pack
 from typing import TYPE_CHECKING, Final
 
+from dicomweb.bodies import Made
 from dicomweb.elements import (
     LUT_DESCRIPTOR,
+    PIXEL_DATA,
     PIXEL_REPRESENTATION,
     UNDEFINED,
     WORD_BYTES,
@@ -26,28 +31,63 @@ from dicomweb.elements import (
     swapped,
 )
 from dicomweb.encodings import EXPLICIT_LITTLE, LONG_VRS
+from dicomweb.errors import DescribeError
 from dicomweb.stored import StoredFile
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from dicomweb.bodies import Segment
     from dicomweb.elements import Buffer
+    from dicomweb.ports import NativeForm
 
 _COPIED_MAX_BYTES: Final = 4096
 _ITEM: Final = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
 _ITEM_END: Final = b"\xfe\xff\x0d\xe0\0\0\0\0"
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
+# Of compressed pixels only: where their frames begin, and a picture in the same compression (type 3).
+_NOT_NATIVE: Final = frozenset({0x7FE00001, 0x7FE00002, 0x00880200})
 
 
-def explicit_little_endian(path: Path) -> list[Segment]:
+@dataclass(frozen=True, slots=True)
+class DecodedFrames:
+    """What takes the place of compressed pixels.
+
+    Attributes
+    ----------
+    first
+        The first frame, decoded already.
+    decode
+        Makes another one, counted from 1.
+    """
+
+    form: NativeForm
+    first: bytes
+    decode: Callable[[int], Awaitable[bytes]]
+
+    def segments(self) -> list[Segment]:
+        """Return the native value, of even length."""
+        size = self.form.frame_bytes
+        others = [
+            Made(size, partial(self.decode, number)) for number in range(2, self.form.frames + 1)
+        ]
+        return [self.first, *others, bytes(size * self.form.frames % 2)]
+
+
+def explicit_little_endian(path: Path, decoded: DecodedFrames | None = None) -> list[Segment]:
     """Return a whole Part 10 file in Explicit VR Little Endian.
 
     Sequences and items get undefined length and group lengths are left out, so that nothing has to be
     measured before it is written.
+
+    Parameters
+    ----------
+    decoded
+        The pixels of a compressed file.
     """
     with StoredFile(path) as stored:
-        writer = _Writer(stored)
+        writer = _Writer(stored, decoded)
         writer.raw(bytes(128) + b"DICM" + _file_meta(stored.head, stored.meta))
         if stored.inflated is not None:
             writer.raw(stored.inflated)
@@ -82,8 +122,9 @@ def _header(tag: int, vr: bytes, length: int) -> bytes:
 class _Writer:
     """Gathers short bytes between long stretches of the file."""
 
-    def __init__(self, stored: StoredFile) -> None:
+    def __init__(self, stored: StoredFile, decoded: DecodedFrames | None) -> None:
         self._stored = stored
+        self._decoded = decoded
         self._pending = bytearray()
         self._segments: list[Segment] = []
 
@@ -102,6 +143,8 @@ class _Writer:
         for tag, encoded_vr, length in elements(cursor, stop):
             if tag & 0xFFFF == 0:
                 continue
+            if self._decoded is not None and self._is_replaced(cursor, tag, encoded_vr, length):
+                continue
             vr = encoded_vr
             if cursor.implicit:
                 vr = looked_up_vr(tag, length, creators)
@@ -119,6 +162,29 @@ class _Writer:
             elif tag == LUT_DESCRIPTOR:
                 lut_entries = int.from_bytes(data[start : start + 2], order)  # type: ignore[arg-type]
             self._value(tag, vr, start, length, WORD_BYTES.get(vr, 1) if cursor.big else 1)
+
+    def _is_replaced(self, cursor: Cursor, tag: int, vr: bytes, length: int) -> bool:
+        """Write what decoding puts in the place of an element, and say whether it does."""
+        assert self._decoded is not None
+        if tag == PIXEL_DATA and length == UNDEFINED and cursor.depth:
+            raise DescribeError("compressed pixels within a sequence")
+        if cursor.depth or tag in _NOT_NATIVE:
+            return not cursor.depth
+        if tag == PIXEL_DATA:
+            form = self._decoded.form
+            size = form.frame_bytes * form.frames
+            self._pending += _header(
+                tag, b"OW" if form.bits_allocated > 8 else b"OB", size + size % 2
+            )
+            self._flush()
+            self._segments += self._decoded.segments()
+            return True
+        value = self._decoded.form.changes.get(tag)
+        if value is None:
+            return False
+        value += b" " * (len(value) % 2)
+        self._pending += _header(tag, vr, len(value)) + value
+        return True
 
     def _value(self, tag: int, vr: bytes, start: int, length: int, word_bytes: int) -> None:
         self._pending += _header(tag, vr, length)

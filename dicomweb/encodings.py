@@ -28,6 +28,20 @@ NATIVE: Final = frozenset(
     }
 )
 """Whose Pixel Data is not encapsulated, and in the byte order of the data set."""
+DECODABLE: Final = frozenset(
+    {
+        "1.2.840.10008.1.2.1.98",
+        "1.2.840.10008.1.2.4.57",
+        "1.2.840.10008.1.2.4.70",
+        "1.2.840.10008.1.2.4.80",
+        "1.2.840.10008.1.2.4.90",
+        "1.2.840.10008.1.2.4.201",
+        "1.2.840.10008.1.2.4.202",
+        "1.2.840.10008.1.2.5",
+        "1.2.840.10008.1.2.8.1",
+    }
+)
+"""Whose encapsulated pixels come out of decoding as they went in (PS3.5 A.4, 8.2)."""
 MAX_DEPTH: Final = 32
 
 LONG_VRS: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())

@@ -127,6 +127,7 @@ class _Service:
         self._cors_origins = cors_origins
         self._public_root = public_root
         self._send_timeout_s = send_timeout_s
+        self._imaging = imaging
         self._pictures = (
             None if imaging is None else RenderedPictures(store, imaging, send_timeout_s)
         )
@@ -187,6 +188,7 @@ class _Service:
             _accepted(request),
             single=resource.sop_instance_uid is not None,
             root=self._root(request),
+            imaging=self._imaging,
             send_timeout_s=self._send_timeout_s,
         )
 
@@ -198,6 +200,7 @@ class _Service:
             file,
             numbers,
             _accepted(request),
+            imaging=self._imaging,
             send_timeout_s=self._send_timeout_s,
         )
 
@@ -235,7 +238,12 @@ class _Service:
         steps = wado.parse_bulk_path(request.match_info["path"])
         (file, *_others) = await intact(await self._located(_resource(request)))
         return await wado.send_bulk(
-            request, file, steps, _accepted(request), send_timeout_s=self._send_timeout_s
+            request,
+            file,
+            steps,
+            _accepted(request),
+            imaging=self._imaging,
+            send_timeout_s=self._send_timeout_s,
         )
 
     async def _located(self, resource: Resource) -> list[InstanceFile]:

@@ -1,8 +1,8 @@
 """Retrieve (WADO-RS): instances, metadata, frames and bulk data (PS3.18 10.4).
 
 What is stored goes out as it is stored, by the kernel. A client that names no transfer syntax gets an
-instance as stored, bit for bit; one that insists on Explicit VR Little Endian gets it for everything
-stored natively; a compressed instance is not decompressed here: 406.
+instance as stored, bit for bit; one that insists on Explicit VR Little Endian gets it for everything that is
+stored natively or compressed without loss (8.7.3.4); what lost something is not decoded: 406.
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
-from dicomweb.bodies import Part, Span, send
-from dicomweb.convert import explicit_little_endian
-from dicomweb.encodings import EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
-from dicomweb.errors import BadRequest, DescribeError, FileDamaged, NotAcceptable, NotFound
+from dicomweb.bodies import Made, Part, Span, send
+from dicomweb.convert import DecodedFrames, explicit_little_endian
+from dicomweb.encodings import DECODABLE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
+from dicomweb.errors import (
+    BadRequest,
+    DescribeError,
+    FileDamaged,
+    NotAcceptable,
+    NotFound,
+    NotRenderable,
+)
 from dicomweb.intact import intact
 from dicomweb.media import (
     DICOM,
@@ -36,8 +43,9 @@ from dicomweb.stored import Bulk, Pixels, locate_bulk, locate_pixels
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from dicomweb.bodies import Segment
     from dicomweb.media import MediaRange
-    from dicomweb.ports import InstanceFile
+    from dicomweb.ports import Imaging, InstanceFile
 
 log = structlog.get_logger()
 
@@ -94,6 +102,7 @@ async def send_instances(
     *,
     single: bool,
     root: str,
+    imaging: Imaging | None,
     send_timeout_s: float,
 ) -> web.StreamResponse:
     """Answer with whole instances.
@@ -107,6 +116,8 @@ async def send_instances(
         Whether the resource is one instance, which may also be answered outside multipart.
     root
         Address of the service, for the Warning.
+    imaging
+        Decodes what was compressed without loss; without it, that is not offered.
 
     Raises
     ------
@@ -116,14 +127,17 @@ async def send_instances(
         If none is whole, or none can be converted as the client wants it.
     """
     whole = await intact(files)
-    chosen = [(file, choose(ranges, _instance_offers(file, single=single))) for file in whole]
+    decodable = NATIVE if imaging is None else NATIVE | DECODABLE
+    chosen = [
+        (file, choose(ranges, _instance_offers(file, decodable, single=single))) for file in whole
+    ]
     usable = [(file, offer) for file, offer in chosen if offer is not None]
     if not usable:
         raise NotAcceptable(
             f"{DICOM} can be produced only in the stored transfer syntax,"
-            " or in Explicit VR Little Endian where that is not compressed"
+            " or in Explicit VR Little Endian where that lost nothing"
         )
-    parts = [_instance_part(file, offer) for file, offer in usable]
+    parts = [_instance_part(file, offer, imaging) for file, offer in usable]
     if any(part.make is not None for part in parts):
         parts = await _tried(parts)
     if not parts:
@@ -145,12 +159,12 @@ async def _tried(parts: Sequence[Part]) -> list[Part]:
     tried = []
     room = _KEPT_BYTES
     for part in parts:
-        if part.make is None:
+        if part.make is None or (room < 0 and part.is_dear):
             tried.append(part)
             continue
         try:
             segments = await part.make()
-        except DescribeError:
+        except (DescribeError, NotRenderable):
             log.exception("stored_file_not_converted")
             continue
         held = sum(len(segment) for segment in segments if isinstance(segment, bytes))
@@ -159,12 +173,12 @@ async def _tried(parts: Sequence[Part]) -> list[Part]:
     return tried
 
 
-def _instance_offers(file: InstanceFile, *, single: bool) -> list[Offer]:
+def _instance_offers(file: InstanceFile, decodable: frozenset[str], *, single: bool) -> list[Offer]:
     stored = frozenset({file.transfer_syntax_uid})
     offers = [Offer(DICOM, True, stored)]
     if single:
         offers.append(Offer(DICOM, False, stored))
-    if file.transfer_syntax_uid in NATIVE - {EXPLICIT_LITTLE}:
+    if file.transfer_syntax_uid in decodable - {EXPLICIT_LITTLE}:
         converted = frozenset({EXPLICIT_LITTLE})
         offers.append(Offer(DICOM, True, converted, by_default=False))
         if single:
@@ -172,15 +186,28 @@ def _instance_offers(file: InstanceFile, *, single: bool) -> list[Offer]:
     return offers
 
 
-def _instance_part(file: InstanceFile, offer: Offer) -> Part:
+def _instance_part(file: InstanceFile, offer: Offer, imaging: Imaging | None) -> Part:
     syntax = file.transfer_syntax_uid
     if syntax in offer.transfer_syntaxes:
         return Part(f"{DICOM}; transfer-syntax={syntax}", [Span(file.path, 0, file.size)])
-    return Part(
-        f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE}",
-        [],
-        make=partial(asyncio.to_thread, explicit_little_endian, file.path),
-    )
+    content_type = f"{DICOM}; transfer-syntax={EXPLICIT_LITTLE}"
+    if syntax in NATIVE or not file.number_of_frames:
+        make = partial(asyncio.to_thread, explicit_little_endian, file.path)
+        return Part(content_type, [], make=make)
+    assert imaging is not None
+    return Part(content_type, [], make=partial(_decoded_instance, file, imaging), is_dear=True)
+
+
+async def _decoded_instance(file: InstanceFile, imaging: Imaging) -> list[Segment]:
+    decoded = await _decoded(file, imaging)
+    return await asyncio.to_thread(explicit_little_endian, file.path, decoded)
+
+
+async def _decoded(file: InstanceFile, imaging: Imaging) -> DecodedFrames:
+    """Return the pixels of a file, of which the first frame is decoded now."""
+    form = await imaging.native_form(file)
+    first = await imaging.decode(file, 1)
+    return DecodedFrames(form, first, partial(imaging.decode, file))
 
 
 def parse_frame_list(text: str) -> list[int]:
@@ -207,9 +234,10 @@ async def send_frames(
     numbers: Sequence[int],
     ranges: Sequence[MediaRange],
     *,
+    imaging: Imaging | None,
     send_timeout_s: float,
 ) -> web.StreamResponse:
-    """Answer with frames, each as one part, compressed ones as stored.
+    """Answer with frames, each as one part: as stored, or as octets in little endian.
 
     Raises
     ------
@@ -219,22 +247,46 @@ async def send_frames(
         If the client wants another encoding than there is.
     """
     pixels = await asyncio.to_thread(locate_pixels, file.path, file.size)
-    offer = choose(ranges, _pixel_offers(pixels, single=len(numbers) == 1))
+    is_single = len(numbers) == 1
+    offer = choose(ranges, _pixel_offers(pixels, imaging, whole=is_single, single=is_single))
     if offer is None:
         raise NotAcceptable(_no_pixels_as_wanted(pixels))
     content_type = _pixel_content_type(pixels, offer)
-    parts = [Part(content_type, pixels.frame(number)) for number in numbers]
+    if _is_decoded(pixels, offer):
+        assert imaging is not None
+        missing = [number for number in numbers if number > pixels.number_of_frames]
+        if missing:
+            raise NotFound(f"no frame {missing[0]}: the instance has {pixels.number_of_frames}")
+        form = await imaging.native_form(file)
+        first = await imaging.decode(file, numbers[0])
+        segments: list[Segment] = [first]
+        segments += [
+            Made(form.frame_bytes, partial(imaging.decode, file, number)) for number in numbers[1:]
+        ]
+        parts = [Part(content_type, [segment]) for segment in segments]
+    else:
+        parts = [Part(content_type, pixels.frame(number)) for number in numbers]
     return await send(request, parts, multipart=offer.multipart, send_timeout_s=send_timeout_s)
 
 
-def _pixel_offers(pixels: Pixels, *, single: bool) -> list[Offer]:
-    """Return how stored pixels can be sent, the preferred way first."""
+def _pixel_offers(
+    pixels: Pixels, imaging: Imaging | None, *, whole: bool, single: bool
+) -> list[Offer]:
+    """Return how stored pixels can be sent, the preferred way first.
+
+    Parameters
+    ----------
+    single
+        Whether what is stored is one stream that need not be a part.
+    whole
+        Whether that is so of what is decoded.
+    """
     syntax = pixels.transfer_syntax_uid
     ways = (True, False) if single else (True,)
+    # The bytes are those of little endian, whatever the file's own encoding.
+    native = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
     if not pixels.encapsulated:
-        # The bytes are those of little endian, whatever the file's own encoding.
-        native = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE, syntax})
-        return [Offer(OCTET_STREAM, multipart, native) for multipart in ways]
+        return [Offer(OCTET_STREAM, multipart, native | {syntax}) for multipart in ways]
     media_type = FRAME_MEDIA_TYPES.get(syntax)
     offers = [
         Offer(media_type, multipart, frozenset({syntax}))
@@ -245,11 +297,19 @@ def _pixel_offers(pixels: Pixels, *, single: bool) -> list[Offer]:
     offers += [
         Offer(OCTET_STREAM, multipart, frozenset({syntax}), by_default=False) for multipart in ways
     ]
+    if imaging is not None and syntax in DECODABLE:
+        decoded = (True, False) if whole else (True,)
+        offers += [Offer(OCTET_STREAM, multipart, native) for multipart in decoded]
     return offers
 
 
+def _is_decoded(pixels: Pixels, offer: Offer) -> bool:
+    return pixels.encapsulated and pixels.transfer_syntax_uid not in offer.transfer_syntaxes
+
+
 def _pixel_content_type(pixels: Pixels, offer: Offer) -> str:
-    syntax = pixels.transfer_syntax_uid if pixels.encapsulated else EXPLICIT_LITTLE
+    is_stored = pixels.encapsulated and not _is_decoded(pixels, offer)
+    syntax = pixels.transfer_syntax_uid if is_stored else EXPLICIT_LITTLE
     return f"{offer.media_type}; transfer-syntax={syntax}"
 
 
@@ -257,7 +317,8 @@ def _no_pixels_as_wanted(pixels: Pixels) -> str:
     if not pixels.encapsulated:
         return f"pixels can be produced as {OCTET_STREAM} only"
     media_type = FRAME_MEDIA_TYPES.get(pixels.transfer_syntax_uid, OCTET_STREAM)
-    return f"pixels can be produced as stored only: {media_type}, or with transfer-syntax=*"
+    decoded = f", as {OCTET_STREAM}" if pixels.transfer_syntax_uid in DECODABLE else ""
+    return f"pixels can be produced as stored, {media_type}{decoded}, or with transfer-syntax=*"
 
 
 def parse_bulk_path(text: str) -> list[int]:
@@ -279,16 +340,24 @@ async def send_bulk(
     steps: Sequence[int],
     ranges: Sequence[MediaRange],
     *,
+    imaging: Imaging | None,
     send_timeout_s: float,
 ) -> web.StreamResponse:
     """Answer with the value that a BulkDataURI points to."""
     bulk = await asyncio.to_thread(locate_bulk, file.path, file.size, steps)
     if bulk.pixels is not None:
-        offer = choose(ranges, _pixel_offers(bulk.pixels, single=bulk.pixels.is_one_stream))
+        is_single = bulk.pixels.is_one_stream
+        offers = _pixel_offers(bulk.pixels, imaging, whole=True, single=is_single)
+        offer = choose(ranges, offers)
         if offer is None:
             raise NotAcceptable(_no_pixels_as_wanted(bulk.pixels))
         content_type = _pixel_content_type(bulk.pixels, offer)
-        parts = [Part(content_type, frame) for frame in bulk.pixels.streams()]
+        if _is_decoded(bulk.pixels, offer):
+            assert imaging is not None
+            decoded = await _decoded(file, imaging)
+            parts = [Part(content_type, decoded.segments())]
+        else:
+            parts = [Part(content_type, frame) for frame in bulk.pixels.streams()]
         return await send(request, parts, multipart=offer.multipart, send_timeout_s=send_timeout_s)
     offer = choose(ranges, _bulk_offers(bulk))
     if offer is None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+UNCOMPRESSED_FRAMES, DEFLATED_FRAMES = UID("1.2.840.10008.1.2.1.98"), UID("1.2.840.10008.1.2.8.1")
 STUDY = "1.2.826.0.1.3680043.8.498.1"
 SERIES = "1.2.826.0.1.3680043.8.498.1.1"
 
@@ -57,7 +58,9 @@ def make_image(
     ]
     dataset = Dataset()
     dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[repr((attributes, samples.tobytes()[:99]))])
+    dataset.SOPInstanceUID = generate_uid(
+        entropy_srcs=[repr((attributes, syntax, photometric, samples.tobytes()[:99]))]
+    )
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, SERIES
     dataset.PatientName, dataset.PatientID = "Sample^Picture", "PICTURE-1"
     dataset.Modality = "OT"
@@ -91,8 +94,15 @@ def make_image(
 def as_bytes(dataset: Dataset) -> bytes:
     """Return the Part 10 file."""
     out = io.BytesIO()
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax != DEFLATED_FRAMES:
+        dataset.save_as(out, enforce_file_format=True)
+        return out.getvalue()
+    # pydicom does not know that one yet; it is written as another whose name is as long.
+    dataset.file_meta.TransferSyntaxUID = UNCOMPRESSED_FRAMES
     dataset.save_as(out, enforce_file_format=True)
-    return out.getvalue()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return out.getvalue().replace(UNCOMPRESSED_FRAMES.encode(), DEFLATED_FRAMES.encode() + b"\0", 1)
 
 
 def stored(dataset: Dataset, folder: Path) -> StoredImage:

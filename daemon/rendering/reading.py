@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -132,6 +133,13 @@ class StoredImage:
     def _decoded(self, encoded: bytes) -> Decoded:
         if not self.pixels.encapsulated:
             return NativeFrame(self.image, encoded).decoded()
+        size = -(-self.image.native_frame_bits // 8)
+        match self.pixels.transfer_syntax_uid:
+            case "1.2.840.10008.1.2.1.98":  # encapsulated, uncompressed (PS3.5 A.4.11)
+                return NativeFrame(self.image, encoded[:size]).decoded()
+            case "1.2.840.10008.1.2.8.1":  # each frame deflated by itself (PS3.5 A.4.12)
+                inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded, size)
+                return NativeFrame(self.image, inflated).decoded()
         codec = CODECS.get(self.pixels.transfer_syntax_uid)
         if codec is None:
             raise NoPicture("(0002,0010)")

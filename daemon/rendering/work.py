@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PHOTOMETRIC: Final = 0x00280004
 _PLANAR: Final = 0x00280006
+_JPEG_LS: Final = frozenset({"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"})
 _LARGEST_VALUE: Final = 0xFFFFFFFE
 
 
@@ -65,23 +66,31 @@ def _drawn(stored: StoredImage, header: Mapping[str, Any]) -> Message:
 
 def _native_form(stored: StoredImage) -> Message:
     image = stored.image
-    decoded = stored.stored(1)
-    samples = decoded.samples.size
-    bits = image.bits_allocated
-    frame_bytes = -(-samples * bits // 8)
+    bits = image.rows * image.columns * image.samples * image.bits_allocated
+    if bits % 8 and stored.frames > 1:
+        raise NoPicture("frames of single bits that do not end with a byte")
+    frame_bytes = -(-bits // 8)
     if frame_bytes * stored.frames > _LARGEST_VALUE:
         raise NoPicture("decoded, the pixels are longer than a data element can be")
-    changes = {_PHOTOMETRIC: decoded.photometric.encode().hex()}
+    changes = {_PHOTOMETRIC: _photometric(stored).encode().hex()}
     if image.samples > 1:
         changes[_PLANAR] = b"\0\0".hex()
     return Message(
         {
             "frames": stored.frames,
             "frame_bytes": frame_bytes,
-            "bits_allocated": bits,
+            "bits_allocated": image.bits_allocated,
             "changes": {str(tag): value for tag, value in changes.items()},
         }
     )
+
+
+def _photometric(stored: StoredImage) -> str:
+    """Return what decoded samples are: the component transform of JPEG 2000 is undone, 4:2:2 is filled up."""
+    given = stored.image.photometric
+    if given == "YBR_FULL_422" and stored.pixels.transfer_syntax_uid in _JPEG_LS:
+        return "RGB"  # as the codec takes it: JPEG-LS has no subsampling
+    return {"YBR_RCT": "RGB", "YBR_ICT": "RGB", "YBR_FULL_422": "YBR_FULL"}.get(given, given)
 
 
 def native(stored: StoredImage, frame: int) -> bytes:
