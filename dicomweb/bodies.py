@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
 from dicomweb.elements import swapped
+from dicomweb.errors import RangeNotSatisfiable
 from dicomweb.media import MULTIPART
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 SENDFILE_MIN_BYTES: Final = 64 * 1024
 """Shorter stretches are read and written: the system call's set-up costs more than the copy."""
 CHUNK_BYTES: Final = 256 * 1024
+_RANGE: Final = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
 SENT_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """What the kernel copies while nobody looks whether the client still reads."""
 
@@ -100,6 +103,8 @@ async def send(
     """
     boundary = secrets.token_hex(16)
     response = web.StreamResponse(status=status, headers=headers)
+    if not multipart and status == 200:
+        parts = [_ranged(request, response, parts[0])]
     response.headers["Content-Type"] = (
         f'{MULTIPART}; type="{parts[0].content_type.partition(";")[0]}"; boundary={boundary}'
         if multipart
@@ -131,6 +136,58 @@ async def send(
             raise
     await response.write_eof()
     return response
+
+
+def _ranged(request: web.Request, response: web.StreamResponse, part: Part) -> Part:
+    """Return the part of a representation that the client asks for, and say so (RFC 9110 14).
+
+    One range; of several, and of what cannot be cut, it gets the whole, as it may.
+
+    Raises
+    ------
+    RangeNotSatisfiable
+    """
+    if part.make is not None or not all(map(_can_be_cut, part.segments)):
+        return part
+    response.headers["Accept-Ranges"] = "bytes"
+    total = part.size
+    match = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
+    if match is None or not (match["first"] or match["last"]):
+        return part
+    condition = request.headers.get("If-Range")
+    if condition is not None and condition != response.headers.get("ETag"):
+        return part
+    if match["first"]:
+        start = int(match["first"])
+        stop = min(int(match["last"]) + 1, total) if match["last"] else total
+        if match["last"] and int(match["last"]) < start:
+            return part
+    else:
+        start, stop = max(total - int(match["last"]), 0), total
+    if start >= total or start >= stop:
+        raise RangeNotSatisfiable(total)
+    response.set_status(206)
+    response.headers["Content-Range"] = f"bytes {start}-{stop - 1}/{total}"
+    return replace(part, segments=_cut(part.segments, start, stop))
+
+
+def _can_be_cut(segment: Segment) -> bool:
+    return isinstance(segment, bytes) or (isinstance(segment, Span) and segment.word_bytes == 1)
+
+
+def _cut(segments: Iterable[Segment], start: int, stop: int) -> list[Segment]:
+    cut: list[Segment] = []
+    at = 0
+    for segment in segments:
+        size = size_of([segment])
+        low, high = max(start - at, 0), min(stop - at, size)
+        if low < high:
+            if isinstance(segment, Span):
+                cut.append(replace(segment, start=segment.start + low, count=high - low))
+            elif isinstance(segment, bytes):
+                cut.append(segment[low:high])
+        at += size
+    return cut
 
 
 def _opening(part: Part, boundary: str) -> bytes:

@@ -9,6 +9,7 @@
     |-- UnsupportedMedia   415
     |-- PayloadTooLarge    413
     |-- NotFound           404
+    |-- RangeNotSatisfiable  416: no byte of the representation is in the range
     |-- StoreFull          503 with Retry-After
     |-- FileDamaged        500: a stored file is gone, or not as long as it was
     |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
@@ -46,6 +47,20 @@ class PayloadTooLarge(DicomwebError):
 
 class NotFound(DicomwebError):
     """No such resource."""
+
+
+class RangeNotSatisfiable(DicomwebError):
+    """No byte of the representation is in the range that was asked for.
+
+    Attributes
+    ----------
+    total
+        Its length in bytes.
+    """
+
+    def __init__(self, total: int) -> None:
+        super().__init__(f"the representation has {total} bytes")
+        self.total = total
 
 
 class StoreFull(DicomwebError):

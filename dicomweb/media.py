@@ -19,6 +19,7 @@ DICOM_JSON: Final = "application/dicom+json"
 JSON: Final = "application/json"
 DICOM_XML: Final = "application/dicom+xml"
 OCTET_STREAM: Final = "application/octet-stream"
+ZIP: Final = "application/zip"
 MULTIPART: Final = "multipart/related"
 
 MAX_HEADER_CHARS: Final = 8192

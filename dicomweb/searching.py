@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from dicomweb import qido
+from dicomweb.answers import JsonStream, headers, json_answer
 from dicomweb.errors import StoreFull
 
 if TYPE_CHECKING:
@@ -62,27 +63,28 @@ class Searches:
         response: web.StreamResponse
         if is_short or search.limit <= PAGE:
             body = await asyncio.to_thread(qido.answer, search, first, root)
-            response = web.Response(body=body, headers={"Content-Type": media_type})
+            response = await json_answer(request, body, media_type, root=root)
             _warn(response, search, root, has_more=search.capped and len(first) > search.limit)
             return response
         del first
         async with self._turn():
             has_more = search.capped and await self._has_more(search)
-            response = web.StreamResponse(headers={"Content-Type": media_type})
+            response = web.StreamResponse(headers=headers(request, media_type, root=root))
             _warn(response, search, root, has_more=has_more)
+            stream = JsonStream(request, response)
             await response.prepare(request)
             if request.method != "HEAD":
                 try:
-                    await self._send(response, search, root)
+                    await self._send(stream, search, root)
                 except BaseException:
                     # The head is out: the only way left to say that this went wrong is to break off.
                     if request.transport is not None:
                         request.transport.abort()
                     raise
-            await response.write_eof()
+                await stream.end()
         return response
 
-    async def _send(self, response: web.StreamResponse, search: Search, root: str) -> None:
+    async def _send(self, stream: JsonStream, search: Search, root: str) -> None:
         """Write page after page. What was stored meanwhile may move others behind: none is told twice."""
         seen: set[bytes] = set()
         start = b"["
@@ -94,11 +96,11 @@ class Searches:
             seen.update(told)
             if told:
                 async with asyncio.timeout(self._send_timeout_s):
-                    await response.write(start + b",".join(told))
+                    await stream.write(start + b",".join(told))
                 start = b","
             if len(page) <= PAGE:
                 break
-        await response.write(b"[]" if start == b"[" else b"]")
+        await stream.write(b"[]" if start == b"[" else b"]")
 
     async def _page(self, search: Search, offset: int) -> Sequence[Match]:
         """Return a page of matches, and one more where there are more."""

@@ -7,6 +7,7 @@
     POST /studies  /studies/{}                                      store        `dicomweb.stow`
     GET  /studies/{}[/series/{}[/instances/{}]]                     retrieve     `dicomweb.wado`
          .../metadata  .../instances/{}/frames/{}  .../bulkdata/{}
+         .../bulkdata  .../pixeldata                                all of it    `dicomweb.bulk`
          .../rendered  .../thumbnail                                pictures     `dicomweb.rendered`
 
 Errors become statuses in one place; their bodies name parameters and headers, never a value of an
@@ -17,13 +18,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import orjson
 import structlog
 from aiohttp import web
 
-from dicomweb import qido, stow, wado
+from dicomweb import bulk, qido, stow, wado
+from dicomweb.address import root_of
 from dicomweb.errors import (
     BadRequest,
     DescribeError,
@@ -32,6 +35,7 @@ from dicomweb.errors import (
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
+    RangeNotSatisfiable,
     StoreFull,
     UnsupportedMedia,
 )
@@ -58,15 +62,19 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     NotAcceptable: 406,
     PayloadTooLarge: 413,
     UnsupportedMedia: 415,
+    RangeNotSatisfiable: 416,
     DescribeError: 500,
     FileDamaged: 500,
     StoreFull: 503,
 }
 _RETRY_AFTER_S: Final = 10
 _ALLOWED_HEADERS: Final = (
-    "Accept, Authorization, Content-Type, Range, If-None-Match, X-Requested-With"
+    "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range, X-Requested-With"
 )
-_EXPOSED_HEADERS: Final = "Content-Length, Content-Location, Content-Type, Retry-After, Warning"
+_EXPOSED_HEADERS: Final = (
+    "Accept-Ranges, Content-Encoding, Content-Length, Content-Location, Content-Range, Content-Type,"
+    " ETag, Retry-After, Warning"
+)
 
 
 def application(
@@ -91,8 +99,8 @@ def application(
         Origins of web viewers that may read, and store where the store takes anything; ``*`` lets any read.
     public_root
         Address under which clients reach this service, such as ``https://pacs.example/dicomweb/deid``.
-        Empty: addresses in answers are paths from the server's root, right behind any proxy that keeps
-        paths as they are.
+        Empty: addresses in answers are those that the client used, or, where that is not certain, paths
+        from the server's root, right behind any proxy that keeps paths as they are.
     send_timeout_s
         How long a client may take to read 4 MiB of an answer.
 
@@ -151,6 +159,8 @@ class _Service:
         ]
         for path in (study, series, instance):
             found += [web.get(path, self._retrieve), web.get(f"{path}/metadata", self._metadata)]
+            found.append(web.get(f"{path}/bulkdata", partial(self._all_bulk, pixels_only=False)))
+            found.append(web.get(f"{path}/pixeldata", partial(self._all_bulk, pixels_only=True)))
         for path in (study, series, instance, f"{instance}/frames/{{frames}}"):
             found.append(web.get(f"{path}/rendered", self._rendered))
             found.append(web.get(f"{path}/thumbnail", self._thumbnail))
@@ -246,6 +256,18 @@ class _Service:
             send_timeout_s=self._send_timeout_s,
         )
 
+    async def _all_bulk(self, request: web.Request, *, pixels_only: bool) -> web.StreamResponse:
+        return await bulk.send_all(
+            request,
+            self._store,
+            _resource(request),
+            _accepted(request),
+            pixels_only=pixels_only,
+            root=self._root(request),
+            imaging=self._imaging,
+            send_timeout_s=self._send_timeout_s,
+        )
+
     async def _located(self, resource: Resource) -> list[InstanceFile]:
         files = await self._store.locate(resource)
         if not files:
@@ -271,12 +293,7 @@ class _Service:
 
     def _root(self, request: web.Request) -> str:
         """Return the address of this service, without a slash at its end."""
-        if self._public_root:
-            return self._public_root
-        path = request.rel_url.raw_path
-        mounted = request.match_info.route.resource
-        prefix = "" if mounted is None else _prefix(mounted.canonical)
-        return prefix if path.startswith(prefix) else ""
+        return root_of(request, self._public_root)
 
     async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         """Add what every answer carries, errors included."""
@@ -315,6 +332,8 @@ class _Service:
             response = _error(status, text)
             if status == 503:
                 response.headers["Retry-After"] = str(_RETRY_AFTER_S)
+            if isinstance(error, RangeNotSatisfiable):
+                response.headers["Content-Range"] = f"bytes */{error.total}"
         except TimeoutError:
             response = _error(408, "the request's body stood still for too long")
         except (ConnectionError, web.RequestPayloadError):
@@ -337,12 +356,6 @@ def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
     return web.Response(
         status=status, body=body, headers={**kept, "Content-Type": "application/json"}
     )
-
-
-def _prefix(canonical: str) -> str:
-    """Return what stands before our own paths in the route's pattern."""
-    match = re.search(r"/(?:studies|series|instances)(?:/|$)", canonical)
-    return canonical[: match.start()] if match else ""
 
 
 def _accepted(request: web.Request) -> list[MediaRange]:

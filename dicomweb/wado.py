@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from aiohttp import web
 
+from dicomweb.answers import VARY, JsonStream, headers, json_answer
+from dicomweb.archive import send_archive
 from dicomweb.bodies import Made, Part, Span, send
+from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.convert import DecodedFrames, explicit_little_endian
 from dicomweb.encodings import DECODABLE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 from dicomweb.errors import (
@@ -34,6 +37,7 @@ from dicomweb.media import (
     FRAME_MEDIA_TYPES,
     JSON,
     OCTET_STREAM,
+    ZIP,
     Offer,
     choose,
 )
@@ -60,6 +64,12 @@ _METADATA_CHUNK_BYTES: Final = 4 << 20
 _KEPT_BYTES: Final = 32 << 20
 
 
+def single_type(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> str:
+    """Return the media type of the offer that is liked best, empty where none is."""
+    offer = choose(ranges, offers)
+    return "" if offer is None else offer.media_type
+
+
 def json_type(ranges: Sequence[MediaRange]) -> str:
     """Return the JSON media type to answer with; raises `NotAcceptable`."""
     offer = choose(ranges, _JSON_OFFERS)
@@ -76,22 +86,29 @@ async def send_metadata(
     # join costs half of what `replace` does.
     relative = b'"BulkDataURI":"studies/'
     absolute = f'"BulkDataURI":"{root}/studies/'.encode()
-    if sum(map(len, objects)) <= _METADATA_CHUNK_BYTES:
+    total = sum(map(len, objects))
+    if total <= _METADATA_CHUNK_BYTES:
         pieces = b",".join(objects).split(relative)
         pieces[0] = b"[" + pieces[0]
         pieces[-1] += b"]"
-        return web.Response(body=absolute.join(pieces), headers={"Content-Type": media_type})
-    response = web.StreamResponse(headers={"Content-Type": media_type})
+        return await json_answer(request, absolute.join(pieces), media_type, root=root)
+    etag = await asyncio.to_thread(entity_tag, [absolute, *objects], is_weak=True)
+    if is_known(request, etag):
+        return not_modified(etag, vary=VARY)
+    response = web.StreamResponse(headers=headers(request, media_type, root=root, etag=etag))
+    stream = JsonStream(request, response)
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     pending = bytearray(b"[")
     for index, prepared in enumerate(objects):
         pending += (b"," if index else b"") + absolute.join(prepared.split(relative))
         if len(pending) >= _METADATA_CHUNK_BYTES // 4:
             chunk, pending = pending, bytearray()
-            await response.write(chunk)
+            await stream.write(chunk)
     pending += b"]"
-    await response.write(pending)
-    await response.write_eof()
+    await stream.write(pending)
+    await stream.end()
     return response
 
 
@@ -127,6 +144,8 @@ async def send_instances(
         If none is whole, or none can be converted as the client wants it.
     """
     whole = await intact(files)
+    if single_type(ranges, _archive_offers(single=single)) == ZIP:
+        return await _archived(request, files, whole, root, send_timeout_s)
     decodable = NATIVE if imaging is None else NATIVE | DECODABLE
     chosen = [
         (file, choose(ranges, _instance_offers(file, decodable, single=single))) for file in whole
@@ -143,13 +162,57 @@ async def send_instances(
     if not parts:
         raise FileDamaged("no file of the resource can be converted")
     damaged = len(files) - len(whole) + len(usable) - len(parts)
-    warning = f"{damaged} of {len(files)} instances cannot be read and are left out"
+    offer = usable[0][1]
+    etag = _tag_of(whole, [part.content_type for part in parts], is_weak=offer.multipart)
+    if is_known(request, etag) and not damaged:
+        return not_modified(etag, vary="Accept")
     return await send(
         request,
         parts,
-        multipart=usable[0][1].multipart,
+        multipart=offer.multipart,
         status=200 if len(parts) == len(files) else 206,
-        headers={"Warning": warning_header(root, warning)} if damaged else None,
+        headers={"ETag": etag, "Vary": "Accept", **_left_out(damaged, len(files), root)},
+        send_timeout_s=send_timeout_s,
+    )
+
+
+def _left_out(damaged: int, total: int, root: str) -> dict[str, str]:
+    if not damaged:
+        return {}
+    text = f"{damaged} of {total} instances cannot be read and are left out"
+    return {"Warning": warning_header(root, text)}
+
+
+def _tag_of(files: Sequence[InstanceFile], more: Sequence[str], *, is_weak: bool) -> str:
+    """Return the entity tag of what is made of stored files, which never change."""
+    parts = [file.path.name.encode() for file in files] + [text.encode() for text in more]
+    return entity_tag(parts, is_weak=is_weak)
+
+
+def _archive_offers(*, single: bool) -> list[Offer]:
+    return [
+        Offer(DICOM, True),
+        *([Offer(DICOM, False)] if single else []),
+        Offer(ZIP, False, by_default=True),
+    ]
+
+
+async def _archived(
+    request: web.Request,
+    files: Sequence[InstanceFile],
+    whole: Sequence[InstanceFile],
+    root: str,
+    send_timeout_s: float,
+) -> web.StreamResponse:
+    damaged = len(files) - len(whole)
+    etag = _tag_of(whole, [ZIP], is_weak=True)
+    if is_known(request, etag) and not damaged:
+        return not_modified(etag, vary="Accept")
+    return await send_archive(
+        request,
+        whole,
+        status=206 if damaged else 200,
+        headers={"ETag": etag, "Vary": "Accept", **_left_out(damaged, len(files), root)},
         send_timeout_s=send_timeout_s,
     )
 
@@ -266,7 +329,28 @@ async def send_frames(
         parts = [Part(content_type, [segment]) for segment in segments]
     else:
         parts = [Part(content_type, pixels.frame(number)) for number in numbers]
-    return await send(request, parts, multipart=offer.multipart, send_timeout_s=send_timeout_s)
+    return await _send_values(request, [file], parts, offer, str(numbers), send_timeout_s)
+
+
+async def _send_values(
+    request: web.Request,
+    files: Sequence[InstanceFile],
+    parts: Sequence[Part],
+    offer: Offer,
+    which: str,
+    send_timeout_s: float,
+) -> web.StreamResponse:
+    """Answer with values of stored files, unless the client has them."""
+    etag = _tag_of(files, [which, parts[0].content_type], is_weak=offer.multipart)
+    if is_known(request, etag):
+        return not_modified(etag, vary="Accept")
+    return await send(
+        request,
+        parts,
+        multipart=offer.multipart,
+        headers={"ETag": etag, "Vary": "Accept"},
+        send_timeout_s=send_timeout_s,
+    )
 
 
 def _pixel_offers(
@@ -345,25 +429,48 @@ async def send_bulk(
 ) -> web.StreamResponse:
     """Answer with the value that a BulkDataURI points to."""
     bulk = await asyncio.to_thread(locate_bulk, file.path, file.size, steps)
-    if bulk.pixels is not None:
-        is_single = bulk.pixels.is_one_stream
-        offers = _pixel_offers(bulk.pixels, imaging, whole=True, single=is_single)
-        offer = choose(ranges, offers)
-        if offer is None:
-            raise NotAcceptable(_no_pixels_as_wanted(bulk.pixels))
-        content_type = _pixel_content_type(bulk.pixels, offer)
-        if _is_decoded(bulk.pixels, offer):
-            assert imaging is not None
-            decoded = await _decoded(file, imaging)
-            parts = [Part(content_type, decoded.segments())]
-        else:
-            parts = [Part(content_type, frame) for frame in bulk.pixels.streams()]
-        return await send(request, parts, multipart=offer.multipart, send_timeout_s=send_timeout_s)
-    offer = choose(ranges, _bulk_offers(bulk))
+    offer = offer_of_bulk(bulk, ranges, imaging)
     if offer is None:
-        raise NotAcceptable(f"this value can be produced as {OCTET_STREAM} only")
-    part = Part(offer.media_type, bulk.segments, location=request.rel_url.raw_path)
-    return await send(request, [part], multipart=offer.multipart, send_timeout_s=send_timeout_s)
+        raise NotAcceptable(
+            f"this value can be produced as {OCTET_STREAM} only"
+            if bulk.pixels is None
+            else _no_pixels_as_wanted(bulk.pixels)
+        )
+    location = request.rel_url.raw_path
+    parts = await parts_of_bulk(file, bulk, offer, imaging, location)
+    return await _send_values(request, [file], parts, offer, str(steps), send_timeout_s)
+
+
+def offer_of_bulk(
+    bulk: Bulk, ranges: Sequence[MediaRange], imaging: Imaging | None, *, is_part: bool = False
+) -> Offer | None:
+    """Return how a value is sent, None where not as the client accepts it.
+
+    Parameters
+    ----------
+    is_part
+        Whether it is one of several.
+    """
+    if bulk.pixels is None:
+        offers = _bulk_offers(bulk)
+    else:
+        single = bulk.pixels.is_one_stream
+        offers = _pixel_offers(bulk.pixels, imaging, whole=True, single=single)
+    return choose(ranges, [offer for offer in offers if offer.multipart or not is_part])
+
+
+async def parts_of_bulk(
+    file: InstanceFile, bulk: Bulk, offer: Offer, imaging: Imaging | None, location: str
+) -> list[Part]:
+    """Return the parts of a value: one, or one for each compressed frame."""
+    if bulk.pixels is None:
+        return [Part(offer.media_type, bulk.segments, location)]
+    content_type = _pixel_content_type(bulk.pixels, offer)
+    if not _is_decoded(bulk.pixels, offer):
+        return [Part(content_type, stream, location) for stream in bulk.pixels.streams()]
+    assert imaging is not None
+    decoded = await _decoded(file, imaging)
+    return [Part(content_type, decoded.segments(), location)]
 
 
 def _bulk_offers(bulk: Bulk) -> list[Offer]:

@@ -194,7 +194,10 @@ async def test_searches_find_by_every_level(store: TestStore) -> None:
     await using(store, work)
 
 
-async def test_bulk_data_is_found_where_metadata_says(store: TestStore) -> None:
+@pytest.mark.parametrize("with_public_root", [False, True], ids=["unconfigured", "public_root"])
+async def test_bulk_data_is_found_where_metadata_says(
+    store: TestStore, with_public_root: bool
+) -> None:
     path = find("CT_small.dcm")
     assert path is not None
     dataset = pydicom.dcmread(path)
@@ -209,7 +212,7 @@ async def test_bulk_data_is_found_where_metadata_says(store: TestStore) -> None:
         (value,) = client.iter_bulkdata(uri, media_types=("application/octet-stream",))
         assert value == dataset.PixelData
 
-    await using(store, work, with_public_root=True)
+    await using(store, work, with_public_root=with_public_root)
 
 
 async def test_many_instances_are_stored_in_one_request(store: TestStore) -> None:

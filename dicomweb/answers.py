@@ -1,0 +1,99 @@
+"""JSON answers: compressed for who takes that, and not sent again to who has them (RFC 9110 8.8, 12.5.3)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from dicomweb.conditional import (
+    COMPRESSED_MIN_BYTES,
+    entity_tag,
+    gzip,
+    gzipper,
+    is_known,
+    not_modified,
+    takes_gzip,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARY: Final = "Accept, Accept-Encoding"
+_AT_ONCE_BYTES: Final = 64 * 1024
+"""Shorter bodies are compressed in the loop: a thread would take longer."""
+
+
+async def json_answer(
+    request: web.Request, body: bytes, media_type: str, *, root: str, etag: str = ""
+) -> web.Response:
+    """Return a whole body, or 304.
+
+    Parameters
+    ----------
+    etag
+        Of the body where the caller knows it; else it is made from the body.
+    """
+    etag = etag or entity_tag((body,), is_weak=True)
+    if is_known(request, etag):
+        return not_modified(etag, vary=VARY)
+    response = web.Response(headers=headers(request, media_type, root=root, etag=etag))
+    if len(body) >= COMPRESSED_MIN_BYTES and takes_gzip(request):
+        is_short = len(body) <= _AT_ONCE_BYTES
+        body = gzip(body) if is_short else await asyncio.to_thread(gzip, body)
+        response.headers["Content-Encoding"] = "gzip"
+    response.body = body
+    return response
+
+
+def headers(
+    request: web.Request, media_type: str, *, root: str, etag: str = ""
+) -> Mapping[str, str]:
+    """Return what a JSON answer says of itself.
+
+    Content-Location is the request's own address: the representation is chosen by headers alone.
+    """
+    found = {
+        "Content-Type": media_type,
+        "Content-Location": location(request, root),
+        "Vary": VARY,
+    }
+    if etag:
+        found["ETag"] = etag
+    return found
+
+
+def location(request: web.Request, root: str) -> str:
+    """Return the address of the request as clients reach it."""
+    start = root.find("/", root.find("//") + 2) if "//" in root else 0
+    prefix = root[start:] if start >= 0 else ""
+    target = request.rel_url.raw_path_qs
+    _, _, rest = target.partition(prefix) if prefix else ("", "", target)
+    return f"{root}{rest}" if rest else target
+
+
+class JsonStream:
+    """A body sent piece by piece, compressed where the client takes that.
+
+    Use it after the head is decided and before it is sent: it says so there.
+    """
+
+    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+        self._response = response
+        self._gzipper = gzipper() if takes_gzip(request) else None
+        if self._gzipper is not None:
+            response.headers["Content-Encoding"] = "gzip"
+
+    async def write(self, data: bytes | bytearray) -> None:
+        """Send a piece."""
+        if self._gzipper is not None:
+            data = await asyncio.to_thread(self._gzipper.compress, data)
+        if data:
+            await self._response.write(data)
+
+    async def end(self) -> None:
+        """Send what is left."""
+        if self._gzipper is not None:
+            await self._response.write(self._gzipper.flush())
+        await self._response.write_eof()
