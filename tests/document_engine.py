@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import sqlite3
+from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, Unpack
@@ -350,6 +351,16 @@ class _Identifiers(_Rows):
                 self.add(
                     store, others[0]["study"], body["patient"], [(k, v) for k, v in body["told"]]
                 )
+
+    def divided(self, store: Store) -> tuple[int, int]:
+        patients = [(b["study"], b["patient"]) for b in self._bodies(store) if b["patient"]]
+        studies = Counter(study for study, _patient in patients)
+        given = Counter(
+            patient.partition("|")[2][int(patient.partition("|")[0]) + 1 :]
+            for patient in {patient for _study, patient in patients}
+            if not patient.startswith("0|")
+        )
+        return sum(n > 1 for n in studies.values()), sum(n > 1 for n in given.values())
 
     def _bodies(self, store: Store) -> list[Any]:
         return [body for body in self._documents.all("known") if body["store"] == store.id]

@@ -191,6 +191,9 @@ class IdentifierRows(Protocol):
     def forget_study(self, store: Store, study_uid: str) -> None:
         """Forget what is known of a study, and of its patients that no other study names."""
 
+    def divided(self, store: Store) -> tuple[int, int]:
+        """Return how many studies name more than one patient, and how many Patient IDs several issuers gave."""
+
 
 class GarbageRows(Protocol):
     """Blobs that no row needs any more, still to be removed."""

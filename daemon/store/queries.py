@@ -97,6 +97,10 @@ class Status:
         when none waits.
     done_again
         Receipts that were stored and wait to be de-identified again (``dicomveil redo``).
+    divided_studies
+        Studies whose instances name more than one patient: by several issuers (none is one), or Patient IDs.
+    shared_patient_ids
+        Patient IDs that more than one issuer gave.
     source_bytes
         Received bytes that are kept, indexed or not.
     """
@@ -110,6 +114,8 @@ class Status:
     receivers: list[ReceiverFigures]
     destinations: list[DestinationFigures]
     stores: list[StoreFigures]
+    divided_studies: int
+    shared_patient_ids: int
     source_bytes: int
     disk: DiskFigures
 
@@ -118,6 +124,11 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
     """Return the figures of ``dicomveil status``; quick whatever the number of receipts."""
     now = time.time() if now is None else now
     tallies = session.figures.tallies()
+    divided = [
+        session.identifiers.divided(store)
+        for store in session.stores.all()
+        if store.kind is StoreKind.DICOM
+    ]
     return Status(
         states={
             state.value: sum(t.instances for t in tallies if t.state == state) for state in State
@@ -136,6 +147,8 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
             for store in session.stores.all()
             if store.kind is StoreKind.DICOM
         ],
+        divided_studies=sum(studies for studies, _patient_ids in divided),
+        shared_patient_ids=sum(patient_ids for _studies, patient_ids in divided),
         source_bytes=session.figures.kept_bytes(),
         disk=_disk(state_dir),
     )

@@ -149,6 +149,8 @@ def _identity(parsed: Parsed, rules: Rules) -> Iterator[str]:
         )
     if policy.identity_issuer:
         yield f"Where no issuer is given, Patient IDs are taken as issued by {policy.identity_issuer}."
+    elif pseudonyms:
+        yield "Issuers do not count: equal Patient IDs are one patient's, whoever gave them."
     kept = [
         name
         for tag, name in _PRIMARY.items()

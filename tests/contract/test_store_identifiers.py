@@ -12,6 +12,7 @@ from daemon.store import queries
 from daemon.store import stores as all_stores
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
+from deid import patient_identity
 from tests.store_samples import make_instance, store
 
 if TYPE_CHECKING:
@@ -139,3 +140,25 @@ async def test_all_of_a_study_is_told_before_anything_of_the_patient_or_it_is_sa
     assert set(study) < set(told.identifiers)
     assert (len(told.identifiers), told.is_cut) == (3, False)
     assert (await stores.known(Question("a" * 32, "9.9", ""))).is_cut
+
+
+async def test_studies_of_several_patients_and_numbers_of_several_issuers_are_counted(
+    stores: Stores,
+) -> None:
+    def identities(study: str, *named: tuple[str, str]) -> None:
+        with stores.engine.session(stores.layout) as session:
+            for issuer, patient_id in named:
+                identity = patient_identity(issuer, patient_id, study)
+                session.identifiers.add(stores.source.store, study, identity, [NAME])
+
+    def divided(session: Session) -> tuple[int, int]:
+        status = queries.status(session, stores.layout.state_dir)
+        return status.divided_studies, status.shared_patient_ids
+
+    identities("1.1", ("North", "7"), (" NORTH ", "7"))
+    identities("1.2", ("", "7"))
+    assert await stores.database.read(divided) == (0, 0)
+    identities("1.1", ("", "7"))
+    assert await stores.database.read(divided) == (1, 0)
+    identities("1.3", ("S\u00fcd|2", "7"), ("S\u00fcd|2", "8"))
+    assert await stores.database.read(divided) == (2, 1)

@@ -743,3 +743,26 @@ def test_what_was_searched_in_vain_before_does_not_hide_what_stands_there_now() 
         result = written(source, deid.deidentify(source, one_plan))
         kept.append("Zimmermann" in str(pydicom.dcmread(io.BytesIO(result)).get("Manufacturer")))
     assert kept == [False] * 5
+
+
+def identity(issuer: str | None, study: str, **ours: Any) -> tuple[str, str]:
+    source = instance(StudyInstanceUID=study, StudyDate="20200101", PatientID="4711")
+    if issuer is not None:
+        source.IssuerOfPatientID = issuer
+    result = run(source, ExplicitVRLittleEndian, "retain_modified_dates", **ours)
+    return result.PatientID, result.StudyDate
+
+
+def test_a_study_has_one_patient_whether_or_not_an_instance_names_an_issuer() -> None:
+    named = {identity(issuer, "1.2.3.1") for issuer in (None, "", "NORTH", " north ", "SOUTH")}
+    assert len(named) == 1
+    assert identity("NORTH", "1.2.3.2") == named.pop()
+
+
+def test_where_a_site_names_its_issuer_equal_numbers_of_two_issuers_are_two_patients() -> None:
+    own = {
+        identity(issuer, "1.2.3.1", identityIssuer="North  Hospital")
+        for issuer in (None, "NORTH HOSPITAL", "north hospital ")
+    }
+    assert len(own) == 1
+    assert identity("South", "1.2.3.2", identityIssuer="North  Hospital")[0] != own.pop()[0]

@@ -62,6 +62,24 @@ class IdentifierTable:
             if others.fetchone() is None:
                 self._forget(store, f"patient:{patient}")
 
+    def divided(self, store: Store) -> tuple[int, int]:
+        """Return how many studies name more than one patient, and how many Patient IDs several issuers gave.
+
+        An identity is the length of the issuer, the issuer and the Patient ID, with strokes between them.
+        """
+        [(studies,)] = self._connection.execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM study_patients WHERE store_id = ?"
+            " GROUP BY study_uid HAVING COUNT(*) > 1)",
+            (store.id,),
+        )
+        [(patient_ids,)] = self._connection.execute(
+            "SELECT COUNT(*) FROM (SELECT 1 FROM (SELECT DISTINCT patient FROM study_patients"
+            " WHERE store_id = ? AND CAST(patient AS INTEGER) > 0) GROUP BY"
+            " substr(patient, instr(patient, '|') + CAST(patient AS INTEGER) + 2) HAVING COUNT(*) > 1)",
+            (store.id,),
+        )
+        return studies, patient_ids
+
     def _forget(self, store: Store, subject: str) -> None:
         self._connection.execute(
             "DELETE FROM identifiers WHERE store_id = ? AND subject = ?", (store.id, subject)
