@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from deid.configuration.coverage import Coverage
     from deid.encoding.transfer_syntaxes import Encoding
+    from deid.fhir.plan import FhirPlan
+    from deid.fhir.policy import FhirPolicy
     from deid.pixels.policy import ImagePolicy
     from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.text.policy import TextPolicy
@@ -67,6 +69,8 @@ class Plan:
         What decides about elements, text among them.
     pixel_cleaner
         The engine, where the configuration asks for it.
+    fhir
+        What decides about resources (`deid.fhir.deidentify`); None where they are not covered.
     cleans_text
         Whether the configuration looks into text, in elements or in pixels, and so asks what is known of
         people (`deid.engine.deidentify`).
@@ -79,6 +83,7 @@ class Plan:
     covers: frozenset[Coverage]
     tags: TagPlan
     pixel_cleaner: PixelCleaner | None = None
+    fhir: FhirPlan | None = None
     cleans_text: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -212,26 +217,36 @@ def compile_plan(
         pixel_cleaner = _pixel_cleaner(parsed.image, engines)
     if text_cleaner is None and parsed.text is not None:
         text_cleaner = _text_cleaner(parsed.text, key)
-    shift_secret = (parsed.text.date_shift_key if parsed.text else None) or b""
+    tags = TagPlan(
+        parsed.tags,
+        Rules(parsed.tags),
+        Replacements(
+            key,
+            parsed.date_shift_key or b"",
+            parsed.tags.shift_range_days,
+            parsed.tags.time_jitter_minutes * 60,
+        ),
+        content=content_rules(parsed.tags),
+        text_cleaner=text_cleaner,
+    )
     return Plan(
         parsed.covers,
-        TagPlan(
-            parsed.tags,
-            Rules(parsed.tags),
-            Replacements(
-                key,
-                shift_secret,
-                parsed.tags.shift_range_days,
-                parsed.tags.time_jitter_minutes * 60,
-            ),
-            content=content_rules(parsed.tags),
-            text_cleaner=text_cleaner,
-        ),
+        tags,
         pixel_cleaner=pixel_cleaner,
+        fhir=_fhir_plan(parsed.fhir, tags),
         cleans_text=text_cleaner is not None or pixel_cleaner is not None or parsed.image.looks,
         recipients=_recipients(parsed.certificates),
         warnings=parsed.warnings,
     )
+
+
+def _fhir_plan(policy: FhirPolicy | None, tags: TagPlan) -> FhirPlan | None:
+    if policy is None:
+        return None
+    # Its tables are large, and most runs meet no resource.
+    from deid.fhir.plan import FhirPlan  # noqa: PLC0415
+
+    return FhirPlan(policy, tags.replacements, tags.primary_uid)
 
 
 def _recipients(certificates: Sequence[str]) -> tuple[Certificate, ...]:

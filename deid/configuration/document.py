@@ -10,9 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, SHARED_SECTIONS, Coverage
+from deid.configuration.fhir_section import read_fhir
 from deid.configuration.image_section import SENSITIVE_MODES, read_image
 from deid.configuration.notes import Notes
-from deid.configuration.own_section import read_custom_info_types, read_options, read_policy
+from deid.configuration.own_section import (
+    read_custom_info_types,
+    read_options,
+    read_policy,
+    read_shared,
+)
 from deid.configuration.proto_json import (
     Reader,
     is_request,
@@ -20,15 +26,17 @@ from deid.configuration.proto_json import (
     of_request,
 )
 from deid.configuration.tag_sections import PROFILES, Tags, read_tags
-from deid.configuration.text_section import read_text
+from deid.configuration.text_section import read_text, read_transformations
 from deid.errors import ConfigurationInvalid
+from deid.fhir.policy import TextLevel
 from deid.pixels.policy import ImagePolicy, RedactionMode
-from deid.tags.policy import Profile, TagPolicy
+from deid.text.policy import TextPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deid.text.policy import TextPolicy
+    from deid.fhir.policy import FhirPolicy
+    from deid.tags.policy import TagPolicy
 
 _REGIONAL: Final = ("LOCATION", "ORGANIZATION_NAME")
 _STRAY: Final = ("tag_filter_profile", "tagFilterProfile")
@@ -45,7 +53,11 @@ class Parsed:
     tags
         The Basic Profile where DICOM is not covered, which nobody should ask then.
     text
-        None when nothing in the configuration cleans text.
+        None when nothing in the configuration cleans text of instances.
+    fhir
+        None where FHIR is not covered.
+    date_shift_key
+        The configuration's own key for date shifts; None: the deidentifier's.
     certificates
         PEM; whose keys may bring the originals back (Encrypted Attributes Sequence).
     warnings
@@ -55,6 +67,8 @@ class Parsed:
     covers: frozenset[Coverage]
     tags: TagPolicy
     text: TextPolicy | None = None
+    fhir: FhirPolicy | None = None
+    date_shift_key: bytes | None = field(default=None, repr=False)
     image: ImagePolicy = field(default_factory=ImagePolicy)
     certificates: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -112,9 +126,8 @@ class _Parser:
         self._check_kms(given, "")
         covers = self._covers(given, stray)
         if Coverage.DICOM in covers:
-            for name in (*FHIR_SECTIONS, "operationMetadata"):
-                if name in given:
-                    self.notes.warn("not_applied_to_dicom", name)
+            if "operationMetadata" in given:
+                self.notes.warn("not_applied", "operationMetadata")
         else:
             self.notes.warn("dicom_not_covered", "the configuration")
         custom = read_custom_info_types(self.notes, given.get("dicomveil", {}))
@@ -122,7 +135,16 @@ class _Parser:
         tags = read_tags(self.notes, given, stray)
         image = self._image_policy(given, tags)
         options = read_options(self.notes, given.get("dicomveil", {}), tags)
-        text = read_text(self.notes, given, tags, options, custom, names)
+        said = read_transformations(self.notes, given, names)
+        fhir, shift_key = read_fhir(self.notes, given, options, *said, custom)
+        uses_text = fhir is not None and fhir.text_level is not TextLevel.REMOVE
+        text = read_text(
+            self.notes, given, tags, options, custom, said, is_used_elsewhere=uses_text
+        )
+        of_text = TextPolicy(said[0]).date_shift_key
+        if text is None and Coverage.DICOM in covers:
+            of_text = None  # instances did without it
+        shift_key = self._shift_key(of_text, shift_key)
         for path in self.reader.numbered:
             self.notes.warn("enum_by_number", path)
         policy = read_policy(self.notes, given.get("dicomveil", {}), tags, options, image)
@@ -133,12 +155,23 @@ class _Parser:
         sealed = given.get("dicomveil", {}).get("encryptedAttributes", {})
         return Parsed(
             covers,
-            policy or TagPolicy(Profile.BASIC),
+            policy or read_shared(given.get("dicomveil", {}), options),
             text,
+            fhir,
+            shift_key,
             image if policy else ImagePolicy(),
             tuple(sealed.get("certificates", ())),
             tuple(self.notes.warnings),
         )
+
+    def _shift_key(self, of_text: bytes | None, of_resources: bytes | None) -> bytes | None:
+        """Return the one key of date shifts: a patient's instances and resources move alike."""
+        if of_text and of_resources and of_text != of_resources:
+            self.problems.append(
+                "text and fhirFieldConfig.options have date shifts with different keys; a patient has one"
+                " shift, so keep one key"
+            )
+        return of_text or of_resources
 
     def _of_request(self, body: dict[str, Any]) -> Any:
         """Return the configuration in the body of a request, and say that only this is used."""

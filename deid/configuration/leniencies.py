@@ -20,7 +20,13 @@ LENIENCIES: Final = {
     "sensitive_text_assumed": "is not set; understood as REDACT_SENSITIVE_TEXT",
     "no_effect_without_redaction": "has no effect, as no text is redacted",
     "text_is_not_used": "has no effect, as nothing here cleans text",
-    "not_applied_to_dicom": "is about FHIR; it changes nothing in DICOM instances",
+    "not_applied": "names a store; results go where the site says",
+    "unmatched_fields_kept": (
+        "keeps every field of a resource that no path names, names and numbers of patients among them"
+    ),
+    "profile_keeps_identity": (
+        "does not remove what identifies; only BASIC does, or paths of your own for every field"
+    ),
     "no_effect_here": "has no effect: all processing is local",
     "dicom_not_covered": (
         "has neither dicom nor dicomTagConfig: DICOM instances are put aside as not_configured"

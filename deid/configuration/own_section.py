@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from deid.configuration.notes import Notes
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
 from deid.identity.keys import SHIFT_RANGE_DAYS
 from deid.pixels.policy import ImagePolicy, RedactionMode
@@ -15,7 +16,6 @@ from deid.text.info_types import ALIASES
 from deid.text.policy import CustomInfoType
 
 if TYPE_CHECKING:
-    from deid.configuration.notes import Notes
     from deid.configuration.tag_sections import Tags
 
 
@@ -104,6 +104,18 @@ def read_policy(
         identity_issuer=ours.get("identityIssuer", "").strip(),
         shift_range_days=shift_range_days,
         time_jitter_minutes=time_jitter_minutes,
+    )
+
+
+def read_shared(ours: dict[str, Any], options: frozenset[Option]) -> TagPolicy:
+    """Return what our section says of identities and shifts where there is no profile for instances."""
+    days, minutes = _shift(Notes([]), ours, options)
+    return TagPolicy(
+        Profile.BASIC,
+        options,
+        identity_issuer=ours.get("identityIssuer", "").strip(),
+        shift_range_days=days,
+        time_jitter_minutes=minutes,
     )
 
 

@@ -129,6 +129,9 @@ MESSAGES: Final[dict[str, dict[str, str]]] = {
         "unknownSopClass": "enum UnknownSopClass",
         "safePrivate": "[]SafePrivate",
         "identityIssuer": "string",
+        "identityIssuers": "map",
+        "fhirText": "enum FhirText",
+        "unmatched": "enum Unmatched",
         "shiftDaysRange": "int32",
         "timeJitterMinutes": "int32",
         "customInfoTypes": "[]CustomInfoType",
@@ -165,6 +168,8 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "FhirProfileType": ("PROFILE_TYPE_UNSPECIFIED", "KEEP_ALL", "BASIC", "CLEAN_ALL"),
     # Ours, which have no numbers.
+    "FhirText": ("remove", "inspect", "paranoid"),
+    "Unmatched": ("remove", "keep"),
     "BurnedIn": ("quarantine", "pass", "clean"),
     "Pixels": ("all", "likely"),
     "UnknownSopClass": ("quarantine", "pass"),
@@ -182,7 +187,14 @@ ENUMS: Final[dict[str, tuple[str, ...]]] = {
     ),
 }
 
-_NUMBERED: Final = frozenset(ENUMS) - {"BurnedIn", "Pixels", "UnknownSopClass", "Option"}
+_NUMBERED: Final = frozenset(ENUMS) - {
+    "BurnedIn",
+    "FhirText",
+    "Option",
+    "Pixels",
+    "UnknownSopClass",
+    "Unmatched",
+}
 
 TAG_VERBS: Final = (
     "keepTag",
@@ -327,6 +339,8 @@ class Reader:
                 return self._integer(value, path)
             case "bytes":
                 return self._bytes(value, path)
+            case "map":
+                return self._map(value, path)
             case _:
                 return self.message(kind, value, path)
 
@@ -351,6 +365,14 @@ class Reader:
         hint = f"did you mean {near[0]}?" if near else f"valid: {', '.join(names)}"
         self.problems.append(f"{path} has no choice of that name; {hint}")
         return _BROKEN
+
+    def _map(self, value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            return self._wrong(path, "an object of strings", value)
+        for each in value.values():
+            if not isinstance(each, str):
+                return self._wrong(f"{path}'s values", "strings", each)
+        return value
 
     def _integer(self, value: Any, path: str) -> Any:
         if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value):

@@ -40,25 +40,21 @@ def read_text(
     tags: Tags | None,
     options: frozenset[Option],
     custom: tuple[CustomInfoType, ...],
-    names: set[str],
+    said: tuple[tuple[InfoTypeTransformation, ...], frozenset[str]],
+    *,
+    is_used_elsewhere: bool = False,
 ) -> TextPolicy | None:
-    """Return how text is cleaned; None when nothing in the configuration cleans any."""
+    """Return how text is cleaned in instances; None when nothing in the configuration cleans any.
+
+    Parameters
+    ----------
+    said
+        What `read_transformations` returned.
+    is_used_elsewhere
+        Whether the section is about resources, too.
+    """
     text = given.get("text", {})
-    transformations = [
-        made
-        for name in ("additionalTransformations", "transformations")
-        for index, each in enumerate(text.get(name, []))
-        if (made := _transformation(notes, f"text.{name}[{index}]", each, names)) is not None
-    ]
-    for name in ("additionalTransformations", "transformations"):
-        _check_said_once(notes, f"text.{name}", text.get(name, []))
-    excluded = notes.info_types(
-        "text.excludeInfoTypes", text.get("excludeInfoTypes", []), names, excluding=True
-    )
-    if len({t.key for t in transformations if t.transformation is Transformation.DATE_SHIFT}) > 1:
-        notes.problems.append(
-            "text has date shifts with different keys; a patient has one shift, so keep one key"
-        )
+    transformations, excluded = list(said[0]), said[1]
     if tags is None:
         return None
     strict = not _CLEANING.isdisjoint(options)
@@ -68,7 +64,7 @@ def read_text(
         or any(each.verb == "clean_text" for each in tags.overrides)
     )
     if not used:
-        if "text" in given:
+        if "text" in given and not is_used_elsewhere:
             notes.warn("text_is_not_used", "text")
         return None
     empty = text.get("profileType") == "EMPTY" or tags.cleans_listed
@@ -89,6 +85,29 @@ def read_text(
         custom=custom,
         strict=strict,
     )
+
+
+def read_transformations(
+    notes: Notes, given: dict[str, Any], names: set[str]
+) -> tuple[tuple[InfoTypeTransformation, ...], frozenset[str]]:
+    """Return the transformations of `TextConfig` in order, and the infoTypes that are left as they are."""
+    text = given.get("text", {})
+    transformations = tuple(
+        made
+        for name in ("additionalTransformations", "transformations")
+        for index, each in enumerate(text.get(name, []))
+        if (made := _transformation(notes, f"text.{name}[{index}]", each, names)) is not None
+    )
+    for name in ("additionalTransformations", "transformations"):
+        _check_said_once(notes, f"text.{name}", text.get(name, []))
+    excluded = notes.info_types(
+        "text.excludeInfoTypes", text.get("excludeInfoTypes", []), names, excluding=True
+    )
+    if len({t.key for t in transformations if t.transformation is Transformation.DATE_SHIFT}) > 1:
+        notes.problems.append(
+            "text has date shifts with different keys; a patient has one shift, so keep one key"
+        )
+    return transformations, excluded
 
 
 def _check_said_once(notes: Notes, path: str, given: list[dict[str, Any]]) -> None:

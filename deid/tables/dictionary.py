@@ -133,6 +133,15 @@ def concepts() -> tuple[tuple[str, str], ...]:
 
 
 @cache
+def scheme_concepts() -> dict[tuple[str, str], frozenset[str]]:
+    """Return the meanings of the same concepts in folded case, by coding scheme and code value."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for scheme, code, meaning in _rows("concepts.csv"):
+        found.setdefault((scheme, code), set()).add(meaning.casefold())
+    return {key: frozenset(meanings) for key, meanings in found.items()}
+
+
+@cache
 def standard_words() -> frozenset[str]:
     """Return the words of attributes, private attributes and concepts, in lower case.
 

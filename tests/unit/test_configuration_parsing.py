@@ -694,12 +694,16 @@ def test_regional_processing_has_the_documented_incompatibilities() -> None:
     [
         {"fhir": {"fieldMetadataList": [{"paths": ["Patient.name"], "action": "TRANSFORM"}]}},
         {"fhirFieldConfig": {"fieldMetadataList": [{"paths": ["Id"], "cryptoHashField": {}}]}},
-        {"operationMetadata": {"fhirOutput": {"fhirStore": "projects/p"}}},
     ],
 )
-def test_parts_about_fhir_are_checked_and_said_not_to_apply(part: dict[str, Any]) -> None:
-    assert codes(parse_configuration({"dicomTagConfig": {}, **part})) == ["not_applied_to_dicom"]
+def test_parts_about_fhir_are_checked(part: dict[str, Any]) -> None:
+    assert codes(parse_configuration({"dicomTagConfig": {}, **part})) == []
     assert problems({"dicomTagConfig": {}, next(iter(part)): {"nonsense": 1}})
+
+
+def test_where_a_request_puts_resources_is_said_not_to_apply() -> None:
+    part = {"operationMetadata": {"fhirOutput": {"fhirStore": "projects/p"}}}
+    assert codes(parse_configuration({"dicomTagConfig": {}, **part})) == ["not_applied"]
 
 
 # --------------------------------------------------------------------- ours

@@ -1,0 +1,252 @@
+"""Codings: kept of systems that are known, with the display that the system has for the code."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from deid.fhir.leaves import REMOVED, UNRECOGNISED, malformed
+from deid.tables.dictionary import scheme_concepts
+from deid.tables.dictionary import uids as registered_uids
+from deid.tables.fhir import code_systems
+
+if TYPE_CHECKING:
+    from deid.fhir.leaves import Leaf
+    from deid.fhir.run import Run
+
+_SCHEMES: Final = {
+    "http://snomed.info/sct": "SCT",
+    "http://loinc.org": "LN",
+    "http://dicom.nema.org/resources/ontology/DCM": "DCM",
+    "http://www.radlex.org": "RADLEX",
+    "http://radlex.org": "RADLEX",
+    "http://unitsofmeasure.org": "UCUM",
+    "urn:iso:std:iso:11073:10101": "MDC",
+    "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl": "NCIt",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RXNORM",
+}
+"""Coding schemes of which PS3.16 prints codes with their meanings, by their addresses in FHIR."""
+
+_SHAPES: Final[dict[str, str]] = {
+    "http://snomed.info/sct": r"\d{6,18}",
+    "http://loinc.org": r"\d{1,7}-\d|L[AP]\d{1,7}-\d",
+    "http://dicom.nema.org/resources/ontology/DCM": r"\d{6}|[A-Z]{2,16}",
+    "http://www.radlex.org": r"RID\d{1,6}|RPID\d{1,5}",
+    "http://radlex.org": r"RID\d{1,6}|RPID\d{1,5}",
+    "http://unitsofmeasure.org": r"(?:[A-Za-z0-9%/.*\[\]'^_+\-]|\{[A-Za-z%. _#-]{1,24}\}){1,32}",
+    "urn:iso:std:iso:11073:10101": r"\d{1,6}",
+    "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl": r"C\d{1,7}",
+    "http://ncithesaurus-stage.nci.nih.gov": r"C\d{1,7}",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": r"\d{1,7}",
+    "http://www.nlm.nih.gov/research/umls": r"C\d{7}",
+    "http://hl7.org/fhir/sid/icd-10": r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?[+*!]?",
+    "http://hl7.org/fhir/sid/icd-10-cm": r"[A-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?",
+    "http://hl7.org/fhir/sid/icd-10-pcs": r"[0-9A-HJ-NP-Z]{7}",
+    "http://www.cms.gov/Medicare/Coding/ICD10": r"[0-9A-HJ-NP-Z]{7}",
+    "http://hl7.org/fhir/sid/icd-9-cm": r"(?:\d{2,3}|V\d\d|E\d{3})(?:\.\d{1,2})?",
+    "http://hl7.org/fhir/sid/icd-o-3": r"C?\d\d(?:\.\d)?|\d{4}/\d",
+    "http://hl7.org/fhir/sid/cvx": r"\d{1,3}",
+    "http://hl7.org/fhir/sid/mvx": r"[A-Z]{2,4}",
+    "http://hl7.org/fhir/sid/ndc": r"\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11}",
+    "http://www.ama-assn.org/go/cpt": r"\d{4}[0-9A-Z](?:-\d\d)?",
+    "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": r"[A-V]\d{4}",
+    "http://www.whocc.no/atc": r"[A-Z](?:\d\d(?:[A-Z](?:[A-Z](?:\d\d)?)?)?)?",
+    "http://www.ada.org/snodent": r"\d{6,18}",
+    "http://www.ada.org/cdt": r"D\d{4}",
+    "http://nucc.org/provider-taxonomy": r"[0-9A-Z]{9}X",
+    "https://www.nubc.org/CodeSystem/RevenueCodes": r"\d{4}",
+    "http://fdasis.nlm.nih.gov": r"[0-9A-Z]{10}",
+    "http://www.genenames.org": r"HGNC:\d{1,6}",
+    "http://varnomen.hgvs.org": r"[A-Z]{2}_\d{4,9}\.\d{1,2}:[cgmnpr]\.[A-Za-z0-9_>*=()+\-]{1,60}",
+    "urn:ietf:bcp:47": r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?",
+    "urn:ietf:bcp:13": r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,60}",
+    "urn:iso:std:iso:3166": r"[A-Z]{2,3}",
+    "urn:iso:std:iso:3166:-2": r"[A-Z]{2}-[A-Z0-9]{1,3}",
+    "urn:iso:std:iso:4217": r"[A-Z]{3}",
+    "urn:oid:2.16.840.1.113883.6.238": r"\d{4}-\d",
+    "urn:oid:2.16.840.1.113883.6.101": r"[0-9A-Z]{9}X",
+}
+"""Code systems that are kept, and what their codes look like."""
+_SHORTENED: Final = {f"urn:oid:{oid}": uri for oid, uri in {
+    "2.16.840.1.113883.6.96": "http://snomed.info/sct",
+    "2.16.840.1.113883.6.1": "http://loinc.org",
+    "1.2.840.10008.2.16.4": "http://dicom.nema.org/resources/ontology/DCM",
+    "2.16.840.1.113883.6.88": "http://www.nlm.nih.gov/research/umls/rxnorm",
+    "2.16.840.1.113883.6.90": "http://hl7.org/fhir/sid/icd-10-cm",
+    "2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
+    "2.16.840.1.113883.6.103": "http://hl7.org/fhir/sid/icd-9-cm",
+    "2.16.840.1.113883.6.12": "http://www.ama-assn.org/go/cpt",
+    "2.16.840.1.113883.6.8": "http://unitsofmeasure.org",
+    "2.16.840.1.113883.12.292": "http://hl7.org/fhir/sid/cvx",
+}.items()}  # fmt: skip
+"""The same systems by their OIDs."""
+_UID_SYSTEMS: Final = frozenset({"urn:ietf:rfc:3986", "urn:oid:1.2.840.10008.2.6.1"})
+_VERSION: Final = re.compile(
+    r"\d{1,4}(?:[.\-]\d{1,4}){0,3}[a-z]?|http://snomed\.info/sct(?:/\d{6,18}(?:/version/\d{8})?)?"
+)
+_MEMO_ENTRIES: Final = 50_000
+
+
+@cache
+def _shape(system: str) -> re.Pattern[str] | None:
+    pattern = _SHAPES.get(_SHORTENED.get(system, system))
+    return re.compile(f"(?:{pattern})\\Z") if pattern else None
+
+
+def is_code(system: str, code: str) -> bool:
+    """Whether a code is one of a system that is known: listed, or of its codes' shape and check digit."""
+    listed = code_systems().get(system)
+    if listed:
+        return code in listed
+    if system in _UID_SYSTEMS:
+        return code.removeprefix("urn:oid:") in registered_uids()
+    shape = _shape(system)
+    if shape is None or shape.match(code) is None:
+        return False
+    known = _SHORTENED.get(system, system)
+    if known in ("http://snomed.info/sct", "http://www.ada.org/snodent"):
+        return has_snomed_check_digit(code)
+    return known != "http://loinc.org" or code[0] == "L" or has_loinc_check_digit(code)
+
+
+_D5: Final = (
+    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
+    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
+)  # fmt: skip
+_P5: Final = (
+    "0123456789", "1576283094", "5803796142", "8916043527",
+    "9453126870", "4286573901", "2793806415", "7046913258",
+)  # fmt: skip
+
+
+def has_snomed_check_digit(code: str) -> bool:
+    """Whether the last digit of an identifier of SNOMED CT is its check digit (Verhoeff)."""
+    check = 0
+    for index, digit in enumerate(reversed(code)):
+        check = int(_D5[check][int(_P5[index % 8][int(digit)])])
+    return check == 0 and code[-3:-1] in ("00", "10", "01", "11", "02", "12")
+
+
+def has_loinc_check_digit(code: str) -> bool:
+    """Whether the digit behind the hyphen of a LOINC term is its check digit (modulus 10)."""
+    number, _hyphen, check = code.partition("-")
+    total = 0
+    for index, digit in enumerate(reversed(number)):
+        value = int(digit) * (2 if index % 2 == 0 else 1)
+        total += value // 10 + value % 10
+    return (10 - total % 10) % 10 == int(check)
+
+
+_OMB: Final = {
+    "1002-5": "American Indian or Alaska Native", "2028-9": "Asian", "2054-5": "Black or African American",
+    "2076-8": "Native Hawaiian or Other Pacific Islander", "2106-3": "White", "2131-1": "Other Race",
+    "2135-2": "Hispanic or Latino", "2186-5": "Not Hispanic or Latino",
+}  # fmt: skip
+"""Race and ethnicity (CDC), as US Core uses them."""
+_RACE: Final = "urn:oid:2.16.840.1.113883.6.238"
+
+
+def is_display(system: str, code: str, display: str) -> bool:
+    """Whether a display is the system's own for a code, whatever its letters' case."""
+    listed = _OMB if system == _RACE else code_systems().get(system)
+    if listed is not None:
+        return listed.get(code, "").casefold() == display.casefold()
+    scheme = _SCHEMES.get(_SHORTENED.get(system, system))
+    if scheme is None:
+        return False
+    return display.casefold() in scheme_concepts().get((scheme, code), frozenset())
+
+
+def coding(path: str) -> Leaf:
+    """Keep a Coding of a known system; its display where it is the code's, or its words are recognised."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not dict:
+            raise malformed(path)
+        try:
+            key = tuple(value.items())
+            found = run.plan.codings.get(key)
+        except TypeError:
+            key = ()
+            found = None
+        if found is None:
+            found = _judged(path, value, run)
+            if key and len(run.plan.codings) < _MEMO_ENTRIES:
+                run.plan.codings[key] = found
+        kept, open_texts, removed = found
+        if removed:
+            run.actions[path, removed] += 1
+        if kept is None:
+            return None
+        for name, text in open_texts:
+            if not run.keeps(f"{path}.{name}", text):
+                if name == "code":
+                    return None
+                kept = {each: kept[each] for each in kept if each != name}
+        return kept
+
+    return leaf
+
+
+def _judged(
+    path: str, value: dict[str, Any], run: Run
+) -> tuple[dict[str, Any] | None, tuple[tuple[str, str], ...], str]:
+    """Return what stays of a Coding, which texts of it are open, and what happened."""
+    system, code, display = value.get("system"), value.get("code"), value.get("display")
+    for each in (system, code, display, value.get("version")):
+        if each is not None and type(each) is not str:
+            raise malformed(path)
+    if system is None or code is None or not is_code(system, code):
+        return None, (), UNRECOGNISED
+    kept: dict[str, Any] = {"system": system}
+    removed = ""
+    version = value.get("version")
+    if version is not None:
+        if _VERSION.fullmatch(version):
+            kept["version"] = version
+        else:
+            removed = REMOVED
+    kept["code"] = code
+    open_texts = [] if system in code_systems() else [("code", code)]
+    if display is not None:
+        if is_display(system, code, display):
+            kept["display"] = display
+        elif run.plan.is_term(display):
+            kept["display"] = display
+            open_texts.append(("display", display))
+        else:
+            removed = REMOVED
+    if value.get("userSelected") in (True, False):
+        kept["userSelected"] = value["userSelected"]
+    return kept, tuple(open_texts), removed
+
+
+def system_uri(path: str) -> Leaf:
+    """Keep the address of a known code system, as a Quantity has it for its unit."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if _shape(value) is not None or value in code_systems():
+            return value
+        run.actions[path, UNRECOGNISED] += 1
+        return None
+
+    return leaf
+
+
+def unit_code(path: str) -> Leaf:
+    """Keep what has the shape of a unit of UCUM, and holds no long number."""
+    shape = _shape("http://unitsofmeasure.org")
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        is_unit = shape is not None and shape.match(value) is not None
+        if (is_unit or run.plan.is_term(value)) and run.keeps(path, value):
+            return value
+        run.actions[path, UNRECOGNISED] += 1
+        return None
+
+    return leaf

@@ -1,0 +1,35 @@
+"""What is known from elsewhere when a resource is de-identified."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deid.identity.identifiers import KnownIdentifier
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the drop, the study and the site know about a document's resources. Original values.
+
+    Attributes
+    ----------
+    identities
+        Whose resources are whose: an address (``Patient/17``, ``urn:uuid:...``, of a patient or of any
+        other resource) to a patient's identity (`deid.identity.keys.patient_identity`), so that pseudonym
+        and shift are those of the patient's instances. It goes before what the resources say themselves.
+    identity
+        The patient of resources that name none, such as a study's; empty where there is none.
+    known
+        Identifiers from instances and other resources: texts are cleaned of them, and none may be left.
+    """
+
+    identities: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+    known: tuple[KnownIdentifier, ...] = ()
+
+
+NOTHING_KNOWN = Context()

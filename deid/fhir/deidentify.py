@@ -1,0 +1,142 @@
+"""De-identify a document: resources in, resources and an outcome out, or a reason why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deid.errors import Reason, Unsafe
+from deid.fhir.context import NOTHING_KNOWN
+from deid.fhir.entries import Entry, entries
+from deid.fhir.known import known_identifiers
+from deid.fhir.nodes import node_for
+from deid.fhir.outcome import FhirOutcome
+from deid.fhir.reading import Document, collector_at_rest, read, write
+from deid.fhir.resources import kind_of
+from deid.fhir.run import Run
+from deid.identity.residual import Forbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from deid.fhir.context import Context
+    from deid.fhir.plan import FhirPlan
+    from deid.fhir.reading import Resource
+    from deid.identity.identifiers import KnownIdentifier
+
+_UTF_8 = "ISO_IR 192"
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentified:
+    """The result.
+
+    Attributes
+    ----------
+    document
+        The new resources, in the form that the source was in; empty when nothing of it may pass.
+    outcome
+        What was done.
+    addresses
+        For each resource that came out of its own accord, ``Type/id`` before and after, in the order of
+        `deid.fhir.entries`; without those that have no id.
+    pseudonyms
+        The pseudonyms of the patients whose resources these are, sorted: names for folders and indexes.
+    """
+
+    document: Document
+    outcome: FhirOutcome
+    addresses: tuple[tuple[str, str], ...]
+    pseudonyms: tuple[str, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the new document's bytes."""
+        return write(self.document)
+
+
+def deidentify(source: bytes, plan: FhirPlan, context: Context = NOTHING_KNOWN) -> Deidentified:
+    """De-identify a document's bytes: a resource, a Bundle or NDJSON.
+
+    Raises
+    ------
+    Unsafe
+        With the reason why this document must not be passed on: as `deid.fhir.reading.read`, and
+        RESOURCE_NOT_LISTED, MALFORMED (`where` is the element's path) or RESIDUAL_IDENTIFIER.
+    """
+    return deidentify_document(read(source), plan, context)
+
+
+def deidentify_document(
+    document: Document, plan: FhirPlan, context: Context = NOTHING_KNOWN
+) -> Deidentified:
+    """De-identify a document that was read; see `deidentify`."""
+    if not any(kind_of(each) for each in document.resources):
+        raise Unsafe(Reason.RESOURCE_NOT_LISTED)
+    # Texts are cleaned of names that stand further on, too, so those are looked for first.
+    ahead = known_identifiers(document.resources) if plan.inspects else ()
+    known = (*context.known, *ahead)
+    with collector_at_rest():
+        first, resources = _walked(document, plan, context, known, None)
+        forbidden = _forbidden(first, context)
+        if _may_be_left(first, forbidden):
+            second, resources = _walked(document, plan, context, known, forbidden)
+            second.warnings |= first.warnings
+        else:
+            second = first
+    outcome = FhirOutcome(
+        plan.replacements.key.id,
+        second.actions,
+        tuple(dict.fromkeys(second.residuals)),
+        tuple(sorted(second.warnings)),
+    )
+    return Deidentified(
+        Document(document.kind, tuple(resources)),
+        outcome,
+        tuple(_addresses(document.resources, plan)),
+        tuple(sorted(second.pseudonyms)),
+    )
+
+
+def _walked(
+    document: Document,
+    plan: FhirPlan,
+    context: Context,
+    known: tuple[KnownIdentifier, ...],
+    forbidden: Forbidden | None,
+) -> tuple[Run, list[Resource]]:
+    run = Run(plan, context, known, forbidden)
+    run.survey(entries(document.resources))
+    resources = []
+    for resource in document.resources:
+        kind = kind_of(resource)
+        if not kind:
+            run.actions["Resource", "removed"] += 1
+            continue
+        run.enter(Entry("", resource))
+        new = run.marked(node_for(kind, plan)(resource, run))
+        if new is not None:
+            resources.append(new)
+    return run, resources
+
+
+def _forbidden(run: Run, context: Context) -> Forbidden:
+    """Return what may not be left, but for what stands in replacements of ours."""
+    originals = {*run.met, *((each.value, each.info_type) for each in context.known)}
+    ours = b"\n".join(each.encode() for each in run.pseudonyms)
+    return Forbidden(
+        (value.encode("utf-8", "replace"), info_type, _UTF_8)
+        for value, info_type in sorted(originals)
+    ).without(ours)
+
+
+def _may_be_left(run: Run, forbidden: Forbidden) -> bool:
+    """Whether something that identifies seems to stand in one of the strings that stayed."""
+    texts = [text.encode("utf-8", "replace") for text in run.open]
+    return forbidden.may_occur_in(texts)
+
+
+def _addresses(resources: Iterable[Resource], plan: FhirPlan) -> Iterable[tuple[str, str]]:
+    for each in entries(resources):
+        kind, original = kind_of(each.resource), each.resource.get("id")
+        if kind and isinstance(original, str) and original:
+            yield f"{kind}/{original}", f"{kind}/{plan.resource_id(kind, original)}"

@@ -1,0 +1,310 @@
+"""What becomes of primitive values, by kind.
+
+Each function makes one of a value and the run, which returns the new value, or None where nothing may stand.
+A value of another JSON type than its element has is refused: what a reader makes of it, nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from deid.errors import Reason, Unsafe
+from deid.fhir.decimals import is_decimal
+from deid.fhir.names import without_titles
+from deid.identity.shifts import DAY_S
+from deid.tables.fhir import fhir_types, value_sets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deid.fhir.run import Run
+    from deid.identity.shifts import Shift
+
+    Leaf = Callable[[Any, Run], Any]
+
+REMOVED: Final = "removed"
+SHIFTED: Final = "shifted"
+REPLACED: Final = "replaced"
+CLEANED: Final = "cleaned"
+CAPPED: Final = "capped"
+UNRECOGNISED: Final = "unrecognised"
+UNREADABLE: Final = "unreadable"
+
+_MOMENT: Final = re.compile(
+    r"(\d{4})(?:-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01])"
+    r"(?:T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d{1,9})?(Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?\Z"
+)
+_TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?\Z")
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?\Z")
+_MIME: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,60}(?:; ?charset=[A-Za-z0-9-]{1,20})?\Z")
+_CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
+_STANDARD_URL: Final = re.compile(
+    r"https?://(?:terminology\.|www\.)?(?:hl7\.org|loinc\.org|snomed\.info|unitsofmeasure\.org|dicom\.nema\.org)"
+    r"/[A-Za-z0-9./_\-]{0,150}(?:\|[0-9][0-9A-Za-z.\-]{0,19})?\Z"
+)
+"""Addresses at standards bodies, which name definitions."""
+_OPEN_DIGITS: Final = 5
+
+
+def malformed(path: str) -> Unsafe:
+    """Return the refusal of a value that is no value of its element."""
+    return Unsafe(Reason.MALFORMED, path)
+
+
+def boolean(path: str) -> Leaf:
+    """Stay."""
+
+    def leaf(value: Any, _run: Run) -> Any:
+        if value is True or value is False:
+            return value
+        raise malformed(path)
+
+    return leaf
+
+
+def number(path: str) -> Leaf:
+    """Stay; one of many digits is looked for among what is known of people."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not int and not is_decimal(value):
+            raise malformed(path)
+        if type(value) is int and -10_000 < value < 10_000:
+            return value
+        text = str(value).removeprefix("\x01")
+        if sum(map(str.isdigit, text)) < _OPEN_DIGITS or run.keeps(path, text):
+            return value
+        return None
+
+    return leaf
+
+
+def time_of_day(path: str) -> Leaf:
+    """Move by the patient's seconds, where times move at all."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if _TIME.match(value) is None:
+            run.actions[path, UNREADABLE] += 1
+            return None
+        if not run.shift.seconds:
+            return value
+        run.actions[path, SHIFTED] += 1
+        return shifted(f"2000-01-02T{value}Z", run.shift._replace(days=0), keep_date=False)
+
+    return leaf
+
+
+def moment(path: str) -> Leaf:
+    """Move a date, a date and time or an instant by the patient's shift, in the precision that it has."""
+    key = (path, SHIFTED)
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        dates = run.dates
+        new = dates.get(value)
+        if new is None:
+            new = shifted(value, run.shift)
+            if new is None:
+                run.actions[path, UNREADABLE] += 1
+                return None
+            dates[value] = new
+        run.actions[key] += 1
+        return new
+
+    return leaf
+
+
+def shifted(text: str, shift: Shift, *, keep_date: bool = True) -> str | None:
+    """Return a moment moved, None when it is none; partial dates move with the first day they may mean."""
+    found = _MOMENT.match(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    days, clock = shift.days, ""
+    if hour is not None:
+        clock = text[10:]
+        if shift.seconds:
+            total = int(hour) * 3600 + int(minute) * 60 + int(second) + shift.seconds
+            carry, total = divmod(total, DAY_S)
+            days += carry
+            clock = (
+                f"T{total // 3600:02}:{total // 60 % 60:02}:{total % 60:02}{fraction or ''}{zone}"
+            )
+    if not keep_date:
+        return clock[1:-1]
+    try:
+        new = date(int(year), int(month or 1), int(day or 1)) + timedelta(days=days)
+    except (ValueError, OverflowError):
+        return None
+    if new.year < 1000:
+        return None
+    written = new.isoformat()
+    return written[: 10 if day else 7 if month else 4] + clock
+
+
+def code(path: str, value_set: str) -> Leaf:
+    """Stay when it is one of the codes that its element requires, or has the shape of a usual one."""
+    codes = value_sets().get(value_set, frozenset())
+    if codes:
+
+        def leaf(value: Any, run: Run) -> Any:
+            if value in codes:
+                return value
+            if type(value) is not str:
+                raise malformed(path)
+            run.actions[path, UNRECOGNISED] += 1
+            return None
+
+        return leaf
+
+    def by_shape(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if is_usual_code(value) and run.keeps(path, value):
+            return value
+        run.actions[path, UNRECOGNISED] += 1
+        return None
+
+    return by_shape
+
+
+def is_usual_code(text: str) -> bool:
+    """Whether a text is a media type, a language, a currency or the name of a type of FHIR."""
+    return (
+        _MIME.match(text) is not None
+        or _LANGUAGE.match(text) is not None
+        or _CURRENCY.match(text) is not None
+        or text in fhir_types()
+    )
+
+
+def removed(path: str) -> Leaf:
+    """Go, whatever it is."""
+
+    def leaf(_value: Any, run: Run) -> None:
+        run.actions[path, REMOVED] += 1
+
+    return leaf
+
+
+def met_and_removed(path: str, info_type: str) -> Leaf:
+    """Go, and be looked for everywhere else."""
+
+    def leaf(value: Any, run: Run) -> None:
+        for each in value if isinstance(value, list) else (value,):
+            is_name = info_type == "PERSON_NAME" and isinstance(each, str)
+            run.meets(without_titles(each) if is_name else each, info_type)
+        run.actions[path, REMOVED] += 1
+
+    return leaf
+
+
+def text(path: str) -> Leaf:
+    """Go, or be cleaned, as the configuration says of free text."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if not run.plan.inspects:
+            run.actions[path, REMOVED] += 1
+            return None
+        return cleaned(path, value, run)
+
+    return leaf
+
+
+def cleaned(path: str, value: str, run: Run) -> str | None:
+    """Return a text without what identifies, None when nothing is left or somebody is still named."""
+    left = run.plan.cleaned(value, run.known, run.shift)
+    if left != value:
+        run.actions[path, CLEANED] += 1
+    if not left.strip() or not run.keeps(path, left):
+        return None
+    return left
+
+
+def term(path: str) -> Leaf:
+    """Stay when every word is recognised; else be treated as free text."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if run.plan.is_term(value) and run.keeps(path, value):
+            return value
+        if run.plan.inspects:
+            return cleaned(path, value, run)
+        run.actions[path, REMOVED] += 1
+        return None
+
+    return leaf
+
+
+def standard_url(path: str) -> Leaf:
+    """Stay when it is the address of a definition at a standards body."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if _STANDARD_URL.match(value) and run.keeps(path, value):
+            return value
+        run.actions[path, REMOVED] += 1
+        return None
+
+    return leaf
+
+
+def oid(path: str) -> Leaf:
+    """Be replaced as UIDs are."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        run.actions[path, REPLACED] += 1
+        return run.plan.oid_urn(value)
+
+    return leaf
+
+
+def uuid(path: str) -> Leaf:
+    """Be replaced as UIDs are."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        run.actions[path, REPLACED] += 1
+        return f"urn:uuid:{run.plan.uuid(value.lower().removeprefix('urn:uuid:'))}"
+
+    return leaf
+
+
+def one_of(path: str, values: frozenset[str]) -> Leaf:
+    """Stay when it is one of a few."""
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if value in values:
+            return value
+        run.actions[path, UNRECOGNISED] += 1
+        return None
+
+    return leaf
+
+
+def shaped(path: str, pattern: str) -> Leaf:
+    """Stay when it has a certain shape, in which nobody's name or number fits."""
+    compiled = re.compile(pattern)
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not str:
+            raise malformed(path)
+        if compiled.fullmatch(value) and run.keeps(path, value):
+            return value
+        run.actions[path, UNRECOGNISED] += 1
+        return None
+
+    return leaf

@@ -1,0 +1,216 @@
+"""Types and places to what walks them, made once each from tables and the configuration.
+
+A node is a function of a value and the run; it returns the new value, or None where nothing may stand. Those of
+objects look up each member's name: a name that the type does not have goes, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from deid.fhir import configured, identified, leaves, people
+from deid.fhir.acting import PRIMITIVES, acting
+from deid.fhir.attachments import with_text
+from deid.fhir.extensions import extensions
+from deid.fhir.leaves import malformed
+from deid.fhir.placeholders import stand_ins
+from deid.fhir.policy import FhirProfile, Verb
+from deid.fhir.resources import contained, entry, resource
+from deid.fhir.siblings import merge_siblings
+from deid.tables.fhir import FhirElement, fhir_resources, fhir_types
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deid.fhir.leaves import Leaf
+    from deid.fhir.plan import FhirPlan
+    from deid.fhir.run import Run
+
+    Before = Callable[[dict[str, Any], Run], dict[str, Any]]
+    After = Callable[[dict[str, Any], dict[str, Any], Run], dict[str, Any]]
+
+UNKNOWN: Final = "unknown"
+_QUANTITIES: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
+_DATA: Final = frozenset({"Attachment", "Binary"})
+_OWNED: Final = frozenset({"Identifier", "Reference"})
+
+
+class Place(NamedTuple):
+    """Where a node stands.
+
+    Attributes
+    ----------
+    type
+        The type, or the path of a backbone element.
+    owner
+        Of an Identifier, what it belongs to; of a Reference, the types it may point at, with strokes.
+    trail
+        The steps that lead there, each with its names, as far as the configuration's paths reach; empty
+        where it has none, so that all places of a type share a node.
+    inherited
+        What the configuration says of everything within.
+    """
+
+    type: str
+    owner: str = ""
+    trail: configured.Trail = ()
+    inherited: Verb | None = None
+
+
+def node_for(kind: str, plan: FhirPlan) -> Leaf:
+    """Return what walks a resource of a type."""
+    inherited = None
+    if plan.policy.keeps_unmatched or plan.policy.profile is FhirProfile.KEEP_ALL:
+        inherited = Verb.KEEP
+    elif plan.policy.profile is FhirProfile.CLEAN_ALL:
+        inherited = Verb.CLEAN
+    trail: configured.Trail = (frozenset({kind}),) if plan.policy.rules else ()
+    return _object(Place(kind, "", trail, inherited), plan)
+
+
+def _object(place: Place, plan: FhirPlan) -> Leaf:
+    """Return what walks an object at a place."""
+    found: Leaf | None = plan.nodes.get(place)
+    if found is None:
+        if len(plan.nodes) > _MOST_NODES:
+            plan.nodes.clear()
+        found = plan.nodes[place] = _made(place, plan)
+    return found
+
+
+_MOST_NODES: Final = 20_000
+
+
+def _made(place: Place, plan: FhirPlan) -> Leaf:
+    path = place.type
+    elements = fhir_types()[path]
+    members = _Members(place, plan)
+    required = stand_ins(path)
+    keeps = place.inherited is Verb.KEEP
+    before = None if keeps else _before(place)
+    after = None if keeps else _after(place)
+
+    def walk(value: Any, run: Run) -> Any:
+        if type(value) is not dict:
+            raise malformed(path)
+        if before is not None:
+            value = before(value, run)
+        out: dict[str, Any] = {}
+        has_siblings = False
+        for name, each in value.items():
+            member = members[name]
+            if member is not None:
+                new = member(each, run)
+                if new is not None:
+                    out[name] = new
+            elif name[:1] == "_":
+                has_siblings = True
+            else:
+                run.actions[path, UNKNOWN] += 1
+        if has_siblings:
+            merge_siblings(value, out, elements, path, run)
+        for names, stand_in in required:
+            if names.isdisjoint(out):
+                stand_in(value, out, run)
+        if after is not None:
+            out = after(value, out, run)
+        return out or None
+
+    return walk
+
+
+def _before(place: Place) -> Before | None:
+    """Return what happens to an object of a type before its members are looked at."""
+    if place.type == "Identifier":
+        return identified.identifier_parts(place.type, place.owner)
+    if place.type in _QUANTITIES:
+        return people.capped(place.type)
+    return None
+
+
+def _after(place: Place) -> After | None:
+    return with_text(place.type) if place.type in _DATA else None
+
+
+class _Members(dict[str, "Leaf | None"]):
+    """The members of a type at a place, each made when its name is first met; None: the type has none such."""
+
+    def __init__(self, place: Place, plan: FhirPlan) -> None:
+        super().__init__()
+        self._place, self._plan = place, plan
+        self._elements = fhir_types()[place.type]
+        self._is_resource = place.type in fhir_resources()
+
+    def __missing__(self, name: str) -> Leaf | None:
+        element = self._elements.get(name)
+        if element is not None:
+            made = self[name] = _member(element, self._place, self._plan)
+            return made
+        if name == "resourceType" and self._is_resource:
+            self[name] = _stays
+            return _stays
+        return None  # not remembered: anybody may write anything
+
+
+def _stays(value: Any, _run: Run) -> Any:
+    return value
+
+
+def _member(element: FhirElement, place: Place, plan: FhirPlan) -> Leaf:
+    path = f"{place.type}.{element.name}"
+    if element.type == "Resource":
+        return (
+            contained(path, node_for) if element.name == "contained" else resource(path, node_for)
+        )
+    verdict = configured.verdict(element, place.trail, place.inherited, plan.policy)
+    inner = Place(element.type, _owner(element, place), verdict.trail, verdict.verb)
+    if element.type == "Extension":
+        generic = inner._replace(inherited=None if verdict.verb is Verb.REMOVE else verdict.verb)
+        return extensions(path, lambda: _object(generic, plan))
+    if verdict.verb is Verb.REMOVE:
+        return leaves.removed(path)
+    if path == "Bundle.entry":
+        return _listed(path, entry(path, lambda: _object(inner, plan)))
+    if element.type in PRIMITIVES:
+        leaf, takes_list = _primitive(element, path, place, verdict.verb, plan)
+    elif verdict.verb in configured.WITHIN:
+        leaf, takes_list = _object(inner, plan), False
+    else:
+        found = acting(element, path)
+        leaf, takes_list = (_object(inner, plan), False) if found is None else found
+    return _listed(path, leaf) if element.is_list and not takes_list else leaf
+
+
+def _primitive(
+    element: FhirElement, path: str, place: Place, verb: Verb | None, plan: FhirPlan
+) -> tuple[Leaf, bool]:
+    if element.name == "id" and verb not in configured.WITHIN:
+        is_own = place.type in fhir_resources()
+        return (identified.resource_id(path, place.type) if is_own else leaves.removed(path)), False
+    if place.type == "Reference" and element.name == "display" and verb not in configured.WITHIN:
+        return identified.displayed(path, tuple(place.owner.split("|"))), False
+    found = acting(element, path)
+    if found is None:
+        raise LookupError(path)
+    if verb is None or verb is Verb.TRANSFORM:
+        return found
+    return configured.leaf(verb, element, path, plan, found[0]), False
+
+
+def _owner(element: FhirElement, place: Place) -> str:
+    if element.type == "Reference":
+        return "|".join(element.targets)
+    if element.type == "Identifier":
+        return place.owner if place.type == "Reference" else place.type
+    return ""
+
+
+def _listed(path: str, inner: Leaf) -> Leaf:
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not list:
+            raise malformed(path)
+        return [
+            new for each in value if each is not None and (new := inner(each, run)) is not None
+        ] or None
+
+    return leaf
