@@ -99,7 +99,7 @@ def replaced_identifier(system: str, value: str, label: Label, run: Run) -> tupl
 def _is_ours(value: str, run: Run) -> bool:
     replacements = run.plan.replacements
     return replacements.is_own_pseudonym(value) or any(
-        replacements.token(label, value) == value for label in Label
+        replacements.is_own_token(label, value) for label in Label
     )
 
 

@@ -87,9 +87,8 @@ class FhirPlan:
         key = f"{kind}/{original}"
         found = self._ids.get(key)
         if found is None:
-            found = self.replacements.token(Label.RESOURCE, original)
-            if found != original:  # not one of ours
-                found = self.replacements.token(Label.RESOURCE, key)
+            is_own = self.replacements.is_own_token(Label.RESOURCE, original)
+            found = original if is_own else self.replacements.token(Label.RESOURCE, key)
             if len(self._ids) < _MEMO_ENTRIES:
                 self._ids[key] = found
         return found

@@ -32,7 +32,7 @@ _DEEP: Final = b"\n" + b" " * (2 * DEEPEST)
 """How a line begins in a document of that depth, written with two spaces a level."""
 _ODD_ESCAPE: Final = re.compile(rb"\\u00(?:[01][0-8bBcCeEfF]|3[aA]|7[fF])")
 """Control characters, which no string of FHIR may hold (R4 2.24.0.1); and the colon, which is counted."""
-_LONG_NUMBER: Final = re.compile(rb":\s*-?\d{18}|[\[,]\s*-?\d{18}")
+_LONG_NUMBER: Final = re.compile(rb'"\s*:\s*-?\d{18}|[\[,]\s*-?\d{18}')
 _MOST_DIGITS: Final = 18
 _HEAD: Final = 4096
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

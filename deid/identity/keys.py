@@ -135,6 +135,10 @@ class Replacements:
         digest = _mac(self.key.secret, label, original.encode("utf-8", "surrogateescape"))
         return self._checked(label, digest, _TOKEN_CHARACTERS)
 
+    def is_own_token(self, of: Label, text: str) -> bool:
+        """Whether an identifier of a kind is a token made with this key."""
+        return self._is_checked(f"token:{of.value}", text, _TOKEN_CHARACTERS)
+
     def label(self, kind: str, patient: str, original: str, *, turn: int = 0) -> str:
         """Return what stands for a label of a patient's: ``ROI-7F3KQ2B`` (fits SH).
 
