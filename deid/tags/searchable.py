@@ -55,9 +55,11 @@ def without_samples(walk: Walk, dataset: list[Segment]) -> bytes:
 def where_left(walk: Walk, dataset: list[Segment], encoding: Encoding, forbidden: Forbidden) -> str:
     """Return the attribute at the top level in which an identifier was left, or begins."""
     result = without_samples(walk, dataset)
-    place = ""
+    place, begin = "", 0
     for tag, start, stop in each_top_level(result, 0, encoding, 1 << 32):
-        place = tag_name(tag)
         if forbidden.remains_in(result[start:stop]):
-            break
+            return tag_name(tag)
+        if place and forbidden.remains_in(result[begin:stop]):
+            return place
+        place, begin = tag_name(tag), start
     return place

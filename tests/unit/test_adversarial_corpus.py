@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
 
+import deid
 from tests.adversarial.bases import KINDS
 from tests.adversarial.corpus import corpus
-from tests.adversarial.running import outputs
+from tests.adversarial.running import outputs, plan_of
 from tests.adversarial.scorer import Scorer
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def test_each_planted_marker_and_kept_value_can_be_found_in_its_source() -> None
     assert unfound == {}
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [*PRESETS, "minimal"])
 def test_no_planted_identifier_survives(preset: str) -> None:
     assert {name: each.leaks for name, each in scores(preset).items() if each.leaks} == {}
 
@@ -78,6 +80,17 @@ def test_every_element_that_the_profile_keeps_is_there_as_it_was(preset: str) ->
 @pytest.mark.parametrize("preset", PRESETS)
 def test_references_agree_within_and_between_all_files(preset: str) -> None:
     assert {name: each.broken for name, each in scores(preset).items() if each.broken} == {}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_refusal_names_its_place(preset: str) -> None:
+    plan = plan_of(preset)
+    refused = [name for name, made in outputs(preset).items() if isinstance(made, str)]
+    for place in corpus():
+        if place.id in refused:
+            with pytest.raises(deid.Unsafe) as caught:
+                deid.deidentify(place.content, plan)
+            assert re.match(r"\([0-9A-F]{4},[0-9A-F]{4}\)", caught.value.where), place.id
 
 
 @pytest.mark.parametrize("preset", PRESETS)
