@@ -190,6 +190,9 @@ SEARCHABLE: Final[Mapping[Level, tuple[str, ...]]] = {
 }
 """Keywords (or ``Sequence.Attribute`` paths) that a search of each level can match on."""
 
+MATCHABLE: Final[tuple[str, ...]] = SEARCHABLE["instance"]
+"""What a search of any level can match on: by a lower level's attribute it matches what has some such below."""
+
 KEYS: Final[tuple[str, ...]] = tuple(
     keyword for keyword in SEARCHABLE["instance"] if keyword != "ModalitiesInStudy"
 )

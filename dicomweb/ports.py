@@ -29,7 +29,8 @@ class Query:
     ----------
     matches
         Keyword to values as the client gave them (one; several for a list of UIDs). The keyword is
-        always one of `SEARCHABLE[level]`. Wildcards `*` and `?`, and DA/TM ranges `a-b`, as PS3.4 C.2.2.2.
+        always one of `dicomweb.attributes.MATCHABLE`; of a lower level, something below must match.
+        Wildcards `*` and `?`, and DA/TM ranges `a-b`, as PS3.4 C.2.2.2.
     within
         The study or series named in the path, when there is one.
     sort

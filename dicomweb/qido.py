@@ -3,8 +3,10 @@
 Decisions the standard leaves open:
 
 * Nothing found is 200 with ``[]`` (PS3.18 2026a dropped 204).
-* A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header;
-  a value that is malformed for a parameter that we know is 400. Values are never repeated.
+* An attribute of a lower level matches what has it in a series or an instance below.
+* A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header, as is an
+  includefield that is no attribute; a value that is malformed for a parameter that we know is 400. Values are
+  never repeated.
 * Without ``sort``, an extension, the newest study comes first, and its instances as they were stored.
 * More results than the service gives in one answer: the first page, and a ``Warning: 299``.
 """
@@ -20,6 +22,7 @@ import orjson
 from dicomweb.attributes import (
     COMPUTED,
     DEFAULTS,
+    MATCHABLE,
     SEARCHABLE,
     SORTABLE,
     VR_OF_KEY,
@@ -142,14 +145,17 @@ def parse(
             fields = [part.strip() for part in value.split(",")]
             include_all |= "all" in fields
             include.update(tag for part in fields if (tag := _included_tag(part)))
+            if any(part and part != "all" and _included_tag(part) is None for part in fields):
+                warnings.append("An includefield is no attribute and was ignored.")
         elif lower in _UNSUPPORTED_SWITCHES:
             if _boolean(name, value):
                 warnings.append(f"The {lower} parameter is not supported.")
         elif lower not in _OTHER_PARAMETERS:
             keyword = _keyword(name)
-            if keyword in SEARCHABLE[level]:
+            if keyword in MATCHABLE:
                 matches.setdefault(keyword, []).extend(_values(keyword, value))
-                include.add(tag_of(keyword.partition(".")[0]))
+                if keyword in SEARCHABLE[level]:
+                    include.add(tag_of(keyword.partition(".")[0]))
             else:
                 shown = name if _NAME.fullmatch(name) else "given"
                 warnings.append(

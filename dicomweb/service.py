@@ -302,7 +302,8 @@ class _Service:
         origins = self._cors_origins
         if not origins:
             return
-        response.headers.add("Vary", "Origin")
+        varies = response.headers.get("Vary")
+        response.headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
         origin = request.headers.get("Origin", "")
         if not origin or (origin not in origins and "*" not in origins):
             return

@@ -11,7 +11,7 @@ from daemon.records import Receipt
 from daemon.store.rows import StoreKind
 from daemon.store.sqlite import search as sqlite_search
 from daemon.store.stores import Stores
-from dicomweb.attributes import SEARCHABLE, SORTABLE
+from dicomweb.attributes import MATCHABLE, SORTABLE
 from dicomweb.ports import Query, Resource
 from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, raw, receive, store
 
@@ -192,10 +192,29 @@ async def test_instances_match(
     assert await found(stores, "instance", **matches) == instances
 
 
+@pytest.mark.parametrize(
+    ("level", "matches", "expected"),
+    [
+        ("study", {"SeriesInstanceUID": "1.1.2"}, ["1.1"]),
+        ("study", {"SOPInstanceUID": "1.1.1.2"}, ["1.1"]),
+        ("study", {"Modality": "CT", "SOPInstanceUID": "1.2.1.1"}, []),
+        ("study", {"SOPClassUID": MR_IMAGE_STORAGE}, ["1.2"]),
+        ("study", {"InstanceNumber": "99"}, []),
+        ("series", {"SOPInstanceUID": "1.1.1.2"}, ["1.1.1"]),
+        ("series", {"SOPClassUID": MR_IMAGE_STORAGE, "PatientName": "nobody*"}, []),
+    ],
+)
+async def test_a_lower_level_is_matched_by_what_is_below(
+    stores: Stores, level: Level, matches: dict[str, Any], expected: list[str]
+) -> None:
+    await fill(stores)
+    assert await found(stores, level, **matches) == expected
+
+
 @pytest.mark.parametrize("level", ["study", "series", "instance"])
 async def test_every_searchable_keyword_can_be_searched(stores: Stores, level: Level) -> None:
     await fill(stores)
-    for keyword in SEARCHABLE[level]:
+    for keyword in MATCHABLE:
         for value in ("1", "a*", "1-2"):
             for fuzzy in (False, True):
                 query = Query(level, {keyword: [value]}, None, fuzzy, limit=5, offset=0)

@@ -10,6 +10,7 @@ wildcard            ``*`` and ``?`` where the VR allows them (not in dates, time
 range               dates and times: ``a-b``, ``a-``, ``-b``; a time matches to its own precision
 person names        one component group (alphabetic, ideographic, phonetic) matches on its own;
                     fuzzy: every word asked for starts a word of the name, in any order
+lower levels        that there is a series or instance below with it; each key for itself
 ==================  ============================================================================
 """
 
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.columns import INDEXED_COLUMNS, KEY_COLUMNS
-from dicomweb.attributes import SEARCHABLE, VR_OF_KEY, normalise
+from dicomweb.attributes import MATCHABLE, SEARCHABLE, VR_OF_KEY, normalise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,15 +127,19 @@ def conditions(
     Raises
     ------
     KeyError
-        If a keyword is not one of `dicomweb.attributes.SEARCHABLE`; the service checks that first.
+        If a keyword is not one of `dicomweb.attributes.MATCHABLE`; the service checks that first.
     """
     found: list[Condition] = []
     for keyword, values in matches.items():
-        if keyword not in SEARCHABLE[level]:
+        if keyword not in MATCHABLE:
             raise KeyError(keyword)
         wanted = [normalise(keyword, value) for value in values]
-        if wanted and all(value.strip("*") for value in wanted):
+        if not wanted or not all(value.strip("*") for value in wanted):
+            continue
+        if keyword in SEARCHABLE[level]:
             found += _conditions(store, keyword, wanted, fuzzy=fuzzy)
+        else:
+            found.append(_below(store, level, keyword, wanted))
     return found
 
 
@@ -169,9 +174,8 @@ def _conditions(
         test, parameters = _test("PN", "term", values)
         yield _of_study(store, "terms", f"keyword = ? AND {test}", (keyword, *parameters))
     elif column in _SEVERAL:
-        test = " OR ".join([f"e.{column} GLOB ?"] * len(values))
-        parameters = tuple(f"*\\{_globbed(value)}\\*" for value in values)
-        yield Condition("series", f"({test})", None, parameters)
+        test, parameters = _test_several(f"e.{column}", values)
+        yield Condition("series", test, None, parameters)
     else:
         level = _LEVEL_OF_COLUMN[column]
         vr = VR_OF_KEY[keyword]
@@ -183,6 +187,42 @@ def _conditions(
                 f" AND {_test(vr, column, values)[0]}"
             )
         yield Condition(level, check, candidates, parameters)
+
+
+def _below(store: Store, level: Level, keyword: str, values: Sequence[str]) -> Condition:
+    """Return the condition that a study or series has a row below it whose column passes the test."""
+    column = column_of(keyword)
+    of = _LEVEL_OF_COLUMN[column]
+    alias = f"below_{ALIAS[of]}"
+    vr = VR_OF_KEY[keyword]
+    if column in _SEVERAL:
+        check, parameters = _test_several(f"{alias}.{column}", values)
+    else:
+        check, parameters = _test(vr, f"+{alias}.{column}", values)
+    # Instances are found by their series, for which there is an index.
+    rows = f"{TABLES[of]} {alias}"
+    joined = f"{alias}.{level}_id = {ALIAS[level]}.id"
+    if (level, of) == ("study", "instance"):
+        rows = f"series parent CROSS JOIN {rows} ON {alias}.series_id = parent.id"
+        joined = f"parent.study_id = {ALIAS[level]}.id"
+    candidates = None
+    if column in INDEXED[of] and column not in _SEVERAL:
+        candidates = (
+            f"SELECT {level}_id FROM {TABLES[of]} WHERE store_id = {store.id}"  # noqa: S608 - fixed names
+            f" AND {_test(vr, column, values)[0]}"
+        )
+    return Condition(
+        level,
+        f"EXISTS (SELECT 1 FROM {rows} WHERE {joined} AND {check})",  # noqa: S608 - fixed names
+        candidates,
+        parameters,
+    )
+
+
+def _test_several(column: str, values: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Return the SQL that one of the values is among those of a column."""
+    test = " OR ".join([f"{column} GLOB ?"] * len(values))
+    return f"({test})", tuple(f"*\\{_globbed(value)}\\*" for value in values)
 
 
 def _of_study(store: Store, table: str, test: str, parameters: tuple[str, ...]) -> Condition:
