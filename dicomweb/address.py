@@ -37,6 +37,15 @@ def root_of(request: web.Request, public_root: str) -> str:
     return f"{_origin(request)}{path}"
 
 
+def base_of(request: web.Request, public_root: str) -> str:
+    """Return the same of a request to any path, one that there is nothing at too."""
+    path = request.rel_url.raw_path
+    match = _COLLECTION.search(path)
+    return (
+        public_root or f"{_origin(request)}{path[: match.start()] if match else path.rstrip('/')}"
+    )
+
+
 def _origin(request: web.Request) -> str:
     """Return scheme, name and port that the client used, empty where that is not certain."""
     match = _HOST.fullmatch(request.headers.get("Host", ""))

@@ -86,7 +86,9 @@ class RenderedPictures:
         if offer is None:
             raise NotAcceptable(f"pictures can be produced as {', '.join(PICTURES)} only")
         pictures = _pictures(images, numbers, asked, offer)
-        return await self._send(request, pictures, offer, asked, root)
+        return await self.send(
+            request, pictures, multipart=offer.multipart, warnings=asked.warnings, root=root
+        )
 
     async def thumbnail(
         self,
@@ -108,7 +110,9 @@ class RenderedPictures:
             numbers = _numbers(file, frames)
             picture = _of_state(asked.of(offer.media_type, numbers[len(numbers) // 2]), state)
             try:
-                return await self._send(request, [(file, picture)], offer, asked, root)
+                return await self.send(
+                    request, [(file, picture)], multipart=False, warnings=(), root=root
+                )
             except NotRenderable as error:
                 failed = error
         raise failed
@@ -137,16 +141,24 @@ class RenderedPictures:
                 found += [file for file in await self._store.locate(named) if file.number_of_frames]
         return found
 
-    async def _send(
+    async def send(
         self,
         request: web.Request,
         pictures: Sequence[tuple[InstanceFile, Picture]],
-        offer: Offer,
-        asked: Asked,
+        *,
+        multipart: bool,
+        warnings: Sequence[str],
         root: str,
     ) -> web.StreamResponse:
+        """Answer with pictures, unless the client has them.
+
+        Parameters
+        ----------
+        warnings
+            What was not done as asked.
+        """
         etag = entity_tag(
-            [str(offer.multipart).encode()]
+            [str(multipart).encode()]
             + [f"{file.path.name} {picture}".encode() for file, picture in pictures]
         )
         if is_known(request, etag):
@@ -154,18 +166,18 @@ class RenderedPictures:
         # The first is drawn before the answer begins, so that what cannot be drawn is an answer.
         (file, picture), *others = pictures
         drawn = await self._imaging.draw(file, picture)
-        parts = [Part(offer.media_type, [drawn])]
+        parts = [Part(picture.media_type, [drawn])]
         parts += [
-            Part(offer.media_type, [], make=partial(self._draw, file, picture))
+            Part(picture.media_type, [], make=partial(self._draw, file, picture))
             for file, picture in others
         ]
         headers = {"ETag": etag, "Vary": "Accept"}
-        if asked.warnings:
-            headers["Warning"] = warning_header(root, asked.warnings[0])
+        if warnings:
+            headers["Warning"] = warning_header(root, warnings[0])
         return await send(
             request,
             parts,
-            multipart=offer.multipart,
+            multipart=multipart,
             headers=headers,
             send_timeout_s=self._send_timeout_s,
         )

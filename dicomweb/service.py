@@ -9,6 +9,8 @@
          .../metadata  .../instances/{}/frames/{}  .../bulkdata/{}
          .../bulkdata  .../pixeldata                                all of it    `dicomweb.bulk`
          .../rendered  .../thumbnail                                pictures     `dicomweb.rendered`
+         /wado?requestType=WADO&...                                 by query     `dicomweb.uri`
+    OPTIONS, and GET of the root                                    offers       `dicomweb.capabilities`
 
 Errors become statuses in one place; their bodies name parameters and headers, never a value of an
 element. Answers to web viewers of other origins carry CORS headers, errors too.
@@ -25,8 +27,8 @@ import orjson
 import structlog
 from aiohttp import web
 
-from dicomweb import bulk, qido, stow, wado
-from dicomweb.address import root_of
+from dicomweb import bulk, capabilities, qido, stow, uri, wado
+from dicomweb.address import base_of, root_of
 from dicomweb.errors import (
     BadRequest,
     DescribeError,
@@ -40,7 +42,7 @@ from dicomweb.errors import (
     UnsupportedMedia,
 )
 from dicomweb.intact import intact
-from dicomweb.media import parse_accept
+from dicomweb.media import DICOM, JSON, choose, parse_accept
 from dicomweb.ports import Resource
 from dicomweb.rendered import RenderedPictures
 from dicomweb.searching import Searches
@@ -154,6 +156,7 @@ class _Service:
             web.get(f"{series}/instances", self._searches("instance")),
             web.get(f"{instance}/frames/{{frames}}", self._frames),
             web.get(f"{instance}/bulkdata/{{path:.+}}", self._bulk),
+            web.get("/wado", self._by_uri),
             web.post("/studies", self._stores),
             web.post(study, self._stores),
         ]
@@ -164,7 +167,18 @@ class _Service:
         for path in (study, series, instance, f"{instance}/frames/{{frames}}"):
             found.append(web.get(f"{path}/rendered", self._rendered))
             found.append(web.get(f"{path}/thumbnail", self._thumbnail))
-        return found
+        # With a slash at its end a path means the same; of a path of bulk data it is part already.
+        with_slash = [
+            web.RouteDef(route.method, f"{route.path}/", route.handler, route.kwargs)
+            for route in found
+            if "{path:" not in route.path
+        ]
+        return [
+            *found,
+            *with_slash,
+            web.get("/", self._capabilities),
+            web.get("", self._capabilities),
+        ]
 
     def _searches(self, level: Level) -> Handler:
         async def search(request: web.Request) -> web.StreamResponse:
@@ -245,7 +259,7 @@ class _Service:
         return resource, frames, await intact(await self._located(resource))
 
     async def _bulk(self, request: web.Request) -> web.StreamResponse:
-        steps = wado.parse_bulk_path(request.match_info["path"])
+        steps = wado.parse_bulk_path(request.match_info["path"].removesuffix("/"))
         (file, *_others) = await intact(await self._located(_resource(request)))
         return await wado.send_bulk(
             request,
@@ -254,6 +268,33 @@ class _Service:
             _accepted(request),
             imaging=self._imaging,
             send_timeout_s=self._send_timeout_s,
+        )
+
+    async def _by_uri(self, request: web.Request) -> web.StreamResponse:
+        asked = uri.parse(request.query)
+        (file, *_others) = await intact(await self._located(asked.resource))
+        given = request.headers.getall("Accept", [])
+        kind = uri.media_type(
+            asked, file, parse_accept(given), has_pictures=self._pictures is not None
+        )
+        if kind == DICOM:
+            return await wado.send_instances(
+                request,
+                [file],
+                uri.accepted_dicom(asked),
+                single=True,
+                root=self._root(request),
+                imaging=self._imaging,
+                send_timeout_s=self._send_timeout_s,
+            )
+        assert self._pictures is not None
+        understood, picture = await uri.picture(asked, file, kind, self._store)
+        return await self._pictures.send(
+            request,
+            [(file, picture)],
+            multipart=False,
+            warnings=understood.warnings,
+            root=self._root(request),
         )
 
     async def _all_bulk(self, request: web.Request, *, pixels_only: bool) -> web.StreamResponse:
@@ -286,10 +327,37 @@ class _Service:
             request, self._sink, self._settings, study_uid=study_uid, root=self._root(request)
         )
 
-    def _options(self) -> web.StreamResponse:
-        """Answer a preflight request, whatever its path: whether there is a resource is not asked."""
+    def _options(self, request: web.Request) -> web.StreamResponse:
+        """Answer a preflight request, whatever its path: whether there is a resource is not asked.
+
+        Who asks for no preflight asks what can be done here (PS3.18 8.9).
+        """
+        if "Access-Control-Request-Method" in request.headers:
+            response = web.Response(status=204)
+        else:
+            response = self._told_capabilities(request)
         methods = "GET, HEAD, OPTIONS" + (", POST" if self._sink is not None else "")
-        return web.Response(status=204, headers={"Allow": methods})
+        response.headers["Allow"] = methods
+        return response
+
+    async def _capabilities(self, request: web.Request) -> web.StreamResponse:
+        return self._told_capabilities(request)
+
+    def _told_capabilities(self, request: web.Request) -> web.Response:
+        offer = choose(_accepted(request), capabilities.OFFERS)
+        if offer is None:
+            raise NotAcceptable(f"capabilities can be produced as {capabilities.WADL} and {JSON}")
+        offered = {
+            "is_writable": self._sink is not None,
+            "has_pictures": self._pictures is not None,
+        }
+        root = base_of(request, self._public_root)
+        body = (
+            orjson.dumps(capabilities.as_json(root, **offered))
+            if offer.media_type == JSON
+            else capabilities.as_wadl(root, **offered)
+        )
+        return web.Response(body=body, headers={"Content-Type": offer.media_type, "Vary": "Accept"})
 
     def _root(self, request: web.Request) -> str:
         """Return the address of this service, without a slash at its end."""
@@ -319,9 +387,9 @@ class _Service:
     @web.middleware
     async def handle_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Turn errors into statuses; bodies say what was wrong, never a value."""
-        if request.method == "OPTIONS":
-            return self._options()
         try:
+            if request.method == "OPTIONS":
+                return self._options(request)
             return await handler(request)
         except web.HTTPException as error:
             return _error(error.status, error.text or error.reason, headers=error.headers)

@@ -117,7 +117,7 @@ async def test_a_stored_instance_is_named_with_its_address(http: ClientSession, 
     (item,) = answer["00081199"]["Value"]
     assert item["00081155"]["Value"] == [CT_INSTANCE]
     assert item["00081190"]["Value"] == [url + CT_PATH]
-    assert answer["00081190"]["Value"] == [f"/dicomweb/source/studies/{CT_STUDY}"]
+    assert answer["00081190"]["Value"] == [f"{url}/studies/{CT_STUDY}"]
     assert "00081198" not in answer
 
 
