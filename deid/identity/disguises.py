@@ -37,6 +37,7 @@ LEAST_WORD: Final = 3
 _LEAST_DIGITS: Final = 5
 _LEAST_PART: Final = 6
 _MEASURED_DIGITS: Final = 7
+_LEAST_KINDS: Final = 4
 _WIDEST_GAP: Final = 3
 _DAY_S: Final = 86_400
 _FIRST_SECOND: Final = 10**9
@@ -324,13 +325,13 @@ class Disguises:
         places = [index for index, c in enumerate(text) if "0" <= c <= "9"]
         digits = "".join(text[index] for index in places)
         for form, code in self.codes.items():
-            if numeric and code.least < _MEASURED_DIGITS:
+            if numeric and (code.least < _MEASURED_DIGITS or _is_round(form)):
                 continue
             at = digits.find(form)
             while at >= 0:
                 span = places[at : at + len(form)]
                 is_whole = span[-1] - span[0] + 1 == len(form)
-                if numeric and len(form) < _MEASURED_DIGITS and not is_whole:
+                if numeric and not is_whole and _is_chance(text[span[0] : span[-1]], form):
                     pass
                 elif self._is_in_a_row(text, span, numeric=numeric):
                     yield self._trace(view, span[0], span[-1] + 1, code.info_type)
@@ -410,3 +411,13 @@ class Disguises:
             if number == day.toordinal() + 1_721_425:
                 return kind
         return ""
+
+
+def _is_round(digits: str) -> bool:
+    """Whether a number is one that is measured, and chosen, anywhere: 1000000, 0000001."""
+    return len(digits.strip("0")) < _LEAST_DIGITS
+
+
+def _is_chance(text: str, digits: str) -> bool:
+    """Whether digits came together by chance: 1.0, 0.0, 0.0, 0.0 and 1.0 in a row have 100000001."""
+    return len(digits) < _MEASURED_DIGITS or ("\\" in text and len(set(digits)) < _LEAST_KINDS)

@@ -99,6 +99,21 @@ def test_a_measured_number_that_coincides_in_fewer_than_seven_digits_stays(value
     assert not WHO.occurs_in(value, vr="DS")
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["1.0\\0.0\\0.0\\0.0\\1.0\\0.0", "1000000", "1000000.0", "0.0000001", "10.0\\0.0\\0.00\\1.0"],
+)
+def test_a_number_of_zeros_is_not_found_among_measured_ones(value: str) -> None:
+    who = prepare([("ADM-100000001", "GENERIC_ID"), ("S10000001", "GENERIC_ID")])
+    assert not who.occurs_in(value, vr="DS")
+
+
+@pytest.mark.parametrize("value", ["100000001", "10000001.0", "1\\100000001", "1.00000001E8"])
+def test_a_number_of_zeros_is_found_whole(value: str) -> None:
+    who = prepare([("ADM-100000001", "GENERIC_ID"), ("S10000001", "GENERIC_ID")])
+    assert who.occurs_in(value, vr="DS")
+
+
 @pytest.mark.parametrize("vr", ["UI", "DA", "DT", "TM", "AS"])
 def test_values_that_have_rules_of_their_own_are_left_to_them(vr: str) -> None:
     assert not WHO.occurs_in("20170825", vr=vr)
