@@ -245,7 +245,7 @@ def _rewritten(
     planes = frozenset(id(element) for tag, element in inserts if tag >= _OVERLAYS)
     looked_into = partial(searchable, encoding=top.encoding, without=planes)
     stretches, uids = looked_into(walk, dataset), walk.passage.known.uids
-    if not forbidden.may_occur_in(stretches, uids):
+    if not forbidden.may_occur_in(stretches, uids, top.encoding):
         return _Rewritten(walk, dataset, inserts, None, ())
     strictly = forbidden.of_instance(uids)
     again = Walk(given, strictly)

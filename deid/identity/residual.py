@@ -13,16 +13,19 @@ import re
 from contextlib import suppress
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.character_sets import decode
+from deid.encoding.value_representations import SHORT_VRS
 from deid.identity import binary
 from deid.identity.forms import prepare
+from deid.identity.needles import Needles
 from deid.identity.signs import Signs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.disguises import Disguises
 
 _SPLIT: Final = re.compile(r"[\^=\\\s,;/]+")
@@ -80,7 +83,7 @@ class Forbidden:
         self.weak: set[bytes] = set()
         self.dates: set[bytes] = set()
         self.uids: frozenset[str] = frozenset()
-        self._any: re.Pattern[bytes] | None = None
+        self._any: Needles | None = None
         self._free: set[bytes] = set()
         self._originals = tuple(originals)
         self._disguises: Disguises | None = None
@@ -135,43 +138,54 @@ class Forbidden:
             yield decode(raw, charset).strip(" \x00"), info_type
 
     @property
-    def _anything(self) -> re.Pattern[bytes]:
+    def _anything(self) -> Needles:
         if self._any is None:
-            self._any = _any_of(self.strong)
+            self._any = Needles(self.strong)
         return self._any
 
-    def may_occur_in(self, stretches: Iterable[bytes], uids: Iterable[bytes] = ()) -> bool:
+    def may_occur_in(
+        self,
+        stretches: Iterable[bytes],
+        uids: Iterable[bytes] = (),
+        encoding: Encoding | None = None,
+    ) -> bool:
         """Whether a part seems to stand somewhere in stretches of encoded elements, or one of some UIDs.
 
         Quick, and on the safe side: what follows a value in a stream is the next element's tag, which may
         look like a letter, and in big endian a length may do so before it. The instances of a series have
-        most stretches in common: one that was searched in vain is not searched again.
+        most elements in common: one that was searched in vain is not searched again. Without their
+        encoding, stretches are taken whole.
         """
         stretches = list(stretches)
         if (uids := [uid for uid in uids if len(uid) >= _MIN_UID]) and _stand_in(uids, stretches):
             return True
         unknown = [stretch for stretch in stretches if stretch not in self._free]
-        if not unknown:
-            return False
-        joined = b"\n".join(unknown)
-        if self._seems_to_stand_in(joined):
-            return True
-        if self._signs is None:
-            self._signs = Signs(self._known())
-        if self._signs.may_stand_in(joined):
-            return True
+        elements = [
+            element
+            for stretch in unknown
+            for element in _elements(stretch, encoding)
+            if element not in self._free
+        ]
+        if elements:
+            if self._seems_to_stand_in(b"\n".join(elements)):
+                return True
+            if self._signs is None:
+                self._signs = Signs(self._known())
+            if self._signs.may_stand_in_elements(elements):
+                return True
+        self.learn(elements)
         self.learn(unknown)
         return False
 
-    def learn(self, stretches: Iterable[bytes]) -> None:
-        """Remember stretches in which nothing stands: they are not searched again."""
-        for stretch in stretches:
-            if len(stretch) <= _MOST_OFTEN_MET and len(self._free) < _MEMO_ENTRIES:
-                self._free.add(stretch)
+    def learn(self, pieces: Iterable[bytes]) -> None:
+        """Remember stretches and elements in which nothing stands: they are not searched again."""
+        for piece in pieces:
+            if len(piece) <= _MOST_OFTEN_MET and len(self._free) < _MEMO_ENTRIES:
+                self._free.add(piece)
 
     def _seems_to_stand_in(self, data: bytes) -> bool:
         lowered = data.lower()
-        if self._anything.search(lowered) is not None:
+        if self._anything.occur_in(lowered):
             for token in self.strong:
                 if token in lowered and _in_stream(token).search(lowered) is not None:
                     return True
@@ -186,7 +200,7 @@ class Forbidden:
     def occurs_in(self, raw: bytes, text: str, *, vr: str) -> bool:
         """Whether a part stands in one value of a VR, as encoded or as decoded."""
         for value in (text.lower().encode("utf-8", "replace"), raw.lower()):
-            if self._anything.search(value) is not None and _stands_in(self.strong, value):
+            if self._anything.occur_in(value) and _stands_in(self.strong, value):
                 return True
             if vr not in _TEMPORAL and _stands_in(self.dates, value):
                 return True
@@ -238,33 +252,29 @@ _TEMPORAL: Final = frozenset({"DA", "DT", "TM"})
 _CODED: Final = _TEMPORAL | {"CS", "DS", "IS", "AS", "UI"}
 
 
+def _elements(stretch: bytes, encoding: Encoding | None) -> Iterator[bytes]:
+    """Yield the elements of a stretch as long as their headers are short, then the rest whole."""
+    if encoding is None or not encoding.explicit:
+        yield stretch
+        return
+    pos, end = 0, len(stretch)
+    unpack = encoding.head.unpack_from
+    while pos < end:
+        head, length = unpack(stretch, pos) if pos + 8 <= end else (b"", 0)
+        after = pos + 8 + length
+        if head[4:] not in SHORT_VRS or after > end:
+            yield stretch[pos:]
+            return
+        yield stretch[pos:after]
+        pos = after
+
+
 def _stand_in(uids: Sequence[bytes], stretches: Sequence[bytes]) -> bool:
     """Whether one of some UIDs stands in stretches: most have few beginnings, and none of them does."""
     everything = b"\n".join(stretches)
     if not any(map(everything.__contains__, {uid[:_MIN_UID] for uid in uids})):
         return False
     return any(uid.rstrip(b"\0 ") in everything for uid in uids)
-
-
-def _any_of(tokens: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Return a search for any of many tokens at once: their common beginnings are compared once."""
-    root: dict[int, Any] = {}
-    for token in tokens:
-        node = root
-        for byte in token:
-            node = node.setdefault(byte, {})
-        node[_END] = {}
-
-    def pattern(node: dict[int, Any]) -> bytes:
-        if _END in node:
-            return b""  # a longer token that begins like this one is found with it
-        ways = [re.escape(bytes([byte])) + pattern(rest) for byte, rest in sorted(node.items())]
-        return ways[0] if len(ways) == 1 else b"(?:" + b"|".join(ways) + b")"
-
-    return re.compile(pattern(root) if root else b"(?!)")
-
-
-_END: Final = -1
 
 
 def _stands_in(tokens: Iterable[bytes], lowered: bytes) -> bool:

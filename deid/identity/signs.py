@@ -10,16 +10,18 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64encode
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.identity import views
 from deid.identity.forms import prepare
+from deid.identity.needles import Needles, compile_search, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deid.identity.disguises import Disguises
+    from deid.identity.needles import Search
 
 _ALL: Final = bytes(range(256))
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
@@ -31,13 +33,15 @@ _LEET: Final = (
     bytes.maketrans(b"01345689$@!|", b"oieasgbgsail"),
     bytes.maketrans(b"0134579$@!|", b"oieastgsail"),
 )
+_NUMBER_STRINGS: Final = frozenset((b"DS", b"IS"))
+_OF_NUMBERS: Final = b"0123456789.+-eE\\ \0\n"
+_APART: Final = b"\n" * 5
+"""More than may stand between the digits of one number."""
 _LEAST_LETTERS: Final = 4
 _LEAST_DIGITS: Final = 5
 _MEASURED_DIGITS: Final = 7
 _MANY: Final = 3
 RECORDS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
-_HEAD: Final = 4
-_SHORT: Final = 1024
 
 _ODD: Final = re.compile(
     rb"[%][0-9a-f][0-9a-f]|&(?:#|[a-z]{2,8};)|=[0-9a-f][0-9a-f]=|\\(?:x[0-9a-f][0-9a-f]|u[0-9a-f]{4})"
@@ -62,6 +66,27 @@ _MIXED: Final = re.compile(rb"[a-z][0134578$@!|6-9]|[0134578$@!|6-9][a-z]")
 _SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([ /.|*_-])\d{1,2}\1\d{2}(?!\.?\d)")
 
 
+@cache
+def _peculiar() -> Search:
+    """Return one search for all that the patterns above are looking for, and for little more."""
+    return compile_search(
+        (
+            _ODD.pattern,
+            rb"[a-z][._ #/:-]{0,2}\d\d|\d\d[._ #/:-]{0,2}[a-z]",  # letters beside digits
+            rb"[oilsbz]\d|\d[oilsbz]",  # letters like digits
+            _MIXED.pattern,
+            *(  # days
+                rb"(?:^|[^\d.])\d{1,2}"
+                + mark
+                + rb"\d{1,2}"
+                + mark
+                + rb"\d\d(?:\.?$|\.?[^\d.]|\.\.)"
+                for mark in (b" ", b"/", rb"\.", rb"\|", rb"\*", b"_", b"-")
+            ),
+        )
+    )
+
+
 class Signs:
     """What the disguises of some people squeeze to.
 
@@ -73,42 +98,81 @@ class Signs:
 
     def __init__(self, known: Iterable[tuple[str, str]]) -> None:
         each = [_signs_of(value, kind) for value, kind in known]
-        self._letters = _Pieces(one.letters for one in each)
-        self._leet = _Pieces(one.leet for one in each)
-        self._digits = _Pieces(one.digits for one in each)
-        self._alnum = _Pieces(one.alnum for one in each)
-        self._raw = _Pieces(one.raw for one in each)
-        self._short = [pattern for one in each for pattern in one.short]
+        self._letters = _united(one.letters for one in each)
+        self._leet = _united(one.leet for one in each)
+        self._digits = _united(one.digits for one in each)
+        self._alnum = _united(one.alnum for one in each)
+        self._raw = _united(one.raw for one in each)
+        self._short_patterns = [way for one in each for way in one.short]
+        self._short: Search | None = None
         self._initials = frozenset[bytes]().union(*(one.initials for one in each))
         self._tails = frozenset[bytes]().union(*(one.tails for one in each))
         self._days = any(one.has_days for one in each)
 
+    def may_stand_in_elements(self, elements: Iterable[bytes]) -> bool:
+        """Whether a disguise seems to stand in one of some encoded elements.
+
+        Numbers are all digits, which is soon looked through. None is looked for in UIDs: ours have the digits
+        of chance.
+        """
+        numbers: list[bytes] = []
+        others: list[bytes] = []
+        for element in elements:
+            vr = element[4:6]
+            if vr in _NUMBER_STRINGS:
+                numbers.append(element[8:])
+            elif vr != b"UI":
+                others.append(element)
+        return bool(numbers and self._may_stand_in_numbers(_APART.join(numbers))) or bool(
+            others and self.may_stand_in(b"\n".join(others))
+        )
+
+    def _may_stand_in_numbers(self, data: bytes) -> bool:
+        if data.translate(None, _OF_NUMBERS):
+            return self.may_stand_in(data)
+        if self._days and _SHORT_DAY.search(data) is not None:
+            return True
+        return self._has_digits(data)
+
+    def _has_digits(self, data: bytes) -> bool:
+        found = self._digits.found_in(data.translate(None, _NO_DIGITS))
+        return any(_in_a_row(form).search(data) is not None for form in found)
+
     def may_stand_in(self, data: bytes) -> bool:
         """Whether a disguise seems to stand somewhere in encoded elements."""
         low = data.lower()
-        if _ODD.search(low) is not None or self._has_initials(low):
+        if _peculiar().search(low) is not None and self._is_peculiar(data, low):
             return True
-        digits = data.translate(None, _NO_DIGITS)
-        if self._digits.occur_in(digits) and any(
-            form in digits and _in_a_row(form).search(data) is not None for form in self._digits.all
-        ):
+        if self._has_digits(data):
+            return True
+        return (
+            self._letters.occur_in(low.translate(None, _NO_LETTERS))
+            or self._alnum.occur_in(low.translate(None, _NO_ALNUM))
+            or self._raw.occur_in(data)
+            or self._has_short_name(low)
+        )
+
+    def _is_peculiar(self, data: bytes, low: bytes) -> bool:
+        """Whether what is written in a peculiar way may be somebody's."""
+        if _ODD.search(low) is not None or self._has_initials(low):
             return True
         if any(
             self._digits.occur_in(each[0].translate(_AS_DIGITS))
             for each in _LIKE_DIGITS.finditer(low)
         ):
             return True
-        if any(each.search(low) is not None for each in self._short):
-            return True
-        if self._raw.occur_in(data) or self._letters.occur_in(low.translate(None, _NO_LETTERS)):
-            return True
-        if self._alnum.occur_in(low.translate(None, _NO_ALNUM)):
-            return True
         if _MIXED.search(low) is not None and any(
             self._leet.occur_in(low.translate(table).translate(None, _NO_ALNUM)) for table in _LEET
         ):
             return True
         return self._days and _SHORT_DAY.search(data) is not None
+
+    def _has_short_name(self, low: bytes) -> bool:
+        if not self._short_patterns:
+            return False
+        if self._short is None:
+            self._short = compile_search(self._short_patterns)
+        return self._short.search(low) is not None
 
     def _has_initials(self, low: bytes) -> bool:
         """Whether the beginnings of a name stand beside digits of somebody's."""
@@ -121,22 +185,8 @@ class Signs:
         )
 
 
-class _Pieces:
-    """Pieces of at least four bytes, searched for all at once.
-
-    Most data are short and hold none of their beginnings: one look at all runs of four bytes tells.
-    """
-
-    def __init__(self, pieces: Iterable[frozenset[bytes]]) -> None:
-        self.all = frozenset[bytes]().union(*pieces)
-        self._heads = frozenset(each[:_HEAD] for each in self.all)
-
-    def occur_in(self, data: bytes) -> bool:
-        if len(data) <= _SHORT:
-            heads = {data[at : at + _HEAD] for at in range(len(data) - _HEAD + 1)}
-            if self._heads.isdisjoint(heads):
-                return False
-        return any(map(data.__contains__, self.all))
+def _united(pieces: Iterable[frozenset[bytes]]) -> Needles:
+    return Needles(frozenset[bytes]().union(*pieces))
 
 
 class _SignsOfOne(NamedTuple):
@@ -147,7 +197,7 @@ class _SignsOfOne(NamedTuple):
     digits: frozenset[bytes]
     alnum: frozenset[bytes]
     raw: frozenset[bytes]
-    short: tuple[re.Pattern[bytes], ...]
+    short: tuple[bytes, ...]
     initials: frozenset[bytes]
     tails: frozenset[bytes]
     has_days: bool
@@ -160,8 +210,8 @@ def _signs_of(value: str, kind: str) -> _SignsOfOne:
     long = [word for word in words if len(word) >= _LEAST_LETTERS]
     beginnings = one.combinations | one.words
     return _SignsOfOne(
-        _pieces(_of_letters(long, one), _HEAD),
-        _pieces(long, _HEAD),
+        _pieces(_of_letters(long, one), _LEAST_LETTERS),
+        _pieces(long, _LEAST_LETTERS),
         _pieces(_of_digits(long, one), _LEAST_DIGITS),
         _pieces(_of_both(long, one), _LEAST_DIGITS),
         frozenset((*_base64(long, one), *_packed(one))),
@@ -177,27 +227,27 @@ def _pieces(texts: Iterable[str], least: int) -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=2048)
-def _in_a_row(digits: bytes) -> re.Pattern[bytes]:
+def _in_a_row(digits: bytes) -> Search:
     """Return a search for digits with little between them: the next element is further away.
 
     A short number is met by chance among measured ones, which have a length or a backslash between them.
     """
-    gap = rb"[^\d\0-\x1f\\]{0,3}" if len(digits) < _MEASURED_DIGITS else rb"\D{0,4}"
-    return re.compile(gap.join(bytes([digit]) for digit in digits))
+    gap = rb"[^\d\x00-\x1f\\]{0,3}" if len(digits) < _MEASURED_DIGITS else rb"\D{0,4}"
+    return compile_search((gap.join(bytes([digit]) for digit in digits),))
 
 
-def _apart(word: str) -> re.Pattern[bytes]:
-    """Return a search for a short name in letters apart, or in numbers, or in words that spell it."""
-    gap = rb"[^a-z0-9\0-\x1f]{1,3}"
+def _apart(word: str) -> bytes:
+    """Return a pattern for a short name in letters apart, or in numbers, or in words that spell it."""
+    gap = rb"[^a-z0-9\x00-\x1f]{1,3}"
     ways = [gap.join(bytes([letter]) for letter in word.encode())]
     for case in (word, word.upper(), word.capitalize()):
         ways.append(rb"[\s:,-]?".join(f"{letter:02x}".encode() for letter in case.encode()))
-        ways.append(re.escape(b64encode(case.encode()).lower()))
+        ways.append(quoted(b64encode(case.encode()).lower()))
     ways += [
         gap.join(alphabet.get(letter, letter).encode() for letter in word)
         for alphabet in views.ALPHABETS
     ]
-    return re.compile(b"|".join(ways))
+    return b"|".join(ways)
 
 
 def _of_letters(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
