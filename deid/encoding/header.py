@@ -115,12 +115,13 @@ def index_top_level(
     end = len(source) if end is None else end
     wanted = frozenset(wanted)
     marks, last = _marks(wanted, encoding)
-    unpack, get = encoding.head.unpack_from, marks.get
+    unpack = encoding.head.unpack_from
     limit = end - 8
     while pos <= limit:
         head, length = unpack(source, pos)
-        mark = get(head)
-        if mark is None:
+        try:
+            mark = marks[head]
+        except KeyError:
             mark = _mark(head, wanted, last, encoding)
             if len(marks) < _MAX_MARKS:
                 marks[head] = mark

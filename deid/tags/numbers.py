@@ -9,6 +9,8 @@ from typing import Final
 from deid.tables.dictionary import attributes
 
 _NUMBER: Final = re.compile(r"[+-]?\d*(\.\d*)?([eE][+-]?\d{1,3})?\Z")
+_FEW: Final = rb" *[+-]?(?:\d{1,7}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})? *"
+_FEW_DIGITS: Final = re.compile(_FEW + rb"(?:\\" + _FEW + rb")*\0*\Z")
 _DAY: Final = re.compile(r"[+-]?(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\.0*)?\Z")
 _ROUND_DIGITS: Final = 4
 _MOST_DIGITS: Final = 7
@@ -35,6 +37,11 @@ _NOT_PRINTABLE: Final = bytes(range(32, 127))
 def is_number(text: str) -> bool:
     """Whether a DS or IS value holds one number and nothing else, however long."""
     return bool(text) and _NUMBER.match(text) is not None
+
+
+def are_short(raw: bytes) -> bool:
+    """Whether an encoded DS or IS holds numbers of few digits: measured ones, as nearly all are."""
+    return _FEW_DIGITS.match(raw) is not None
 
 
 def is_measure(tag: int, part: str) -> bool:

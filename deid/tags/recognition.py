@@ -18,7 +18,7 @@ from deid.encoding.character_sets import decode
 from deid.tables.dictionary import CAMEL_PART, TOKEN, words_in
 from deid.tags.colour_profiles import is_colour_profile
 from deid.tags.labels import is_recognised_label
-from deid.tags.numbers import SAMPLES, is_measure, is_numbers, is_snomed_identifier
+from deid.tags.numbers import SAMPLES, are_short, is_measure, is_numbers, is_snomed_identifier
 from deid.tags.terms import NO_TERMS, attribute_terms, code_strings, is_printed
 from deid.text.standard import known_codes, known_meanings, listed_names, vocabulary
 from deid.text.words import read_words
@@ -159,6 +159,8 @@ def may_stay(tag: int, vr: str, raw: bytes, charset: str) -> bool:
         return is_colour_profile(raw)
     if vr in SAMPLES:
         return is_numbers(tag, vr, raw)
+    if vr in ("DS", "IS") and are_short(raw):
+        return True
     return recognised(tag, vr, decode(raw, charset))
 
 

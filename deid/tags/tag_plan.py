@@ -39,16 +39,17 @@ class Memory:
 
     Attributes
     ----------
-    judged
-        Whether an encoded element that no table names may stay.
+    stays, goes
+        Encoded elements that no table names, which may stay, and which may not.
     natures, empties
         What `TagPlan.nature` says, and an encoded element without a value, by ``tag << 16 | VR word``.
     """
 
-    __slots__ = ("empties", "judged", "natures")
+    __slots__ = ("empties", "goes", "natures", "stays")
 
     def __init__(self) -> None:
-        self.judged: dict[bytes, bool] = {}
+        self.stays: set[bytes] = set()
+        self.goes: set[bytes] = set()
         self.natures: dict[int, tuple[str, str]] = {}
         self.empties: dict[int, bytes] = {}
 
@@ -185,6 +186,6 @@ class TagPlan:
 
     def remember_verdict(self, encoding: Encoding, element: bytes, verdict: bool) -> None:
         """Keep in mind whether an encoded element may stay, where there is room."""
-        judged = self.memory(encoding).judged
-        if len(judged) < _LARGE_MEMO_ENTRIES:
-            judged[element] = verdict
+        memory = self.memory(encoding)
+        if len(memory.stays) + len(memory.goes) < _LARGE_MEMO_ENTRIES:
+            (memory.stays if verdict else memory.goes).add(element)

@@ -149,10 +149,10 @@ class Walk:
         unpack = encoding.head.unpack_from
         long = encoding.long.unpack_from
         short = encoding.short.pack
-        get = table.known.get
+        entries = table.known
         decide = self._plan.rules.decide
         memory, happening = self._plan.memory(encoding), HAPPENINGS.get
-        judged, natures, empties = memory.judged, memory.natures, memory.empties
+        stays, natures, empties = memory.stays, memory.natures, memory.empties
         passage, original = self.passage, self._original
         actions, known, strict = passage.actions, passage.known, self._strict
         at: Cursor | None = None  # few levels need one
@@ -166,15 +166,16 @@ class Walk:
                 raise Unsafe(Reason.TRUNCATED, passage.where())
             head, length = unpack(source, pos)
             value = pos + 8
-            entry = get(head)
-            if entry is None:
+            try:
+                entry = entries[head]
+            except KeyError:
                 entry = decide(table, head)
             action = entry & ACTION_MASK
             after = value + length
             if entry < insert_entry and not length & 1 and after <= end:
                 # Nearly all: with a short header, and nothing to be put before them.
                 if not strict and (
-                    not action or (action & _SHORT_KIND == _CHECK and judged.get(source[pos:after]))
+                    not action or (action & _SHORT_KIND == _CHECK and source[pos:after] in stays)
                 ):
                     pos = after
                     continue
@@ -237,10 +238,10 @@ class Walk:
                     pos = after
                     continue
                 raw = source[value:after]
-                verdict = judged.get(source[pos:after])
-                if verdict is None:
-                    verdict = self._judge(key, encoding, source[pos:after], raw)
-                if verdict:
+                element = source[pos:after]
+                if element in stays or (
+                    element not in memory.goes and self._judge(key, encoding, element, raw)
+                ):
                     pos = after
                     continue
                 kind = action >> FALLBACK_SHIFT
