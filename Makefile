@@ -7,6 +7,7 @@
 #   make check     format, lint, types, import contracts
 #   make quick     the same, and the unit and property tests: what a change is tried with
 #   make mutants   make each break of a list in a copy, and print those that no test sees
+#   make crash     kill the service a hundred times under way, and account for everything it acknowledged
 #   make bench     measure, beside the reference programs that are installed
 #   make reference write config/default.toml and the README's table from the settings classes, and the page of breaks
 #   make lock      renew requirements/*.lock from requirements/*.in
@@ -25,7 +26,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --no-header
 
 .DELETE_ON_ERROR:
-.PHONY: run test setup check quick bench mutants reference lock clean venv-module peers
+.PHONY: run test setup check quick bench mutants crash reference lock clean venv-module peers
 
 run: setup
 	@exec $(BIN)/python -m daemon.demo
@@ -46,6 +47,9 @@ quick: check
 
 bench: setup
 	$(BIN)/python -m tests.benchmarks
+
+crash: setup
+	$(BIN)/python -m tests.crash
 
 mutants: setup
 	$(BIN)/python -m tests.mutants

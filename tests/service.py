@@ -91,6 +91,25 @@ class RunningDaemon:
 
     def start(self) -> None:
         """Start it and wait until it says where it listens."""
+        ready = self.launch()
+        process = self.process
+        assert process is not None
+
+        def is_ready() -> bool:
+            if process.poll() is not None:
+                message = f"the daemon ended with {process.returncode}:\n{self.log[-4000:]}"
+                raise AssertionError(message)
+            return ready.exists()
+
+        try:
+            wait_until(is_ready, what="the daemon has written its addresses")
+        except AssertionError:
+            self.kill()
+            raise
+        self.addresses = json.loads(ready.read_text())
+
+    def launch(self) -> Path:
+        """Start it and wait for nothing; return the file in which it will say where it listens."""
         self._write_config()
         ready = self.state_dir / "run" / "addresses.json"
         ready.unlink(missing_ok=True)
@@ -110,20 +129,7 @@ class RunningDaemon:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
                 start_new_session=True,
             )
-        process = self.process
-
-        def is_ready() -> bool:
-            if process.poll() is not None:
-                message = f"the daemon ended with {process.returncode}:\n{self.log[-4000:]}"
-                raise AssertionError(message)
-            return ready.exists()
-
-        try:
-            wait_until(is_ready, what="the daemon has written its addresses")
-        except AssertionError:
-            self.kill()
-            raise
-        self.addresses = json.loads(ready.read_text())
+        return ready
 
     def stop(self) -> int:
         """Ask it to end by SIGTERM and return its exit status; kill it when it does not."""
