@@ -6,7 +6,7 @@ reason why this instance must not be passed on. Start reading at `deid.engine.de
 
 from deid.encoding.instance import Header, read_header
 from deid.encoding.segments import Segment, Span
-from deid.engine import Deidentified, deidentify
+from deid.engine import Deidentified, deidentify, shift_of
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
 from deid.identity.identifiers import KnownIdentifier, read_identifiers
 from deid.identity.keys import Replacements, SiteKey, patient_identity
@@ -37,4 +37,5 @@ __all__ = [
     "patient_identity",
     "read_header",
     "read_identifiers",
+    "shift_of",
 ]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from deid.identity.facts import Facts, Person
     from deid.identity.identifiers import KnownIdentifier
     from deid.identity.residual import Forbidden
+    from deid.identity.shifts import Shift
     from deid.pixels.of_instance import Cleaned
     from deid.plan import Plan
     from deid.ports import PixelCleaner
@@ -145,6 +146,27 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     if plan.recipients:
         result, left_out = _sealed(top, given, result, plan)
     return _deidentified(top, facts, person, cleaned, result, left_out, plan)
+
+
+def shift_of(source: Buffer, plan: Plan) -> Shift | None:
+    """Return how far the dates of an instance's patient move; None where the plan moves none.
+
+    Raises
+    ------
+    Unsafe
+        When it is no instance.
+    """
+    if not plan.moves_dates:
+        return None
+    instance = open_instance(source)
+    facts = read_facts(instance.data, instance.places(FACTS))
+    person = person_of(
+        facts,
+        plan.tags.replacements,
+        plan.tags.patient,
+        default_issuer=plan.tags.policy.identity_issuer,
+    )
+    return person.shift
 
 
 class _Rewritten(NamedTuple):

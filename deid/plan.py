@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from deid.configuration.coverage import Coverage
+    from deid.configuration.document import Parsed
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.fhir.plan import FhirPlan
     from deid.fhir.policy import FhirPolicy
@@ -74,6 +75,8 @@ class Plan:
     cleans_text
         Whether the configuration looks into text, in elements or in pixels, and so asks what is known of
         people (`deid.engine.deidentify`).
+    moves_dates
+        Whether dates, of elements or in text, move by the patient's shift.
     warnings
         What the configuration leaves to leniency; each outcome record repeats it.
     recipients
@@ -85,6 +88,7 @@ class Plan:
     pixel_cleaner: PixelCleaner | None = None
     fhir: FhirPlan | None = None
     cleans_text: bool = False
+    moves_dates: bool = False
     recipients: tuple[Certificate, ...] = ()
     warnings: tuple[str, ...] = ()
     _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
@@ -235,6 +239,7 @@ def compile_plan(
         pixel_cleaner=pixel_cleaner,
         fhir=_fhir_plan(parsed.fhir, tags),
         cleans_text=text_cleaner is not None or pixel_cleaner is not None or parsed.image.looks,
+        moves_dates=_moves_dates(parsed),
         recipients=_recipients(parsed.certificates),
         warnings=parsed.warnings,
     )
@@ -247,6 +252,12 @@ def _fhir_plan(policy: FhirPolicy | None, tags: TagPlan) -> FhirPlan | None:
     from deid.fhir.plan import FhirPlan  # noqa: PLC0415
 
     return FhirPlan(policy, tags.replacements, tags.primary_uid)
+
+
+def _moves_dates(parsed: Parsed) -> bool:
+    if Option.RETAIN_MODIFIED_DATES in parsed.tags.options:
+        return True
+    return parsed.text is not None and parsed.text.moves_dates
 
 
 def _recipients(certificates: Sequence[str]) -> tuple[Certificate, ...]:

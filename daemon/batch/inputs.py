@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daemon.batch.archives.gzip_stream import GzipStream
@@ -56,6 +56,8 @@ class Input:
         Where an entry lies in the clear, in the archive or in what `unpacked` holds of it.
     is_gzip
         Whether it is what the gzip file at `path` holds.
+    stamp
+        Size and time of change (ns) of the file at `path`, when it was found.
     """
 
     path: str
@@ -71,12 +73,22 @@ class Input:
     stretches: tuple[Stretch, ...] | None = None
     unpacked: Unpacked | None = None
     is_gzip: bool = False
+    stamp: tuple[int, int] = (0, 0)
 
 
 def contains(folder: Path, path: Path) -> bool:
     """Return whether a path is a folder or lies in it, links followed."""
     resolved, inner = folder.resolve(), path.resolve()
     return resolved == inner or resolved in inner.parents
+
+
+def places_of(path: Path | None) -> set[Place]:
+    """Return where something lies that no walk shall take for an input; nothing if it is not there."""
+    try:
+        status = path.stat() if path is not None else None
+    except OSError:
+        return set()
+    return {(status.st_dev, status.st_ino)} if status is not None else set()
 
 
 def check_inputs(inputs: Sequence[Path], out: Path | None) -> list[Path]:
@@ -137,7 +149,10 @@ def walk(
             if (status.st_dev, status.st_ino) in apart:
                 continue
             if not stat.S_ISDIR(status.st_mode):
-                yield from _file(path, base, status, limits, scratch)
+                yield from (
+                    replace(found, stamp=(status.st_size, status.st_mtime_ns))
+                    for found in _file(path, base, status, limits, scratch)
+                )
                 continue
             if path != str(named) and os.path.islink(path):  # noqa: PTH114
                 yield Input(path, base=base, skip=LINK)

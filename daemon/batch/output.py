@@ -22,15 +22,17 @@ from typing import TYPE_CHECKING
 from daemon.batch.errors import BatchRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from daemon.batch.inputs import Place
 
 _PART = re.compile(r"\.dicomveil-[0-9a-f]+(?:-[0-9]+)?\.part")
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _FOLDERS_KEPT_OPEN = 128
 _COMPARE_BYTES = 1 << 20
+_LOOKED_AT = 5000
+_EARLIER_QUARANTINE = ".quarantine"
+"""Where earlier builds put originals."""
 
 
 class OutputFolder:
@@ -58,14 +60,13 @@ class OutputFolder:
                 raise BatchRefused(f"another run is writing to {path}") from error
             raise
         self.path = path.absolute()
-        status = os.fstat(self._root)
-        self.place_of: Place = (status.st_dev, status.st_ino)
         self._run = secrets.token_hex(8)
         self._parts = 0
         self._placed: set[tuple[str, ...]] = set()
         self._open_folders: dict[tuple[str, ...], int] = {}
         self._to_flush: set[tuple[str, ...]] = set()
         self._remove_parts(self._root)
+        self._was_empty = not any(path.iterdir())
 
     def new_part(self) -> str:
         """Return the name of a file to be written, in this folder."""
@@ -122,6 +123,77 @@ class OutputFolder:
         """Return a new file in this folder itself, opened for writing by the user alone."""
         return os.open(name, _NEW_FILE_FLAGS, 0o600, dir_fd=self._root)
 
+    def append_to(self, name: str) -> int:
+        """Return a file of ours in this folder itself, opened for adding to it."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(name, flags, dir_fd=self._root)
+
+    def read(self, name: str) -> bytes | None:
+        """Return what a file of ours in this folder itself holds; None without one."""
+        try:
+            descriptor = os.open(
+                name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._root
+            )
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read()
+
+    def status(self, way: Sequence[str]) -> os.stat_result | None:
+        """Return the status of what has a name below this folder, without following a link; None of nothing."""
+        folder = self._root
+        opened = self._open_folders.get(tuple(way[:-1]))
+        try:
+            if opened is not None:
+                return os.stat(way[-1], dir_fd=opened, follow_symlinks=False)
+            for each in way[:-1]:
+                inner = os.open(each, _FOLDER_FLAGS, dir_fd=folder)
+                if folder != self._root:
+                    os.close(folder)
+                folder = inner
+            return os.stat(way[-1], dir_fd=folder, follow_symlinks=False)
+        except OSError:
+            return None
+        finally:
+            if folder != self._root:
+                os.close(folder)
+
+    def is_placed(self, way: tuple[str, ...]) -> bool:
+        """Return whether this run has given a file that name."""
+        return way in self._placed
+
+    def claim(self, way: tuple[str, ...]) -> None:
+        """Take the file of an earlier run that has that name for one of this run."""
+        self._placed.add(way)
+
+    def count_others(self) -> int:
+        """Return how many ``.dcm`` files lie here that have no name of this run's; none in a new folder."""
+        if self._was_empty:
+            return 0
+        others = 0
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = [each for each in folders if each != _EARLIER_QUARANTINE]
+            way = tuple(os.path.relpath(folder, self.path).split("/"))
+            above = () if way == (".",) else way
+            others += sum(
+                name.endswith(".dcm") and (*above, name) not in self._placed for name in names
+            )
+        return others
+
+    def holds_instances(self) -> bool:
+        """Return whether a DICOM file lies here, among the first thousands of files."""
+        looked_at = 0
+        for folder, folders, names in os.walk(self.path):
+            folders[:] = sorted(each for each in folders if each != _EARLIER_QUARANTINE)
+            for name in sorted(names):
+                looked_at += 1
+                if looked_at > _LOOKED_AT:
+                    return False
+                path = f"{folder}/{name}"
+                if _is_part10(path):
+                    return True
+        return False
+
     def finish(self) -> None:
         """Make all names durable."""
         above: set[tuple[str, ...]] = {()}
@@ -171,3 +243,16 @@ class OutputFolder:
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
+
+
+def _is_part10(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.pread(descriptor, 4, 128) == b"DICM"
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)

@@ -22,6 +22,7 @@ from daemon.batch.errors import BatchFailed, BatchRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from types import TracebackType
 
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
 _CSV = ".csv"
@@ -85,8 +86,18 @@ class Records:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
         if self._descriptor is None or self.path is None:
+            return
+        if isinstance(raised, BatchRefused):  # nothing was done, and an earlier file stays
+            self._part.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
             return
         try:
             if self._suffix == ".json":
@@ -105,6 +116,11 @@ class Records:
         finally:
             os.close(self._descriptor)
             self._descriptor = None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether anything is written at all."""
+        return self.path is not None
 
     def places(self) -> set[tuple[int, int]]:
         """Return device and inode of what is there under the names in use, so that no walk takes it."""

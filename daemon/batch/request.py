@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from daemon.batch.layout import Layout
 from daemon.receive.archive import ArchiveLimits
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ class BatchState(StrEnum):
     """What became of one input, as the report says it."""
 
     DEIDENTIFIED = "deidentified"
+    REWRITTEN = "rewritten"
     DUPLICATE = "duplicate"
     REFUSED = "refused"
     SKIPPED = "skipped"
@@ -34,7 +36,7 @@ class BatchRequest:
     inputs
         Files and folders.
     out
-        The output folder; made if it is missing.
+        The output folder; made if it is missing. Unused in a dry run.
     configuration
         The de-identification configuration, as `deid.compile_plan` takes it.
     key
@@ -52,6 +54,14 @@ class BatchRequest:
         with a record per line if in ``.json``, a table if in ``.csv``; nothing else is a report.
     quarantine
         Where copies of what is refused go; None copies nothing.
+    crosswalk
+        Where original and replacement identifiers go, one row for each instance; suffixes as of `report`.
+    layout, prefix, rename_folders
+        How files are named (`daemon.batch.layout`).
+    resume
+        Whether instances that an earlier run wrote, and that are still as it left them, stay.
+    dry_run
+        Whether everything is done but writing to `out`, which may be None then.
     """
 
     inputs: Sequence[Path]
@@ -64,17 +74,32 @@ class BatchRequest:
     jobs: int = 0
     report: Path | None = None
     quarantine: Path | None = None
+    crosswalk: Path | None = None
+    layout: Layout = Layout.BY_IDENTIFIERS
+    prefix: str = ""
+    rename_folders: Path | None = None
+    resume: bool = False
+    dry_run: bool = False
     archive: ArchiveLimits = field(default_factory=ArchiveLimits)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchProgress:
-    """How far a run is; `found` still grows unless `is_complete`."""
+    """How far a run is.
+
+    Attributes
+    ----------
+    done, refused, resumed
+        Inputs that are settled; those of them that were refused, and that an earlier run had done.
+    total
+        All inputs; while they are counted, those that were found so far.
+    """
 
     done: int
-    found: int
-    is_complete: bool
+    total: int
     refused: int
+    resumed: int
+    is_counting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +108,16 @@ class BatchSummary:
 
     Attributes
     ----------
+    deidentified
+        Instances that were written, or would be in a dry run; those of an earlier run that stay, too.
+    resumed
+        Those that stay of an earlier run.
     skipped
         Inputs that are no instances: DICOMDIR, other files, links to folders, pipes.
     refused_for, skipped_for
         How many, by reason code.
+    left_over
+        DICOM files in the output folder that this run did not write: of inputs that are gone or have changed.
     """
 
     deidentified: int
@@ -96,6 +127,9 @@ class BatchSummary:
     refused_for: Mapping[str, int]
     skipped_for: Mapping[str, int]
     seconds: float
+    resumed: int = 0
+    is_dry: bool = False
+    left_over: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -105,11 +139,17 @@ class BatchSummary:
         )
         return not (self.deidentified or self.duplicates or of_instances)
 
+    def with_left_over(self, count: int) -> Self:
+        """Return the summary with what is left over."""
+        return replace(self, left_over=count)
+
     def line(self) -> str:
         """Return the run in one line."""
-        per_second = self.deidentified / self.seconds if self.seconds else 0.0
+        per_second = (self.deidentified - self.resumed) / self.seconds if self.seconds else 0.0
+        done = "would be de-identified" if self.is_dry else "de-identified"
+        earlier = f" ({self.resumed} of them earlier)" if self.resumed else ""
         words = [
-            f"{self.deidentified} de-identified",
+            f"{self.deidentified} {done}{earlier}",
             f"{self.duplicates} duplicates",
             f"{self.refused} refused{_by_reason(self.refused_for)}",
             f"{self.skipped} skipped{_by_reason(self.skipped_for)}",

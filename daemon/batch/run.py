@@ -1,14 +1,15 @@
-"""One batch run: walk, hand out, commit in order.
+"""One batch run: look, hand out, commit in order.
 
 ::
 
-    feeder ----- inputs ----> jobs in workers (any order) ----> committer (input order)
+    survey (every input) --> feeder ----- inputs ----> jobs in workers (any order) ----> committer (input order)
 
-Where text is cleaned, the inputs are walked twice: first every header is asked what it tells of people, so
-that each instance is cleaned of what its whole study tells, whatever the order.
+The inputs are walked once to know how many there are, where text is cleaned once more to ask every header what
+it tells of people, and then to be de-identified. Nothing is written before that.
 
-Inputs between the two are bounded, so memory does not grow with their number (but for a note of each one's
-study where text is cleaned), and one slow instance lets the workers run ahead only so far.
+Inputs between feeder and committer are bounded, so memory does not grow with their number (but for a note of
+each one's study where text is cleaned, and of each name that was given), and one slow instance lets the workers
+run ahead only so far.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import os
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -27,15 +27,28 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import deid
-from daemon.batch.errors import BatchFailed, BatchInterrupted
-from daemon.batch.inputs import Input, check_inputs, walk
-from daemon.batch.naming import safe_component
+from daemon.batch.dry import DryFolder
+from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused
+from daemon.batch.inputs import Input, check_inputs, places_of, walk
+from daemon.batch.journal import Done, Journal
+from daemon.batch.layout import Layout, Names, ask_for_names, check_prefix, read_renamed
 from daemon.batch.output import OutputFolder
+from daemon.batch.program import made_by
 from daemon.batch.quarantine import QuarantineFolder
-from daemon.batch.records import Records, printable
+from daemon.batch.records import Records
 from daemon.batch.refusals import Refusals
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
+from daemon.batch.settlement import (
+    CROSSWALK,
+    IDENTIFIERS,
+    REPORT,
+    Settled,
+    Settlement,
+    is_clean,
+    refused,
+)
 from daemon.batch.sources import Sources, place_of
+from daemon.batch.survey import AT_ONCE, Survey
 from daemon.batch.work import TARGET
 from daemon.errors import first_of
 from daemon.workers.capacity import most_processes
@@ -49,6 +62,7 @@ from deid.identity.keys import SiteKey
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from daemon.batch.inputs import Place
     from daemon.batch.request import BatchRequest
     from daemon.workers.spawning import Spawned
 
@@ -56,23 +70,16 @@ Tell = Callable[[BatchProgress], None]
 Warn = Callable[[str], None]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_WALK_AT_ONCE = 256
 _AHEAD_PER_WORKER = 64
 _COMMIT_AT_ONCE = 64
 _FLUSH_THREADS = 8
 _GATHER_S = 0.2
 _ATTEMPTS = 2
-_CONFLICT = "conflict"
 _ANSWERED = {
     BatchState.DEIDENTIFIED.value,
     BatchState.REFUSED.value,
     BatchState.SKIPPED.value,
 }
-_IDENTIFIERS = ("patient_id", "study_uid", "series_uid", "sop_instance_uid")
-_REPORT = (
-    "number", "input", "member", "state", "reason", "where", "output", "deidentifier", "method",
-    "quarantine_id",
-)  # fmt: skip
 
 
 def run_batch(
@@ -103,37 +110,59 @@ def run_batch(
     BatchInterrupted
         After SIGINT or SIGTERM. What was committed stays; nothing else is left.
     """
-    inputs = check_inputs(request.inputs, request.out)
+    if request.dry_run and request.resume:
+        raise BatchRefused("--resume continues what was written; --dry-run writes nothing")
+    out = None if request.dry_run else request.out
+    tell = tell or (lambda _: None)
+    inputs = check_inputs(request.inputs, out)
     plan = deid.compile_plan(request.configuration, SiteKey(request.key))
     for warning in plan.warnings:
         if warn is not None:
             warn(sentence(warning))
-    key, out = request.key, request.out
-    with (
-        _signals_restored(),
-        contextlib.closing(QuarantineFolder(request.quarantine, key, out, inputs)) as quarantine,
-        Records(request.report, _REPORT, what="report", out=out) as report,
-        contextlib.closing(_output(request)) as output,
-        contextlib.closing(Refusals(output)) as refusals,
-        contextlib.closing(Sources(request.archive)) as sources,
-    ):
-        run = _Run(
+    names = _names(request)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_signals_restored())
+        quarantine = QuarantineFolder(request.quarantine, request.key, out, inputs)
+        stack.callback(quarantine.close)
+        report = stack.enter_context(Records(request.report, REPORT, what="report", out=out))
+        crosswalk = stack.enter_context(
+            Records(request.crosswalk, CROSSWALK, what="crosswalk", out=out)
+        )
+        apart = {*quarantine.places(), *report.places(), *crosswalk.places(), *places_of(out)}
+        survey = _survey(request, walk(inputs, apart, request.archive, None), names, tell)
+        output, journal, refusals = _output(request, names, stack)
+        sources = stack.enter_context(contextlib.closing(Sources(request.archive)))
+        books = Settlement(
             request,
-            inputs,
+            plan.warnings,
             output,
+            names,
+            journal,
             report,
+            crosswalk,
             refusals,
             quarantine,
             sources,
-            tell or (lambda _: None),
+        )
+        run = _Run(
+            request,
+            inputs,
+            {*apart, *places_of(out)},
+            survey,
+            output,
+            books,
+            tell,
             cleans_text=plan.cleans_text,
             spawned=spawned,
         )
         try:
-            return asyncio.run(run.until_done())
+            summary = asyncio.run(run.until_done())
         except BatchInterrupted:
             run.finish()  # no thread of ours is at work any more
             raise
+        if journal is None:
+            return summary
+        return run.ended(journal, summary)
 
 
 @contextlib.contextmanager
@@ -155,11 +184,47 @@ def _leave(number: int, _frame: object) -> None:
     os._exit(128 + number)
 
 
-def _output(request: BatchRequest) -> OutputFolder:
+def _names(request: BatchRequest) -> Names:
+    """Return how files are named. Raises `BatchRefused`."""
+    prefix = check_prefix(request.prefix)
+    if request.layout is not Layout.KEEP:
+        if request.rename_folders is not None:
+            raise BatchRefused("--rename-folders goes with --layout keep")
+        return Names(request.layout, prefix)
+    if request.rename_folders is None:
+        raise BatchRefused(
+            "--layout keep needs --rename-folders FILE.csv: names of folders often say who somebody is"
+        )
+    has_map = request.rename_folders.exists()
+    return Names(request.layout, prefix, read_renamed(request.rename_folders) if has_map else {})
+
+
+def _survey(request: BatchRequest, walker: Iterator[Input], names: Names, tell: Tell) -> Survey:
+    """Count the inputs. Raises `BatchRefused` when some of their folders have no new name."""
+    survey = Survey()
+    survey.count(
+        walker, names.see, lambda: tell(BatchProgress(0, survey.total, 0, 0, is_counting=True))
+    )
+    if names.missing:
+        assert request.rename_folders is not None
+        raise ask_for_names(request.rename_folders, names.missing)
+    return survey
+
+
+def _output(
+    request: BatchRequest, names: Names, stack: contextlib.ExitStack
+) -> tuple[OutputFolder | DryFolder, Journal | None, Refusals | None]:
+    """Open the output folder, and find out what is in it already."""
+    if request.dry_run:
+        return DryFolder(), None, None
     try:
-        return OutputFolder(request.out)
+        output = stack.enter_context(contextlib.closing(OutputFolder(request.out)))
+        journal = Journal(output, request.key, made_by(request, names.decides()))
     except OSError as error:
         raise BatchFailed.of(error) from error
+    stack.callback(journal.close)
+    refusals = stack.enter_context(contextlib.closing(Refusals(output)))
+    return output, journal, refusals
 
 
 @dataclass(slots=True)
@@ -168,6 +233,8 @@ class _Item:
 
     source: Input
     part: str = ""
+    known: tuple[tuple[str, str], ...] = ()
+    done: Done | None = None
     answer: asyncio.Task[dict[str, Any]] | None = None
 
     async def result(self) -> dict[str, Any]:
@@ -175,32 +242,22 @@ class _Item:
             return await self.answer
         if self.source.skip:
             return {"state": BatchState.SKIPPED.value, "reason": self.source.skip}
-        return _refused(self.source.refuse)
+        return refused(self.source.refuse)
 
 
 @dataclass(slots=True)
 class _Run:
     request: BatchRequest
     inputs: Sequence[Any]
-    output: OutputFolder
-    report: Records
-    refusals: Refusals
-    quarantine: QuarantineFolder
-    sources: Sources
+    apart: set[Place]
+    survey: Survey
+    output: OutputFolder | DryFolder
+    books: Settlement
     tell: Tell
     cleans_text: bool
     spawned: list[Spawned] | None
     started: float = field(default_factory=time.monotonic)
-    states: Counter[str] = field(default_factory=Counter)
-    reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    number: int = 0
-    """Of the input that was settled last; the first is 1."""
-    found: int = 0
-    is_walked: bool = False
     _next: _Item | None = None
-    _studies: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
-    """What the headers of each study tell of people: infoType and value."""
-    _study_of: dict[tuple[str, int | None], str] = field(default_factory=dict)
 
     async def until_done(self) -> BatchSummary:
         """Run until everything is committed or a signal comes."""
@@ -233,6 +290,7 @@ class _Run:
 
     async def _work(self) -> None:
         request = self.request
+        wanted = min(request.jobs or most_processes(), most_processes())
         pool = WorkerPool(
             TARGET,
             {
@@ -242,7 +300,7 @@ class _Run:
                 "pixels": request.pixels.document(),
             },
             request.key,
-            count=await asyncio.to_thread(self._processes),
+            count=max(1, min(wanted, self.survey.total)),
             limits=request.limits,
             spawned=self.spawned,
         )
@@ -251,10 +309,10 @@ class _Run:
             try:
                 async with pool:
                     if self.cleans_text:
-                        await self._identify(pool)
+                        await self.survey.identify(self._walk(), pool)
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._feed(pool, queue, group))
-                        group.create_task(self._commit(queue, flushers))
+                        group.create_task(self._commit(pool, queue, flushers))
             except BaseExceptionGroup as errors:
                 error = first_of(errors, BatchFailed)
                 if error is None:
@@ -262,99 +320,86 @@ class _Run:
                 raise error from None
         await asyncio.to_thread(self.finish)
 
-    def _processes(self) -> int:
-        """Return how many processes to start: no more than there are inputs, cores, and memory for."""
-        wanted = min(self.request.jobs or most_processes(), most_processes())
-        return max(1, sum(1 for _ in islice(self._walk(lists_only=True), wanted)))
-
-    async def _identify(self, pool: WorkerPool) -> None:
-        """Ask every header what it tells of people."""
-        walker = self._walk()
-        while some := await asyncio.to_thread(lambda: list(islice(walker, _WALK_AT_ONCE))):
-            readable = [source for source in some if not source.skip and not source.refuse]
-            async with asyncio.TaskGroup() as group:
-                for source in readable:
-                    group.create_task(self._identify_one(pool, source))
-
-    async def _identify_one(self, pool: WorkerPool, source: Input) -> None:
-        job = Message(place_of(source))
-        try:
-            answer = (await pool.run(job, source.size)).header
-        except (WorkerKilled, WorkerRaised):
-            return  # it will be set aside when its turn comes
-        study_uid, known = answer.get("study_uid"), answer.get("known")
-        if not isinstance(study_uid, str) or not study_uid or not isinstance(known, list):
-            return
-        study_uid = sys.intern(study_uid)
-        self._study_of[source.path, source.member] = study_uid
-        self._studies.setdefault(study_uid, set()).update(
-            (str(info_type), str(value)) for info_type, value in known
-        )
-
     async def _feed(
         self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], group: asyncio.TaskGroup
     ) -> None:
         walker = self._walk()
-        while some := await asyncio.to_thread(lambda: list(islice(walker, _WALK_AT_ONCE))):
-            self.found += len(some)
-            for source in some:
-                item = _Item(source)
-                if not source.skip and not source.refuse:
-                    item.part = self.output.new_part()
+        while some := await asyncio.to_thread(lambda: self._some(walker)):
+            for item in some:
+                if item.done is not None and not self.books.crosswalk.is_wanted:
+                    item.answer = group.create_task(_as_it_was(item.done))
+                elif not item.source.skip and not item.source.refuse:
                     item.answer = group.create_task(self._process(pool, item))
                 await queue.put(item)
-        self.is_walked = True
         await queue.put(None)
 
-    def _walk(self, *, lists_only: bool = False) -> Iterator[Input]:
-        apart = {self.output.place_of, *self.quarantine.places(), *self.report.places()}
-        scratch = None if lists_only else str(self.output.path)
-        return walk(self.inputs, apart, self.request.archive, scratch)
+    def _some(self, walker: Iterator[Input]) -> list[_Item]:
+        """Return the next inputs, with what an earlier run made of them."""
+        items = []
+        journal = self.books.journal if self.request.resume else None
+        for source in islice(walker, AT_ONCE):
+            known = tuple(self.survey.known(source))
+            done = journal.find(source, known) if journal is not None else None
+            items.append(_Item(source, known=known, done=done))
+        return items
+
+    def _walk(self) -> Iterator[Input]:
+        return walk(self.inputs, self.apart, self.request.archive, str(self.output.path))
 
     async def _process(self, pool: WorkerPool, item: _Item) -> dict[str, Any]:
         """Return a worker's answer, or why there is none."""
         source = item.source
-        job = Message(
-            {
-                **place_of(source),
-                "output": str(self.output.path / item.part),
-                "is_named_dicom": source.is_named_dicom,
-                "known": self._known(source),
-            }
-        )
+        header = {
+            **place_of(source),
+            "is_named_dicom": source.is_named_dicom,
+            "known": item.known,
+            "output": "",
+            "traces": self.books.crosswalk.is_wanted,
+        }
+        if item.done is not None:
+            header["made"] = str(self.output.path / item.done.output)
+        elif isinstance(self.output, OutputFolder):
+            item.part = self.output.new_part()
+            header["output"] = str(self.output.path / item.part)
+        job = Message(header)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await pool.run(job, source.size)
             except (WorkerCrashed, WorkerMemory) as error:
                 # Once more: on a machine short of memory another process may have been to blame.
-                self.output.remove_part(item.part)
+                self._remove_part(item)
                 if attempt == _ATTEMPTS:
-                    return _refused(error.reason)
+                    return refused(error.reason)
             except WorkerKilled as error:
-                self.output.remove_part(item.part)
-                return _refused(error.reason)
+                self._remove_part(item)
+                return refused(error.reason)
             except WorkerRaised as error:
-                self.output.remove_part(item.part)
-                return _refused(WorkerReason.INTERNAL_ERROR, error.trace)
+                self._remove_part(item)
+                return refused(WorkerReason.INTERNAL_ERROR, error.trace)
             else:
                 if "errno" in answer.header:
                     raise BatchFailed(str(answer.header["errno"]))
+                if item.done is not None:
+                    traced = answer.header.get("crosswalk")
+                    as_it_was = await _as_it_was(item.done)
+                    return {**as_it_was, "crosswalk": traced} if traced else refused("")
                 return _checked(answer.header)
         raise AssertionError("every attempt ends")
 
-    def _known(self, source: Input) -> list[tuple[str, str]]:
-        study_uid = self._study_of.get((source.path, source.member), "")
-        return sorted(self._studies.get(study_uid, ()))
+    def _remove_part(self, item: _Item) -> None:
+        if isinstance(self.output, OutputFolder) and item.part:
+            self.output.remove_part(item.part)
 
     async def _commit(
-        self, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor
+        self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor
     ) -> None:
         """Commit in the order of the inputs, in groups: flushing many files together is cheaper."""
         loop = asyncio.get_running_loop()
         is_last = False
         while not is_last:
             group, is_last = await self._next_group(queue)
-            parts = [item.part for item, answer in group if _is_clean(answer)]
+            await self._do_again(pool, group)
+            parts = [item.part for item, answer in group if item.part and is_clean(answer)]
             try:
                 flushes = [
                     loop.run_in_executor(flushers, self._flush, parts[thread::_FLUSH_THREADS])
@@ -364,9 +409,35 @@ class _Run:
                 await asyncio.to_thread(self._settle, group)
             except OSError as error:
                 raise BatchFailed.of(error) from error
-            done = sum(self.states.values())
-            refused = self.states[BatchState.REFUSED]
-            self.tell(BatchProgress(done, self.found, self.is_walked, refused))
+            self._tell()
+
+    async def _do_again(self, pool: WorkerPool, group: list[tuple[_Item, dict[str, Any]]]) -> None:
+        """Process what an earlier run wrote after all, where its name is given to an input before it."""
+        given: set[tuple[str, ...]] = set()
+        for at, (item, answer) in enumerate(group):
+            done = item.done
+            if done is not None:
+                if (
+                    is_clean(answer)
+                    and done.way not in given
+                    and not self.output.is_placed(done.way)
+                ):
+                    continue
+                item.done = None
+                group[at] = (item, await self._process(pool, item))
+            if is_clean(group[at][1]):
+                given.add(self.books.way(group[at][1], item.source))
+
+    def _tell(self) -> None:
+        books = self.books
+        self.tell(
+            BatchProgress(
+                books.number,
+                max(books.number, self.survey.total),
+                books.states[BatchState.REFUSED],
+                books.resumed,
+            )
+        )
 
     async def _next_group(
         self, queue: asyncio.Queue[_Item | None]
@@ -393,93 +464,59 @@ class _Run:
         return group, False
 
     def _flush(self, parts: Sequence[str]) -> None:
+        assert isinstance(self.output, OutputFolder)
         for part in parts:
             self.output.flush_part(part)
 
     def _settle(self, group: Sequence[tuple[_Item, dict[str, Any]]]) -> None:
         for item, answer in group:
-            self._settle_one(item, answer)
-
-    def _settle_one(self, item: _Item, answer: dict[str, Any]) -> None:
-        source = item.source
-        self.number += 1
-        record: dict[str, object] = {"number": self.number, "input": printable(source.path)}
-        if source.member is not None:
-            record["member"] = printable(source.member_name)
-        relative = ""
-        if _is_clean(answer):
-            way = _way(answer)
-            relative, clash = "/".join(way), self.output.place(item.part, way)
-            if clash == _CONFLICT:
-                answer = _refused(_CONFLICT)
-            elif clash:
-                answer = {**answer, "state": BatchState.DUPLICATE.value}
-        state, reason, where = answer["state"], answer.get("reason", ""), answer.get("where", "")
-        record |= {"state": state, "reason": reason, "where": where}
-        if state == BatchState.REFUSED:
-            record |= self._set_aside(source, reason, where)
-            relative = ""
-        record |= {
-            "output": relative,
-            "deidentifier": self.request.deidentifier,
-            "method": answer.get("method", []),
-        }
-        self.report.add(record)
-        self.states[state] += 1
-        if reason:
-            self.reasons[state][reason] += 1
-
-    def _set_aside(self, source: Input, reason: str, where: str) -> dict[str, object]:
-        """Tell why an input was refused, in the output folder and, where that was asked for, beside a copy."""
-        self.refusals.add(self.number, reason, where)
-        document: dict[str, object] = {
-            "reason": reason,
-            "where": where,
-            "deidentifier": self.request.deidentifier,
-        }
-        quarantine_id = self.quarantine.copy(source, self.sources, document)
-        return {"quarantine_id": quarantine_id} if quarantine_id else {}
+            self.books.settle(Settled(item.source, answer, item.part, item.known, item.done))
+        if self.books.journal is not None:
+            self.books.journal.flush()
 
     def finish(self) -> None:
         """Make what was settled durable, with the list of what was refused."""
         try:
-            self.refusals.finish()
-            self.output.finish()
-            self.quarantine.finish()
+            self.books.finish()
+            if isinstance(self.output, OutputFolder):
+                self.output.finish()
+        except OSError as error:
+            raise BatchFailed.of(error) from error
+
+    def ended(self, journal: Journal, summary: BatchSummary) -> BatchSummary:
+        """Forget what is needed to continue only, and look whether the folder has anything else."""
+        try:
+            journal.finish()
+            return summary.with_left_over(journal.output.count_others())
         except OSError as error:
             raise BatchFailed.of(error) from error
 
     def _summary(self) -> BatchSummary:
+        states, reasons = self.books.states, self.books.reasons
         return BatchSummary(
-            deidentified=self.states[BatchState.DEIDENTIFIED],
-            duplicates=self.states[BatchState.DUPLICATE],
-            refused=self.states[BatchState.REFUSED],
-            skipped=self.states[BatchState.SKIPPED],
-            refused_for=dict(self.reasons[BatchState.REFUSED]),
-            skipped_for=dict(self.reasons[BatchState.SKIPPED]),
+            deidentified=states[BatchState.DEIDENTIFIED],
+            duplicates=states[BatchState.DUPLICATE],
+            refused=states[BatchState.REFUSED],
+            skipped=states[BatchState.SKIPPED],
+            resumed=self.books.resumed,
+            refused_for=dict(reasons[BatchState.REFUSED]),
+            skipped_for=dict(reasons[BatchState.SKIPPED]),
             seconds=time.monotonic() - self.started,
+            is_dry=self.request.dry_run,
         )
 
 
-def _way(answer: dict[str, Any]) -> tuple[str, ...]:
-    *folders, name = (safe_component(str(answer[each])) for each in _IDENTIFIERS)
-    return (*folders, f"{name}.dcm")
-
-
-def _refused(reason: str, where: str = "") -> dict[str, Any]:
-    return {"state": BatchState.REFUSED.value, "reason": str(reason), "where": where}
+async def _as_it_was(done: Done) -> dict[str, Any]:
+    """Return the answer that an instance of an earlier run had."""
+    return {"state": BatchState.DEIDENTIFIED.value, "reason": "", "method": list(done.method)}
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     """Return a worker's answer, which is input too: the worker parses what came from outside."""
-    known = ("reason", "where", *_IDENTIFIERS)
+    known = ("reason", "where", *IDENTIFIERS)
     is_sound = (
         answer.get("state") in _ANSWERED
         and all(isinstance(answer.get(name, ""), str) for name in known)
-        and (not _is_clean(answer) or all(answer.get(name) for name in _IDENTIFIERS))
+        and (not is_clean(answer) or all(answer.get(name) for name in IDENTIFIERS))
     )
-    return answer if is_sound else _refused(WorkerReason.WORKER_CRASHED)
-
-
-def _is_clean(answer: dict[str, Any]) -> bool:
-    return bool(answer["state"] == BatchState.DEIDENTIFIED.value)
+    return answer if is_sound else refused(WorkerReason.WORKER_CRASHED)

@@ -9,6 +9,7 @@ import errno
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from daemon.batch.inputs import UNREADABLE
 from daemon.batch.request import BatchState
 from daemon.batch.scratch import unnamed_file
 from daemon.batch.sources import Sources, copy_all, is_file
+from daemon.batch.tracing import traced
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
@@ -33,6 +35,9 @@ from deid.plan import load_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from deid.encoding.header import Buffer
 
 TARGET = f"{__name__}:start"
 _WHERE_LENGTH = 500
@@ -97,12 +102,18 @@ class BatchWork:
         clean one the replacement identifiers; its field is the outcome record. An ``errno``
         instead of a state means that the output folder could not be written to.
 
+        An empty ``output`` writes nothing that stays, and the answer has a ``digest`` of the bytes. With
+        ``traces`` it has ``crosswalk``, original identifiers among it; with ``made``, the output of an
+        earlier run, nothing but that.
+
         A job without ``output`` only asks what the header tells of people: the answer has
         ``study_uid`` and ``known``, empty for what is no instance.
         """
         job = message.header
         if "output" not in job:
             return self._identified(job)
+        if "made" in job:
+            return self._traced(job)
         try:
             return self._process(job)
         except Unsafe as unsafe:
@@ -198,9 +209,14 @@ class BatchWork:
         known = [deid.KnownIdentifier(value, info_type) for info_type, value in job["known"]]
         with mapped(source) as buffer:
             clean = deid.deidentify(buffer, self.plan, known)
-            with _writing(), _new_file(job["output"]) as target:
+            extra: dict[str, Any] = {}
+            with _writing(), self._target(job["output"]) as target:
                 write_segments(target, buffer, clean.segments)
+                if not job["output"] or job["traces"]:
+                    with mapped(target) as made:
+                        extra = self._told(job, buffer, made)
             header = {
+                **extra,
                 "state": BatchState.DEIDENTIFIED.value,
                 "patient_id": clean.patient_id,
                 "study_uid": clean.study_uid or WITHOUT_STUDY,
@@ -214,6 +230,41 @@ class BatchWork:
                 ],
             }
             return Message(header, (clean.outcome.to_json(),))
+
+    def _target(self, output: str) -> AbstractContextManager[int]:
+        """Return where to write: the file that is named, or one without a name in a run that writes none."""
+        return _new_file(output) if output else _unnamed_file(self.out)
+
+    def _told(self, job: Mapping[str, Any], source: Buffer, made: Buffer) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if not job["output"]:
+            told["digest"] = sha256(made).hexdigest()
+        if job["traces"]:
+            told["crosswalk"] = traced(source, made, self.plan)
+        return told
+
+    def _traced(self, job: Mapping[str, Any]) -> Message:
+        """Return what stands for what in an instance that an earlier run wrote; nothing when that cannot be."""
+        try:
+            source, size = self._open(job)
+        except (OSError, Refused, _WriteFailed, _NotInstance):
+            return Message({})
+        try:
+            structure = examine(source, size, thorough=False)
+            if structure.kind is Kind.BARE:
+                completed = self._complete(structure.head, source, size)
+                os.close(source)
+                source = completed
+            with (
+                open(job["made"], "rb") as file,  # noqa: PTH123
+                mapped(file.fileno()) as made,
+                mapped(source) as buffer,
+            ):
+                return Message({"crosswalk": traced(buffer, made, self.plan)})
+        except (OSError, ValueError, Unsafe, _WriteFailed):
+            return Message({})
+        finally:
+            os.close(source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +319,18 @@ def _writing() -> Iterator[None]:
 
 
 @contextmanager
+def _unnamed_file(folder: str) -> Iterator[int]:
+    descriptor = unnamed_file(folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def _new_file(path: str) -> Iterator[int]:
     """Create a file with the user's own umask; it is gone again when the body raises."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(path, flags, 0o666)
     try:
         yield descriptor

@@ -28,6 +28,7 @@ _ABOUT = """\
 De-identify files, folders and archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under
 replacement identifiers. What is refused stays where it is; DIR/refused.jsonl says why, by the number that
 the report gives each input. The same inputs and key give the same bytes, however often it is run."""
+_LAYOUTS = ("patient/study/series", "flat", "keep")
 _WARM_UP = "daemon.batch.work:load"
 _JOBS_DIGITS = 6
 _USER_KEY = Path("dicomveil") / "site.key"
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder or an archive (zip, tar, gz, ISO)",
     )
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="the folder to write to"
+        "--out", type=Path, metavar="DIR", help="the folder to write to; --dry-run needs none"
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
@@ -80,6 +81,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " keep it where they are kept",
     )
     parser.add_argument(
+        "--crosswalk",
+        type=Path,
+        metavar="FILE",
+        help="write which identifiers stand for which, one row for each instance: .csv, .json or .jsonl; it"
+        " undoes de-identification, so keep it locked away",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="do all but write the output: the report, and what would be",
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue an interrupted run: what it wrote, and is still as it was, stays",
+    )
+    parser.add_argument(
+        "--layout",
+        choices=_LAYOUTS,
+        default=_LAYOUTS[0],
+        help="the folders below DIR (default: patient/study/series); keep: as the inputs lie, in folders"
+        " renamed by --rename-folders",
+    )
+    parser.add_argument(
+        "--rename-folders",
+        type=Path,
+        metavar="FILE.csv",
+        help="for --layout keep: a table with the columns folder and name; one to fill in is written where"
+        " it is missing",
+    )
+    parser.add_argument(
+        "--prefix", default="", metavar="TEXT", help="stands before each name in DIR itself"
+    )
+    parser.add_argument(
         "--quarantine",
         type=Path,
         metavar="DIR",
@@ -103,6 +138,10 @@ def run(options: argparse.Namespace) -> int:
     from daemon.cli.explain import in_file  # noqa: PLC0415
     from deid.errors import ConfigurationInvalid  # noqa: PLC0415
 
+    if options.out is None and not options.dry_run:
+        raise UsageError(
+            "--out DIR is needed: the folder to write to (or --dry-run to write nothing)"
+        )
     request = _request(options, arguments.settings(options))
     asked = str(options.deid_config or options.deidentifier)
 
@@ -121,29 +160,44 @@ def run(options: argparse.Namespace) -> int:
             f"{error.place or request.out} cannot be written to: {error.what}"
         ) from error
     except BatchInterrupted as error:
-        output.print_line("dicomveil: interrupted; what was written is whole", sys.stderr)
+        output.print_line(
+            "dicomveil: interrupted; what was written is whole, and the same command with --resume goes on"
+            " from there",
+            sys.stderr,
+        )
         return 128 + error.signal_number
     output.print_line(summary.line())
     if summary.refused:
-        _tell_refused(summary, request.out / REFUSED, options.report)
+        listed = None if summary.is_dry else request.out / REFUSED
+        _tell_refused(summary, listed, options.report)
+    if summary.left_over:
+        _tell_left_over(summary, request.out)
     if summary.is_empty:
         _tell_nothing(summary)
         return exit_codes.NOTHING_DONE
     return exit_codes.SOME_REFUSED if summary.refused else exit_codes.OK
 
 
-def _tell_refused(summary: BatchSummary, listed: Path, report: Path | None) -> None:
+def _tell_refused(summary: BatchSummary, listed: Path | None, report: Path | None) -> None:
     """Say why something was refused and what to do, without naming an input."""
     from daemon.reasons import remedies  # noqa: PLC0415
 
     which = f"{report} names the files" if report else "--report FILE names the files"
+    where = f" {listed} says why, by input number;" if listed else ""
     output.print_line(
-        f"dicomveil: {summary.refused} refused; they stay where they are. {listed} says why, by input"
-        f" number; {which}:",
+        f"dicomveil: {summary.refused} refused; they stay where they are.{where} {which}:",
         sys.stderr,
     )
     for line in remedies(summary.refused_for):
         output.print_line(f"  {line}", sys.stderr)
+
+
+def _tell_left_over(summary: BatchSummary, out: Path) -> None:
+    output.print_line(
+        f"dicomveil: {out} also holds {summary.left_over} DICOM files that this run did not write, of inputs"
+        " that are gone or have changed; the report's column output names those that it did",
+        sys.stderr,
+    )
 
 
 def _tell_nothing(summary: BatchSummary) -> None:
@@ -157,6 +211,7 @@ def _tell_nothing(summary: BatchSummary) -> None:
 
 
 def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
+    from daemon.batch.layout import Layout  # noqa: PLC0415
     from daemon.batch.request import BatchRequest  # noqa: PLC0415
     from daemon.cli.explain import find  # noqa: PLC0415
     from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
@@ -174,13 +229,19 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
         configuration = find(name, settings)
     return BatchRequest(
         inputs=options.inputs,
-        out=options.out,
+        out=options.out or Path(),
         configuration=configuration,
         key=site_key(options.key_file, settings, os.environ).derive(name).secret,
         deidentifier=name,
         jobs=options.jobs,
         report=options.report,
         quarantine=options.quarantine,
+        crosswalk=options.crosswalk,
+        layout=Layout(options.layout),
+        prefix=options.prefix,
+        rename_folders=options.rename_folders,
+        resume=options.resume,
+        dry_run=options.dry_run,
         limits=Limits.of(settings.workers),
         pixels=pixels,
     )
@@ -231,9 +292,14 @@ def _jobs(text: str) -> int:
     return int(text)
 
 
-def _progress() -> AbstractContextManager[Callable[[BatchProgress], None] | None]:
+def _progress() -> AbstractContextManager[Callable[[BatchProgress], None]]:
+    from daemon.batch.progress import progress_bar, progress_lines  # noqa: PLC0415
+
     if not sys.stderr.isatty():
-        return nullcontext()
-    from daemon.batch.progress import progress_bar  # noqa: PLC0415
+        return nullcontext(progress_lines(_tell_line))
 
     return progress_bar()
+
+
+def _tell_line(line: str) -> None:
+    output.print_line(f"dicomveil: {line}", sys.stderr)

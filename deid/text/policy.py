@@ -84,6 +84,14 @@ class TextPolicy:
         return any(info_type in each.info_types for each in self.transformations)
 
     @property
+    def moves_dates(self) -> bool:
+        """Whether dates that are found move by the patient's shift."""
+        asked = self.transformation_for("DATE")
+        if asked is None:
+            return self.basic and "DATE" not in self.excluded
+        return asked.transformation is Transformation.DATE_SHIFT
+
+    @property
     def date_shift_key(self) -> bytes | None:
         """The one key that date shifts are derived from; None: the deidentifier's."""
         keys = [

@@ -139,7 +139,7 @@ def test_instances_get_names_from_replacements_only(source: Path, out: Path) -> 
         assert record["deidentifier"] == "basic"
         assert "113100" in record["method"]
     assert tree(source) == before
-    assert [each.name for each in out.iterdir() if not each.is_dir()] == []
+    assert [each.name for each in out.iterdir() if not each.is_dir()] == [".dicomveil.json"]
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -217,7 +217,7 @@ def test_broken_files_are_copied_to_a_quarantine_where_one_is_named(
         assert record["output"] == ""
     assert "ZQXPHI" not in "\n".join(str(path) for path in quarantine.iterdir())
     assert "ZQXPHI" not in "\n".join(path.read_text() for path in quarantine.glob("*.json"))
-    assert [path.name for path in out.iterdir()] == ["refused.jsonl"]
+    assert {path.name for path in out.iterdir()} == {"refused.jsonl", ".dicomveil.json"}
 
 
 def test_zip_archives_are_entered(source: Path, out: Path) -> None:
@@ -366,7 +366,7 @@ def test_progress_is_told_and_ends_complete(source: Path, out: Path) -> None:
     fill(source, 10)
     told: list[BatchProgress] = []
     run_batch(request([source], out), told.append)
-    assert told[-1] == BatchProgress(10, 10, is_complete=True, refused=0)
+    assert told[-1] == BatchProgress(done=10, total=10, refused=0, resumed=0)
 
 
 def test_pixels_that_may_show_names_are_refused_and_the_rest_goes_on(
@@ -441,12 +441,22 @@ def test_interrupted_nothing_is_half_written_and_a_second_run_completes_it(
     status = _interrupt(source, out, number, lambda done: done >= 40)
     assert status == (-number if number == signal.SIGKILL else 128 + number)
     left = tree(out)
+    assert left.pop(".dicomveil-run.jsonl")
     parts = {name for name in left if name.endswith(".part")}
     assert left.items() - {(name, left[name]) for name in parts} <= expected.items()
     if number != signal.SIGKILL:
         assert parts == set()
     _wait_until_free(out)
-    run([source], out)
+    summary, _ = run([source], out, resume=True)
+    assert summary.resumed >= 40
+    assert tree(out) == expected
+
+
+def test_an_interrupted_run_may_be_begun_anew(many: tuple[Path, dict[str, str]], out: Path) -> None:
+    source, expected = many
+    _interrupt(source, out, signal.SIGTERM, lambda done: done >= 40)
+    summary, _ = run([source], out)
+    assert summary.resumed == 0
     assert tree(out) == expected
 
 

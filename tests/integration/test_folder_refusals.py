@@ -244,7 +244,7 @@ from daemon.receive.archive import ArchiveLimits
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)
-for each in walk([Path(sys.argv[1])], set(), ArchiveLimits()):
+for each in walk([Path(sys.argv[1])], set(), ArchiveLimits(), None):
     print(Path(each.path).name, each.refuse)
 """
 

@@ -1,0 +1,371 @@
+"""``dicomveil deid --resume``: what is done stays, and nothing of two runs is mixed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.factories import (
+    PATIENTS,
+    encoded,
+    identifying_strings,
+    make_ct,
+    make_mr,
+    make_sc,
+    make_sr,
+    make_us,
+)
+from tests.folders import ROOT, Deid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEPT = ".dicomveil-run.jsonl"
+_DEADLINE_S = 100.0
+
+
+@pytest.fixture
+def deid(disk_path: Path) -> Deid:
+    deid = Deid(disk_path)
+    for number in range(12):
+        _write(
+            deid.inputs / f"{number:02}.dcm", encoded(make_ct(instance=number, study=number % 3))
+        )
+    return deid
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def tree(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def undo(deid: Deid, journal: bytes, *names: str) -> None:
+    """Make of a finished run one that was killed before these instances had their names."""
+    (deid.folder / "out" / _KEPT).write_bytes(journal)
+    for name in names:
+        (deid.folder / "out" / name).unlink()
+
+
+def interrupted(deid: Deid, *arguments: str | Path) -> tuple[bytes, dict[str, str]]:
+    """Run, killed at the end, so that all is done and remembered; return the journal and the whole output."""
+    run = deid(deid.inputs, "--out", "whole", "--key-file", deid.key, *arguments)
+    assert run.returncode == 0, run.stderr
+    whole = tree(deid.folder / "whole")
+    lines = _kill_when(deid, len([name for name in whole if name.endswith(".dcm")]), *arguments)
+    return lines, whole
+
+
+def _kill_when(deid: Deid, count: int, *arguments: str | Path) -> bytes:
+    """Run, kill once so many are remembered, and return what is remembered then."""
+    out = deid.folder / "out"
+    child = _start(deid, out, *arguments)
+    try:
+        end = time.monotonic() + _DEADLINE_S
+        lines = b""
+        while lines.count(b"\n") < count:
+            assert time.monotonic() < end
+            if (out / _KEPT).exists():
+                lines = (out / _KEPT).read_bytes()
+            if child.poll() is not None:
+                # Too quick to be caught: what it had remembered is what it did.
+                break
+            time.sleep(0.002)
+    finally:
+        child.kill()
+        child.wait()
+    return lines
+
+
+def _start(deid: Deid, out: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "daemon", "deid", deid.inputs, "--out", out]
+    return subprocess.Popen(
+        [*map(str, command), "--key-file", str(deid.key), *map(str, arguments)],
+        cwd=deid.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=deid.environment,
+        start_new_session=True,
+    )
+
+
+def mixed(folder: Path, count: int) -> set[bytes]:
+    """Fill a folder with all that people put into one; return what must stand nowhere in the output."""
+    values: set[bytes] = set()
+    made = 0
+    for number in range(count):
+        patient = PATIENTS[number % len(PATIENTS)]
+        place = folder / f"{patient.patient_id} {patient.name[:5]}".replace("/", "_")
+        kind = number % 20
+        if kind == 3:
+            _write(place / f"{number}.txt", b"a note")
+        elif kind == 7:
+            _write(place / f"{number}.dcm", encoded(make_sc(patient)))
+        elif kind == 11:
+            content = encoded(make_ct(patient, instance=number))
+            _write(place / f"{number} cut.dcm", content[: len(content) // 2])
+        elif kind == 13:
+            _write(place / f"{number}.dcm", b"no DICOM at all")
+        elif kind == 15:
+            with zipfile.ZipFile(folder / f"{number}.zip", "w") as archive:
+                for inner in range(3):
+                    instance = make_mr(patient, instance=5000 + number * 3 + inner)
+                    archive.writestr(f"{patient.patient_id}/{inner}", encoded(instance))
+        elif kind == 17:
+            _write(place / f"{number} again.dcm", encoded(make_ct(PATIENTS[0], instance=100)))
+        else:
+            instance = make_ct(patient, instance=number, study=1 + number % 4)
+            _write(place / f"{number}.dcm", encoded(instance))
+            made += 1
+            if number < 60:
+                values |= identifying_strings(instance)
+    for make in (make_sr, make_us):
+        _write(folder / f"{make.__name__}.dcm", encoded(make()))
+    return values
+
+
+@pytest.mark.timeout(600)
+def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_run(
+    disk_path: Path,
+) -> None:
+    deid = Deid(disk_path)
+    values = mixed(deid.inputs, 2000)
+    undisturbed = deid(
+        deid.inputs, "--out", "whole", "--key-file", deid.key, "--report", "whole.jsonl"
+    )
+    assert undisturbed.returncode == 3, undisturbed.stderr
+    out = deid.folder / "out"
+    for target in (150, 700, 1200):
+        child = _start(deid, out, "--resume", "--report", "out.jsonl")
+        end = time.monotonic() + _DEADLINE_S
+        while _remembered(out) < target and child.poll() is None:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        os.killpg(child.pid, signal.SIGKILL)
+        assert child.wait() == -signal.SIGKILL
+    before = _remembered(out)
+    assert before >= 1200
+    resumed = deid(
+        deid.inputs, "--out", "out", "--key-file", deid.key, "--resume", "--report", "out.jsonl"
+    )
+    assert resumed.returncode == 3, resumed.stderr
+    assert f"({before} of them earlier)" in resumed.stdout
+    assert tree(out) == tree(deid.folder / "whole")
+    told, again = (
+        [json.loads(line) for line in (deid.folder / name).read_text().splitlines()]
+        for name in ("whole.jsonl", "out.jsonl")
+    )
+    assert len(told) > 2000
+    assert again == told
+    content = b"".join(path.read_bytes() for path in out.rglob("*") if path.is_file())
+    assert len(values) > 50
+    assert [value for value in values if value in content] == []
+
+
+def _remembered(out: Path) -> int:
+    try:
+        return (out / _KEPT).read_bytes().count(b"\n")
+    except FileNotFoundError:
+        return 0
+
+
+def test_nothing_that_is_remembered_names_an_input(deid: Deid) -> None:
+    (deid.inputs / "00.dcm").rename(deid.inputs / "0-JANEDOE.dcm")
+    journal, _ = interrupted(deid)
+    assert journal.count(b"\n") >= 1
+    for word in (str(deid.inputs), "JANEDOE", PATIENTS[0].patient_id, PATIENTS[0].name):
+        assert word.encode() not in journal
+
+
+class TestDoneAgain:
+    @pytest.mark.parametrize("harm", ["removed", "cut", "changed", "replaced by a link"])
+    def test_an_output_that_is_not_as_it_was(self, deid: Deid, harm: str) -> None:
+        journal, whole = interrupted(deid)
+        undo(deid, journal)
+        name = json.loads(journal.splitlines()[0])["output"]
+        file = deid.folder / "out" / name
+        content = file.read_bytes()
+        file.unlink()
+        if harm == "cut":
+            file.write_bytes(content[:-10])
+        elif harm == "changed":
+            file.write_bytes(content[:-1] + b"!")
+        elif harm == "replaced by a link":
+            elsewhere = deid.folder / "elsewhere"
+            elsewhere.write_bytes(content)
+            file.symlink_to(elsewhere)
+        run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
+        assert run.returncode == 0, run.stderr
+        assert tree(deid.folder / "out") == whole
+        assert not file.is_symlink()
+
+    def test_an_input_that_has_changed(self, deid: Deid) -> None:
+        journal, _ = interrupted(deid)
+        undo(deid, journal)
+        _write(deid.inputs / "00.dcm", encoded(make_ct(instance=0, study=0, rows=8)))
+        run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
+        assert run.returncode == 0, run.stderr
+        fresh = deid(deid.inputs, "--out", "fresh", "--key-file", deid.key)
+        assert fresh.returncode == 0
+        assert tree(deid.folder / "out") == tree(deid.folder / "fresh")
+
+    def test_what_another_input_that_comes_first_gives_the_same_name(self, deid: Deid) -> None:
+        journal, _ = interrupted(deid)
+        undo(deid, journal)
+        first = encoded(make_ct(instance=3, study=0, rows=8))
+        _write(deid.inputs / "!first.dcm", first)
+        run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
+        fresh = deid(deid.inputs, "--out", "fresh", "--key-file", deid.key)
+        assert run.returncode == fresh.returncode == 3
+        assert "conflict 1" in run.stdout
+        assert tree(deid.folder / "out") == tree(deid.folder / "fresh")
+
+    def test_what_a_new_instance_of_its_study_tells_of_people(self, deid: Deid) -> None:
+        shutil.rmtree(deid.inputs)
+        speaks, names = make_ct(instance=1), make_ct(instance=2)
+        speaks.PatientName, speaks.PatientComments = "", "told by kwurzelbaum, lungs clear"
+        names.PatientName, names.PatientID = "Kwurzelbaum^Ottokar", speaks.PatientID
+        _write(deid.inputs / "a.dcm", encoded(speaks))
+        (deid.folder / "own.json").write_text(
+            '{"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}, "text": {}}'
+        )
+        journal, _ = interrupted(deid, "--deid-config", "own.json")
+        undo(deid, journal)
+        _write(deid.inputs / "z.dcm", encoded(names))
+        again = ("--key-file", deid.key, "--deid-config", "own.json")
+        run = deid(deid.inputs, "--out", "out", *again, "--resume")
+        assert run.returncode == 0, run.stderr
+        content = b"".join(path.read_bytes() for path in (deid.folder / "out").rglob("*.dcm"))
+        assert b"kwurzelbaum" not in content
+
+    def test_a_last_line_that_was_cut_off(self, deid: Deid) -> None:
+        journal, whole = interrupted(deid)
+        undo(deid, journal[:-40])
+        run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
+        assert run.returncode == 0
+        assert tree(deid.folder / "out") == whole
+
+
+class TestNotMixed:
+    def refused(self, deid: Deid, *arguments: str | Path) -> str:
+        before = tree(deid.folder / "out")
+        run = deid(deid.inputs, "--out", "out", *arguments)
+        assert run.returncode == 2, run.stderr
+        assert tree(deid.folder / "out") == before
+        return run.stderr
+
+    @pytest.mark.parametrize("resume", [["--resume"], []])
+    def test_with_another_configuration_key_or_naming(self, deid: Deid, resume: list[str]) -> None:
+        journal, _ = interrupted(deid)
+        undo(deid, journal)
+        other = deid.key_file("other.key", bytes(range(101, 133)))
+        (deid.folder / "dicomveil.toml").write_text('[deidentifiers.default]\nconfig = "basic"\n')
+        same_key = ("--key-file", deid.key)
+        assert "another configuration" in self.refused(deid, *same_key, *resume)
+        (deid.folder / "dicomveil.toml").unlink()
+        assert "another key" in self.refused(deid, "--key-file", other, *resume)
+        assert "--layout" in self.refused(deid, *same_key, "--layout", "flat", *resume)
+        named = ("--deidentifier", "basic")
+        assert "another key, or under another deidentifier" in self.refused(
+            deid, *same_key, *named, *resume
+        )
+        run = deid(deid.inputs, "--out", "out", *same_key, *resume)
+        assert run.returncode == 0
+
+    def test_with_another_version(self, deid: Deid) -> None:
+        interrupted(deid)
+        mark = deid.folder / "out" / ".dicomveil.json"
+        document = json.loads(mark.read_text())
+        document["made_by"]["program"] = "0" * 32
+        mark.write_text(json.dumps(document))
+        assert "another version of dicomveil" in self.refused(
+            deid, "--key-file", deid.key, "--resume"
+        )
+
+    def test_with_instances_that_somebody_else_put_there(self, deid: Deid) -> None:
+        _write(deid.folder / "out" / "DOE" / "x.dcm", encoded(make_ct()))
+        told = self.refused(deid, "--key-file", deid.key)
+        assert "holds DICOM files that no run of dicomveil remembers" in told
+        assert "DOE" not in told
+
+    def test_with_a_mark_that_cannot_be_read(self, deid: Deid) -> None:
+        _write(deid.folder / "out" / ".dicomveil.json", b"{")
+        assert "cannot be read" in self.refused(deid, "--key-file", deid.key)
+
+
+def test_what_an_earlier_run_made_of_inputs_that_are_gone_is_counted(deid: Deid) -> None:
+    deid(deid.inputs, "--out", "out", "--key-file", deid.key)
+    (deid.inputs / "00.dcm").unlink()
+    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key)
+    assert run.returncode == 0
+    assert "also holds 1 DICOM files that this run did not write" in run.stderr
+
+
+def test_a_resumed_run_traces_all_and_counts_none_twice(deid: Deid) -> None:
+    journal, _ = interrupted(deid)
+    undo(deid, journal, json.loads(journal.splitlines()[0])["output"])
+    run = deid(
+        deid.inputs, "--out", "out", "--key-file", deid.key, "--resume", "--crosswalk", "c.jsonl"
+    )
+    assert run.returncode == 0, run.stderr
+    deid(deid.inputs, "--dry-run", "--key-file", deid.key, "--crosswalk", "fresh.jsonl")
+    rows = (deid.folder / "c.jsonl").read_text().splitlines()
+    assert len(rows) == 13
+    assert rows == (deid.folder / "fresh.jsonl").read_text().splitlines()
+
+
+def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(disk_path: Path) -> None:
+    deid = Deid(disk_path)
+    for number in range(300):
+        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
+    out = deid.folder / "out"
+    child = _start(deid, out)
+    end = time.monotonic() + _DEADLINE_S
+    while _remembered(out) < 20:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(_DEADLINE_S) == 130
+    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
+    fresh = deid(deid.inputs, "--out", "fresh", "--key-file", deid.key)
+    assert run.returncode == fresh.returncode, run.stderr
+    assert tree(out) == tree(deid.folder / "fresh")
+
+
+def test_a_first_signal_says_how_to_go_on(disk_path: Path) -> None:
+    deid = Deid(disk_path)
+    for number in range(300):
+        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
+    out = deid.folder / "out"
+    child = subprocess.Popen(
+        [sys.executable, "-m", "daemon", "deid", "in", "--out", "out", "--key-file", deid.key,
+         "--report", "r.jsonl"],
+        cwd=deid.folder, stderr=subprocess.PIPE, text=True, env={**deid.environment, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    end = time.monotonic() + _DEADLINE_S
+    while _remembered(out) < 20:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, told = child.communicate(timeout=_DEADLINE_S)
+    assert child.returncode == 130
+    assert "with --resume goes on from there" in told
+    assert len((deid.folder / "r.jsonl").read_text().splitlines()) >= 20
