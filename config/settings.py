@@ -290,9 +290,18 @@ class Workers(Section):
         default=2 * GIB,
         description="Private memory of one process, in bytes; mapped files do not count.",
     )
-    timeout_s: Seconds = Field(default=60.0, description="Seconds for one instance of any size...")
+    timeout_s: Seconds = Field(
+        default=60.0,
+        description=(
+            "Seconds of CPU for one instance of any size, or of standing still without using any..."
+        ),
+    )
     timeout_per_mb_s: Annotated[float, Field(ge=0)] = Field(
-        default=0.5, description="...and seconds more for each MB (10^6 bytes) of it."
+        default=0.5, description="...and seconds more for each MB (10^6 bytes) of it..."
+    )
+    timeout_per_megapixel_s: Annotated[float, Field(ge=0)] = Field(
+        default=10.0,
+        description="...and seconds more for each million pixels that are looked at for text.",
     )
     max_attempts: AtLeastOne = Field(
         default=3, description="Attempts before an instance that kills its worker is quarantined."

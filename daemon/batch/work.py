@@ -26,6 +26,7 @@ from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine, examine_start
+from daemon.workers.announcing import announce
 from daemon.workers.frames import Message
 from daemon.workers.mapping import mapped
 from daemon.workers.writing import write_segments
@@ -58,7 +59,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     secret
         The deidentifier's key.
     """
-    pixels = engines(PixelSettings.from_document(document["pixels"]))
+    pixels = engines(PixelSettings.from_document(document["pixels"]), announce)
     plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels)
     load_tables()
     work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))

@@ -15,10 +15,10 @@ from deid.errors import ConfigurationInvalid
 from deid.ports import Engines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from config.settings import Pixels
-    from deid.pixels.ports import TextDetector
+    from deid.pixels.ports import Picture, TextDetector, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.pixels.trust import Untrusted
 
@@ -51,10 +51,20 @@ class PixelSettings:
         return {**asdict(self), "templates": list(self.templates), "trusted": list(self.trusted)}
 
 
-def engines(settings: PixelSettings) -> Engines:
-    """Return the engines of this process."""
+def _to_nobody(_: int) -> None:
+    """Do nothing: nobody limits the time."""
+
+
+def engines(settings: PixelSettings, announce: Callable[[int], None] = _to_nobody) -> Engines:
+    """Return the engines of this process.
+
+    Parameters
+    ----------
+    announce
+        Called with the number of pixels before each look for text: time limits follow them.
+    """
     return Engines(
-        detector=partial(_detector, settings.engine, settings.tesseract_languages),
+        detector=partial(_announced, settings.engine, settings.tesseract_languages, announce),
         templates=partial(_templates, settings.templates),
         video=_video,
         untrusted=partial(_untrusted, settings),
@@ -99,6 +109,27 @@ def _problems_of(folder: str) -> list[str]:
     except OSError as error:
         return [f"{folder} cannot be read ({error.strerror})"]
     return []
+
+
+class Announced:
+    """A text detector that says how many pixels it is about to look at."""
+
+    def __init__(self, detector: TextDetector, announce: Callable[[int], None]) -> None:
+        self._detector, self._announce = detector, announce
+
+    def find(
+        self, pictures: Sequence[Picture], *, needs_reading: bool = True
+    ) -> list[list[TextRegion]]:
+        """Return the regions of each picture."""
+        self._announce(
+            sum(picture.display.shape[0] * picture.display.shape[1] for picture in pictures)
+        )
+        return self._detector.find(pictures, needs_reading=needs_reading)
+
+
+@cache
+def _announced(engine: str, languages: str, announce: Callable[[int], None]) -> TextDetector:
+    return Announced(_detector(engine, languages), announce)
 
 
 @cache

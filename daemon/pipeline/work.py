@@ -28,6 +28,7 @@ from daemon.pipeline.messages import (
 )
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
+from daemon.workers.announcing import announce
 from daemon.workers.mapping import mapped
 from daemon.workers.reasons import WorkerReason
 from daemon.workers.writing import write_segments
@@ -67,7 +68,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     """
     keys = [secret[at : at + KEY_BYTES] for at in range(0, len(secret), KEY_BYTES)]
     configurations = document["deidentifiers"]
-    pixels = engines(PixelSettings.from_document(document["pixels"]))
+    pixels = engines(PixelSettings.from_document(document["pixels"]), announce)
     plans = {
         name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)

@@ -15,11 +15,13 @@ import signal
 import socket
 import sys
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from daemon.observe.traces import name_of_type, trace
+from daemon.workers.announcing import announcing
 from daemon.workers.frames import Decoder, Frame, Kind, Message, encode
-from daemon.workers.limits import Limits, allow_cpu, anonymous_bytes, confine
+from daemon.workers.limits import Limits, allow_cpu, allow_more_cpu, anonymous_bytes, confine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +64,7 @@ def main(warm_up: str = "") -> None:
     del first
     gc.collect()
     gc.freeze()  # what start-up built stays; later collections need not look at it
-    channel.send(Kind.READY, Message({}))
+    channel.send(Kind.READY, Message({"cpu_s": _cpu_s()}))
     serve(channel, handler, limits)
 
 
@@ -88,9 +90,11 @@ def serve(channel: Channel, handler: Handler, limits: Limits) -> None:
         jobs += 1
         try:
             allow_cpu(frame.message.header["cpu_s"])
+            announcing.set(partial(_announce, channel, limits))
             reply = handler(Message(frame.message.header["body"], frame.message.fields))
             tired = tired or _is_tired(jobs, limits)
-            channel.send(Kind.REPLY, Message({"tired": tired, "body": reply.header}, reply.fields))
+            header = {"tired": tired, "cpu_s": _cpu_s(), "body": reply.header}
+            channel.send(Kind.REPLY, Message(header, reply.fields))
         except MemoryError:
             channel.send(Kind.MEMORY, Message({}))
             return
@@ -100,6 +104,11 @@ def serve(channel: Channel, handler: Handler, limits: Limits) -> None:
             channel.send(Kind.RAISED, _raised(error))
         except BaseException as error:  # noqa: BLE001 (the daemon decides what becomes of the job)
             channel.send(Kind.RAISED, _raised(error))
+
+
+def _announce(channel: Channel, limits: Limits, pixels: int) -> None:
+    allow_more_cpu(limits.look_timeout_s(pixels) * (os.cpu_count() or 1))
+    channel.send(Kind.PIXELS, Message({"pixels": pixels}))
 
 
 class Channel:
@@ -154,8 +163,17 @@ def _is_tired(jobs: int, limits: Limits) -> bool:
     return jobs % _JOBS_PER_MEMORY_CHECK == 0 and anonymous_bytes() > limits.recycle_above_bytes
 
 
+def _cpu_s() -> float:
+    """Return the CPU that this process and its children that have ended used so far."""
+    return sum(os.times()[:4])
+
+
 def _raised(error: BaseException) -> Message:
-    header: dict[str, Any] = {"type": name_of_type(type(error)), "trace": trace(error)}
+    header: dict[str, Any] = {
+        "type": name_of_type(type(error)),
+        "trace": trace(error),
+        "cpu_s": _cpu_s(),
+    }
     return Message(header)
 
 

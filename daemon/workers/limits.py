@@ -29,7 +29,7 @@ class Limits:
 
     Attributes
     ----------
-    memory_bytes, timeout_s, timeout_per_mb_s
+    memory_bytes, timeout_s, timeout_per_mb_s, timeout_per_megapixel_s
         As the site decided (`config.settings.Workers`). The memory is set as RLIMIT_DATA, for which files
         that are mapped read-only do not count: a large instance needs no large limit.
     open_files
@@ -46,6 +46,7 @@ class Limits:
     memory_bytes: int
     timeout_s: float
     timeout_per_mb_s: float
+    timeout_per_megapixel_s: float
     open_files: int = 256
     niceness: int = 15
     recycle_after_jobs: int = 20_000
@@ -55,11 +56,20 @@ class Limits:
     @classmethod
     def of(cls, section: Workers) -> Self:
         """Return what a site decided. Here and not in a worker, which does without pydantic."""
-        return cls(section.memory_bytes, section.timeout_s, section.timeout_per_mb_s)
+        return cls(
+            section.memory_bytes,
+            section.timeout_s,
+            section.timeout_per_mb_s,
+            section.timeout_per_megapixel_s,
+        )
 
     def job_timeout_s(self, size: int) -> float:
-        """Return how long a job over `size` bytes may take."""
+        """Return how much CPU a job over `size` bytes may take."""
         return self.timeout_s + self.timeout_per_mb_s * size / _MEGABYTE
+
+    def look_timeout_s(self, pixels: int) -> float:
+        """Return by how much a look for text in so many pixels lengthens that."""
+        return self.timeout_per_megapixel_s * pixels / _MEGABYTE
 
     def document(self) -> dict[str, Any]:
         """Return what `Limits(**document)` builds again in the child."""
@@ -95,6 +105,17 @@ def allow_cpu(seconds: float) -> None:
     """
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = int(time.process_time() + seconds) + 2
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def allow_more_cpu(seconds: float) -> None:
+    """Let this process use so many seconds of CPU more than it was allowed last."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if soft == resource.RLIM_INFINITY:
+        return
+    soft += int(seconds) + 1
     if hard != resource.RLIM_INFINITY:
         soft = min(soft, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))

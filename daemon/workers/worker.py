@@ -9,8 +9,9 @@ import select
 import signal
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from daemon.workers.cpu import cpu_seconds
 from daemon.workers.errors import (
     WorkerCrashed,
     WorkerKilled,
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 
 _EXIT_GRACE_S = 2.0
 _UNREAD_GRACE_S = 0.2
+#: A job that has used less than this share of the time since it was last looked at hangs; on the
+#: busiest machine one that works uses more.
+_STANDS_STILL = 0.001
+#: No job goes on for more than so many times the CPU that it may use.
+_LONGEST = 20
+#: Whatever a process says of the pixels that it looks at.
+_MOST_FOR_A_LOOK_S = 3600.0
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +67,13 @@ class Program:
     secret: bytes
     limits: Limits
     import_path: Sequence[Path] = ()
+
+
+class _Look(NamedTuple):
+    """When a job was looked at, by the loop's clock, and the CPU that it had used by then."""
+
+    at: float
+    cpu_s: float
 
 
 class Worker(asyncio.Protocol):
@@ -97,6 +112,8 @@ class Worker(asyncio.Protocol):
         self.served = 0
         self.last_job_s = 0.0
         self._first_since = 0.0
+        self._looked_at = _Look(0.0, 0.0)
+        self._cpu_before = 0.0  # as the process said last: asking /proc costs more than a short job
         # From the loop's own thread: the death signal comes when the *thread* that spawned ends.
         spawned = spawned or spawn(program.import_path)
         self.process, self._ours = spawned.process, spawned.connection
@@ -179,7 +196,7 @@ class Worker(asyncio.Protocol):
         try:
             for frame in self._decoder.feed(data):
                 self._on_frame(frame)
-        except (FrameError, KeyError, TypeError):
+        except (FrameError, KeyError, TypeError, ValueError, OverflowError):
             self._kill(WorkerCrashed())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -202,6 +219,7 @@ class Worker(asyncio.Protocol):
     def _on_frame(self, frame: Frame) -> None:
         match frame.kind:
             case Kind.READY if not self._ready.done():
+                self._cpu_before = float(frame.message.header["cpu_s"])
                 self._ready.set_result(None)
                 self._on_change(self)
             case Kind.RAISED if not self._ready.done():
@@ -210,6 +228,9 @@ class Worker(asyncio.Protocol):
                 self._ready.set_exception(WorkerStartFailed("out of memory"))
             case Kind.REPLY | Kind.RAISED if self.jobs:
                 self._on_answer(frame)
+            case Kind.PIXELS if self.jobs:
+                more_s = self._program.limits.look_timeout_s(int(frame.message.header["pixels"]))
+                self.jobs[0].timeout_s += min(max(more_s, 0.0), _MOST_FOR_A_LOOK_S)
             case Kind.MEMORY if self.jobs:
                 self._kill(WorkerMemory())
             case _:
@@ -217,6 +238,7 @@ class Worker(asyncio.Protocol):
 
     def _on_answer(self, frame: Frame) -> None:
         header = frame.message.header
+        self._cpu_before = float(header["cpu_s"])
         answer: Message | WorkerRaised
         if frame.kind is Kind.RAISED:
             answer = WorkerRaised(str(header["type"]), str(header["trace"]))
@@ -245,6 +267,7 @@ class Worker(asyncio.Protocol):
             self._timer = None
         self._first_since = self._loop.time()
         if self.jobs:
+            self._looked_at = _Look(self._first_since, 0.0)
             self._timer = self._loop.call_later(self.jobs[0].timeout_s, self._on_timeout)
 
     def _on_timeout(self) -> None:
@@ -252,7 +275,26 @@ class Worker(asyncio.Protocol):
             # It has answered; this loop was too busy (or stopped) to look.
             self._timer = self._loop.call_later(_UNREAD_GRACE_S, self._on_timeout)
             return
-        self._kill(WorkerTimeout())
+        left_s = self._left_s()
+        if left_s > 0:
+            self._timer = self._loop.call_later(max(left_s, _UNREAD_GRACE_S), self._on_timeout)
+        else:
+            self._kill(WorkerTimeout())
+
+    def _left_s(self) -> float:
+        """Return how much CPU the job under way may still use; none when it stands still.
+
+        A job on a busy machine waits for its turn as long as it works, and is not to blame for that.
+        """
+        allowed_s, now = self.jobs[0].timeout_s, self._loop.time()
+        used = cpu_seconds(self.pid)
+        if used is None or now - self._first_since > _LONGEST * allowed_s:
+            return 0.0
+        look = _Look(now, used - self._cpu_before)
+        before, self._looked_at = self._looked_at, look
+        if look.cpu_s - before.cpu_s < _STANDS_STILL * (look.at - before.at):
+            return 0.0
+        return min(allowed_s - look.cpu_s, allowed_s)
 
     def _has_unread(self) -> bool:
         if self._transport is None or not self._is_connected:

@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from daemon.workers.announcing import announce
 from daemon.workers.frames import Message
 
 if TYPE_CHECKING:
@@ -114,6 +115,38 @@ def _hang(
         time.sleep(3600)
 
 
+def _work_slowly(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    """Work and wait by turns, as on a busy machine."""
+    for _ in range(8):
+        _spin(0.02)
+        time.sleep(0.1)
+    return Message({"n": job.header.get("n")})
+
+
+def _look(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    """Work for longer than a job may, and say first how many pixels it is for."""
+    announce(job.header["pixels"])
+    _spin(0.8)
+    return Message({})
+
+
+def _work_for_ever(
+    job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
+) -> Message:
+    _spin(3600)
+    return Message({})
+
+
+def _spin(cpu_s: float) -> None:
+    until = time.process_time() + cpu_s
+    while time.process_time() < until:
+        pass
+
+
 def _hang_with_program(
     job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
 ) -> Message:
@@ -201,7 +234,7 @@ def _enormous(
 def _twice(
     job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
 ) -> Message:
-    body = b'{"tired":false,"body":{}}'
+    body = b'{"tired":false,"cpu_s":0,"body":{}}'
     os.write(_socket(), struct.pack(">BHI", 4, 0, len(body)) + body)
     return Message({})
 
@@ -244,5 +277,8 @@ DEEDS: dict[str, Callable[..., Message]] = {
     "noise": _noise,
     "enormous": _enormous,
     "twice": _twice,
+    "work_slowly": _work_slowly,
+    "look": _look,
+    "work_for_ever": _work_for_ever,
     "print": _print,
 }

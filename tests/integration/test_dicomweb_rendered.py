@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from email.parser import BytesParser
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from aiohttp import ClientSession
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
 
-from daemon.workers.limits import Limits
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
     SERIES,
@@ -427,7 +427,7 @@ async def test_an_image_that_needs_too_much_is_refused_and_others_are_drawn(
     fine = grey()
     for dataset in (bomb, fine):
         await store.add(as_bytes(dataset))
-    limits = Limits(220 << 20, LIMITS.timeout_s, LIMITS.timeout_per_mb_s)
+    limits = replace(LIMITS, memory_bytes=220 << 20)
     async with served(store, limits=limits) as url:
         for _ in range(3):
             async with http.get(f"{url}{path_of(bomb)}/rendered") as response:

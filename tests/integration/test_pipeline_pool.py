@@ -256,6 +256,29 @@ async def test_time_limits_grow_with_the_size() -> None:
         large.cancel()
 
 
+async def test_a_job_that_waits_for_its_turn_has_the_time_it_may_use() -> None:
+    # 0.16 s of CPU in 1 s: on a busy machine, where a limit of 0.4 s by the clock would end it.
+    limits = make_limits(timeout_s=0.4, timeout_per_mb_s=0.0, memory_bytes=512 * MIB)
+    async with make_pool(limits, count=1) as pool:
+        for n in range(3):  # each has the whole of it
+            assert (await pool.run(job("work_slowly", n=n))).header["n"] == n
+
+
+async def test_time_limits_follow_the_pixels_that_a_job_looks_at() -> None:
+    limits = make_limits(timeout_s=0.3, timeout_per_megapixel_s=10.0, memory_bytes=512 * MIB)
+    async with make_pool(limits, count=1) as pool:
+        await pool.run(job("look", pixels=200_000))
+        with pytest.raises(WorkerTimeout):  # what one job was given is not the next one's
+            await pool.run(job("look", pixels=1))
+
+
+async def test_a_job_that_works_for_ever_is_ended_by_the_daemon() -> None:
+    limits = make_limits(timeout_s=0.4, timeout_per_mb_s=0.0, memory_bytes=512 * MIB)
+    async with make_pool(limits, count=1) as pool:
+        with pytest.raises(WorkerTimeout):
+            await pool.run(job("work_for_ever"))
+
+
 async def test_what_a_job_prints_goes_nowhere(capfd: pytest.CaptureFixture[str]) -> None:
     async with make_pool(count=1) as pool:
         await pool.run(job("print"))
