@@ -171,7 +171,11 @@ class Forbidden:
                 return True
             if self._signs is None:
                 self._signs = Signs(self._known())
-            if self._signs.may_stand_in_elements(elements):
+            has_vrs = encoding is not None and encoding.explicit
+            may_stand_in = (
+                self._signs.may_stand_in_elements if has_vrs else self._signs.may_stand_in_any
+            )
+            if may_stand_in(elements):
                 return True
         self.learn(elements)
         self.learn(unknown)

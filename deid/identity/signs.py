@@ -109,8 +109,12 @@ class Signs:
         self._tails = frozenset[bytes]().union(*(one.tails for one in each))
         self._days = any(one.has_days for one in each)
 
+    def may_stand_in_any(self, texts: Iterable[bytes]) -> bool:
+        """Whether a disguise seems to stand in one of some texts, or elements without VRs."""
+        return self.may_stand_in(b"\n".join(texts))
+
     def may_stand_in_elements(self, elements: Iterable[bytes]) -> bool:
-        """Whether a disguise seems to stand in one of some encoded elements.
+        """Whether a disguise seems to stand in one of some elements encoded with their VRs.
 
         Numbers are all digits, which is soon looked through. None is looked for in UIDs: ours have the digits
         of chance.

@@ -175,6 +175,13 @@ def test_whatever_is_found_shows_a_sign_when_it_is_encoded(number: int) -> None:
     assert unseen == []
 
 
+@pytest.mark.parametrize("start", ["AAAADSAA", "AAAAISAA", "AAAAUIAA"])
+def test_a_text_without_a_header_is_not_read_as_if_it_had_one(start: str) -> None:
+    who = Forbidden([(b"Tannberg^Ortrud", "PERSON_NAME", "")])
+    assert who.may_occur_in([f"{start[:6]} T A N N B E R G".encode()])
+    assert who.may_occur_in([f"{start} 84 65 78 78 66 69 82 71".encode()])
+
+
 def test_a_blob_is_blanked_in_its_place_and_keeps_its_length_and_all_other_bytes() -> None:
     who = Forbidden(
         [
