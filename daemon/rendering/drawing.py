@@ -146,9 +146,9 @@ def _annotated(
     """Return a picture with what the stored data set says of patient and technique written on it."""
     lines: list[str] = []
     if "patient" in picture.annotations:
-        lines += _lines(stored.dataset, _PATIENT)
+        lines += lines_of(stored.dataset, _PATIENT)
     if "technique" in picture.annotations:
-        lines += _lines(stored.dataset, _TECHNIQUE)
+        lines += lines_of(stored.dataset, _TECHNIQUE)
         if stored.frames > 1:
             lines.append(f"Frame {frame} of {stored.frames}")
     size = min(max(drawn.height // 40, 9), 28)
@@ -161,7 +161,8 @@ def _annotated(
     return drawn
 
 
-def _lines(dataset: Dataset, keywords: tuple[str, ...]) -> Iterator[str]:
+def lines_of(dataset: Dataset, keywords: tuple[str, ...]) -> Iterator[str]:
+    """Yield what is written of attributes, a line each, without what would not be one line."""
     for keyword in keywords:
         values = several(dataset, keyword)
         if values:

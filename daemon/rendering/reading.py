@@ -12,6 +12,8 @@ import numpy as np
 import pydicom
 import pydicom.config
 from pydicom.datadict import tag_for_keyword
+from pydicom.multival import MultiValue
+from pydicom.sequence import Sequence
 
 from daemon.rendering.errors import NoPicture
 from deid.errors import Unsafe
@@ -195,9 +197,8 @@ def several(dataset: Dataset | None, keyword: str) -> list[Any]:
         raise NoPicture(keyword) from error
     if value is None or value == "":
         return []
-    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
-        return [value]
-    return list(value)
+    # A person name can be iterated over too, by its characters.
+    return list(value) if isinstance(value, MultiValue | Sequence | list) else [value]
 
 
 def number(dataset: Dataset | None, keyword: str) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from daemon.rendering.drawing import draw
+from daemon.rendering.drawing import draw, lines_of
 from daemon.rendering.errors import NoPicture
 from dicomweb.ports import Picture
 from tests.picture_samples import SERIES, drawn, item, make_image, ramp, stored
@@ -256,3 +256,11 @@ def test_a_profile_that_is_none_is_refused_or_left_out(broken: bytes, tmp_path: 
     if broken:
         with pytest.raises(NoPicture):
             draw(image, Picture("image/png", icc="srgb"), None)
+
+
+def test_a_name_is_written_as_one_line(tmp_path: Path) -> None:
+    image = stored(make_image(np.zeros((60, 200), np.uint8), PatientName="A^B"), tmp_path)
+    assert list(lines_of(image.dataset, ("PatientName", "Rows"))) == [
+        "PatientName: A^B",
+        "Rows: 60",
+    ]
