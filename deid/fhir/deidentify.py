@@ -33,8 +33,8 @@ class Deidentified:
 
     Attributes
     ----------
-    document
-        The new resources, in the form that the source was in; empty when nothing of it may pass.
+    content
+        The new document's bytes, in the form that the source was in.
     outcome
         What was done.
     addresses
@@ -44,14 +44,19 @@ class Deidentified:
         The pseudonyms of the patients whose resources these are, sorted: names for folders and indexes.
     """
 
-    document: Document
+    content: bytes
     outcome: FhirOutcome
     addresses: tuple[tuple[str, str], ...]
     pseudonyms: tuple[str, ...]
 
     def to_bytes(self) -> bytes:
         """Return the new document's bytes."""
-        return write(self.document)
+        return self.content
+
+    @property
+    def document(self) -> Document:
+        """The new resources, read from the bytes."""
+        return read(self.content)
 
 
 def deidentify(source: bytes, plan: FhirPlan, context: Context = NOTHING_KNOWN) -> Deidentified:
@@ -63,7 +68,9 @@ def deidentify(source: bytes, plan: FhirPlan, context: Context = NOTHING_KNOWN) 
         With the reason why this document must not be passed on: as `deid.fhir.reading.read`, and
         RESOURCE_NOT_LISTED, MALFORMED (`where` is the element's path) or RESIDUAL_IDENTIFIER.
     """
-    return deidentify_document(read(source), plan, context)
+    with collector_at_rest():
+        # What was made on the way is gone again before the collector looks at it.
+        return deidentify_document(read(source), plan, context)
 
 
 def deidentify_document(
@@ -75,14 +82,13 @@ def deidentify_document(
     # Texts are cleaned of names that stand further on, too, so those are looked for first.
     ahead = known_identifiers(document.resources) if plan.inspects else ()
     known = (*context.known, *ahead)
-    with collector_at_rest():
-        first, resources = _walked(document, plan, context, known, None)
-        forbidden = _forbidden(first, context)
-        if _may_be_left(first, forbidden):
-            second, resources = _walked(document, plan, context, known, forbidden)
-            second.warnings |= first.warnings
-        else:
-            second = first
+    first, resources = _walked(document, plan, context, known, None)
+    forbidden = _forbidden(first, context)
+    if _may_be_left(first, forbidden):
+        second, resources = _walked(document, plan, context, known, forbidden)
+        second.warnings |= first.warnings
+    else:
+        second = first
     outcome = FhirOutcome(
         plan.replacements.key.id,
         second.actions,
@@ -90,7 +96,7 @@ def deidentify_document(
         tuple(sorted(second.warnings)),
     )
     return Deidentified(
-        Document(document.kind, tuple(resources)),
+        write(Document(document.kind, tuple(resources))),
         outcome,
         tuple(_addresses(document.resources, plan)),
         tuple(sorted(second.pseudonyms)),
@@ -113,7 +119,7 @@ def _walked(
             run.actions["Resource", "removed"] += 1
             continue
         run.enter(Entry("", resource))
-        new = run.marked(node_for(kind, plan)(resource, run))
+        new = node_for(kind, plan)(resource, run)
         if new is not None:
             resources.append(new)
     return run, resources

@@ -69,7 +69,7 @@ def number(path: str) -> Leaf:
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not int and not is_decimal(value):
-            raise malformed(path)
+            raise Unsafe(Reason.NUMBER_REFUSED, path) if type(value) is float else malformed(path)
         if type(value) is int and -10_000 < value < 10_000:
             return value
         text = str(value).removeprefix("\x01")

@@ -12,6 +12,7 @@ from deid.fhir import configured, identified, leaves, people
 from deid.fhir.acting import PRIMITIVES, acting
 from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
+from deid.fhir.labelling import labelled
 from deid.fhir.leaves import malformed
 from deid.fhir.placeholders import stand_ins
 from deid.fhir.policy import FhirProfile, Verb
@@ -88,7 +89,7 @@ def _made(place: Place, plan: FhirPlan) -> Leaf:
     required = stand_ins(path)
     keeps = place.inherited is Verb.KEEP
     before = None if keeps else _before(place)
-    after = None if keeps else _after(place)
+    after = _after(place)
 
     def walk(value: Any, run: Run) -> Any:
         if type(value) is not dict:
@@ -129,7 +130,10 @@ def _before(place: Place) -> Before | None:
 
 
 def _after(place: Place) -> After | None:
-    return with_text(place.type) if place.type in _DATA else None
+    """Return what happens to what is left of an object of a type."""
+    if place.type in _DATA and place.inherited is not Verb.KEEP:
+        return with_text(place.type)
+    return labelled if place.type in fhir_resources() and place.type != "Bundle" else None
 
 
 class _Members(dict[str, "Leaf | None"]):

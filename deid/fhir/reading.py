@@ -32,8 +32,11 @@ _DEEP: Final = b"\n" + b" " * (2 * DEEPEST)
 """How a line begins in a document of that depth, written with two spaces a level."""
 _ODD_ESCAPE: Final = re.compile(rb"\\u00(?:[01][0-8bBcCeEfF]|3[aA]|7[fF])")
 """Control characters, which no string of FHIR may hold (R4 2.24.0.1); and the colon, which is counted."""
-_LONG_NUMBER: Final = re.compile(rb'"\s*:\s*-?\d{18}|[\[,]\s*-?\d{18}')
+_LONG_NUMBER: Final = re.compile(rb'": -?(?:\d{18}|[\d.]+e)')
+"""As a member's value is written; what is longer yet was read as a float, which no other value is then."""
 _MOST_DIGITS: Final = 18
+_VERY_LONG: Final = re.compile(rb"\d{300}")
+"""More than a float holds."""
 _HEAD: Final = 4096
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -148,7 +151,7 @@ def collector_at_rest() -> Iterator[None]:
 
 
 def _loaded(text: bytes, where: str) -> Any:
-    if _ODD_ESCAPE.search(text) is not None or _LONG_NUMBER.search(text) is not None:
+    if _ODD_ESCAPE.search(text) is not None:
         _refuse_odd(text, where)
     numbered = marked(text)
     try:
@@ -163,7 +166,7 @@ def _loaded(text: bytes, where: str) -> Any:
         again = orjson.dumps(value, option=orjson.OPT_INDENT_2)
     except orjson.JSONEncodeError:  # it writes less deep than it reads
         raise Unsafe(Reason.NESTING_TOO_DEEP, where) from None
-    if again.count(b":") != text.count(b":"):
+    if again.count(b":") != text.count(b":") or _LONG_NUMBER.search(again) is not None:
         _refuse_odd(text, where)
     if _DEEP in again:
         raise Unsafe(Reason.NESTING_TOO_DEEP, where)
@@ -197,7 +200,7 @@ def _why_unreadable(text: bytes, said: str) -> Reason:
         return Reason.TRUNCATED if is_cut else Reason.MALFORMED
     except ValueError:
         return Reason.NUMBER_REFUSED
-    return Reason.MALFORMED
+    return Reason.NUMBER_REFUSED if _VERY_LONG.search(text) else Reason.MALFORMED
 
 
 def _constant(_name: str) -> None:

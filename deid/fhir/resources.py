@@ -82,7 +82,7 @@ def resource(path: str, node_for: NodeFor) -> Leaf:
             return None
         if path != "Bundle.entry.resource":
             run.enter(Entry("", value))
-        return run.marked(node_for(kind, run.plan)(value, run))
+        return node_for(kind, run.plan)(value, run)
 
     return leaf
 

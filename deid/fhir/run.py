@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _OWNERS: Final = ("patient", "subject", "beneficiary", "individual", "for")
 """Elements that say whose a resource is, the surest first."""
 _MOST_MET: Final = 1 << 20
-PSEUDONYMISED: Final = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-    "code": "PSEUDED",
-    "display": "pseudonymized",
-}
 
 
 class Run:
@@ -167,17 +162,17 @@ class Run:
 
     def _owner(self, entry: Entry) -> str:
         identities = self.identities
-        addresses = entry.addresses()
-        for address in addresses:
-            if address in identities:
-                return identities[address]
+        if self.kind == "Patient" or self.context.identities:
+            for address in entry.addresses():
+                if address in identities:
+                    return identities[address]
         for name in owner_elements(self.kind):
             value = entry.resource.get(name)
             for each in value if isinstance(value, list) else (value,):
                 owner = self._referred(each)
                 if owner:
                     return owner
-        return self.sole or (named(addresses[0]) if addresses else "resource")
+        return self.sole or next(map(named, entry.addresses()), "resource")
 
     def _referred(self, value: Any) -> str:
         if not isinstance(value, dict):
@@ -217,16 +212,6 @@ class Run:
             return identity
         return f"number|{len(system)}|{system}|{value.strip()}"
 
-    def marked(self, resource: Resource | None) -> Resource | None:
-        """Return a resource with the label that says that it was pseudonymised (v3-ObservationValue)."""
-        if resource is None or resource["resourceType"] == "Bundle":
-            return resource
-        meta = resource.get("meta", {})
-        labels = meta.get("security", [])
-        if PSEUDONYMISED not in labels:
-            meta = {**meta, "security": [*labels, PSEUDONYMISED]}
-        return {"resourceType": resource["resourceType"], "meta": meta, **_rest(resource)}
-
     def patient_label(self, system: str, value: str) -> str:
         """Return the pseudonym for one of the numbers by which a patient is known."""
         if self.plan.replacements.is_own_pseudonym(value):
@@ -247,10 +232,6 @@ class Run:
             self.residuals.append(path)
             return False
         return True
-
-
-def _rest(resource: Resource) -> Resource:
-    return {name: each for name, each in resource.items() if name not in ("resourceType", "meta")}
 
 
 def named(address: str) -> str:
