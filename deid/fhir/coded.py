@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.leaves import REMOVED, UNRECOGNISED, malformed
+from deid.fhir.units import is_unit
 from deid.tables.dictionary import scheme_concepts
 from deid.tables.dictionary import uids as registered_uids
 from deid.tables.fhir import code_systems
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from deid.fhir.leaves import Leaf
     from deid.fhir.run import Run
 
+UCUM: Final = "http://unitsofmeasure.org"
 _SCHEMES: Final = {
     "http://snomed.info/sct": "SCT",
     "http://loinc.org": "LN",
@@ -31,10 +33,10 @@ _SCHEMES: Final = {
 _SHAPES: Final[dict[str, str]] = {
     "http://snomed.info/sct": r"\d{6,18}",
     "http://loinc.org": r"\d{1,7}-\d|L[AP]\d{1,7}-\d",
-    "http://dicom.nema.org/resources/ontology/DCM": r"\d{6}|[A-Z]{2,16}",
+    "http://dicom.nema.org/resources/ontology/DCM": r"\d{6}",
     "http://www.radlex.org": r"RID\d{1,6}|RPID\d{1,5}",
     "http://radlex.org": r"RID\d{1,6}|RPID\d{1,5}",
-    "http://unitsofmeasure.org": r"(?:[A-Za-z0-9%/.*\[\]'^_+\-]|\{[A-Za-z%. _#-]{1,24}\}){1,32}",
+    UCUM: r".{1,48}",
     "urn:iso:std:iso:11073:10101": r"\d{1,6}",
     "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl": r"C\d{1,7}",
     "http://ncithesaurus-stage.nci.nih.gov": r"C\d{1,7}",
@@ -42,21 +44,21 @@ _SHAPES: Final[dict[str, str]] = {
     "http://www.nlm.nih.gov/research/umls": r"C\d{7}",
     "http://hl7.org/fhir/sid/icd-10": r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?[+*!]?",
     "http://hl7.org/fhir/sid/icd-10-cm": r"[A-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?",
-    "http://hl7.org/fhir/sid/icd-10-pcs": r"[0-9A-HJ-NP-Z]{7}",
-    "http://www.cms.gov/Medicare/Coding/ICD10": r"[0-9A-HJ-NP-Z]{7}",
+    "http://hl7.org/fhir/sid/icd-10-pcs": r"(?=.*\d)[0-9A-HJ-NP-Z]{7}",
+    "http://www.cms.gov/Medicare/Coding/ICD10": r"(?=.*\d)[0-9A-HJ-NP-Z]{7}",
     "http://hl7.org/fhir/sid/icd-9-cm": r"(?:\d{2,3}|V\d\d|E\d{3})(?:\.\d{1,2})?",
     "http://hl7.org/fhir/sid/icd-o-3": r"C?\d\d(?:\.\d)?|\d{4}/\d",
     "http://hl7.org/fhir/sid/cvx": r"\d{1,3}",
-    "http://hl7.org/fhir/sid/mvx": r"[A-Z]{2,4}",
+    "http://hl7.org/fhir/sid/mvx": r"ASZ|BRR|CSL|DVC|DYN|GSK|JSN|MED|MIP|MOD|MSD|NVX|PFR|PMC|SEQ|SKB|UNK|WAL",
     "http://hl7.org/fhir/sid/ndc": r"\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11}",
     "http://www.ama-assn.org/go/cpt": r"\d{4}[0-9A-Z](?:-\d\d)?",
     "https://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets": r"[A-V]\d{4}",
     "http://www.whocc.no/atc": r"[A-Z](?:\d\d(?:[A-Z](?:[A-Z](?:\d\d)?)?)?)?",
     "http://www.ada.org/snodent": r"\d{6,18}",
     "http://www.ada.org/cdt": r"D\d{4}",
-    "http://nucc.org/provider-taxonomy": r"[0-9A-Z]{9}X",
+    "http://nucc.org/provider-taxonomy": r"(?=.*\d{2})[0-9A-Z]{9}X",
     "https://www.nubc.org/CodeSystem/RevenueCodes": r"\d{4}",
-    "http://fdasis.nlm.nih.gov": r"[0-9A-Z]{10}",
+    "http://fdasis.nlm.nih.gov": r"(?=.*\d)[0-9A-Z]{10}",
     "http://www.genenames.org": r"HGNC:\d{1,6}",
     "http://varnomen.hgvs.org": r"[A-Z]{2}_\d{4,9}\.\d{1,2}:[cgmnpr]\.[A-Za-z0-9_>*=()+\-]{1,60}",
     "urn:ietf:bcp:47": r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?",
@@ -65,7 +67,7 @@ _SHAPES: Final[dict[str, str]] = {
     "urn:iso:std:iso:3166:-2": r"[A-Z]{2}-[A-Z0-9]{1,3}",
     "urn:iso:std:iso:4217": r"[A-Z]{3}",
     "urn:oid:2.16.840.1.113883.6.238": r"\d{4}-\d",
-    "urn:oid:2.16.840.1.113883.6.101": r"[0-9A-Z]{9}X",
+    "urn:oid:2.16.840.1.113883.6.101": r"(?=.*\d{2})[0-9A-Z]{9}X",
 }
 """Code systems that are kept, and what their codes look like."""
 _SHORTENED: Final = {f"urn:oid:{oid}": uri for oid, uri in {
@@ -101,10 +103,12 @@ def is_code(system: str, code: str) -> bool:
         return code in listed
     if system in _UID_SYSTEMS:
         return code.removeprefix("urn:oid:") in registered_uids()
+    known = _SHORTENED.get(system, system)
+    if (_SCHEMES.get(known, ""), code) in scheme_concepts():
+        return True
     shape = _shape(system)
     if shape is None or shape.match(code) is None:
         return False
-    known = _SHORTENED.get(system, system)
     if known in ("http://snomed.info/sct", "http://www.ada.org/snodent"):
         return has_snomed_check_digit(code)
     return known != "http://loinc.org" or code[0] == "L" or has_loinc_check_digit(code)
@@ -197,7 +201,7 @@ def _judged(
     for each in (system, code, display, value.get("version")):
         if each is not None and type(each) is not str:
             raise malformed(path)
-    if system is None or code is None or not is_code(system, code):
+    if system is None or code is None or not _is_known(system, code, run):
         return None, (), UNRECOGNISED
     kept: dict[str, Any] = {"system": system}
     removed = ""
@@ -222,6 +226,12 @@ def _judged(
     return kept, tuple(open_texts), removed
 
 
+def _is_known(system: str, code: str, run: Run) -> bool:
+    if system == UCUM:
+        return is_unit(code, run.plan.is_term)
+    return is_code(system, code)
+
+
 def system_uri(path: str) -> Leaf:
     """Keep the address of a known code system, as a Quantity has it for its unit."""
 
@@ -237,14 +247,13 @@ def system_uri(path: str) -> Leaf:
 
 
 def unit_code(path: str) -> Leaf:
-    """Keep what has the shape of a unit of UCUM, and holds no long number."""
-    shape = _shape("http://unitsofmeasure.org")
+    """Keep a unit of UCUM, or a word that is recognised."""
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        is_unit = shape is not None and shape.match(value) is not None
-        if (is_unit or run.plan.is_term(value)) and run.keeps(path, value):
+        is_term = run.plan.is_term
+        if (is_unit(value, is_term) or is_term(value)) and run.keeps(path, value):
             return value
         run.actions[path, UNRECOGNISED] += 1
         return None
