@@ -274,8 +274,8 @@ class Wire:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int) -> Wire:
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, host: str = "127.0.0.1") -> Wire:
+        return cls(*await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0)))
 
     async def send(self, data: bytes) -> None:
         self._writer.write(data)
@@ -311,8 +311,9 @@ class Wire:
 
 
 @asynccontextmanager
-async def wire(port: int) -> AsyncIterator[Wire]:
-    connection = await Wire.connect(port)
+async def wire(port: int, *, host: str = "127.0.0.1") -> AsyncIterator[Wire]:
+    """Connect from an address of this machine."""
+    connection = await Wire.connect(port, host)
     try:
         yield connection
     finally:

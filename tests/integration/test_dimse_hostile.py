@@ -82,6 +82,28 @@ async def test_silent_associations_keep_nobody_out(disk_path: Path) -> None:
         assert running.counted.aborted[:1] == ["crowded_out"]
 
 
+async def test_first_messages_that_never_end_keep_nobody_out(disk_path: Path) -> None:
+    """For some seconds they look like messages of somebody who is only slow."""
+    async with (
+        running_server(
+            disk_path, network_timeout_s=LONG_S, max_associations=8, max_associations_per_peer=8
+        ) as running,
+        AsyncExitStack() as stack,
+    ):
+        hosts = ("127.0.0.2", "127.0.0.3")
+        flood = [
+            await stack.enter_async_context(wire(running.port, host=hosts[number % 2]))
+            for number in range(8)
+        ]
+        for each in flood:
+            assert (await each.ask(associate_rq()))[0] == 2
+            await each.send(message(store_command(), DATA)[:-10])
+        await until(lambda: len(partial(running.spool)) == 8, "all messages are under way")
+        for _ in range(3):
+            await assert_good_sender_succeeds(running.port)
+        assert running.counted.aborted == ["crowded_out"]
+
+
 async def test_an_association_without_a_message_ends_soon(disk_path: Path) -> None:
     async with (
         running_server(

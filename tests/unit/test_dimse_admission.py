@@ -34,6 +34,10 @@ def stalled(name: str, since: float = 0.0) -> Known:
     return Known(name, Quietness(Quiet.STALLED, since))
 
 
+def unproven(name: str, since: float = 0.0) -> Known:
+    return Known(name, Quietness(Quiet.UNPROVEN, since))
+
+
 def admission(**limits: int) -> Admission[Known]:
     return Admission(Dimse(**limits))  # type: ignore[arg-type]
 
@@ -103,6 +107,43 @@ def test_of_a_kind_the_peer_that_has_most_makes_room() -> None:
     places.associate(unheard("flood 1", 1.0), "10.0.0.2")
     places.associate(unheard("flood 2", 2.0), "10.0.0.2")
     assert places.associate(Known("good"), "10.0.0.3").crowded_out == unheard("flood 1", 1.0)
+
+
+def test_a_peer_with_few_associations_makes_no_room_for_one_with_many() -> None:
+    places = admission(max_associations=3, max_associations_per_peer=9)
+    places.associate(unheard("good"), "10.0.0.1")
+    places.associate(Known("flood 1"), "10.0.0.2")
+    places.associate(Known("flood 2"), "10.0.0.2")
+    assert places.associate(unheard("flood 3"), "10.0.0.2") == TOO_MANY
+
+
+def test_a_message_under_way_makes_room_if_its_peer_has_many_and_never_completed_one() -> None:
+    """A flood of first messages that never end is in use everywhere, for as long as it is young."""
+    places = admission(max_associations=4, max_associations_per_peer=9)
+    places.associate(Known("busy", None), "10.0.0.2")
+    for number in (2, 1, 3):
+        places.associate(unproven(f"flood {number}", number), "10.0.0.2")
+    assert places.associate(Known("good"), "10.0.0.1").crowded_out == unproven("flood 1", 1)
+
+
+def test_a_first_message_makes_no_room_for_those_with_as_many() -> None:
+    places = admission(max_associations=3, max_associations_per_peer=2)
+    places.associate(unproven("a"), "10.0.0.1")
+    places.associate(unproven("b"), "10.0.0.2")
+    places.associate(unproven("c"), "10.0.0.2")
+    assert places.associate(Known("late"), "10.0.0.1") == TOO_MANY
+    assert places.associate(Known("late"), "10.0.0.2") == TOO_MANY_OF_PEER
+    places.dissociate(unproven("c"), "10.0.0.2")
+    places.associate(unproven("c"), "10.0.0.3")
+    assert places.associate(Known("late"), "10.0.0.4") == TOO_MANY
+
+
+def test_a_peer_that_is_rejected_is_not_remembered() -> None:
+    places = admission(max_associations=1, max_associations_per_peer=1)
+    places.associate(Known("a"), "10.0.0.1")
+    for number in range(100):
+        assert places.associate(Known("late"), f"10.0.1.{number}") == TOO_MANY
+    assert len(places._associated) == 1
 
 
 def test_connections_without_an_association_take_no_place_of_one() -> None:

@@ -26,6 +26,8 @@ class Quiet(IntEnum):
     UNHEARD = 0
     IDLE = 1
     STALLED = 2
+    UNPROVEN = 3
+    """Its first message is under way; only one of several of a peer makes room then."""
 
 
 class Quietness(NamedTuple):
@@ -60,7 +62,9 @@ class Admission(Generic[Connection]):
     places of associations, and when there are too many such connections the oldest one of the peer
     that has most is given up, never the newest, which may be about to ask. When all places of
     associations are taken, one that has not sent a message makes room, or one that has stood idle, or
-    one whose message has stalled; only where all are in use a request is rejected.
+    one whose message has stalled, or one of many whose first message is still under way; only where all
+    are in use a request is rejected. Who has many associations takes no place of who has few: else those
+    who come again and again would have all of them in the end.
     """
 
     def __init__(self, settings: Dimse) -> None:
@@ -101,12 +105,12 @@ class Admission(Generic[Connection]):
         """Turn a waiting connection into an association, or say why there is no place."""
         settings = self._settings
         crowded_out = None
-        if len(self._associated[peer]) >= settings.max_associations_per_peer:
-            crowded_out = self._quietest([peer])
+        if self._count(peer) >= settings.max_associations_per_peer:
+            crowded_out = self._quietest([peer], peer)
             if crowded_out is None:
                 return Place(PEER_LIMIT_EXCEEDED)
         elif sum(map(len, self._associated.values())) >= settings.max_associations:
-            crowded_out = self._quietest(self._associated)
+            crowded_out = self._quietest(self._associated, peer)
             if crowded_out is None:
                 return Place(LOCAL_LIMIT_EXCEEDED)
         self.forget(connection, peer)
@@ -119,12 +123,24 @@ class Admission(Generic[Connection]):
         if not self._associated[peer]:
             del self._associated[peer]
 
-    def _quietest(self, peers: Iterable[str]) -> Connection | None:
+    def _count(self, peer: str) -> int:
+        return len(self._associated.get(peer, ()))
+
+    def _quietest(self, peers: Iterable[str], newcomer: str) -> Connection | None:
         """Return whom to end for a newcomer: the kind decides, then its peer's number, then its time."""
         found = [
-            (quietness.kind, -len(self._associated[peer]), quietness.since, connection)
+            (quietness.kind, -self._count(peer), quietness.since, connection)
             for peer in peers
             for connection in self._associated[peer]
             if (quietness := connection.quietness()) is not None
+            and self._may_take(peer, newcomer, quietness.kind)
         ]
         return min(found, key=lambda each: each[:3], default=(None,))[-1]
+
+    def _may_take(self, peer: str, newcomer: str, kind: Quiet) -> bool:
+        """Whether a newcomer's peer may have the place of a peer's association; of its own, if it is quiet."""
+        if peer == newcomer:
+            return kind is not Quiet.UNPROVEN
+        # A message that is broken off costs its sender: nobody loses one to those with as many.
+        least = self._count(newcomer) + (kind is Quiet.UNPROVEN)
+        return self._count(peer) > least

@@ -397,6 +397,7 @@ class Association(asyncio.BufferedProtocol):
         if self._state is not State.ESTABLISHED or command.field == CommandField.C_CANCEL:
             return
         self._pace.progress()
+        self._pace.is_proven = True
         response = encode_response(command, operation.answer)
         self._transport.write(
             encode_command(operation.context.id, response, self._peer_max_pdu_bytes)

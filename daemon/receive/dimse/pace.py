@@ -23,6 +23,8 @@ class Pace:
     ----------
     has_spoken
         Whether a first command set has come in whole; until then, bytes that drip in win no time.
+    is_proven
+        Whether a message was completed and answered.
     """
 
     def __init__(self, settings: Dimse, clock: Callable[[], float]) -> None:
@@ -34,6 +36,7 @@ class Pace:
         self._gained = 0
         self._progressed_at = 0.0
         self.has_spoken = False
+        self.is_proven = False
 
     def progress(self) -> None:
         """Begin to count anew: something was done."""
@@ -62,5 +65,5 @@ class Pace:
         if not self.has_spoken:
             return Quietness(Quiet.UNHEARD, self._progressed_at)
         if self._clock() - self._progressed_at < _QUIET_S:
-            return None
+            return None if self.is_proven else Quietness(Quiet.UNPROVEN, self._progressed_at)
         return Quietness(Quiet.STALLED if is_under_way else Quiet.IDLE, self._progressed_at)
