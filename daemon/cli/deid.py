@@ -250,8 +250,8 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
 def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str]) -> SiteKey:
     """Return the site key, and say on standard error which one it is.
 
-    The first of: the file named, that of the configuration, systemd's credential, the service's on
-    this machine, and one of the user's own, which is made if it is missing.
+    The first of: the file named, the service's on this machine (`daemon.deidentifiers.site_key.key_place`),
+    and one of the user's own, which is made if it is missing.
 
     Raises
     ------
@@ -261,14 +261,12 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
         If there is none and the folder for one cannot be made.
     """
     from daemon.deidentifiers import key_file as keyfile  # noqa: PLC0415
-    from daemon.deidentifiers.key_file import IN_STATE_DIR  # noqa: PLC0415
+    from daemon.deidentifiers.site_key import key_place  # noqa: PLC0415
     from deid.identity.keys import SiteKey  # noqa: PLC0415
 
-    file = named or settings.key.file or keyfile.credential_key_file(environ)
-    services = settings.state_dir / IN_STATE_DIR
-    if file is None and os.path.lexists(services):
-        file = services
-    if file is not None:
+    place = key_place(settings, environ)
+    file = named or place.path
+    if named or not place.is_ours or os.path.lexists(file):
         key = SiteKey(keyfile.read_key_file(file))
     else:
         base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")

@@ -114,14 +114,11 @@ def _accept(settings: Settings, secret: bytes) -> int:
 
 def _in_use(settings: Settings) -> tuple[Path, str]:
     """Return where the key of the service lies, and its id; empty if there is none."""
-    from daemon.deidentifiers.key_file import (  # noqa: PLC0415
-        IN_STATE_DIR,
-        credential_key_file,
-        read_key_file,
-    )
+    from daemon.deidentifiers.key_file import read_key_file  # noqa: PLC0415
+    from daemon.deidentifiers.site_key import key_place  # noqa: PLC0415
     from deid.identity.keys import SiteKey  # noqa: PLC0415
 
-    path = settings.key.file or credential_key_file() or settings.state_dir / IN_STATE_DIR
+    path = key_place(settings).path
     return path, SiteKey(read_key_file(path)).id if path.exists() else ""
 
 

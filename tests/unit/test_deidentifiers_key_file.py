@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from config.settings import Key, Settings
+from daemon.cli import deid
 from daemon.deidentifiers.key_file import credential_key_file, ensure_key_file, read_key_file
+from daemon.deidentifiers.site_key import site_key
 from deid.errors import KeyRefused
 
 if TYPE_CHECKING:
@@ -87,3 +90,38 @@ def test_the_credential_of_the_service_manager_is_found(
     assert credential_key_file() is None
     with pytest.raises(KeyRefused):
         read_key_file(path)
+
+
+@pytest.mark.parametrize("is_configured", [True, False])
+@pytest.mark.parametrize("is_credential", [True, False])
+@pytest.mark.parametrize("is_in_state", [True, False])
+def test_the_service_and_the_commands_use_the_same_key(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_configured: bool,
+    is_credential: bool,
+    is_in_state: bool,
+) -> None:
+    state_dir, credentials = tmp_path / "state", tmp_path / "credentials"
+    state_dir.mkdir()
+    credentials.mkdir()
+    secrets = {name: bytes(range(number, number + 32)) for number, name in enumerate("abcd")}
+    configured = write(tmp_path / "configured.key", secrets["a"]) if is_configured else None
+    if is_credential:
+        write(credentials / "dicomveil.key", secrets["b"], 0o400)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    if is_in_state:
+        write(state_dir / "site.key", secrets["c"])
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    settings = Settings(state_dir=state_dir, key=Key(file=configured))
+
+    used = deid.site_key(None, settings, os.environ).secret
+    first = [is_configured, is_credential, is_in_state, True].index(True)
+    if first < 3:
+        assert used == secrets["abc"[first]]
+        assert site_key(settings).secret == used
+    else:  # no service was ever here: a key of the user's own
+        assert (tmp_path / "home" / "dicomveil" / "site.key").read_bytes() == used
+    named = write(tmp_path / "named.key", secrets["d"])
+    assert deid.site_key(named, settings, os.environ).secret == secrets["d"]
