@@ -66,6 +66,7 @@ def _reindex(settings: Settings, *, is_json: bool) -> None:
 
     found, aside = reindex(settings.state_dir)
     taken = sum(bool(finding.repaired) for finding in found)
+    left = len(found) - taken
     stream = sys.stderr if is_json else sys.stdout
     if aside:
         output.print_line(f"the damaged database is {aside} now", stream)
@@ -73,6 +74,12 @@ def _reindex(settings: Settings, *, is_json: bool) -> None:
         f"{taken} stored instances taken back; the service de-identifies again what was received",
         stream,
     )
+    if left:
+        output.print_line(
+            f"{left} results cannot be taken back: nothing says what became of their originals, or which of"
+            " several took the place of the others; --repair moves them to lost+found",
+            stream,
+        )
 
 
 def _print(report: Report) -> None:

@@ -71,8 +71,9 @@ def refuse_missing_rows(layout: Layout, *, are_there: bool) -> None:
         return
     raise StateIncomplete(
         f"the database in {layout.state_dir} is missing or empty, but instances are stored there: put back the"
-        " database that belongs to them, or have `dicomveil fsck --reindex` make it anew from them, or name"
-        " another state_dir to begin with nothing"
+        " database that belongs to them, or have `dicomveil fsck --reindex` make it anew from them (what that"
+        " cannot take back, `dicomveil fsck --repair` moves to lost+found), or name another state_dir to begin"
+        " with nothing"
     )
 
 

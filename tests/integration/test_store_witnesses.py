@@ -148,6 +148,26 @@ def test_reindexing_shows_none_of_several_results_for_one_was_replaced(tmp_path:
     assert [finding.repaired for finding in found] == ["", ""]
 
 
+async def test_what_reindexing_leaves_is_moved_away_by_a_repair_and_the_service_starts(
+    tmp_path: Path,
+) -> None:
+    _fill_with_results(tmp_path, "1", "2")
+    fsck.reindex(tmp_path)
+    with pytest.raises(StateIncomplete, match=r"fsck --repair` moves to lost\+found"):
+        await Stores.open(tmp_path)
+
+    report = fsck.check(tmp_path, repair=True)
+
+    assert {finding.repaired for finding in report.findings} == {
+        "rights taken away",
+        "moved to lost+found",
+    }
+    kept = list((tmp_path / "lost+found").iterdir())
+    assert [path.stat().st_mode & 0o777 for path in kept] == [0o600, 0o600]
+    await (await Stores.open(tmp_path)).close()
+    assert fsck.check(tmp_path).findings == []
+
+
 async def test_a_damaged_database_refuses_to_start_and_is_set_aside_by_reindexing(
     tmp_path: Path,
 ) -> None:

@@ -68,6 +68,8 @@ def check(
             run.run(progress)
             if repair:
                 mend = Repair(session, stores, layout, time.time() if now is None else now)
+                # Rights first: other repairs give files other names.
+                report.findings.sort(key=lambda each: each.kind is not Kind.OPEN_TO_OTHERS)
                 report.findings = [
                     finding if finding.repaired else mend.repair(finding)
                     for finding in report.findings
