@@ -24,7 +24,7 @@ ROWS: Final = 48
 _MOST: Final = 100_000
 _SEEDS: Final = 1000  # which make dates within a lifetime
 _AGAIN_S: Final = 0.05
-_BETWEEN_DROPS_S: Final = 0.05
+_BETWEEN_DROPS_S: Final = 0.1
 _MULTIPART: Final = 'multipart/related; type="application/dicom"; boundary=B'
 
 
