@@ -3,7 +3,8 @@
     GET .../instances/{}/rendered  .../frames/{}/rendered  .../series/{}/rendered  /studies/{}/rendered
         the same with /thumbnail                              one small picture of whatever it is
 
-Instances and single frames may be one picture; of more than one image there is a part for each. Several
+Instances and single frames may be one picture; of more than one image there is a part for each, or, for who
+takes no parts, the one in the middle. Several
 frames of one instance are also one moving GIF. A presentation state is rendered as the images that it is for.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from dicomweb.picture_parameters import Asked
     from dicomweb.ports import Imaging, InstanceFile, InstanceStore, Picture
 
+T = TypeVar("T")
 PICTURES: Final = ("image/jpeg", "image/png", "image/gif")
 """What can be produced, the default first (PS3.18 table 8.7.4-1)."""
 MOST_PICTURES: Final = 10_000
@@ -77,7 +79,7 @@ class RenderedPictures:
         images = await self._images(files)
         if not images:
             raise NotRenderable("the resource has no images")
-        numbers = [_numbers(file, frames) for file, _state in images]
+        numbers: list[Sequence[int]] = [_numbers(file, frames) for file, _state in images]
         total = sum(map(len, numbers))
         if total > MOST_PICTURES:
             raise PayloadTooLarge(f"more than {MOST_PICTURES} pictures in one answer")
@@ -190,7 +192,8 @@ def _offers(*, is_single: bool, several: bool, is_moving: bool) -> list[Offer]:
     """Return how pictures can be sent, the preferred way first."""
     parts = [Offer(kind, multipart=True) for kind in PICTURES]
     if not is_single:
-        return parts
+        # Who takes no parts gets the one in the middle, as client libraries ask for a series.
+        return [*parts, *(Offer(kind, multipart=False) for kind in PICTURES)]
     if is_moving:
         # A browser shows one picture: the moving one, or the first frame where it wants no GIF.
         return [
@@ -233,11 +236,9 @@ def _numbers(file: InstanceFile, frames: Sequence[int] | None) -> Sequence[int]:
     return frames
 
 
-def _middle_first(
-    images: Sequence[tuple[InstanceFile, InstanceFile | None]],
-) -> list[tuple[InstanceFile, InstanceFile | None]]:
-    middle = len(images) // 2
-    return [*images[middle:], *images[:middle]]
+def _middle_first(found: Sequence[T]) -> list[T]:
+    middle = len(found) // 2
+    return [*found[middle:], *found[:middle]]
 
 
 def _referenced(prepared: bytes) -> list[tuple[str, str]]:

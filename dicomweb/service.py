@@ -176,8 +176,8 @@ class _Service:
         return [
             *found,
             *with_slash,
-            web.get("/", self._capabilities),
-            web.get("", self._capabilities),
+            web.get("/", self._at_root),
+            web.get("", self._at_root),
         ]
 
     def _searches(self, level: Level) -> Handler:
@@ -340,7 +340,10 @@ class _Service:
         response.headers["Allow"] = methods
         return response
 
-    async def _capabilities(self, request: web.Request) -> web.StreamResponse:
+    async def _at_root(self, request: web.Request) -> web.StreamResponse:
+        # dicomweb-client takes the root for the address of the URI service.
+        if "requestType" in request.query:
+            return await self._by_uri(request)
         return self._told_capabilities(request)
 
     def _told_capabilities(self, request: web.Request) -> web.Response:

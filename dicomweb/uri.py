@@ -1,6 +1,7 @@
 """WADO-URI: one instance or picture, told by query parameters alone (PS3.18 9).
 
-``GET /wado?requestType=WADO&studyUID=&seriesUID=&objectUID=[&contentType=...]``. The default is a JPEG picture,
+``GET /wado?requestType=WADO&studyUID=&seriesUID=&objectUID=[&contentType=...]``, or the same of the service's
+root. The default is a JPEG picture,
 of a multi-frame instance that of its first frame. ``anonymize=yes`` is refused: what was cleaned is in the
 store of results, and nothing may pass for it that is not.
 """
@@ -42,7 +43,7 @@ class UriRequest:
     Attributes
     ----------
     transfer_syntax
-        Asked for; empty where not.
+        Asked for; empty where not, ``*`` where any will do.
     """
 
     resource: Resource
@@ -65,7 +66,10 @@ def parse(parameters: Mapping[str, str]) -> UriRequest:
         raise BadRequest(
             "anonymize is not done on request: ask the store of results for what was de-identified"
         )
-    syntax = _uid(parameters, "transferSyntax") if "transferSyntax" in parameters else ""
+    # dicomweb-client says "any" of pictures, too.
+    syntax = parameters.get("transferSyntax", "")
+    if syntax != "*":
+        syntax = _uid(parameters, "transferSyntax") if "transferSyntax" in parameters else ""
     return UriRequest(Resource(*uids), parameters, syntax)
 
 
@@ -92,7 +96,7 @@ def media_type(
         wrong = [name for name in _OF_PICTURES if name in asked.parameters]
         if wrong:
             raise BadRequest(f"{wrong[0]} does not go with {DICOM}")
-    elif asked.transfer_syntax:
+    elif asked.transfer_syntax not in {"", "*"}:
         raise BadRequest(f"transferSyntax goes with {DICOM} only")
     return offer.media_type
 

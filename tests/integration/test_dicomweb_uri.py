@@ -140,6 +140,7 @@ async def test_what_is_missing_is_400_and_what_is_not_there_404(
             "*/*",
             f"application/dicom; transfer-syntax={EXPLICIT}",
         ),
+        ({"transferSyntax": "*"}, "*/*", "image/jpeg"),
         ({}, "application/dicom", f"application/dicom; transfer-syntax={EXPLICIT}"),
     ],
 )

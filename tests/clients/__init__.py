@@ -1,0 +1,1 @@
+"""Programs in other languages that ask our services by the client libraries people use there."""
