@@ -31,6 +31,7 @@ import structlog
 from config.errors import ConfigError
 from config.settings import Route as RouteSection
 from daemon.deidentifiers.configuration_files import resolve
+from daemon.deidentifiers.identifying import warnings_of_configuration
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
@@ -61,7 +62,6 @@ from daemon.store.stores import Stores
 from daemon.web.callers import Callers
 from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
-from deid.configuration.document import parse_configuration
 from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:
@@ -477,7 +477,7 @@ def _work(dispatcher: Dispatcher) -> Work:
 def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
     """Return the named configurations, each with the key that is its own.
 
-    What is leniently understood, and which kinds of data are not covered, is logged.
+    What is leniently understood, which kinds of data are not covered, and what still identifies is logged.
 
     Raises
     ------
@@ -486,7 +486,7 @@ def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
     """
     named = {name: resolve(each.config) for name, each in settings.deidentifiers.items()}
     for name, configuration in named.items():
-        for warning in parse_configuration(configuration).warnings:
+        for warning in warnings_of_configuration(configuration):
             reason, _colon, path = warning.partition(": ")
             _log.warning("configuration_lenient", deidentifier=name, reason=reason, setting=path)
     return [

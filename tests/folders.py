@@ -38,11 +38,20 @@ class Deid:
         file.chmod(0o600)
         return file
 
+    def command(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run any command of the program."""
+        return self._run(*arguments)
+
     def __call__(
         self, *arguments: str | Path, preexec: Callable[[], None] | None = None
     ) -> subprocess.CompletedProcess[str]:
+        return self._run("deid", *arguments, preexec=preexec)
+
+    def _run(
+        self, *arguments: str | Path, preexec: Callable[[], None] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "daemon", "deid", *map(str, arguments)],
+            [sys.executable, "-m", "daemon", *map(str, arguments)],
             cwd=self.folder,
             capture_output=True,
             text=True,

@@ -108,10 +108,10 @@ class BatchSummary:
 
     Attributes
     ----------
-    deidentified
+    deidentified, rewritten
         Instances that were written, or would be in a dry run; those of an earlier run that stay, too.
     resumed
-        Those that stay of an earlier run.
+        Those that stay of an earlier run. What is rewritten still identifies, as the configuration has it.
     skipped
         Inputs that are no instances: DICOMDIR, other files, links to folders, pipes.
     refused_for, skipped_for
@@ -130,6 +130,7 @@ class BatchSummary:
     resumed: int = 0
     is_dry: bool = False
     left_over: int = 0
+    rewritten: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -137,7 +138,7 @@ class BatchSummary:
         of_instances = sum(
             count for reason, count in self.refused_for.items() if reason not in _UNREAD
         )
-        return not (self.deidentified or self.duplicates or of_instances)
+        return not (self.deidentified or self.rewritten or self.duplicates or of_instances)
 
     def with_left_over(self, count: int) -> Self:
         """Return the summary with what is left over."""
@@ -145,11 +146,13 @@ class BatchSummary:
 
     def line(self) -> str:
         """Return the run in one line."""
-        per_second = (self.deidentified - self.resumed) / self.seconds if self.seconds else 0.0
-        done = "would be de-identified" if self.is_dry else "de-identified"
+        done = self.deidentified + self.rewritten
+        per_second = (done - self.resumed) / self.seconds if self.seconds else 0.0
+        how = "rewritten, and still identify" if self.rewritten else "de-identified"
+        how = f"would be {how}" if self.is_dry else how
         earlier = f" ({self.resumed} of them earlier)" if self.resumed else ""
         words = [
-            f"{self.deidentified} {done}{earlier}",
+            f"{done} {how}{earlier}",
             f"{self.duplicates} duplicates",
             f"{self.refused} refused{_by_reason(self.refused_for)}",
             f"{self.skipped} skipped{_by_reason(self.skipped_for)}",

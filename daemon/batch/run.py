@@ -50,13 +50,13 @@ from daemon.batch.settlement import (
 from daemon.batch.sources import Sources, place_of
 from daemon.batch.survey import AT_ONCE, Survey
 from daemon.batch.work import TARGET
+from daemon.deidentifiers.identifying import told, warning_of
 from daemon.errors import first_of
 from daemon.workers.capacity import most_processes
 from daemon.workers.errors import WorkerCrashed, WorkerKilled, WorkerMemory, WorkerRaised
 from daemon.workers.frames import Message
 from daemon.workers.pool import WorkerPool
 from daemon.workers.reasons import WorkerReason
-from deid.configuration.leniencies import sentence
 from deid.identity.keys import SiteKey
 
 if TYPE_CHECKING:
@@ -114,11 +114,11 @@ def run_batch(
         raise BatchRefused("--resume continues what was written; --dry-run writes nothing")
     out = None if request.dry_run else request.out
     tell = tell or (lambda _: None)
+    warn = warn or (lambda _: None)
     inputs = check_inputs(request.inputs, out)
     plan = deid.compile_plan(request.configuration, SiteKey(request.key))
     for warning in plan.warnings:
-        if warn is not None:
-            warn(sentence(warning))
+        warn(told(warning))
     names = _names(request)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_signals_restored())
@@ -152,6 +152,7 @@ def run_batch(
             output,
             books,
             tell,
+            warn,
             cleans_text=plan.cleans_text,
             spawned=spawned,
         )
@@ -254,6 +255,7 @@ class _Run:
     output: OutputFolder | DryFolder
     books: Settlement
     tell: Tell
+    warn: Warn
     cleans_text: bool
     spawned: list[Spawned] | None
     started: float = field(default_factory=time.monotonic)
@@ -308,6 +310,7 @@ class _Run:
         with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:
             try:
                 async with pool:
+                    await self._try_configuration(pool)
                     if self.cleans_text:
                         await self.survey.identify(self._walk(), pool)
                     async with asyncio.TaskGroup() as group:
@@ -319,6 +322,18 @@ class _Run:
                     raise
                 raise error from None
         await asyncio.to_thread(self.finish)
+
+    async def _try_configuration(self, pool: WorkerPool) -> None:
+        """Ask a worker whether the result will still identify, and warn before anything is written."""
+        with contextlib.suppress(WorkerKilled, WorkerRaised):
+            answer = await pool.run(Message({"identifies": True, "output": ""}))
+            left = answer.header.get("left")
+            if isinstance(left, list) and left:
+                self.books.still_identifies = True
+                warnings = warning_of([str(each) for each in left])
+                self.books.warnings += warnings
+                for warning in warnings:
+                    self.warn(told(warning))
 
     async def _feed(
         self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], group: asyncio.TaskGroup
@@ -495,6 +510,7 @@ class _Run:
         states, reasons = self.books.states, self.books.reasons
         return BatchSummary(
             deidentified=states[BatchState.DEIDENTIFIED],
+            rewritten=states[BatchState.REWRITTEN],
             duplicates=states[BatchState.DUPLICATE],
             refused=states[BatchState.REFUSED],
             skipped=states[BatchState.SKIPPED],

@@ -69,6 +69,8 @@ class Settlement:
         Of the input that was settled last; the first is 1.
     resumed
         How many were found as an earlier run had left them.
+    still_identifies
+        Whether what is written says who patients are, as the configuration has it.
     """
 
     request: BatchRequest
@@ -83,6 +85,7 @@ class Settlement:
     sources: Sources
     number: int = 0
     resumed: int = 0
+    still_identifies: bool = False
     states: Counter[str] = field(default_factory=Counter)
     reasons: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
@@ -137,6 +140,8 @@ class Settlement:
             answer = {**answer, "state": BatchState.DUPLICATE.value}
         elif done is None and self.journal is not None:
             self.journal.add(source, settled.known, way, answer["method"])
+        if self.still_identifies and not clash:
+            answer = {**answer, "state": BatchState.REWRITTEN.value}
         name = "/".join(way)
         traced = answer.get("crosswalk")
         if isinstance(traced, dict):

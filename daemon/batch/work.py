@@ -22,6 +22,7 @@ from daemon.batch.request import BatchState
 from daemon.batch.scratch import unnamed_file
 from daemon.batch.sources import Sources, copy_all, is_file
 from daemon.batch.tracing import traced
+from daemon.deidentifiers.identifying import still_identifying
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
@@ -107,6 +108,7 @@ class BatchWork:
         ``traces`` it has ``crosswalk``, original identifiers among it; with ``made``, the output of an
         earlier run, nothing but that.
 
+        One with ``identifies`` asks whether the configuration lets a patient's identity through.
         A job without ``output`` only asks what the header tells of people: the answer has
         ``study_uid`` and ``known``, empty for what is no instance.
         """
@@ -115,6 +117,8 @@ class BatchWork:
             return self._identified(job)
         if "made" in job:
             return self._traced(job)
+        if "identifies" in job:
+            return Message({"left": list(still_identifying(self.plan))})
         try:
             return self._process(job)
         except Unsafe as unsafe:

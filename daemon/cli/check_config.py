@@ -56,8 +56,10 @@ def run(options: argparse.Namespace) -> int:
         assert settings is not None
         _print_summary(name, settings)
         for note in notes:
-            output.print_line(note)
-        output.print_line("No problem found.")
+            output.print_line(f"Warning: {note}")
+        output.print_line(
+            "No problem found." if not notes else f"No problem found; {_warned(notes)}."
+        )
     return exit_codes.CONFIGURATION if problems else exit_codes.OK
 
 
@@ -88,15 +90,14 @@ def semantic_problems(settings: Settings, source: str) -> list[Problem]:
 
 
 def leniencies(settings: Settings) -> list[str]:
-    """Return what was leniently understood in deidentifiers, and what they do not cover, in sentences."""
+    """Return what was leniently understood in deidentifiers, what they do not cover or hide, in sentences."""
     from daemon.deidentifiers.configuration_files import resolve  # noqa: PLC0415
-    from deid.configuration.document import parse_configuration  # noqa: PLC0415
-    from deid.configuration.leniencies import sentence  # noqa: PLC0415
+    from daemon.deidentifiers.identifying import told, warnings_of_configuration  # noqa: PLC0415
 
     return [
-        f"deidentifiers.{name}.config: {sentence(warning)}"
+        f"deidentifiers.{name}.config: {told(warning)}"
         for name, deidentifier in settings.deidentifiers.items()
-        for warning in parse_configuration(resolve(deidentifier.config)).warnings
+        for warning in warnings_of_configuration(resolve(deidentifier.config))
     ]
 
 
@@ -120,6 +121,10 @@ def _print_summary(name: str, settings: Settings) -> None:
         ),
     ]
     output.print_table(("setting", "value"), rows)
+
+
+def _warned(notes: list[str]) -> str:
+    return "1 warning above" if len(notes) == 1 else f"{len(notes)} warnings above"
 
 
 def _absence(folder: Path) -> str:

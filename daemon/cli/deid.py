@@ -71,7 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ),
     )
     parser.add_argument(
-        "--jobs", type=_jobs, default=0, metavar="N", help="processes (default: one per core)"
+        "--jobs",
+        type=_jobs,
+        default=0,
+        metavar="N",
+        help="processes, never more than cores and memory allow (default: as many as they do)",
     )
     parser.add_argument(
         "--report",
@@ -142,12 +146,13 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--out DIR is needed: the folder to write to (or --dry-run to write nothing)"
         )
-    request = _request(options, arguments.settings(options))
     asked = str(options.deid_config or options.deidentifier)
 
     def warn(sentence: str) -> None:
-        output.print_line(f"dicomveil: {asked}: {sentence}", sys.stderr)
+        _tell_line(f"warning: {asked}: {sentence}")
 
+    request = _request(options, arguments.settings(options), warn)
+    _tell_jobs(options.jobs)
     try:
         with _progress() as tell:
             summary = run_batch(request, tell, warn, options.ahead)
@@ -210,7 +215,9 @@ def _tell_nothing(summary: BatchSummary) -> None:
     output.print_line(f"dicomveil: nothing was de-identified: {found}", sys.stderr)
 
 
-def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
+def _request(
+    options: argparse.Namespace, settings: Settings, warn: Callable[[str], None]
+) -> BatchRequest:
     from daemon.batch.layout import Layout  # noqa: PLC0415
     from daemon.batch.request import BatchRequest  # noqa: PLC0415
     from daemon.cli.explain import find  # noqa: PLC0415
@@ -223,15 +230,17 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
         if options.deid_config.suffix != ".json":
             raise UsageError(f"--deid-config {options.deid_config} does not end in .json")
         name = options.deid_config.stem
-        configuration = resolve(str(options.deid_config))
+        configuration = resolve(str(options.deid_config), warn=warn)
     else:
         name = options.deidentifier
         configuration = find(name, settings)
+    key = site_key(options.key_file, settings, os.environ).derive(name).secret
+    _tell_line(_what_names(name, options.deid_config))
     return BatchRequest(
         inputs=options.inputs,
         out=options.out or Path(),
         configuration=configuration,
-        key=site_key(options.key_file, settings, os.environ).derive(name).secret,
+        key=key,
         deidentifier=name,
         jobs=options.jobs,
         report=options.report,
@@ -244,6 +253,16 @@ def _request(options: argparse.Namespace, settings: Settings) -> BatchRequest:
         dry_run=options.dry_run,
         limits=Limits.of(settings.workers),
         pixels=pixels,
+    )
+
+
+def _what_names(name: str, file: Path | None) -> str:
+    """Say what replacements follow from beside the key: a file that is renamed gives others."""
+    if file is None:
+        return f"pseudonyms follow from that key and the deidentifier's name, {name}"
+    return (
+        f"pseudonyms follow from that key and the name {name}, which is that of {file}: under another file"
+        " name they are others"
     )
 
 
@@ -280,6 +299,16 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
         key = SiteKey(keyfile.ensure_key_file(file))
     output.print_line(f"dicomveil: site key {key.id} from {file}", sys.stderr)
     return key
+
+
+def _tell_jobs(asked: int) -> None:
+    from daemon.workers.capacity import most_processes  # noqa: PLC0415
+
+    most = most_processes()
+    if asked > most:
+        _tell_line(
+            f"--jobs {asked}: this machine has cores and memory for {most}; no more are started"
+        )
 
 
 def _jobs(text: str) -> int:

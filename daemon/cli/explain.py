@@ -44,11 +44,17 @@ def run(options: argparse.Namespace) -> int:
         explanation = explain(configuration)
     except ConfigurationInvalid as error:
         raise in_file(options.deidentifier, error) from error
+    from daemon.deidentifiers.identifying import told, warnings_of_configuration  # noqa: PLC0415
+
+    warnings = [*warnings_of_configuration(configuration)]
     if options.json:
-        output.print_json(explanation.document())
+        output.print_json(explanation.document() | {"warnings": warnings})
     else:
         for line in explanation.lines():
             output.print_line(line)
+        for warning in warnings:
+            if warning not in explanation.warnings:
+                output.print_line(f"Warning: {told(warning)}")
     return exit_codes.OK
 
 

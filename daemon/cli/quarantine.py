@@ -121,11 +121,8 @@ def _show(options: argparse.Namespace) -> int:
 
     with state.connected(arguments.settings(options), query_only=True) as (session, _):
         shown = queries.show(session, options.id)
-    if shown is None:
-        raise UsageError(
-            f"{options.id} is not the beginning of exactly one identifier; "
-            "`dicomveil quarantine list` shows them"
-        )
+        if shown is None:
+            raise UsageError(_not_one(session, options.id))
     outcome = json.loads(shown.outcome) if shown.outcome else None
     advice = REASONS.get(shown.receipt.reason)
     document = {
@@ -202,8 +199,16 @@ def _chosen(session: Session, options: argparse.Namespace) -> Sequence[str]:
         raise UsageError("--reason and --unrouted go with --all")
     found = [(given, queries.show(session, given)) for given in options.ids]
     if unknown := [given for given, shown in found if shown is None]:
-        raise UsageError(f"not the beginning of exactly one identifier: {', '.join(unknown)}")
+        raise UsageError("; ".join(_not_one(session, given) for given in unknown))
     return [shown.receipt.id for _, shown in found if shown is not None]
+
+
+def _not_one(session: Session, given: str) -> str:
+    from daemon.store import queries  # noqa: PLC0415
+
+    if queries.begin_with(session, given):
+        return f"several identifiers begin with {given}; give more of it"
+    return f"no identifier begins with {given}; `dicomveil quarantine list` shows them"
 
 
 def _confirm(count: int) -> None:

@@ -11,6 +11,7 @@ from daemon.cli import arguments, exit_codes, output, state
 if TYPE_CHECKING:
     import argparse
 
+    from config import Settings
     from daemon.store.queries import Status
 
 NAME = "status"
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
         status = queries.status(session, settings.state_dir, now=now)
         is_running = state.is_running(layout)
     watching = (RunFolder(settings.state_dir).read(WATCHING) or {}) if is_running else {}
+    warnings = _warnings(settings)
     if options.json:
         output.print_json(
             {
@@ -41,6 +43,7 @@ def run(options: argparse.Namespace) -> int:
                 "running": is_running,
                 **asdict(status),
                 "watching": watching,
+                "warnings": warnings,
             }
         )
     else:
@@ -53,7 +56,20 @@ def run(options: argparse.Namespace) -> int:
             [(folder, each["waiting"], each["held_open"]) for folder, each in watching.items()],
             title="Watched folders",
         )
+        for warning in warnings:
+            output.print_line(f"Warning: {warning}")
     return exit_codes.OK
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Return what the configuration leaves to leniency or lets through; `check-config` tells what is wrong."""
+    from daemon.cli.check_config import leniencies  # noqa: PLC0415
+    from deid.errors import ConfigurationInvalid  # noqa: PLC0415
+
+    try:
+        return leniencies(settings)
+    except ConfigurationInvalid:
+        return ["the configuration has mistakes; `dicomveil check-config` names them"]
 
 
 def _print(status: Status, now: float) -> None:

@@ -252,6 +252,11 @@ def refused(
     return session.receipts.refused(states, reason, limit, offset)
 
 
+def begin_with(session: Session, beginning: str) -> int:
+    """Return how many receipts have an id that begins so; 2 stands for more than one."""
+    return len(session.receipts.beginning_with(beginning, 2))
+
+
 def show(session: Session, receipt_id: str) -> Shown | None:
     """Return all that is known of a receipt, or None.
 

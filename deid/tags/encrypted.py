@@ -160,6 +160,12 @@ def reidentify(content: bytes, private_key_pem: bytes, certificate_pem: bytes) -
         raise NotReidentifiable("the key or the certificate is not in PEM form") from error
     if not isinstance(key, rsa.RSAPrivateKey):
         raise NotReidentifiable("the private key is not an RSA key")
+    if key.public_key() != certificate.public_key():
+        raise NotReidentifiable("the private key and the certificate do not belong to each other")
+    if not dataset.get("EncryptedAttributesSequence"):
+        raise NotReidentifiable(
+            "nothing was sealed in it: it has no Encrypted Attributes Sequence (0400,0500)"
+        )
     for item in dataset.get("EncryptedAttributesSequence", ()):
         try:
             opened = pkcs7.pkcs7_decrypt_der(
@@ -171,7 +177,7 @@ def reidentify(content: bytes, private_key_pem: bytes, certificate_pem: bytes) -
         originals = read_dataset(io.BytesIO(opened), syntax.is_implicit_VR, syntax.is_little_endian)
         return _restored(dataset, originals.ModifiedAttributesSequence[0])
     raise NotReidentifiable(
-        "the file holds no Encrypted Attributes Sequence (0400,0500) that this key opens"
+        "it was sealed for somebody else: this key opens no item of Encrypted Attributes Sequence (0400,0500)"
     )
 
 

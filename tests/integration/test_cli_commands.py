@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from os.path import commonpath
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,25 @@ class TestStatus:
         assert "holds no state" in ended.stderr
 
 
+class TestReasons:
+    def test_one_is_explained_without_the_documents(self, run: Command) -> None:
+        told = run("reasons", "pixels_not_cleaned")
+        assert told.returncode == 0
+        assert REASONS["pixels_not_cleaned"].means in told.stdout
+        assert REASONS["pixels_not_cleaned"].then in told.stdout
+
+    def test_all_are_listed(self, run: Command) -> None:
+        told = run("reasons").stdout
+        assert [code for code in REASONS if f"{code}\n" not in told] == []
+        assert set(run.json("reasons")) == set(REASONS)
+
+    def test_one_that_does_not_exist_is_answered_with_the_nearest(self, run: Command) -> None:
+        told = run("reasons", "pixel_not_cleaned")
+        assert told.returncode == 2
+        assert "did you mean pixels_not_cleaned?" in told.stderr
+        assert "`dicomveil reasons` lists them" in run("reasons", "x").stderr
+
+
 class TestQuarantine:
     def test_list_shows_why_and_where(self, run: Command, refused: list[str]) -> None:
         listed = run.json("quarantine", "list")
@@ -267,6 +287,16 @@ class TestQuarantine:
         shown = run.json("quarantine", "show", refused[1])
         assert shown["reason"] == "truncated"
         assert run("quarantine", "show", "").returncode == 2
+
+    def test_show_tells_none_from_several(self, run: Command, refused: list[str]) -> None:
+        common = commonpath(refused)
+        several = run("quarantine", "show", common)
+        assert several.returncode == 2
+        assert f"several identifiers begin with {common}; give more of it" in several.stderr
+        none = run("quarantine", "show", "zz")
+        assert none.returncode == 2
+        assert "no identifier begins with zz" in none.stderr
+        assert "no identifier begins with zz" in run("quarantine", "retry", "zz").stderr
 
     def test_show_says_what_the_reason_means_and_what_to_do(
         self, run: Command, refused: list[str]
