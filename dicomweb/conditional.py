@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
+from zlib import adler32, crc32
 
 from aiohttp import web
 
@@ -21,12 +21,17 @@ _ZERO: Final = re.compile(r"0(?:\.0{0,3})?")
 
 
 def entity_tag(parts: Iterable[bytes], *, is_weak: bool = False) -> str:
-    """Return an entity tag of what a representation is made from; parts are told apart by their lengths."""
-    digest = blake2b(digest_size=16)
+    """Return an entity tag of what a representation is made from; parts are told apart by their lengths.
+
+    Two checksums, which cost a tenth of a digest: a tag tells what changed from what was, and nobody gains by
+    making two answers of his own alike.
+    """
+    one, other, size = 0, 1, 0
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return f'{"W/" if is_weak else ""}"{digest.hexdigest()}"'
+        length = len(part).to_bytes(8, "little")
+        one, other = crc32(part, crc32(length, one)), adler32(part, adler32(length, other))
+        size += len(part)
+    return f'{"W/" if is_weak else ""}"{one:08x}{other:08x}-{size:x}"'
 
 
 def is_known(request: web.Request, etag: str) -> bool:
