@@ -207,6 +207,14 @@ def patient_identity(issuer: str, patient_id: str, study_uid: str) -> str:
     return f"{len(issuer)}|{issuer}|{patient_id}"
 
 
+def parts_of_identity(identity: str) -> tuple[str, str]:
+    """Return issuer and Patient ID of a `patient_identity`; both empty where a study stands for it."""
+    length, _, rest = identity.partition("|")
+    if not length.isdecimal():
+        return "", ""
+    return rest[: int(length)], rest[int(length) + 1 :]
+
+
 def _normal(identifier: str) -> str:
     """Return one spelling of an identifier: composed characters, white space folded. Case counts."""
     return " ".join(unicodedata.normalize("NFC", identifier).split())

@@ -4,6 +4,7 @@ import pytest
 
 from deid import KeyRefused, Replacements, SiteKey, patient_identity
 from deid.encoding.header import tag_name
+from deid.identity.keys import parts_of_identity
 from deid.identity.labels import LABELS_BY_IDENTIFIER_TYPE, LABELS_BY_TAG, Label
 from deid.tables.dictionary import attributes
 
@@ -124,3 +125,14 @@ def test_an_order_has_one_token_in_a_header_and_in_a_resource() -> None:
 def test_equal_numbers_of_different_things_get_different_tokens() -> None:
     replacements = Replacements(KEY)
     assert len({replacements.token(label, "4711") for label in Label}) == len(Label)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "patient_id"), [("hospital", "P1"), ("", "P1"), ("a|b", "1|2"), ("12|", "|3")]
+)
+def test_an_identity_comes_apart_as_it_was_put_together(issuer: str, patient_id: str) -> None:
+    assert parts_of_identity(patient_identity(issuer, patient_id, "")) == (issuer, patient_id)
+
+
+def test_an_identity_of_a_study_has_no_parts() -> None:
+    assert parts_of_identity(patient_identity("hospital", " ", "1.2.3")) == ("", "")
