@@ -34,6 +34,7 @@ from daemon.store.rows import (
 )
 from dicomweb.ports import Match, Query, Resource
 from tests.document_resources import DocumentResources
+from tests.document_sidecars import DocumentSidecars, DocumentStudies
 from tests.documents import Documents
 
 if TYPE_CHECKING:
@@ -460,6 +461,8 @@ class DocumentSession:
         self.instances = _Instances(documents)
         self.identifiers = _Identifiers(documents)
         self.resources = DocumentResources(documents)
+        self.sidecars = DocumentSidecars(documents)
+        self.studies = DocumentStudies(documents)
         self.garbage = _Garbage(documents)
         self.figures = _Figures(documents)
 

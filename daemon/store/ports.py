@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         StoreTotals,
         Tally,
     )
+    from daemon.store.sidecar_rows import SidecarRows, StudyRows
     from dicomweb.ports import Match, Query, Resource
 
 T = TypeVar("T")
@@ -275,6 +276,14 @@ class Session(Protocol):
     @property
     def resources(self) -> ResourceRows:
         """What the FHIR stores hold."""
+
+    @property
+    def sidecars(self) -> SidecarRows:
+        """What is to become of received resources."""
+
+    @property
+    def studies(self) -> StudyRows:
+        """What resources belong to."""
 
     @property
     def garbage(self) -> GarbageRows:

@@ -746,7 +746,7 @@ async def test_what_one_store_holds_no_other_shows(stores: Stores) -> None:
         return other
 
     other = await stores.database.write(add_store)
-    assert (other.role, len({s.folder for s in [other, *stores.stores.all]})) == (Role.NONE, 3)
+    assert (other.role, len({s.folder for s in [other, *stores.stores.all]})) == (Role.NONE, 5)
 
     def in_each(session: Session) -> list[int]:
         return [

@@ -297,3 +297,27 @@ def fhir_stores(db: SchemaDatabase) -> None:
     )
     for table in ("fhir_tokens", "fhir_dates"):
         db.execute(f"CREATE INDEX {table}_of_resource ON {table} (resource)")
+
+
+@migrations()
+def sidecars(db: SchemaDatabase) -> None:
+    """Remember what is to become of each received resource, and which study it belongs to."""
+    db.execute(
+        "CREATE TABLE fhir_sidecars (resource INTEGER PRIMARY KEY REFERENCES fhir_resources (id),"
+        " store_id INTEGER NOT NULL, version INTEGER NOT NULL, received_at REAL NOT NULL,"
+        " drop_folder TEXT NOT NULL, drop_name TEXT NOT NULL, stated_ms INTEGER NOT NULL,"
+        " ties BLOB NOT NULL, identifiers BLOB NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,"
+        " where_ TEXT NOT NULL, studies TEXT NOT NULL, patient TEXT NOT NULL, wanted TEXT NOT NULL,"
+        " made_of TEXT NOT NULL, made TEXT NOT NULL, kills INTEGER NOT NULL,"
+        " not_before REAL NOT NULL DEFAULT 0, is_marked INTEGER NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX fhir_sidecars_by_state ON fhir_sidecars (store_id, state, resource)")
+    db.execute(
+        "CREATE INDEX fhir_sidecars_marked ON fhir_sidecars (store_id, resource) WHERE is_marked = 1"
+    )
+    db.execute(
+        "CREATE TABLE fhir_keys (store_id INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,"
+        " resource INTEGER NOT NULL, PRIMARY KEY (store_id, kind, value, resource))"
+        " STRICT, WITHOUT ROWID"
+    )
+    db.execute("CREATE INDEX fhir_keys_of_resource ON fhir_keys (resource, kind)")

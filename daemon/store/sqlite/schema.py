@@ -21,6 +21,8 @@
     fhir_resources   the resources of FHIR stores, and the number of their latest version
     fhir_versions    what each version says: members of a JSON object, ready to be put together
     fhir_tokens, fhir_dates   what searches find the latest version by
+    fhir_sidecars    what is to become of a received resource, and what it is tied to
+    fhir_keys        what resources find each other and their studies by
 
 Rows of one store lie together: the upper bits of a study's, series' or instance's number are its
 store's (`first_id`), so that a walk through a store touches no other's pages, and indexes begin with

@@ -11,6 +11,7 @@ from daemon.store.sqlite.identifiers import IdentifierTable
 from daemon.store.sqlite.instances import InstanceTables
 from daemon.store.sqlite.receipts import GarbageTable, IntentTable, ReceiptTables
 from daemon.store.sqlite.resources import ResourceTables
+from daemon.store.sqlite.sidecars import SidecarTables, StudyTables
 from daemon.store.sqlite.stores import StoreTable
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class SqliteSession:
         self.instances: Final = InstanceTables(connection)
         self.identifiers: Final = IdentifierTable(connection)
         self.resources: Final = ResourceTables(connection)
+        self.sidecars: Final = SidecarTables(connection)
+        self.studies: Final = StudyTables(connection)
         self.garbage: Final = GarbageTable(connection)
         self.figures: Final = FigureTables(connection)
         self.facts: Final = FactTable(connection)
