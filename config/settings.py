@@ -426,6 +426,13 @@ class Fhir(Section):
         default=1000,
         description="Most resources in one answer; the client follows its link for more.",
     )
+    unassociated_after_s: Annotated[float, Field(gt=0, le=31_536_000)] = Field(
+        default=86_400.0,
+        description=(
+            "Seconds that a resource waits for the study that it belongs to; then it is quarantined as "
+            "`unassociated`. (It is looked at again when the study comes.)"
+        ),
+    )
 
 
 class Deidentifier(Section):

@@ -29,9 +29,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from config.errors import ConfigError
-from config.settings import Route as RouteSection
-from daemon.deidentifiers.configuration_files import resolve
-from daemon.deidentifiers.identifying import warnings_of_configuration
+from daemon.configured import association, deidentifiers, routes
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
@@ -45,8 +43,7 @@ from daemon.observe.systemd import Notifier
 from daemon.pipeline.changing import ChangingWorkers
 from daemon.pipeline.dispatch import Dispatcher
 from daemon.pipeline.flights import DispatchSettings
-from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
-from daemon.pipeline.routing import Route
+from daemon.pipeline.instance_workers import InstanceWorkers
 from daemon.pipeline.showing import Showing
 from daemon.receive.dimse.server import DimseServer
 from daemon.receive.stow import SpoolSink
@@ -56,6 +53,7 @@ from daemon.rendering.pictures import Pictures
 from daemon.store import retention, witnesses
 from daemon.store.embedded import Embedded
 from daemon.store.probing import StoreProbe
+from daemon.store.retelling import Retelling
 from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
@@ -216,6 +214,7 @@ class Service:
             if getattr(settings, name) != getattr(reloaded, name)
         ]
         self._settings = reloaded
+        self._association = association(reloaded)
         _log.info("configuration_reloaded", count=len(settings.deidentifiers))
         if unapplied:
             _log.warning("configuration_needs_restart", setting=", ".join(unapplied))
@@ -239,8 +238,11 @@ class Service:
             )
 
         self._crew = crew
+        self._association = association(settings)
         workers = crew(settings)
-        self._workers = await self._stack.enter_async_context(ChangingWorkers(workers))
+        self._workers: ChangingWorkers = await self._stack.enter_async_context(
+            ChangingWorkers(workers)
+        )
         dispatcher = Dispatcher(
             stores.receipts,
             self._workers,
@@ -250,6 +252,15 @@ class Service:
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)
+        retelling = Retelling(
+            stores.stores,
+            stores.database,
+            retell=self._workers.retell,
+            association=lambda: self._association,
+            max_kills=settings.workers.max_attempts,
+        )
+        stores.retell_by(retelling)
+        self._run_in_background(retelling.run(), "retelling")
         showing = Showing(stores.receipts, self._workers)
         self._run_in_background(showing.run(), "showing")
         stores.source.read_after(showing.caught_up)
@@ -472,31 +483,6 @@ def _listening(section: str, host: str, port: int) -> Iterator[None]:
 def _work(dispatcher: Dispatcher) -> Work:
     now = dispatcher.progress
     return Work(now.in_flight, now.settled, now.refused_s, now.refusal)
-
-
-def deidentifiers(settings: Settings, key: SiteKey) -> list[Deidentifier]:
-    """Return the named configurations, each with the key that is its own.
-
-    What is leniently understood, which kinds of data are not covered, and what still identifies is logged.
-
-    Raises
-    ------
-    ConfigurationInvalid
-        When one of them asks for what does not exist or contradicts itself.
-    """
-    named = {name: resolve(each.config) for name, each in settings.deidentifiers.items()}
-    for name, configuration in named.items():
-        for warning in warnings_of_configuration(configuration):
-            reason, _colon, path = warning.partition(": ")
-            _log.warning("configuration_lenient", deidentifier=name, reason=reason, setting=path)
-    return [
-        Deidentifier(name, configuration, key.derive(name)) for name, configuration in named.items()
-    ]
-
-
-def routes(settings: Settings) -> list[Route]:
-    """Return the routes as the pipeline takes them; where a site has none, one that takes everything."""
-    return [Route.of(each) for each in settings.routes or (RouteSection(),)]
 
 
 def _largest_instance(settings: Settings) -> int:

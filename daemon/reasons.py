@@ -175,6 +175,20 @@ REASONS: Final[Mapping[str, Advice]] = {
         "name). A sender that compresses with loss does that, too.",
         "Compare both. `[source] conflict` may keep the first or the last; retry.",
     ),
+    "sidecar_conflict": Advice(
+        "A FHIR resource that belongs to one patient's study by one thing it says and to another's by another;"
+        " `where` names both sides by a receipt of each study.",
+        "Have its sender say which; update it at `/fhir/source`, and it is looked at again.",
+    ),
+    "sidecar_versions": Advice(
+        "A FHIR resource that came twice, under one type and id, with different content, and neither says that"
+        " it is the later one (`meta.lastUpdated`). Both are versions in the source.",
+        "Update it at `/fhir/source` with what holds.",
+    ),
+    "unassociated": Advice(
+        "A FHIR resource that no study was found for in `[fhir] unassociated_after_s`.",
+        "Nothing, if its study is still to come: it is looked at again then. Else delete it at `/fhir/source`.",
+    ),
     # What no door acknowledges; a watched folder puts it into `.refused`.
     "data_set_empty": Advice("File Meta Information, and nothing behind it.", _SEND_AGAIN),
     "file_meta_in_data_set": Advice(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from daemon.resources import ReadDocument
+
 
 class Receiver(StrEnum):
     """The way an instance came in; `RECOVERED` when the row that knew it is gone."""
@@ -228,6 +230,7 @@ class Result:
     QUARANTINED.
     `source` is None only when the file could not be read as a DICOM instance.
     `outcome` is the JSON outcome record: which element, which action; never an original value.
+    `sidecar` has the resources of a file that holds no instance; then there is neither a source nor an output.
     `compared` is not the worker's: what was found out since, for the store.
     """
 
@@ -241,6 +244,7 @@ class Result:
     outputs: tuple[Output, ...] = ()
     outcome: bytes = b""
     compared: tuple[Compared, ...] = ()
+    sidecar: ReadDocument | None = None
 
     @property
     def output(self) -> StoredInstance | None:

@@ -216,12 +216,74 @@ class ReadResource:
         References that only who stores it can resolve: to entries of its Bundle, and conditional ones.
     ties
         What it says of its place among others: original values.
+    identifiers
+        What it tells of people, infoType and value: original values.
+    stated_ms
+        When it was last updated, as it says itself, in milliseconds since 1970; 0 where it does not.
     """
 
     id: str
     content: Content
     ties: Ties
     unresolved: tuple[str, ...] = ()
+    identifiers: tuple[tuple[str, str], ...] = ()
+    stated_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToRetell:
+    """A resource with all that its results are made of.
+
+    Attributes
+    ----------
+    wanted
+        What its results are to be made of (`daemon.store.sidecar_rows.SidecarRow`).
+    patient, addresses
+        The identity of the patient, and what means him in references; empty where no study says.
+    known
+        What is known of people from the instances of its studies and from other resources of theirs.
+    around
+        The patients that it refers to, where no study says who they are.
+    """
+
+    number: int
+    wanted: str
+    deidentifiers: tuple[str, ...]
+    patient: str
+    addresses: tuple[str, ...]
+    known: tuple[tuple[str, str], ...]
+    around: tuple[bytes, ...]
+    resource: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RetoldResource:
+    """A result: what a deidentifier made of a resource, and the id that it has now."""
+
+    deidentifier: str
+    id: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """What became of a resource that was to be de-identified.
+
+    Attributes
+    ----------
+    number, wanted
+        Which one, and what it was to be made of (`daemon.store.sidecar_rows.SidecarRow`).
+    reason
+        Why nothing of it may pass, or empty.
+    where
+        The place in it, without a value.
+    """
+
+    number: int
+    wanted: str
+    outputs: tuple[RetoldResource, ...] = ()
+    reason: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,8 +226,8 @@ class RunningDaemon:
             SELECT s.SOPInstanceUID, t.StudyInstanceUID, e.SeriesInstanceUID, d.SOPInstanceUID
               FROM instances s JOIN instances d ON d.receipt_id = s.receipt_id
               JOIN series e ON e.id = d.series_id JOIN studies t ON t.id = d.study_id
-             WHERE s.store_id = (SELECT id FROM stores WHERE role = 'source')
-               AND d.store_id = (SELECT id FROM stores WHERE role = 'destination')
+             WHERE s.store_id = (SELECT id FROM stores WHERE kind = 'dicom' AND role = 'source')
+               AND d.store_id = (SELECT id FROM stores WHERE kind = 'dicom' AND role = 'destination')
         """
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as connection:
             rows = connection.execute(query).fetchall()

@@ -144,9 +144,9 @@ class BatchWork:
                     return _answer(BatchState.SKIPPED, Reason.DICOMDIR)
                 case Kind.ZIP:
                     return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
-                case Kind.OTHER if not is_file(job) and _is_archive(source, size):
+                case Kind.OTHER | Kind.FHIR if not is_file(job) and _is_archive(source, size):
                     return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
-                case Kind.OTHER:
+                case Kind.OTHER | Kind.FHIR:
                     return _no_instance(job)
                 case Kind.BARE:
                     completed = self._complete(structure.head, source, size)
@@ -307,7 +307,7 @@ def _may_hold_instances(gzip_path: str) -> bool:
     except Refused:
         return True
     inner = kind_of(lambda offset, count: start[offset : offset + count], len(start))
-    return inner is not None or examine_start(start, 1 << 62).kind is not Kind.OTHER
+    return inner is not None or examine_start(start, 1 << 62).kind not in {Kind.OTHER, Kind.FHIR}
 
 
 def _answer(state: BatchState, reason: str, where: str = "") -> Message:

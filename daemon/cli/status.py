@@ -124,6 +124,10 @@ def _print(status: Status, now: float) -> None:
         output.print_line(f"Studies that name more than one patient: {status.divided_studies}")
     if status.shared_patient_ids:
         output.print_line(f"Patient IDs that several issuers gave: {status.shared_patient_ids}")
+    if status.resources:
+        output.print_table(
+            ("state or reason", "resources"), [*status.resources.items()], title="FHIR resources"
+        )
     disk = status.disk
     output.print_line(
         f"Disk: {output.size(disk.free)} free of {output.size(disk.total)}; "

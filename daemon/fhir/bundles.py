@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from daemon.fhir.ports import ResourceStore
-    from daemon.resources import Content, ReadEntry, ResourceQuery
+    from daemon.resources import ReadEntry, ReadResource, ResourceQuery
 
 ETAG: Final = re.compile(r'(?:W/)?"([0-9]{1,15})"')
 _TYPE_AND_ID: Final = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9.-]{1,64})")
@@ -107,7 +107,9 @@ def change_of(
     if wish is Wish.CREATE:
         condition = condition_of(path, entry.if_none_exist) if entry.if_none_exist else None
         resource_type = _type(path, is_type)
-        return Change(wish, resource_type, new_id(), _content(entry, path), if_none_exist=condition)
+        return Change(
+            wish, resource_type, new_id(), _resource(entry, path), if_none_exist=condition
+        )
     matched = _TYPE_AND_ID.fullmatch(path)
     if matched is None:
         raise BadRequest("request.url of an entry is not a type and an id")
@@ -115,20 +117,20 @@ def change_of(
     if_match = version_of(entry.if_match)
     if wish is Wish.DELETE:
         return Change(wish, resource_type, resource_id, if_match=if_match)
-    content = _content(entry, resource_type)
+    resource = _resource(entry, resource_type)
     if entry.resource is not None and entry.resource.id not in {"", resource_id}:
         raise BadRequest("an entry's resource has another id than its request.url")
     if entry.if_none_match == "*":
         if_match = -1
-    return Change(wish, resource_type, resource_id, content, if_match=if_match)
+    return Change(wish, resource_type, resource_id, resource, if_match=if_match)
 
 
-def _content(entry: ReadEntry, resource_type: str) -> Content:
+def _resource(entry: ReadEntry, resource_type: str) -> ReadResource:
     if entry.resource is None:
         raise BadRequest("an entry has no resource")
     if entry.resource.content.type != resource_type:
         raise BadRequest("an entry's resource is of another type than its request.url")
-    return entry.resource.content
+    return entry.resource
 
 
 def _type(name: str, is_type: Callable[[str], bool]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from daemon.resources import Content, ReadDocument, ResourceQuery, ResourceVersion
+    from daemon.resources import ReadDocument, ReadResource, ResourceQuery, ResourceVersion
 
 
 class Settings(Protocol):
@@ -76,7 +76,7 @@ class Change:
     ----------
     id
         For a new one, made by us.
-    content
+    resource
         None to delete.
     if_match
         The version that has to be the latest; 0 is any, -1 says that there must be none.
@@ -90,7 +90,7 @@ class Change:
     wish: Wish
     type: str
     id: str
-    content: Content | None = None
+    resource: ReadResource | None = None
     if_match: int = 0
     if_none_exist: ResourceQuery | None = None
     was_found: str | None = None

@@ -273,13 +273,13 @@ class _Service:
     async def _create(self, request: web.Request) -> web.Response:
         sink, resource_type = self._writable(), self._type(request)
         document = await self._read_body(request)
-        content = single(document, resource_type).content
+        resource = single(document, resource_type)
         condition = request.headers.get("If-None-Exist", "")
         change = Change(
             Wish.CREATE,
             resource_type,
             new_id(),
-            content,
+            resource,
             if_none_exist=condition_of(resource_type, condition) if condition else None,
         )
         (changed,) = await sink.change([change])
@@ -295,9 +295,7 @@ class _Service:
         if_match = version_of(request.headers.get("If-Match", ""))
         if request.headers.get("If-None-Match", "").strip() == "*":
             if_match = -1
-        change = Change(
-            Wish.UPDATE, resource_type, resource_id, resource.content, if_match=if_match
-        )
+        change = Change(Wish.UPDATE, resource_type, resource_id, resource, if_match=if_match)
         (changed,) = await sink.change([change])
         return self._changed_response(request, changed)
 

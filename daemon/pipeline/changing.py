@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from daemon.pipeline.instance_workers import InstanceWorkers
     from daemon.records import Comparison, Job, Result, StoredInstance
-    from daemon.resources import ReadDocument
+    from daemon.resources import ReadDocument, Retold, ToRetell
 
 
 @dataclass(eq=False)
@@ -65,6 +65,11 @@ class ChangingWorkers:
         """Return what the body of a FHIR request says, in the same way."""
         with self._used() as workers:
             return await workers.read_document(body, resolved)
+
+    async def retell(self, job: ToRetell) -> Retold:
+        """Return what became of a resource that is to be de-identified, in the same way."""
+        with self._used() as workers:
+            return await workers.retell(job)
 
     @contextmanager
     def _used(self) -> Iterator[InstanceWorkers]:

@@ -5,20 +5,35 @@ An answer is checked field by field: a worker parses hostile input, so its answe
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.pipeline.messages import MalformedAnswer
-from daemon.resources import Content, ReadDocument, ReadEntry, ReadResource, Span, Token
+from daemon.records import Result, State
+from daemon.resources import (
+    Content,
+    ReadDocument,
+    ReadEntry,
+    ReadResource,
+    Retold,
+    RetoldResource,
+    Span,
+    Token,
+    ToRetell,
+)
 from daemon.workers.frames import Message
 from deid.fhir.ties import Issued, Ties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
+
+    from daemon.records import Job
 
 READING: Final = "fhir_reading"
 SIDECAR: Final = "fhir_sidecar"
+RETELLING: Final = "fhir_retelling"
+_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _ENTRY_TEXT: Final = (
     "full_url",
     "method",
@@ -37,9 +52,115 @@ def reading_message(body: bytes, resolved: Mapping[str, str]) -> Message:
     return Message({READING: dict(resolved)}, (body,))
 
 
-def sidecar_message(file: Path, most_bytes: int) -> Message:
-    """Return the question which resources a file holds."""
-    return Message({SIDECAR: str(file), "most_bytes": most_bytes})
+def retelling_message(job: ToRetell) -> Message:
+    """Return a resource that is to be de-identified as a message."""
+    header = {
+        "number": job.number,
+        "wanted": job.wanted,
+        "deidentifiers": job.deidentifiers,
+        "patient": job.patient,
+        "addresses": job.addresses,
+        "known": job.known,
+        "lengths": [len(each) for each in job.around],
+    }
+    return Message({RETELLING: header}, (b"".join(job.around), job.resource))
+
+
+def retelling_from(message: Message) -> ToRetell:
+    """Return the resource in a message."""
+    header = message.header[RETELLING]
+    taking = _Taking(message.fields[0])
+    return ToRetell(
+        header["number"],
+        header["wanted"],
+        tuple(header["deidentifiers"]),
+        header["patient"],
+        tuple(header["addresses"]),
+        tuple((kind, value) for kind, value in header["known"]),
+        tuple(taking.take(length) for length in header["lengths"]),
+        message.fields[1],
+    )
+
+
+def retold_message(retold: Retold) -> Message:
+    """Return what became of a resource as a message."""
+    contents: list[bytes] = []
+    header = {
+        "number": retold.number,
+        "wanted": retold.wanted,
+        "reason": retold.reason,
+        "where": retold.where,
+        "outputs": [
+            {
+                "deidentifier": each.deidentifier,
+                "id": each.id,
+                "content": content_header(each.content, contents),
+            }
+            for each in retold.outputs
+        ],
+    }
+    return Message(header, (b"".join(contents),))
+
+
+def retold_from(message: Message, job: ToRetell) -> Retold:
+    """Return what became of a resource, in a worker's answer to `job`.
+
+    Raises
+    ------
+    MalformedAnswer
+        When a field is missing or of another type, or the answer contradicts itself or the job.
+    """
+    try:
+        header = message.header
+        taking = _Taking(message.fields[0])
+        retold = Retold(
+            _number(header["number"]),
+            _text(header["wanted"]),
+            tuple(
+                RetoldResource(
+                    _text(each["deidentifier"]),
+                    _text(each["id"]),
+                    _content(each["content"], taking),
+                )
+                for each in header["outputs"]
+            ),
+            _text(header["reason"]),
+            _text(header["where"]),
+        )
+    except _WRONG as error:
+        raise MalformedAnswer("field") from error
+    made_by = tuple(each.deidentifier for each in retold.outputs)
+    if (
+        (retold.number, retold.wanted) != (job.number, job.wanted)
+        or made_by != (() if retold.reason else job.deidentifiers)
+        or not all(_ID.fullmatch(each.id) for each in retold.outputs)
+    ):
+        raise MalformedAnswer("contradiction")
+    return retold
+
+
+def sidecar_message(receipt_id: str, document: ReadDocument) -> Message:
+    """Return the resources of a received file as a message: the answer to a job about that file."""
+    message = document_message(document)
+    message.header[SIDECAR] = receipt_id
+    return message
+
+
+def sidecar_from(message: Message, job: Job) -> Result | None:
+    """Return the resources in a worker's answer to `job`; None when it is about an instance.
+
+    Raises
+    ------
+    MalformedAnswer
+        As `document_from`.
+    """
+    if SIDECAR not in message.header:
+        return None
+    document = document_from(message)
+    is_whole = all(each.resource is not None for each in document.entries)
+    if message.header[SIDECAR] != job.receipt_id or document.reason or not is_whole:
+        raise MalformedAnswer("contradiction")
+    return Result(job.receipt_id, State.STORED, sidecar=document)
 
 
 def document_message(document: ReadDocument) -> Message:
@@ -132,6 +253,8 @@ def _resource_header(resource: ReadResource, contents: list[bytes]) -> dict[str,
         "content": content_header(resource.content, contents),
         "unresolved": resource.unresolved,
         "ties": ties_document(resource.ties),
+        "identifiers": resource.identifiers,
+        "stated_ms": resource.stated_ms,
     }
 
 
@@ -141,6 +264,8 @@ def _resource(header: Mapping[str, Any], taking: _Taking) -> ReadResource:
         _content(header["content"], taking),
         ties_from(header["ties"]),
         tuple(_texts(header["unresolved"])),
+        tuple((_text(kind), _text(value)) for kind, value in header["identifiers"]),
+        _number(header["stated_ms"]),
     )
 
 

@@ -8,9 +8,10 @@ import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.pipeline.fhir_indexing import dates_of, tokens_of
-from daemon.resources import Content, ReadDocument, ReadEntry, ReadResource
+from daemon.resources import Content, ReadDocument, ReadEntry, ReadResource, span_of
 from deid.errors import Reason, Unsafe
 from deid.fhir.entries import Entry, entries
+from deid.fhir.known import known_identifiers
 from deid.fhir.reading import Kind, read, write_resource
 from deid.fhir.ties import ties_of
 
@@ -108,7 +109,15 @@ def read_resource(entry: Entry, full_urls: frozenset[str]) -> ReadResource:
         content_of(resource),
         ties_of(entry),
         tuple(dict.fromkeys(_unresolved(resource, full_urls))),
+        tuple((each.info_type, each.value) for each in known_identifiers((resource,))),
+        _stated_ms(resource),
     )
+
+
+def _stated_ms(resource: Resource) -> int:
+    meta = resource.get("meta")
+    said = span_of(_text(meta, "lastUpdated")) if isinstance(meta, dict) else None
+    return 0 if said is None else said.first_ms
 
 
 def content_of(resource: Resource) -> Content:

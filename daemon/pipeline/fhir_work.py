@@ -1,20 +1,52 @@
-"""What a worker process is asked about FHIR resources; `daemon.pipeline.work` does the instances."""
+"""What a worker process is asked about FHIR resources; `daemon.pipeline.work` does the instances.
+
+The modules are loaded when the first resource comes: most sites have none.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.fhir_messages import READING, document_message
+from daemon.pipeline.fhir_messages import (
+    READING,
+    RETELLING,
+    document_message,
+    retelling_from,
+    retold_message,
+)
 
 if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Mapping
+
+    from daemon.resources import ReadDocument
     from daemon.workers.frames import Message
+    from deid.plan import Plan
+
+_HEAD: Final = 4096
+_GZIP: Final = b"\x1f\x8b"
+MOST_BYTES: Final = 256 * 1024 * 1024
+"""Of the text of a file with resources, unpacked."""
 
 
-def fhir_answer(message: Message) -> Message | None:
+def fhir_answer(message: Message, plans: Mapping[str, Plan]) -> Message | None:
     """Return the answer to a question about resources; None when it is about an instance."""
     if READING in message.header:
-        # Loaded when the first resource comes: most sites have none.
         from daemon.pipeline.fhir_reading import read_document  # noqa: PLC0415
 
         return document_message(read_document(message.fields[0], message.header[READING]))
+    if RETELLING in message.header:
+        from daemon.pipeline.fhir_retelling import retell  # noqa: PLC0415
+
+        return retold_message(retell(retelling_from(message), plans))
     return None
+
+
+def sidecar_in(buffer: mmap.mmap | bytes) -> ReadDocument | None:
+    """Return the resources of a received file; None when it is none of FHIR."""
+    head = buffer[:_HEAD]
+    if head[:2] != _GZIP and head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] != b"{":
+        return None
+    from daemon.pipeline.fhir_reading import read_sidecar  # noqa: PLC0415
+
+    return read_sidecar(buffer[:], MOST_BYTES)

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import name_of_type
-from daemon.pipeline.fhir_messages import document_from, reading_message
+from daemon.pipeline.fhir_messages import (
+    document_from,
+    reading_message,
+    retelling_message,
+    retold_from,
+    sidecar_from,
+)
 from daemon.pipeline.messages import (
     answer_from,
     are_alike_from,
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
     from daemon.records import Comparison, Job, StoredInstance
-    from daemon.resources import ReadDocument
+    from daemon.resources import ReadDocument, Retold, ToRetell
     from daemon.workers.frames import Message
     from daemon.workers.limits import Limits
     from daemon.workers.pool import PoolFigures
@@ -149,8 +155,14 @@ class InstanceWorkers:
         message = reading_message(body, resolved or {})
         return document_from(await self._run(message, len(body), is_urgent=True))
 
+    async def retell(self, job: ToRetell) -> Retold:
+        """Return what became of a resource that is to be de-identified; raises as `process`."""
+        size = sum(map(len, (*job.around, job.resource)))
+        return retold_from(await self._run(retelling_message(job), size), job)
+
     async def _asked(self, job: Job, size: int) -> Result | Question:
-        return answer_from(await self._run(job_message(job), size), job)
+        answer = await self._run(job_message(job), size)
+        return sidecar_from(answer, job) or answer_from(answer, job)
 
     async def _run(self, message: Message, size: int, *, is_urgent: bool = False) -> Message:
         try:

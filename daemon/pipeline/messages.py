@@ -235,6 +235,7 @@ def _result(message: Message) -> Result:
         outputs=outputs,
         outcome=outcome,
         compared=(),
+        sidecar=None,
         **{name: _text(header[name]) for name in _RESULT_TEXT},
     )
 

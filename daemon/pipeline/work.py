@@ -16,7 +16,8 @@ from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.describing import stored_instance
-from daemon.pipeline.fhir_work import fhir_answer
+from daemon.pipeline.fhir_messages import sidecar_message
+from daemon.pipeline.fhir_work import fhir_answer, sidecar_in
 from daemon.pipeline.messages import (
     are_alike_message,
     compared_files,
@@ -76,7 +77,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     work = Work([Route.from_document(each) for each in document["routes"]], plans)
 
     def handle(message: Message) -> Message:
-        about_resources = fhir_answer(message)
+        about_resources = fhir_answer(message, plans)
         if about_resources is not None:
             return about_resources
         files = compared_files(message)
@@ -86,7 +87,11 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         if is_description(message):
             return described_message(job.receipt_id, work.describe(job))
         answer = work.answer(job)
-        return question_message(answer) if isinstance(answer, Question) else result_message(answer)
+        if isinstance(answer, Question):
+            return question_message(answer)
+        if answer.sidecar is not None:
+            return sidecar_message(answer.receipt_id, answer.sidecar)
+        return result_message(answer)
 
     return handle
 
@@ -146,6 +151,12 @@ class Work:
             return None
 
     def _judge(self, job: Job, buffer: Buffer) -> Result | Question:
+        sidecar = sidecar_in(buffer)
+        if sidecar is not None:
+            if sidecar.reason:
+                reason, where = sidecar.reason, sidecar.where[:_WHERE_LENGTH]
+                return Result(job.receipt_id, State.QUARANTINED, reason=reason, where=where)
+            return Result(job.receipt_id, State.STORED, sidecar=sidecar)
         try:
             header = deid.read_header(buffer, (*keywords(self.routes), *_PATIENT))
             patient = _patient(header.values, header.study_uid)

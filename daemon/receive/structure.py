@@ -2,8 +2,9 @@
 
 A receiver asks this before it takes a file: a Part 10 file goes to the spool as it is, a bare
 dataset (PS3.5 7, without the preamble and File Meta Information of PS3.10 7.1) is given the
-missing head, a zip archive is entered, anything else is refused. Values are jumped over, never
-loaded: the cost is that of the element headers, and memory does not grow with the file.
+missing head, FHIR JSON (also in gzip) goes to the spool, too, a zip archive is entered, anything else is
+refused. Values are jumped over, never loaded: the cost is that of the element headers, and memory
+does not grow with the file.
 
 Nothing is judged here: whether an instance is sound and safe is for the worker process to say.
 What this walk does not understand it calls complete and leaves to the worker.
@@ -14,12 +15,14 @@ from __future__ import annotations
 import os
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from deid.encoding.transfer_syntaxes import DEFLATED, MAX_DEPTH, UNDEFINED_LENGTH, encoding_of
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
+from deid.fhir.reading import looks_like_fhir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +39,8 @@ _SEQUENCE_END = (0xFFFE, 0xE0DD)
 _DEEPEST = 2 * MAX_DEPTH  # sequences and their items
 _WINDOW_BYTES = 16384
 _ONE_UID = re.compile(rb"[0-2](?:\.[0-9]+){2,}")
+_GZIP_START = b"\x1f\x8b"
+_FHIR_HEAD = 4096
 _ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -46,6 +51,7 @@ class Kind(Enum):
     BARE = auto()
     DICOMDIR = auto()
     ZIP = auto()
+    FHIR = auto()
     OTHER = auto()
 
 
@@ -114,7 +120,28 @@ def _examine(view: _Window, thorough: bool) -> Structure:
         return _with_head(_part10(view, 4, thorough=True), bytes(_PREAMBLE_BYTES))
     if start[:2] == b"\x02\x00" and start[4:6] in SHORT_VRS:
         return _with_head(_part10(view, 0, thorough=True), bytes(_PREAMBLE_BYTES) + b"DICM")
+    head = view.peek(0, _FHIR_HEAD)
+    if looks_like_fhir(_unpacked(head)):
+        return Structure(Kind.FHIR, complete=_ends_like_json(view, head))
     return _bare(view)
+
+
+def _unpacked(head: bytes) -> bytes:
+    """Return the beginning of a text, also of one in gzip; bounded, whatever it would unfold to."""
+    if head[:2] != _GZIP_START:
+        return head
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, _FHIR_HEAD)
+    except zlib.error:
+        return b""
+
+
+def _ends_like_json(view: _Window, head: bytes) -> bool:
+    """Whether a resource may be all there; of one in gzip, nobody knows before it is unpacked."""
+    tail = view.peek(max(0, view.size - _FHIR_HEAD), _FHIR_HEAD)
+    if head[:2] == _GZIP_START or not tail:
+        return True
+    return tail.rstrip(b" \t\r\n\x00")[-1:] == b"}"
 
 
 def _with_head(structure: Structure, head: bytes) -> Structure:

@@ -9,6 +9,7 @@ from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.fhir.errors import Conflict, MultipleMatches, PreconditionFailed, Unavailable
 from daemon.fhir.ports import Changed, Wish
 from daemon.resources import Method
+from daemon.store.sidecars import Sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from daemon.resources import ResourceQuery, ResourceVersion
     from daemon.store.ports import Database, Session
     from daemon.store.rows import Store
+    from daemon.store.store_set import StoreSet
 
 _METHODS: Final = {Wish.CREATE: Method.CREATE, Wish.UPDATE: Method.UPDATE}
 
@@ -80,12 +82,21 @@ class FhirSink:
     ----------
     clock
         Seconds since 1970.
+    changed
+        Called after each change that was kept.
     """
 
     def __init__(
-        self, store: Store, database: Database, *, clock: Callable[[], float] = time.time
+        self,
+        stores: StoreSet,
+        database: Database,
+        *,
+        clock: Callable[[], float] = time.time,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._store = store
+        self._store = stores.fhir_source
+        self._sidecars = Sidecars(stores)
+        self._changed = changed
         self._database = database
         self._clock = clock
 
@@ -103,9 +114,11 @@ class FhirSink:
             return [self._apply(session, change, now_ms) for change in changes]
 
         try:
-            return await self._database.write(apply)
+            done = await self._database.write(apply)
         except (SpoolFull, StoreUnavailable) as error:
             raise Unavailable("no room now; send it again later") from error
+        self._changed()
+        return done
 
     def _apply(self, session: Session, change: Change, now_ms: int) -> Changed:
         there = _found(session, self._store, change)
@@ -115,11 +128,18 @@ class FhirSink:
         _check_version(change, latest)
         if change.wish is Wish.DELETE:
             deleted = session.resources.delete(self._store, change.type, change.id, now_ms=now_ms)
+            if deleted is not None:
+                self._sidecars.forget(session, deleted.number)
             return Changed(deleted)
-        assert change.content is not None
+        assert change.resource is not None
         version = session.resources.add_version(
-            self._store, change.id, change.content, method=_METHODS[change.wish], now_ms=now_ms
+            self._store,
+            change.id,
+            change.resource.content,
+            method=_METHODS[change.wish],
+            now_ms=now_ms,
         )
+        self._sidecars.put(session, change.resource, version, now_ms / 1000)
         return Changed(version, is_new=latest is None or latest.is_deleted)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
 from daemon.records import Receipt, State
-from daemon.store.rows import Garbage, Place, StoreKind
+from daemon.store.rows import Garbage, Place, Role, StoreKind
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
@@ -101,6 +101,8 @@ class Status:
         Studies whose instances name more than one patient: by several issuers (none is one), or Patient IDs.
     shared_patient_ids
         Patient IDs that more than one issuer gave.
+    resources
+        Received FHIR resources by what becomes of them: their state, or the reason of their quarantine.
     source_bytes
         Received bytes that are kept, indexed or not.
     """
@@ -116,6 +118,7 @@ class Status:
     stores: list[StoreFigures]
     divided_studies: int
     shared_patient_ids: int
+    resources: dict[str, int]
     source_bytes: int
     disk: DiskFigures
 
@@ -149,6 +152,7 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
         ],
         divided_studies=sum(studies for studies, _patient_ids in divided),
         shared_patient_ids=sum(patient_ids for _studies, patient_ids in divided),
+        resources=_resources(session),
         source_bytes=session.figures.kept_bytes(),
         disk=_disk(state_dir),
     )
@@ -204,6 +208,18 @@ def _destinations(tallies: Sequence[Tally]) -> list[DestinationFigures]:
         for name in sorted({t.deidentifier for t in tallies} - {""})
         for own in [[t for t in tallies if t.deidentifier == name]]
     ]
+
+
+def _resources(session: Session) -> dict[str, int]:
+    """Return received FHIR resources by state, or by the reason why they wait for a person."""
+    found: dict[str, int] = {}
+    for store in session.stores.all():
+        if (store.kind, store.role) != (StoreKind.FHIR, Role.SOURCE):
+            continue
+        for (state, reason), count in sorted(session.sidecars.counts(store).items()):
+            name = reason or state.value
+            found[name] = found.get(name, 0) + count
+    return found
 
 
 def _store(session: Session, store: Store) -> StoreFigures:

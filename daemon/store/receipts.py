@@ -86,6 +86,7 @@ class StoreReceipts:
         self._files = asyncio.Lock()
         self._arrival = asyncio.Event()
         self._arrivals: deque[float] = deque(maxlen=_RUSH_INSTANCES)
+        self._when_settled: Callable[[Sequence[Result]], None] = lambda _: None
         self.unshown: Final = Unshown()
 
     async def start(self) -> None:
@@ -93,6 +94,10 @@ class StoreReceipts:
         for receipt in await self._database.read(lambda session: session.receipts.waiting()):
             if receipt.reason != RE_EXAMINE:
                 self.unshown.add(receipt.id)
+
+    def call_when_settled(self, function: Callable[[Sequence[Result]], None]) -> None:
+        """Have `function` called with results that were settled."""
+        self._when_settled = function
 
     def note_arrival(self, receipt: Receipt) -> None:
         """Wake whoever waits on `job_arrived`. Call from the event loop, before anybody is told of it."""
@@ -219,6 +224,13 @@ class StoreReceipts:
             result.receipt_id
             for result, done in zip(results, settled, strict=True)
             if isinstance(done, Settled)
+        )
+        self._when_settled(
+            [
+                result
+                for result, done in zip(results, settled, strict=True)
+                if isinstance(done, Settled)
+            ]
         )
         undecided = []
         for result, done in zip(results, settled, strict=True):

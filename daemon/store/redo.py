@@ -67,6 +67,12 @@ def redo(session: Session, receipt_ids: Sequence[str], *, now: float | None = No
     return changed
 
 
+def redo_within(session: Session, receipt_ids: Sequence[str], now: float, changed: Changed) -> None:
+    """Do the same inside the caller's transaction, and note in `changed` what became of each."""
+    for receipt_id in receipt_ids:
+        _redo_one(session, receipt_id, now, changed)
+
+
 def _redo_one(session: Session, receipt_id: str, now: float, changed: Changed) -> None:
     entry = session.receipts.get(receipt_id)
     if entry is None or entry.receipt.state is not State.STORED:

@@ -16,12 +16,13 @@ from daemon.errors import StoreUnavailable
 from daemon.pipeline.states import DONE, WAITING, check_move
 from daemon.records import Result, State
 from daemon.store.rows import Garbage, Place
+from daemon.store.sidecars import Sidecars
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from daemon.records import Output, StoredInstance
+    from daemon.records import Output, Receipt, StoredInstance
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.store_set import StoreSet
@@ -92,6 +93,7 @@ class SettlingPolicy:
     def __init__(self, stores: StoreSet, conflict: ConflictPolicy) -> None:
         self._stores = stores
         self._conflict = conflict
+        self._sidecars = Sidecars(stores)
 
     def settle(self, session: Session, result: Result, there: There, now: float) -> Settled:
         """Settle one result, in the transaction of the session.
@@ -111,6 +113,8 @@ class SettlingPolicy:
             return settling.without_source(state)
         if result.state is State.STORED and not there.outputs:
             raise StoreUnavailable("the output of a worker is missing")
+        if result.sidecar is not None:
+            return self._take_sidecar(session, settling, entry.receipt)
         if result.source is None:
             return settling.finish(state, result.state, result.reason)
         return self._settle_instance(settling, state, result.source)
@@ -127,6 +131,14 @@ class SettlingPolicy:
         settling = _Settling(session, self._stores, Result(receipt_id, State.RECEIVED), 0.0)
         if settling.earlier(self._stores.source, source) is None:
             settling.show_source(source)
+
+    def _take_sidecar(self, session: Session, settling: _Settling, receipt: Receipt) -> Settled:
+        """Let the resources of a file be those of the source store; the file itself is done with."""
+        sidecar = settling.result.sidecar
+        assert sidecar is not None
+        resources = [each.resource for each in sidecar.entries if each.resource is not None]
+        self._sidecars.take(session, resources, receipt.origin, receipt.received_at)
+        return settling.as_taken(receipt.state)
 
     def _settle_instance(
         self, settling: _Settling, state: State, source: StoredInstance
@@ -282,6 +294,11 @@ class _Settling:
         """End a receipt whose file is gone: loudly, in quarantine."""
         self._hide(self._source)
         return self.finish(state, State.QUARANTINED, BLOB_MISSING, place=Place.GONE)
+
+    def as_taken(self, state: State) -> Settled:
+        """End it as one whose content is kept elsewhere."""
+        self._drop(self._source, self.result.receipt_id)
+        return self.finish(state, State.STORED, place=Place.GONE)
 
     def as_duplicate(self, state: State, earlier: IndexedInstance, reason: str = "") -> Settled:
         """End it as one that is there already, which stays as it is."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from daemon.records import Question
     from daemon.store.ports import Database, Engine, Session
+    from daemon.store.retelling import Retelling
     from daemon.store.rows import Store
 
 _KNOWN_MOST: Final = 4096
@@ -67,6 +68,7 @@ class Stores:
         self.database: Final = database
         self.stores: Final = stores
         self._lock = lock
+        self._retelling: Retelling | None = None
         self.receipts: Final = StoreReceipts(
             database, stores, layout, conflict=conflict, clock=clock
         )
@@ -77,15 +79,28 @@ class Stores:
         self.destination: Final = self.dicom_store(stores.destination)
         self.fhir_source: Final = FhirStore(stores.fhir_source, database)
         self.fhir_destination: Final = FhirStore(stores.fhir_destination, database)
-        self.fhir_sink: Final = FhirSink(stores.fhir_source, database, clock=clock)
+        self.fhir_sink: Final = FhirSink(
+            stores, database, clock=clock, changed=self._note_resources
+        )
 
     def dicom_store(self, store: Store) -> DicomStore:
         """Return a store as the web services read it."""
         return DicomStore(store, self.database, self.stores.blobs[store.id])
 
+    def retell_by(self, retelling: Retelling) -> None:
+        """Tell a loop of what it has to look at."""
+        self._retelling = retelling
+        self.receipts.call_when_settled(retelling.note_settled)
+
+    def _note_resources(self) -> None:
+        if self._retelling is not None:
+            self._retelling.wake()
+
     async def known(self, question: Question) -> Known:
         """Return what is known of a study's people and of its patient: all of the study's, or it is cut."""
         source = self.stores.source
+        if self._retelling is not None:
+            self._retelling.note_answered(question.receipt_id)
 
         def read(session: Session) -> Known:
             of = session.identifiers.known

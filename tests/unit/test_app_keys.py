@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from config.settings import Deidentifier as Section
 from config.settings import Settings
-from daemon.app import deidentifiers
+from daemon.configured import deidentifiers
 from deid.identity.keys import SiteKey
 
 SITE = SiteKey(bytes(range(7, 39)))

@@ -8,7 +8,7 @@ import pytest
 from pydicom.uid import CTImageStorage, MRImageStorage
 
 from config.settings import Settings
-from daemon.app import routes
+from daemon.configured import routes
 from daemon.pipeline.routing import (
     HeaderFacts,
     Route,

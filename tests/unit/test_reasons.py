@@ -11,6 +11,7 @@ from daemon.receive.archive import ArchiveReason
 from daemon.receive.faults import Fault
 from daemon.receive.watch.reasons import WatchReason
 from daemon.store.settling import BLOB_MISSING, CONFLICT
+from daemon.store.sidecars import CONFLICTING_TIES, CONFLICTING_VERSIONS, UNASSOCIATED
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
 
@@ -23,7 +24,8 @@ def test_every_code_that_is_given_has_an_explanation_and_no_other() -> None:
         for kind in (Reason, WorkerReason, WatchReason, ArchiveReason, Fault)
         for code in kind
     }
-    assert set(REASONS) == {*codes, BLOB_MISSING, CONFLICT, UNREADABLE}
+    of_stores = {BLOB_MISSING, CONFLICT, CONFLICTING_TIES, CONFLICTING_VERSIONS, UNASSOCIATED}
+    assert set(REASONS) == {*codes, *of_stores, UNREADABLE}
 
 
 def test_the_document_is_the_table() -> None:

@@ -157,9 +157,15 @@ def _pour_entry(archive: Archive, entry: Entry, sink: Sink) -> None:
         start = b""
         while len(start) < _START_BYTES and (data := reader.read(_START_BYTES - len(start))):
             start += data
-        _refuse_unless_instance(examine_start(start, entry.size))
-        gate = FileGate()
+        structure = examine_start(start, entry.size)
+        _refuse_unless_wanted(structure)
         data = start
+        if structure.kind is Kind.FHIR:
+            while data:
+                sink.write(data)
+                data = reader.read(_CHUNK_BYTES)
+            return
+        gate = FileGate()
         while data:
             sink.write(gate.feed(data))
             data = reader.read(_CHUNK_BYTES)
@@ -169,7 +175,7 @@ def _pour_entry(archive: Archive, entry: Entry, sink: Sink) -> None:
         raise Refused(fault.value)
 
 
-def _refuse_unless_instance(structure: Structure) -> None:
+def _refuse_unless_wanted(structure: Structure) -> None:
     reasons = {
         Kind.DICOMDIR: WatchReason.DICOMDIR,
         Kind.OTHER: WatchReason.NOT_DICOM,

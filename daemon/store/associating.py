@@ -1,0 +1,469 @@
+"""Finding out which studies received resources belong to, and what follows from it. Policy, over ports.
+
+Looked at is what is marked, with all that hangs together with it by references; the ties themselves are
+decided by `daemon.pipeline.ties`. What a resource tells of people is remembered with the instances of its
+studies; where that is news, stored results of the studies are made again, and so are the results of their
+resources.
+
+A result is made of: the version of the resource, the deidentifiers, the patient, and everything that is known
+of people by then. Their hash says whether what is there is still what it should be; so it does not matter in
+which order anything came.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from daemon.fhir.representation import resource as represented
+from daemon.pipeline.ties import (
+    SHARED,
+    By,
+    Conflict,
+    Issuers,
+    Sidecar,
+    Study,
+    Tied,
+    folded,
+    tie,
+)
+from daemon.resources import ToRetell
+from daemon.store import redo
+from daemon.store.queries import Changed
+from daemon.store.sidecar_rows import KeyKind, SidecarState
+from daemon.store.sidecars import (
+    CONFLICTING_TIES,
+    CONFLICTING_VERSIONS,
+    UNASSOCIATED,
+    Sidecars,
+)
+from deid.identity.keys import parts_of_identity, patient_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from daemon.records import StoredInstance
+    from daemon.store.ports import Session
+    from daemon.store.rows import Identifier
+    from daemon.store.sidecar_rows import SidecarRow, StudyRow
+    from daemon.store.store_set import StoreSet
+
+_AT_ONCE: Final = 200
+_MOST_KNOWN: Final = 4096
+_MOST_UIDS: Final = 5000
+_RECEIPT_SHOWN: Final = 12
+_SEVERAL: Final = "several:"
+"""How the identity of a study's patients begins when there are more than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """What a site decided.
+
+    Attributes
+    ----------
+    issuers
+        Issuer of Patient ID, and of accession numbers, by Identifier.system or assigner.
+    sole
+        The only deidentifier that a route names; empty if there are several. Then no other key can come, and
+        what was posted need not wait for a study.
+    unassociated_after_s
+        How long a resource waits for its study.
+    """
+
+    issuers: Mapping[str, str]
+    sole: str
+    unassociated_after_s: float
+
+
+@dataclass(slots=True)
+class Looked:
+    """What a look came to.
+
+    Attributes
+    ----------
+    is_more
+        Whether there is more to look at.
+    told_studies, told_patients
+        Studies, and patients, of whose people something new is known; the studies' results are made again.
+    redone
+        How many instances that concerns.
+    """
+
+    is_more: bool = False
+    told_studies: set[str] = field(default_factory=set)
+    told_patients: set[str] = field(default_factory=set)
+    redone: int = 0
+
+
+class Associating:
+    """Looks at resources whose ties may have changed; in the transaction of the session."""
+
+    def __init__(self, stores: StoreSet, association: Association) -> None:
+        self._stores = stores
+        self._source = stores.fhir_source
+        self._association = association
+        self._sidecars = Sidecars(stores)
+
+    def look(self, session: Session, now: float) -> Looked:
+        """Look at what is marked, some of it if there is much."""
+        looked = Looked()
+        marked = session.sidecars.marked(self._source, _AT_ONCE)
+        if not marked:
+            return looked
+        rows = self._together(session, marked)
+        session.sidecars.unmark([*rows, *marked])
+        found, studies = self._tied(session, rows)
+        for number, row in rows.items():
+            self._record(session, row, found.get(number), studies)
+        for number, row in rows.items():
+            self._tell(session, row, found.get(number), looked, now)
+        for number in rows:
+            now_so = session.sidecars.get(self._source, number)
+            if now_so is not None:
+                self._decide(session, now_so, found.get(number), studies)
+        looked.is_more = bool(session.sidecars.marked(self._source, 1))
+        return looked
+
+    def mark_arrived(self, session: Session, instance: StoredInstance) -> None:
+        """Let what an instance may be tied to be looked at."""
+        keys = [
+            (KeyKind.UID, instance.study_uid),
+            (KeyKind.UID, instance.series_uid),
+            (KeyKind.UID, instance.sop_instance_uid),
+            (KeyKind.STUDY, instance.study_uid),
+            (KeyKind.ACCESSION, instance.keys.get("AccessionNumber", "")),
+            (KeyKind.PATIENT, instance.keys.get("PatientID", "")),
+        ]
+        found = {
+            number
+            for kind, value in keys
+            if value
+            for number in session.sidecars.having(self._source, kind, value)
+        }
+        session.sidecars.mark(sorted(found))
+
+    def give_up(self, session: Session, now: float) -> int:
+        """Put into quarantine what has waited too long; return how many."""
+        before = now - self._association.unassociated_after_s
+        found = session.sidecars.waiting_since(self._source, before, _AT_ONCE)
+        for row in found:
+            self._sidecars.refuse(session, row, UNASSOCIATED, row.type)
+            session.sidecars.change(row.number, wanted="")
+        return len(found)
+
+    # -- what hangs together --
+
+    def _together(self, session: Session, marked: Sequence[int]) -> dict[int, SidecarRow]:
+        """Return rows and all that references join to them; not through what many share."""
+        rows: dict[int, SidecarRow] = {}
+        queue = list(marked)
+        while queue:
+            number = queue.pop()
+            if number in rows:
+                continue
+            row = session.sidecars.get(self._source, number)
+            if row is None or row.reason == CONFLICTING_VERSIONS:
+                continue
+            rows[number] = row
+            if row.type not in SHARED or number in marked:
+                queue += self._sidecars.neighbours(session, row) - rows.keys()
+        return dict(sorted(rows.items()))
+
+    def _tied(
+        self, session: Session, rows: Mapping[int, SidecarRow]
+    ) -> tuple[dict[int, Tied | Conflict], dict[str, StudyRow]]:
+        named = self._named_studies(session, rows.values())
+        of_source = self._stores.source
+        studies = {uid: session.studies.get(of_source, uid) for uid in named}
+        known = {uid: study for uid, study in studies.items() if study is not None}
+        found = tie(
+            [Sidecar(n, row.ties, row.drop_folder, row.drop_name) for n, row in rows.items()],
+            _with_one_identity([_study(known[uid], named[uid]) for uid in sorted(known)]),
+            Issuers(self._association.issuers),
+        )
+        self._add_outside(session, rows, found)
+        for each in found.values():
+            if isinstance(each, Tied):
+                for uid in each.studies - known.keys():
+                    study = session.studies.get(of_source, uid)
+                    if study is not None:
+                        known[uid] = study
+        return found, known
+
+    def _named_studies(self, session: Session, rows: Iterable[SidecarRow]) -> dict[str, set[str]]:
+        """Return the studies that resources may mean, each with those of the UIDs that mean it."""
+        source, found = self._stores.source, dict[str, set[str]]()
+        for row in rows:
+            for uid in sorted(row.ties.uids)[:_MOST_UIDS]:
+                for study in session.studies.with_uid(source, uid):
+                    found.setdefault(study, set()).add(uid)
+            for issued in row.ties.accessions:
+                for study in session.studies.with_accession(source, issued.value):
+                    found.setdefault(study, set())
+            for issued in row.ties.patient_identifiers:
+                for study in session.studies.with_patient_id(source, issued.value):
+                    found.setdefault(study, set())
+        return found
+
+    def _add_outside(
+        self,
+        session: Session,
+        rows: Mapping[int, SidecarRow],
+        found: dict[int, Tied | Conflict],
+    ) -> None:
+        """Add to what is shared the studies of those who refer to it and were not looked at."""
+        for number, row in rows.items():
+            if row.type not in SHARED:
+                continue
+            others = self._sidecars.neighbours(session, row) - rows.keys()
+            outside = [session.sidecars.get(self._source, other) for other in sorted(others)]
+            studies = {
+                uid
+                for other in outside
+                if other is not None and row.ties.addresses
+                for uid in other.studies
+                if not set(row.ties.addresses).isdisjoint(other.ties.references)
+            }
+            here = found.get(number)
+            if studies and not isinstance(here, Conflict):
+                mine = here.studies if here is not None else frozenset()
+                found[number] = Tied(mine | studies, "", By.REFERENCE)
+
+    # -- what follows --
+
+    def _record(
+        self,
+        session: Session,
+        row: SidecarRow,
+        found: Tied | Conflict | None,
+        studies: Mapping[str, StudyRow],
+    ) -> None:
+        uids = sorted(found.studies & studies.keys()) if isinstance(found, Tied) else []
+        patient = found.patient if isinstance(found, Tied) else ""
+        if (tuple(uids), patient) != (row.studies, row.patient):
+            session.sidecars.change(row.number, studies=tuple(uids), patient=patient)
+            session.sidecars.tie(self._source, row.number, uids)
+
+    def _tell(
+        self,
+        session: Session,
+        row: SidecarRow,
+        found: Tied | Conflict | None,
+        looked: Looked,
+        now: float,
+    ) -> None:
+        """Remember with the instances of its studies what a resource tells of people."""
+        if not isinstance(found, Tied) or not row.identifiers:
+            return
+        source = self._stores.source
+        for study_uid in sorted(found.studies):
+            known = session.identifiers.known(source, study_uid, found.patient, _MOST_KNOWN)
+            if not set(row.identifiers) <= set(known):
+                session.identifiers.add(source, study_uid, found.patient, row.identifiers)
+            if not _is_news(known, row.identifiers):
+                continue
+            told = {study_uid}
+            if found.patient:
+                looked.told_patients.add(found.patient)
+                told |= set(session.studies.of_patient(source, found.patient))
+            self._do_again(session, told - looked.told_studies, looked, now)
+
+    def _do_again(
+        self, session: Session, studies: Iterable[str], looked: Looked, now: float
+    ) -> None:
+        for study_uid in sorted(studies):
+            looked.told_studies.add(study_uid)
+            changed = Changed()
+            redo.redo_within(
+                session, session.instances.of_study(self._stores.source, study_uid), now, changed
+            )
+            looked.redone += len(changed.changed)
+            session.sidecars.mark(session.sidecars.having(self._source, KeyKind.STUDY, study_uid))
+
+    def _decide(
+        self,
+        session: Session,
+        row: SidecarRow,
+        found: Tied | Conflict | None,
+        studies: Mapping[str, StudyRow],
+    ) -> None:
+        sides = found.sides if isinstance(found, Conflict) else ()
+        if isinstance(found, Tied) and found.patient.startswith(_SEVERAL):
+            sides = tuple((found.by, uid) for uid in sorted(found.studies))
+        if sides:
+            where = "; ".join(
+                f"{by}: study of receipt {self._named(session, uid)}" for by, uid in sides
+            )
+            self._sidecars.refuse(session, row, CONFLICTING_TIES, where)
+            session.sidecars.change(row.number, wanted="")
+            return
+        deidentifiers = {
+            name
+            for uid in row.studies
+            for name in (studies[uid].deidentifiers if uid in studies else ())
+        }
+        if found is None and not row.is_dropped and self._association.sole:
+            deidentifiers = {self._association.sole}
+        if not deidentifiers:
+            if row.state is not SidecarState.QUARANTINED or row.reason != UNASSOCIATED:
+                self._sidecars.wait(session, row)
+            return
+        wanted = self._wanted(session, row, sorted(deidentifiers))
+        if wanted == row.made_of:
+            session.sidecars.change(
+                row.number, state=SidecarState.DONE, wanted=wanted, reason="", where=""
+            )
+        elif row.wanted != wanted or row.state is not SidecarState.QUARANTINED:
+            session.sidecars.change(
+                row.number,
+                state=SidecarState.READY,
+                wanted=wanted,
+                reason="",
+                where="",
+                kills=0 if row.wanted != wanted else row.kills,
+                not_before=0.0,
+            )
+
+    def _named(self, session: Session, study_uid: str) -> str:
+        receipts = session.instances.of_study(self._stores.source, study_uid)
+        return min(receipts)[:_RECEIPT_SHOWN] if receipts else "none"
+
+    def _wanted(self, session: Session, row: SidecarRow, deidentifiers: list[str]) -> str:
+        job = job_of(session, self._stores, row, deidentifiers)
+        content = [job.deidentifiers, job.patient, job.known, [*map(_versioned, job.around)]]
+        digest = hashlib.sha256(orjson.dumps([row.version, *content]))
+        return digest.hexdigest() + "".join(f" {name}" for name in deidentifiers)
+
+
+def job_of(
+    session: Session, stores: StoreSet, row: SidecarRow, deidentifiers: Sequence[str]
+) -> ToRetell:
+    """Return what the results of a resource are made of, as things are now."""
+    source = stores.fhir_source
+    latest = session.resources.by_number(source, row.number)
+    assert latest is not None
+    known: set[Identifier] = set()
+    for study_uid in row.studies:
+        of_study = session.identifiers.known(stores.source, study_uid, row.patient, _MOST_KNOWN)
+        known.update(of_study)
+    around = []
+    if not row.studies:
+        numbers = {
+            number
+            for address in row.ties.patients
+            for number in session.sidecars.having(source, KeyKind.ADDRESS, address)
+        }
+        for number in sorted(numbers - {row.number}):
+            patient = session.resources.by_number(source, number)
+            if patient is not None and patient.type == "Patient" and not patient.is_deleted:
+                around.append(represented(patient))
+    addresses: tuple[str, ...] = ()
+    if row.patient:
+        own = row.ties.addresses if row.type == "Patient" else ()
+        addresses = tuple(dict.fromkeys([*own, *row.ties.patients]))
+    return ToRetell(
+        row.number,
+        row.wanted,
+        tuple(deidentifiers),
+        row.patient,
+        addresses,
+        tuple(sorted(known)),
+        tuple(around),
+        represented(latest),
+    )
+
+
+def _versioned(around: bytes) -> str:
+    return hashlib.sha256(around).hexdigest()
+
+
+def _study(row: StudyRow, uids: set[str]) -> Study:
+    """Return a study as `tie` takes it, from its attributes in DICOM JSON."""
+    attributes = orjson.loads(row.attributes)
+    patient_id = _first(attributes, "00100020")
+    issuer = _first(attributes, "00100021")
+    patients = _named_patients(row.patients) or [patient_identity(issuer, patient_id, row.uid)]
+    accession = _first(attributes, "00080050")
+    return Study(
+        row.uid,
+        patients[0] if len(patients) == 1 else f"{_SEVERAL}{row.uid}",
+        frozenset({(issuer, patient_id)} if patient_id else ()),
+        frozenset(
+            (_plain(each), accession) for each in _accession_issuers(attributes) if accession
+        ),
+        frozenset(filter(None, [_first(attributes, "00100030")])),
+        frozenset(filter(None, map(folded, _families(attributes)))),
+        frozenset(uids),
+        frozenset(row.drops),
+    )
+
+
+def _named_patients(patients: Iterable[str]) -> list[str]:
+    """Return the patients of a study: some of its instances name the issuer and some do not."""
+    parts = sorted(map(parts_of_identity, patients))
+    named = {patient_id for issuer, patient_id in parts if issuer}
+    return [
+        patient_identity(issuer, patient_id, "")
+        for issuer, patient_id in parts
+        if issuer or patient_id not in named
+    ]
+
+
+def _with_one_identity(studies: Sequence[Study]) -> list[Study]:
+    """Give a patient whose issuer one study names the same identity in those that name none."""
+    issuers: dict[str, set[str]] = {}
+    for study in studies:
+        issuer, patient_id = parts_of_identity(study.patient)
+        issuers.setdefault(patient_id, set()).update({issuer} - {""})
+    found = []
+    for study in studies:
+        issuer, patient_id = parts_of_identity(study.patient)
+        named = issuers[patient_id]
+        if patient_id and not issuer and len(named) == 1:
+            identity = patient_identity(next(iter(named)), patient_id, "")
+            found.append(replace(study, patient=identity))
+        else:
+            found.append(study)
+    return found
+
+
+def _first(attributes: Mapping[str, Any], tag: str) -> str:
+    values = attributes.get(tag, {}).get("Value") or [""]
+    return values[0] if isinstance(values[0], str) else ""
+
+
+def _accession_issuers(attributes: Mapping[str, Any]) -> list[str]:
+    """Return what Issuer of Accession Number Sequence says: local or universal entity ID, or nothing."""
+    items = attributes.get("00080051", {}).get("Value") or []
+    found = [
+        _first(item, tag)
+        for item in items
+        if isinstance(item, dict)
+        for tag in ("00400031", "00400032")
+    ]
+    return [each for each in found if each] or [""]
+
+
+def _families(attributes: Mapping[str, Any]) -> list[str]:
+    values = attributes.get("00100010", {}).get("Value") or []
+    groups = [group for value in values if isinstance(value, dict) for group in value.values()]
+    return [group.partition("^")[0] for group in groups if isinstance(group, str)]
+
+
+def _plain(issuer: str) -> str:
+    return " ".join(issuer.split()).casefold()
+
+
+def _is_news(known: Iterable[Identifier], told: Iterable[Identifier]) -> bool:
+    """Whether something is told that is not made of what is known: a word, a number."""
+    words = {word for _, value in known for word in _words(value)}
+    return any(word not in words for _, value in told for word in _words(value))
+
+
+def _words(value: str) -> list[str]:
+    return re.findall(r"[^\W_]{2,}", value.casefold())

@@ -1,0 +1,272 @@
+"""What becomes of received resources: kept in the source, told again in the destination. Policy, over ports.
+
+A resource that was dropped beside instances may come twice. The same content is nothing new; other content
+takes its place when it says itself that it was updated later; where neither says so, nobody knows which of them
+holds, and both stay in the source, as versions, and out of the destination.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from daemon.resources import Method
+from daemon.store.sidecar_rows import KeyKind, Made, SidecarRow, SidecarState
+from deid.fhir.ties import Ties
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from daemon.records import Origin
+    from daemon.resources import Content, ReadResource, ResourceVersion, Retold
+    from daemon.store.ports import Session
+    from daemon.store.store_set import StoreSet
+
+CONFLICTING_VERSIONS: Final = "sidecar_versions"
+CONFLICTING_TIES: Final = "sidecar_conflict"
+UNASSOCIATED: Final = "unassociated"
+_ID_LENGTH: Final = 40
+
+
+class Sidecars:
+    """Received resources of the FHIR source store.
+
+    Every method takes part in the transaction of its session.
+    """
+
+    def __init__(self, stores: StoreSet) -> None:
+        self._source = stores.fhir_source
+        self._destination = stores.fhir_destination
+
+    def take(
+        self, session: Session, resources: Iterable[ReadResource], origin: Origin, now: float
+    ) -> None:
+        """Keep the resources of a file that was dropped."""
+        for resource in resources:
+            self._take(session, resource, origin, now)
+
+    def _take(self, session: Session, resource: ReadResource, origin: Origin, now: float) -> None:
+        content = resource.content
+        resource_id = resource.id or _id_of(content)
+        latest = session.resources.get(self._source, content.type, resource_id)
+        if latest is None or latest.is_deleted:
+            self._add(session, resource, resource_id, origin, now, Method.CREATE)
+            return
+        row = session.sidecars.get(self._source, latest.number)
+        if row is not None and row.reason == CONFLICTING_VERSIONS:
+            if not self._has_version(session, latest, content):
+                self._conflict(session, resource, latest, origin, now)
+            return
+        if _is_same(latest, content):
+            if row is not None and (row.drop_folder, row.drop_name) > _place(origin):
+                self._put(session, resource, latest, origin, now)
+            return
+        stated = row.stated_ms if row is not None else 0
+        if not stated or not resource.stated_ms or stated == resource.stated_ms:
+            self._conflict(session, resource, latest, origin, now)
+        elif resource.stated_ms > stated:
+            self._add(session, resource, resource_id, origin, now, Method.UPDATE)
+
+    def _has_version(self, session: Session, latest: ResourceVersion, content: Content) -> bool:
+        versions = session.resources.history(
+            self._source, latest.type, latest.id, None, latest.version
+        )
+        return any(_is_same(each, content) for each in versions)
+
+    def _add(
+        self,
+        session: Session,
+        resource: ReadResource,
+        resource_id: str,
+        origin: Origin,
+        now: float,
+        method: Method,
+    ) -> None:
+        version = session.resources.add_version(
+            self._source,
+            resource_id,
+            resource.content,
+            method=method,
+            now_ms=int(now * 1000),
+        )
+        self._put(session, resource, version, origin, now)
+
+    def _conflict(
+        self,
+        session: Session,
+        resource: ReadResource,
+        latest: ResourceVersion,
+        origin: Origin,
+        now: float,
+    ) -> None:
+        """Keep both, and pass neither on. Nothing is tied by them."""
+        version = session.resources.add_version(
+            self._source,
+            latest.id,
+            resource.content,
+            method=Method.UPDATE,
+            now_ms=int(now * 1000),
+        )
+        self.withdraw(session, version.number)
+        self._mark_neighbours(session, version.number)
+        session.sidecars.put(
+            self._source,
+            SidecarRow(
+                version.number,
+                version.type,
+                version.id,
+                version.version,
+                now,
+                origin.drop_folder,
+                origin.drop_name,
+                0,
+                Ties(version.type),
+                state=SidecarState.QUARANTINED,
+                reason=CONFLICTING_VERSIONS,
+                where=f"{version.type}: versions 1 to {version.version}",
+            ),
+        )
+
+    def _put(
+        self,
+        session: Session,
+        resource: ReadResource,
+        version: ResourceVersion,
+        origin: Origin,
+        now: float,
+    ) -> None:
+        self.put(session, resource, version, now, origin.drop_folder, origin.drop_name)
+
+    def put(
+        self,
+        session: Session,
+        resource: ReadResource,
+        version: ResourceVersion,
+        now: float,
+        drop_folder: str = "",
+        drop_name: str = "",
+    ) -> None:
+        """Note that a version is to be told again; what it is tied to is found out by whoever looks."""
+        earlier = session.sidecars.get(self._source, version.number)
+        if earlier is not None:
+            # Those that it referred to before may hang on nothing now.
+            self._mark_neighbours(session, version.number)
+        session.sidecars.put(
+            self._source,
+            SidecarRow(
+                version.number,
+                version.type,
+                version.id,
+                version.version,
+                now,
+                drop_folder,
+                drop_name,
+                resource.stated_ms,
+                resource.ties,
+                resource.identifiers,
+                made_of=earlier.made_of if earlier is not None else "",
+                made=earlier.made if earlier is not None else (),
+            ),
+        )
+
+    def forget(self, session: Session, number: int) -> None:
+        """Note that a resource was deleted: its results are, too."""
+        self.withdraw(session, number)
+        self._mark_neighbours(session, number)
+        session.sidecars.remove(number)
+
+    def withdraw(self, session: Session, number: int) -> None:
+        """Delete the results of a resource."""
+        row = session.sidecars.get(self._source, number)
+        if row is not None:
+            self._delete(session, row.made)
+            session.sidecars.change(number, made=(), made_of="")
+
+    def settle(self, session: Session, retold: Retold, now: float) -> None:
+        """Show what was made of a resource, or put it into quarantine; nothing if it changed meanwhile."""
+        row = session.sidecars.get(self._source, retold.number)
+        if row is None or row.state is not SidecarState.READY or row.wanted != retold.wanted:
+            return
+        if retold.reason:
+            self.refuse(session, row, retold.reason, retold.where)
+            return
+        made = tuple(Made(each.deidentifier, each.content.type, each.id) for each in retold.outputs)
+        self._delete(session, [each for each in row.made if each not in made])
+        for each in retold.outputs:
+            there = session.resources.get(self._destination, each.content.type, each.id)
+            if there is None or there.is_deleted or not _is_same(there, each.content):
+                session.resources.add_version(
+                    self._destination,
+                    each.id,
+                    each.content,
+                    method=Method.UPDATE,
+                    now_ms=int(now * 1000),
+                    deidentifier=each.deidentifier,
+                    keeps_earlier=False,
+                )
+        session.sidecars.change(
+            row.number,
+            state=SidecarState.DONE,
+            reason="",
+            where="",
+            made=made,
+            made_of=row.wanted,
+            kills=0,
+        )
+
+    def refuse(self, session: Session, row: SidecarRow, reason: str, where: str) -> None:
+        """Put a resource into quarantine; nothing is visible of it any more."""
+        self.withdraw(session, row.number)
+        session.sidecars.change(
+            row.number, state=SidecarState.QUARANTINED, reason=reason, where=where
+        )
+
+    def wait(self, session: Session, row: SidecarRow) -> None:
+        """Let a resource wait for a study; nothing is visible of it."""
+        self.withdraw(session, row.number)
+        session.sidecars.change(
+            row.number,
+            state=SidecarState.WAITING,
+            reason="",
+            where="",
+            studies=(),
+            patient="",
+            wanted="",
+        )
+
+    def _delete(self, session: Session, made: Sequence[Made]) -> None:
+        for each in made:
+            session.resources.delete(
+                self._destination, each.type, each.id, now_ms=0, keeps_earlier=False
+            )
+
+    def neighbours(self, session: Session, row: SidecarRow) -> set[int]:
+        """Return the resources that one refers to, and those that refer to it."""
+        having, ties = session.sidecars.having, row.ties
+        keys = [
+            *((KeyKind.ADDRESS, address) for address in ties.references),
+            *((KeyKind.REFERENCE, address) for address in ties.addresses),
+            *((KeyKind.IDENTIFIER, f"{kind}|{value}") for kind, _, value in ties.searches),
+            *((KeyKind.SEARCH, f"{ties.type}|{each.value}") for each in ties.identifiers),
+        ]
+        found = {number for key in keys for number in having(self._source, *key)}
+        return found - {row.number}
+
+    def _mark_neighbours(self, session: Session, number: int) -> None:
+        row = session.sidecars.get(self._source, number)
+        if row is not None:
+            session.sidecars.mark(sorted(self.neighbours(session, row)))
+
+
+def _is_same(version: ResourceVersion, content: Content) -> bool:
+    return (version.meta, version.rest) == (content.meta, content.rest)
+
+
+def _id_of(content: Content) -> str:
+    """Return an id for a resource that has none: the same for the same content."""
+    digest = hashlib.sha256(b"\0".join((content.type.encode(), content.meta, content.rest)))
+    return digest.hexdigest()[:_ID_LENGTH]
+
+
+def _place(origin: Origin) -> tuple[str, str]:
+    return origin.drop_folder, origin.drop_name
