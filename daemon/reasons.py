@@ -143,8 +143,8 @@ REASONS: Final[Mapping[str, Advice]] = {
     ),
     # What the pipeline and the stores put aside.
     "worker_timeout": Advice(
-        "Processing took longer than `[workers]` allows, in every attempt.",
-        "Raise `workers.timeout_s` or `timeout_per_mb_s`; retry.",
+        "Processing took more CPU than `[workers]` allows, or stood still, in every attempt.",
+        "Raise `workers.timeout_s`, `timeout_per_mb_s` or `timeout_per_megapixel_s`; retry.",
     ),
     "worker_memory": Advice(
         "Processing needed more memory than `workers.memory_bytes`.",
