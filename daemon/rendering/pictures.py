@@ -32,6 +32,8 @@ _MOST_WAITING: Final = 64
 _MOST_DEADLY: Final = 4096
 _MOST_FORMS: Final = 4096
 _NICENESS: Final = 5
+_LONGEST_S: Final = 20.0
+"""Of CPU for a picture or a frame, beside what the size of the file adds."""
 _MOST_KILLS: Final = 2
 
 
@@ -61,7 +63,7 @@ class Pictures:
             {},
             b"",
             count=count,
-            limits=replace(limits, niceness=_NICENESS),
+            limits=replace(limits, niceness=_NICENESS, timeout_s=min(limits.timeout_s, _LONGEST_S)),
             figures=figures,
         )
         self._starting = asyncio.Lock()
