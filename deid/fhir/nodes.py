@@ -14,7 +14,7 @@ from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
 from deid.fhir.labelling import labelled
 from deid.fhir.leaves import malformed
-from deid.fhir.placeholders import stand_ins
+from deid.fhir.placeholders import stand_ins, without_dependents
 from deid.fhir.policy import FhirProfile, Verb
 from deid.fhir.resources import contained, entry, resource
 from deid.fhir.siblings import merge_siblings
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 _QUANTITIES: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
 _DATA: Final = frozenset({"Attachment", "Binary"})
-_OWNED: Final = frozenset({"Identifier", "Reference"})
 
 
 class Place(NamedTuple):
@@ -133,7 +132,12 @@ def _after(place: Place) -> After | None:
     """Return what happens to what is left of an object of a type."""
     if place.type in _DATA and place.inherited is not Verb.KEEP:
         return with_text(place.type)
-    return labelled if place.type in fhir_resources() and place.type != "Bundle" else None
+    dependents = without_dependents(place.type)
+    if place.type not in fhir_resources() or place.type == "Bundle":
+        return dependents
+    if dependents is None:
+        return labelled
+    return lambda value, out, run: labelled(value, dependents(value, out, run), run)
 
 
 class _Members(dict[str, "Leaf | None"]):

@@ -27,9 +27,6 @@ _LONGEST_TERM: Final = 200
 _ANY_SHIFT: Final = Shift(401)
 """So that a date in a text makes it another text."""
 _URN_OID: Final = "urn:oid:"
-_UID_PREFIX: Final = "2.25."
-_UUID_DIGITS: Final = 32
-_HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 
 @dataclass(slots=True)
@@ -95,12 +92,8 @@ class FhirPlan:
         return found
 
     def uuid(self, original: str) -> str:
-        """Return what stands for a UUID: the number of its replacement as a UID (PS3.5 B.2)."""
-        digits = original.replace("-", "")
-        is_uuid = len(digits) == _UUID_DIGITS and _HEXADECIMAL.issuperset(digits)
-        uid = f"{_UID_PREFIX}{int(digits, 16)}" if is_uuid else original
-        new = f"{int(self.replacements.uid(uid)[len(_UID_PREFIX) :]):032x}"
-        return f"{new[:8]}-{new[8:12]}-{new[12:16]}-{new[16:20]}-{new[20:]}"
+        """Return what stands for a UUID."""
+        return self.replacements.uuid(original.lower())
 
     def oid_urn(self, original: str) -> str:
         """Return what stands for ``urn:oid:`` and an OID."""

@@ -26,6 +26,10 @@ SHIFT_RANGE_DAYS = 100
 """How far dates move at most where a site does not say: as in the Healthcare API."""
 _UID_PREFIX = "2.25."
 _UID_CHECK_BITS = 48
+_UUID_MASK = 0xF << 28 | 0x3 << 14
+_UUID_MARKS = 0x4 << 28 | 0x2 << 14
+"""Version 4, variant 1, where they lie in the first 80 bits."""
+_HEXADECIMAL = frozenset("0123456789abcdef")
 _LABEL_CHARACTERS = 5
 _LABEL_CHECK = 2
 _ALPHABET = "0123456789BCDFGHJKLMNPQRSTVWXZ"
@@ -105,6 +109,28 @@ class Replacements:
         if self.is_own_uid(original_uid):
             return original_uid
         return self.uid(f"{pseudonym}|{original_uid}")
+
+    def uuid(self, original_uuid: str) -> str:
+        """Return the replacement of a UUID, random by its version (RFC 9562 5.4): 74 bits and their check.
+
+        A replacement stays as it is.
+        """
+        if self.is_own_uuid(original_uuid):
+            return original_uuid
+        digest = _mac(self.key.secret, "uuid", original_uuid.encode("utf-8", "surrogateescape"))
+        head = int.from_bytes(digest[:10], "big") & ~_UUID_MASK | _UUID_MARKS
+        digits = f"{head << _UID_CHECK_BITS | self._uid_check(head):032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def is_own_uuid(self, text: str) -> bool:
+        """Whether a UUID is a replacement made with this key."""
+        digits = text.replace("-", "")
+        if len(digits) != 32 or not _HEXADECIMAL.issuperset(digits):
+            return False
+        number = int(digits, 16)
+        head = number >> _UID_CHECK_BITS
+        is_marked = head & _UUID_MASK == _UUID_MARKS
+        return is_marked and self._uid_check(head) == number & ((1 << _UID_CHECK_BITS) - 1)
 
     def is_own_uid(self, uid: str) -> bool:
         """Whether a UID is a replacement made with this key."""

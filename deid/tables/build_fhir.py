@@ -23,6 +23,16 @@ if TYPE_CHECKING:
 _TABLES: Final = Path(__file__).parent
 _PRIMITIVE: Final = re.compile(r"http://hl7\.org/fhirpath/System\.(\w+)\Z")
 _MODELS: Final = "fhir.resources.R4B"
+_ADDED: Final = (
+    "Meta.account", "Meta.accounts", "Meta.author", "Meta.compartment", "Meta.onBehalfOf", "Meta.project",
+    "Binary.url", "DeviceDefinition.bodySite", "DeviceDefinition.classification",
+    "ObservationDefinition.publisher", "ResearchStudy.associatedParty", "ResearchStudy.classifier",
+    "ResearchStudy.comparisonGroup", "ResearchStudy.descriptionSummary", "ResearchStudy.label",
+    "ResearchStudy.name", "ResearchStudy.outcomeMeasure", "ResearchStudy.progressStatus",
+    "ResearchStudy.recruitment", "ResearchStudy.region", "ResearchStudy.result", "ResearchStudy.studyDesign",
+    "ResearchStudy.whyStopped",
+)  # fmt: skip
+"""What the package adds to HL7's definitions; two other implementations of R4 do not have them."""
 _VERSIONS: Final = {"4.0.1": "R4", "4.3.0": "R4B"}
 _OPEN: Final = {
     "http://hl7.org/fhir/ValueSet/mimetypes",
@@ -48,6 +58,8 @@ def element_rows(path: Path) -> Iterator[tuple[str, ...]]:
         for element in resource["snapshot"]["element"]:
             if "." not in element["path"]:
                 yield (element["path"], "", "", resource.get("kind", ""), "", "", version)
+                continue
+            if f"{element['path']}.".startswith(tuple(f"{added}." for added in _ADDED)):
                 continue
             types, targets = _types(element)
             yield (

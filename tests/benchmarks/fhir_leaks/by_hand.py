@@ -562,6 +562,12 @@ def places(person: Person) -> Iterator[Place]:
         {
             "resourceType": "Claim",
             "status": "active",
+            "type": {"text": family},
+            "use": "claim",
+            "patient": subject,
+            "created": day,
+            "provider": {"display": family},
+            "priority": {"text": number},
             "insurance": [
                 {
                     "sequence": 1,
@@ -646,6 +652,7 @@ def places(person: Person) -> Iterator[Place]:
         "message",
         {
             "resourceType": "MessageHeader",
+            "eventUri": "http://hl7.org/fhir/x",
             "source": {"endpoint": f"http://{number}.example", "name": family, "software": family},
             "destination": [{"endpoint": f"http://{number}.example"}],
         },

@@ -35,11 +35,12 @@ GOING: Final = words(
     HumanName Address ContactPoint ContactDetail Signature Narrative Extension Expression
     RelatedArtifact Contributor DataRequirement ParameterDefinition TriggerDefinition
     UsageContext Identifier.assigner Attachment.size Meta.versionId Patient.photo
-    Location.position Device.udiCarrier Device.deviceName Device.manufactureDate
+    Patient.contact Location.position Device.udiCarrier Device.deviceName Device.manufactureDate
     Device.expirationDate DeviceDefinition.udiDeviceIdentifier Immunization.expirationDate
-    Medication.batch MolecularSequence.variant MolecularSequence.repository Person.birthDate
-    Person.photo Practitioner.birthDate Practitioner.photo RelatedPerson.birthDate
-    RelatedPerson.photo HealthcareService.photo ExplanationOfBenefit.preAuthRefPeriod
+    Medication.batch FamilyMemberHistory.estimatedAge MolecularSequence.referenceSeq
+    MolecularSequence.variant MolecularSequence.repository Person.birthDate Person.photo
+    Practitioner.birthDate Practitioner.photo RelatedPerson.birthDate RelatedPerson.photo
+    HealthcareService.photo ExplanationOfBenefit.preAuthRefPeriod
     """
 )
 """Types and elements of which nothing stays, whatever they hold."""
