@@ -116,6 +116,7 @@ def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> 
         f"  {base}/dicomweb/deid/studies      what may leave",
         f"  {base}/dicomweb/source/studies    what came in",
         f"  {base}/dicomweb/deid/instances?Modality=CT",
+        f"  {base}/fhir/deid/ImagingStudy     what FHIR resources tell of it",
         f"  {base}/healthz   {base}/readyz   {base}/metrics",
         "or ask",
         f"  {program} status --config {config}",
@@ -159,11 +160,12 @@ async def _follow(service: Service, state_dir: Path, seen: int, stream: TextIO) 
 
 def _line(entry: Arrival) -> str:
     way = WAYS.get(Receiver(entry.receiver), "found again")
-    what = (
-        f"patient {entry.patient_id} study {entry.study_uid}"
-        if entry.state is State.STORED
-        else f"{entry.reason} {entry.where}".strip()
-    )
+    if entry.state is not State.STORED:
+        what = f"{entry.reason} {entry.where}".strip()
+    elif entry.study_uid:
+        what = f"patient {entry.patient_id} study {entry.study_uid}"
+    else:
+        what = "FHIR resources: see /fhir/deid"
     return f"{time.strftime('%H:%M:%S')}  {way:12}  {entry.state:12}  {what}"
 
 

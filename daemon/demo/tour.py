@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from daemon.cli import output
+from daemon.demo.resources import show_resources
 from daemon.demo.senders import WAYS, drop_files, send_by_dimse, send_by_stow
 from daemon.records import Receiver, State
 from daemon.store.journal import SETTLED, read_journal
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _SETTLE_DEADLINE_S: Final = 120.0
 _POLL_S: Final = 0.2
+_TOLD_STUDY: Final = "CT, "
+"""How the instances are called of whose study FHIR resources tell."""
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class Tour:
         line.show(total, self._settled(), "done")
         line.end()
         self._print_table()
+        study = [each.dataset for each, _ in self.sent if each.kind.startswith(_TOLD_STUDY)]
+        await show_resources(study, addresses, inbox, self.stream)
 
     def _settled(self) -> int:
         return sum(entry.state in SETTLED for entry in read_journal(self.state_dir))
