@@ -389,25 +389,26 @@ def _conflict(sides: Iterable[tuple[By, str]]) -> Conflict:
 
 
 def _agree(patient: Ties, study: Study) -> bool:
-    """Whether birth date or family name are the same, and neither is another."""
-    verdicts = _verdicts(patient, study)
-    return any(verdicts) and all(verdicts)
+    return _verdict(patient, study) is True
 
 
 def _disagree(patient: Ties, study: Study) -> bool:
-    return not all(_verdicts(patient, study))
+    return _verdict(patient, study) is False
 
 
-def _verdicts(patient: Ties, study: Study) -> list[bool]:
-    """Return for birth date and family name whether they agree, where both sides have them."""
-    found = []
+def _verdict(patient: Ties, study: Study) -> bool | None:
+    """Return whether birth dates are the same, or else family names; None where both sides have neither.
+
+    A name may have changed, or be written in characters that its instance does not declare; a date of birth
+    that differs is somebody else's, whatever he is called.
+    """
     birth_date = patient.birth_date.replace("-", "")
     if birth_date and study.birth_dates:
-        found.append(any(_is_prefix(birth_date, each) for each in study.birth_dates))
+        return any(_is_prefix(birth_date, each) for each in study.birth_dates)
     names = {folded(each) for each in patient.family_names} - {""}
     if names and study.family_names:
-        found.append(not names.isdisjoint(study.family_names))
-    return found
+        return not names.isdisjoint(study.family_names)
+    return None
 
 
 def _is_prefix(one: str, other: str) -> bool:

@@ -88,6 +88,12 @@ class Retelling:
         self._told: dict[str, int] = {}
         self._news = 0
         self._is_used = True
+        self._is_idle = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that it was told of has been looked at and is settled, or waits for something."""
+        return self._is_idle and not self._arrived and not self._woken.is_set()
 
     def wake(self) -> None:
         """Look at what has changed."""
@@ -118,6 +124,7 @@ class Retelling:
             is_more = await self._insist(self._step)
             if is_more:
                 continue
+            self._is_idle = True
             try:
                 async with asyncio.timeout(_IDLE_S):
                     await self._woken.wait()
@@ -125,6 +132,7 @@ class Retelling:
                 await asyncio.sleep(_GATHER_S)
             except TimeoutError:
                 pass
+            self._is_idle = False
             self._woken.clear()
 
     async def _insist(self, step: Callable[[], Awaitable[bool]]) -> bool:
