@@ -6,6 +6,7 @@
     cli        synthetic                    the commands; people and instances that are made up
     app                                     composition: the one place that knows every part
     configured                              what the settings mean to the parts
+    healthcare                              the Cloud Healthcare API's surface
     batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
     fhir   pipeline   receive               serves FHIR; decides and dispatches; takes in;
     rendering   web                         draws; serves

@@ -35,6 +35,7 @@ from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
 from daemon.fhir import service as fhir_service
 from daemon.fhir.reading import ReadByWorkers
+from daemon.healthcare import service as healthcare_service
 from daemon.observe.health import Probes, Work
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
@@ -358,6 +359,7 @@ class Service:
             cors_origins=origins,
             root=root,
         )
+        services |= healthcare_service.applications({})
         server = HttpServer(
             http,
             services,

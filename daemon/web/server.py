@@ -242,6 +242,8 @@ class HttpServer:
 
 
 def _first_addresses(service: str) -> list[str]:
+    if service.startswith("/v1"):
+        return [f"{service}/projects/local/locations/local/datasets"]
     names = ["metadata"] if service.startswith("/fhir/") else ["studies", "series", "instances"]
     return [f"{service}/{name}" for name in names]
 

@@ -1,0 +1,163 @@
+"""Bodies of requests: JSON objects whose fields the API knows.
+
+Which fields a message has, and of which kind, is Google's table (``messages.json``). What is false, 0, empty or
+null is like what is not there, as in every message of Protocol Buffers; numbers of 64 bits may be strings.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from daemon.healthcare.errors import InvalidArgument, TooLarge
+from deid.configuration.proto_json import loads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp import web
+
+MOST_BYTES: Final = 4 * 1024 * 1024
+_READ_BYTES: Final = 65536
+_OWN: Final[Mapping[str, Mapping[str, str]]] = {
+    # The API streams resources, not instances, into another store: this is ours.
+    "GoogleCloudHealthcareV1DicomStreamConfig": {"dicomveil": "OwnStreamConfig"},
+    "GoogleCloudHealthcareV1beta1DicomStreamConfig": {"dicomveil": "OwnStreamConfig"},
+    "OwnStreamConfig": {"deidentifiedStoreDestination": "DeidentifiedStoreDestination"},
+}
+"""Fields beside Google's, by message."""
+
+
+async def read(request: web.Request) -> dict[str, Any]:
+    """Return the object that a request's body is; an empty body is an empty object.
+
+    Strings in single quotes are understood: tutorials print such commands.
+
+    Raises
+    ------
+    InvalidArgument, TooLarge
+    """
+    body = bytearray()
+    while chunk := await request.content.read(_READ_BYTES):
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise TooLarge(f"a request's body has at most {MOST_BYTES} bytes")
+    return parsed(bytes(body))
+
+
+def parsed(body: bytes) -> dict[str, Any]:
+    """Return the object in a body."""
+    if not body.strip():
+        return {}
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        try:
+            found, _was_single_quoted = loads(body.decode("utf-8"))
+        except (ValueError, RecursionError):
+            raise InvalidArgument("the request's body is not JSON in UTF-8") from None
+    if not isinstance(found, dict):
+        raise InvalidArgument("the request's body is not a JSON object")
+    return found
+
+
+def checked(version: str, message: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a body says, without fields that say nothing.
+
+    Raises
+    ------
+    InvalidArgument
+        With every field that is of another kind, or that the message does not have, and the nearest it has.
+    """
+    problems: list[tuple[str, str]] = []
+    found = _message(version, message, body, "", problems)
+    if problems:
+        violations = [{"field": field, "description": text} for field, text in problems]
+        raise InvalidArgument(
+            "Invalid JSON payload received. " + " ".join(text for _, text in problems),
+            [{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}],
+        )
+    return found
+
+
+def _message(
+    version: str,
+    message: str,
+    given: Mapping[str, Any],
+    path: str,
+    problems: list[tuple[str, str]],
+) -> dict[str, Any]:
+    fields = messages(version)[message]
+    found = {}
+    for name, value in given.items():
+        at = f"{path}.{name}" if path else name
+        kind = fields.get(_camel(name))
+        if kind is None:
+            problems.append((at, _unknown(name, path, fields)))
+        elif value not in (None, False, 0, "", [], {}) or (kind not in _SCALARS and value == {}):
+            found[_camel(name)] = _value(version, kind, value, at, problems)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_SCALARS: Final[Mapping[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "int32": (int, str),
+    "int64": (int, str),
+    "integer": (int, str),
+    "object": (dict,),
+    "any": (object,),
+}
+
+
+def _value(version: str, kind: str, value: Any, at: str, problems: list[tuple[str, str]]) -> Any:
+    if kind.startswith("["):
+        if isinstance(value, list):
+            return [
+                _value(version, kind[1:], each, f"{at}[{index}]", problems)
+                for index, each in enumerate(value)
+            ]
+    elif kind in _SCALARS:
+        if isinstance(value, _SCALARS[kind]) and (kind == "boolean" or not isinstance(value, bool)):
+            return value
+    elif kind == "DeidentifyConfig":
+        # Judged as a whole by those who know what it means.
+        if isinstance(value, dict):
+            return value
+    elif isinstance(value, dict):
+        return _message(version, kind, value, at, problems)
+    problems.append((at, f'Invalid value at "{at}".'))
+    return None
+
+
+def _unknown(name: str, path: str, fields: Mapping[str, str]) -> str:
+    nearest = difflib.get_close_matches(_camel(name), fields, n=1)
+    hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
+    where = f' at "{path}"' if path else ""
+    return f'Unknown name "{_shown(name)}"{where}: Cannot find field.{hint}'
+
+
+def _shown(name: str) -> str:
+    """Return the name of a field as far as it looks like one: what is none may be anything."""
+    return name if name.isascii() and name.replace("_", "").isalnum() and len(name) <= 64 else "?"
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(each[:1].upper() + each[1:] for each in others)
+
+
+@cache
+def messages(version: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the fields of every message that bodies may hold, with their kinds."""
+    table = json.loads(files("daemon.healthcare").joinpath("messages.json").read_text("utf-8"))
+    found: dict[str, dict[str, str]] = table[version]
+    for message, fields in _OWN.items():
+        if message in found or message == "OwnStreamConfig":
+            found[message] = {**found.get(message, {}), **fields}
+    return found
