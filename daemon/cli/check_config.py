@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 NAME = "check-config"
 HELP = "check the configuration file and every de-identification configuration it names"
+EXAMPLES = (
+    ("check-config", "what would be read, and all that is wrong with it"),
+    ("check-config --config dicomveil.toml", "this file"),
+    ("check-config --json", "for programs"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

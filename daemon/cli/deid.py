@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 
 NAME = "deid"
 HELP = "de-identify files, folders and archives into a folder"
+EXAMPLES = (
+    ("deid scans --out clean", "a folder, by the preset `default`"),
+    (
+        "deid scans disc.iso --out clean --deidentifier research --report report.csv",
+        "dates moved, text cleaned; which input became what",
+    ),
+    ("deid scans --out clean --resume", "go on after an interruption"),
+)
 
 _ABOUT = """\
 De-identify files, folders and archives into DIR/<patient>/<study>/<series>/<instance>.dcm, under

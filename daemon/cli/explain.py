@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 NAME = "explain"
 HELP = "say what a deidentifier does, element by element"
+EXAMPLES = (
+    ("explain", "the preset, or deidentifier, `default`"),
+    ("explain research", "another one"),
+    ("explain lung-study.json --json", "a file of your own, for programs"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

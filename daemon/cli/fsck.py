@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 NAME = "fsck"
 HELP = "look for rows without blobs, blobs without rows, and blobs that have changed"
+EXAMPLES = (
+    ("fsck --quick", "without reading the files"),
+    ("fsck", "with all checks"),
+    ("fsck --repair", "and mend what can be mended; the service must not run"),
+)
 
 _EPILOG = """\
 Checking is possible while the service runs; repairing and reindexing are not. Nothing is lost by a repair: what

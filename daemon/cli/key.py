@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 NAME = "key"
 HELP = "show, make or import the site key that all replacements follow from"
+EXAMPLES = (
+    ("key show", "which key is in use, and which made what is stored"),
+    ("key new", "another one from now on; the earlier is kept beside it"),
+    ("key import site.key", "the one in a file"),
+)
 
 _EPILOG = """\
 With another key, what arrives from now on of a known patient gets another pseudonym, other UIDs and other

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from daemon.cli import (
     check_config,
+    completion,
     deid,
     exit_codes,
     explain,
     fsck,
     key,
+    manual,
     output,
     quarantine,
     reasons,
@@ -31,7 +33,7 @@ from daemon.cli import (
 from daemon.cli.errors import CliError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 COMMANDS = (
     serve,
@@ -46,6 +48,13 @@ COMMANDS = (
     key,
     regions,
     reidentify,
+    completion,
+    manual,
+)
+EXAMPLES = (
+    ("deid scans --out clean", "de-identify a folder"),
+    ("serve", "receive, de-identify and serve until stopped"),
+    ("explain research", "what a preset does, element by element"),
 )
 
 _EXIT_STATUS = """\
@@ -68,7 +77,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="dicomveil",
         description="Receive DICOM instances, de-identify them, serve source and result.",
-        epilog=_EXIT_STATUS,
+        epilog=_epilog(EXAMPLES),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     top.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
@@ -78,18 +88,35 @@ def parser() -> argparse.ArgumentParser:
             command.NAME,
             help=command.HELP,
             description=command.HELP,
-            epilog=_EXIT_STATUS,
+            epilog=_epilog(command.EXAMPLES),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         # What a command starts before anything else is loaded; most start nothing.
         sub.set_defaults(run=command.run, start_ahead=nullcontext)
         command.add_arguments(sub)
+        for inner in _inner(sub):
+            inner.epilog = sub.epilog
+            inner.formatter_class = argparse.RawDescriptionHelpFormatter
     return top
+
+
+def _epilog(examples: tuple[tuple[str, str], ...]) -> str:
+    told = "".join(f"  dicomveil {command}\n      {meaning}\n" for command, meaning in examples)
+    return f"examples:\n{told}\n{_EXIT_STATUS}"
+
+
+def _inner(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other way to ask
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            yield from action.choices.values()
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = parser().parse_args(arguments)
+    described = parser()
+    options = described.parse_args(arguments)
+    options.described = described  # for the commands that tell of all
     with options.start_ahead() as options.ahead:
         return _run(options)
 

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 NAME = "quarantine"
 HELP = "list, show, retry or discard instances that were refused"
+EXAMPLES = (
+    ("quarantine list --reason pixels_not_cleaned", "what waits for one reason"),
+    ("quarantine retry --all", "try everything again, after the configuration has changed"),
+    ("quarantine discard --all --reason dicomdir --yes", "remove for good"),
+)
 
 _LIMIT = 100
 

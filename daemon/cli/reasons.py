@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 NAME = "reasons"
 HELP = "say why an instance is refused and what to do, for one reason code or for all"
+EXAMPLES = (
+    ("reasons", "all of them"),
+    ("reasons pixels_not_cleaned", "one"),
+    ("reasons --json", "for programs"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

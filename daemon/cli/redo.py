@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 NAME = "redo"
 HELP = "de-identify stored instances again, after the configuration has changed"
+EXAMPLES = (
+    ("redo 1.2.840.113619.2.5.1762583153", "one study, by its original or replacement UID"),
+    ("redo --deidentifier default", "all that a deidentifier made"),
+    ("redo --all", "everything"),
+)
 
 _EPILOG = """\
 What is visible stays so until its new result takes its place. Instances whose source was removed (see

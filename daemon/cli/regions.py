@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 NAME = "regions"
 HELP = "find burned-in text in a sample, draw it, and print a region template for its machine"
+EXAMPLES = (
+    ("regions ultrasound.dcm", "print a template for that machine"),
+    ("regions ultrasound.dcm --png found.png", "and draw what was found"),
+    ("regions ultrasound.dcm --name ward-3", "with a name of your own"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 NAME = "reidentify"
 HELP = "restore originals from Encrypted Attributes, with the private key they were sealed for"
+EXAMPLES = (
+    (
+        "reidentify clean --out originals --private-key trustee.key --certificate trustee.pem",
+        "a folder",
+    ),
+    (
+        "reidentify clean/1.dcm --out one --private-key trustee.key --certificate trustee.pem",
+        "one file",
+    ),
+    (
+        "deid scans --out clean --deid-config sealed.json",
+        "what seals, if sealed.json names the certificate under encryptedAttributes",
+    ),
+)
 
 _ABOUT = """\
 Restore the original attributes of de-identified files whose configuration named a certificate under

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 NAME = "serve"
 HELP = "receive, de-identify and serve until stopped"
+EXAMPLES = (
+    ("serve", "with what is found: ./dicomveil.toml, /etc/dicomveil/dicomveil.toml, else defaults"),
+    ("serve --config dicomveil.toml", "with this file"),
+    (
+        "check-config --config dicomveil.toml && dicomveil serve --config dicomveil.toml",
+        "only if nothing is wrong",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 NAME = "status"
 HELP = "show counts per state, the oldest waiting instance, rates and disk"
+EXAMPLES = (
+    ("status", "for people"),
+    ("status --json", "for programs"),
+    ("status --config dicomveil.toml", "of the service with this file"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,131 @@
+"""A folder as a newcomer has it, with the program on its path: there is run what documents print."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from typing import TYPE_CHECKING
+
+from tests.factories import PATIENTS, encoded, make_ct, make_us, write
+from tests.service import ROOT
+from tests.unit.test_deid_encrypted import TRUSTEE, certificate, private
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEADLINE_S = 100.0
+
+
+class Sandbox:
+    """A home, a state folder, a configuration, and inputs under the names that examples use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home = folder / "home"
+        self.work = folder / "work"
+        for made in (self.home, self.work, folder / "bin"):
+            made.mkdir()
+        for name in (".zfunc", ".local/share/man/man1", ".local/share/bash-completion/completions"):
+            (self.home / name).mkdir(parents=True)
+        program = folder / "bin" / "dicomveil"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m daemon "$@"\n')
+        program.chmod(0o755)
+        (folder / "bin" / "python").symlink_to(sys.executable)
+        self.environment = {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HOME": str(self.home),
+            "DICOMVEIL_STATE_DIR": str(folder / "state"),
+            "DICOMVEIL_HTTP__PORT": str(_free_port()),
+            "DICOMVEIL_DIMSE__PORT": str(_free_port()),
+            "TERM": "xterm",
+            "LANG": "C.UTF-8",
+        }
+        self.fill()
+
+    def fill(self) -> None:
+        """Lay out the inputs."""
+        for number in range(3):
+            patient = PATIENTS[number % 2]
+            write(self.work / "scans" / f"{number}.dcm", make_ct(patient, instance=number))
+        (self.work / "scans" / "note.txt").write_text("a note")
+        write(self.work / "ultrasound.dcm", make_us())
+        basic = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+        sealed = basic | {
+            "dicomveil": {"encryptedAttributes": {"certificates": [certificate(TRUSTEE).decode()]}}
+        }
+        (self.work / "lung-study.json").write_text(json.dumps(basic))
+        (self.work / "sealed.json").write_text(json.dumps(sealed))
+        (self.work / "dicomveil.toml").write_text('[deidentifiers.default]\nconfig = "basic"\n')
+        (self.work / "trustee.key").write_bytes(private(TRUSTEE))
+        (self.work / "trustee.pem").write_bytes(certificate(TRUSTEE))
+        (self.work / "site.key").write_bytes(bytes(range(1, 33)))
+        (self.work / "site.key").chmod(0o600)
+        write(self.work / "disc" / "IMAGE", make_ct(PATIENTS[1], study=2))
+        if shutil.which("genisoimage"):
+            made = ["genisoimage", "-quiet", "-o", "disc.iso", "disc"]
+            subprocess.run(made, cwd=self.work, check=True, capture_output=True)
+        else:
+            (self.work / "disc.iso").write_bytes(encoded(make_ct(PATIENTS[1], study=2)))
+        shutil.rmtree(self.work / "disc")
+
+    def start_state(self) -> None:
+        """Let the service run once, so that its state is there."""
+        self.run("dicomveil serve", serves=True)
+
+    def is_serving(self) -> bool:
+        """Whether the service answers."""
+        address = f"http://127.0.0.1:{self.environment['DICOMVEIL_HTTP__PORT']}/readyz"
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return True
+        except OSError:
+            return False
+
+    def run(self, command: str, *, serves: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a line of shell; one that serves is ended by SIGINT once it says where it listens."""
+        if not serves:
+            return subprocess.run(
+                ["bash", "-o", "pipefail", "-c", command],
+                cwd=self.work,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=DEADLINE_S,
+            )
+        log = self.folder / "serving.log"
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                ["bash", "-c", command],
+                cwd=self.work,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        end = time.monotonic() + DEADLINE_S
+        while not self.is_serving():
+            if process.poll() is not None or time.monotonic() > end:
+                break
+            time.sleep(0.05)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGINT)
+        code = process.wait(DEADLINE_S)
+        return subprocess.CompletedProcess([command], code, log.read_text(), "")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
