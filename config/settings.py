@@ -285,7 +285,10 @@ class Spool(Section):
 class Workers(Section):
     """The child processes that parse, de-identify and write."""
 
-    count: Count = Field(default=0, description="Processes; 0 is one per processor core.")
+    count: Count = Field(
+        default=0,
+        description="Processes that de-identify; 0 is one per processor core. One more answers readers.",
+    )
     memory_bytes: Annotated[int, Field(ge=256 * MIB)] = Field(
         default=2 * GIB,
         description="Private memory of one process, in bytes; mapped files do not count.",

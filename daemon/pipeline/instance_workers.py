@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from daemon.errors import StoreUnavailable
+from daemon.errors import StoreUnavailable, first_of
 from daemon.observe.traces import name_of_type
 from daemon.pipeline.fhir_messages import (
     document_from,
@@ -24,7 +25,7 @@ from daemon.pipeline.messages import (
 )
 from daemon.pipeline.routing import named
 from daemon.records import Known, Question, Result
-from daemon.workers.errors import WorkerRaised
+from daemon.workers.errors import WorkerRaised, WorkerStartFailed
 from daemon.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -104,9 +105,24 @@ class InstanceWorkers:
             limits=limits,
             figures=figures,
         )
+        # For whoever waits for an answer: with no plans and no keys, beside those that may be busy with
+        # pixels for seconds.
+        self.readers = WorkerPool(
+            "daemon.pipeline.work:start",
+            {"routes": [], "deidentifiers": {}, "pixels": pixels.document()},
+            b"",
+            count=1,
+            limits=limits,
+        )
 
     async def __aenter__(self) -> Self:
-        await self.pool.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for pool in (self.pool, self.readers):
+                    group.create_task(pool.start())
+        except BaseExceptionGroup as errors:
+            await self._close()
+            raise first_of(errors, WorkerStartFailed) or errors from None
         return self
 
     async def __aexit__(
@@ -115,7 +131,10 @@ class InstanceWorkers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.pool.close()
+        await self._close()
+
+    async def _close(self) -> None:
+        await asyncio.gather(self.pool.close(), self.readers.close())
 
     async def process(self, job: Job, size: int) -> Result:
         """Return what became of one instance of so many bytes.
@@ -137,11 +156,12 @@ class InstanceWorkers:
         return answer
 
     async def describe(self, job: Job, size: int) -> StoredInstance | None:
-        """Return what the index of the source is told of one instance, ahead of all that waits.
+        """Return what the index of the source is told of one instance, whatever all others are busy with.
 
         None if it cannot be told, or its file was moved meanwhile. Raises as `process`.
         """
-        return described_from(await self._run(description_message(job), size, is_urgent=True), job)
+        answer = await self._run(description_message(job), size, by=self.readers)
+        return described_from(answer, job)
 
     async def are_alike(self, comparison: Comparison, size: int) -> bool:
         """Tell whether two files hold the same data set, encoded differently; raises as `process`."""
@@ -151,9 +171,9 @@ class InstanceWorkers:
     async def read_document(
         self, body: bytes, resolved: Mapping[str, str] | None = None
     ) -> ReadDocument:
-        """Return what the body of a FHIR request says, ahead of all that waits; raises as `process`."""
+        """Return what the body of a FHIR request says, in the same way; raises as `process`."""
         message = reading_message(body, resolved or {})
-        return document_from(await self._run(message, len(body), is_urgent=True))
+        return document_from(await self._run(message, len(body), by=self.readers))
 
     async def retell(self, job: ToRetell) -> Retold:
         """Return what became of a resource that is to be de-identified; raises as `process`."""
@@ -164,9 +184,9 @@ class InstanceWorkers:
         answer = await self._run(job_message(job), size)
         return sidecar_from(answer, job) or answer_from(answer, job)
 
-    async def _run(self, message: Message, size: int, *, is_urgent: bool = False) -> Message:
+    async def _run(self, message: Message, size: int, *, by: WorkerPool | None = None) -> Message:
         try:
-            return await self.pool.run(message, size, is_urgent=is_urgent)
+            return await (by or self.pool).run(message, size)
         except WorkerRaised as raised:
             if raised.type_name == _PASSING:
                 raise StoreUnavailable("worker") from raised

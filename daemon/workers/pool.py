@@ -151,15 +151,13 @@ class WorkerPool:
         for keeper in self._keepers:
             keeper.add_done_callback(_report_keeper)
 
-    async def run(self, job: Message, size: int = 0, *, is_urgent: bool = False) -> Message:
+    async def run(self, job: Message, size: int = 0) -> Message:
         """Run one job and return its answer.
 
         Parameters
         ----------
         size
             Bytes that the job is about; they lengthen its time limit.
-        is_urgent
-            Whether it goes before all that no worker has yet.
 
         Raises
         ------
@@ -178,10 +176,7 @@ class WorkerPool:
         header = {"cpu_s": timeout_s * (os.cpu_count() or 1), "body": job.header}
         frame = encode(Kind.JOB, Message(header, job.fields))
         pending = PendingJob(frame, timeout_s, asyncio.get_running_loop().create_future())
-        if is_urgent:
-            self._waiting.appendleft(pending)
-        else:
-            self._waiting.append(pending)
+        self._waiting.append(pending)
         self._idle.clear()
         self._assign()
         return await pending.answer

@@ -452,3 +452,26 @@ async def test_an_instance_is_cleaned_of_what_earlier_ones_of_its_study_told(
     assert "kwurzelbaum" in comments[0]
     assert "kwurzelbaum" not in comments[2]
     assert "lungs clear" in comments[2]
+
+
+async def test_an_instance_is_described_while_all_others_are_busy(
+    job: Job, site_key: SiteKey
+) -> None:
+    """Workers that are stopped are busy for as long as one likes."""
+    source = make_ct(rows=64)
+    job.source.write_bytes(encoded(source))
+    size = job.source.stat().st_size
+    async with make_workers(site_key) as workers:
+        for pid in workers.pool.pids:
+            os.kill(pid, signal.SIGSTOP)
+        others = [asyncio.create_task(workers.process(job, size)) for _ in range(5)]
+        async with asyncio.timeout(30):
+            described = await workers.describe(job, size)
+        assert described is not None
+        assert described.sop_instance_uid == source.SOPInstanceUID
+        assert not any(each.done() for each in others)
+        for pid in workers.pool.pids:
+            os.kill(pid, signal.SIGCONT)
+        results = await asyncio.gather(*others)
+    assert {result.state for result in results} == {State.STORED}
+    assert results[0].source == described
