@@ -186,6 +186,9 @@ class _Receipts(_Rows):
     def is_empty(self) -> bool:
         return not self._all()
 
+    def newest(self) -> float:
+        return max((_entry(body).receipt.received_at for body in self._all()), default=0.0)
+
     def outcome(self, receipt_id: str) -> bytes:
         return str(self._documents.get("outcome", receipt_id) or "").encode()
 
@@ -600,6 +603,9 @@ class RowBlobs:
     def names(self) -> Iterator[str]:
         with self._connected() as connection:
             yield from [name for (name,) in connection.execute("SELECT name FROM blobs")]
+
+    def names_since(self, time: float) -> Iterator[str]:
+        yield from list(self.names())
 
     def beginning_with(self, prefix: str) -> list[str]:
         return [name for name in self.names() if name.startswith(prefix)]

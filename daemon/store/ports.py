@@ -91,6 +91,9 @@ class ReceiptRows(Protocol):
     def is_empty(self) -> bool:
         """Tell whether nothing was ever acknowledged."""
 
+    def newest(self) -> float:
+        """Return when the last instance was received; 0 if none ever was."""
+
     def outcome(self, receipt_id: str) -> bytes:
         """Return the JSON outcome record; empty if there is none."""
 
@@ -396,6 +399,9 @@ class Blobs(Protocol):
 
     def names(self) -> Iterator[str]:
         """Yield the name of every blob, in no particular order."""
+
+    def names_since(self, time: float) -> Iterator[str]:
+        """Yield the names of blobs that may have been taken after that time: all of those, perhaps others."""
 
     def beginning_with(self, prefix: str) -> list[str]:
         """Return the names that begin with these (four or more) characters."""

@@ -3,7 +3,8 @@
 No witness is believed alone: a file without a row may have been acknowledged all the same, when the
 database is an older copy, or its last commits went with its ``-wal``. Only what cannot have been
 acknowledged (a ``.part``) is removed. The whole stores are not walked here (see `daemon.store.fsck`);
-everything that a kill can leave behind is found from the spool's folder and the receipts that still wait.
+everything that a kill can leave behind is found from the spool's folder and the receipts that still wait, and
+what an older copy of the database does not know of, among the blobs that are newer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,13 @@ import structlog
 
 from daemon.pipeline.states import WAITING, check_move
 from daemon.records import Origin, Receipt, Receiver, State
-from daemon.store.files.folders import flush, make_private_folder, sync_folder
+from daemon.store.files.folders import (
+    flush,
+    free_name,
+    make_private_folder,
+    sync_folder,
+    write_private,
+)
 from daemon.store.layout import FILE_MODE
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
@@ -37,6 +44,8 @@ log = structlog.get_logger(__name__)
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _TAIL_BYTES: Final = 4096
+_CLOCK_S: Final = 60.0
+"""How far the clock of a file system may be behind ours."""
 
 
 @dataclass(slots=True)
@@ -60,14 +69,17 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     - A file that neither a row nor an intent speaks of gets a receipt, too: if its sender sends it again, the
       second is a duplicate. What may be torn, because the machine went down while it was written, is
       moved to ``lost+found``, as is what cannot be of our making.
+    - So does a blob of the source that came after the last row: the database is an older copy.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
     - A receipt that waits and has no file is reported and quarantined as ``blob_missing``.
     """
     found = Recovered()
+    newest = session.receipts.newest()
     _remove_partial_files(layout.spool, found)
     _remove_files_of_killed_workers(layout.work, found)
     _fulfil_intents(session, layout.spool, found)
     _clear_spool(session, stores, layout, found, now)
+    _take_back_newer_blobs(session, stores, newest, found, now)
     _drop_outputs_of_waiting(session, stores, found)
     _quarantine_missing(session, stores, layout.spool, found, now)
     _collect_garbage(session, stores, found)
@@ -105,19 +117,26 @@ def _fulfil_intents(session: Session, spool_folder: Path, found: Recovered) -> N
     for intent in session.intents.all():
         path = spool_folder / intent.id
         with session.atomically():
-            if path.is_file() and _may_be_taken(path):
+            if path.is_file():
+                _make_ours(path)
                 session.receipts.insert(replace(intent, size=path.stat().st_size))
                 found.taken_files += 1
             session.intents.remove([intent.id])
 
 
-def _may_be_taken(path: Path) -> bool:
-    """Make a taken file ours; or let go of it if it was on its way back and has its old name again."""
+def _make_ours(path: Path) -> None:
+    """See to it that nobody else has a file of the spool, under another name or by its mode.
+
+    It may have been on its way back to its inbox, where it is taken once more then; but a copy of the state
+    folder by hard links looks the same, and in that nobody would look for it.
+    """
     if path.stat().st_nlink > 1:
-        path.unlink()
-        return False
+        copy = path.with_name(path.name + PART_SUFFIX)
+        with path.open("rb") as content:
+            write_private(copy, content)
+        flush(copy)
+        copy.rename(path)
     path.chmod(FILE_MODE)
-    return True
 
 
 def _clear_spool(
@@ -134,9 +153,7 @@ def _clear_spool(
             if source.has(path.name) or entry.place is Place.GONE:
                 path.unlink()
             continue
-        if path.is_file() and path.stat().st_nlink > 1:
-            path.unlink()  # on its way back to its inbox, where it has its name again
-        elif take_in(session, layout, path, now):
+        if take_in(session, layout, path, now):
             found.adopted += 1
         else:
             found.kept_apart += 1
@@ -147,10 +164,10 @@ def take_in(session: Session, layout: Layout, path: Path, now: float) -> bool:
     """Give a spool file that nothing speaks of a receipt; lay aside what may not be whole, and return False."""
     if not _is_ours(path) or may_be_torn(path):
         make_private_folder(layout.lost)
-        path.rename(layout.lost / path.name)
+        path.rename(free_name(layout.lost / path.name))
         sync_folder(layout.lost)
         return False
-    path.chmod(FILE_MODE)
+    _make_ours(path)
     flush(path)
     with session.atomically():
         session.receipts.insert(
@@ -179,6 +196,26 @@ def may_be_torn(path: Path) -> bool:
             return True
         file.seek(max(0, status.st_size - _TAIL_BYTES))
         return not file.read().strip(b"\0")
+
+
+def _take_back_newer_blobs(
+    session: Session, stores: StoreSet, newest: float, found: Recovered, now: float
+) -> None:
+    """Receive again what was settled after the last row that there is."""
+    source = stores.blobs[stores.source.id]
+    for name in source.names_since(newest - _CLOCK_S):
+        if session.receipts.get(name) is None:
+            receive_again(session, stores, name, now)
+            found.adopted += 1
+
+
+def receive_again(session: Session, stores: StoreSet, name: str, now: float) -> None:
+    """Give a blob of the source a receipt; what was made of it is made again, the same."""
+    size = stores.blobs[stores.source.id].size(name) or 0
+    receipt = Receipt(name, Origin(Receiver.RECOVERED), now, size)
+    with session.atomically():
+        session.receipts.insert(receipt)
+        session.receipts.change(receipt.id, place=Place.SOURCE)
 
 
 def _drop_outputs_of_waiting(session: Session, stores: StoreSet, found: Recovered) -> None:

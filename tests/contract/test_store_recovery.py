@@ -41,6 +41,54 @@ async def test_a_start_takes_in_what_no_row_speaks_of(tmp_path: Path, engine: En
     await stores.close()
 
 
+async def test_a_start_takes_back_what_was_settled_after_the_copy_that_the_rows_are(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """The rows of an older copy know nothing of it: as if they had never been."""
+    stores = await Stores.open(tmp_path, engine=engine)
+    await store(stores, make_instance(1))
+    with engine.session(stores.layout) as session:
+        newest = session.receipts.newest()
+    name = "e" * 32
+    finished = tmp_path / "finished"
+    finished.write_bytes(b"settled later")
+    stores.source.blobs.take([Move(finished, name)])
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.adopted == 1
+    (receipt,) = await stores.receipts.due(10, [])
+    assert (receipt.id, receipt.origin) == (name, Origin(Receiver.RECOVERED))
+    assert receipt.received_at >= newest
+    assert stores.receipts.job(receipt).source.read_bytes() == b"settled later"
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert stores.recovered.adopted == 0
+    await stores.close()
+
+
+async def test_a_file_that_a_copy_by_hard_links_has_too_is_not_let_go_of(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path / "state", engine=engine)
+    origin = Origin(Receiver.WATCH, peer="/srv/inbox")
+    await stores.database.write(
+        lambda session: session.intents.add([Receipt("c" * 32, origin, 12.5, 0)])
+    )
+    await stores.close()
+    spool = tmp_path / "state" / "spool"
+    for name in ("b" * 32, "c" * 32):
+        (tmp_path / name).write_bytes(name.encode())
+        (spool / name).hardlink_to(tmp_path / name)
+    stores = await Stores.open(tmp_path / "state", engine=engine)
+    due = await stores.receipts.due(10, [])
+    assert sorted(receipt.id for receipt in due) == ["b" * 32, "c" * 32]
+    for receipt in due:
+        file = stores.receipts.job(receipt).source
+        assert file.read_bytes() == receipt.id.encode()
+        assert not file.samefile(tmp_path / receipt.id)
+    await stores.close()
+
+
 async def test_a_start_gives_taken_files_their_receipt(tmp_path: Path, engine: Engine) -> None:
     stores = await Stores.open(tmp_path, engine=engine)
     origin = Origin(Receiver.WATCH, peer="/srv/inbox", drop_folder="f" * 32, drop_name="e" * 32)

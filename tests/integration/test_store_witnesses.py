@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -18,8 +19,9 @@ from daemon.records import Origin, Receiver, State
 from daemon.store import fsck, recovery, witnesses
 from daemon.store.fsck import Kind
 from daemon.store.stores import Stores
+from dicomweb.ports import Query
 from tests.factories import encoded, make_ct
-from tests.store_samples import file_of, make_instance, receive, store
+from tests.store_samples import file_of, make_instance, receive, settle, store, work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,48 @@ async def test_waiting_files_outlive_an_older_database(tmp_path: Path) -> None:
     assert due[later[0].id].origin == Origin(Receiver.RECOVERED)
     assert due[later[0].id].size == later[0].size
     await stores.close()
+
+
+async def test_stored_instances_outlive_an_older_database(tmp_path: Path) -> None:
+    """The rows of those that were settled since are gone, and their files have left the spool."""
+    stores = await Stores.open(tmp_path)
+    await store(stores, make_instance(1))
+    await stores.close()
+    older = tmp_path.with_name("older.sqlite")
+    shutil.copy(stores.layout.database, older)
+    stores = await Stores.open(tmp_path)
+    for number in (2, 3, 4):
+        await store(stores, make_instance(number))
+    await stores.close()
+    _remove_database(tmp_path)
+    shutil.copy(older, stores.layout.database)
+
+    stores = await Stores.open(tmp_path)
+
+    assert stores.recovered.adopted == 3
+    for receipt in await stores.receipts.due(10, []):
+        number = json.loads(stores.receipts.job(receipt).source.read_bytes())["00200013"]["Value"]
+        await settle(stores, [work(stores, receipt, make_instance(number[0]))])
+    everything = Query("instance", {}, None, fuzzy=False, limit=99, offset=0)
+    assert len(await stores.source.search(everything)) == 4
+    assert len(await stores.destination.search(everything)) == 4
+    await stores.close()
+    assert fsck.check(tmp_path).findings == []
+
+
+async def test_what_is_laid_aside_again_under_a_name_that_is_taken_has_another(
+    tmp_path: Path,
+) -> None:
+    for content in (b"first", b"second"):
+        await (await Stores.open(tmp_path)).close()
+        (tmp_path / "spool" / "notes").write_bytes(content)
+        folder = tmp_path / "spool" / "folder"
+        folder.mkdir()
+        (folder / "file").write_bytes(content)
+    await (await Stores.open(tmp_path)).close()
+    lost = tmp_path / "lost+found"
+    assert [(lost / name).read_bytes() for name in ("notes", "notes.1")] == [b"first", b"second"]
+    assert (lost / "folder.1" / "file").read_bytes() == b"second"
 
 
 async def test_what_cannot_be_ours_or_is_empty_is_laid_aside(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from daemon.store.files.folders import (
+    free_name,
     make_private_folder,
     sync_folder,
     sync_folders,
@@ -104,6 +105,13 @@ class FileBlobs:
             for second in _entries(first):
                 yield from _blob_names(second)
 
+    def names_since(self, time: float) -> Iterator[str]:
+        """Yield the names in folders that have changed since, as a folder does with each name it gets."""
+        for first in _entries(self.folder):
+            for second in _entries(first):
+                if second.stat().st_mtime >= time:
+                    yield from _blob_names(second)
+
     def beginning_with(self, prefix: str) -> list[str]:
         """Return the names that begin with these four or more characters."""
         names = _blob_names(self.folder / prefix[:2] / prefix[2:4])
@@ -133,7 +141,7 @@ class FileBlobs:
         """Move the blob out by rename, into a file of the same file system."""
         make_private_folder(file.parent)
         with suppress(FileNotFoundError):
-            self.path_of(name).rename(file)
+            self.path_of(name).rename(free_name(file))
         sync_folder(file.parent)
 
 

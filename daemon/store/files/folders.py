@@ -70,6 +70,15 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_name(path: Path) -> Path:
+    """Return the path, with a number behind it if something is there already."""
+    number, free = 0, path
+    while os.path.lexists(free):
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
+
+
 def remove_if_there(path: Path) -> bool:
     """Unlink the file; tell whether it was there."""
     try:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.pipeline.describing import stored_instance
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.fsck.findings import Finding, Kind
+from daemon.store.recovery import receive_again
 from daemon.store.rows import Garbage, Place
 from deid import Unsafe, read_header
 from dicomweb.errors import DescribeError
@@ -44,7 +45,7 @@ class Reindex:
         source, destination = self._stores.source, self._stores.destination
         for name in sorted(self._stores.blobs[source.id].names()):
             if self._session.receipts.get(name[:_ID_LENGTH]) is None:
-                self._receive_again(name)
+                receive_again(self._session, self._stores, name, self._now)
                 yield Finding(Kind.BLOB_WITHOUT_ROW, source.name, name, "received again")
         results = sorted(self._stores.blobs[destination.id].names())
         made = Counter(name[:_ID_LENGTH] for name in results)
@@ -57,13 +58,6 @@ class Reindex:
             is_only = made[name[:_ID_LENGTH]] == 1
             done = "shown again" if is_only and self._show(name) else ""
             yield Finding(Kind.BLOB_WITHOUT_ROW, destination.name, name, done)
-
-    def _receive_again(self, name: str) -> None:
-        size = self._stores.blobs[self._stores.source.id].size(name) or 0
-        receipt = Receipt(name[:_ID_LENGTH], Origin(Receiver.RECOVERED), self._now, size)
-        with self._session.atomically():
-            self._session.receipts.insert(receipt)
-            self._session.receipts.change(receipt.id, place=Place.SOURCE)
 
     def _show(self, name: str) -> bool:
         """Index a result; not one that cannot be read, or whose SOP Instance UID is there already."""

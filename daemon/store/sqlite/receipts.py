@@ -170,6 +170,13 @@ class ReceiptTables:
         """Tell whether nothing was ever acknowledged."""
         return self._connection.execute("SELECT 1 FROM receipts LIMIT 1").fetchone() is None
 
+    def newest(self) -> float:
+        """Return when the last instance was received; 0 if none ever was."""
+        row = self._connection.execute(
+            "SELECT received_at FROM receipts ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return 0.0 if row is None else float(row[0])
+
     def outcome(self, receipt_id: str) -> bytes:
         """Return the JSON outcome record; empty if there is none."""
         row = self._connection.execute(
