@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import quoteattr
 
 from dicomweb.attributes import MATCHABLE
-from dicomweb.media import DICOM, DICOM_JSON, JSON, MULTIPART, OCTET_STREAM, ZIP, Offer
+from dicomweb.media import DICOM, DICOM_JSON, DICOM_XML, JSON, MULTIPART, OCTET_STREAM, ZIP, Offer
 from dicomweb.rendered import PICTURES
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _URI: Final = (
     *("columns", "region", "windowCenter", "windowWidth", "imageQuality", "frameNumber"),
     *("presentationUID", "presentationSeriesUID", "transferSyntax"),
 )
-_JSON: Final = (DICOM_JSON, JSON)
+_JSON: Final = (DICOM_JSON, JSON, f'{MULTIPART}; type="{DICOM_XML}"')
 _WHOLE: Final = (f'{MULTIPART}; type="{DICOM}"', ZIP)
 _BULK: Final = (f'{MULTIPART}; type="{OCTET_STREAM}"', f"{MULTIPART}; type=image/*")
 _PARTS: Final = tuple(f'{MULTIPART}; type="{kind}"' for kind in PICTURES)

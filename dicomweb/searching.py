@@ -16,7 +16,9 @@ from aiohttp import web
 
 from dicomweb import qido
 from dicomweb.answers import JsonStream, headers, json_answer
+from dicomweb.documents import send_documents
 from dicomweb.errors import StoreFull
+from dicomweb.media import DICOM_XML
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -58,6 +60,8 @@ class Searches:
         StoreFull
             When too many long ones are under way.
         """
+        if media_type == DICOM_XML:
+            return await self._documents(request, search, root)
         first = await self._page(search, 0)
         is_short = len(first) <= min(PAGE, search.limit)
         response: web.StreamResponse
@@ -83,6 +87,30 @@ class Searches:
                     raise
                 await stream.end()
         return response
+
+    async def _documents(
+        self, request: web.Request, search: Search, root: str
+    ) -> web.StreamResponse:
+        """Answer with a document for each match: of a page, or one long answer after the other."""
+        found: list[bytes] = []
+        async with self._turn():
+            for offset in range(0, search.limit, PAGE):
+                page = await self._page(search, offset)
+                wanted = page[: min(PAGE, search.limit - offset)]
+                found += await asyncio.to_thread(qido.objects, search, wanted, root)
+                if len(page) <= PAGE:
+                    break
+            has_more = search.capped and await self._has_more(search)
+            told = (*search.warnings, *((_MORE,) if has_more else ()))
+            if not found:
+                return web.Response(status=204)  # no multipart body is without a part
+            return await send_documents(
+                request,
+                found,
+                root=root,
+                send_timeout_s=self._send_timeout_s,
+                warnings=[qido.warning_header(root, text) for text in told],
+            )
 
     async def _send(self, stream: JsonStream, search: Search, root: str) -> None:
         """Write page after page. What was stored meanwhile may move others behind: none is told twice."""

@@ -187,7 +187,7 @@ class _Service:
         return search
 
     async def _search(self, level: Level, request: web.Request) -> web.StreamResponse:
-        media_type = wado.json_type(_accepted(request))
+        media_type = wado.metadata_type(_accepted(request))
         within = _resource(request) if "study" in request.match_info else None
         search = qido.parse(
             level, within, request.query.items(), max_results=self._settings.max_results
@@ -195,12 +195,16 @@ class _Service:
         return await self._searching.answer(request, search, self._root(request), media_type)
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
-        media_type = wado.json_type(_accepted(request))
+        media_type = wado.metadata_type(_accepted(request))
         objects = await self._store.metadata(_resource(request))
         if not objects:
             raise NotFound("no such resource")
         return await wado.send_metadata(
-            request, objects, root=self._root(request), media_type=media_type
+            request,
+            objects,
+            root=self._root(request),
+            media_type=media_type,
+            send_timeout_s=self._send_timeout_s,
         )
 
     async def _retrieve(self, request: web.Request) -> web.StreamResponse:

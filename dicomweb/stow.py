@@ -1,5 +1,7 @@
 """Store (STOW-RS): instances from a request's body into the sink, as they arrive (PS3.18 10.5, annex I).
 
+Metadata with bulk data (`dicomweb.described`) becomes instances when the request is whole.
+
 Nothing is acknowledged but what the sink has made durable. A body that is not what it says it is, cut
 short above all, is answered 400 even if whole instances came before the break: those are stored, and
 sending them again does no harm, but the client must not think that the request succeeded.
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape, quoteattr
@@ -17,6 +20,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from dicomweb.described import METADATA_TYPES, Described
 from dicomweb.errors import (
     BadRequest,
     InstanceRefused,
@@ -41,7 +45,7 @@ from dicomweb.multipart import MultipartParser, PartBegins, PartData
 from dicomweb.qido import warning_header
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from dicomweb.ports import Accepted, Settings, Upload, UploadSink
 
@@ -57,6 +61,9 @@ _HEAD_BYTES: Final = 64 * 1024
 # Large private elements may stand before the Study Instance UID; beyond this we give up looking.
 _MAX_HEAD_BYTES: Final = 4 * 1024 * 1024
 _MAX_FINISHING: Final = 16
+_NO_MORE: Final = object()
+_PLACES: Final = [1, 2]
+"""Requests of metadata and bulk data at the same time: each is held in memory."""
 _MOST_WARNINGS: Final = 20
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _INSTANCE_TYPES: Final = frozenset({"", DICOM, OCTET_STREAM})
@@ -129,7 +136,9 @@ async def store(
         async with asyncio.TaskGroup() as group:
             session.group = group
             try:
-                if media_type == MULTIPART:
+                if media_type in METADATA_TYPES:
+                    await _described(session, _body(request, limits), media_type, parameters)
+                elif media_type == MULTIPART:
                     await _multipart(session, _body(request, limits), parameters)
                 else:
                     await _single(session, _body(request, limits))
@@ -151,14 +160,13 @@ def _check_head(request: web.Request, limits: Settings) -> tuple[str, dict[str, 
     media_type, parameters = parse_content_type(request.headers.get("Content-Type", ""))
     if media_type == DICOM:
         return media_type, parameters
-    if media_type != MULTIPART:
-        raise UnsupportedMedia(
-            f'instances are stored from {MULTIPART}; type="{DICOM}" or from {DICOM}'
-        )
     inner = parse_content_type(parameters.get("type", DICOM))[0]
-    if inner != DICOM:
+    if media_type == MULTIPART and inner in METADATA_TYPES:
+        return inner, parameters
+    if media_type != MULTIPART or inner != DICOM:
         raise UnsupportedMedia(
-            f'metadata with bulk data is not stored here: send {MULTIPART}; type="{DICOM}"'
+            f'instances are stored from {MULTIPART} with type="{DICOM}", "{DICOM_JSON}" or "{DICOM_XML}",'
+            f" or from {DICOM}"
         )
     return media_type, parameters
 
@@ -205,6 +213,48 @@ async def _multipart(
     parser.close()
     if not session.instances:
         raise BadRequest("the body holds no parts")
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Take one of the places of requests that are held whole, or tell the client to come back."""
+    if not _PLACES:
+        raise StoreFull("too many requests of metadata and bulk data at the same time")
+    place = _PLACES.pop()
+    try:
+        yield
+    finally:
+        _PLACES.append(place)
+
+
+async def _described(
+    session: _Session,
+    body: AsyncIterator[bytes],
+    media_type: str,
+    parameters: Mapping[str, str],
+) -> None:
+    """Make instances of metadata and bulk data, and store them as any other."""
+    with _held():
+        described = Described()
+        parser = MultipartParser(parameters.get("boundary", ""), max_parts=session.limits.max_parts)
+        async for chunk in body:
+            for event in parser.feed(chunk):
+                if isinstance(event, PartBegins):
+                    described.begin(event.headers or {"content-type": media_type})
+                elif isinstance(event, PartData):
+                    described.write(event.data)
+                else:
+                    described.end()
+        parser.close()
+        files = described.files()
+        while (made := await asyncio.to_thread(next, files, _NO_MORE)) is not _NO_MORE:
+            session.begin({})
+            if made is None:
+                session.instances[-1].fail(CANNOT_UNDERSTAND)
+                continue
+            assert isinstance(made, bytes)
+            session.write(memoryview(made))
+            await session.end()
 
 
 async def _single(session: _Session, body: AsyncIterator[bytes]) -> None:

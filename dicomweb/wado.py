@@ -21,6 +21,7 @@ from dicomweb.archive import send_archive
 from dicomweb.bodies import Made, Part, Span, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.convert import DecodedFrames, explicit_little_endian
+from dicomweb.documents import send_documents
 from dicomweb.encodings import DECODABLE, EXPLICIT_LITTLE, IMPLICIT_LITTLE, NATIVE
 from dicomweb.errors import (
     BadRequest,
@@ -34,15 +35,22 @@ from dicomweb.intact import intact
 from dicomweb.media import (
     DICOM,
     DICOM_JSON,
-    FRAME_MEDIA_TYPES,
+    DICOM_XML,
     JSON,
+    MULTIPART,
     OCTET_STREAM,
     ZIP,
     Offer,
     choose,
 )
+from dicomweb.pixel_offers import (
+    is_decoded,
+    no_pixels_as_wanted,
+    pixel_content_type,
+    pixel_offers,
+)
 from dicomweb.qido import warning_header
-from dicomweb.stored import Bulk, Pixels, locate_bulk, locate_pixels
+from dicomweb.stored import Bulk, locate_bulk, locate_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +64,11 @@ log = structlog.get_logger()
 MAX_FRAMES_PER_REQUEST: Final = 10_000
 _FRAME_LIST: Final = re.compile(r"\d{1,9}(?:,\d{1,9})*")
 _BULK_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/\d{1,9}/[0-9A-Fa-f]{8}){0,32}")
-_JSON_OFFERS: Final = (Offer(DICOM_JSON, multipart=False), Offer(JSON, multipart=False))
+_METADATA_OFFERS: Final = (
+    Offer(DICOM_JSON, multipart=False),
+    Offer(JSON, multipart=False),
+    Offer(DICOM_XML, multipart=True),
+)
 # Media types of encapsulated documents that a browser may show as what they are.
 _DOCUMENT_TYPES: Final = frozenset({"application/pdf"})
 _METADATA_CHUNK_BYTES: Final = 4 << 20
@@ -70,22 +82,36 @@ def single_type(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> str:
     return "" if offer is None else offer.media_type
 
 
-def json_type(ranges: Sequence[MediaRange]) -> str:
-    """Return the JSON media type to answer with; raises `NotAcceptable`."""
-    offer = choose(ranges, _JSON_OFFERS)
+def metadata_type(ranges: Sequence[MediaRange]) -> str:
+    """Return the media type of metadata and search results to answer with; raises `NotAcceptable`."""
+    offer = choose(ranges, _METADATA_OFFERS)
     if offer is None:
-        raise NotAcceptable(f"only {DICOM_JSON} and {JSON} can be produced here")
+        raise NotAcceptable(
+            f'only {DICOM_JSON}, {JSON} and {MULTIPART}; type="{DICOM_XML}" can be produced here'
+        )
     return offer.media_type
 
 
 async def send_metadata(
-    request: web.Request, objects: Sequence[bytes], *, root: str, media_type: str
+    request: web.Request,
+    objects: Sequence[bytes],
+    *,
+    root: str,
+    media_type: str,
+    send_timeout_s: float,
 ) -> web.StreamResponse:
-    """Answer with the prepared objects of instances in one JSON array."""
+    """Answer with the prepared objects of instances in one JSON array, or a document for each."""
     # A quotation mark within a JSON string is escaped, so that only a member can match. To split and
     # join costs half of what `replace` does.
     relative = b'"BulkDataURI":"studies/'
     absolute = f'"BulkDataURI":"{root}/studies/'.encode()
+    if media_type == DICOM_XML:
+        return await send_documents(
+            request,
+            [absolute.join(prepared.split(relative)) for prepared in objects],
+            root=root,
+            send_timeout_s=send_timeout_s,
+        )
     total = sum(map(len, objects))
     if total <= _METADATA_CHUNK_BYTES:
         pieces = b",".join(objects).split(relative)
@@ -311,11 +337,11 @@ async def send_frames(
     """
     pixels = await asyncio.to_thread(locate_pixels, file.path, file.size)
     is_single = len(numbers) == 1
-    offer = choose(ranges, _pixel_offers(pixels, imaging, whole=is_single, single=is_single))
+    offer = choose(ranges, pixel_offers(pixels, imaging, whole=is_single, single=is_single))
     if offer is None:
-        raise NotAcceptable(_no_pixels_as_wanted(pixels))
-    content_type = _pixel_content_type(pixels, offer)
-    if _is_decoded(pixels, offer):
+        raise NotAcceptable(no_pixels_as_wanted(pixels))
+    content_type = pixel_content_type(pixels, offer)
+    if is_decoded(pixels, offer):
         assert imaging is not None
         missing = [number for number in numbers if number > pixels.number_of_frames]
         if missing:
@@ -353,58 +379,6 @@ async def _send_values(
     )
 
 
-def _pixel_offers(
-    pixels: Pixels, imaging: Imaging | None, *, whole: bool, single: bool
-) -> list[Offer]:
-    """Return how stored pixels can be sent, the preferred way first.
-
-    Parameters
-    ----------
-    single
-        Whether what is stored is one stream that need not be a part.
-    whole
-        Whether that is so of what is decoded.
-    """
-    syntax = pixels.transfer_syntax_uid
-    ways = (True, False) if single else (True,)
-    # The bytes are those of little endian, whatever the file's own encoding.
-    native = frozenset({EXPLICIT_LITTLE, IMPLICIT_LITTLE})
-    if not pixels.encapsulated:
-        return [Offer(OCTET_STREAM, multipart, native | {syntax}) for multipart in ways]
-    media_type = FRAME_MEDIA_TYPES.get(syntax)
-    offers = [
-        Offer(media_type, multipart, frozenset({syntax}))
-        for multipart in ways
-        if media_type is not None
-    ]
-    # A client that wants octets and names no transfer syntax means uncompressed (PS3.18 8.7.3.5).
-    offers += [
-        Offer(OCTET_STREAM, multipart, frozenset({syntax}), by_default=False) for multipart in ways
-    ]
-    if imaging is not None and syntax in DECODABLE:
-        decoded = (True, False) if whole else (True,)
-        offers += [Offer(OCTET_STREAM, multipart, native) for multipart in decoded]
-    return offers
-
-
-def _is_decoded(pixels: Pixels, offer: Offer) -> bool:
-    return pixels.encapsulated and pixels.transfer_syntax_uid not in offer.transfer_syntaxes
-
-
-def _pixel_content_type(pixels: Pixels, offer: Offer) -> str:
-    is_stored = pixels.encapsulated and not _is_decoded(pixels, offer)
-    syntax = pixels.transfer_syntax_uid if is_stored else EXPLICIT_LITTLE
-    return f"{offer.media_type}; transfer-syntax={syntax}"
-
-
-def _no_pixels_as_wanted(pixels: Pixels) -> str:
-    if not pixels.encapsulated:
-        return f"pixels can be produced as {OCTET_STREAM} only"
-    media_type = FRAME_MEDIA_TYPES.get(pixels.transfer_syntax_uid, OCTET_STREAM)
-    decoded = f", as {OCTET_STREAM}" if pixels.transfer_syntax_uid in DECODABLE else ""
-    return f"pixels can be produced as stored, {media_type}{decoded}, or with transfer-syntax=*"
-
-
 def parse_bulk_path(text: str) -> list[int]:
     """Return the steps to a value: ``00082112/1/7FE00010`` is sequence, item from 1, element.
 
@@ -434,7 +408,7 @@ async def send_bulk(
         raise NotAcceptable(
             f"this value can be produced as {OCTET_STREAM} only"
             if bulk.pixels is None
-            else _no_pixels_as_wanted(bulk.pixels)
+            else no_pixels_as_wanted(bulk.pixels)
         )
     location = request.rel_url.raw_path
     parts = await parts_of_bulk(file, bulk, offer, imaging, location)
@@ -455,7 +429,7 @@ def offer_of_bulk(
         offers = _bulk_offers(bulk)
     else:
         single = bulk.pixels.is_one_stream
-        offers = _pixel_offers(bulk.pixels, imaging, whole=True, single=single)
+        offers = pixel_offers(bulk.pixels, imaging, whole=True, single=single)
     return choose(ranges, [offer for offer in offers if offer.multipart or not is_part])
 
 
@@ -465,8 +439,8 @@ async def parts_of_bulk(
     """Return the parts of a value: one, or one for each compressed frame."""
     if bulk.pixels is None:
         return [Part(offer.media_type, bulk.segments, location)]
-    content_type = _pixel_content_type(bulk.pixels, offer)
-    if not _is_decoded(bulk.pixels, offer):
+    content_type = pixel_content_type(bulk.pixels, offer)
+    if not is_decoded(bulk.pixels, offer):
         return [Part(content_type, stream, location) for stream in bulk.pixels.streams()]
     assert imaging is not None
     decoded = await _decoded(file, imaging)

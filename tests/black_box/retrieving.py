@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pydicom
 
@@ -189,6 +190,16 @@ def metadata(level: str, site: Site) -> list[dict[str, Any]]:
 def described(level: str, site: Site) -> None:
     found = sorted(each["00080018"]["Value"][0] for each in metadata(level, site))
     assert found == sorted(each.uid for each in among(level, site.ct, site))
+
+
+def in_xml(level: str, site: Site) -> None:
+    accept = 'multipart/related; type="application/dicom+xml"'
+    answer = expect(
+        site.ask(f"{path_of(level, site.ct)}/metadata", accept), 200, "multipart/related"
+    )
+    assert len(answer.parts) == len(among(level, site.ct, site))
+    for part in answer.parts:
+        assert ET.fromstring(part.body).tag.endswith("NativeDicomModel")
 
 
 def ordered(level: str, site: Site) -> None:

@@ -59,6 +59,7 @@ def checks() -> Iterator[Check]:
             f"search {path} is answered to who accepts {JSON}",
             partial(_answered, path, JSON),
         )
+        yield Check("10.6.4", f"search {path} is answered in XML", partial(in_xml, path))
         yield Check(
             "8.7.8.1", f"search {path} as a picture is 406", partial(refused, path, "image/png")
         )
@@ -142,6 +143,12 @@ def answered(path: str, site: Site, accept: str = "*/*") -> None:
 
 def _answered(path: str, accept: str, site: Site) -> None:
     answered(path, site, accept)
+
+
+def in_xml(path: str, site: Site) -> None:
+    accept = 'multipart/related; type="application/dicom+xml"'
+    answer = expect(site.ask(where(path, site), accept), 200, "multipart/related")
+    assert len(answer.parts) == len(site.ask(where(path, site)).json)
 
 
 def refused(path: str, accept: str, site: Site) -> None:

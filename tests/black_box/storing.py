@@ -7,11 +7,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydicom.uid import generate_uid
 
 from daemon.synthetic.ct import make_ct
 from daemon.synthetic.encodings import encoded
 from daemon.synthetic.patients import PATIENTS
+from dicomweb.native_model import as_xml
 from tests.black_box.checks import Check, expect
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def checks() -> Iterator[Check]:
         yield Check("10.5.3.1", f"a body {name} is 400", partial(broken, body))
     for kind in ("text/plain", "image/png", "multipart/form-data; boundary=black-box"):
         yield Check("10.5.3.1", f"a body of {kind} is 415", partial(unsupported, kind))
+    for kind in (JSON, XML):
+        yield Check("10.5.1", f"metadata in {kind} with bulk data", partial(described, kind))
     yield Check("10.5.1", "without a boundary is 400", no_boundary)
     yield Check("10.5.1", "a quoted boundary", quoted)
     yield Check("10.5.1", "a preamble and an epilogue", padded)
@@ -172,6 +176,26 @@ def broken(body: bytes, site: Site) -> None:
 
 def unsupported(kind: str, site: Site) -> None:
     expect(store(site, body_of(encoded(fresh())), kind=kind), 415)
+
+
+def described(kind: str, site: Site) -> None:
+    dataset = fresh()
+    told = dataset.to_json_dict(bulk_data_threshold=1 << 30)
+    told["7FE00010"] = {"vr": "OW", "BulkDataURI": "bulk/1"}
+    document = orjson.dumps([told]) if kind == JSON else as_xml(told)
+    between = "Content-Type: application/octet-stream\r\nContent-Location: bulk/1"
+    body = (
+        f"\r\n--black-box\r\nContent-Type: {kind}\r\n\r\n".encode()
+        + document
+        + f"\r\n--black-box\r\n{between}\r\n\r\n".encode()
+        + dataset.PixelData
+        + b"\r\n--black-box--\r\n"
+    )
+    expect(store(site, body, kind=f'multipart/related; type="{kind}"; boundary=black-box'))
+    settled(site, f"{path_of(dataset)}/metadata")
+    back = site.ask(path_of(dataset), "application/dicom; transfer-syntax=*").dataset
+    assert back.PixelData == dataset.PixelData
+    assert back.PatientID == dataset.PatientID
 
 
 def no_boundary(site: Site) -> None:
