@@ -77,6 +77,35 @@ _FEAST: Final = (
     r"|nochevieja|v\u00e1noce|velikonoce"
 )
 _LONG_YEAR_TOO: Final = r"(?:1[89]|20)\d\d"
+_BEFORE_DAY: Final = (
+    r"seen|scanned|admitted|discharged|return(?:s|ed|ing)?|visit(?:ed|s)?|came|done|performed|taken|dated|presented|operated|on|since|from|until|till"
+    r"|through|thru|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal|per|(?:study|exam(?:ination)?|scan|prior|film|report|week|wk)\s+of"
+    r"|mri|cta?|cxr|x-?rays?|pet(?:[/-]ct)?|mammo(?:gram|graphy)?|echo|labs?|bloods|cultures?|drawn|ended|(?:started|stopped|began|finished|completed|received|took)(?:\s[a-z]+){0,2}|f/?u|follow-?up"
+    r"|compar(?:ed|ison)(?:\s+(?:with|to))?|appt|appointment|scheduled|surgery|biopsy|bx|admission|discharge|transferred|dc['\u2019]?d|d/c|due|next|last"
+    r"|readmitted|sutures\s(?:out|removed)|verlegt|entlassen|aufgenommen|operiert|op|termin|kontrolle|befund|aufnahme|entlassung|geboren|del|dès|au|em|il|op|den|opname|ontslag"
+    r"|ingreso|alta|ricovero|dimissione|entrée|sortie|born|ending|beginning|expire[sd]?|lmp|edd|edc|injury|fell|onset|tomorrow|yesterday|today|collected|received|signed|dictated|faxed|called"
+)
+"""What a day and month stand behind."""
+_LED: Final = re.compile(
+    r"(?<!\w)(?:le|du|au|dès|am|vom|ab|bis|el|del|il|em|op|den)\s\Z", re.IGNORECASE
+)
+"""What makes a day of a month whose name is another word as well: le 3 mai."""
+_SCORED: Final = re.compile(
+    r"(?<![^\W\d_])(?:images?|img|im|series|ser|se|slices?|frames?|fr|nodes?|ln|cores?|levels?|grade|gr|scored?|strength|power|motor|reflex(?:es)?|gcs|glasgow|apgar"
+    r"|pain|vas|nrs|bp|pressure|vision|acuity|va|snellen|visus|od|os|ou|rads|wells|nyha|gleason|phase|stage|pages?|part|no|nr|number|ratio|fractions?|fx"
+    r"|weeks?|wks?|ga|gestation|step|sets?|reps?|cycles?|course|ranson|curb|mmse|moca|minicog|nihss|ecog|test|items?|scale)[\s:#.(=]{0,3}\Z",
+    re.IGNORECASE,
+)
+"""What points of a scale, and numbers of so many, stand behind."""
+_COUNTED: Final = re.compile(
+    r"\s?(?:lymph|nodes?|ln|cores?|slices?|images?|mmhg|points?|cases?|patients?|sections?|samples?|biops\w+|weeks?|wks?|months?|days?|hours?"
+    r"|fractions?|fx|murmur|systolic|diastolic|strength|power|bilateral(?:ly)?|throughout|vision|kg|lbs?|in\s(?:both|all|the)|tablets?|tabs?|doses?|cups?|packs?"
+    r"|amps?|vials?|pills?|cycles?|sessions?|visits?|pain|reflexes|correct|times|strips?|ratio)\b",
+    re.IGNORECASE,
+)
+"""What is counted by so many of so many."""
+_SIGHT: Final = re.compile(r"\b(?:vision|visual|acuity|snellen|va|od|os|ou|visus)\b", re.IGNORECASE)
+"""What makes six of eighteen how well somebody sees."""
 _FORMS: Final = {
     # 12.-15.03.2019, 12 to 15.03.2019: the first day of a range within a month
     "day_of_range": (
@@ -169,12 +198,19 @@ _FORMS: Final = {
         r"(?<![\w.])(?:0?[1-9]|[12]\d|3[01])(?P<sep>\s?[|*~:;\\#+]\s?)(?:0?[1-9]|[12]\d|3[01])(?P=sep)(?:19|20)\d\d(?!\w|\s?(?:mm|cm|ms|pixels?)\b)"
         r"|(?<![\w.])(?:19|20)\d\d(?P<mark>\s?[_|*~;\\#+]\s?)(?:0?[1-9]|1[0-2])(?P=mark)(?:0?[1-9]|[12]\d|3[01])(?!\w|\s?(?:mm|cm|ms|pixels?)\b)"
     ),
-    # on 3/2, since 3.2.
+    # on 3/2, since 3.2., MRI 9/8
     "bare": (
-        r"\b(?:seen|scanned|admitted|discharged|returned|visit(?:ed)?|came|done|performed|taken|dated|presented|operated"
-        r"|on|since|from|until|till|by|dated?|before|after|am|vom|seit|bis|le|du|depuis|el|desde|dal"
-        r"|per|(?:study|exam(?:ination)?|scan|prior|film|report)\s+of)\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
-        r"(?!\s*(?:mm|cm|of\b))"
+        rf"\b(?:{_BEFORE_DAY})(?:\s(?:for|on|in|at|from|to|was|is|am|le|du|el|del))?(?:\s?:)?\s+(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))(?![\d/%])"
+        r"(?!\.\d|\s*(?:mm|cm|of\b))"
+    ),
+    # 2/17, 11/23: few scores have so many points
+    "bare_far": (
+        r"(?<![\w/.,+-])(?P<one>0?[1-9]|1[0-2])(?P<sep>/)(?P<two>1[3-9]|2\d|3[01])(?P<tail>)(?![\w/%])(?!\.\d|-\d|\s*(?:mm|cm|of\b))"
+    ),
+    # 2/17 and 2/19: what follows a day is one
+    "bare_next": (
+        r"(?<=\d)(?:\s?(?:,|and|&|und|et|y|e|-|to|bis|until|then)\s?){1,2}(?P<date>(?P<one>[0-3]?\d)(?P<sep>[/.])(?P<two>[0-3]?\d)(?P<tail>\.?))"
+        r"(?![\d/%])(?!\.\d|\s*(?:mm|cm|of\b))"
     ),
 }
 _PATTERNS: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _FORMS.items()}
@@ -183,6 +219,7 @@ _NAMED: Final = frozenset(
 )
 _NOT_MOVED: Final = frozenset({"week", "feast", "apart"})
 """Forms that become their kind: moved by days, a week or a feast would be none."""
+_BARE: Final = frozenset({"bare", "bare_far", "bare_next"})
 _ORDERED: Final = {"start_of_range": "numeric"}
 """Forms whose day and month stand in the order of another form's in the same text."""
 _HAS_NUMERIC: Final = re.compile(
@@ -245,6 +282,8 @@ def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
         while (match := pattern.search(text, at)) is not None:
             start, stop = match.span("date" if "date" in pattern.groupindex else 0)
             parsed = None if any(taken[start:stop]) else _parse(match, form, start, stop)
+            if form == "bare_next" and not taken[match.start() - 1]:
+                parsed = None
             if parsed is None:
                 at = match.start() + 1
                 continue
@@ -266,6 +305,8 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
     if form in _NOT_MOVED:
         return FoundDate(start, stop, 0, 1, 0, False, form)
     year = _year(parts.get("year") or parts.get("later") or "")
+    if form in _BARE and _is_counted(match):
+        return None
     if "one" in parts:
         one, two = int(parts["one"]), int(parts["two"])
         if not (1 <= one <= 31 and 1 <= two <= 31 and (one <= 12 or two <= 12)):
@@ -278,7 +319,8 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
         return FoundDate(start, stop, year, month, day, ambiguous, form, first_is_day)
     if parts.get("name"):
         named = _BY_NAME.get(fold(parts["name"]))
-        if named is None or (not year and _is_another_word(parts["name"])):
+        is_led = form == "day_name" and _LED.search(match.string, max(0, start - 6), start)
+        if named is None or (not year and not is_led and _is_another_word(parts["name"])):
             return None
         month = named[0][2]
     elif parts.get("roman"):
@@ -291,6 +333,16 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
     if until and not (day < until and _exists(year, month, until)):
         return None
     return FoundDate(start, stop, year, month, day, False, form, until=until)
+
+
+def _is_counted(match: re.Match[str]) -> bool:
+    """Whether two numbers are so many of so many, by what stands before or behind them."""
+    start, stop = match.start("one"), match.end("tail")
+    if _COUNTED.match(match.string, stop):
+        return True
+    if match["one"] in ("6", "20") and _SIGHT.search(match.string):
+        return True
+    return _SCORED.search(match.string, max(0, start - 16), start) is not None
 
 
 def _parse_era(match: re.Match[str], start: int, stop: int) -> FoundDate | None:
@@ -380,7 +432,7 @@ def _matched(text: str, found: FoundDate) -> re.Match[str] | None:
     if name == 0:
         return pattern.match(text, found.start)
     # The words before a bare day and month are part of its form.
-    match = pattern.search(text, max(0, found.start - 16))
+    match = pattern.search(text, max(0, found.start - 40))
     while match is not None and match.span(name) != (found.start, found.stop):
         match = pattern.search(text, match.start() + 1)
     return match

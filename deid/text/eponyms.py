@@ -36,7 +36,12 @@ _BEFORE: Final = re.compile(
     re.IGNORECASE,
 )
 _COUNTED: Final = words(
-    "day gleason bosniak child pugh modic pfirrmann deauville garden gartland pauwels stanford debakey kellgren"
+    """
+    apgar glasgow wells ranson rockall mallampati karnofsky barthel rankin hinchey forrest alvarado braden
+    norton fleischner balthazar meyers charlson cormack hunt hess fisher spetzler graeb risser lauge weber
+    neer mayo outerbridge kocher hounsfield berne bishop snellen day gleason bosniak child pugh modic
+    pfirrmann deauville garden gartland pauwels stanford debakey kellgren
+    """
 )
 """Words that a number follows or precedes: a day, a score, a class."""
 _NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IV]{1,3}F?(?![^\W_])|[AB](?![^\W_]))")

@@ -9,7 +9,14 @@ from deid.text import eponyms
 from deid.text.findings import GUESSED, NAMED, Finding
 from deid.text.folding import fold, words
 from deid.text.known import WORD
-from deid.text.vocabulary import is_clinical_token, is_name, is_place, is_prose, is_recognised
+from deid.text.vocabulary import (
+    given_names,
+    is_clinical_token,
+    is_name,
+    is_place,
+    is_prose,
+    is_recognised,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +37,38 @@ _ALWAYS_CAPITAL: Final = words(
     radiology cardiology oncology surgery medicine doppler foley
     """
 )
+
+
+_HEADINGS: Final = words(
+    """
+    impression findings technique comparison history indication electronically signed date exam examination
+    patient id dob age sex study report reason accession mrn phone address clinical name reported conclusion
+    befund beurteilung
+    """
+)
+"""What begins the next line of a report that has lost its line ends."""
+_MONTHS: Final = words(
+    """
+    january february march april may june july august september october november december januar februar mai
+    juni juli mars avril mayo junio julio agosto abril marzo aprile maggio giugno luglio maio junho julho maart
+    mei augustus
+    """
+)
+_BEFORE_MONTH: Final = re.compile(
+    r"(?<![^\W\d_])(?:in|since|of|until|till|from|by|last|next|this|early|mid|late|during|through"
+    r"|im|seit|bis|ab|ende|anfang|mitte|en|depuis|fin|desde|nel|da|em|sinds|eind|de)[\s-]\Z",
+    re.IGNORECASE,
+)
+_GERMAN: Final = words(
+    """
+    der das den dem des ein eine einen einem einer eines kein keine keinen im auf aus bei mit nach von vom zur
+    zum zu fur fuer gegen ohne uber ueber vor und oder als wie wegen durch seit bis sich ist sind wird wurde
+    wurden war nicht beim
+    """
+)
+"""Words that tell German, where every noun has a capital."""
+_LEAST_GERMAN: Final = 2
+_LAST_WORD: Final = re.compile(r"[^\W\d_]{2,}\Z")
 
 
 def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
@@ -69,11 +108,29 @@ def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
             and text[stop : findings[at].start] in (" ", ", ", "-")
         )
         found = _judge(word, text, start, has_small, has_capitals, beside or before_name)
+        if found is None and beside and has_small and _is_surname(text, previous[0], start, stop):
+            found = "PERSON_NAME", GUESSED
         if found:
             yield Finding(start, stop, *found)
             previous = (stop, found[0] == "PERSON_NAME")
         else:
             previous = (stop, False)
+
+
+def _is_surname(text: str, given_stop: int, start: int, stop: int) -> bool:
+    """Whether an everyday or clinical word behind a given name is the surname: Mary Head, John Marrow."""
+    word = text[start:stop]
+    if not word[0].isupper() or word.isupper() or text[given_stop:start] != " ":
+        return False
+    if text[stop : stop + 1] == ":" or fold(word) in _ALWAYS_CAPITAL or fold(word) in _HEADINGS:
+        return False
+    given = _LAST_WORD.search(text, max(0, given_stop - 20), given_stop)
+    return (
+        given is not None
+        and not given[0].isupper()
+        and fold(given[0]) in given_names()
+        and not _in_heading(text, start, len(word))
+    )
 
 
 def _judge(
@@ -100,7 +157,10 @@ def _judge(
         if is_upper or not word[0].islower() or (beside_name and not has_capitals):
             return "PERSON_NAME", GUESSED
         return None
-    if is_upper and not is_capitals and not starts and (is_prose(word) or place):
+    if is_upper and _BEFORE_MONTH.search(text, max(0, start - 12), start) and fold(word) in _MONTHS:
+        return None
+    is_noun = is_upper and not place and _is_noun(text, start)
+    if is_upper and not is_capitals and not starts and (is_prose(word) or place) and not is_noun:
         # An everyday word with a capital in the middle of prose names something: Little Rock.
         before = _BEFORE.search(text, max(0, start - 20), start)
         if before and fold(word) not in _ALWAYS_CAPITAL:
@@ -113,6 +173,12 @@ def _judge(
         if not starts and not _in_heading(text, start, len(word)):
             return ("PERSON_NAME" if listed else "LOCATION"), GUESSED
     return None
+
+
+def _is_noun(text: str, start: int) -> bool:
+    """Whether the sentences around are German, where an everyday word with a capital names nobody."""
+    around = re.findall(r"[^\W\d_]{2,}", text[max(0, start - 60) : start + 60])
+    return sum(fold(word) in _GERMAN for word in around) >= _LEAST_GERMAN
 
 
 def _in_heading(text: str, start: int, length: int) -> bool:

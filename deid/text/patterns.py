@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.text import dates, people
+from deid.text import ages, dates, people
 from deid.text.findings import CODE, PATTERN, Finding
 from deid.text.folding import words
 from deid.text.people import CAPITAL
@@ -300,7 +300,7 @@ PATTERNS: Final = (
     # Years in other languages, where a word before them says that somebody has them, or they are many.
     Pattern("AGE", re.compile(
         r"(?<![\d.,])(?:(?<=\bde\s)|(?<=\bdi\s)|(?<=\bvon\s)|(?<=\bmit\s)|(?<=[,(]\s)|(?<=[,(]))\d{1,3}\s?(?:ans|años|anos|anni|jaar|jahren?|lat|let|år|лет|ετών|éves|yaş\w*)\b"
-        r"|(?<![\d.,])(?:9\d|1[0-2]\d)[\s-]{0,2}(?:ans|años|anos|anni|jaar|jahren?|lat|let|år|лет|ετών|éves|yaş\w*|vuotta|years|yrs|jr)\b"
+        r"|(?<![\d.,])(?:9\d|1[0-2]\d)[\s-]{0,2}(?:ans|años|anos|anni|jaar|jahren?|lata?|let|år|лет|ετών|éves|yaş\w*|vuotta|years|yrs|jr)\b"
         r"|(?<![\d.,])\d{1,3}[\s-]{0,2}(?:letni\w{0,3}|jarige|årig\w?|летн\w{2,3}|vuotias)\b"
         r"|(?<![\d.,])\d{1,3}\s?[岁歲歳才세](?![之])", _I), hint=_DIGIT),
     Pattern("AGE", re.compile(
@@ -308,12 +308,6 @@ PATTERNS: Final = (
         r"|(?<![\d.,])(?:9\d|1[01]\d)\s?[/-]?\s?[FM](?=\s(?:with|w/|s/p|c/o|h/o|hx|who|presents|presenting|fell|fall)(?![^\W\d_]))"),
         hint=_DIGIT),
     Pattern("AGE", re.compile(r"\b(?:turn(?:ed|s|ing)|reach(?:ed|es|ing)|just)\s(9\d|1[01]\d)(?![\w.,/%-]*\d|\s?(?:mm|cm|ml|mg|deg|%|bpm|hu))\b", _I), 1, hint=_DIGIT),
-    Pattern("AGE", re.compile(
-        r"\b(?:(?:turn(?:ed|s|ing)|aged?|is|was|at)\s)((?:ninety|(?:one|a)\shundred)(?:(?:\sand)?[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine|ten))?)"
-        r"(?![\w-]|\s(?:percent|per\scent|degrees?|mm|cm|ml|mg|slices|images|minutes|seconds|days|weeks|months))", _I), 1),
-    Pattern("AGE", re.compile(
-        r"\b(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?:one|two|three|four|five|six|seven|eight|nine|ten))?"
-        r"[\s-]{1,2}(?:years?|yrs?)(?:[\s-]{1,2}old|\s+of\s+age)\b", _I)),
     Pattern("AGE", re.compile(r"\b(?:aged?|alter|wiek|ålder|alder|ikä|věk|возраст|ηλικία|年齢|年龄|나이|lat|[aâ]ge|edad|età|idade|leeftijd)\b(?:\s*(?:of|de|[:=]))*\s*(\d{1,3}(?!\d|[.,]\d|\s*(?:mm|cm))"
                               r"(?:\s*(?:y(?:ea)?rs?|yo|y|ans|j(?=\.)|jahre?|años|anni|months|days|weeks))?)", _I), 1, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
@@ -409,6 +403,7 @@ def _find(text: str, known: KnownText | None) -> Iterator[Finding]:
                 yield Finding(
                     start, stop, each.info_type, CODE if each.info_type == "GENERIC_ID" else PATTERN
                 )
+    yield from ages.find(text)
     yield from _dates(text, known)
     yield from people.find(text)
 

@@ -59,8 +59,25 @@ _KEYED: Final = re.compile(
     rf"(?P<name>{_LOOSE_NAME}(?:,\s?{_LOOSE_NAME})?)"
 )
 """A key and what it holds: the first word is a name whatever it looks like."""
-_FAMILY: Final = re.compile(
-    rf"\bthe\s(?P<name>{CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?)(?=\s(?i:family|couple|twins|children|brothers|sisters)\b)"
+_HOUSEHOLD: Final = r"(?:family|families|couple|twins|triplets|children|kids|brothers|sisters|siblings|household|residence|parents)"
+_FAMILY: Final = (
+    # the Mole family, the Rivers twins: also of words that are no names
+    re.compile(
+        rf"\b(?i:the|our|this)\s(?P<name>{CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?)(?<!ella)(?<!aceae)(?<!virus)(?<!coccus)(?<!viridae)(?<!bacter)(?<!Herpes)"
+        rf"(?=\s{_HOUSEHOLD}\b(?!\s(?:of\s)?(?:the\s)?(?:virus|bacteria|protein|gene|receptor|enzyme|drug|tumou?r|disease|history|practice|medicine|doctor|physician|planning|therap|room|meeting)))"
+    ),
+    # Familie Herz, famille Blanc, famiglia Rossi, familia Cruz
+    re.compile(
+        rf"\b(?i:familien?|famille|famiglia|fam[ií]lia|familjen|rodzina|gezin)\s(?P<name>{CAPITAL}[a-zà-ÿ]{{2,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?)(?![^\W_])"
+    ),
+    # the Kidneys wish to proceed, the Stones' son
+    re.compile(
+        rf"\b(?i:the|to|with|for|by|from)\s(?P<name>{CAPITAL}[a-zà-ÿ]{{2,30}}s)(?=['\u2019]\s(?i:son|daughter|baby|child|infant|home|house|family|dog|mother|father|concerns?|wishes|request|consent|decision))"
+    ),
+    re.compile(
+        rf"\b(?i:the)\s(?P<name>{CAPITAL}[a-zà-ÿ]{{2,30}}s)(?=\s(?:wish|want|agree[ds]?|decline[ds]?|consent(?:ed)?|were\s(?:informed|told|advised|counsel+ed|aware|present|given|happy|upset|shown|offered)|are\s(?:aware|happy|anxious|coming|moving|here)"
+        r"|have\s(?:agreed|asked|been\s(?:informed|told|advised|counsel+ed))|asked|live[ds]?|understand|understood|would\slike|will\s(?:return|call|discuss|think|consider)|did\snot\sattend|came|called|phoned|brought)\b)"
+    ),
 )
 _TITLED_LOOSELY: Final = re.compile(
     rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
@@ -86,8 +103,22 @@ _CARETS: Final = re.compile(
 _INITIALED: Final = re.compile(
     rf"(?<![^\W_.])(?P<name>{CAPITAL}\.(?:\s?{CAPITAL}\.)?\s?{CAPITAL}[a-zà-ÿ'\u2019]+(?:-{CAPITAL}[\w'\u2019]+)?)"
 )
+_SIGNED: Final = re.compile(
+    rf"(?<![\w'\u2019.-])(?P<name>{CAPITAL}\.(?:\s?{CAPITAL}\.)?\s?{CAPITAL}[a-zà-ÿ'\u2019]{{2,30}}(?:-{CAPITAL}[\w'\u2019]+)?)"
+    r"(?=,?\s{1,2}(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq)\b)"
+    rf"|(?<![^\W_])(?i:signed|signature|dictated(?:\sby)?|reported\sby|read\sby|verified\sby|approved\sby|radiologist|physician|surgeon)\s?[:,]?\s(?P<signed>{CAPITAL}\.(?:\s?{CAPITAL}\.)?\s?{CAPITAL}[a-zà-ÿ'\u2019]{{2,30}})"
+)
+"""Initials and a word before a degree or behind a signature: a name whatever the word means."""
 _GREETING: Final = re.compile(
     rf"\b(?:Dear|Hello|Hi|Sincerely|Regards|Thanks|Liebe[r]?|Sehr geehrte[r]?|Cher|Chère|Estimad[oa]),?\s+(?:{_TITLE}\b\.?\s*)*(?P<name>{_FULL_NAME})"
+)
+
+
+_NOT_FAMILIES: Final = words(
+    """
+    patient patients parents extended immediate nuclear foster adoptive whole entire large small second first same other two three twin
+    royal single herpes
+    """
 )
 
 
@@ -113,8 +144,12 @@ def find(text: str) -> Iterator[Finding]:
         for pattern in (_TITLED_LOOSELY, _KEYED, _ROLED_LOOSELY):
             yield from _names(text, pattern, sure=pattern is not _ROLED_LOOSELY)
         return
-    for match in _FAMILY.finditer(text):
-        yield Finding(*match.span("name"), "PERSON_NAME", PATTERN)
+    for family in _FAMILY:
+        for match in family.finditer(text):
+            if fold(match["name"]) not in _NOT_FAMILIES:
+                yield Finding(*match.span("name"), "PERSON_NAME", PATTERN)
+    for match in _SIGNED.finditer(text):
+        yield Finding(*match.span("name" if match["name"] else "signed"), "PERSON_NAME", PATTERN)
     for match in _ROLE_INITIALS.finditer(text):
         yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
     for pattern, sure in (

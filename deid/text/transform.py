@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 _BASIC_SHIFT: Final = InfoTypeTransformation(Transformation.DATE_SHIFT)
 _BASIC_REPLACE: Final = InfoTypeTransformation(Transformation.REPLACE_WITH_INFO_TYPE)
-_IN_WORDS: Final = re.compile(
-    r"(?:ninety|(?:one|a)\s+hundred)(?:(?:\s+and)?[\s-]{1,2}(?!y)[a-z]+)?", re.IGNORECASE
-)
-"""Ages over 89 that are spelt out."""
 OLDEST_YEARS: Final = 89
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 _YEARS: Final = re.compile(r"y|jahr|jähr|jaehr|ans\b|año|anos|anni|jaar|år", re.IGNORECASE)
@@ -96,12 +92,12 @@ class Transformer:
 
 def capped(text: str) -> str:
     """Return an age with numbers over 89 years as ``90+``."""
-    found = _NUMBER.search(text) or _IN_WORDS.match(text)
+    found = _NUMBER.search(text)
     if found is None:
-        return text
+        return "90+"  # only such ages are found in words
     if _OTHER_UNIT.search(text) and not _YEARS.search(text):
         return text
-    if found[0][0].isdigit() and float(found[0].replace(",", ".")) <= OLDEST_YEARS:
+    if float(found[0].replace(",", ".")) <= OLDEST_YEARS:
         return text
     return f"{text[: found.start()]}90+{text[found.end() :]}"
 

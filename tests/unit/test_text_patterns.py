@@ -99,7 +99,7 @@ def found(text: str) -> list[tuple[str, str]]:
         ("AGE", "kobieta 93 letnia", "93 letnia"),
         ("AGE", "患者99岁", "99岁"),
         ("AGE", "92F with cough", "92F"),
-        ("AGE", "a ninety-three year old man", "ninety-three year old"),
+        ("AGE", "a ninety-three year old man", "ninety-three"),
         ("AGE", "PT 96Y", "96Y"),
         ("STREET_ADDRESS", "abita in Via Garibaldi 22", "Via Garibaldi 22"),
         ("STREET_ADDRESS", "Avda. de la Constitución 8", "Avda. de la Constitución 8"),
