@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.factories import PATIENTS, encoded, make_ct, make_us, write
@@ -18,6 +19,7 @@ from tests.service import ROOT
 from tests.unit.test_deid_encrypted import TRUSTEE, certificate, private
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DEADLINE_S = 100.0
@@ -89,39 +91,75 @@ class Sandbox:
         except OSError:
             return False
 
+    def with_ports(self, command: str) -> str:
+        """Return a command with the ports that this service has, instead of the usual ones."""
+        http, dimse = (self.environment[f"DICOMVEIL_{each}__PORT"] for each in ("HTTP", "DIMSE"))
+        return command.replace("localhost:8080", f"localhost:{http}").replace(
+            "localhost 11112", f"localhost {dimse}"
+        )
+
     def run(self, command: str, *, serves: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a line of shell; one that serves is ended by SIGINT once it says where it listens."""
-        if not serves:
-            return subprocess.run(
-                ["bash", "-o", "pipefail", "-c", command],
-                cwd=self.work,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=DEADLINE_S,
-            )
-        log = self.folder / "serving.log"
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                ["bash", "-c", command],
-                cwd=self.work,
-                env=self.environment,
+        """Run a line of shell; one that serves is ended by SIGINT once it answers."""
+        if serves:
+            with self.serving() as serving:
+                serving.start(command)
+            return subprocess.CompletedProcess([command], serving.code, serving.log.read_text(), "")
+        return subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=self.work,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DEADLINE_S,
+        )
+
+    @contextmanager
+    def serving(self) -> Iterator[Serving]:
+        """Give what runs a service until the block ends, if it is asked to."""
+        serving = Serving(self)
+        try:
+            yield serving
+        finally:
+            serving.stop()
+
+
+class Serving:
+    """A service in the background: another terminal."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = sandbox.folder / "serving.log"
+        self.code = 0
+
+    def start(self, command: str) -> None:
+        """Start it, and wait until it answers or ends."""
+        with self.log.open("wb") as file:
+            self._process = subprocess.Popen(
+                ["bash", "-c", f"{command}; exit $?"],
+                cwd=self._sandbox.work,
+                env=self._sandbox.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
             )
         end = time.monotonic() + DEADLINE_S
-        while not self.is_serving():
-            if process.poll() is not None or time.monotonic() > end:
-                break
+        while not self._sandbox.is_serving():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(self.log.read_text())
             time.sleep(0.05)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGINT)
-        code = process.wait(DEADLINE_S)
-        return subprocess.CompletedProcess([command], code, log.read_text(), "")
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+        self.code = self._process.wait(DEADLINE_S)
+        self._process = None
 
 
 def _free_port() -> int:
