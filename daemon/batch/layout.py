@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from daemon.batch.errors import BatchRefused
-from daemon.batch.naming import safe_component
+from daemon.batch.naming import RESOURCES, safe_component, safe_resource_name
 from daemon.batch.records import printable
 
 if TYPE_CHECKING:
@@ -70,6 +70,17 @@ class Names:
             new = self.renamed[folder_of(source)]
             folders = [] if new == TOP else new.split("/")
         first, *rest = [*folders, f"{name}.dcm"]
+        return (f"{self.prefix}{first}", *rest)
+
+    def way_of_resources(self, patient: str, name: str, source: Input) -> tuple[str, ...]:
+        """Return folders and name for a file of FHIR resources, by its patient's replacement."""
+        folders = [safe_component(patient), RESOURCES]
+        if self.layout is Layout.FLAT:
+            folders = []
+        elif self.layout is Layout.KEEP:
+            new = self.renamed[folder_of(source)]
+            folders = [] if new == TOP else new.split("/")
+        first, *rest = [*folders, safe_resource_name(name)]
         return (f"{self.prefix}{first}", *rest)
 
     def decides(self) -> bytes:

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+from typing import Final
 
 _SAFE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 _DEVICES = re.compile(r"(?:CON|PRN|AUX|NUL|(?:COM|LPT)[0-9])(?:\..*)?", re.IGNORECASE)
-_OURS = frozenset({"without-study"})
+RESOURCES: Final = "fhir"
+"""The folder of FHIR resources, below their patient's."""
+WITHOUT_PATIENT: Final = "without-patient"
+"""The folder of resources that tell of no patient, or of several."""
+_OURS = frozenset({"without-study", WITHOUT_PATIENT})
+_RESOURCE_NAME = re.compile(r"([A-Za-z]{1,64})-(.+)\.(json|ndjson)")
 
 
 def safe_component(identifier: str) -> str:
@@ -29,3 +35,12 @@ def safe_component(identifier: str) -> str:
     if identifier != identifier.upper():
         return f"{identifier}-{digest[:8]}"
     return identifier
+
+
+def safe_resource_name(name: str) -> str:
+    """Return the name of a file of resources, ``Type-id.json``, as one name in a path."""
+    found = _RESOURCE_NAME.fullmatch(name)
+    if found is None:
+        return safe_component(name)
+    kind, resource_id, suffix = found.groups()
+    return f"{kind}-{safe_component(resource_id)}.{suffix}"

@@ -202,7 +202,8 @@ def _names(request: BatchRequest) -> Names:
 
 def _survey(request: BatchRequest, walker: Iterator[Input], names: Names, tell: Tell) -> Survey:
     """Count the inputs. Raises `BatchRefused` when some of their folders have no new name."""
-    survey = Survey()
+    issuers = request.configuration.get("dicomveil", {}).get("identityIssuers", {})
+    survey = Survey(issuers)
     survey.count(
         walker, names.see, lambda: tell(BatchProgress(0, survey.total, 0, 0, is_counting=True))
     )
@@ -311,7 +312,7 @@ class _Run:
             try:
                 async with pool:
                     await self._try_configuration(pool)
-                    if self.cleans_text:
+                    if self.cleans_text or self.survey.may_have_resources:
                         await self.survey.identify(self._walk(), pool)
                     async with asyncio.TaskGroup() as group:
                         group.create_task(self._feed(pool, queue, group))

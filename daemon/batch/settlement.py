@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.batch.naming import RESOURCES
 from daemon.batch.records import printable
 from daemon.batch.request import BatchState
 
@@ -152,6 +153,8 @@ class Settlement:
     def way(self, answer: dict[str, Any], source: Input) -> tuple[str, ...]:
         """Return the name that an instance gets, with its folders."""
         patient, study, series, instance = (str(answer[each]) for each in IDENTIFIERS)
+        if study == RESOURCES:
+            return self.names.way_of_resources(patient, instance, source)
         return self.names.way((patient, study, series, instance), source)
 
     def _of_input(self, source: Input) -> dict[str, object]:

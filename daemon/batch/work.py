@@ -18,6 +18,7 @@ from daemon.batch.archives.gzip_stream import GzipStream
 from daemon.batch.archives.kinds import ArchiveKind, kind_of
 from daemon.batch.archives.stretches import reader_of
 from daemon.batch.inputs import UNREADABLE
+from daemon.batch.naming import RESOURCES
 from daemon.batch.request import BatchState
 from daemon.batch.scratch import unnamed_file
 from daemon.batch.sources import Sources, copy_all, is_file
@@ -38,11 +39,15 @@ from deid.plan import load_tables
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
+    from types import ModuleType
 
     from deid.encoding.header import Buffer
 
 TARGET = f"{__name__}:start"
 _WHERE_LENGTH = 500
+_TIES: Final = (
+    "PatientID", "IssuerOfPatientID", "AccessionNumber", "PatientBirthDate", "PatientName",
+)  # fmt: skip
 _START_BYTES = 64 << 10
 
 WITHOUT_STUDY: Final = "without-study"
@@ -144,10 +149,12 @@ class BatchWork:
                     return _answer(BatchState.SKIPPED, Reason.DICOMDIR)
                 case Kind.ZIP:
                     return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
-                case Kind.OTHER | Kind.FHIR if not is_file(job) and _is_archive(source, size):
+                case Kind.OTHER if not is_file(job) and _is_archive(source, size):
                     return _answer(BatchState.REFUSED, ArchiveReason.NESTED)
-                case Kind.OTHER | Kind.FHIR:
+                case Kind.OTHER:
                     return _no_instance(job)
+                case Kind.FHIR:
+                    return self._deidentify_resources(source, job)
                 case Kind.BARE:
                     completed = self._complete(structure.head, source, size)
                     os.close(source)
@@ -164,18 +171,22 @@ class BatchWork:
             return Message({"study_uid": "", "known": []})
         try:
             structure = examine(source, size, thorough=False)
+            if structure.kind is Kind.FHIR:
+                with mapped(source) as buffer:
+                    return Message({"resources": _resources().ties_in(buffer[:])})
             if structure.kind is Kind.BARE:
                 completed = self._complete(structure.head, source, size)
                 os.close(source)
                 source = completed
             with mapped(source) as buffer:
-                study_uid = deid.read_header(buffer).study_uid
+                header = deid.read_header(buffer, _TIES)
+                study_uid = header.study_uid
                 known = [[each.info_type, each.value] for each in deid.read_identifiers(buffer)]
         except (OSError, ValueError, Unsafe, _WriteFailed):
             return Message({"study_uid": "", "known": []})
         finally:
             os.close(source)
-        return Message({"study_uid": study_uid, "known": known})
+        return Message({"study_uid": study_uid, "known": known, "facts": _facts(header)})
 
     def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
         if is_file(job):
@@ -209,6 +220,29 @@ class BatchWork:
                 os.close(completed)
                 raise
         return completed
+
+    def _deidentify_resources(self, source: int, job: Mapping[str, Any]) -> Message:
+        resources = _resources()
+        known = [(info_type, value) for info_type, value in job["known"]]
+        with mapped(source) as buffer:
+            try:
+                new, named = resources.deidentify_resources(buffer[:], self.plan, known)
+            except resources.Contradictory as error:
+                return _answer(BatchState.REFUSED, error.reason)
+        extra = {} if job["output"] else {"digest": sha256(new).hexdigest()}
+        if job["output"]:
+            with _writing(), _new_file(job["output"]) as target:
+                _Writer(target).write(new)
+        header = {
+            **extra,
+            "state": BatchState.DEIDENTIFIED.value,
+            "patient_id": named["patient_id"],
+            "study_uid": RESOURCES,
+            "series_uid": RESOURCES,
+            "sop_instance_uid": named["name"],
+            "method": [],
+        }
+        return Message(header, (b"",))
 
     def _deidentify(self, source: int, job: Mapping[str, Any]) -> Message:
         known = [deid.KnownIdentifier(value, info_type) for info_type, value in job["known"]]
@@ -283,6 +317,25 @@ class _Writer:
                 view = view[os.write(self.descriptor, view) :]
 
 
+def _resources() -> ModuleType:
+    """Return what knows FHIR; most runs meet none."""
+    from daemon.batch import resources  # noqa: PLC0415
+
+    return resources
+
+
+def _facts(header: deid.Header) -> dict[str, Any]:
+    """Return what resources may be tied by."""
+    return {
+        "patient_id": " ".join(header.values.get("PatientID", ())),
+        "issuer": " ".join(header.values.get("IssuerOfPatientID", ())),
+        "accession": header.first("AccessionNumber"),
+        "birth_date": header.first("PatientBirthDate"),
+        "family": header.first("PatientName").partition("=")[0].partition("^")[0],
+        "uids": [header.series_uid, header.sop_instance_uid],
+    }
+
+
 def _no_instance(job: Mapping[str, Any]) -> Message:
     # A note lying beside the images is no failure; something that says it is DICOM and is not
     # readable as such is.
@@ -307,7 +360,7 @@ def _may_hold_instances(gzip_path: str) -> bool:
     except Refused:
         return True
     inner = kind_of(lambda offset, count: start[offset : offset + count], len(start))
-    return inner is not None or examine_start(start, 1 << 62).kind not in {Kind.OTHER, Kind.FHIR}
+    return inner is not None or examine_start(start, 1 << 62).kind is not Kind.OTHER
 
 
 def _answer(state: BatchState, reason: str, where: str = "") -> Message:

@@ -52,7 +52,7 @@ def retell(job: ToRetell, plans: Mapping[str, Plan]) -> Retold:
 
 
 def _retold(job: ToRetell, plan: FhirPlan, name: str) -> RetoldResource | None:
-    patient = _identity(job.patient, plan)
+    patient = identity_of(job.patient, plan.policy.default_issuer)
     context = Context(
         dict.fromkeys(job.addresses, patient),
         patient,
@@ -71,13 +71,13 @@ def _retold(job: ToRetell, plan: FhirPlan, name: str) -> RetoldResource | None:
     return RetoldResource(name, resource_id, content_of(resource))
 
 
-def _identity(patient: str, plan: FhirPlan) -> str:
-    """Return a patient's identity as the instances of this deidentifier have it (`deid.identity.facts`)."""
+def identity_of(patient: str, default_issuer: str) -> str:
+    """Return a patient's identity as the instances of a deidentifier have it (`deid.identity.facts`)."""
     issuer, patient_id = parts_of_identity(patient)
     if not patient_id:
         return patient
-    default = plan.policy.default_issuer
-    return patient_identity((issuer or default) if default else "", patient_id, "")
+    issuer = (issuer or default_issuer) if default_issuer else ""
+    return patient_identity(issuer, patient_id, "")
 
 
 def _refused(job: ToRetell, reason: str, where: str) -> Retold:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from deid.fhir.ties import Issued, Ties
 
+CONFLICTING_TIES: Final = "sidecar_conflict"
+"""The reason code of a `Conflict`."""
 SHARED: Final = frozenset(
     {
         "Binary",

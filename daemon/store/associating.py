@@ -21,6 +21,7 @@ import orjson
 
 from daemon.fhir.representation import resource as represented
 from daemon.pipeline.ties import (
+    CONFLICTING_TIES,
     SHARED,
     By,
     Conflict,
@@ -36,7 +37,6 @@ from daemon.store import redo
 from daemon.store.queries import Changed
 from daemon.store.sidecar_rows import KeyKind, SidecarState
 from daemon.store.sidecars import (
-    CONFLICTING_TIES,
     CONFLICTING_VERSIONS,
     UNASSOCIATED,
     Sidecars,

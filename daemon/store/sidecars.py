@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from daemon.store.store_set import StoreSet
 
 CONFLICTING_VERSIONS: Final = "sidecar_versions"
-CONFLICTING_TIES: Final = "sidecar_conflict"
 UNASSOCIATED: Final = "unassociated"
 _ID_LENGTH: Final = 40
 

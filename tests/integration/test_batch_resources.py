@@ -1,0 +1,215 @@
+"""``dicomveil deid`` over folders with FHIR resources, alone and beside instances."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pydicom
+import pytest
+
+from daemon.batch.request import BatchRequest
+from daemon.batch.run import run_batch
+from daemon.deidentifiers.configuration_files import resolve
+from tests.factories import PATIENTS, encoded, make_ct
+from tests.sections import make_limits, make_pixels
+from tests.sidecar_samples import issuer_system, make_resources
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from daemon.batch.request import BatchSummary
+
+KEY = bytes(range(32))
+CONFIGURATION = {
+    "dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"},
+    "fhir": {},
+}
+
+
+def run(
+    source: Path, out: Path, configuration: dict[str, Any] = CONFIGURATION, **changes: Any
+) -> BatchSummary:
+    request = BatchRequest(
+        inputs=[source],
+        out=out,
+        configuration=configuration,
+        key=KEY,
+        limits=make_limits(),
+        pixels=make_pixels(),
+        jobs=1,
+    )
+    return run_batch(replace(request, **changes))
+
+
+def written(out: Path) -> dict[str, bytes]:
+    """Return the files of resources by their names below the output folder."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes() for path in sorted(out.rglob("fhir/*"))
+    }
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def sample(person: int = 0) -> tuple[bytes, list[dict[str, Any]]]:
+    instance = make_ct(PATIENTS[person], rows=16)
+    return encoded(instance), make_resources(instance, PATIENTS[person], f"p{person}")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    return folder
+
+
+def test_resources_lie_beside_their_patients_studies_under_new_names(
+    source: Path, tmp_path: Path
+) -> None:
+    instance, resources = sample()
+    write(source, {"i.dcm": instance})
+    write(source, {f"{each['id']}.json": json.dumps(each).encode() for each in resources})
+    summary = run(source, tmp_path / "out")
+    assert (summary.deidentified, summary.refused, summary.skipped) == (8, 0, 0)
+    (image,) = (tmp_path / "out").rglob("*.dcm")
+    pseudonym = str(pydicom.dcmread(image).PatientID)
+    found = written(tmp_path / "out")
+    of_patient = {name.split("/")[2].split("-")[0] for name in found if name.startswith(pseudonym)}
+    assert of_patient == {
+        "Patient", "ServiceRequest", "ImagingStudy", "DiagnosticReport", "Observation",
+    }  # fmt: skip
+    assert len(found) == 7
+    everything = b"".join(found.values()).decode() + "".join(found)
+    for original in ("denscheidt", "MRN-4711002", "p0", "5550142"):
+        assert original not in everything
+
+
+def test_the_order_of_files_and_whether_they_lie_in_archives_changes_nothing(
+    source: Path, tmp_path: Path
+) -> None:
+    instance, resources = sample()
+    files = {f"{n}.json": json.dumps(each).encode() for n, each in enumerate(resources)}
+    write(source / "one", {"z.dcm": instance, **files})
+    write(source / "two", {"0.dcm": instance})
+    with zipfile.ZipFile(source / "two" / "a.zip", "w") as archive:
+        for name, data in reversed(files.items()):
+            archive.writestr(f"x/{name}", data)
+    for name in ("one", "two"):
+        run(source / name, tmp_path / name)
+    assert written(tmp_path / "one") == written(tmp_path / "two")
+    assert len(written(tmp_path / "one")) == 7
+
+
+def test_a_bundle_stays_a_bundle_and_lines_stay_lines_also_from_gzip(
+    source: Path, tmp_path: Path
+) -> None:
+    instance, resources = sample()
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": each} for each in resources],
+    }
+    lines = b"".join(json.dumps(each).encode() + b"\n" for each in resources)
+    write(
+        source,
+        {
+            "i.dcm": instance,
+            "b.json": json.dumps(bundle).encode(),
+            "l.ndjson.gz": gzip.compress(lines),
+        },
+    )
+    assert run(source, tmp_path / "out").deidentified == 3
+    found = written(tmp_path / "out")
+    (of_bundle,) = [data for name, data in found.items() if "/Bundle-" in name]
+    (of_lines,) = [data for name, data in found.items() if name.endswith(".ndjson")]
+    inner = [each["resource"] for each in json.loads(of_bundle)["entry"]]
+    assert [json.loads(line) for line in of_lines.splitlines()] == inner
+    assert len(inner) == 7
+
+
+def test_resources_alone_join_across_files(source: Path, tmp_path: Path) -> None:
+    _, resources = sample()
+    system = issuer_system(PATIENTS[0])
+    configuration = {
+        **CONFIGURATION,
+        "dicomveil": {"identityIssuers": {system: PATIENTS[0].issuer}},
+    }
+    write(source, {f"{n}.json": json.dumps(each).encode() for n, each in enumerate(resources)})
+    run(source, tmp_path / "apart", configuration)
+    apart = [json.loads(data) for data in written(tmp_path / "apart").values()]
+    instance, _ = sample()
+    write(source, {"i.dcm": instance})
+    run(source, tmp_path / "beside", configuration)
+    beside = [json.loads(data) for data in written(tmp_path / "beside").values()]
+    assert sorted(map(json.dumps, apart)) == sorted(map(json.dumps, beside))
+
+
+def test_what_a_resource_tells_cleans_the_images_of_its_study(source: Path, tmp_path: Path) -> None:
+    instance = make_ct(PATIENTS[7], rows=16)
+    instance.StudyDescription = "Chest, seen by Quillfeather"
+    _, resources = encoded(instance), make_resources(instance, PATIENTS[7], "x")
+    resources[1]["name"] = [{"family": "Quillfeather", "given": ["Ada"]}]
+    write(source, {"i.dcm": encoded(instance)})
+    write(source, {f"{n}.json": json.dumps(each).encode() for n, each in enumerate(resources)})
+    run(source, tmp_path / "out", resolve("research"))
+    (image,) = (tmp_path / "out").rglob("*.dcm")
+    assert b"Quillfeather" not in image.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b'{"resourceType":"Patient","id":"a","id":"b"}', "duplicate_name"),
+        (b'{"resourceType":"Patient","name":[{"family":"M', "truncated"),
+        (b'{"resourceType":"AuditEvent","id":"a"}', "resource_not_listed"),
+    ],
+)
+def test_what_cannot_be_passed_on_is_refused_with_its_reason(
+    source: Path, tmp_path: Path, data: bytes, reason: str
+) -> None:
+    write(source, {"r.json": data})
+    summary = run(source, tmp_path / "out")
+    assert summary.refused_for == {reason: 1}
+    assert written(tmp_path / "out") == {}
+
+
+def test_a_configuration_without_fhir_puts_resources_aside(source: Path, tmp_path: Path) -> None:
+    _, resources = sample()
+    write(source, {"r.json": json.dumps(resources[0]).encode()})
+    summary = run(source, tmp_path / "out", {"dicom": CONFIGURATION["dicom"]})
+    assert summary.refused_for == {"not_configured": 1}
+
+
+def test_what_belongs_to_two_patients_is_refused(source: Path, tmp_path: Path) -> None:
+    one, other = make_ct(PATIENTS[0], rows=16), make_ct(PATIENTS[7], rows=16)
+    torn = make_resources(one, PATIENTS[0], "t")[3]
+    torn["identifier"][0]["value"] = str(other.AccessionNumber)
+    torn["note"] = [{"text": str(one.StudyInstanceUID)}]
+    write(
+        source,
+        {"1.dcm": encoded(one), "2.dcm": encoded(other), "t.json": json.dumps(torn).encode()},
+    )
+    assert run(source, tmp_path / "out").refused_for == {"sidecar_conflict": 1}
+
+
+def test_other_json_is_no_resource_and_is_passed_by(source: Path, tmp_path: Path) -> None:
+    instance, _ = sample()
+    write(source, {"notes.json": b'{"a": 1}', "i.dcm": instance})
+    summary = run(source, tmp_path / "out")
+    assert (summary.deidentified, summary.skipped, summary.refused) == (1, 1, 0)
+
+
+def test_a_second_run_writes_the_same_again(source: Path, tmp_path: Path) -> None:
+    instance, resources = sample()
+    write(source, {"i.dcm": instance, "r.json": json.dumps(resources[0]).encode()})
+    run(source, tmp_path / "out")
+    before = written(tmp_path / "out")
+    assert run(source, tmp_path / "out").deidentified == 2
+    assert written(tmp_path / "out") == before
