@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import random
+import socket
+import time
 import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pydicom
 import pytest
 
 from tests.factories import PATIENTS, encoded, make_ct
@@ -155,4 +159,154 @@ def test_resources_that_come_before_or_after_their_images_come_out_the_same(fold
             daemon.wait_until_settled(len(first))
             drop(folder / name / "inbox", second)
             outcomes.append(wait_for_results(daemon, 7))
+    assert outcomes[0] == outcomes[1]
+
+
+CLEANING = """
+[workers]
+count = 2
+[deidentifiers.default.config.dicom]
+filterProfile = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
+[deidentifiers.default.config.fhir]
+[deidentifiers.default.config.dicomveil]
+options = ["clean_descriptors"]
+"""
+
+
+def descriptions(daemon: RunningDaemon) -> list[str]:
+    found = daemon.instances("deid")
+    studies = {each["0020000D"]["Value"][0] for each in found}
+    series = {each["0020000E"]["Value"][0] for each in found}
+    (one_study,), (one_series,) = studies, series
+    told = []
+    for each in found:
+        data = daemon.retrieve(one_study, one_series, each["00080018"]["Value"][0])
+        told.append(str(pydicom.dcmread(io.BytesIO(data)).StudyDescription))
+    return told
+
+
+def test_a_name_that_a_resource_tells_later_is_cleaned_from_images_that_are_there_already(
+    folder: Path,
+) -> None:
+    instances = study(7, instances=4)
+    for each in instances:
+        each.StudyDescription = "Thorax Small nodule"
+    resources = make_resources(instances[0], PATIENTS[7], "late")
+    resources[0]["name"] = [{"family": "Small", "given": ["Ada"]}]
+    with running(folder, CLEANING) as daemon:
+        drop(folder / "inbox", {f"{n}.dcm": encoded(each) for n, each in enumerate(instances)})
+        daemon.wait_until_settled(4)
+        assert set(descriptions(daemon)) == {"Thorax Small nodule"}
+        drop(folder / "inbox", {"late.json": packed(resources, "bundle")})
+
+        def is_clean() -> bool:
+            told = descriptions(daemon)
+            assert len(told) == 4  # each is served whole, old or new, and never missing
+            return not any("Small" in each for each in told)
+
+        wait_until(is_clean, what="the name is gone from every instance")
+        status = json.loads(daemon.command("status", "--json").stdout)
+        assert status["resources"] == {"done": 7}
+
+
+def test_nothing_is_fetched_from_addresses_in_resources(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as canary, running(folder) as daemon:
+        canary.settimeout(0.0)
+        address = f"http://127.0.0.1:{canary.getsockname()[1]}"
+        resource = {
+            "resourceType": "DocumentReference",
+            "id": "d",
+            "status": "current",
+            "meta": {"profile": [f"{address}/profile"], "source": f"{address}/source"},
+            "subject": {"reference": f"{address}/Patient/1"},
+            "content": [{"attachment": {"url": f"{address}/scan.pdf"}}],
+        }
+        assert source(daemon).update(resource).status == 201
+        wait_for_results(daemon, 1)
+        with pytest.raises(BlockingIOError):
+            canary.accept()
+
+
+def test_a_posted_resource_is_told_again_updated_and_deleted_with_its_original(
+    folder: Path,
+) -> None:
+    with running(folder) as daemon:
+        peer, told = source(daemon), results(daemon)
+        patient = {
+            "resourceType": "Patient",
+            "id": "p",
+            "gender": "female",
+            "name": [{"family": "Quillfeather"}],
+        }
+        observation = {
+            "resourceType": "Observation",
+            "id": "o",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+            "subject": {"reference": "Patient/p"},
+        }
+        peer.update(observation)
+        peer.update(patient)
+        found = {each["resourceType"]: each for each in wait_for_results(daemon, 2)}
+        subject = found["Observation"]["subject"]["reference"]
+        assert subject == f"Patient/{found['Patient']['id']}"
+        assert "Quillfeather" not in json.dumps(found)
+        peer.update({**patient, "gender": "male"})
+        wait_until(
+            lambda: told.get(f"/{subject}").json.get("gender") == "male",
+            what="the change is told again",
+        )
+        # What was told before was made with less knowledge.
+        assert told.get(f"/{subject}/_history/1").status == 404
+        peer.ask("DELETE", "/Patient/p")
+        wait_until(lambda: told.get(f"/{subject}").status == 410, what="the result is gone")
+
+
+def test_a_dropped_file_that_cannot_be_read_is_quarantined_with_its_reason(folder: Path) -> None:
+    broken = {
+        "twice.json": b'{"resourceType":"Patient","id":"a","id":"b"}',
+        "nan.json": b'{"resourceType":"Observation","valueDecimal":NaN}',
+        "half.ndjson": b'{"resourceType":"Patient"}\n{"resourceType":"Pat}',
+        "utf16.json": b"\xff\xfe" + b'{"resourceType":"Patient"}' + b"}",
+        "bomb.json.gz": gzip.compress(
+            b'{"resourceType":"Patient","x":"' + b"a" * 300_000_000 + b'"}'
+        ),
+        "cut.json.gz": gzip.compress(b'{"resourceType":"Patient"}')[:-5],
+    }
+    with running(folder) as daemon:
+        drop(folder / "inbox", broken)
+        wait_until(lambda: len(daemon.journal()) == 5, what="all are received or refused")
+        daemon.wait_until_settled(5)
+        assert sorted(each.reason for each in daemon.journal()) == [
+            "duplicate_name",
+            "inflate_limit",
+            "number_refused",
+            "truncated",
+            "truncated",
+        ]
+        assert source(daemon).get("/$export").body == b""
+        assert "Traceback" not in daemon.log
+
+
+@pytest.mark.timeout(900)
+def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder: Path) -> None:
+    outcomes = []
+    for name, kills in (("undisturbed", 0), ("killed", 30)):
+        choose = random.Random(20261128)
+        with running(folder / name) as daemon:
+            for number in range(30):
+                instances = study(number % 8, 1 + number // 8)
+                resources = make_resources(instances[0], PATIENTS[number % 8], f"k{number}")
+                files = {f"{number}/{n}.dcm": encoded(each) for n, each in enumerate(instances)}
+                drop(folder / name / "inbox", files)
+                drop(folder / name / "inbox", {f"{number}/r.json": packed(resources, "bundle")})
+                if number < kills:
+                    time.sleep(choose.uniform(0.0, 2.5))
+                    daemon.kill()
+                    daemon.start()
+            found = wait_for_results(daemon, 210)
+            wait_until(lambda: len(daemon.instances("deid")) == 60, what="all instances are there")
+            digests = sorted(each["00080018"]["Value"][0] for each in daemon.instances("deid"))
+            outcomes.append((found, digests))
+            daemon.assert_no_traceback()
     assert outcomes[0] == outcomes[1]
