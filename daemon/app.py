@@ -35,7 +35,8 @@ from daemon.engines.pixels import PixelSettings
 from daemon.errors import AddressRefused
 from daemon.fhir import service as fhir_service
 from daemon.fhir.reading import ReadByWorkers
-from daemon.healthcare import service as healthcare_service
+from daemon.healthcare import api as healthcare_api
+from daemon.healthcare.services import StoreServices
 from daemon.observe.health import Probes, Work
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
@@ -328,8 +329,9 @@ class Service:
     ) -> HttpServer:
         http = self._settings.http
         root = http.public_root.rstrip("/")
+        spool = SpoolSink(stores.spool, metrics.stow)
         served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
-            "/dicomweb/source": (stores.source, SpoolSink(stores.spool, metrics.stow)),
+            "/dicomweb/source": (stores.source, spool),
             "/dicomweb/deid": (stores.destination, None),
         }
         resources: dict[str, tuple[FhirStore, FhirSink | None]] = {
@@ -351,15 +353,28 @@ class Service:
             )
             for path, (store, sink) in served.items()
         }
+        reader = ReadByWorkers(self._workers.read_document)
         services |= fhir_service.applications(
             resources,
-            ReadByWorkers(self._workers.read_document),
+            reader,
             settings=self._settings.fhir,
             patience=http,
             cors_origins=origins,
             root=root,
         )
-        services |= healthcare_service.applications({})
+        services |= healthcare_api.applications(
+            stores,
+            StoreServices(
+                stores,
+                self._workers,
+                spool,
+                metrics.stow,
+                http=http,
+                fhir=self._settings.fhir,
+                reader=reader,
+                imaging=imaging,
+            ),
+        )
         server = HttpServer(
             http,
             services,

@@ -17,6 +17,7 @@ from daemon.errors import DaemonError, StoreUnavailable
 from daemon.pipeline.states import DONE, WAITING
 from daemon.records import Origin, Receipt, Receiver, State, StoredInstance
 from daemon.store.files.folders import refusal
+from daemon.store.operation_rows import Dataset
 from daemon.store.rows import (
     Arrival,
     Entry,
@@ -33,6 +34,7 @@ from daemon.store.rows import (
     Tally,
 )
 from dicomweb.ports import Match, Query, Resource
+from tests.document_operations import DocumentDatasets, DocumentOperations, DocumentStores
 from tests.document_resources import DocumentResources
 from tests.document_sidecars import DocumentSidecars, DocumentStudies
 from tests.documents import Documents
@@ -58,21 +60,6 @@ _RAW = ("metadata", "study", "series", "instance")
 class _Rows:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-
-
-class _Stores(_Rows):
-    def all(self) -> list[Store]:
-        found = self._documents.all("store")
-        return [
-            Store(**{**each, "kind": StoreKind(each["kind"]), "role": Role(each["role"])})
-            for each in found
-        ]
-
-    def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
-        number = 100 + self._documents.next_number("store")
-        store = Store(number, dataset, kind, name, Role.NONE, name)
-        self._documents.put("store", f"{number:04}", asdict(store))
-        return store
 
 
 def _receipt(body: Mapping[str, Any]) -> Receipt:
@@ -457,7 +444,9 @@ class DocumentSession:
     def __init__(self, connection: sqlite3.Connection) -> None:
         documents = Documents(connection)
         self.connection = connection
-        self.stores = _Stores(documents)
+        self.datasets = DocumentDatasets(documents)
+        self.operations = DocumentOperations(documents)
+        self.stores = DocumentStores(documents)
         self.receipts = _Receipts(documents)
         self.facts = _Facts(documents)
         self.intents = _Intents(documents)
@@ -636,6 +625,7 @@ class DocumentEngine:
             )
             self._file(layout).chmod(0o600)
             if is_new:
+                DocumentDatasets(Documents(connection)).put(Dataset("default", "{}"))
                 for store in _FIRST:
                     Documents(connection).put("store", f"{store.id:04}", asdict(store))
         return is_new

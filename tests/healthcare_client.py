@@ -71,3 +71,59 @@ def done(service: Any, operation: dict[str, Any]) -> dict[str, Any]:
 
     wait_until(is_done, what="the operation is done")
     return found
+
+
+def store_instance(service: Any, store: str, instance: bytes) -> Any:
+    """Send an instance by the client, which has to be told what a DICOM file is; return what it is answered."""
+    request = (
+        service.projects()
+        .locations()
+        .datasets()
+        .dicomStores()
+        .storeInstances(parent=store, dicomWebPath="studies", body=None)
+    )
+    request.headers["content-type"] = "application/dicom"
+    request.body = instance
+    request.body_size = len(instance)
+    return request.execute()
+
+
+def search(service: Any, store: str, level: str = "instances", query: str = "") -> list[Any]:
+    """Search a DICOM store by the client, which takes no query: that is added to its address."""
+    stores = service.projects().locations().datasets().dicomStores()
+    method = {
+        "studies": stores.searchForStudies,
+        "series": stores.searchForSeries,
+        "instances": stores.searchForInstances,
+    }[level]
+    request = method(parent=store, dicomWebPath=level)
+    request.uri += query
+    found: list[Any] = request.execute()
+    return found
+
+
+def retrieve(address: str, store: str, study: str, series: str, instance: str) -> bytes:
+    """Return the file of an instance as it is stored."""
+    path = f"dicomWeb/studies/{study}/series/{series}/instances/{instance}"
+    answer = ask(f"{address}/v1/{store}/{path}", Accept="application/dicom; transfer-syntax=*")
+    assert answer.status == 200, answer
+    return answer.body
+
+
+def make_dataset(service: Any, name: str, parent: str = DATASETS) -> str:
+    """Create a dataset, and return its full name."""
+    datasets = service.projects().locations().datasets()
+    operation = datasets.create(parent=parent, datasetId=name, body={}).execute()
+    assert done(service, operation)["response"]["name"] == f"{parent}/datasets/{name}"
+    return f"{parent}/datasets/{name}"
+
+
+def make_store(service: Any, dataset: str, name: str, *, fhir: bool = False) -> str:
+    """Create a store, and return its full name."""
+    datasets = service.projects().locations().datasets()
+    if fhir:
+        stores, given = datasets.fhirStores(), {"fhirStoreId": name, "body": {"version": "R4"}}
+    else:
+        stores, given = datasets.dicomStores(), {"dicomStoreId": name, "body": {}}
+    made: str = stores.create(parent=dataset, **given).execute()["name"]
+    return made

@@ -390,8 +390,8 @@ class _Service:
             return self._public_root
         mounted = request.match_info.route.resource
         canonical = "" if mounted is None else mounted.canonical
-        prefix = re.match(r"(?:/[a-z]+)*", canonical)
-        path = "" if prefix is None else prefix[0].removesuffix("/metadata")
+        path = canonical.partition("/{")[0].rstrip("/")
+        path = path.removesuffix("/metadata").removesuffix("/$export")
         return f"{request.scheme}://{request.host}{path}"
 
     # -- every answer --

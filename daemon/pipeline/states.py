@@ -3,6 +3,7 @@
 ::
 
     received -> stored      -> received       (done again, after the configuration changed)
+        |          `-------> discarded        (its result was deleted)
         |----> duplicate
         |----> unrouted    -> received        (retry, after the routes changed)
         |          `-------> discarded
@@ -34,7 +35,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
     ),
     State.UNROUTED: frozenset({State.RECEIVED, State.QUARANTINED, State.DISCARDED}),
     State.QUARANTINED: frozenset({State.RECEIVED, State.DISCARDED}),
-    State.STORED: frozenset({State.RECEIVED}),
+    State.STORED: frozenset({State.RECEIVED, State.DISCARDED}),
     State.DUPLICATE: frozenset(),
     State.DISCARDED: frozenset(),
 }

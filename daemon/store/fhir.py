@@ -84,6 +84,8 @@ class FhirSink:
         Seconds since 1970.
     changed
         Called after each change that was kept.
+    store
+        Another than the source: what it holds is nobody's sidecar.
     """
 
     def __init__(
@@ -93,9 +95,10 @@ class FhirSink:
         *,
         clock: Callable[[], float] = time.time,
         changed: Callable[[], None] = lambda: None,
+        store: Store | None = None,
     ) -> None:
-        self._store = stores.fhir_source
-        self._sidecars = Sidecars(stores)
+        self._store = store or stores.fhir_source
+        self._sidecars = Sidecars(stores) if store is None else None
         self._changed = changed
         self._database = database
         self._clock = clock
@@ -128,7 +131,7 @@ class FhirSink:
         _check_version(change, latest)
         if change.wish is Wish.DELETE:
             deleted = session.resources.delete(self._store, change.type, change.id, now_ms=now_ms)
-            if deleted is not None:
+            if deleted is not None and self._sidecars is not None:
                 self._sidecars.forget(session, deleted.number)
             return Changed(deleted)
         assert change.resource is not None
@@ -139,7 +142,8 @@ class FhirSink:
             method=_METHODS[change.wish],
             now_ms=now_ms,
         )
-        self._sidecars.put(session, change.resource, version, now_ms / 1000)
+        if self._sidecars is not None:
+            self._sidecars.put(session, change.resource, version, now_ms / 1000)
         return Changed(version, is_new=latest is None or latest.is_deleted)
 
 

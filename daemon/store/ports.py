@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from daemon.records import Receipt, State, StoredInstance
     from daemon.store.layout import Layout
+    from daemon.store.operation_rows import DatasetRows, OperationRows
     from daemon.store.resource_rows import ResourceRows
     from daemon.store.rows import (
         Arrival,
@@ -42,8 +43,23 @@ class StoreRows(Protocol):
     def all(self) -> list[Store]:
         """Return every store."""
 
+    def find(self, dataset: str, kind: StoreKind, name: str) -> Store | None:
+        """Return a store by its name."""
+
+    def of_dataset(self, dataset: str, kind: StoreKind) -> list[Store]:
+        """Return the stores of a dataset, by name."""
+
     def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
-        """Make a store without a role, and return it."""
+        """Make a store without a role, and return it; no other had its number before."""
+
+    def settings(self, store: Store) -> str:
+        """Return what a store's owner said of it: a JSON object."""
+
+    def set_settings(self, store: Store, settings: str) -> None:
+        """Keep what a store's owner says of it."""
+
+    def remove(self, store: Store) -> None:
+        """Forget a store and all that its rows say; its blobs are somebody else's to remove."""
 
 
 class ReceiptRows(Protocol):
@@ -251,6 +267,14 @@ class FigureRows(Protocol):
 
 class Session(Protocol):
     """One engine's rows, as one thread at a time sees and changes them."""
+
+    @property
+    def datasets(self) -> DatasetRows:
+        """What stores belong to."""
+
+    @property
+    def operations(self) -> OperationRows:
+        """What was asked for and takes long."""
 
     @property
     def stores(self) -> StoreRows:

@@ -194,3 +194,4 @@ class StoreTotals:
     studies: int
     instances: int
     bytes: int
+    series: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
@@ -24,8 +25,10 @@ class StoreSet:
         What instances are received into, and where results go.
     fhir_source, fhir_destination
         The same of FHIR resources.
+    all
+        Those that were there at the start.
     blobs
-        Where each store keeps its files, by the store's number.
+        Where each store keeps its files, by the store's number (`blobs_of` finds them of any).
 
     Raises
     ------
@@ -42,6 +45,19 @@ class StoreSet:
         self.blobs: Final[dict[int, Blobs]] = {
             store.id: engine.blobs(layout, store) for store in self.all
         }
+        self._make_blobs: Final = partial(engine.blobs, layout)
+
+    def blobs_of(self, store: Store) -> Blobs:
+        """Return where a store keeps its files, of one that was made since as well."""
+        if store.id not in self.blobs:
+            self.blobs[store.id] = self._make_blobs(store)
+        return self.blobs[store.id]
+
+    def empty(self, store: Store) -> None:
+        """Remove the files of a store whose rows are gone."""
+        blobs = self.blobs_of(store)
+        blobs.remove(list(blobs.names()))
+        self.blobs.pop(store.id, None)
 
     def _only(self, kind: StoreKind, role: Role) -> Store:
         stores = [store for store in self.all if (store.kind, store.role) == (kind, role)]

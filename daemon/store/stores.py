@@ -85,7 +85,12 @@ class Stores:
 
     def dicom_store(self, store: Store) -> DicomStore:
         """Return a store as the web services read it."""
-        return DicomStore(store, self.database, self.stores.blobs[store.id])
+        return DicomStore(store, self.database, self.stores.blobs_of(store))
+
+    async def empty(self, store: Store) -> None:
+        """Remove the files of a store whose rows are gone; what the disk refuses nobody can read any more."""
+        with suppress(OSError):
+            await asyncio.to_thread(self.stores.empty, store)
 
     def retell_by(self, retelling: Retelling) -> None:
         """Tell a loop of what it has to look at."""
@@ -98,16 +103,19 @@ class Stores:
 
     async def known(self, question: Question) -> Known:
         """Return what is known of a study's people and of its patient: all of the study's, or it is cut."""
-        source = self.stores.source
         if self._retelling is not None:
             self._retelling.note_answered(question.receipt_id)
+        return await self.known_in(self.stores.source, question)
+
+    async def known_in(self, store: Store, question: Question) -> Known:
+        """Return the same as a store's instances tell it."""
 
         def read(session: Session) -> Known:
             of = session.identifiers.known
-            study = of(source, question.study_uid, "", _KNOWN_MOST + 1)
+            study = of(store, question.study_uid, "", _KNOWN_MOST + 1)
             both = dict.fromkeys(study)
             if question.patient:
-                both |= dict.fromkeys(of(source, question.study_uid, question.patient, _KNOWN_MOST))
+                both |= dict.fromkeys(of(store, question.study_uid, question.patient, _KNOWN_MOST))
             return Known(tuple(both)[:_KNOWN_MOST], is_cut=len(study) > _KNOWN_MOST)
 
         return await self.database.read(read)

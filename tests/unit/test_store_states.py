@@ -20,8 +20,8 @@ def test_nothing_follows_duplicate_and_discarded() -> None:
     }
 
 
-def test_what_was_stored_can_only_be_done_again() -> None:
-    assert MOVES[State.STORED] == {State.RECEIVED}
+def test_what_was_stored_can_only_be_done_again_or_deleted() -> None:
+    assert MOVES[State.STORED] == {State.RECEIVED, State.DISCARDED}
 
 
 @pytest.mark.parametrize("state", [*WAITING, State.UNROUTED])
@@ -64,7 +64,7 @@ def test_what_waits_for_a_person_or_a_retry_can_be_discarded(state: State) -> No
     check_move(state, State.DISCARDED)
 
 
-@pytest.mark.parametrize("state", sorted(states.DONE))
+@pytest.mark.parametrize("state", sorted(states.DONE - {State.STORED}))
 def test_what_is_finished_is_not_discarded(state: State) -> None:
     with pytest.raises(MoveNotAllowed):
         check_move(state, State.DISCARDED)

@@ -74,13 +74,17 @@ class FigureTables:
 
     def of_store(self, store: Store) -> StoreTotals:
         """Return what a store holds."""
-        studies = self._number(
-            "SELECT count(*) FROM studies WHERE id BETWEEN ? AND ?", *bounds(store.id)
+        studies, series = (
+            self._number(
+                f"SELECT count(*) FROM {table} WHERE id BETWEEN ? AND ?",  # noqa: S608 - fixed names
+                *bounds(store.id),
+            )
+            for table in ("studies", "series")
         )
         totals = self._connection.execute(
             "SELECT instances, bytes FROM totals WHERE store_id = ?", (store.id,)
         ).fetchone()
-        return StoreTotals(studies, totals["instances"], totals["bytes"])
+        return StoreTotals(studies, totals["instances"], totals["bytes"], series)
 
     def are_wrong(self) -> bool:
         """Count the rows, and tell whether a figure differs."""

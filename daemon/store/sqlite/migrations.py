@@ -321,3 +321,29 @@ def sidecars(db: SchemaDatabase) -> None:
         " STRICT, WITHOUT ROWID"
     )
     db.execute("CREATE INDEX fhir_keys_of_resource ON fhir_keys (resource, kind)")
+
+
+@migrations()
+def datasets_and_operations(db: SchemaDatabase) -> None:
+    """Let datasets and stores say more than their names, and operations outlast the process."""
+    db.execute(
+        "CREATE TABLE datasets (name TEXT PRIMARY KEY, settings TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    db.execute("INSERT INTO datasets SELECT DISTINCT dataset, '{}' FROM stores")
+    db.execute("ALTER TABLE stores ADD COLUMN settings TEXT NOT NULL DEFAULT '{}'")
+    db.execute(
+        "CREATE TABLE operations (id INTEGER PRIMARY KEY AUTOINCREMENT, dataset TEXT NOT NULL,"
+        " version TEXT NOT NULL, method TEXT NOT NULL, created_at REAL NOT NULL,"
+        " ended_at REAL NOT NULL DEFAULT 0, is_cancelled INTEGER NOT NULL DEFAULT 0, work TEXT NOT NULL,"
+        " step INTEGER NOT NULL DEFAULT 0, after_ INTEGER NOT NULL DEFAULT 0, pending INTEGER NOT NULL,"
+        " success INTEGER NOT NULL DEFAULT 0, failure INTEGER NOT NULL DEFAULT 0,"
+        " error_code INTEGER NOT NULL DEFAULT 0, error TEXT NOT NULL DEFAULT '',"
+        " response TEXT NOT NULL DEFAULT '') STRICT"
+    )
+    db.execute("CREATE INDEX operations_of_dataset ON operations (dataset, id)")
+    db.execute("CREATE INDEX operations_running ON operations (id) WHERE ended_at = 0")
+    db.execute(
+        "CREATE TABLE operation_failures (operation INTEGER NOT NULL, store_id INTEGER NOT NULL,"
+        " number INTEGER NOT NULL, reason TEXT NOT NULL, where_ TEXT NOT NULL,"
+        " PRIMARY KEY (operation, store_id, number)) STRICT, WITHOUT ROWID"
+    )

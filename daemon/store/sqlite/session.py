@@ -9,6 +9,7 @@ from daemon.store.sqlite.facts import FactTable
 from daemon.store.sqlite.figures import FigureTables
 from daemon.store.sqlite.identifiers import IdentifierTable
 from daemon.store.sqlite.instances import InstanceTables
+from daemon.store.sqlite.operations import DatasetTable, OperationTables
 from daemon.store.sqlite.receipts import GarbageTable, IntentTable, ReceiptTables
 from daemon.store.sqlite.resources import ResourceTables
 from daemon.store.sqlite.sidecars import SidecarTables, StudyTables
@@ -24,6 +25,8 @@ class SqliteSession:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection: Final = connection
+        self.datasets: Final = DatasetTable(connection)
+        self.operations: Final = OperationTables(connection)
         self.stores: Final = StoreTable(connection)
         self.receipts: Final = ReceiptTables(connection)
         self.intents: Final = IntentTable(connection)

@@ -1,0 +1,38 @@
+"""The API put together over the stores of a state folder."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from daemon.healthcare import service
+from daemon.healthcare.datasets import Datasets
+from daemon.healthcare.deleting import Deleting
+from daemon.healthcare.operations import Operations
+from daemon.healthcare.relay import Relay
+from daemon.healthcare.store_methods import StoreMethods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp import web
+
+    from daemon.healthcare.relay import Services
+    from daemon.store.stores import Stores
+
+
+def applications(
+    stores: Stores,
+    services: Services,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> dict[str, web.Application]:
+    """Return the API's versions by the path that each is to be mounted at with ``add_subapp``."""
+    operations = Operations(stores.database)
+    handlers = {
+        **Datasets(stores, clock).handlers,
+        **StoreMethods(stores).handlers,
+        **Deleting(stores, clock).handlers,
+        **operations.handlers,
+    }
+    return service.applications(handlers, Relay(services))
