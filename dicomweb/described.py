@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 METADATA_TYPES: Final = frozenset({DICOM_JSON, DICOM_XML})
-MOST_HELD_BYTES: Final = 256 << 20
-MOST_METADATA_BYTES: Final = 64 << 20
+MOST_HELD_BYTES: Final = 128 << 20
+MOST_METADATA_BYTES: Final = 32 << 20
 _JSON_TYPES: Final = frozenset({DICOM_JSON, JSON})
 _XML_TYPES: Final = frozenset({DICOM_XML, "application/xml", "text/xml"})
 _SYNTAXES: Final[Mapping[str, str]] = {
@@ -80,8 +80,8 @@ class Described:
             raise BadRequest("a part that is neither metadata nor has a Content-Location")
         self._part = bytearray()
 
-    def files(self) -> Iterator[bytes | None]:
-        """Yield each instance as a Part 10 file; None where it cannot be made.
+    def files(self) -> Iterator[list[bytes] | None]:
+        """Yield the pieces of a Part 10 file for each instance; None where it cannot be made.
 
         Raises
         ------

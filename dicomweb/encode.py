@@ -62,8 +62,8 @@ class Bulk:
         return self._syntaxes.get(address, "")
 
 
-def encode(attributes: Attributes, bulk: Bulk) -> bytes:
-    """Return a Part 10 file in Explicit VR Little Endian, or in the syntax of its compressed pixels.
+def encode(attributes: Attributes, bulk: Bulk) -> list[bytes]:
+    """Return the pieces of a Part 10 file, in Explicit VR Little Endian or the syntax of its compressed pixels.
 
     Text is written in UTF-8, as JSON and XML hold it; Specific Character Set says so where there is any.
 
@@ -79,7 +79,7 @@ def encode(attributes: Attributes, bulk: Bulk) -> bytes:
         meta = _meta(_uid(attributes, _CLASS), _uid(attributes, _INSTANCE), syntax)
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, struct_error) as error:
         raise DescribeError("not a DICOM JSON object") from error
-    return bytes(128) + b"DICM" + meta + body
+    return [bytes(128) + b"DICM" + meta, *body]
 
 
 def _uid(attributes: Attributes, tag: str) -> bytes:
@@ -117,7 +117,8 @@ class _Writer:
         self._bulk = bulk
         self._is_encapsulated = is_encapsulated
 
-    def dataset(self, attributes: Attributes, depth: int) -> bytes:
+    def dataset(self, attributes: Attributes, depth: int) -> list[bytes]:
+        """Return pieces, so that long values are not copied."""
         if depth > MAX_DEPTH:
             raise DescribeError("nested too deep")
         tags = {}
@@ -131,24 +132,30 @@ class _Writer:
         tags.pop(_CHARACTER_SET, None)
         if not depth:  # items inherit it
             tags[_CHARACTER_SET] = {"vr": "CS", "Value": ["ISO_IR 192"]}
-        return b"".join(self._element(tag, tags[tag], depth) for tag in sorted(tags))
+        pieces: list[bytes] = []
+        for tag in sorted(tags):
+            pieces += self._element(tag, tags[tag], depth)
+        return pieces
 
-    def _element(self, tag: int, attribute: Attributes, depth: int) -> bytes:
+    def _element(self, tag: int, attribute: Attributes, depth: int) -> list[bytes]:
         vr = _one_of(attribute["vr"], attribute.get("Value", ()))
         encoded = vr.encode("ascii")
         if encoded not in LONG_VRS | SHORT_VRS:
             raise DescribeError("an unknown Value Representation")
         if vr == "SQ":
-            items = b"".join(
-                _item(self.dataset(each or {}, depth + 1)) for each in attribute.get("Value", ())
-            )
-            return _header(tag, b"SQ", len(items)) + items
+            items: list[bytes] = []
+            for each in attribute.get("Value", ()):
+                inner = self.dataset(each or {}, depth + 1)
+                items += (_item(sum(map(len, inner))), *inner)
+            return [_header(tag, b"SQ", sum(map(len, items))), *items]
         if tag == PIXEL_DATA and not depth and self._is_encapsulated:
-            frames = self._bulk.bodies(attribute["BulkDataURI"])
-            fragments = b"".join(_item(_even(frame, b"\0")) for frame in (b"", *frames))
-            return _header(tag, b"OB", _UNDEFINED) + fragments + b"\xfe\xff\xdd\xe0\0\0\0\0"
+            pieces = [_header(tag, b"OB", _UNDEFINED), _item(0)]
+            for frame in self._bulk.bodies(attribute["BulkDataURI"]):
+                padding = b"\0" * (len(frame) % 2)
+                pieces += (_item(len(frame) + len(padding)), frame, padding)
+            return [*pieces, b"\xfe\xff\xdd\xe0\0\0\0\0"]
         value = self._value(vr, attribute)
-        return _header(tag, encoded, len(value)) + value
+        return [_header(tag, encoded, len(value)), value]
 
     def _value(self, vr: str, attribute: Attributes) -> bytes:
         if "BulkDataURI" in attribute:
@@ -215,5 +222,5 @@ def _decimal(value: float) -> str:
     return text.removesuffix(".0")
 
 
-def _item(value: bytes) -> bytes:
-    return pack("<HHI", 0xFFFE, 0xE000, len(value)) + value
+def _item(length: int) -> bytes:
+    return pack("<HHI", 0xFFFE, 0xE000, length)

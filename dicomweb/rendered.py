@@ -10,6 +10,7 @@ frames of one instance are also one moving GIF. A presentation state is rendered
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
+from dicomweb import reports
 from dicomweb.bodies import Part, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.errors import NotAcceptable, NotFound, NotRenderable, PayloadTooLarge
@@ -24,6 +26,7 @@ from dicomweb.media import Offer, choose
 from dicomweb.picture_parameters import parse
 from dicomweb.ports import Resource
 from dicomweb.qido import warning_header
+from dicomweb.stored import locate_bulk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +45,8 @@ PRESENTATION_STATES: Final = frozenset(f"1.2.840.10008.5.1.4.1.1.11.{number}" fo
 """Grayscale and Color Softcopy Presentation State Storage."""
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _REPRESENTATIVES: Final = 4
+_PDF: Final = "application/pdf"
+_DOCUMENT: Final = 0x00420011
 
 
 class RenderedPictures:
@@ -77,6 +82,8 @@ class RenderedPictures:
         """
         asked = parse(request.query)
         images = await self._images(files)
+        if not images and is_single and frames is None:
+            return await self.document(request, files[0], ranges)
         if not images:
             raise NotRenderable("the resource has no images")
         numbers: list[Sequence[int]] = [_numbers(file, frames) for file, _state in images]
@@ -132,6 +139,44 @@ class RenderedPictures:
             if state.sop_class_uid in PRESENTATION_STATES:
                 images += [(file, state) for file in await self.images_of(state)]
         return images
+
+    async def document(
+        self, request: web.Request, file: InstanceFile, ranges: Sequence[MediaRange]
+    ) -> web.StreamResponse:
+        """Answer with a report as a page or text, or with the document that an instance encapsulates."""
+        resource = Resource(file.study_uid, file.series_uid, file.sop_instance_uid)
+        attributes: dict[str, dict[str, list[str]]] = {}
+        for prepared in await self._store.metadata(resource):
+            attributes = orjson.loads(prepared)
+        encapsulated = attributes.get("00420012", {}).get("Value", [""])[0]
+        if reports.is_report(attributes):
+            kinds: tuple[str, ...] = (reports.HTML, reports.PLAIN)
+        elif encapsulated == _PDF:
+            kinds = (_PDF,)
+        else:
+            raise NotRenderable("the resource has no images")
+        offer = choose(
+            ranges, [Offer(kind, multipart=way) for kind in kinds for way in (False, True)]
+        )
+        if offer is None:
+            raise NotAcceptable(f"this instance can be produced as {', '.join(kinds)} only")
+        etag = entity_tag([file.path.name.encode(), offer.media_type.encode()])
+        if is_known(request, etag):
+            return not_modified(etag, vary="Accept")
+        if offer.media_type == _PDF:
+            bulk = await asyncio.to_thread(locate_bulk, file.path, file.size, [_DOCUMENT])
+            part = Part(_PDF, bulk.segments)
+        else:
+            make = reports.as_html if offer.media_type == reports.HTML else reports.as_text
+            made = await asyncio.to_thread(make, attributes)
+            part = Part(f"{offer.media_type}; charset=utf-8", [made])
+        return await send(
+            request,
+            [part],
+            multipart=offer.multipart,
+            headers={"ETag": etag, "Vary": "Accept", "Content-Security-Policy": reports.POLICY},
+            send_timeout_s=self._send_timeout_s,
+        )
 
     async def images_of(self, state: InstanceFile) -> list[InstanceFile]:
         """Return the images of its study that a presentation state is for."""

@@ -42,7 +42,7 @@ from dicomweb.errors import (
     UnsupportedMedia,
 )
 from dicomweb.intact import intact
-from dicomweb.media import DICOM, JSON, choose, parse_accept
+from dicomweb.media import DICOM, JSON, MediaRange, choose, parse_accept
 from dicomweb.ports import Resource
 from dicomweb.rendered import RenderedPictures
 from dicomweb.searching import Searches
@@ -50,7 +50,6 @@ from dicomweb.searching import Searches
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from dicomweb.media import MediaRange
     from dicomweb.ports import Imaging, InstanceFile, InstanceStore, Level, Settings, UploadSink
 
 log = structlog.get_logger()
@@ -292,6 +291,8 @@ class _Service:
                 send_timeout_s=self._send_timeout_s,
             )
         assert self._pictures is not None
+        if kind in uri.DOCUMENTS:
+            return await self._pictures.document(request, file, [MediaRange(kind, False)])
         understood, picture = await uri.picture(asked, file, kind, self._store)
         return await self._pictures.send(
             request,

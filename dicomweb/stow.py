@@ -252,8 +252,9 @@ async def _described(
             if made is None:
                 session.instances[-1].fail(CANNOT_UNDERSTAND)
                 continue
-            assert isinstance(made, bytes)
-            session.write(memoryview(made))
+            assert isinstance(made, list)
+            for piece in made:
+                session.write(memoryview(piece))
             await session.end()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from dicomweb import picture_parameters
+from dicomweb import picture_parameters, reports
 from dicomweb.errors import BadRequest, NotAcceptable, NotFound, NotRenderable
 from dicomweb.media import DICOM, MediaRange, Offer, choose, parse_accept
 from dicomweb.ports import Picture, Resource
@@ -33,6 +33,7 @@ _OF_PICTURES: Final = (
     *("annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality"),
     *("frameNumber", "presentationUID", "presentationSeriesUID"),
 )
+DOCUMENTS: Final = (reports.HTML, reports.PLAIN, "application/pdf")
 _NOT_WITH_STATE: Final = ("windowCenter", "windowWidth", "region")
 
 
@@ -76,7 +77,7 @@ def parse(parameters: Mapping[str, str]) -> UriRequest:
 def media_type(
     asked: UriRequest, file: InstanceFile, accepted: Sequence[MediaRange], *, has_pictures: bool
 ) -> str:
-    """Return what is answered: ``application/dicom`` or the media type of a picture.
+    """Return what is answered: ``application/dicom``, or the media type of a picture or document.
 
     Raises
     ------
@@ -88,7 +89,7 @@ def media_type(
     given = asked.parameters.get("contentType", "").replace("dicom json", "dicom+json")
     ranges = parse_accept([given]) if given else list(accepted)
     is_image = has_pictures and bool(file.number_of_frames)
-    kinds = [*(PICTURES if is_image else ()), DICOM]
+    kinds = [*PICTURES, DICOM] if is_image else [DICOM, *(DOCUMENTS if has_pictures else ())]
     offer = choose(ranges, [Offer(kind, multipart=False) for kind in kinds])
     if offer is None:
         raise NotAcceptable(f"this instance can be produced as {', '.join(kinds)} only")

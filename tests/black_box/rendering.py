@@ -89,6 +89,8 @@ def checks() -> Iterator[Check]:
     yield Check("8.7.4", "what lost something is rendered", lossy)
     yield Check("8.3.5", "a presentation state is rendered", presented)
     yield Check("8.7.8.1", "what has no picture is 406 as a picture", report)
+    for kind in ("text/html", "text/plain"):
+        yield Check("8.7.4", f"a report rendered as {kind}", partial(report_as, kind))
     for resource in ("/rendered", "/thumbnail"):
         yield Check(
             "10.4.3.1", f"{resource} of what is not there is 404", partial(absent, resource)
@@ -290,6 +292,10 @@ def presented(site: Site) -> None:
 
 def report(site: Site) -> None:
     expect(site.ask(f"{site.report.path}/rendered", "image/jpeg"), 406)
+
+
+def report_as(kind: str, site: Site) -> None:
+    assert expect(site.ask(f"{site.report.path}/rendered", kind), 200, kind).body
 
 
 def absent(resource: str, site: Site) -> None:

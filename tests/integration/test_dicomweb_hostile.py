@@ -139,6 +139,35 @@ def test_compressed_bodies_are_not_inflated(daemon: RunningDaemon) -> None:
     assert is_answering(daemon)
 
 
+def test_metadata_that_grows_is_refused(daemon: RunningDaemon) -> None:
+    before = forget(daemon)
+    kind = 'multipart/related; type="application/dicom+{}"; boundary=B'
+    start = b"--B\r\nContent-Type: application/dicom+%b\r\n\r\n"
+    laughs = b'<!DOCTYPE a [<!ENTITY a "ha">' + b"".join(
+        b'<!ENTITY a%d "&a%b;&a%b;">'
+        % (n, b"%d" % (n - 1) if n > 1 else b"", b"%d" % (n - 1) if n > 1 else b"")
+        for n in range(1, 40)
+    )
+    deep = b'{"00081115":{"vr":"SQ","Value":[' * 100_000
+    with Client(f"{daemon.http}/dicomweb/source") as client:
+        for form, content, status in (
+            ("xml", laughs + b"]><NativeDicomModel>&a39;</NativeDicomModel>", 400),
+            ("xml", b"<a>" * 1_000_000, 400),
+            ("json", b"[" + deep, 400),
+            ("json", b"[" * 10_000_000, 400),
+            ("json", b" " * (33 * MIB), 413),
+            ("json", b" " * (129 * MIB), 413),
+        ):
+            body = start % form.encode() + content + b"\r\n--B--\r\n"
+            answer = client.ask(
+                "/studies", method="POST", body=body, Content_Type=kind.format(form)
+            )
+            assert answer.status == status, (form, content[:20], answer.body)
+    # What is told to be the limit, once as it comes and once as a whole, and the parser's own.
+    assert resident(daemon) - before < 2 * 128 * MIB + GROWTH
+    assert is_answering(daemon)
+
+
 def test_thousands_of_frames_in_one_request_go_out_one_by_one(daemon: RunningDaemon) -> None:
     frames = np.zeros((20, 1024, 1024), np.uint8)
     frames[:, ::7] = np.arange(20, dtype=np.uint8)[:, None, None]

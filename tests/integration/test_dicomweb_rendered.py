@@ -13,6 +13,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
 
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
@@ -404,6 +405,76 @@ async def test_what_is_no_image_has_no_picture(
     for address in (f"{path}/rendered", f"{path}/thumbnail"):
         async with http.get(address) as response:
             assert response.status == 406
+
+
+SR = [
+    (NAVIGATION, "text/html"), ("*/*", "text/html"), ("text/plain", "text/plain"),
+    ("text/plain;q=0.9, text/html;q=0.2", "text/plain"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("accept", "kind"), SR)
+async def test_a_report_is_a_page_or_text_and_what_it_holds_is_not_run(
+    store: TestStore, url: str, http: ClientSession, accept: str, kind: str
+) -> None:
+    dataset = report()
+    await store.add(as_bytes(dataset))
+    address = f"{url}{path_of(dataset)}/rendered"
+    async with http.get(address, headers={"Accept": accept}) as response:
+        assert (response.status, response.content_type) == (200, kind)
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert "sandbox" in response.headers["Content-Security-Policy"]
+        text = await response.text()
+    assert "Finding" in text
+    assert "12.5 mm" in text
+    assert ("<script>" in text) == (kind == "text/plain")
+    for refused in ("image/jpeg", "application/pdf"):
+        async with http.get(address, headers={"Accept": refused}) as response:
+            assert response.status == 406
+    async with http.get(f"{url}{path_of(dataset)}/thumbnail") as response:
+        assert response.status == 406
+
+
+def report() -> Dataset:
+    dataset = make_image(ramp(), PatientName="<script>alert(1)</script>^A")
+    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
+        delattr(dataset, keyword)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(
+        "1.2.840.10008.5.1.4.1.1.88.22"
+    )
+
+    def code(meaning: str, value: str = "1") -> list[Dataset]:
+        return [item(CodeValue=value, CodingSchemeDesignator="99X", CodeMeaning=meaning)]
+
+    measured = item(NumericValue="12.5", MeasurementUnitsCodeSequence=code("millimeter", "mm"))
+    size = item(
+        ValueType="NUM", ConceptNameCodeSequence=code("Size"), MeasuredValueSequence=[measured]
+    )
+    text = item(
+        ValueType="TEXT",
+        ConceptNameCodeSequence=code("Finding"),
+        TextValue="<script>alert(2)</script>",
+        ContentSequence=[size],
+    )
+    dataset.ConceptNameCodeSequence = code("Imaging <Report>")
+    dataset.ContentSequence = [text]
+    return dataset
+
+
+async def test_an_encapsulated_document_is_itself(
+    store: TestStore, url: str, http: ClientSession
+) -> None:
+    dataset = report()
+    del dataset.ContentSequence
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocument = b"%PDF-1.4 and so on."
+    await store.add(as_bytes(dataset))
+    address = f"{url}{path_of(dataset)}/rendered"
+    async with http.get(address, headers={"Accept": NAVIGATION}) as response:
+        assert (response.status, response.content_type) == (200, "application/pdf")
+        assert (await response.read()).startswith(b"%PDF-1.4 and so on.")
+    async with http.get(address, headers={"Accept": "text/html"}) as response:
+        assert response.status == 406
 
 
 async def test_a_picture_that_the_client_has_is_not_drawn_again(

@@ -173,6 +173,23 @@ async def test_what_cannot_be_produced_is_406(
         assert response.status == 406
 
 
+async def test_a_report_is_a_page(store: TestStore, url: str, http: ClientSession) -> None:
+    report = await store.add(bundled("reportsi.dcm"))
+    parameters = {
+        "requestType": "WADO",
+        "studyUID": report.study_uid,
+        "seriesUID": report.series_uid,
+        "objectUID": report.sop_instance_uid,
+    }
+    for kind, status in (("text/html", 200), ("text/plain", 200), ("application/pdf", 406)):
+        asked = {**parameters, "contentType": kind}
+        async with http.get(f"{url}/wado", params=asked) as response:
+            assert response.status == status
+            assert status != 200 or response.content_type == kind
+    async with http.get(f"{url}/wado", params=parameters) as response:
+        assert response.content_type == "application/dicom"
+
+
 async def test_an_instance_comes_in_the_syntax_asked_for(
     store: TestStore, url: str, http: ClientSession
 ) -> None:
