@@ -217,6 +217,7 @@ class Service:
         ]
         self._settings = reloaded
         self._association = association(reloaded)
+        self._retelling.look_at_all()
         _log.info("configuration_reloaded", count=len(settings.deidentifiers))
         if unapplied:
             _log.warning("configuration_needs_restart", setting=", ".join(unapplied))
@@ -254,7 +255,7 @@ class Service:
             figures=metrics.pipeline,
         )
         self._run_until_stopped(dispatcher)
-        retelling = Retelling(
+        retelling = self._retelling = Retelling(
             stores.stores,
             stores.database,
             retell=self._workers.retell,

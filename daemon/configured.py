@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -54,8 +56,13 @@ def association(settings: Settings) -> Association:
     """
     issuers: dict[str, str] = {}
     contradictory = set()
-    for each in settings.deidentifiers.values():
-        own = resolve(each.config).get(_OWN_SECTION, {})
+    configurations = {}
+    for name, each in settings.deidentifiers.items():
+        configuration = resolve(each.config)
+        configurations[name] = hashlib.sha256(
+            json.dumps(configuration, sort_keys=True).encode()
+        ).hexdigest()
+        own = configuration.get(_OWN_SECTION, {})
         for system, issuer in own.get("identityIssuers", {}).items():
             if issuers.setdefault(system, issuer) != issuer:
                 contradictory.add(system)
@@ -63,5 +70,6 @@ def association(settings: Settings) -> Association:
     return Association(
         {system: issuer for system, issuer in issuers.items() if system not in contradictory},
         names.pop() if len(names) == 1 else "",
+        configurations,
         settings.fhir.unassociated_after_s,
     )

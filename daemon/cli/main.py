@@ -27,6 +27,7 @@ from daemon.cli import (
     redo,
     regions,
     reidentify,
+    resources,
     serve,
     status,
 )
@@ -41,6 +42,7 @@ COMMANDS = (
     deid,
     status,
     quarantine,
+    resources,
     reasons,
     redo,
     explain,

@@ -71,12 +71,15 @@ class Association:
     sole
         The only deidentifier that a route names; empty if there are several. Then no other key can come, and
         what was posted need not wait for a study.
+    configurations
+        By deidentifier, a hash of what it is configured to do: results are made of that, too.
     unassociated_after_s
         How long a resource waits for its study.
     """
 
     issuers: Mapping[str, str]
     sole: str
+    configurations: Mapping[str, str]
     unassociated_after_s: float
 
 
@@ -335,7 +338,14 @@ class Associating:
 
     def _wanted(self, session: Session, row: SidecarRow, deidentifiers: list[str]) -> str:
         job = job_of(session, self._stores, row, deidentifiers)
-        content = [job.deidentifiers, job.patient, job.known, [*map(_versioned, job.around)]]
+        made_by = [self._association.configurations.get(name, "") for name in deidentifiers]
+        content = [
+            made_by,
+            job.deidentifiers,
+            job.patient,
+            job.known,
+            [*map(_versioned, job.around)],
+        ]
         digest = hashlib.sha256(orjson.dumps([row.version, *content]))
         return digest.hexdigest() + "".join(f" {name}" for name in deidentifiers)
 

@@ -89,6 +89,7 @@ class Retelling:
         self._news = 0
         self._is_used = True
         self._is_idle = False
+        self._is_to_begin = True
 
     @property
     def is_idle(self) -> bool:
@@ -100,27 +101,34 @@ class Retelling:
         self._is_used = True
         self._woken.set()
 
+    def look_at_all(self) -> None:
+        """Look at every resource: what they are made of, or tied by, may have changed with the settings."""
+        self._is_to_begin = True
+        self.wake()
+
     def note_answered(self, receipt_id: str) -> None:
         """Remember that a worker was told what is known now, for an instance that it is about to clean."""
-        if self._is_used and len(self._answered) < _MOST_ANSWERED:
+        # Also while there is no resource: the first may come before this instance is settled.
+        if len(self._answered) < _MOST_ANSWERED:
             self._answered[receipt_id] = self._news
 
     def note_settled(self, results: Sequence[Result]) -> None:
         """Take note of instances that were settled."""
         if any(result.sidecar is not None for result in results):
             self.wake()
-        if not self._is_used:
-            return
         for result in results:
-            if result.source is not None and result.state is State.STORED:
+            if self._is_used and result.source is not None and result.state is State.STORED:
                 self._arrived.append((result.receipt_id, result.source))
+            else:
+                self._answered.pop(result.receipt_id, None)
         if self._arrived:
             self._woken.set()
 
     async def run(self) -> None:
         """Work for ever; no failure of a resource, a worker or the store ends it."""
-        await self._insist(self._begin)
         while True:
+            if self._is_to_begin:
+                await self._insist(self._begin)
             is_more = await self._insist(self._step)
             if is_more:
                 continue
@@ -155,7 +163,12 @@ class Retelling:
             session.sidecars.mark_all(source)
             return not session.sidecars.is_empty(source)
 
-        self._is_used = await self._database.write(begin)
+        self._is_to_begin = False
+        try:
+            self._is_used = await self._database.write(begin)
+        except BaseException:
+            self._is_to_begin = True
+            raise
         return self._is_used
 
     async def _step(self) -> bool:

@@ -15,7 +15,8 @@ import pytest
 from fhirpy import AsyncFHIRClient
 from fhirpy.base.exceptions import OperationOutcome, ResourceNotFound
 
-from tests.service import RunningDaemon
+from tests.fhir_peer import FhirPeer
+from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +99,38 @@ async def test_fhirpy_works_with_the_source(daemon: RunningDaemon) -> None:
     await found.delete()  # type: ignore[no-untyped-call]
     with pytest.raises(ResourceNotFound):
         await client.reference("Patient", made["id"]).to_resource()
+
+
+async def test_fhirpy_reads_the_destination_and_cannot_write(daemon: RunningDaemon) -> None:
+    peer = FhirPeer(f"{daemon.http}/fhir/source")
+    peer.update({"resourceType": "Patient", "id": "seen", "name": [{"family": "Quillfeather"}]})
+    client = AsyncFHIRClient(f"{daemon.http}/fhir/deid")
+
+    def is_there() -> bool:
+        return bool(FhirPeer(f"{daemon.http}/fhir/deid").get("/Patient").json["total"])
+
+    wait_until(is_there, what="the patient is de-identified")
+    found = await client.resources("Patient").fetch_all()
+    assert found
+    told = [each.serialize() for each in found]  # type: ignore[no-untyped-call]
+    assert "Quillfeather" not in json.dumps(told)
+    one = await client.reference("Patient", found[0]["id"]).to_resource()
+    assert one["id"] == found[0]["id"]
+    with pytest.raises(OperationOutcome):
+        await client.resource("Patient", gender="female").create()
+
+
+def test_fhir_kit_client_reads_the_destination_and_cannot_write(
+    daemon: RunningDaemon, node_modules: Path
+) -> None:
+    FhirPeer(f"{daemon.http}/fhir/source").update({"resourceType": "Patient", "id": "kit"})
+    wait_until(
+        lambda: bool(FhirPeer(f"{daemon.http}/fhir/deid").get("/Patient").json["total"]),
+        what="the patient is de-identified",
+    )
+    seen = by_kit(node_modules, f"{daemon.http}/fhir/deid", "read")
+    assert seen["found"] >= 1
+    assert (seen["version"], seen["read"], seen["refused"]) == ("4.0.1", "Patient", 405)
 
 
 def test_fhir_kit_client_works_with_the_source(daemon: RunningDaemon, node_modules: Path) -> None:

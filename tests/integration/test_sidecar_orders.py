@@ -164,7 +164,7 @@ async def run(folder: Path, files: list[Dropped], key: SiteKey) -> Outcome:
         stores.stores,
         stores.database,
         retell=retold,
-        association=lambda: Association(ISSUERS, "", 3600.0),
+        association=lambda: Association(ISSUERS, "", {}, 3600.0),
     )
     stores.retell_by(retelling)
     loop = asyncio.create_task(retelling.run())

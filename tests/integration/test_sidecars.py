@@ -288,6 +288,34 @@ def test_a_dropped_file_that_cannot_be_read_is_quarantined_with_its_reason(folde
         assert "Traceback" not in daemon.log
 
 
+def test_what_waits_or_was_refused_is_listed_without_a_value_and_looked_at_again(
+    folder: Path,
+) -> None:
+    orphan = {"resourceType": "Observation", "id": "Quillfeather", "status": "final"}
+    event = {"resourceType": "AuditEvent", "id": "Badgerbrock"}
+    with running(folder) as daemon:
+        drop(folder / "inbox", {"Quillfeather.json": json.dumps(orphan).encode()})
+        source(daemon).update(event)
+
+        def listed(*arguments: str) -> list[dict[str, Any]]:
+            done = daemon.command("resources", "list", "--json", *arguments)
+            assert "Quillfeather" not in done.stdout
+            assert "Badgerbrock" not in done.stdout
+            found: list[dict[str, Any]] = json.loads(done.stdout)
+            return found
+
+        wait_until(lambda: bool(listed()) and bool(listed("--waiting")), what="both are listed")
+        assert [each["type"] for each in listed("--waiting")] == ["Observation"]
+        ((refused, number),) = [(each["reason"], each["number"]) for each in listed()]
+        assert refused == "resource_not_listed"
+        assert listed("--reason", "truncated") == []
+        retried = daemon.command("resources", "retry", str(number))
+        assert retried.stdout.startswith("1 will be looked at again")
+        wait_until(lambda: len(listed()) == 1, what="it is refused again")
+        table = daemon.command("resources", "list").stdout
+        assert "resource_not_listed" in table
+
+
 @pytest.mark.timeout(900)
 def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder: Path) -> None:
     outcomes = []
