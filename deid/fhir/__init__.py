@@ -19,6 +19,7 @@ from deid.fhir.reading import (
     write,
     write_resource,
 )
+from deid.fhir.streams import Streamed, deidentify_stream
 from deid.fhir.ties import Issued, Ties, ties, ties_of
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "FhirPlan",
     "Issued",
     "Kind",
+    "Streamed",
     "Ties",
     "deidentify",
     "deidentify_document",
+    "deidentify_stream",
     "entries",
     "known_identifiers",
     "looks_like_fhir",

@@ -23,10 +23,10 @@ Trail = tuple[frozenset[str], ...]
 
 WITHIN: Final = frozenset({Verb.KEEP, Verb.CLEAN, Verb.HASH, Verb.MASK, Verb.SHIFT})
 """What is said of an object, and so of everything in it."""
-_TEXTS: Final = frozenset(
+TEXTS: Final = frozenset(
     {"code", "id", "markdown", "oid", "string", "uri", "url", "canonical", "uuid", "xhtml"}
 )
-_DATES: Final = frozenset({"date", "dateTime", "instant"})
+DATES: Final = frozenset({"date", "dateTime", "instant"})
 _WORD_CHARACTER: Final = re.compile(r"[^\s]")
 
 
@@ -102,15 +102,15 @@ def leaf(verb: Verb, element: FhirElement, path: str, plan: FhirPlan, otherwise:
         case Verb.KEEP:
             return _kept
         case Verb.CLEAN:
-            if element.type in _DATES:
+            if element.type in DATES:
                 return leaves.moment(path)
-            return _cleaned(path) if element.type in _TEXTS else otherwise
+            return _cleaned(path) if element.type in TEXTS else otherwise
         case Verb.HASH | Verb.MASK:
-            if element.type in _TEXTS or element.type == "decimal":
+            if element.type in TEXTS or element.type == "decimal":
                 return _hashed(path) if verb is Verb.HASH else _masked(path, plan)
             return leaves.removed(path)
         case Verb.SHIFT:
-            return leaves.moment(path) if element.type in _DATES else leaves.removed(path)
+            return leaves.moment(path) if element.type in DATES else leaves.removed(path)
     return otherwise
 
 

@@ -23,6 +23,8 @@ class Context:
         and shift are those of the patient's instances. It goes before what the resources say themselves.
     identity
         The patient of resources that name none, such as a study's; empty where there is none.
+    numbers
+        The same by system and value of identifiers of patients.
     known
         Identifiers from instances and other resources: texts are cleaned of them, and none may be left.
     """
@@ -30,6 +32,7 @@ class Context:
     identities: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
     known: tuple[KnownIdentifier, ...] = ()
+    numbers: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 NOTHING_KNOWN = Context()

@@ -243,7 +243,8 @@ def displayed(path: str, targets: tuple[str, ...]) -> Leaf:
     def leaf(value: Any, run: Run) -> None:
         if type(value) is not str:
             raise malformed(path)
-        if info_type:
+        if info_type and value not in run.displays:
+            run.displays.add(value)
             run.meets(without_titles(value) if info_type == "PERSON_NAME" else value, info_type)
         run.actions[path, REMOVED] += 1
 

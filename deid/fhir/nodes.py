@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deid.fhir import configured, identified, leaves, people
+from deid.fhir import configured, identified, leaves, people, shortcuts
 from deid.fhir.acting import PRIMITIVES, acting
 from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
@@ -74,8 +74,21 @@ def _object(place: Place, plan: FhirPlan) -> Leaf:
     if found is None:
         if len(plan.nodes) > _MOST_NODES:
             plan.nodes.clear()
-        found = plan.nodes[place] = _made(place, plan)
+        found = _made(place, plan)
+        if place.inherited is None and not place.trail:
+            found = _shortened(place, found)
+        plan.nodes[place] = found
     return found
+
+
+def _shortened(place: Place, walk: Leaf) -> Leaf:
+    if place.type == "CodeableConcept":
+        return shortcuts.concept(walk)
+    if place.type == "Reference":
+        text = identified.reference_text("Reference.reference")
+        display = identified.displayed("Reference.display", tuple(place.owner.split("|")))
+        return shortcuts.reference(walk, text, display)
+    return walk
 
 
 _MOST_NODES: Final = 20_000
@@ -85,6 +98,7 @@ def _made(place: Place, plan: FhirPlan) -> Leaf:
     path = place.type
     elements = fhir_types()[path]
     members = _Members(place, plan)
+    get = members.known.get
     required = stand_ins(path)
     keeps = place.inherited is Verb.KEEP
     before = None if keeps else _before(place)
@@ -98,7 +112,7 @@ def _made(place: Place, plan: FhirPlan) -> Leaf:
         out: dict[str, Any] = {}
         has_siblings = False
         for name, each in value.items():
-            member = members[name]
+            member = get(name) or members.find(name)
             if member is not None:
                 new = member(each, run)
                 if new is not None:
@@ -140,22 +154,29 @@ def _after(place: Place) -> After | None:
     return lambda value, out, run: labelled(value, dependents(value, out, run), run)
 
 
-class _Members(dict[str, "Leaf | None"]):
-    """The members of a type at a place, each made when its name is first met; None: the type has none such."""
+class _Members:
+    """The members of a type at a place, each made when its name is first met.
+
+    Attributes
+    ----------
+    known
+        Those that were met.
+    """
 
     def __init__(self, place: Place, plan: FhirPlan) -> None:
-        super().__init__()
+        self.known: dict[str, Leaf] = {}
         self._place, self._plan = place, plan
         self._elements = fhir_types()[place.type]
         self._is_resource = place.type in fhir_resources()
 
-    def __missing__(self, name: str) -> Leaf | None:
+    def find(self, name: str) -> Leaf | None:
+        """Return what walks a member; None where the type has none of that name."""
         element = self._elements.get(name)
         if element is not None:
-            made = self[name] = _member(element, self._place, self._plan)
+            made = self.known[name] = _member(element, self._place, self._plan)
             return made
         if name == "resourceType" and self._is_resource:
-            self[name] = _stays
+            self.known[name] = _stays
             return _stays
         return None  # not remembered: anybody may write anything
 

@@ -50,6 +50,7 @@ class FhirPlan:
     _ids: dict[str, str] = field(default_factory=dict)
     _terms: dict[str, bool] = field(default_factory=dict)
     codings: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    concepts: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     _strict: TextCleaning | None = None
     _cleaner: TextCleaning | None = None
 

@@ -44,7 +44,9 @@ class Run:
         "contained",
         "context",
         "dates",
+        "displays",
         "forbidden",
+        "found",
         "identities",
         "identity",
         "inside",
@@ -77,7 +79,9 @@ class Run:
         self.forbidden = forbidden
         self.known = known
         self.inside = 0
-        self.numbers: dict[tuple[str, str], str] = {}
+        self.numbers: dict[tuple[str, str], str] = dict(context.numbers)
+        self.found: set[str] = set()
+        self.displays: set[str] = set()
         self.pseudonyms: set[str] = set()
         self.actions: Counter[tuple[str, str]] = Counter()
         self.open: set[str] = set()
@@ -98,21 +102,30 @@ class Run:
 
     def survey(self, entries: Iterable[Entry]) -> None:
         """Learn who the patients of the document are."""
-        known, found = self.context.identities, set()
         for entry in entries:
-            resource = entry.resource
-            if resource.get("resourceType") != "Patient":
-                continue
-            addresses = entry.addresses()
-            identity = next((known[each] for each in addresses if each in known), "")
-            identity = identity or self._identity_of(resource, addresses)
-            found.add(identity)
-            self._learn_numbers(resource, identity)
-            for each in addresses:
-                self.identities[each] = identity
-        self.identities.update(known)
+            self.learn(entry)
+        self.conclude()
+
+    def learn(self, entry: Entry) -> None:
+        """Learn of one resource whether it is a patient, and who."""
+        resource, known = entry.resource, self.context.identities
+        if resource.get("resourceType") != "Patient":
+            return
+        addresses = entry.addresses()
+        identity = next((known[each] for each in addresses if each in known), "")
+        identity = identity or self._identity_of(resource, addresses)
+        self.found.add(identity)
+        self._learn_numbers(resource, identity)
+        for each in addresses:
+            self.identities[each] = identity
+
+    def conclude(self) -> None:
+        """Put what was learnt to what was known."""
+        self.identities.update(self.context.identities)
         self.patients = frozenset({*self.identities.values(), self.context.identity} - {""})
-        self.sole = self.context.identity or (found.pop() if len(found) == 1 else "")
+        self.sole = self.context.identity or (
+            next(iter(self.found)) if len(self.found) == 1 else ""
+        )
 
     def _learn_numbers(self, patient: Resource, identity: str) -> None:
         given = patient.get("identifier")

@@ -204,7 +204,7 @@ def test_types_that_are_not_listed_do_not_pass(kind: str) -> None:
         {"contained": {}},
         {"extension": {}},
         {"_gender": "x"},
-        {"contact": [["x"]]},
+        {"link": [["x"]]},
     ],
 )
 def test_an_element_of_another_json_type_is_refused_with_its_path(elements: dict[str, Any]) -> None:

@@ -1,0 +1,163 @@
+"""``python -m tests.benchmarks.fhir_speed``: how long resources take, beside parsing and writing them alone.
+
+On one core, in one run: orjson's load and dump; the whole engine with its rules and the last search, without
+free text.
+``--large`` makes NDJSON of 1 GB and a Bundle of 500 MB, and says how much memory they take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from daemon.cli.output import print_line
+from deid import SiteKey, compile_plan
+from deid.fhir import FhirPlan, deidentify
+from deid.fhir.streams import deidentify_stream
+from tests.benchmarks.fhir_record import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_TIMES = 12
+LEAST_MB_S = 25
+MOST_MIB = 256
+_RESOURCES = 5_600
+
+
+def plan() -> FhirPlan:
+    made = compile_plan({"fhir": {}}, SiteKey(bytes(range(3, 35)))).fhir
+    assert made is not None
+    return made
+
+
+def best(work: Callable[[], object], rounds: int) -> float:
+    """Return the least processor time that some work took, in seconds."""
+    times = []
+    for _ in range(rounds):
+        gc.collect()
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return min(times)
+
+
+def parsed_and_written(source: bytes) -> bytes:
+    """Load and dump with the collector at rest, as the engine does."""
+    gc.disable()
+    try:
+        return orjson.dumps(orjson.loads(source))
+    finally:
+        gc.enable()
+
+
+def speed(rounds: int) -> bool:
+    """Print the table; return whether the figures are as they must be."""
+    source = orjson.dumps(record(_RESOURCES))
+    megabytes = len(source) / 1e6
+    made = plan()
+    deidentify(source, made)
+    alone = best(lambda: parsed_and_written(source), rounds)
+    engine = best(lambda: deidentify(source, made).to_bytes(), rounds)
+    fresh = plan()
+    first = best(lambda: deidentify(source, fresh).to_bytes(), 1)
+    print_line(f"a record of {megabytes:.1f} MB, processor time, best of {rounds}")
+    print_line(f"  orjson load + dump   {alone * 1e3:7.1f} ms  {megabytes / alone:6.1f} MB/s")
+    print_line(f"  engine               {engine * 1e3:7.1f} ms  {megabytes / engine:6.1f} MB/s")
+    print_line(f"  engine, first time   {first * 1e3:7.1f} ms  {megabytes / first:6.1f} MB/s")
+    print_line(f"  engine / orjson      {engine / alone:7.1f}     (at most {MOST_TIMES})")
+    return engine / alone <= MOST_TIMES
+
+
+def ndjson(size: int) -> Iterator[bytes]:
+    """Yield NDJSON of many patients, about so many bytes."""
+    made, seed = 0, 0
+    while made < size:
+        seed += 1
+        for entry in record(300, seed=seed)["entry"]:
+            line = orjson.dumps(entry["resource"]).replace(b"urn:uuid:", b"") + b"\n"
+            made += len(line)
+            yield line
+
+
+def bundle(size: int) -> Iterator[bytes]:
+    """Yield one Bundle of many entries, about so many bytes."""
+    yield b'{"resourceType":"Bundle","type":"transaction","entry":['
+    made, seed = 0, 0
+    while made < size:
+        seed += 1
+        for entry in record(300, seed=seed)["entry"]:
+            piece = orjson.dumps(entry)
+            yield piece if not made else b"," + piece
+            made += len(piece)
+    yield b"]}"
+
+
+def _streamed(path: str, found: Any) -> None:
+    made = plan()
+    deidentify(orjson.dumps(record(30)), made)
+    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    written = 0
+
+    def write(piece: bytes) -> None:
+        nonlocal written
+        written += len(piece)
+
+    started = time.process_time()
+    with Path(path).open("rb") as source:
+        deidentify_stream(source, write, made)
+    spent = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found.put((spent, written, (peak - idle) / 1024))
+
+
+def large(scale: float) -> bool:
+    """Print what large documents take; return whether the figures are as they must be."""
+    fits = True
+    context = multiprocessing.get_context("spawn")
+    for name, made, size in (("NDJSON", ndjson, 1e9), ("a Bundle", bundle, 5e8)):
+        with tempfile.NamedTemporaryFile(prefix="fhir-", dir="/tmp") as file:
+            for chunk in chain(made(int(size * scale))):
+                file.write(chunk)
+            file.flush()
+            length = Path(file.name).stat().st_size
+            found = context.Queue()
+            child = context.Process(target=_streamed, args=(file.name, found))
+            child.start()
+            spent, written, mebibytes = found.get()
+            child.join()
+        print_line(
+            f"{name} of {length / 1e6:.0f} MB: {spent:.0f} s, {length / spent / 1e6:.1f} MB/s,"
+            f" {written / 1e6:.0f} MB written, {mebibytes:.0f} MiB above idle (at most {MOST_MIB})"
+        )
+        fits = fits and mebibytes <= MOST_MIB
+    return fits
+
+
+def main() -> int:
+    """Measure; end with 1 where a ceiling is passed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.fhir_speed", description=__doc__
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--large", action="store_true")
+    parser.add_argument("--scale", type=float, default=1.0, help="of the large documents")
+    options = parser.parse_args()
+    fits = speed(options.rounds)
+    if options.large:
+        fits = large(options.scale) and fits
+    return int(not fits)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

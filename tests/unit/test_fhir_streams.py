@@ -1,0 +1,128 @@
+"""Large documents come out as small ones do, and in little memory."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+
+import orjson
+import pytest
+
+from deid import Reason, Unsafe
+from deid.fhir import Context, deidentify, streams
+from deid.fhir.splitting import BundleParts
+from deid.fhir.streams import Streamed, deidentify_stream
+from tests.benchmarks.fhir_record import record
+from tests.fhir_samples import bundle, fhir_plan, resource
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take everything for large, and read it in many pieces."""
+    monkeypatch.setattr(streams, "SMALL", 200)
+    monkeypatch.setattr(streams, "_BATCH", 5_000)
+    monkeypatch.setattr("deid.fhir.splitting._CHUNK", 777)
+
+
+def streamed(source: bytes, context: Context | None = None) -> tuple[bytes, Streamed]:
+    pieces: list[bytes] = []
+    result = deidentify_stream(BytesIO(source), pieces.append, fhir_plan(), context or Context())
+    return b"".join(pieces), result
+
+
+def test_a_bundle_comes_out_as_it_does_whole() -> None:
+    source = orjson.dumps({**record(120), "timestamp": "2024-01-01T00:00:00Z", "total": 120})
+    whole = deidentify(source, fhir_plan())
+    content, result = streamed(source)
+    assert orjson.loads(content) == orjson.loads(whole.content)
+    assert result.pseudonyms == whole.pseudonyms
+    actions = dict(whole.outcome.actions)
+    assert {key: result.outcome.actions[key] for key in actions if key[0] != "Bundle"} == {
+        key: count for key, count in actions.items() if key[0] != "Bundle"
+    }
+
+
+@pytest.mark.parametrize("option", [orjson.OPT_INDENT_2, 0])
+def test_how_it_is_written_makes_no_difference(option: int) -> None:
+    source = orjson.dumps(record(40), option=option)
+    assert orjson.loads(streamed(source)[0]) == orjson.loads(
+        deidentify(source, fhir_plan()).content
+    )
+
+
+def test_ndjson_comes_out_as_it_does_whole() -> None:
+    lines = [orjson.dumps(each["resource"]) for each in record(120)["entry"]]
+    source = b"\n".join(lines) + b"\n"
+    whole = deidentify(source, fhir_plan())
+    content, _result = streamed(source)
+    assert content == whole.content
+
+
+def test_a_name_that_stands_far_away_is_found() -> None:
+    far = [resource("Observation", id=str(index), code={"text": "Heart"}) for index in range(60)]
+    subject = {"reference": "Patient/1"}
+    last = resource("Observation", id="l", subject=subject, status="final", code={"text": "Head"})
+    document = bundle(resource("Patient", id="1", name=[{"family": "Head"}]), *far, last)
+    content, result = streamed(orjson.dumps(document))
+    assert b'"Head"' not in content
+    assert content.count(b'"Heart"') == 60
+    assert result.outcome.residuals
+
+
+def test_patients_found_first_are_known_everywhere() -> None:
+    by_number, number = "Patient?identifier=urn:h|7", {"system": "urn:h", "value": "7"}
+    order = [
+        resource("Observation", subject={"reference": by_number}, effectiveDateTime="2024-01-01"),
+        *[resource("Observation", id=f"x{index}") for index in range(80)],
+        resource("Patient", id="1", identifier=[number], deceasedDateTime="2024-01-01"),
+        resource("Patient", id="2"),
+    ]
+    new = orjson.loads(streamed(orjson.dumps(bundle(*order)))[0])
+    first, patient = new["entry"][0]["resource"], new["entry"][-2]["resource"]
+    assert first["effectiveDateTime"] == patient["deceasedDateTime"]
+
+
+def test_a_large_resource_is_taken_too() -> None:
+    one = resource("Observation", id="o", status="final", note=[{"text": "x" * 5000}])
+    assert orjson.loads(streamed(orjson.dumps(one))[0])["note"] == [{"text": "REMOVED"}]
+
+
+SOURCE = orjson.dumps(bundle(*[resource("Patient", id=str(index)) for index in range(30)]))
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (SOURCE[:-10], Reason.TRUNCATED),
+        (SOURCE[: len(SOURCE) // 2], Reason.TRUNCATED),
+        (SOURCE[:-1] + b',"entry":[]}', Reason.DUPLICATE_NAME),
+        (SOURCE[:-1] + b',"type":"batch"}', Reason.DUPLICATE_NAME),
+        (SOURCE[:-1] + b',"entr\\u0079":[{"a":1}]}', Reason.DUPLICATE_NAME),
+        (SOURCE.replace(b'"id":"7"', b'"id":"7","id":"8"'), Reason.DUPLICATE_NAME),
+        (SOURCE.replace(b'"id":"7"', b'"id":"7","a":NaN'), Reason.NUMBER_REFUSED),
+        (SOURCE + b"x", Reason.MALFORMED),
+        (SOURCE.replace(b'"entry"', b'"entr\\u0079"'), Reason.MALFORMED),
+        (SOURCE.decode().encode("utf-16"), Reason.CHARACTER_ENCODING),
+        (b"\n".join([SOURCE[:600]] * 3), Reason.TRUNCATED),
+        (
+            orjson.dumps(resource("Patient")) + b'\n{"resourceType":"Patient","id":"' + b"x" * 600,
+            Reason.TRUNCATED,
+        ),
+    ],
+)
+def test_what_is_refused_whole_is_refused_in_pieces(source: bytes, reason: Reason) -> None:
+    with pytest.raises(Unsafe) as refusal:
+        streamed(source)
+    assert refusal.value.reason is reason
+
+
+def test_entries_are_found_whatever_stands_in_strings() -> None:
+    entries: list[dict[str, Any]] = [
+        {"a": '"entry":[{]}', "b": "\\"},
+        {"c": [[{}]], "entry": [1]},
+        {},
+    ]
+    document = {"type": "entry", "x": [{"entry": [1]}], "entry": entries, "y": "]}"}
+    parts = BundleParts(BytesIO(orjson.dumps(document)))
+    assert [orjson.loads(each) for each in parts.entries()] == entries
+    assert orjson.loads(parts.skeleton()) == {**document, "entry": []}
