@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, Coverage
 from deid.configuration.document import Parsed, parse_configuration
 from deid.configuration.explain_elements import Element, explained
+from deid.configuration.explain_resources import Field, fields, resource_sentences, type_lines
 from deid.configuration.explain_sections import Section, sections_for_dicom
 from deid.configuration.leniencies import sentence
+from deid.tables.fhir import FHIR_EDITION
 from deid.tables.load import (
     EDITION,
     confidentiality_rows,
@@ -26,23 +28,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The whole, as sections, elements and warnings; without elements where DICOM is not covered."""
+    """The whole, as sections, elements, fields of resources and warnings.
+
+    Without elements where DICOM is not covered, and without fields where FHIR is not.
+    """
 
     covers: frozenset[Coverage]
     sections: tuple[Section, ...]
     elements: tuple[Element, ...]
     warnings: tuple[str, ...]
+    fields: tuple[Field, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the explanation as lines of text."""
         lines: list[str] = []
         for section in self.sections:
             lines += [section.title, *(f"  {sentence}" for sentence in section.sentences), ""]
-        if not self.elements:
-            return lines[:-1]
-        lines.append(f"Element by element (PS3.15 Table E.1-1, {EDITION}; as in a CT image)")
-        lines += [f"  {element.line()}" for element in self.elements]
-        return lines
+        if self.elements:
+            lines.append(f"Element by element (PS3.15 Table E.1-1, {EDITION}; as in a CT image)")
+            lines += [f"  {element.line()}" for element in self.elements]
+            lines.append("")
+        if self.fields:
+            lines.append(
+                f"Resource by resource (FHIR {FHIR_EDITION}; what is not listed goes by its type)"
+            )
+            lines += [f"  {field.line()}" for field in self.fields if field.by_path]
+            lines += [f"  {line}" for line in type_lines(self.fields)]
+            lines.append("")
+        return lines[:-1]
 
     def document(self) -> dict[str, Any]:
         """Return the explanation for machines."""
@@ -67,6 +80,15 @@ class Explanation:
                 }
                 for element in self.elements
             ],
+            "fields": [
+                {
+                    "path": field.path,
+                    "type": field.type,
+                    "kind": field.kind,
+                    "saying": field.saying,
+                }
+                for field in self.fields
+            ],
             "warnings": list(self.warnings),
         }
 
@@ -85,15 +107,19 @@ def explain(configuration: Mapping[str, Any], version: str | None = None) -> Exp
 
         load_certificates(parsed.certificates)
     elements: tuple[Element, ...] = ()
+    resources: tuple[Field, ...] = ()
     sections = [Section("What it covers", tuple(_covered(parsed)))]
     if Coverage.DICOM in parsed.covers:
         rules = Rules(parsed.tags)
         elements = tuple(explained(row, rules, parsed) for row in confidentiality_rows())
         sections += sections_for_dicom(parsed, rules)
+    if parsed.fhir is not None:
+        resources = fields(parsed.fhir)
+        sections.append(Section("Resources", tuple(resource_sentences(parsed.fhir))))
     if parsed.warnings:
         understood = tuple(sentence(warning) for warning in parsed.warnings)
         sections.append(Section("How your configuration was understood", understood))
-    return Explanation(parsed.covers, tuple(sections), elements, parsed.warnings)
+    return Explanation(parsed.covers, tuple(sections), elements, parsed.warnings, resources)
 
 
 def _covered(parsed: Parsed) -> Iterator[str]:

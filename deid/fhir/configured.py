@@ -50,6 +50,17 @@ def verdict(
     return Verdict(inherited, trail)
 
 
+def reaches(element: FhirElement, trail: Trail, policy: FhirPolicy) -> bool:
+    """Whether a configuration names something within an element, so that it cannot be treated as a whole."""
+    if not policy.rules:
+        return False
+    return any(
+        any(_matches(path, (*trail, *steps(child))) for path in rule.paths)
+        for child in fhir_types().get(element.type, {}).values()
+        for rule in policy.rules
+    )
+
+
 def _longest(policy: FhirPolicy) -> int:
     return max(len(path) for rule in policy.rules for path in rule.paths)
 

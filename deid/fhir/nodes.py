@@ -205,7 +205,8 @@ def _member(element: FhirElement, place: Place, plan: FhirPlan) -> Leaf:
     elif verdict.verb in configured.WITHIN:
         leaf, takes_list = _object(inner, plan), False
     else:
-        found = acting(element, path)
+        is_whole = not configured.reaches(element, verdict.trail, plan.policy)
+        found = acting(element, path) if is_whole else None
         leaf, takes_list = (_object(inner, plan), False) if found is None else found
     return _listed(path, leaf) if element.is_list and not takes_list else leaf
 

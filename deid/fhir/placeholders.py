@@ -86,6 +86,11 @@ def _of_invariants(path: str) -> tuple[tuple[frozenset[str], StandIn], ...]:
     return ((frozenset(names), stand_in),)
 
 
+def depends(path: str, name: str) -> bool:
+    """Whether an element of a type stays only beside others."""
+    return any(name == each for each, _needed in _DEPENDENT.get(path, ()))
+
+
 def without_dependents(path: str) -> Callable[..., dict[str, Any]] | None:
     """Return what removes elements that may not be there without others; None where none depends."""
     if path == "Parameters.parameter":  # inv-1

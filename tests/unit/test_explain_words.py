@@ -312,6 +312,7 @@ def test_of_elements_nothing_is_said_where_dicom_is_not_covered() -> None:
     assert not any("Element by element" in line for line in explanation.lines())
     assert [section.title for section in explanation.sections] == [
         "What it covers",
+        "Resources",
         "How your configuration was understood",
     ]
 
