@@ -105,11 +105,10 @@ def fields(policy: FhirPolicy) -> tuple[Field, ...]:
     Within a data type of one resource's element only what the configuration names is told apart.
     """
     found: list[Field] = []
-    for kind in sorted(LISTED):
+    for kind in (*sorted(LISTED), *sorted(_data_types())):
         trail: configured.Trail = (frozenset({kind}),) if policy.rules else ()
-        found += _of_type(policy, kind, kind, trail, _inherited(policy), frozenset())
-    for kind in sorted(_data_types()):
-        found += _of_type(policy, kind, kind, (), _inherited(policy), frozenset({kind}))
+        above = frozenset[str]() if kind in LISTED else frozenset({kind})
+        found += _of_type(policy, kind, kind, trail, _inherited(policy), above)
     return tuple(found)
 
 
@@ -189,6 +188,10 @@ def _field(
         return made(PARTS, "by the rules of its type; one that is not listed is removed")
     if verb is Verb.REMOVE:
         return made(*_VERBS[verb])
+    is_document = element.name == "data" and owner in ("Attachment", "Binary")
+    if is_document and verb is None and policy.text_level is not TextLevel.REMOVE:
+        cleaned = _TEXT[policy.text_level][1]
+        return made(JUDGED, f"{cleaned} when it is plain text, else removed")
     if depends(owner, element.name):
         return made(JUDGED, "kept where what it belongs to is, else removed")
     if element.type not in PRIMITIVES:

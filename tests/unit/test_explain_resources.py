@@ -38,7 +38,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "fhir": {
             "fieldMetadataList": [
                 {"paths": ["Patient.gender", "Address.city"], "action": "DO_NOT_TRANSFORM"},
-                {"paths": ["Observation.String"], "action": "INSPECT_AND_TRANSFORM"},
+                {"paths": ["Observation.valueString"], "action": "INSPECT_AND_TRANSFORM"},
             ]
         }
     },
