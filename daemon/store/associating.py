@@ -121,6 +121,8 @@ class Associating:
         rows = self._together(session, marked)
         session.sidecars.unmark([*rows, *marked])
         found, studies = self._tied(session, rows)
+        for number in [n for n, row in rows.items() if self._outlives(session, row, found.get(n))]:
+            del rows[number]
         for number, row in rows.items():
             self._record(session, row, found.get(number), studies)
         for number, row in rows.items():
@@ -131,6 +133,15 @@ class Associating:
                 self._decide(session, now_so, found.get(number), studies)
         looked.is_more = bool(session.sidecars.marked(self._source, 1))
         return looked
+
+    def _outlives(self, session: Session, row: SidecarRow, found: Tied | Conflict | None) -> bool:
+        """Whether the studies of a resource are not kept any more: then its results stay, as theirs do."""
+        return (
+            found is None
+            and bool(row.made)
+            and bool(row.studies)
+            and not any(session.studies.get(self._stores.source, uid) for uid in row.studies)
+        )
 
     def mark_arrived(self, session: Session, instance: StoredInstance) -> None:
         """Let what an instance may be tied to be looked at."""
