@@ -416,6 +416,18 @@ class Trust(Section):
     )
 
 
+class Healthcare(Section):
+    """The Cloud Healthcare API's surface."""
+
+    folders: Folders = Field(
+        default=(),
+        description=(
+            "Folders that requests may name files of, by file:///... addresses; empty: none. Whoever may ask "
+            "may read them."
+        ),
+    )
+
+
 class Fhir(Section):
     """The FHIR stores."""
 
@@ -497,6 +509,7 @@ class Settings(Section):
     pixels: Pixels = Pixels()
     source: Source = Source()
     fhir: Fhir = Fhir()
+    healthcare: Healthcare = Healthcare()
     key: Key = Key()
     log: Log = Log()
     trust: Trust = Trust()

@@ -36,6 +36,8 @@ from daemon.errors import AddressRefused
 from daemon.fhir import service as fhir_service
 from daemon.fhir.reading import ReadByWorkers
 from daemon.healthcare import api as healthcare_api
+from daemon.healthcare.files import AllowedFiles
+from daemon.healthcare.running import Running
 from daemon.healthcare.services import StoreServices
 from daemon.observe.health import Probes, Work
 from daemon.observe.logs import handle_loop_exception
@@ -287,6 +289,14 @@ class Service:
         self._stack.push_async_callback(self._stop_listening)
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
+        self._operations = Running(
+            stores,
+            self._workers,
+            key,
+            at_once=max(1, workers.pool.count // 2),
+            is_busy=lambda: dispatcher.progress.in_flight > 0,
+        )
+        self._run_in_background(self._operations.run(), "operations")
         http = await self._start_http(stores, metrics, probes, imaging)
         dimse = DimseServer(settings.dimse, stores.spool, metrics.dimse)
         with _listening("dimse", settings.dimse.host, settings.dimse.port):
@@ -375,6 +385,8 @@ class Service:
                 reader=reader,
                 imaging=imaging,
             ),
+            AllowedFiles(self._settings.healthcare.folders),
+            self._operations.wake,
         )
         server = HttpServer(
             http,

@@ -223,6 +223,25 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnDeidentifier:
+    """A deidentifier that a job brings with it, whatever the routes say.
+
+    Attributes
+    ----------
+    name
+        With a colon in it, which no configured one has; another configuration or key has another name.
+    configuration
+        DeidentifyConfig, as JSON text.
+    key
+        32 bytes.
+    """
+
+    name: str
+    configuration: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What a worker process answers.
 

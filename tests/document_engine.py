@@ -279,6 +279,9 @@ class _Instances(_Rows):
     def page(self, store: Store, after: int, limit: int) -> list[IndexedInstance]:
         return [i for i, _ in self._of(store) if i.id > after][:limit]
 
+    def last(self, store: Store) -> int:
+        return max((each.id for each, _ in self._of(store)), default=0)
+
     def miscounted(self, store: Store) -> list[int]:
         return []
 

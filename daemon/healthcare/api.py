@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from daemon.healthcare import service
 from daemon.healthcare.datasets import Datasets
+from daemon.healthcare.deidentify import Deidentify
 from daemon.healthcare.deleting import Deleting
 from daemon.healthcare.operations import Operations
 from daemon.healthcare.relay import Relay
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from daemon.healthcare.files import AllowedFiles
     from daemon.healthcare.relay import Services
     from daemon.store.stores import Stores
 
@@ -24,15 +26,26 @@ if TYPE_CHECKING:
 def applications(
     stores: Stores,
     services: Services,
+    files: AllowedFiles,
+    begun: Callable[[], None],
     *,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, web.Application]:
-    """Return the API's versions by the path that each is to be mounted at with ``add_subapp``."""
+    """Return the API's versions by the path that each is to be mounted at with ``add_subapp``.
+
+    Parameters
+    ----------
+    files
+        What requests may name.
+    begun
+        Called when there is a new operation to do.
+    """
     operations = Operations(stores.database)
     handlers = {
         **Datasets(stores, clock).handlers,
         **StoreMethods(stores).handlers,
         **Deleting(stores, clock).handlers,
+        **Deidentify(stores, files, begun, clock).handlers,
         **operations.handlers,
     }
     return service.applications(handlers, Relay(services))

@@ -51,6 +51,7 @@ ALLOWED: dict[str, str] = {
     "id": "our own identifier of a file that was taken or put aside",
     "archive": "our own identifier of an archive that was taken",
     "deidentifier": "name of the deidentifier",
+    "operation": "number of an operation of the Healthcare API",
     "route": "name or number of the route",
     "store": "source or deid",
     "state": "state of a received instance",

@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
 
     from daemon.pipeline.instance_workers import InstanceWorkers
-    from daemon.records import Comparison, Job, Result, StoredInstance
+    from daemon.records import (
+        Comparison,
+        Job,
+        Known,
+        OwnDeidentifier,
+        Question,
+        Result,
+        StoredInstance,
+    )
     from daemon.resources import ReadDocument, Retold, ToRetell
 
 
@@ -44,10 +52,17 @@ class ChangingWorkers:
     ) -> None:
         await self._crew.workers.__aexit__(kind, error, traceback)
 
-    async def process(self, job: Job, size: int) -> Result:
+    async def process(
+        self,
+        job: Job,
+        size: int,
+        *,
+        own: OwnDeidentifier | None = None,
+        known: Callable[[Question], Awaitable[Known]] | None = None,
+    ) -> Result:
         """Return what became of one instance, by those who are at work when it is begun."""
         with self._used() as workers:
-            return await workers.process(job, size)
+            return await workers.process(job, size, own=own, known=known)
 
     async def describe(self, job: Job, size: int) -> StoredInstance | None:
         """Return what the index of the source is told of one instance, in the same way."""
@@ -66,10 +81,10 @@ class ChangingWorkers:
         with self._used() as workers:
             return await workers.read_document(body, resolved)
 
-    async def retell(self, job: ToRetell) -> Retold:
+    async def retell(self, job: ToRetell, *, own: OwnDeidentifier | None = None) -> Retold:
         """Return what became of a resource that is to be de-identified, in the same way."""
         with self._used() as workers:
-            return await workers.retell(job)
+            return await workers.retell(job, own=own)
 
     @contextmanager
     def _used(self) -> Iterator[InstanceWorkers]:

@@ -23,6 +23,7 @@ from daemon.pipeline.messages import (
     description_message,
     job_message,
 )
+from daemon.pipeline.own_plans import with_own
 from daemon.pipeline.routing import named
 from daemon.records import Known, Question, Result
 from daemon.workers.errors import WorkerRaised, WorkerStartFailed
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from daemon.engines.pixels import PixelSettings
     from daemon.pipeline.routing import Route
-    from daemon.records import Comparison, Job, StoredInstance
+    from daemon.records import Comparison, Job, OwnDeidentifier, StoredInstance
     from daemon.resources import ReadDocument, Retold, ToRetell
     from daemon.workers.frames import Message
     from daemon.workers.limits import Limits
@@ -136,8 +137,22 @@ class InstanceWorkers:
     async def _close(self) -> None:
         await asyncio.gather(self.pool.close(), self.readers.close())
 
-    async def process(self, job: Job, size: int) -> Result:
+    async def process(
+        self,
+        job: Job,
+        size: int,
+        *,
+        own: OwnDeidentifier | None = None,
+        known: Callable[[Question], Awaitable[Known]] | None = None,
+    ) -> Result:
         """Return what became of one instance of so many bytes.
+
+        Parameters
+        ----------
+        own
+            The deidentifier that it goes to, whatever the routes say.
+        known
+            Asked in place of what the workers were made with.
 
         Raises
         ------
@@ -148,10 +163,10 @@ class InstanceWorkers:
         MalformedAnswer, WorkerRaised, PoolClosed
             When the worker's answer makes no sense, it has a bug, or the pool was closed.
         """
-        answer = await self._asked(job, size)
+        answer = await self._asked(job, size, own)
         if isinstance(answer, Question):
-            job = replace(job, known=await self._known(answer))
-            answer = await self._asked(job, size)
+            job = replace(job, known=await (known or self._known)(answer))
+            answer = await self._asked(job, size, own)
         assert isinstance(answer, Result)  # a second question would have been malformed
         return answer
 
@@ -175,13 +190,14 @@ class InstanceWorkers:
         message = reading_message(body, resolved or {})
         return document_from(await self._run(message, len(body), by=self.readers))
 
-    async def retell(self, job: ToRetell) -> Retold:
+    async def retell(self, job: ToRetell, *, own: OwnDeidentifier | None = None) -> Retold:
         """Return what became of a resource that is to be de-identified; raises as `process`."""
         size = sum(map(len, (*job.around, job.resource)))
-        return retold_from(await self._run(retelling_message(job), size), job)
+        message = with_own(retelling_message(job), own)
+        return retold_from(await self._run(message, size), job)
 
-    async def _asked(self, job: Job, size: int) -> Result | Question:
-        answer = await self._run(job_message(job), size)
+    async def _asked(self, job: Job, size: int, own: OwnDeidentifier | None) -> Result | Question:
+        answer = await self._run(with_own(job_message(job), own), size)
         return sidecar_from(answer, job) or answer_from(answer, job)
 
     async def _run(self, message: Message, size: int, *, by: WorkerPool | None = None) -> Message:

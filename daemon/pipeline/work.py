@@ -27,6 +27,7 @@ from daemon.pipeline.messages import (
     question_message,
     result_message,
 )
+from daemon.pipeline.own_plans import OwnPlans
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
 from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
 from daemon.workers.announcing import announce
@@ -75,8 +76,10 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
     work = Work([Route.from_document(each) for each in document["routes"]], plans)
+    own_plans = OwnPlans(plans, pixels)
 
     def handle(message: Message) -> Message:
+        own = own_plans.take(message.header)
         about_resources = fhir_answer(message, plans)
         if about_resources is not None:
             return about_resources
@@ -86,7 +89,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         job = job_from(message)
         if is_description(message):
             return described_message(job.receipt_id, work.describe(job))
-        answer = work.answer(job)
+        answer = work.answer(job, own)
         if isinstance(answer, Question):
             return question_message(answer)
         if answer.sidecar is not None:
@@ -109,8 +112,13 @@ class Work:
         assert isinstance(result, Result)
         return result
 
-    def answer(self, job: Job) -> Result | Question:
+    def answer(self, job: Job, deidentifier: str = "") -> Result | Question:
         """Return what became of one instance, or what must be known before that can be told.
+
+        Parameters
+        ----------
+        deidentifier
+            Whose it is, whatever the routes say.
 
         Raises
         ------
@@ -121,7 +129,7 @@ class Work:
         """
         try:
             with _opened(job.source) as source:
-                return self._judge(job, source)
+                return self._judge(job, source, deidentifier)
         except (MemoryError, StoreUnavailable):
             raise
         except OSError as error:
@@ -150,7 +158,7 @@ class Work:
         except Exception:  # noqa: BLE001 (the same will happen to `answer`, which tells it apart)
             return None
 
-    def _judge(self, job: Job, buffer: Buffer) -> Result | Question:
+    def _judge(self, job: Job, buffer: Buffer, deidentifier: str) -> Result | Question:
         sidecar = sidecar_in(buffer)
         if sidecar is not None:
             if sidecar.reason:
@@ -160,19 +168,16 @@ class Work:
         try:
             header = deid.read_header(buffer, (*keywords(self.routes), *_PATIENT))
             patient = _patient(header.values, header.study_uid)
-            chosen = route(
-                job.origin, HeaderFacts(header.sop_class_uid, header.values), self.routes
-            )
-            if job.known is None and chosen and self.plans[chosen.deidentifier].cleans_text:
+            way = Way("", deidentifier) if deidentifier else self._way(job, header)
+            if job.known is None and way and self.plans[way.deidentifier].cleans_text:
                 return Question(job.receipt_id, header.study_uid, patient)
             source = _described(job, buffer, header)
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where)
         except DescribeError as error:
             return _quarantined(job, _reason(error, header.sop_class_uid), where=str(error))
-        if chosen is None:
+        if way is None:
             return Result(job.receipt_id, State.UNROUTED, source=source)
-        way = Way(chosen.name, chosen.deidentifier)
         known = job.known or Known()
         if known.is_cut:
             reason = WorkerReason.TOO_MANY_IDENTIFIERS
@@ -180,7 +185,7 @@ class Work:
         try:
             deidentified = deid.deidentify(
                 buffer,
-                self.plans[chosen.deidentifier],
+                self.plans[way.deidentifier],
                 [deid.KnownIdentifier(value, kind) for kind, value in known.identifiers],
             )
         except Unsafe as unsafe:
@@ -206,6 +211,11 @@ class Work:
             outputs=(Output(way.deidentifier, output),),
             outcome=deidentified.outcome.to_json(),
         )
+
+    def _way(self, job: Job, header: deid.Header) -> Way | None:
+        facts = HeaderFacts(header.sop_class_uid, header.values)
+        chosen = route(job.origin, facts, self.routes)
+        return None if chosen is None else Way(chosen.name, chosen.deidentifier)
 
 
 def _described(job: Job, buffer: Buffer, header: deid.Header) -> StoredInstance:

@@ -178,6 +178,9 @@ class InstanceRows(Protocol):
     def page(self, store: Store, after: int, limit: int) -> list[IndexedInstance]:
         """Return instances whose number is greater, in the order of storing."""
 
+    def last(self, store: Store) -> int:
+        """Return the number of the instance that was stored last; 0 when there is none."""
+
     def miscounted(self, store: Store) -> list[int]:
         """Return the numbers of studies whose counts are not those of their rows."""
 

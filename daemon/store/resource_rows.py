@@ -69,5 +69,8 @@ class ResourceRows(Protocol):
     ) -> list[ResourceVersion]:
         """Return resources of these types that are not deleted, in the order of their numbers."""
 
+    def last(self, store: Store) -> int:
+        """Return the highest number that a resource of the store has; 0 when there is none."""
+
     def types(self, store: Store) -> dict[str, int]:
         """Return how many resources a store has of each type, without those that are deleted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.store.sqlite import indexing, search
+from daemon.store.sqlite.numbering import bounds
 
 if TYPE_CHECKING:
     import sqlite3
@@ -72,6 +73,13 @@ class InstanceTables:
     def page(self, store: Store, after: int, limit: int) -> list[IndexedInstance]:
         """Return instances whose number is greater, in the order of storing."""
         return indexing.page(self._connection, store, after, limit)
+
+    def last(self, store: Store) -> int:
+        """Return the number of the instance that was stored last; 0 when there is none."""
+        (highest,) = self._connection.execute(
+            "SELECT max(id) FROM instances WHERE id BETWEEN ? AND ?", bounds(store.id)
+        ).fetchone()
+        return int(highest or 0)
 
     def miscounted(self, store: Store) -> list[int]:
         """Return the numbers of studies whose counts are not those of their rows."""

@@ -184,6 +184,13 @@ class ResourceTables:
             limit,
         )
 
+    def last(self, store: Store) -> int:
+        """Return the highest number that a resource has."""
+        (highest,) = self._connection.execute(
+            "SELECT max(id) FROM fhir_resources WHERE id BETWEEN ? AND ?", bounds(store.id)
+        ).fetchone()
+        return int(highest or 0)
+
     def types(self, store: Store) -> dict[str, int]:
         """Return how many resources a store has of each type."""
         rows = self._connection.execute(

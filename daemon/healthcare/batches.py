@@ -1,0 +1,90 @@
+"""What a batch of an operation is, for instances and resources alike."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+import structlog
+
+from daemon.observe.traces import trace
+from daemon.workers.errors import WorkerKilled, WorkerRaised
+from daemon.workers.reasons import WorkerReason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from daemon.records import Output
+    from daemon.resources import RetoldResource
+    from daemon.store.operation_rows import Failure
+    from daemon.store.ports import Session
+
+T = TypeVar("T")
+
+BATCH: Final = 16
+"""Jobs of a batch: what is done again at most after a kill."""
+_KILLS: Final = 3
+_AFTER_KILL_S: Final = 0.5
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What became of one row of a source: a result, or why there is none."""
+
+    number: int
+    receipt_id: str = ""
+    output: Output | None = None
+    resource: RetoldResource | None = None
+    reason: str = ""
+    where: str = ""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a batch adds to its operation's counters."""
+
+    success: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def failure(self) -> int:
+        """How many could not be done."""
+        return len(self.failures)
+
+
+class Batch(Protocol):
+    """The next rows of a source, on their way to a destination."""
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the number of the last row that is looked at, and jobs for those that are wanted.
+
+        That number is the operation's own when there is nothing left.
+        """
+
+    async def prepare(self, made: Sequence[Made]) -> None:
+        """Make files durable, before any row."""
+
+    def settle(self, session: Session, made: Sequence[Made]) -> Counted:
+        """Make results visible, in the transaction of the session."""
+
+    async def clear(self, made: Sequence[Made]) -> None:
+        """Remove what turned out not to be needed."""
+
+
+async def insisting(ask: Callable[[], Awaitable[T]]) -> T | WorkerReason:
+    """Return what a worker answers, or why it never will: what kills three workers is given up."""
+    kills = 0
+    while True:
+        try:
+            return await ask()
+        except WorkerKilled as killed:
+            kills += 1
+            _log.warning("worker_killed", reason=killed.reason.value, attempts=kills)
+            if kills >= _KILLS:
+                return killed.reason
+            await asyncio.sleep(kills * _AFTER_KILL_S)
+        except WorkerRaised as error:
+            _log.error("operation_job_failed", where=trace(error))
+            return WorkerReason.INTERNAL_ERROR

@@ -1,0 +1,278 @@
+"""``:deidentify`` of DICOM stores, FHIR stores and datasets: from a request to an operation that begins.
+
+Everything that can be refused is refused here, before anything is made. A dataset's destination is made with
+the operation, in one transaction; a store's must be there. The source is only read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from daemon.deidentifiers.configuration_files import resolve
+from daemon.healthcare import names
+from daemon.healthcare.datasets import method_name
+from daemon.healthcare.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    Unimplemented,
+)
+from daemon.healthcare.operations import name_of
+from daemon.healthcare.work import Step, Work, is_wanted
+from daemon.store.operation_rows import Dataset
+from daemon.store.rows import StoreKind
+from deid.configuration.coverage import Coverage
+from deid.configuration.document import parse_configuration, parse_configuration_text
+from deid.configuration.proto_json import loads
+from deid.errors import ConfigurationInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from daemon.healthcare.calls import Answer, Call, Handlers
+    from daemon.healthcare.files import AllowedFiles
+    from daemon.store.ports import Session
+    from daemon.store.rows import Store
+    from daemon.store.stores import Stores
+
+_PREFIX: Final = "projects.locations.datasets."
+_PRESET: Final = "default"
+_NOTE: Final = (
+    "No configuration was given: instances by the preset `default` (Basic Profile, text in pixels cleaned where"
+    " it is likely), resources by the rules of docs/fhir.md."
+)
+_PATH: Final = re.compile(
+    r"/?studies/[0-9.]{1,64}(?:/series/[0-9.]{1,64}(?:/instances/[0-9.]{1,64})?)?"
+)
+_RESOURCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}")
+_COVERAGE: Final = {StoreKind.DICOM: Coverage.DICOM, StoreKind.FHIR: Coverage.FHIR}
+_PAGE: Final = 1000
+
+
+class Deidentify:
+    """Answers the methods that begin a de-identification.
+
+    Parameters
+    ----------
+    files
+        What requests may name.
+    begun
+        Called when there is a new operation.
+    """
+
+    def __init__(
+        self,
+        stores: Stores,
+        files: AllowedFiles,
+        begun: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._database = stores.database
+        self._files = files
+        self._begun = begun
+        self._clock = clock
+
+    @property
+    def handlers(self) -> Handlers:
+        """Who answers which method."""
+        return {
+            f"{_PREFIX}deidentify": self._dataset,
+            f"{_PREFIX}dicomStores.deidentify": self._dicom_store,
+            f"{_PREFIX}fhirStores.deidentify": self._fhir_store,
+        }
+
+    async def _dicom_store(self, call: Call) -> Answer:
+        body = call.checked("DeidentifyDicomStoreRequest")
+        only = await self._paths(body.get("filterConfig", {}))
+        work = await self._work(call, body, "deidentify.DeidentifyDicomStoreSummary")
+        step = Step("dicom", 0, 0, 0, only)
+        return await self._of_stores(
+            call, body, StoreKind.DICOM, step, work, "DeidentifyService.DeidentifyDicomStore"
+        )
+
+    async def _fhir_store(self, call: Call) -> Answer:
+        body = call.checked("DeidentifyFhirStoreRequest")
+        only = _resources(body.get("resourceFilter", {}))
+        since = int(self._clock() * 1000) if body.get("skipModifiedResources") else 0
+        work = await self._work(call, body, "deidentify.DeidentifyFhirStoreSummary")
+        step = Step("fhir", 0, 0, 0, only, since)
+        return await self._of_stores(
+            call, body, StoreKind.FHIR, step, work, "DeidentifyService.DeidentifyFhirStore"
+        )
+
+    async def _of_stores(
+        self,
+        call: Call,
+        body: Mapping[str, Any],
+        kind: StoreKind,
+        step: Step,
+        work: Work,
+        method: str,
+    ) -> Answer:
+        collection = "dicomStores" if kind is StoreKind.DICOM else "fhirStores"
+        source_name = f"{call.dataset}/{collection}/{call.path[3]}"
+        destination_name = body.get("destinationStore", "")
+        if kind.value not in _kinds(work.configuration, call.version):
+            raise InvalidArgument(
+                f"config says nothing about {kind.value.upper()}: add"
+                f" {'dicom' if kind is StoreKind.DICOM else 'fhir'}"
+            )
+
+        def begin(session: Session) -> str:
+            source = names.existing_store(session, source_name, kind)
+            destination = names.existing_store(session, destination_name, kind, "destinationStore")
+            _refuse_place(source, destination)
+            whole = _whole(
+                session, source, replace(step, source=source.id, destination=destination.id)
+            )
+            made = session.operations.add(
+                names.row_name(call.dataset),
+                call.version,
+                method_name(call.version, f"deidentify.{method}"),
+                created_at=self._clock(),
+                work=replace(
+                    work, steps=(whole,), label=names.full_name(destination.dataset)
+                ).to_json(),
+                pending=_count(session, source, whole),
+            )
+            return name_of(made)
+
+        return await self._begin(begin)
+
+    async def _dataset(self, call: Call) -> Answer:
+        body = call.checked("DeidentifyDatasetRequest")
+        destination = names.dataset(body.get("destinationDataset", ""), "destinationDataset")
+        if names.location_of(destination) != names.location_of(call.dataset):
+            raise InvalidArgument("destinationDataset is in the location of the source")
+        names.dataset_id(destination.rpartition("/")[2])
+        work = await self._work(call, body, "deidentify.DeidentifySummary")
+        kinds = _kinds(work.configuration, call.version)
+
+        def begin(session: Session) -> str:
+            row = names.existing_dataset(session, call.dataset)
+            settings = session.datasets.get(row)
+            assert settings is not None
+            target = names.row_name(destination)
+            if session.datasets.get(target) is not None:
+                raise AlreadyExists("destinationDataset is there already")
+            session.datasets.put(Dataset(target, settings.settings))
+            steps, pending = [], 0
+            for kind in StoreKind:
+                if kind.value not in kinds:
+                    continue
+                for source in session.stores.of_dataset(row, kind):
+                    made = session.stores.add(target, kind, source.name)
+                    _copy_settings(session, source, made)
+                    step = _whole(session, source, Step(kind.value, source.id, made.id, 0))
+                    steps.append(step)
+                    pending += _count(session, source, step)
+            operation = session.operations.add(
+                row,
+                call.version,
+                method_name(call.version, "dataset.DatasetService.DeidentifyDataset"),
+                created_at=self._clock(),
+                work=replace(work, steps=tuple(steps), label=destination).to_json(),
+                pending=pending,
+            )
+            return name_of(operation)
+
+        return await self._begin(begin)
+
+    async def _begin(self, begin: Callable[[Session], str]) -> Answer:
+        name = await self._database.write(begin)
+        self._begun()
+        return {"name": name}
+
+    async def _work(self, call: Call, body: Mapping[str, Any], summary: str) -> Work:
+        """Return what is to be done, without its steps; judges the configuration."""
+        given, note = body.get("config"), ""
+        if body.get("gcsConfigUri"):
+            if given is not None:
+                raise InvalidArgument("config and gcsConfigUri: give one of them")
+            text = await asyncio.to_thread(self._files.read, body["gcsConfigUri"], "gcsConfigUri")
+            try:
+                parse_configuration_text(text, call.version)
+                given = loads(text)[0]
+            except (ConfigurationInvalid, ValueError) as error:
+                raise InvalidArgument(f"gcsConfigUri: {error}") from error
+        if given is None:
+            given, note = resolve(_PRESET), _NOTE
+        assert isinstance(given, dict)
+        if given.get("operationMetadata"):
+            raise Unimplemented(
+                "operationMetadata is not implemented here: leave it out, and read the operation's counters"
+            )
+        if not note:
+            try:
+                parse_configuration(given, call.version)
+            except ConfigurationInvalid as error:
+                raise InvalidArgument(f"config: {error}") from error
+        return Work((), json.dumps(given), "", summary, note)
+
+    async def _paths(self, given: Mapping[str, Any]) -> tuple[str, ...] | None:
+        address = given.get("resourcePathsGcsUri", "")
+        if not address:
+            return None
+        field = "filterConfig.resourcePathsGcsUri"
+        text = await asyncio.to_thread(self._files.read, address, field)
+        lines = [line.strip().strip("/") for line in text.splitlines() if line.strip()]
+        for number, line in enumerate(lines, 1):
+            if not _PATH.fullmatch(line):
+                raise InvalidArgument(
+                    f"{field}: line {number} is not /studies/U[/series/U[/instances/U]]"
+                )
+        return tuple(dict.fromkeys(lines))
+
+
+def _resources(given: Mapping[str, Any]) -> tuple[str, ...] | None:
+    wanted = given.get("resources", {}).get("resources", [])
+    if not all(_RESOURCE.fullmatch(each) for each in wanted):
+        raise InvalidArgument("resourceFilter.resources.resources are written as Patient/1234")
+    return tuple(wanted) or None
+
+
+def _kinds(configuration: str, version: str) -> frozenset[str]:
+    """Return the kinds of stores that a configuration says something about."""
+    del version  # the shipped preset has fields of both
+    covers = parse_configuration(json.loads(configuration)).covers
+    return frozenset(kind.value for kind, coverage in _COVERAGE.items() if coverage in covers)
+
+
+def _refuse_place(source: Store, destination: Store) -> None:
+    if source == destination:
+        raise InvalidArgument("destinationStore is the source itself")
+    if names.is_configured(destination):
+        raise FailedPrecondition(
+            "destinationStore is one that the service is configured to write by itself: make another"
+        )
+
+
+def _whole(session: Session, source: Store, step: Step) -> Step:
+    """Return a step with the last number that the source has now."""
+    rows = session.instances if source.kind is StoreKind.DICOM else session.resources
+    return replace(step, last=rows.last(source))
+
+
+def _count(session: Session, source: Store, step: Step) -> int:
+    """Return how many there are to do."""
+    if source.kind is StoreKind.FHIR:
+        return len(step.only) if step.only else sum(session.resources.types(source).values())
+    if step.only is None:
+        return session.figures.of_store(source).instances
+    last, count = 0, 0
+    while page := session.instances.page(source, last, _PAGE):
+        count += sum(is_wanted(each, step.only) for each in page)
+        last = page[-1].id
+    return count
+
+
+def _copy_settings(session: Session, source: Store, made: Store) -> None:
+    settings = json.loads(session.stores.settings(source))
+    settings.pop("streamConfigs", None)
+    if made.kind is StoreKind.FHIR:
+        settings.setdefault("version", "R4")
+    session.stores.set_settings(made, json.dumps(settings))

@@ -1,0 +1,156 @@
+"""Instances of an operation: from one DICOM store into another."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from daemon.healthcare.batches import BATCH, Counted, Made, insisting
+from daemon.healthcare.work import is_wanted
+from daemon.records import Job, Origin, Receiver, Result, State
+from daemon.store.files.folders import refusal
+from daemon.store.operation_rows import Failure
+from daemon.store.ports import Move
+from daemon.store.settling import BLOB_MISSING, CONFLICT, output_blob
+from daemon.workers.reasons import WorkerReason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
+
+    from daemon.healthcare.work import Step
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import Known, OwnDeidentifier, Question
+    from daemon.store.operation_rows import Operation
+    from daemon.store.ports import Session
+    from daemon.store.rows import IndexedInstance, Store
+    from daemon.store.stores import Stores
+
+_ORIGIN: Final = Origin(Receiver.RECOVERED)
+"""No route is asked, so nobody has to know where an instance came from."""
+
+
+class DicomStep:
+    """Implements `daemon.healthcare.batches.Batch`."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        workers: ChangingWorkers,
+        operation: Operation,
+        step: Step,
+        own: OwnDeidentifier,
+        source: Store,
+        destination: Store,
+    ) -> None:
+        self._stores = stores
+        self._workers = workers
+        self._operation = operation
+        self._step = step
+        self._own = own
+        self._unneeded: list[str] = []
+        self._source = source
+        self._destination = destination
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next instances that are wanted, as jobs."""
+        after, last = self._operation.after, self._step.last
+
+        def read(session: Session) -> list[IndexedInstance]:
+            return session.instances.page(self._source, after, BATCH)
+
+        page = [each for each in await self._stores.database.read(read) if each.id <= last]
+        only = self._step.only
+        wanted = [each for each in page if only is None or is_wanted(each, only)]
+        return page[-1].id if page else after, [partial(self._deidentify, each) for each in wanted]
+
+    async def _deidentify(self, instance: IndexedInstance) -> Made:
+        blob = self._stores.stores.blobs_of(self._source).local_path(instance.blob)
+        if blob is None or not await asyncio.to_thread(blob.is_file):
+            return Made(instance.id, reason=BLOB_MISSING)
+        job = Job(self._id(instance.id), _ORIGIN, blob, self._file(instance.id))
+        found = await insisting(
+            lambda: self._workers.process(job, instance.size, own=self._own, known=self._known)
+        )
+        if isinstance(found, WorkerReason):
+            return Made(instance.id, reason=found.value)
+        return _made(instance, found)
+
+    async def _known(self, question: Question) -> Known:
+        return await self._stores.known_in(self._source, question)
+
+    def _id(self, number: int) -> str:
+        """Return what stands for a receipt's id in names of files: the operation and the instance."""
+        return f"{self._operation.id:016x}{number:016x}"
+
+    def _file(self, number: int) -> Path:
+        return self._stores.layout.work / f"{self._id(number)}.out"
+
+    def _blob(self, made: Made) -> str:
+        assert made.output is not None
+        return output_blob(self._id(made.number), made.output.instance)
+
+    async def prepare(self, made: Sequence[Made]) -> None:
+        """Move outputs into the destination, durably."""
+        blobs = self._stores.stores.blobs_of(self._destination)
+        moves = [Move(self._file(each.number), self._blob(each)) for each in made if each.output]
+        try:
+            await asyncio.to_thread(blobs.take, moves, flush=True)
+        except OSError as error:
+            raise refusal(error) from error
+
+    def settle(self, session: Session, made: Sequence[Made]) -> Counted:
+        """Make outputs visible; one that is there already is no second one."""
+        counted = Counted()
+        self._unneeded = []
+        for each in made:
+            reason = each.reason or self._show(session, each)
+            if reason:
+                failure = Failure(self._source.id, each.number, reason, each.where)
+                counted.failures.append(failure)
+            else:
+                counted.success += 1
+        return counted
+
+    def _show(self, session: Session, made: Made) -> str:
+        """Return why an output cannot be shown, or nothing."""
+        assert made.output is not None
+        instance, blob = made.output.instance, self._blob(made)
+        earlier = session.instances.find(self._destination, instance.sop_instance_uid)
+        if earlier is None:
+            session.instances.add(
+                self._destination,
+                instance,
+                blob=blob,
+                receipt_id=made.receipt_id,
+                deidentifier=self._own.name,
+            )
+            return ""
+        if earlier.blob != blob:
+            self._unneeded.append(blob)
+        is_same = (earlier.study_uid, earlier.series_uid, earlier.dataset_digest) == (
+            instance.study_uid,
+            instance.series_uid,
+            instance.dataset_digest,
+        )
+        return "" if is_same else CONFLICT
+
+    async def clear(self, made: Sequence[Made]) -> None:
+        """Remove blobs that no row needs, and what workers left of instances that failed."""
+
+        def remove() -> None:
+            self._stores.stores.blobs_of(self._destination).remove(self._unneeded)
+            for each in made:
+                self._file(each.number).unlink(missing_ok=True)
+
+        try:
+            await asyncio.to_thread(remove)
+        except OSError as error:
+            raise refusal(error) from error
+
+
+def _made(instance: IndexedInstance, found: Result) -> Made:
+    if found.state is State.STORED and found.outputs:
+        return Made(instance.id, instance.receipt_id, found.outputs[0])
+    return Made(instance.id, reason=found.reason or found.state.value, where=found.where)

@@ -1,0 +1,61 @@
+"""Files that a request may name: in folders that the site's configuration allows, as ``file://`` addresses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+
+
+class AllowedFiles:
+    """Reads what lies below the allowed folders, and nothing beside them."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = tuple(folders)
+
+    def path(self, address: str, field: str) -> Path:
+        """Return the path that an address names.
+
+        Raises
+        ------
+        InvalidArgument
+            If it is no ``file://`` address.
+        PermissionDenied
+            If no allowed folder holds it. Whether there is such a file is not told.
+        """
+        parts = urlsplit(address)
+        if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
+            raise InvalidArgument(
+                f"{field}: there is no Google Cloud Storage here. Put the file into a folder that"
+                " healthcare.folders of the configuration names, and give its address as file:///..."
+            )
+        given = unquote(parts.path)
+        for folder in self._folders:
+            root = folder.resolve()
+            found = (root / given).resolve() if given.startswith("/") else None
+            if found is not None and found.is_relative_to(root):
+                return found
+        raise PermissionDenied(
+            f"{field}: healthcare.folders of the configuration names no folder that this lies in"
+        )
+
+    def read(self, address: str, field: str) -> str:
+        """Return the text of a file; raises as `path`, and `FailedPrecondition` when it cannot be read."""
+        path = self.path(address, field)
+        try:
+            with path.open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                raise FailedPrecondition(f"{field}: the file has more than {MOST_BYTES} bytes")
+            return content.decode("utf-8")
+        except OSError as error:
+            raise FailedPrecondition(f"{field}: the file cannot be read") from error
+        except UnicodeDecodeError as error:
+            raise FailedPrecondition(f"{field}: the file is not UTF-8") from error

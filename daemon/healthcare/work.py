@@ -1,0 +1,118 @@
+"""What an operation has to do, as its row keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from daemon.records import OwnDeidentifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from daemon.store.rows import IndexedInstance
+    from deid.identity.keys import SiteKey
+
+
+@dataclass(frozen=True)
+class Step:
+    """One source and its destination, by the numbers of their stores.
+
+    Attributes
+    ----------
+    kind
+        ``dicom`` or ``fhir``.
+    last
+        The highest number that the source had when the operation began: what came later is not its matter.
+    only
+        Paths (``studies/../series/..``) or resources (``Patient/1``) that are wanted; None is everything.
+    unchanged_since_ms
+        Resources that were updated later are passed over; 0 passes none over.
+    """
+
+    kind: str
+    source: int
+    destination: int
+    last: int
+    only: tuple[str, ...] | None = None
+    unchanged_since_ms: int = 0
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        document: dict[str, Any] = {
+            "kind": self.kind,
+            "source": self.source,
+            "destination": self.destination,
+            "last": self.last,
+        }
+        if self.only is not None:
+            document["only"] = list(self.only)
+        if self.unchanged_since_ms:
+            document["unchanged_since_ms"] = self.unchanged_since_ms
+        return document
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Step:
+        """Return what `document` made."""
+        only = document.get("only")
+        return cls(**{**document, "only": None if only is None else tuple(only)})
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything that an operation needs to go on after a kill.
+
+    Attributes
+    ----------
+    configuration
+        DeidentifyConfig, as JSON text. It may hold a key: it is gone when the operation has ended.
+    label
+        What the key is derived for: the destination's dataset, so that what is made again is the same and the
+        outputs of two datasets cannot be joined.
+    summary
+        The type of the response.
+    note
+        What is told in the operation's metadata.
+    """
+
+    steps: tuple[Step, ...]
+    configuration: str
+    label: str
+    summary: str
+    note: str = ""
+
+    def to_json(self, *, is_over: bool = False) -> str:
+        """Return it for the operation's row; of one that is over, what is left to tell."""
+        if is_over:
+            return json.dumps({"note": self.note})
+        return json.dumps(
+            {
+                "steps": [each.document() for each in self.steps],
+                "configuration": self.configuration,
+                "label": self.label,
+                "summary": self.summary,
+                "note": self.note,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Work:
+        """Return what `to_json` made of one that is not over."""
+        document = json.loads(text)
+        steps = tuple(Step.from_document(each) for each in document.pop("steps"))
+        return cls(steps=steps, **document)
+
+    def deidentifier(self, key: SiteKey) -> OwnDeidentifier:
+        """Return what jobs of this operation bring with them."""
+        own = key.derive(f"healthcare:{self.label}").secret
+        digest = hashlib.sha256(own + self.configuration.encode()).hexdigest()[:16]
+        return OwnDeidentifier(f"operation:{digest}", self.configuration, own)
+
+
+def is_wanted(instance: IndexedInstance, only: Sequence[str]) -> bool:
+    """Tell whether an instance is below one of these paths."""
+    path = f"studies/{instance.study_uid}"
+    series = f"{path}/series/{instance.series_uid}"
+    return not {path, series, f"{series}/instances/{instance.sop_instance_uid}"}.isdisjoint(only)

@@ -1,0 +1,379 @@
+"""Operations that de-identify stores and datasets, by Google's own client."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pydicom
+import pytest
+from googleapiclient.errors import HttpError
+
+from tests.factories import encoded, make_ct
+from tests.healthcare_client import (
+    OURS,
+    client,
+    done,
+    make_dataset,
+    make_store,
+    retrieve,
+    search,
+    store_instance,
+)
+from tests.service import RunningDaemon, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+V1BETA1 = {"dicomTagConfig": {"profileType": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
+CANARY = "Zqxwurm"
+
+
+@pytest.fixture(scope="module")
+def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lists")
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory, lists: Path) -> Iterator[RunningDaemon]:
+    folder = tmp_path_factory.mktemp("healthcare")
+    settings = f'[workers]\ncount = 2\n[healthcare]\nfolders = ["{lists}"]\n'
+    running = RunningDaemon(folder / "state", folder, settings=settings)
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(params=["v1", "v1beta1"])
+def service(daemon: RunningDaemon, request: pytest.FixtureRequest) -> Iterator[Any]:
+    with client(daemon.http, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def datasets(service: Any) -> Any:
+    return service.projects().locations().datasets()
+
+
+@pytest.fixture
+def dataset(service: Any) -> str:
+    return make_dataset(service, f"d-{uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def source(service: Any, dataset: str) -> str:
+    """Return a store with six instances of two studies, whose people are nobody."""
+    store = make_store(service, dataset, "source")
+    for study in (1, 2):
+        for instance in (1, 2, 3):
+            made = make_ct(study=study, instance=instance, PatientName=f"{CANARY}^Ottilie")
+            store_instance(service, store, encoded(made))
+    return store
+
+
+@pytest.fixture
+def target(service: Any, dataset: str) -> str:
+    return make_store(service, dataset, "target")
+
+
+def deidentify(datasets: Any, source: str, target: str, **body: Any) -> dict[str, Any]:
+    body = {"destinationStore": target, **body}
+    found: dict[str, Any] = (
+        datasets.dicomStores().deidentify(sourceStore=source, body=body).execute()
+    )
+    return found
+
+
+def refused(request: Any, code: int, status: str) -> str:
+    with pytest.raises(HttpError) as caught:
+        request.execute()
+    said = json.loads(caught.value.content)["error"]
+    assert (said["code"], said["status"]) == (code, status), said
+    return str(said["message"])
+
+
+def uids(service: Any, store: str) -> list[tuple[str, ...]]:
+    tags = ("0020000D", "0020000E", "00080018")
+    return sorted(tuple(each[tag]["Value"][0] for tag in tags) for each in search(service, store))
+
+
+def test_a_store_is_deidentified_into_another_and_stays_as_it_was(
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
+) -> None:
+    before = uids(service, source)
+    files = [retrieve(daemon.http, source, *each) for each in before]
+    operation = deidentify(datasets, source, target, config=BASIC)
+    assert operation.keys() == {"name"}
+    ended = done(service, operation)
+    assert ended["metadata"]["counter"] == {"success": "6"}
+    assert ended["metadata"]["apiMethodName"].endswith("DeidentifyService.DeidentifyDicomStore")
+    assert ended["response"]["@type"].endswith("deidentify.DeidentifyDicomStoreSummary")
+    assert ended["metadata"]["createTime"] <= ended["metadata"]["endTime"]
+    after = uids(service, target)
+    assert len(after) == 6
+    assert not set(after) & set(before)
+    assert len({study for study, _, _ in after}) == len({study for study, _, _ in before})
+    for each in after:
+        written = pydicom.dcmread(BytesIO(retrieve(daemon.http, target, *each)))
+        assert written.PatientIdentityRemoved == "YES"
+        assert CANARY not in str(written)
+    assert [retrieve(daemon.http, source, *each) for each in before] == files
+    assert CANARY not in json.dumps(ended)
+
+
+def test_the_same_again_adds_nothing(service: Any, datasets: Any, source: str, target: str) -> None:
+    done(service, deidentify(datasets, source, target, config=BASIC))
+    first = uids(service, target)
+    ended = done(service, deidentify(datasets, source, target, config=BASIC))
+    assert ended["metadata"]["counter"] == {"success": "6"}
+    assert uids(service, target) == first
+
+
+def test_without_a_configuration_the_safe_preset_is_taken_and_told(
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
+) -> None:
+    ended = done(service, deidentify(datasets, source, target))
+    assert "default" in ended["metadata"]["dicomveil"]["note"]
+    for each in uids(service, target):
+        assert CANARY.encode() not in retrieve(daemon.http, target, *each)
+
+
+def test_a_list_of_paths_restricts_what_is_done(
+    service: Any, datasets: Any, source: str, target: str, lists: Path
+) -> None:
+    study, series, instance = uids(service, source)[0]
+    other = next(each for each in uids(service, source) if each[0] != study)
+    file = lists / f"{uuid4().hex}.txt"
+    path = f"/studies/{study}/series/{series}/instances/{instance}"
+    file.write_text(f"/studies/{other[0]}\r\n{path}\n")
+    only = {"resourcePathsGcsUri": file.as_uri()}
+    ended = done(service, deidentify(datasets, source, target, config=BASIC, filterConfig=only))
+    assert ended["metadata"]["counter"] == {"success": "4"}
+    assert len(uids(service, target)) == 4
+
+
+def test_files_are_read_only_where_the_configuration_allows_it(
+    datasets: Any, source: str, target: str, lists: Path
+) -> None:
+    def with_list(address: str) -> Any:
+        body = {"destinationStore": target, "filterConfig": {"resourcePathsGcsUri": address}}
+        return datasets.dicomStores().deidentify(sourceStore=source, body=body)
+
+    said = refused(with_list("gs://bucket/list"), 400, "INVALID_ARGUMENT")
+    assert "file:///" in said
+    refused(with_list("file:///etc/passwd"), 403, "PERMISSION_DENIED")
+    refused(with_list(f"{lists.as_uri()}/../x"), 403, "PERMISSION_DENIED")
+    refused(with_list(f"{lists.as_uri()}/none"), 400, "FAILED_PRECONDITION")
+
+
+def test_the_destination_store_has_to_be_there(
+    datasets: Any, dataset: str, source: str, target: str
+) -> None:
+    def into(store: str) -> Any:
+        body = {"destinationStore": store, "config": BASIC}
+        return datasets.dicomStores().deidentify(sourceStore=source, body=body)
+
+    refused(into(f"{dataset}/dicomStores/none"), 404, "NOT_FOUND")
+    refused(into("none"), 400, "INVALID_ARGUMENT")
+    refused(into(source), 400, "INVALID_ARGUMENT")
+    refused(into(f"{OURS}/dicomStores/source"), 400, "FAILED_PRECONDITION")
+    missing = datasets.dicomStores().deidentify(
+        sourceStore=f"{dataset}/dicomStores/none", body={"destinationStore": target}
+    )
+    refused(missing, 404, "NOT_FOUND")
+    assert len(datasets.dicomStores().list(parent=dataset).execute()["dicomStores"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"dicom": {"keepList": {"tags": ["PatientIDD"]}}}, "PatientID"),
+        ({"dicom": {"removeList": {}, "keepList": {"tags": ["PatientID"]}}}, "keepList"),
+        ({"dicm": {}}, "dicom"),
+        ({"fhir": {}}, "DICOM"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused_at_once(
+    datasets: Any, source: str, target: str, config: dict[str, Any], said: str
+) -> None:
+    body = {"destinationStore": target, "config": config}
+    request = datasets.dicomStores().deidentify(sourceStore=source, body=body)
+    assert said in refused(request, 400, "INVALID_ARGUMENT")
+
+
+def test_v1beta1_has_its_own_configuration(
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
+) -> None:
+    if "v1beta1" not in service._baseUrl + str(service._rootDesc["version"]):
+        body: dict[str, Any] = {"destinationStore": target, "config": V1BETA1}
+        request = datasets.dicomStores().deidentify(sourceStore=source, body=body)
+        assert "dicomTagConfig" in refused(request, 400, "INVALID_ARGUMENT")
+        return
+    ended = done(service, deidentify(datasets, source, target, config=V1BETA1))
+    assert ended["metadata"]["@type"].endswith("healthcare.v1beta1.OperationMetadata")
+    assert len(uids(service, target)) == 6
+
+
+def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
+    service: Any, datasets: Any, source: str, target: str
+) -> None:
+    # Two instances whose results have one SOP Instance UID already, with other content.
+    done(service, deidentify(datasets, source, target, config=BASIC))
+    keep = {"dicom": {"keepList": {"tags": ["StudyDescription"]}}}
+    ended = done(service, deidentify(datasets, source, target, config=keep))
+    assert ended["metadata"]["counter"] == {"failure": "6"}
+    assert "response" in ended
+    assert len(uids(service, target)) == 6
+
+
+# -- resources --
+
+
+@pytest.fixture
+def resources(service: Any, datasets: Any, dataset: str) -> str:
+    store = make_store(service, dataset, "resources", fhir=True)
+    fhir = datasets.fhirStores().fhir()
+    patient = {
+        "resourceType": "Patient",
+        "id": "p-1",
+        "name": [{"family": CANARY, "given": ["Ottilie"]}],
+        "birthDate": "1943-07-17",
+    }
+    fhir.update(name=f"{store}/fhir/Patient/p-1", body=patient).execute()
+    for number in range(3):
+        observation = {
+            "resourceType": "Observation",
+            "id": f"o-{number}",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}]},
+            "subject": {"reference": "Patient/p-1"},
+            "effectiveDateTime": "2001-02-03",
+        }
+        fhir.update(name=f"{store}/fhir/Observation/o-{number}", body=observation).execute()
+    return store
+
+
+def entries(datasets: Any, store: str, kind: str) -> list[dict[str, Any]]:
+    fhir = datasets.fhirStores().fhir()
+    found = fhir.search(parent=store, body={"resourceType": kind}).execute()
+    return [each["resource"] for each in found.get("entry", [])]
+
+
+@pytest.mark.parametrize("config", [None, {"fhir": {}}])
+def test_a_fhir_store_is_deidentified_with_its_references(
+    service: Any, datasets: Any, dataset: str, resources: str, config: dict[str, Any] | None
+) -> None:
+    target = make_store(service, dataset, "clean", fhir=True)
+    body = {"destinationStore": target, **({"config": config} if config else {})}
+    stores = datasets.fhirStores()
+    ended = done(service, stores.deidentify(sourceStore=resources, body=body).execute())
+    assert ended["metadata"]["counter"] == {"success": "4"}
+    assert ended["response"]["@type"].endswith("deidentify.DeidentifyFhirStoreSummary")
+    (patient,) = entries(datasets, target, "Patient")
+    observations = entries(datasets, target, "Observation")
+    assert patient["id"] != "p-1"
+    assert {each["subject"]["reference"] for each in observations} == {f"Patient/{patient['id']}"}
+    assert {each["effectiveDateTime"] for each in observations} != {"2001-02-03"}
+    assert CANARY not in json.dumps([patient, *observations])
+    again = done(service, stores.deidentify(sourceStore=resources, body=body).execute())
+    assert again["metadata"]["counter"] == {"success": "4"}
+    assert {each["meta"]["versionId"] for each in entries(datasets, target, "Observation")} == {"1"}
+
+
+def test_a_filter_names_the_resources_that_are_wanted(
+    service: Any, datasets: Any, dataset: str, resources: str
+) -> None:
+    target = make_store(service, dataset, "clean", fhir=True)
+    wanted = {"resources": {"resources": ["Observation/o-1", "Patient/p-1"]}}
+    body = {"destinationStore": target, "resourceFilter": wanted, "skipModifiedResources": True}
+    stores = datasets.fhirStores()
+    ended = done(service, stores.deidentify(sourceStore=resources, body=body).execute())
+    assert ended["metadata"]["counter"] == {"success": "2"}
+    assert len(entries(datasets, target, "Observation")) == 1
+
+
+# -- datasets --
+
+
+def test_a_dataset_is_deidentified_into_one_that_is_made_with_its_stores(
+    service: Any, datasets: Any, dataset: str, source: str, resources: str
+) -> None:
+    target = f"{dataset}-clean"
+    body = {"destinationDataset": target, "config": {**BASIC, "fhir": {}}}
+    ended = done(service, datasets.deidentify(sourceDataset=dataset, body=body).execute())
+    assert ended["name"].startswith(f"{dataset}/operations/")
+    assert ended["metadata"]["counter"] == {"success": "10"}
+    assert ended["response"]["@type"].endswith("deidentify.DeidentifySummary")
+    assert len(uids(service, f"{target}/dicomStores/source")) == 6
+    assert len(entries(datasets, f"{target}/fhirStores/resources", "Observation")) == 3
+    again = datasets.deidentify(sourceDataset=dataset, body=body)
+    refused(again, 409, "ALREADY_EXISTS")
+
+
+def test_a_kind_that_the_configuration_leaves_out_is_skipped(
+    service: Any, datasets: Any, dataset: str, source: str, resources: str
+) -> None:
+    target = f"{dataset}-clean"
+    body = {"destinationDataset": target, "config": {"fhir": {}}}
+    ended = done(service, datasets.deidentify(sourceDataset=dataset, body=body).execute())
+    assert ended["metadata"]["counter"] == {"success": "4"}
+    assert datasets.dicomStores().list(parent=target).execute() == {}
+
+
+def test_the_destination_dataset_is_a_full_name_in_the_same_location(
+    datasets: Any, dataset: str
+) -> None:
+    for name in ("bare", "projects/my-proj/locations/elsewhere/datasets/x", ""):
+        body: dict[str, Any] = {"destinationDataset": name, "config": {"fhir": {}}}
+        request = datasets.deidentify(sourceDataset=dataset, body=body)
+        refused(request, 400, "INVALID_ARGUMENT")
+
+
+# -- operations that are under way --
+
+
+def many(service: Any, dataset: str, count: int) -> str:
+    store = make_store(service, dataset, "many")
+    for number in range(count):
+        store_instance(service, store, encoded(make_ct(study=1 + number % 5, instance=number + 1)))
+    return store
+
+
+def test_a_cancelled_operation_says_what_it_did_and_another_completes_it(
+    service: Any, datasets: Any, dataset: str, target: str
+) -> None:
+    source = many(service, dataset, 200)
+    operation = deidentify(datasets, source, target, config=BASIC)
+    operations = datasets.operations()
+
+    def successes() -> int:
+        counter = operations.get(name=operation["name"]).execute()["metadata"]["counter"]
+        return int(counter.get("success", "0"))
+
+    wait_until(lambda: successes() > 0, what="the operation has done something")
+    operations.cancel(name=operation["name"], body={}).execute()
+    ended = done(service, operation)
+    assert ended["error"]["code"] == 1
+    assert ended["metadata"]["cancelRequested"] is True
+    counter = {name: int(count) for name, count in ended["metadata"]["counter"].items()}
+    assert counter["success"] == len(uids(service, target)) < 200
+    assert counter["pending"] == 200 - counter["success"]
+    rest = done(service, deidentify(datasets, source, target, config=BASIC))
+    assert rest["metadata"]["counter"] == {"success": "200"}
+    assert max(Counter(uids(service, target)).values()) == 1
+    assert len(uids(service, target)) == 200
+
+
+def test_a_store_that_an_operation_uses_is_not_deleted(
+    service: Any, datasets: Any, dataset: str, target: str
+) -> None:
+    source = many(service, dataset, 60)
+    operation = deidentify(datasets, source, target, config=BASIC)
+    refused(datasets.dicomStores().delete(name=target), 400, "FAILED_PRECONDITION")
+    done(service, operation)
+    datasets.dicomStores().delete(name=target).execute()
