@@ -174,7 +174,12 @@ class RenderedPictures:
             request,
             [part],
             multipart=offer.multipart,
-            headers={"ETag": etag, "Vary": "Accept", "Content-Security-Policy": reports.POLICY},
+            headers={
+                "ETag": etag,
+                "Vary": "Accept",
+                # Browsers show no PDF in a sandbox; what a PDF may do is its viewer's business.
+                **({} if offer.media_type == _PDF else {"Content-Security-Policy": reports.POLICY}),
+            },
             send_timeout_s=self._send_timeout_s,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
-    "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json",
+    "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json", "dcm2xml", "dcmj2pnm",
     "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
     "strace", "cc", "genisoimage",
 }  # fmt: skip

@@ -50,9 +50,15 @@ def handle(message: Message) -> Message:
         return Message({"refused": str(error)[:200]})
 
 
-@lru_cache(maxsize=4)
 def _opened(path: Path, size: int) -> StoredImage:
-    return StoredImage(path, size)
+    """Return a stored image; remembers the last few, but not what was inflated, which may be large."""
+    return _remembered(path, size) or StoredImage(path, size)
+
+
+@lru_cache(maxsize=4)
+def _remembered(path: Path, size: int) -> StoredImage | None:
+    stored = StoredImage(path, size)
+    return stored if stored.pixels.inflated is None else None
 
 
 def _drawn(stored: StoredImage, header: Mapping[str, Any]) -> Message:

@@ -264,3 +264,49 @@ def test_a_name_is_written_as_one_line(tmp_path: Path) -> None:
         "PatientName: A^B",
         "Rows: 60",
     ]
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        # PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5) * 255 between c - 0.5 -+ (w - 1) / 2
+        ("LINEAR", [0, 0, 85, 170, 255, 255]),
+        # C.11.2.1.3.2: ((x - c) / w + 0.5) * 255 between c -+ w / 2
+        ("LINEAR_EXACT", [0, 0, 64, 128, 191, 255]),
+        # C.11.2.1.3.1: 255 / (1 + exp(-4 * (x - c) / w))
+        ("SIGMOID", [12, 30, 69, 128, 186, 225]),
+    ],
+)
+def test_windows_are_those_of_the_standard(
+    function: str, expected: list[int], tmp_path: Path
+) -> None:
+    samples = np.array([[2, 3, 4, 5, 6, 7]], np.uint16)
+    dataset = make_image(samples, bits=12, WindowCenter=5, WindowWidth=4, VOILUTFunction=function)
+    assert drawn(dataset, tmp_path).ravel().tolist() == expected
+    wide = make_image(samples, bits=12, WindowCenter=1, WindowWidth=1000)
+    asked = drawn(wide, tmp_path, window=(5.0, 4.0, function))
+    assert asked.ravel().tolist() == expected
+
+
+def test_a_window_of_width_one_is_a_threshold(tmp_path: Path) -> None:
+    samples = np.array([[2, 3, 4, 5, 6, 7]], np.uint16)
+    dataset = make_image(samples, bits=12, WindowCenter=5, WindowWidth=1)
+    assert drawn(dataset, tmp_path).ravel().tolist() == [0, 0, 0, 255, 255, 255]
+
+
+def test_a_palette_of_eight_bits_in_wider_words_is_not_dark(tmp_path: Path) -> None:
+    indices = np.array([[0, 1, 2, 3]], np.uint8)
+    dataset = make_image(indices, "PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(dataset, f"{colour}PaletteColorLookupTableDescriptor", [4, 0, 16])
+        dataset[f"{colour}PaletteColorLookupTableDescriptor"].VR = "US"
+        table = np.array([0, 100, 200, 255], "<u2").tobytes()
+        setattr(dataset, f"{colour}PaletteColorLookupTableData", table)
+    assert drawn(dataset, tmp_path)[0, :, 0].tolist() == [0, 100, 200, 255]
+
+
+def test_what_claims_to_be_larger_than_the_limit_is_not_drawn(tmp_path: Path) -> None:
+    image = stored(make_image(np.zeros((9000, 8000), np.uint8)), tmp_path)
+    with pytest.raises(NoPicture):
+        draw(image, Picture("image/jpeg"), None)
+    assert draw(image, Picture("image/jpeg", viewport=(100, 100)), None)
