@@ -16,7 +16,7 @@ COMPRESSED_MIN_BYTES: Final = 1400
 """Shorter bodies go in one packet anyway."""
 _LEVEL: Final = 2
 _WHOLE_GZIP: Final = 16 + zlib.MAX_WBITS
-_ETAG: Final = re.compile(r'(?:W/)?("[^"]*")')
+_OPAQUE_TAG: Final = re.compile(r'"[^"]*"')
 _ZERO: Final = re.compile(r"0(?:\.0{0,3})?")
 
 
@@ -39,7 +39,7 @@ def is_known(request: web.Request, etag: str) -> bool:
     given = ",".join(request.headers.getall("If-None-Match", []))
     if given.strip() == "*":
         return True
-    return etag.removeprefix("W/") in _ETAG.findall(given)
+    return etag.removeprefix("W/") in _OPAQUE_TAG.findall(given)
 
 
 def not_modified(etag: str, *, vary: str = "") -> web.Response:

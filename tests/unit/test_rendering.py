@@ -13,6 +13,7 @@ from daemon.rendering.drawing import draw, lines_of
 from daemon.rendering.errors import NoPicture
 from dicomweb.ports import Picture
 from tests.picture_samples import SERIES, drawn, item, make_image, ramp, stored
+from tests.pixel_samples import RLE, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,18 @@ def test_padding_is_black_and_does_not_widen_the_range(tmp_path: Path) -> None:
     assert not found[:, :8].any()
     assert found[:, 8:].max() == 255
     assert found[0, 8] == 0
+
+
+@pytest.mark.parametrize(("photometric", "value"), [("MONOCHROME1", 0), ("MONOCHROME2", 4095)])
+def test_padding_is_black_where_its_value_would_be_white(
+    photometric: str, value: int, tmp_path: Path
+) -> None:
+    samples = ramp(32, 64, top=1000) + 1000
+    samples[:, :8] = value
+    dataset = make_image(samples, photometric, bits=12, WindowCenter=1500, WindowWidth=1000)
+    assert drawn(dataset, tmp_path)[:, :8].all()
+    dataset.add_new("PixelPaddingValue", "US", value)
+    assert not drawn(dataset, tmp_path)[:, :8].any()
 
 
 @pytest.mark.parametrize("limit", [2100, 2200])
@@ -122,6 +135,17 @@ def test_bits_outside_of_the_stored_ones_are_not_shown(
     dataset.HighBit = high
     clean = make_image(values, bits=bits, WindowCenter=300, WindowWidth=500)
     assert np.array_equal(drawn(dataset, tmp_path), drawn(clean, tmp_path))
+    packed = encode(RLE, dirty.astype(np.uint16)[..., None], 16)
+    compressed = make_image(
+        dirty.astype(np.uint16),
+        bits=bits,
+        syntax=RLE,
+        encoded=[packed + bytes(len(packed) % 2)],
+        WindowCenter=300,
+        WindowWidth=500,
+    )
+    compressed.HighBit = high
+    assert np.array_equal(drawn(compressed, tmp_path), drawn(clean, tmp_path))
 
 
 def test_a_presentation_state_decides_window_and_polarity(tmp_path: Path) -> None:
