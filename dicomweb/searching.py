@@ -8,7 +8,7 @@ next page.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -22,12 +22,16 @@ from dicomweb.media import DICOM_XML
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from dicomweb.ports import InstanceStore, Match
     from dicomweb.qido import Search
 
 PAGE: Final = 200
 """Matches in a page; a search that has no more is short."""
+_FEW: Final = 25
+_MOST_MADE: Final = 3
+"""Pages with all attributes that are made at a time; each is some megabytes until it is sent."""
 _PATIENCE_S: Final = 10.0
 _MOST_WAITING: Final = 32
 _MORE: Final = "There are additional results that can be requested"
@@ -49,6 +53,7 @@ class Searches:
         self._send_timeout_s = send_timeout_s
         self._turns = asyncio.Semaphore(max_long)
         self._waiting = 0
+        self._benches = asyncio.Semaphore(_MOST_MADE)
 
     async def answer(
         self, request: web.Request, search: Search, root: str, media_type: str
@@ -62,15 +67,17 @@ class Searches:
         """
         if media_type == DICOM_XML:
             return await self._documents(request, search, root)
-        first = await self._page(search, 0)
-        is_short = len(first) <= min(PAGE, search.limit)
         response: web.StreamResponse
-        if is_short or search.limit <= PAGE:
-            body = await asyncio.to_thread(qido.answer, search, first, root)
-            response = await json_answer(request, body, media_type, root=root)
-            _warn(response, search, root, has_more=search.capped and len(first) > search.limit)
-            return response
-        del first
+        async with self._bench(search):
+            first = await self._page(search, 0)
+            is_short = len(first) <= min(PAGE, search.limit)
+            if is_short or search.limit <= PAGE:
+                body = await asyncio.to_thread(qido.answer, search, first, root)
+                response = await json_answer(request, body, media_type, root=root)
+                has_more = search.capped and len(first) > search.limit
+                _warn(response, search, root, has_more=has_more)
+                return response
+            del first
         async with self._turn():
             has_more = search.capped and await self._has_more(search)
             response = web.StreamResponse(headers=headers(request, media_type, root=root))
@@ -145,6 +152,11 @@ class Searches:
                 replace(query, limit=1, offset=query.offset + search.limit, continues=True)
             )
         )
+
+    def _bench(self, search: Search) -> AbstractAsyncContextManager[object]:
+        """Return where an answer is made: of those with all attributes of many, few at a time."""
+        is_heavy = search.query.with_attributes and search.limit > _FEW
+        return self._benches if is_heavy else nullcontext()
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from deid.identity.keys import SiteKey
 
 _PASSING = name_of_type(StoreUnavailable)
+_READERS_WAIT_S = 10.0
+"""An instance that takes longer to describe does not keep all others out of sight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class InstanceWorkers:
             {"routes": [], "deidentifiers": {}, "pixels": pixels.document()},
             b"",
             count=1,
-            limits=limits,
+            limits=replace(limits, timeout_s=min(limits.timeout_s, _READERS_WAIT_S)),
         )
 
     async def __aenter__(self) -> Self:

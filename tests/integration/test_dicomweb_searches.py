@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import tracemalloc
+import weakref
 from typing import TYPE_CHECKING
 
 import orjson
@@ -24,6 +25,10 @@ INSTANCES = 9_000
 FILLING = "x" * 2000
 
 
+class _Page(list[Match]):
+    """A page that tells when nobody has it any more."""
+
+
 class Large:
     """A store of many instances that are made as they are asked for, and counts what is asked."""
 
@@ -31,14 +36,21 @@ class Large:
         self.instances = instances
         self.pages = 0
         self.largest = 0
+        self.held = self.most_held = 0
 
     async def search(self, query: Query) -> list[Match]:
         self.pages += 1
         stop = min(self.instances, query.offset + query.limit)
-        found = [_match(number) for number in range(query.offset, stop)]
+        found = _Page(_match(number) for number in range(query.offset, stop))
         self.largest = max(self.largest, len(found))
-        await asyncio.sleep(0)
+        self.held += 1
+        self.most_held = max(self.most_held, self.held)
+        weakref.finalize(found, self._let_go)
+        await asyncio.sleep(0.01)
         return found
+
+    def _let_go(self) -> None:
+        self.held -= 1
 
     async def metadata(self, resource: Resource) -> list[bytes]:
         raise NotImplementedError
@@ -71,14 +83,15 @@ async def serve(store: Large, **settings: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def ask_and_do_not_read(address: str) -> asyncio.StreamWriter:
+async def ask_and_do_not_read(address: str, more: str = "") -> asyncio.StreamWriter:
     host, port = address.split(":")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
     _reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
-    writer.write(b"GET /source/instances?includefield=all HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    address = f"/source/instances?includefield=all{more}"
+    writer.write(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
     await writer.drain()
     return writer
 
@@ -101,6 +114,22 @@ async def test_whoever_does_not_read_holds_a_page_and_a_short_search_gets_in_bet
         # All of one answer is 19 MB; of 40, 750.
         assert peak < 32 << 20
         for writer in silent:
+            writer.transport.abort()
+
+
+async def test_of_pages_with_everything_in_them_few_are_made_at_a_time() -> None:
+    """Each is an answer of its own, so that nobody has to wait for a turn to send it."""
+    store = Large()
+    async for address in serve(store):
+        asking = [await ask_and_do_not_read(address, f"&limit={PAGE}") for _ in range(60)]
+        async with ClientSession() as client:
+            async with client.get(f"http://{address}/source/instances?limit=10") as answer:
+                assert len(await answer.json(content_type=None)) == 10
+            assert store.pages < len(asking), "a short search has to wait for no long one"
+        while store.pages < len(asking):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        assert store.most_held <= 8
+        for writer in asking:
             writer.transport.abort()
 
 

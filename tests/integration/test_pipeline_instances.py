@@ -28,7 +28,7 @@ from daemon.pipeline.work import Work
 from daemon.records import Job, Origin, Receiver, State
 from daemon.store.stores import Stores
 from daemon.workers.backoff import Backoff
-from daemon.workers.errors import WorkerStartFailed
+from daemon.workers.errors import WorkerStartFailed, WorkerTimeout
 from daemon.workers.pool import WorkerPool
 from deid.identity.keys import Replacements, SiteKey
 from dicomweb.ports import Query
@@ -475,3 +475,17 @@ async def test_an_instance_is_described_while_all_others_are_busy(
         results = await asyncio.gather(*others)
     assert {result.state for result in results} == {State.STORED}
     assert results[0].source == described
+
+
+async def test_what_is_too_slow_to_describe_lets_the_others_pass(
+    job: Job, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.pipeline.instance_workers._READERS_WAIT_S", 0.5)
+    job.source.write_bytes(encoded(make_ct(rows=64)))
+    async with make_workers(site_key) as workers, asyncio.timeout(30):
+        (stuck,) = workers.readers.pids
+        os.kill(stuck, signal.SIGSTOP)
+        with pytest.raises(WorkerTimeout):
+            await workers.describe(job, 0)
+        assert await workers.describe(job, 0) is not None
+        assert workers.readers.pids != [stuck]

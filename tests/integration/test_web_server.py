@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
+LARGE = 6 << 20
+"""More than the kernel takes for a client that does not read."""
+_ASK = b"GET /dicomweb/deid/large HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
 class Well:
     """A health that never changes."""
 
@@ -33,6 +38,14 @@ async def _slow(_request: web.Request) -> web.Response:
     return web.Response(text="late but whole")
 
 
+async def _large(_request: web.Request) -> web.Response:
+    return web.Response(body=bytes(LARGE))
+
+
+async def _read(request: web.Request) -> web.Response:
+    return web.Response(body=await request.read())
+
+
 async def _failing(_request: web.Request) -> web.Response:
     message = "Zimmermann^Quirin"
     raise ValueError(message)
@@ -43,7 +56,14 @@ async def serving(
     settings: Http, seen: list[tuple[str, str, int]] | None = None
 ) -> AsyncIterator[HttpServer]:
     service = web.Application()
-    service.add_routes([web.get("/slow", _slow), web.get("/failing/{uid}", _failing)])
+    service.add_routes(
+        [
+            web.get("/slow", _slow),
+            web.get("/large", _large),
+            web.post("/read", _read),
+            web.get("/failing/{uid}", _failing),
+        ]
+    )
     seen = [] if seen is None else seen
     server = HttpServer(
         settings,
@@ -103,6 +123,59 @@ async def test_silent_connections_make_room_for_one_that_speaks() -> None:
             assert response.status == 200
         for _reader, writer in silent:
             writer.close()
+
+
+async def test_what_is_held_for_clients_that_do_not_read_is_bounded() -> None:
+    """Of sixty only a few are waited for; whoever reads, however slowly, gets all of his answer."""
+
+    async def ask(host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", server.port, local_addr=(host, 0), limit=1 << 16
+        )
+        writer.write(_ASK)
+        return reader, writer
+
+    async def read_slowly(reader: asyncio.StreamReader) -> int:
+        await reader.readuntil(b"\r\n\r\n")
+        received = 0
+        while received < LARGE and (data := await reader.read(1 << 16)):
+            received += len(data)
+            await asyncio.sleep(0.03)
+        return received
+
+    async with serving(Http(port=0)) as server, asyncio.timeout(60):
+        slow_reader, slow_writer = await ask("127.0.0.2")
+        slow = asyncio.create_task(read_slowly(slow_reader))
+        flood = [await ask("127.0.0.2") for _ in range(60)]
+        assert await slow == LARGE
+        held = server._guard._unread
+        while len(held) > 32:  # noqa: ASYNC110 - who reads nothing is given a moment
+            await asyncio.sleep(0.05)
+        assert sum(each.unsent_bytes for each in held) <= 16 << 20
+        for _reader, writer in [(slow_reader, slow_writer), *flood]:
+            writer.transport.abort()
+
+
+async def test_a_peer_with_few_connections_makes_no_room_for_one_with_many() -> None:
+    """He who has just connected, and says something next, is the oldest one that is silent."""
+    half = b"POST /dicomweb/deid/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1"
+
+    async def connect_from(host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", server.port, local_addr=(host, 0))
+
+    async with serving(Http(port=0, max_connections=5)) as server, asyncio.timeout(30):
+        flood = [await connect_from("127.0.0.2") for _ in range(4)]
+        for _reader, writer in flood:
+            writer.write(half)
+        while server._guard._silent:  # noqa: ASYNC110 - until all are being answered
+            await asyncio.sleep(0.01)
+        reader, writer = await connect_from("127.0.0.1")
+        flood += [await connect_from("127.0.0.2") for _ in range(3)]
+        await asyncio.sleep(0.1)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        for _reader, each in [(reader, writer), *flood]:
+            each.transport.abort()
 
 
 async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_address() -> None:
