@@ -258,11 +258,15 @@ class ToRetell:
 
 @dataclass(frozen=True, slots=True)
 class RetoldResource:
-    """A result: what a deidentifier made of a resource, and the id that it has now."""
+    """A result: what a deidentifier made of a resource, and the id that it has now.
+
+    `outcome` says in JSON what was done to which element, without any original value.
+    """
 
     deidentifier: str
     id: str
     content: Content
+    outcome: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,8 +52,15 @@ class DocumentSidecars:
     def tie(self, store: Store, number: int, studies: Sequence[str]) -> None:
         self._set(number, "tied", list(studies))
 
+    def outcome(self, number: int) -> bytes:
+        return (self._documents.get("told", _key(number)) or "").encode()
+
+    def set_outcome(self, number: int, outcome: bytes) -> None:
+        self._documents.put("told", _key(number), outcome.decode())
+
     def remove(self, number: int) -> None:
         self._documents.delete(KIND, _key(number))
+        self._documents.delete("told", _key(number))
 
     def mark(self, numbers: Sequence[int]) -> None:
         for number in numbers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -34,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     arguments.add_json(listing)
     listing.set_defaults(action=_list)
+    showing = actions.add_parser("show", help="show one: why, what was made of it, what was done")
+    showing.add_argument("number", type=int, metavar="NUMBER", help="as list has it")
+    arguments.add_json(showing)
+    arguments.add_config(showing)
+    showing.set_defaults(action=_show, reason=None)
     retrying = actions.add_parser("retry", help="look at refused ones again")
     retrying.add_argument("numbers", nargs="*", type=int, metavar="NUMBER", help="as list has it")
     retrying.add_argument("--all", action="store_true", help="everything that list shows")
@@ -77,6 +83,33 @@ def _list(options: argparse.Namespace) -> int:
             for each in found
         ],
     )
+    return exit_codes.OK
+
+
+def _show(options: argparse.Namespace) -> int:
+    from daemon.store import resource_queries  # noqa: PLC0415
+
+    with state.connected(arguments.settings(options), query_only=True) as (session, _):
+        shown = resource_queries.show(session, options.number)
+    if shown is None:
+        raise UsageError(f"there is no resource {options.number}")
+    advice = REASONS.get(shown.listed.reason)
+    document = {
+        **asdict(shown.listed),
+        "means": advice.means if advice else "",
+        "then": advice.then if advice else "",
+        "results": ["/".join(each) for each in shown.results],
+        "outcome": json.loads(shown.outcome) if shown.outcome else None,
+    }
+    if options.json:
+        output.print_json(document)
+        return exit_codes.OK
+    output.print_table(
+        ("field", "value"),
+        [(key, value) for key, value in document.items() if value and not isinstance(value, dict)],
+    )
+    for line in json.dumps(document["outcome"], indent=2).splitlines() if shown.outcome else ():
+        output.print_line(line)
     return exit_codes.OK
 
 

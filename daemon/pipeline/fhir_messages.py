@@ -95,6 +95,7 @@ def retold_message(retold: Retold) -> Message:
                 "deidentifier": each.deidentifier,
                 "id": each.id,
                 "content": content_header(each.content, contents),
+                "outcome": _appended(each.outcome, contents),
             }
             for each in retold.outputs
         ],
@@ -121,6 +122,7 @@ def retold_from(message: Message, job: ToRetell) -> Retold:
                     _text(each["deidentifier"]),
                     _text(each["id"]),
                     _content(each["content"], taking),
+                    taking.take(each["outcome"]),
                 )
                 for each in header["outputs"]
             ),
@@ -223,6 +225,11 @@ class _Taking:
             raise ValueError("length")
         start, self._at = self._at, self._at + length
         return self._field[start : self._at]
+
+
+def _appended(field: bytes, contents: list[bytes]) -> int:
+    contents.append(field)
+    return len(field)
 
 
 def content_header(content: Content, contents: list[bytes]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def _retold(job: ToRetell, plan: FhirPlan, name: str) -> RetoldResource | None:
     resource_id = resource.get("id")
     if not isinstance(resource_id, str):
         raise Unsafe(Reason.MALFORMED, "id")
-    return RetoldResource(name, resource_id, content_of(resource))
+    return RetoldResource(name, resource_id, content_of(resource), result.outcome.to_json())
 
 
 def identity_of(patient: str, default_issuer: str) -> str:

@@ -47,6 +47,33 @@ def listed(session: Session, *, is_waiting: bool, reason: str | None, limit: int
     return [_listed(row) for row in fitting[:limit]]
 
 
+@dataclass(frozen=True, slots=True)
+class ShownResource:
+    """All that is known of one resource, without an original value.
+
+    Attributes
+    ----------
+    results
+        What was made of it: deidentifier, type and new id.
+    outcome
+        What was done, by deidentifier: JSON.
+    """
+
+    listed: Listed
+    results: tuple[tuple[str, str, str], ...]
+    outcome: bytes
+
+
+def show(session: Session, number: int) -> ShownResource | None:
+    """Return what is known of a resource."""
+    source = _source(session)
+    row = session.sidecars.get(source, source.id << _COUNT.bit_length() | number)
+    if row is None:
+        return None
+    results = tuple((each.deidentifier, each.type, each.id) for each in row.made)
+    return ShownResource(_listed(row), results, session.sidecars.outcome(row.number))
+
+
 def retry(session: Session, numbers: Collection[int] | None, *, reason: str | None) -> int:
     """Let refused resources be looked at again; return how many. None are all that were refused.
 

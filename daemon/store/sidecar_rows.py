@@ -145,8 +145,14 @@ class SidecarRows(Protocol):
     def tie(self, store: Store, number: int, studies: Sequence[str]) -> None:
         """Let a resource be found by these studies (`KeyKind.STUDY`), and no others."""
 
+    def outcome(self, number: int) -> bytes:
+        """Return what was done to a resource, JSON by deidentifier; empty if there is no result."""
+
+    def set_outcome(self, number: int, outcome: bytes) -> None:
+        """Keep what was done in place of an earlier record; an empty one removes it."""
+
     def remove(self, number: int) -> None:
-        """Forget a row."""
+        """Forget a row, and what was done."""
 
     def mark(self, numbers: Sequence[int]) -> None:
         """Let rows be looked at: what they are tied to may have changed."""

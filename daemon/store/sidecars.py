@@ -8,6 +8,7 @@ holds, and both stay in the source, as versions, and out of the destination.
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Final
 
 from daemon.resources import Method
@@ -179,6 +180,7 @@ class Sidecars:
         row = session.sidecars.get(self._source, number)
         if row is not None:
             self._delete(session, row.made)
+            session.sidecars.set_outcome(number, b"")
             session.sidecars.change(number, made=(), made_of="")
 
     def settle(self, session: Session, retold: Retold, now: float) -> None:
@@ -203,6 +205,8 @@ class Sidecars:
                     deidentifier=each.deidentifier,
                     keeps_earlier=False,
                 )
+        outcomes = {each.deidentifier: json.loads(each.outcome or b"{}") for each in retold.outputs}
+        session.sidecars.set_outcome(row.number, json.dumps(outcomes).encode())
         session.sidecars.change(
             row.number,
             state=SidecarState.DONE,

@@ -110,6 +110,25 @@ async def test_a_row_is_found_by_everything_that_ties_it(stores: Stores) -> None
     assert await stores.database.read(lambda s: s.sidecars.is_empty(source))
 
 
+async def test_what_was_done_is_kept_until_it_is_done_otherwise_or_undone(stores: Stores) -> None:
+    row = await put(stores)
+
+    async def outcome() -> bytes:
+        return await stores.database.read(lambda s: s.sidecars.outcome(row.number))
+
+    assert await outcome() == b""
+
+    async def keep(told: bytes) -> None:
+        await stores.database.write(lambda s: s.sidecars.set_outcome(row.number, told))
+
+    for told in (b'{"a": 1}', b'{"b": 2}', b""):
+        await keep(told)
+        assert await outcome() == told
+    await keep(b"{}")
+    await stores.database.write(lambda s: s.sidecars.remove(row.number))
+    assert await outcome() == b""
+
+
 async def test_rows_are_looked_at_once_they_are_marked(stores: Stores) -> None:
     first, second = await put(stores, "1"), await put(stores, "2")
     source = stores.stores.fhir_source

@@ -312,6 +312,14 @@ def test_what_waits_or_was_refused_is_listed_without_a_value_and_looked_at_again
         retried = daemon.command("resources", "retry", str(number))
         assert retried.stdout.startswith("1 will be looked at again")
         wait_until(lambda: len(listed()) == 1, what="it is refused again")
+        source(daemon).update({"resourceType": "Patient", "id": "Badgerbrock"})
+        wait_for_results(daemon, 1)
+        # Counted in the order of arrival; which of the first two came first is not known.
+        shown = json.loads(daemon.command("resources", "show", "3", "--json").stdout)
+        (result,) = shown["results"]
+        assert result.startswith("default/Patient/")
+        assert ["Patient.id", "replaced", 1] in shown["outcome"]["default"]["elements"]
+        assert "Badgerbrock" not in json.dumps(shown)
         table = daemon.command("resources", "list").stdout
         assert "resource_not_listed" in table
 

@@ -35,7 +35,7 @@ JOB = ToRetell(
     7, "hash one", ("one",), "p", ("Patient/a",), (("PERSON_NAME", "x"),), (b"{}", b"{1}"), b"{2}"
 )
 CONTENT = Content("Patient", b"m", b"rest", (Token("identifier", "v", "s"),), (Span(1, 2),))
-RETOLD = Retold(7, "hash one", (RetoldResource("one", "NEW", CONTENT),))
+RETOLD = Retold(7, "hash one", (RetoldResource("one", "NEW", CONTENT, b"{}"),))
 
 
 def test_a_document_comes_through_as_it_was_read() -> None:

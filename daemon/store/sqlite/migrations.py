@@ -347,3 +347,12 @@ def datasets_and_operations(db: SchemaDatabase) -> None:
         " number INTEGER NOT NULL, reason TEXT NOT NULL, where_ TEXT NOT NULL,"
         " PRIMARY KEY (operation, store_id, number)) STRICT, WITHOUT ROWID"
     )
+
+
+@migrations()
+def outcomes_of_resources(db: SchemaDatabase) -> None:
+    """Keep what was done to each resource, as is kept of instances."""
+    db.execute(
+        "CREATE TABLE fhir_outcomes (resource INTEGER PRIMARY KEY REFERENCES fhir_resources (id),"
+        " packed BLOB NOT NULL) STRICT"
+    )

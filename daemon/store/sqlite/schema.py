@@ -24,6 +24,7 @@
     fhir_versions    what each version says: members of a JSON object, ready to be put together
     fhir_tokens, fhir_dates   what searches find the latest version by
     fhir_sidecars    what is to become of a received resource, and what it is tied to
+    fhir_outcomes    what was done to a resource: JSON, free of original values, packed
     fhir_keys        what resources find each other and their studies by
 
 Rows of one store lie together: the upper bits of a study's, series' or instance's number are its

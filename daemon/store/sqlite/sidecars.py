@@ -8,6 +8,7 @@ import orjson
 
 from daemon.pipeline.fhir_messages import ties_document, ties_from
 from daemon.store.sidecar_rows import KeyKind, Made, SidecarRow, SidecarState, StudyRow
+from daemon.store.sqlite import packing
 from dicomweb.attributes import normalise
 
 if TYPE_CHECKING:
@@ -95,9 +96,25 @@ class SidecarTables:
             [(store.id, KeyKind.STUDY.value, study, number) for study in studies],
         )
 
+    def outcome(self, number: int) -> bytes:
+        """Return what was done to a resource."""
+        row = self._connection.execute(
+            "SELECT packed FROM fhir_outcomes WHERE resource = ?", (number,)
+        ).fetchone()
+        return b"" if row is None else packing.unpack(row[0], packing.OUTCOME)
+
+    def set_outcome(self, number: int, outcome: bytes) -> None:
+        """Keep what was done in place of an earlier record."""
+        self._connection.execute("DELETE FROM fhir_outcomes WHERE resource = ?", (number,))
+        if outcome:
+            self._connection.execute(
+                "INSERT INTO fhir_outcomes (resource, packed) VALUES (?, ?)",
+                (number, packing.pack(outcome, packing.OUTCOME)),
+            )
+
     def remove(self, number: int) -> None:
-        """Forget a row."""
-        for table in ("fhir_keys", "fhir_sidecars"):
+        """Forget a row, and what was done."""
+        for table in ("fhir_keys", "fhir_outcomes", "fhir_sidecars"):
             self._connection.execute(f"DELETE FROM {table} WHERE resource = ?", (number,))  # noqa: S608 - fixed names
 
     def mark(self, numbers: Sequence[int]) -> None:
