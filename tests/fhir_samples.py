@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from deid import SiteKey, compile_plan
-from deid.fhir import Context, deidentify
+from deid.fhir.context import Context
+from deid.fhir.deidentify import deidentify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deid.fhir import Deidentified, FhirPlan
+    from deid.fhir.deidentify import Deidentified
+    from deid.fhir.plan import FhirPlan
 
 KEY = SiteKey(bytes(range(7, 39)))
 BASIC = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"

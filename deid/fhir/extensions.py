@@ -49,14 +49,7 @@ def extensions(path: str, generic: Callable[[], Leaf]) -> Leaf:
             new = _listed(each, run)
             if new is None and run.plan.policy.keep_extensions and type(each.get("url")) is str:
                 inner = generic()(each, run)
-                new = (
-                    {
-                        "url": each["url"],
-                        **(inner or {}),
-                    }
-                    if inner
-                    else None
-                )
+                new = {**inner, "url": each["url"]} if inner else None
             if new is not None and len(new) > 1:
                 kept.append(new)
             else:

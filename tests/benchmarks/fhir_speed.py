@@ -22,12 +22,14 @@ import orjson
 
 from daemon.cli.output import print_line
 from deid import SiteKey, compile_plan
-from deid.fhir import FhirPlan, deidentify
+from deid.fhir.deidentify import deidentify
 from deid.fhir.streams import deidentify_stream
 from tests.benchmarks.fhir_record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from deid.fhir.plan import FhirPlan
 
 MOST_TIMES = 12
 LEAST_MB_S = 25

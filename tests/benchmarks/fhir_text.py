@@ -16,13 +16,14 @@ import orjson
 
 from daemon.cli.output import print_line
 from deid import SiteKey, compile_plan
-from deid.fhir import Context, deidentify
+from deid.fhir.context import Context
+from deid.fhir.deidentify import deidentify
 from tests.benchmarks.text import _WORD, _innocent, _planted
 from tests.benchmarks.text_corpus import HELD_OUT, TUNING, Half, Sample, samples
 from tests.phrases import phrases
 
 if TYPE_CHECKING:
-    from deid.fhir import FhirPlan
+    from deid.fhir.plan import FhirPlan
 
 LEVELS: Final = ("remove", "inspect", "paranoid")
 CATEGORIES: Final[dict[str, str]] = {

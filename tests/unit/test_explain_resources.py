@@ -21,7 +21,8 @@ from deid.configuration.explain_resources import (
     REPLACED,
     fields,
 )
-from deid.fhir import Context, deidentify
+from deid.fhir.context import Context
+from deid.fhir.deidentify import deidentify
 from deid.tables.fhir import fhir_types
 from tests.benchmarks.fhir_leaks.corpus import people
 from tests.benchmarks.fhir_leaks.score import _at

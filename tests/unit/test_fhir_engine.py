@@ -12,7 +12,7 @@ import pytest
 
 from deid import KnownIdentifier, Reason, Unsafe, compile_plan
 from deid import deidentify as deidentify_instance
-from deid.fhir import Context
+from deid.fhir.context import Context
 from deid.identity.keys import patient_identity
 from tests.adversarial.running import result_of
 from tests.factories import encoded, make_ct

@@ -9,7 +9,9 @@ import orjson
 import pytest
 
 from deid import Reason, Unsafe
-from deid.fhir import Context, deidentify, streams
+from deid.fhir import streams
+from deid.fhir.context import Context
+from deid.fhir.deidentify import deidentify
 from deid.fhir.splitting import BundleParts
 from deid.fhir.streams import Streamed, deidentify_stream
 from tests.benchmarks.fhir_record import record

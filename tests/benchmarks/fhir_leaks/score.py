@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from deid import Unsafe, compile_plan, deidentify, read_identifiers
-from deid.fhir import Context
+from deid.fhir.context import Context
 from deid.fhir.deidentify import deidentify as deidentify_resources
 from deid.identity.keys import SiteKey, patient_identity
 from tests.benchmarks.fhir_leaks.by_hand import digits_of, places

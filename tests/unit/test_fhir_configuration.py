@@ -1,0 +1,226 @@
+"""What `fhir` and `fhirFieldConfig` ask of resources is done, and nonsense is refused with its path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deid import ConfigurationInvalid, compile_plan
+from deid.configuration.document import parse_configuration
+from tests.fhir_samples import KEY, fhir_plan, field_plan, resource, result
+
+PATIENT = resource(
+    "Patient",
+    id="17",
+    name=[{"family": "Thistlemoor", "given": ["Anna"]}],
+    birthDate="1957-03-12",
+    gender="female",
+    extension=[{"url": "http://hospital.example/x", "valueCode": "female"}],
+)
+NOTE = resource(
+    "Observation", id="o", status="final", valueString="seen by Dr. Thistlemoor, liver normal"
+)
+
+
+def problems(configuration: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigurationInvalid) as refused:
+        parse_configuration(configuration)
+    return refused.value.problems
+
+
+def codes(configuration: dict[str, Any]) -> set[str]:
+    return {each.split(":")[0] for each in parse_configuration(configuration).warnings}
+
+
+def v1(*rules: tuple[str, str], **more: Any) -> dict[str, Any]:
+    listed = [{"paths": [path], "action": action} for path, action in rules]
+    return {"fieldMetadataList": listed, **more}
+
+
+def verbs(**fields: str) -> dict[str, Any]:
+    return {"fieldMetadataList": [{"paths": [path], verb: {}} for verb, path in fields.items()]}
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    kept = result(
+        PATIENT, fhir_plan(v1(("Patient.name", "DO_NOT_TRANSFORM"), ("HumanName", "TRANSFORM")))
+    )
+    assert kept["name"] == PATIENT["name"]
+    gone = result(
+        PATIENT, fhir_plan(v1(("HumanName", "TRANSFORM"), ("Patient.name", "DO_NOT_TRANSFORM")))
+    )
+    assert gone["name"] != PATIENT["name"]
+
+
+def test_a_rule_within_an_object_goes_before_one_for_the_object() -> None:
+    plan = fhir_plan(v1(("HumanName.given", "TRANSFORM"), ("Patient.name", "DO_NOT_TRANSFORM")))
+    assert result(PATIENT, plan)["name"] == [{"family": "Thistlemoor"}]
+
+
+def test_paths_are_anchored_at_their_end_and_may_name_types() -> None:
+    address = [{"city": "Exampleton", "line": ["1 Lane"], "country": "US"}]
+    document = {**PATIENT, "address": address}
+    for path in ("Patient.address.city", "Address.city", "city", "Patient.Address.city"):
+        assert result(document, fhir_plan(v1((path, "DO_NOT_TRANSFORM"))))["address"] == [
+            {"city": "Exampleton"}
+        ], path
+    plan = fhir_plan(v1(("Address.String", "DO_NOT_TRANSFORM")))
+    assert result(document, plan)["address"] == address
+
+
+def test_one_of_a_choice_is_named_in_two_parts_or_one() -> None:
+    for path in ("Observation.valueString", "Observation.value.String"):
+        plan = fhir_plan(v1((path, "DO_NOT_TRANSFORM")))
+        assert result(NOTE, plan)["valueString"] == NOTE["valueString"], path
+
+
+def test_text_is_inspected_where_a_rule_asks_for_it() -> None:
+    text = result(NOTE, fhir_plan(v1(("Observation.valueString", "INSPECT_AND_TRANSFORM"))))[
+        "valueString"
+    ]
+    assert "Thistlemoor" not in text
+    assert "liver normal" in text
+
+
+def test_each_verb_of_v1beta1_does_what_it_says() -> None:
+    plan = field_plan(
+        verbs(
+            characterMaskField="HumanName.family",
+            cryptoHashField="HumanName.given",
+            removeField="Patient.gender",
+            dateShiftField="Patient.birthDate",
+            keepField="Patient.id",
+        )
+    )
+    new = result(PATIENT, plan)
+    (name,) = new["name"]
+    assert name["family"] == "*" * 11
+    assert len(name["given"][0]) == 44
+    assert "gender" not in new
+    assert new["birthDate"] not in ("1957-03-12", None)
+    assert new["id"] == "17"
+
+
+def test_a_verb_that_is_nothing_for_a_type_removes() -> None:
+    new = result(PATIENT, field_plan(verbs(dateShiftField="Patient.gender")))
+    assert "gender" not in new
+
+
+def test_hashes_and_masks_go_by_their_options() -> None:
+    options = {
+        "characterMaskConfig": {"maskingCharacter": "#"},
+        "cryptoHashConfig": {"cryptoKey": "MDEyMzQ1Njc4OWFiY2RlZg=="},
+    }
+    section = {
+        **verbs(characterMaskField="HumanName.family", cryptoHashField="HumanName.given"),
+        "options": options,
+    }
+    (name,) = result(PATIENT, field_plan(section))["name"]
+    assert name["family"] == "#" * 11
+    (other,) = result(PATIENT, field_plan(verbs(cryptoHashField="HumanName.given")))["name"]
+    assert other["given"] != name["given"]
+
+
+def test_extensions_stay_where_the_configuration_keeps_them_by_the_rules_of_their_values() -> None:
+    extensions = [
+        {"url": "http://x", "valueString": "Thistlemoor"},
+        {"url": "http://y", "valueBoolean": True},
+    ]
+    for plan in (
+        fhir_plan({"defaultKeepExtensions": True}),
+        field_plan({"options": {"keepExtensions": {}}}),
+    ):
+        new = result({**PATIENT, "extension": extensions}, plan)
+        assert new["extension"] == extensions[1:]
+    assert "extension" not in result({**PATIENT, "extension": extensions})
+
+
+def test_unmatched_fields_pass_only_when_the_site_says_so_and_is_warned() -> None:
+    section = v1(("Patient.birthDate", "TRANSFORM"))
+    new = result(PATIENT, fhir_plan(section, unmatched="keep"))
+    assert new["name"] == PATIENT["name"]
+    assert new["birthDate"] != PATIENT["birthDate"]
+    assert codes({"fhir": section, "dicomveil": {"unmatched": "keep"}}) >= {"unmatched_fields_kept"}
+    assert "unmatched_fields_kept" not in codes({"fhir": section})
+    assert (
+        b"nickname"
+        not in str(result({**PATIENT, "nickname": "x"}, fhir_plan(unmatched="keep"))).encode()
+    )
+
+
+def test_profiles_that_keep_are_warned_of() -> None:
+    assert result(PATIENT, field_plan({"profileType": "KEEP_ALL"}))["name"] == PATIENT["name"]
+    assert codes({"fhirFieldConfig": {"profileType": "KEEP_ALL"}}) >= {"profile_keeps_identity"}
+    assert "profile_keeps_identity" not in codes({"fhirFieldConfig": {}})
+
+
+def test_clean_all_cleans_texts() -> None:
+    text = result(NOTE, field_plan({"profileType": "CLEAN_ALL"}))["valueString"]
+    assert "Thistlemoor" not in text
+    assert "liver normal" in text
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [{"fhir": {}}, {"fhirFieldConfig": {"profileType": "BASIC"}}, {"fhirFieldConfig": {}}],
+)
+def test_the_shortest_configurations_are_the_same(configuration: dict[str, Any]) -> None:
+    plan = compile_plan(configuration, KEY).fhir
+    assert result(PATIENT, plan) == result(PATIENT)
+
+
+def test_an_issuer_is_told_by_the_identifiers_system() -> None:
+    patient = {**PATIENT, "identifier": [{"system": "urn:a", "value": "MRN-1"}]}
+
+    def pseudonym(**ours: Any) -> Any:
+        return result(patient, fhir_plan(**ours))["name"][0]["family"]
+
+    mapped = {"identityIssuers": {"urn:a": "HOUSE-A"}}
+    assert pseudonym(**mapped) != pseudonym()
+    assert pseudonym(**mapped, identityIssuer="HOUSE-B") != pseudonym(**mapped)
+    others = {"identityIssuers": {"urn:a": "HOUSE-C"}, "identityIssuer": "HOUSE-B"}
+    assert pseudonym(**mapped, identityIssuer="HOUSE-B") != pseudonym(**others)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "said"),
+    [
+        ({"fhir": {}, "fhirFieldConfig": {}}, "keep one"),
+        ({"fhir": v1(("Patient.brithDate", "TRANSFORM"))}, "did you mean birthDate?"),
+        ({"fhir": {"nonsense": 1}}, "fhir.nonsense"),
+        ({"dicom": {}, "dicomveil": {"fhirText": "inspect"}}, "there is no fhir"),
+        ({"fhir": {}, "dicomveil": {"fhirText": "maybe"}}, "fhirText"),
+        ({"fhir": {}, "dicomveil": {"identityIssuers": ["a"]}}, "identityIssuers"),
+        ({"fhir": {}, "dicomveil": {"identityIssuers": {"a": 1}}}, "identityIssuers"),
+        ({"fhirFieldConfig": {}, "dicomveil": {"unmatched": "keep"}}, "KEEP_ALL"),
+        ({"fhirFieldConfig": {"fieldMetadataList": [{"paths": ["Id"]}]}}, "exactly one is needed"),
+        (
+            {"fhirFieldConfig": {"options": {"cryptoHashConfig": {"cryptoKey": "AAAA"}}}},
+            "an AES key has 16, 24 or 32",
+        ),
+        (
+            {"fhirFieldConfig": {"options": {"characterMaskConfig": {"maskingCharacter": "##"}}}},
+            "one printable character",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_path(
+    configuration: dict[str, Any], said: str
+) -> None:
+    assert any(said in problem for problem in problems(configuration))
+
+
+def test_a_patient_has_one_shift_in_instances_and_resources() -> None:
+    key, other = "MDEyMzQ1Njc4OWFiY2RlZg==", "MTIzNDU2Nzg5MGFiY2RlZg=="
+    shift = {"options": {"dateShiftConfig": {"cryptoKey": key}}}
+    text = {"transformations": [{"infoTypes": ["DATE"], "dateShiftConfig": {"cryptoKey": other}}]}
+    contents = {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}}
+    assert any(
+        "one shift" in each
+        for each in problems({**contents, "fhirFieldConfig": shift, "text": text})
+    )
+    plan = compile_plan({**contents, "fhirFieldConfig": shift}, KEY)
+    assert plan.fhir is not None
+    assert plan.fhir.patient("x")[1] == plan.tags.patient("x")[1]
+    assert plan.fhir.patient("x")[1] != fhir_plan().patient("x")[1]
