@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 DATA_ABSENT_REASON: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 _CODED_PARTS: Final = frozenset({f"{_US_CORE}race", f"{_US_CORE}ethnicity"})
-_PART_NAMES: Final = frozenset({"ombCategory", "detailed"})
+_PART_NAMES: Final = ("ombCategory", "detailed")
 _CODES: Final[dict[str, frozenset[str]]] = {
     f"{_US_CORE}birthsex": frozenset({"F", "M", "OTH", "UNK", "ASKU"}),
     DATA_ABSENT_REASON: words(
@@ -69,7 +69,8 @@ def _listed(extension: dict[str, Any], run: Run) -> dict[str, Any] | None:
     codes = _CODES.get(url)
     if codes is not None:
         value = extension.get("valueCode")
-        return {"url": url, "valueCode": value} if value in codes else None
+        is_listed = isinstance(value, str) and value in codes
+        return {"url": url, "valueCode": value} if is_listed else None
     if url not in _CODED_PARTS:
         return None
     parts = []

@@ -152,10 +152,10 @@ def code(path: str, value_set: str) -> Leaf:
     if codes:
 
         def leaf(value: Any, run: Run) -> Any:
-            if value in codes:
-                return value
             if type(value) is not str:
                 raise malformed(path)
+            if value in codes:
+                return value
             run.actions[path, UNRECOGNISED] += 1
             return None
 
