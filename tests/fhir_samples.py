@@ -60,7 +60,8 @@ def result(
     """Return what comes of one resource, without the label that says that it was pseudonymised."""
     new = orjson.loads(run(document, plan, context).to_bytes())
     meta = new.get("meta", {})
-    meta.get("security", [None]).pop()
+    if meta.get("security"):
+        meta["security"].pop()
     if not meta.get("security", True):
         del meta["security"]
     if not meta:

@@ -202,6 +202,9 @@ def _field(
         return made(*_SAYINGS.get(word, (PARTS, f"by the rules of {element.type}")))
     if verb is not None and verb is not Verb.TRANSFORM and verb in _VERBS:
         return made(*_configured(policy, element, owner, verb))
+    is_in_words = action_for(element, f"{owner}.{element.name}") in ("text", "term")
+    if verb is Verb.TRANSFORM and is_in_words:
+        return made(*_VERBS[Verb.REMOVE])
     return made(*_by_table(policy, element, owner))
 
 

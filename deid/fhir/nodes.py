@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.fhir import configured, identified, leaves, people, shortcuts
-from deid.fhir.acting import PRIMITIVES, acting
+from deid.fhir.acting import PRIMITIVES, acting, action_for
 from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
 from deid.fhir.labelling import labelled
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     After = Callable[[dict[str, Any], dict[str, Any], Run], dict[str, Any]]
 
 UNKNOWN: Final = "unknown"
+_IN_WORDS: Final = frozenset({"text", "term"})
 _QUANTITIES: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
 _DATA: Final = frozenset({"Attachment", "Binary"})
 
@@ -147,8 +148,8 @@ def _after(place: Place) -> After | None:
     if place.type in _DATA and place.inherited is not Verb.KEEP:
         return with_text(place.type)
     dependents = without_dependents(place.type)
-    if place.type not in fhir_resources() or place.type == "Bundle":
-        return dependents
+    if place.type not in fhir_resources() or place.type == "Bundle" or place.inherited is not None:
+        return dependents  # what is kept or only cleaned is not said to be pseudonymised
     if dependents is None:
         return labelled
     return lambda value, out, run: labelled(value, dependents(value, out, run), run)
@@ -222,6 +223,8 @@ def _primitive(
     found = acting(element, path)
     if found is None:
         raise LookupError(path)
+    if verb is Verb.TRANSFORM and action_for(element, path) in _IN_WORDS:
+        return leaves.removed(path), False
     if verb is None or verb is Verb.TRANSFORM:
         return found
     return configured.leaf(verb, element, path, plan, found[0]), False

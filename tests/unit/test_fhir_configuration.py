@@ -8,7 +8,7 @@ import pytest
 
 from deid import ConfigurationInvalid, compile_plan
 from deid.configuration.document import parse_configuration
-from tests.fhir_samples import KEY, fhir_plan, field_plan, resource, result
+from tests.fhir_samples import KEY, fhir_plan, field_plan, resource, result, run
 
 PATIENT = resource(
     "Patient",
@@ -81,6 +81,18 @@ def test_text_is_inspected_where_a_rule_asks_for_it() -> None:
     ]
     assert "Thistlemoor" not in text
     assert "liver normal" in text
+
+
+def test_text_that_a_rule_transforms_goes_whatever_the_level() -> None:
+    section = v1(("Observation.valueString", "TRANSFORM"))
+    assert "valueString" not in result(NOTE, fhir_plan(section, fhirText="inspect"))
+    assert "liver" in result(NOTE, fhir_plan(fhirText="inspect"))["valueString"]
+
+
+def test_what_is_kept_is_not_said_to_be_pseudonymised() -> None:
+    assert b"PSEUDED" not in run(PATIENT, field_plan({"profileType": "KEEP_ALL"})).content
+    assert b"PSEUDED" not in run(PATIENT, fhir_plan(unmatched="keep")).content
+    assert b"PSEUDED" in run(PATIENT, fhir_plan(v1(("Patient.gender", "DO_NOT_TRANSFORM")))).content
 
 
 def test_each_verb_of_v1beta1_does_what_it_says() -> None:
