@@ -1,1 +1,14 @@
-"""The standard's web services (PS3.18): STOW-RS, QIDO-RS and WADO-RS over small ports (`ports.py`)."""
+"""The standard's web services (PS3.18): STOW-RS, QIDO-RS, WADO-RS and WADO-URI over small ports (`ports.py`).
+
+Start at `service.py`: the routes, and which module answers each.
+
+::
+
+    service                                                routes, errors, other origins
+    stow described  qido searching  wado bulk  rendered  uri  capabilities           one a resource
+    picture_parameters pixel_offers convert encode documents reports native_model    what is made
+    answers archive bodies conditional media multipart address                       HTTP
+    stored describe identity intact attributes                                       what is stored
+    elements encodings dictionary charsets                                           DICOM
+    ports errors                                                                     asked of others
+"""

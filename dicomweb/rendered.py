@@ -4,8 +4,8 @@
         the same with /thumbnail                              one small picture of whatever it is
 
 Instances and single frames may be one picture; of more than one image there is a part for each, or, for who
-takes no parts, the one in the middle. Several
-frames of one instance are also one moving GIF. A presentation state is rendered as the images that it is for.
+takes no parts, the one in the middle. Several frames of one instance are also one moving GIF. A presentation
+state is rendered as the images that it is for, a report as a page or text, an encapsulated PDF as itself.
 """
 
 from __future__ import annotations
