@@ -20,6 +20,7 @@ from deid.tags.colour_profiles import is_colour_profile
 from deid.tags.labels import is_recognised_label
 from deid.tags.numbers import SAMPLES, are_short, is_measure, is_numbers, is_snomed_identifier
 from deid.tags.terms import NO_TERMS, attribute_terms, code_strings, is_printed
+from deid.text.folding import ENCODED
 from deid.text.standard import known_codes, known_meanings, listed_names, vocabulary
 from deid.text.words import read_words
 
@@ -134,7 +135,11 @@ def _date_in_words() -> re.Pattern[str]:
         r"|(?<!\d)(?:19|20)\d\d[\s,./-]{0,3}(?:w|weeks?|wk|kw|cw|woche|semaine)[\s.]?[0-5]?\d(?!\d)"
         r"|(?<!\w)(?:weeks?|wk|kw|cw|woche|semaine)[\s.]{0,2}[0-5]?\d[\s,./-]{1,3}(?:of\s)?(?:(?:19|20)\d\d|'\d\d)(?!\d)"
         r"|(?<!\d)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])(?!\d)"
-        r"|(?<!\d)\d{1,2}([|*~;#+])\d{1,2}\1(?:19|20)\d\d(?!\d)",
+        r"|(?<!\d)\d{1,2}([|*~;#+])\d{1,2}\1(?:19|20)\d\d(?!\d)"
+        r"|(?<!\d)\d{1,2}(?:st|nd|rd|th)\W{1,3}(?:of\W)?(?:the\W)?\d{1,2}(?:st|nd|rd|th)?\W{1,3}(?:19|20)\d\d(?!\d)"
+        rf"|(?<!\d)(?:19|20)\d\d\W{{1,3}}(?:{month})\W{{1,3}}(?:the\W)?\d{{1,2}}(?!\d)"
+        r"|(?<!\w)day\W{1,2}\d{1,3}\W{1,2}(?:of|in|/)\W?(?:19|20)\d\d(?!\d)"
+        r"|(?<!\d)\d{1,2}[./]\W?\d{1,2}[./]\W?['\u2019]\d\d(?!\d)",
         re.IGNORECASE,
     )
 
@@ -198,7 +203,7 @@ def recognised(tag: int, vr: str, text: str) -> bool:
         return True
     if tag == _COMPRESSION_METHOD and _COMPRESSION.match(text):
         return True
-    if "^" in text or _is_date_like(text) or _HARDWARE_ADDRESS.search(text):
+    if "^" in text or ENCODED.search(text) or _is_date_like(text) or _HARDWARE_ADDRESS.search(text):
         return False
     if "\\" in text and _is_number_in_pieces(text):
         return False
@@ -235,6 +240,7 @@ def _is_date_like(text: str) -> bool:
 def _is_number_in_pieces(text: str) -> bool:
     """Whether several values are digits that are a day, or a record number, one after the other."""
     parts = [part.strip() for part in text.split("\\")]
+    parts = [part for part in parts if part]
     if not all(part.isdigit() for part in parts):
         return False
     return _is_date_like("/".join(parts)) or len("".join(parts)) > _MOST_GROUPED_DIGITS

@@ -25,6 +25,7 @@ from deid.tags.policy import Option
 from deid.tags.private import CREATOR_REFERENCE, described_creators
 from deid.tags.recognition import is_standard, may_stay, recognised
 from deid.tags.rules import PATIENT_ID, fallback_action
+from deid.text.folding import ENCODED
 
 if TYPE_CHECKING:
     from deid.tags.passage import Original
@@ -177,6 +178,8 @@ def cleaned(original: Original) -> bytes | None:
     text = decode(raw, passage.charset).rstrip(" \x00")
     if original.tag in LABELS:
         return _label(original, text)
+    if "\\" in text and ENCODED.search(text):
+        return fallen_back(original)  # letters in numbers, which the values would be parted between
     if is_standard(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
         return UNCHANGED
     left = cleaner.clean_value(vr, text, passage.given.known, shift=passage.given.person.shift).text

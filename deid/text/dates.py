@@ -156,7 +156,7 @@ _FORMS: Final = {
     ),
     # 2019 Feb 3, 2019-FEB-03
     "year_name_day": (
-        rf"(?<!\d){_LONG_YEAR}[\s./-]+(?P<name>{_MONTH}){_ENDS}\.?[\s./-]+{_DAY}(?!\d)"
+        rf"(?<!\d){_LONG_YEAR}[\s,./-]+(?P<name>{_MONTH}){_ENDS}\.?[\s./-]+(?:the\s)?{_DAY}(?P<ordinal>st|nd|rd|th)?(?!\d)"
     ),
     # Feb 3, 2019; February 3rd
     "name_day": (
@@ -170,7 +170,7 @@ _FORMS: Final = {
     # 3.2.2019, 03/02/19, 3-2-2019, 3. 2. 2019
     "numeric": (
         r"(?<![\d./])(?P<one>[0-3]?\d)(?P<sep>\s?[-/]\s?|\.\s?)(?P<two>[0-3]?\d)(?P=sep)"
-        r"(?P<year>(?:1[89]|20)\d\d|\d\d)(?!\d|[./-]\d)"
+        r"(?P<year>(?:1[89]|20)\d\d|['\u2019]?\d\d)(?!\d|[./-]\d)"
     ),
     # 2019年2月3日
     "cjk": (
@@ -192,6 +192,11 @@ _FORMS: Final = {
     "feast": (
         rf"(?<!\w)(?:{_FEAST})(?:\s?(?:day|eve|monday|sunday|tag|montag|sonntag))?[\s,]{{1,3}}(?:(?:of|in|de)\s)?(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
         rf"|(?<!\d)(?:19|20)\d\d[\s,/-]{{1,3}}(?:{_FEAST})(?!\w)"
+    ),
+    # 25th of the 8th 2017, day 237 of 2017
+    "counted": (
+        r"(?<!\d)\d{1,2}(?:st|nd|rd|th)\W{1,3}(?:of\W)?(?:the\W)?\d{1,2}(?:st|nd|rd|th)?\W{1,3}(?:19|20)\d\d(?!\d)"
+        r"|(?<!\w)day\W{1,2}\d{1,3}\W{1,2}(?:of|in|/)\W?(?:19|20)\d\d(?!\d)"
     ),
     # 25|08|2017, 25*8*2017, 2017~08~25
     "apart": (
@@ -217,7 +222,7 @@ _PATTERNS: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _FOR
 _NAMED: Final = frozenset(
     {"day_name", "year_name_day", "name_day", "name_year", "name_range", "day_before_name"}
 )
-_NOT_MOVED: Final = frozenset({"week", "feast", "apart"})
+_NOT_MOVED: Final = frozenset({"week", "feast", "apart", "counted"})
 """Forms that become their kind: moved by days, a week or a feast would be none."""
 _BARE: Final = frozenset({"bare", "bare_far", "bare_next"})
 _ORDERED: Final = {"start_of_range": "numeric"}

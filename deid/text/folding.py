@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 from itertools import chain
@@ -103,3 +104,15 @@ def without_invisible(text: str) -> str:
 def words(listed: str) -> frozenset[str]:
     """Return the words of a list that is written as prose."""
     return frozenset(listed.split())
+
+
+ENCODED: Final = re.compile(
+    r"(?:0x[0-9a-f]{2}(?:[\s,;:]{1,2}|(?=0x)|\Z|(?![0-9a-z]))){3,}"
+    r"|(?:\\[0-3]?[0-7]{2}){3,}"
+    r"|(?=[-./\u00b7 ]{0,60}\.)(?=[-./\u00b7 ]{0,60}-)"
+    r"(?<![\w.-])(?:[-.\u00b7]{1,5}[ /|]{1,3}){2,}[-.\u00b7]{1,5}(?![\w.-])"
+    r"|[\u2801-\u28ff]{2,}"
+    r"|(?<!\d)\d{2,10}(?:[*#\u2022]{2,}|x{3,})\d{2,10}(?!\d)",
+    re.IGNORECASE,
+)
+"""Letters as a machine's numbers, in Morse or Braille, numbers hidden in their middle: not meant plainly."""

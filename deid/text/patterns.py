@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.text import ages, dates, people
 from deid.text.findings import CODE, PATTERN, Finding
-from deid.text.folding import words
+from deid.text.folding import ENCODED, words
 from deid.text.people import CAPITAL
 from deid.text.vocabulary import is_place, is_recognised
 
@@ -403,6 +403,8 @@ def _find(text: str, known: KnownText | None) -> Iterator[Finding]:
                 yield Finding(
                     start, stop, each.info_type, CODE if each.info_type == "GENERIC_ID" else PATTERN
                 )
+    for match in ENCODED.finditer(text):
+        yield Finding(*match.span(), "GENERIC_ID", CODE)
     yield from ages.find(text)
     yield from _dates(text, known)
     yield from people.find(text)

@@ -58,6 +58,17 @@ _CLINICAL_ENDINGS: Final = (
 )  # fmt: skip
 
 
+_DECLENSIONS: Final = (
+    ("", "e", "en", "er", "es", "em"),
+    ("o", "a", "os", "as", "e", "i"),
+    ("or", "ora", "ores", "oras"),
+    ("eur", "euse", "eurs", "euses", "rice"),
+)
+"""Endings of German and of Romance words that stand for each other."""
+_LEAST_DECLINED: Final = 8
+"""Shorter words that are declined alike are names as often: Rossi, Longo."""
+_ABBREVIATION: Final = re.compile(r"(?:[BCDFGHJKLMNPQRSTVWXZ]{3,5}|[a-z]{1,2}[A-Z]{2,4})\Z")
+"""Capitals without a vowel, and small letters before capitals: ``DFC``, ``rBF``. Names are never written so."""
 _PREFIXES: Final = (
     "non", "un", "re", "pre", "post", "sub", "supra", "infra", "peri", "intra", "inter", "hyper", "hypo",
     "para", "micro", "macro", "mid", "over", "under", "neuro", "ultra",
@@ -248,6 +259,14 @@ def _is_foreign(folded: str) -> bool:
         return False
     if len(folded) > 2 * _PART and folded.endswith(_NOUN_ENDINGS):
         return True
+    if len(folded) >= _LEAST_DECLINED and any(
+        folded.endswith(ending)
+        and any(folded.removesuffix(ending) + other in _european() for other in endings)
+        for endings in _DECLENSIONS
+        for ending in endings
+        if ending
+    ):
+        return True
     return len(folded) < _MAX_COMPOUND and any(
         _is_compound(folded, parts) for parts in _compound_parts()
     )
@@ -308,6 +327,8 @@ def is_clinical_token(token: str) -> bool:
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
+        if _ABBREVIATION.match(token) and not is_name(token):
+            return True
         return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):
         return True

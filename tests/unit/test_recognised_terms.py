@@ -6,10 +6,16 @@ import re
 
 import pytest
 
+from deid.identity.keys import SiteKey
+from deid.identity.shifts import Shift
 from deid.tags.recognition import recognised
 from deid.tags.terms import attribute_terms
+from deid.text.cleaning import TextCleaning
+from deid.text.policy import TextPolicy
 from deid.text.standard import known_meanings, vocabulary
 from deid.text.words import read_words
+
+CLEANER = TextCleaning(TextPolicy(basic=True), SiteKey(bytes(range(32))))
 
 STAY = {
     (0x00541001, "CS"): "UMOLMINML CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML MLMING MLG 1CM UMOLML"
@@ -223,3 +229,24 @@ def test_meanings_of_the_standard_stay_in_capitals() -> None:
     names = read_words("given_names.txt") | read_words("family_names.txt")
     lost = [each for each in known_meanings() if not recognised(0x00080104, "LO", each.upper())]
     assert [each for each in lost if not names.issuperset(re.findall(r"\w+", each.lower()))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0x54 0x61 0x6E 0x6E", "0x540x610x6e", "\\124\\141\\156\\156", "- .- -. -.", "⠞⠁⠝⠝", "942***006",
+        "29th of the 4th 2016", "day 120 of 2016", "2016, Apr the 29th", "29.4.'16", "1/2/'16",
+    ],
+)  # fmt: skip
+def test_what_is_not_meant_plainly_is_not_recognised(text: str) -> None:
+    assert not recognised(0x00181020, "LO", text)
+    assert text not in CLEANER.clean_value("LO", f"knee {text}", (), shift=Shift(10)).text or (
+        "\\" in text
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["1.5 x 1.5", "- 3 mm -", "T1 --- T2", "0x10", "A - B . C", "512x512", "10 * 2", "3rd of 4"]
+)  # fmt: skip
+def test_what_looks_like_it_stays_in_text(text: str) -> None:
+    assert CLEANER.clean_value("LO", text, (), shift=Shift(10)).text == text
