@@ -1,6 +1,6 @@
 """Make each break of the list in a copy of the tree, run its tests, and print the breaks that they do not see.
 
-``python -m tests.mutants [--workers N] [--only WORDS]``. Ends with 0 when none survives, 1 when one does, 2
+``python -m tests.mutants [--workers N] [--only WORDS]...``. Ends with 0 when none survives, 1 when one does, 2
 when nothing can be told: the tests fail without any break, or end in something that is no failure of a test.
 """
 
@@ -103,9 +103,17 @@ def main() -> int:
     """Judge the breaks chosen, and say what became of them."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
-    parser.add_argument("--only", default="", help="those with these words in file or sentence")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="WORDS",
+        help="those with these words in file or sentence",
+    )
     options = parser.parse_args()
-    chosen = [each for each in breaks() if options.only in f"{each.file}: {each.says}"]
+    wanted = options.only or [""]
+    chosen = [
+        each for each in breaks() if any(words in f"{each.file}: {each.says}" for words in wanted)
+    ]
     ticks = itertools.count(1_000_000_000)
     with tempfile.TemporaryDirectory(prefix="dicomveil-mutants-") as folder:
         trees: queue.Queue[Tree] = queue.Queue()

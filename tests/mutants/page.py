@@ -19,8 +19,11 @@ the breaks that survive; it fails when there is any. The list is `tests/mutants/
 text that goes and the text that comes; this page is written from it by `make reference`. A test fails when a
 line of the list no longer fits the code: who changes the code takes the line along.
 
-Two guards stand behind each other in two places, so that the loss of one is seen only by what it does beside: a
-copy's short write (the error's number tells), a file held open (it must not even be renamed for a moment).
+Two guards stand behind each other in some places, so that the loss of one is seen only by what it does beside:
+a copy's short write (the error's number tells), a file held open (it must not even be renamed for a moment).
+Where it does nothing beside, it is not listed: pixels behind a higher tag are refused as malformed before
+anybody asks whether they were examined, and unused bits are looked for before samples that end above Bits
+Stored are compared.
 """
 
 
