@@ -12,6 +12,7 @@ from daemon.healthcare.deleting import Deleting
 from daemon.healthcare.operations import Operations
 from daemon.healthcare.relay import Relay
 from daemon.healthcare.store_methods import StoreMethods
+from daemon.healthcare.transfers import Transfers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def applications(
         **StoreMethods(stores).handlers,
         **Deleting(stores, clock).handlers,
         **Deidentify(stores, files, begun, clock).handlers,
+        **Transfers(stores.database).handlers,
         **operations.handlers,
     }
     return service.applications(handlers, Relay(services))
