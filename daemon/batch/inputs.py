@@ -111,7 +111,12 @@ def check_inputs(inputs: Sequence[Path], out: Path | None) -> list[Path]:
                 raise BatchRefused(f"{path} is a link to what does not exist") from error
             raise BatchRefused(f"{path} does not exist") from error
         if out is not None and contains(out, path):
-            raise BatchRefused(f"{path} is inside the output folder {out}; name another --out")
+            where = (
+                "the output folder" if contains(path, out) else f"inside the output folder {out}"
+            )
+            raise BatchRefused(
+                f"{path} is {where}; originals stay apart from what is clean: name another --out"
+            )
     return sorted({path.absolute() for path in inputs}, key=os.fsencode)
 
 
