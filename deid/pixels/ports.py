@@ -24,10 +24,19 @@ class Picture:
     contrast
         8 bits, shape (rows, columns): stored values by local contrast, so that text outside the
         window, or faint, is seen too. None where `display` shows everything.
+    of_pixels
+        How many pixels the frame has whose parts this picture shows; 0 when it shows one frame whole.
     """
 
     display: NDArray[Any]
     contrast: NDArray[Any] | None
+    of_pixels: int = 0
+
+    @property
+    def frame_pixels(self) -> int:
+        """How many pixels a frame has: what is filled is a share of that."""
+        rows, columns = self.display.shape[:2]
+        return self.of_pixels or rows * columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 
@@ -77,6 +77,9 @@ UNTRUSTED: tuple[Untrusted, ...] = (
 )
 
 
+_OF_A_SITE: Final = "Site: "  # before the name of a row that a site added
+
+
 def trust_table(
     trusted: Sequence[str] = (), untrusted: Mapping[str, Sequence[str]] | None = None
 ) -> tuple[Untrusted, ...]:
@@ -109,7 +112,7 @@ def trust_table(
         if not any(fnmatch.fnmatchcase(row.name.lower(), glob) for glob in globs)
     ]
     more = [
-        replace(Untrusted(f"Site: {key}"), **dict[str, Any]({key: glob.upper()}))
+        replace(Untrusted(f"{_OF_A_SITE}{key}"), **dict[str, Any]({key: glob.upper()}))
         for key, values in (untrusted or {}).items()
         for glob in values
     ]
@@ -122,11 +125,20 @@ def refuse_untrusted(attributes: Mapping[str, Any], table: Sequence[Untrusted] =
     Raises
     ------
     Unsafe
-        With the reason of the first row that fits; `where` is the row's name.
+        With the reason of the first row that fits; `where` names the rows that fit, and the setting
+        that would let the object pass.
     """
-    for row in table:
-        if row.fits(attributes):
-            raise Unsafe(row.reason, row.name)
+    fitting = [row for row in table if row.fits(attributes)]
+    if not fitting:
+        return
+    ours = [row.name for row in fitting if not row.name.startswith(_OF_A_SITE)]
+    sites = [row.name.removeprefix(_OF_A_SITE) for row in fitting if row.name not in ours]
+    where = []
+    if ours:
+        where.append("pixels.trusted lacks " + ", ".join(f'"{name}"' for name in ours))
+    if sites:
+        where.append("pixels.untrusted names its " + ", ".join(dict.fromkeys(sites)))
+    raise Unsafe(fitting[0].reason, "; ".join(where))
 
 
 def _values(attributes: Mapping[str, Any], keyword: str) -> list[str]:

@@ -86,6 +86,16 @@ def test_bars_drawn_on_the_picture_itself_are_a_code_though_no_reader_reads_them
     assert filled[200:240, 30 : 30 + len(bars)].all()
 
 
+def test_bars_with_their_number_below_them_are_a_code() -> None:
+    code = np.repeat(modules("Code 39", "H6051369")[0] == 0, 2)
+    view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0] // 3
+    view[200:222, 30 : 30 + len(code)][:, code] = 255
+    cv2.putText(view, "H 6 0 5 1 3 6 9 H 6 0 5 1", (30, 246), 0, 0.8, 255, 2)
+    assert not zxingcpp.read_barcodes(view)
+    filled, _ = _filled(view)
+    assert filled[200:222, 30 : 30 + len(code)].mean() > 0.95
+
+
 def test_a_damaged_code_is_one_all_the_same() -> None:
     view, mask = _frame("Code 128", side=3, quiet=2)
     view[:, 90:110] = 128

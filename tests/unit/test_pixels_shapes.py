@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from importlib.resources import files
 from random import Random
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,17 +17,20 @@ from daemon.engines.pixels import PixelSettings
 from deid.errors import Reason, Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.fillings import Margins, filled_for, widened
+from deid.pixels.find import ppocr
+from deid.pixels.find.candidates import candidate
+from deid.pixels.find.ppocr import PPOCR, Tuning
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.trees import SHAPES, Trees, text_shapes
 from deid.pixels.geometry import Box
-from deid.pixels.ports import TextRegion
+from deid.pixels.ports import Picture, TextRegion
 from tests import pixel_samples as samples
 from tests.benchmarks.pixels.bases import synthetic_ct
 from tests.benchmarks.pixels.burn import Manner, burn
 from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import Textless, textless
 
-_DIGEST = "bbf83af40b5c590c89eb9535b7d61c5357f3039e1c7d178238266063e5322914"
+_DIGEST = "d1a9c2e25b90d12fa3906d1530d7283b63cd48b70b369188c775117e89038a6d"
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:
@@ -96,6 +101,32 @@ def test_a_frame_without_text_keeps_its_pixels(entry: Textless) -> None:
     area = attributes["Rows"] * attributes["Columns"] * attributes["NumberOfFrames"]
     regions = cleaner.clean(entry.instance).regions
     assert sum(region.width * region.height for region in regions) <= 0.01 * area
+
+
+def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> None:
+    shown = np.full((40, 190, 3), 225, np.uint8)
+    cv2.putText(shown, "Tel 292-476-6685", (14, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1)
+    tuning = replace(Tuning(), least_area=1, dear=4.0)
+    found = PPOCR(samples.detector()._detection, samples.detector()._recogniser, tuning=tuning)
+    sheet = Picture(shown, None, of_pixels=800 * 1000)
+    assert sheet.frame_pixels == 800 * 1000
+    assert [region.box.contains(Box(30, 16, 110, 8)) for region in found.find([sheet])[0]] == [True]
+    assert found.find([Picture(shown, None)]) == [[]]
+
+
+@pytest.mark.parametrize(("shape", "is_filled"), [(-2.9, True), (-3.1, False)])
+def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
+    shape: float, is_filled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, end = (
+        candidate(_corners(box), 0.9, 0) for box in (Box(40, 40, 90, 20), Box(136, 41, 18, 19))
+    )
+    detector = samples.detector()
+    view = np.zeros((100, 300, 3), np.uint8)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [5.0, shape])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert (end.area in [region.box for region in regions]) == is_filled
 
 
 def test_a_large_region_is_widened_no_more_than_a_limit() -> None:

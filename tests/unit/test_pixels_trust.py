@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,24 @@ def test_a_site_s_own_row_fits_by_glob_without_case() -> None:
     assert not row.fits({"ImageType": ["DERIVED", "PRIMARY"]})
     assert not row.fits({})
     assert row.reason is Reason.SCREEN_CAPTURE
+
+
+def test_a_refusal_names_all_that_a_site_must_trust_for_the_object_to_pass() -> None:
+    screen = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ConversionType": "WSD"}
+    with pytest.raises(Unsafe) as refused:
+        refuse_untrusted(screen)
+    names = re.findall('"([^"]+)"', refused.value.where)
+    assert "pixels.trusted" in refused.value.where
+    refuse_untrusted(screen, trust_table(names))
+    for name in names:
+        with pytest.raises(Unsafe):
+            refuse_untrusted(screen, trust_table([other for other in names if other != name]))
+
+
+def test_a_refusal_by_a_site_s_own_row_says_so() -> None:
+    with pytest.raises(Unsafe) as refused:
+        refuse_untrusted({"Modality": "OT"}, trust_table(["*"], {"modality": ["OT"]}))
+    assert refused.value.where == "pixels.untrusted names its modality"
 
 
 def test_a_name_that_fits_nothing_is_refused() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _CELL = 16
 _PART_OVERLAP = 96
-_SURROUND = 36, 20  # columns, rows: detectors want a little of what is beside a text
+_SURROUND = 24, 12  # columns, rows: detectors want a little of what is beside a text
 _EDGE = 4  # text so near to the edge of a part may be cut
 
 
@@ -266,6 +266,7 @@ class _Sheet:
     def __init__(self, rows: int, columns: int) -> None:
         # Small frames are enlarged by the detector; their sheets must be small too.
         self.side = 640 if max(rows, columns) < 700 else 960
+        self._pixels = rows * columns
         self._parts: list[_Part] = []
 
     @property
@@ -297,7 +298,7 @@ class _Sheet:
                 if contrast is None:
                     contrast = np.full((rows, columns), 127, np.uint8)
                 contrast[area] = part.picture.contrast
-        regions = find([Picture(display, contrast)])[0]
+        regions = find([Picture(display, contrast, self._pixels)])[0]
         return _without_pieces(
             [pair for region in regions for pair in _moved_back(region, parts, places)]
         )

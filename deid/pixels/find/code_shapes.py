@@ -14,9 +14,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CALM: Final = 0.15  # of the usual energy of edges in a code
+_CALM: Final = 0.3  # of the usual energy of edges in a code
 _LEAST_LENGTH, _LEAST_HEIGHT = 40, 8  # pixels of a code across its bars, and of its bars
-_ALIKE: Final = 0.8  # correlation of the rows of a code of bars with their median
+_ALIKE: Final = 0.9  # correlation of neighbouring rows of a code of bars, half a pixel apart
+_MOST_ROWS: Final = 256  # rows that are compared; of longer bars some
 _LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
 _LEAST_SPAN: Final = 24  # display levels between dark and bright
 _WIDEST: Final = 12.0  # the widest bar or gap, in narrow ones
@@ -29,7 +30,7 @@ _MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
 _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
 
 _LEAST_SIDE: Final = 16  # pixels of a code of squares
-_LEAST_SQUARES: Final = 4, 8  # on the shorter and on the longer side
+_LEAST_SQUARES: Final = 4, 100  # on a side, and in all: a Data Matrix has ten by ten
 _LARGEST_SIDE: Final = 640  # larger ones are looked at on a smaller scale
 _MODULES: Final = np.arange(1.5, 16.01, 0.1)  # pixels of a square's side
 _FINER: Final = np.arange(-0.1, 0.1, 0.02)
@@ -83,10 +84,29 @@ def _are_upright_bars(strip: NDArray[Any]) -> bool:
     rows, columns = strip.shape
     if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
         return False
-    inner = strip[rows // 4 : rows - rows // 4]
-    profile = np.median(inner, axis=0)
-    alike = [correlation(profile, row) for row in inner[:: max(len(inner) // 16, 1)]]
-    return float(np.median(alike)) >= _ALIKE and has_widths_of_a_code(profile)
+    begin, end = _longest_alike(strip)
+    if end - begin < 2 * _LEAST_HEIGHT:
+        return False
+    edge = (end - begin) // 6
+    return has_widths_of_a_code(np.median(strip[begin + edge : end - edge], axis=0))
+
+
+def _longest_alike(strip: NDArray[Any]) -> tuple[int, int]:
+    """Return the first row and the end of the most rows, one after the other, that show the same.
+
+    What lies beside the bars, their number in figures above all, is often in one field with them.
+    """
+    step = max(len(strip) // _MOST_ROWS, 1)
+    some = strip[::step]
+    away = some - some.mean(axis=1, keepdims=True)
+    away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
+    is_alike = (away[1:] * away[:-1]).sum(axis=1) >= _ALIKE
+    steps = np.diff(np.concatenate(([0], is_alike.astype(np.int8), [0])))
+    begins, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
+    if not len(begins):
+        return 0, 0
+    longest = int((ends - begins).argmax())
+    return int(begins[longest]) * step, int(ends[longest]) * step + 1
 
 
 def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:
@@ -185,8 +205,8 @@ def are_squares(strip: NDArray[Any]) -> bool:
         _squares(*grid, count)
         for grid, count in zip((grid for grid in grids if grid), strip.shape, strict=True)
     )
-    fewer, more = sorted((len(at_rows), len(at_columns)))
-    if fewer < _LEAST_SQUARES[0] or more < _LEAST_SQUARES[1]:
+    least, in_all = _LEAST_SQUARES
+    if min(len(at_rows), len(at_columns)) < least or len(at_rows) * len(at_columns) < in_all:
         return False
     squares = is_bright[np.ix_(at_rows, at_columns)]
     drawn = squares[np.ix_(row_of, column_of)]

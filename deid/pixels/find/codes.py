@@ -42,12 +42,13 @@ _FOUND_WITH_ERRORS: Final = (
 _WIDER: Final = 0.06
 
 _SCALES: Final = (1, 2, 4)
+_LARGE: Final = 1600  # pixels of the longer side
 _AROUND: Final = 15  # pixels over which directions are averaged
 _TWO_DIRECTIONS: Final = (
     0.6  # of 1: how alike the edges' directions are, those across taken for the same
 )
 _LEAST_ENERGY: Final = 400.0  # mean square of a gradient, in display levels
-_MUCH_ENERGY: Final = 2000.0
+_MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy, too
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
 _ALIKE: Final = 0.8  # correlation of its rows
@@ -147,7 +148,8 @@ def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
         Shape (rows, columns), 8 bits.
     """
     smaller = view
-    for scale in _SCALES:
+    finest = 2 if max(view.shape) >= _LARGE else 1
+    for scale in (finest * factor for factor in _SCALES):
         if scale > 1:
             smaller = cv2.resize(
                 view, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA
@@ -174,16 +176,19 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
     is_busy = energy > _LEAST_ENERGY
     if not is_busy.any():
         return
-    for points, _ in _fields(energy > _MUCH_ENERGY):
-        yield rectangle_of(cv2.minAreaRect(points))
+    for much in _MUCH_ENERGY:
+        for points, _ in _fields(energy > much):
+            yield rectangle_of(cv2.minAreaRect(points))
     # Four times an angle is the same for directions that are a quarter turn apart.
     even, odd = across * across - down * down, 2 * across * down
     power += 1.0
     real = cv2.blur((even * even - odd * odd) / power, (_AROUND, _AROUND))
     imaginary = cv2.blur(2 * even * odd / power, (_AROUND, _AROUND))
-    for points, mine in _fields(is_busy & (np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy)):
-        angle = np.arctan2(imaginary[mine].sum(), real[mine].sum()) / 4
-        yield _along(points, float(angle))
+    is_of_two = np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy
+    for least in (_LEAST_ENERGY, *_MUCH_ENERGY):
+        for points, mine in _fields(is_of_two & (energy > least)):
+            angle = np.arctan2(imaginary[mine].sum(), real[mine].sum()) / 4
+            yield _along(points, float(angle))
 
 
 def _fields(is_field: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], Any]]:

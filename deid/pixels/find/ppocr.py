@@ -15,6 +15,7 @@ how sure the model is nor a reading that may be one is enough.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,15 +83,17 @@ class Tuning:
         Probability from which a pixel is text, and the mean from which a region is a candidate.
     grow
         How far a region's core grows: area x grow / perimeter.
-    convincing, convincing_where_clear, clear, cheap, hopeless
-        A candidate whose shape scores at least `convincing` (logarithm of the odds) is text; less is
-        enough where the detection model's mean is at least `clear`, and the box no more than that
-        share (`cheap`) of the frame; more is needed (`convincing_where_faint`)
-        below `faint`. One that scores less still,
-        from `hopeless` on, is text when it reads surely.
-    convincing_where_large, large_side, large_share, largest
-        What a region must score whose short side exceeds both that many pixels and that share of the
-        frame's shorter side, and in any case where it is longer than `largest` pixels.
+    convincing, convincing_where_clear, clear, convincing_where_faint, faint
+        A candidate whose shape scores at least `convincing` (logarithm of the odds) is text. Less is
+        enough where the detection model's mean is at least `clear`, more is needed below `faint`.
+    cheap, dear
+        A candidate that is larger than the share `cheap` of the frame must score more, by `dear` times
+        the square of the logarithm of how many times: a mistake costs the more of the picture.
+    least_area
+        Frames of fewer pixels are taken for as large as this: in them a word is no small share.
+    hopeless, short_of
+        One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
+        reads surely.
     sure, least_signs
         A sure reading has at least this certainty and so many letters or digits, not all the same.
     dotted
@@ -116,16 +119,15 @@ class Tuning:
     consider: float = 0.25
     grow: float = 1.6
     convincing: float = 0.5
-    convincing_where_clear: float = -1.5
+    convincing_where_clear: float = -0.5
     clear: float = 0.75
-    cheap: float = 0.03
-    convincing_where_faint: float = 2.0
+    convincing_where_faint: float = 1.5
     faint: float = 0.5
-    convincing_where_large: float = 2.5
-    large_side: int = 40
-    large_share: float = 0.2
-    largest: int = 120
+    cheap: float = 0.004
+    dear: float = 0.6
+    least_area: int = 256 * 256
     hopeless: float = -3.0
+    short_of: float = 3.5
     sure: float = 0.95
     least_signs: int = 3
     dotted: float = 0.75
@@ -158,32 +160,38 @@ class PPOCR:
 
     def _find(self, picture: Picture, *, needs_reading: bool) -> list[TextRegion]:
         views, candidates = self.candidates(picture)
-        text = [entry for entry in candidates if self._is_text(views, entry)]
+        shapes = _shapes(views, candidates)
+        text = [
+            entry
+            for entry, shape in zip(candidates, shapes, strict=True)
+            if self._is_text(views, entry, shape, pixels=picture.frame_pixels)
+        ]
         # What continues a line of text is text: a letter apart, an end that fades.
         text += [
             entry
-            for entry in candidates
-            if entry not in text and any(continues(entry, other) for other in text)
+            for entry, shape in zip(candidates, shapes, strict=True)
+            if entry not in text
+            and shape >= self.tuning.hopeless
+            and any(continues(entry, other) for other in text)
         ]
         return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
 
-    def _is_text(self, views: Sequence[NDArray[Any]], found: Candidate) -> bool:
-        """Whether a candidate is text by its shape, or because it reads surely."""
+    def _is_text(
+        self, views: Sequence[NDArray[Any]], found: Candidate, shape: float, *, pixels: int
+    ) -> bool:
+        """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
         tuning = self.tuning
-        shape = float(text_shapes().score(features_of(views[:2], found.corners)).mean())
-        rows, columns = views[0].shape[:2]
-        share = tuning.large_share * min(rows, columns)
-        if short_side(found.corners) > max(tuning.large_side, min(share, tuning.largest)):
-            enough = tuning.convincing_where_large
-        elif found.confidence >= tuning.clear and found.area.area <= tuning.cheap * rows * columns:
+        share = max(found.area.area, 1) / max(pixels, tuning.least_area)
+        if found.confidence >= tuning.clear:
             enough = tuning.convincing_where_clear
         elif found.confidence < tuning.faint:
             enough = tuning.convincing_where_faint
         else:
             enough = tuning.convincing
+        enough += tuning.dear * max(math.log(share / tuning.cheap), 0) ** 2
         if shape >= enough:
             return True
-        return shape >= tuning.hopeless and self._reads_surely(
+        return shape >= max(tuning.hopeless, enough - tuning.short_of) and self._reads_surely(
             *self._recogniser.readings(views, found)[0]
         )
 
@@ -327,6 +335,16 @@ class PPOCR:
             (centre, _, angle) = rectangle
             grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
             yield ordered(cv2.boxPoints(grown)), confidence
+
+
+def _shapes(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> list[float]:
+    """Return the logarithm of the odds that each candidate's shape is that of text."""
+    if not candidates:
+        return []
+    windows = [features_of(views[:2], found.corners) for found in candidates]
+    scores = text_shapes().score(np.concatenate(windows))
+    ends = np.cumsum([len(rows) for rows in windows])[:-1]
+    return [float(own.mean()) for own in np.split(scores, ends)]
 
 
 def _line_of(found: Candidate) -> Box:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from deid.pixels.find.alike import evenness, features_of_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -25,7 +27,7 @@ _MOST_WINDOWS = 5
 _WINDOW = 132  # columns of text in a window; the rest is what lies beside it
 #: Connected parts of the ink that are compared with each other.
 _MOST_PARTS = 24
-_FEATURES_OF_A_VIEW = 38
+_LONGEST_LINE = 480  # columns of a line that are compared with each other
 
 
 def windows_of(view: NDArray[Any], corners: NDArray[Any]) -> list[tuple[NDArray[Any], int, int]]:
@@ -38,31 +40,62 @@ def windows_of(view: NDArray[Any], corners: NDArray[Any]) -> list[tuple[NDArray[
     corners
         (4, 2), clockwise, as column and row.
     """
+    origin, right, below, length, scale = _laid(corners)
+    count = min(max(round(length / _WINDOW), 1), _MOST_WINDOWS)
+    windows = []
+    for number in range(count):
+        middle = length * (number + 0.5) / count
+        begin_at = origin + right * (middle - COLUMNS / 2) - below * _TOP
+        window = _cut(view, begin_at, right, below, scale, COLUMNS)
+        begin = max(round(COLUMNS / 2 - middle), 0)
+        end = min(round(COLUMNS / 2 + length - middle), COLUMNS)
+        windows.append((_grey(window), begin, max(end, begin + 2)))
+    return windows
+
+
+def _laid(
+    corners: NDArray[Any],
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], float, float]:
+    """Return how a candidate is straightened: its first corner, the steps of a pixel, length and scale."""
     first, second, _, last = corners.astype(np.float64)
     along, down = second - first, last - first
     if np.hypot(*along) < np.hypot(*down):
         first, along, down = last, first - last, second - first
     width, height = max(float(np.hypot(*along)), 1.0), max(float(np.hypot(*down)), 1.0)
     scale = HEIGHT / height
-    length = width * scale
-    count = min(max(round(length / _WINDOW), 1), _MOST_WINDOWS)
-    right, below = along / width / scale, down / height / scale  # steps of one pixel of the window
-    windows = []
-    for number in range(count):
-        middle = length * (number + 0.5) / count
-        origin = first + right * (middle - COLUMNS / 2) - below * _TOP
-        matrix = np.array(((right[0], below[0], origin[0]), (right[1], below[1], origin[1])))
-        window = cv2.warpAffine(
-            _fitting(view, scale),
-            matrix,
-            (COLUMNS, ROWS),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        begin = max(round(COLUMNS / 2 - middle), 0)
-        end = min(round(COLUMNS / 2 + length - middle), COLUMNS)
-        windows.append((_grey(window), begin, max(end, begin + 2)))
-    return windows
+    return first, along / width / scale, down / height / scale, width * scale, scale
+
+
+def _cut(
+    view: NDArray[Any],
+    origin: NDArray[Any],
+    right: NDArray[Any],
+    below: NDArray[Any],
+    scale: float,
+    columns: int,
+) -> NDArray[Any]:
+    matrix = np.array(((right[0], below[0], origin[0]), (right[1], below[1], origin[1])))
+    cut = cv2.warpAffine(
+        _fitting(view, scale),
+        matrix,
+        (columns, ROWS),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(cut)
+
+
+def _of_line(view: NDArray[Any], corners: NDArray[Any]) -> list[float]:
+    """Return the features of a candidate as a whole, of its beginning when it is very long."""
+    origin, right, below, length, scale = _laid(corners)
+    columns = min(max(round(length), 4), _LONGEST_LINE)
+    line = _cut(view, origin - below * _TOP, right, below, scale, columns)
+    grey = _grey(line)
+    rows = slice(_TOP - 1, _TOP + HEIGHT + 1)
+    ring = np.concatenate((grey[: _TOP - 2], grey[_TOP + HEIGHT + 2 :]))
+    _, is_ink = _ink(grey, rows, 0, columns, float(np.median(ring)))
+    inside = is_ink[rows]
+    return [*features_of_line(grey[rows], inside), evenness(line[rows], inside)]
 
 
 def _fitting(view: NDArray[Any], scale: float) -> NDArray[Any]:
@@ -97,8 +130,9 @@ def features_of(views: Sequence[NDArray[Any]], corners: NDArray[Any]) -> NDArray
     sharp = [_sharpness(part, moved) for part, moved in parts]
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
     aspect = float(np.log(max(sides.max(), 1) / max(sides.min(), 1)))
+    whole = [figure for part, moved in parts for figure in _of_line(part, moved)]
     rows = [
-        [*_of_window(*display), *_of_window(*contrast), *sharp[0], *sharp[1], aspect]
+        [*_of_window(*display), *_of_window(*contrast), *sharp[0], *sharp[1], aspect, *whole]
         for display, contrast in zip(*shown, strict=True)
     ]
     return np.asarray(rows, np.float32)
@@ -108,7 +142,7 @@ def _grey(window: NDArray[Any]) -> NDArray[Any]:
     """Return the channel that varies most: colours of equal luminance differ in one at least."""
     if window.ndim == 2:
         return window
-    deviations = window.reshape(-1, window.shape[2]).std(axis=0)
+    _, deviations = cv2.meanStdDev(window)
     return np.ascontiguousarray(window[..., int(deviations.argmax())])
 
 
@@ -117,9 +151,11 @@ def _sharpness(part: NDArray[Any], corners: NDArray[Any]) -> tuple[float, float,
 
     Burned-in letters go from ground to ink within a pixel or two, and most of their ink has one value.
     """
-    grey = _grey(part)
+    left, top = (max(int(edge) - 2, 0) for edge in corners.min(axis=0))
+    right, bottom = (int(edge) + 4 for edge in corners.max(axis=0))
+    grey = _grey(part)[top:bottom, left:right]
     mask: NDArray[Any] = np.zeros(grey.shape, np.uint8)
-    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1)
+    cv2.fillConvexPoly(mask, (np.round(corners) - (left, top)).astype(np.int32), 1)
     inside = grey[mask > 0].astype(np.float32)
     if inside.size < 8:
         return 0.0, 0.0, 0.0

@@ -28,6 +28,7 @@ def main() -> None:
     )
     half.add_argument("--tuning", action="store_true", help="the even seeds (the default)")
     parser.add_argument("--seeds", type=int, default=8, help="seeds per category (default 8)")
+    parser.add_argument("--first", type=int, default=0, help="even; seeds before it are left out")
     parser.add_argument("--only", default="", help="categories whose name contains this")
     parser.add_argument("--engine", default="ppocr", choices=("ppocr", "tesseract", "paranoid"))
     parser.add_argument("--misses", action="store_true", help="name each text that went wrong")
@@ -44,7 +45,8 @@ def main() -> None:
     print("fonts: {} of {}".format(*fonts_at_hand()))
     detector = _engine(arguments.engine)
     start = time.process_time()
-    seeds = range(1 if arguments.held_out else 0, 2 * arguments.seeds, 2)
+    first = arguments.first + (1 if arguments.held_out else 0)
+    seeds = range(first, first + 2 * arguments.seeds, 2)
     if not arguments.textless:
         _print(score(samples(seeds, only=arguments.only), detector, talk=arguments.misses))
     _print_harm(harm(textless(seeds, only=arguments.only), detector))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.benchmarks.pixels.corpus import make_instance
-from tests.benchmarks.pixels.textless import anatomy, functional, objects
+from tests.benchmarks.pixels.textless import anatomy, devices, functional, objects
 from tests.benchmarks.pixels.textless.real import real_frames
 
 if TYPE_CHECKING:
@@ -64,6 +64,11 @@ KINDS = (
     Kind("grids", objects.grids),
     Kind("noise", objects.noise_only),
     Kind("collimated", objects.collimated),
+    Kind("rows of parts", devices.rows_of_parts),
+    Kind("threads", devices.threads),
+    Kind("patches", devices.patches),
+    Kind("meshes", devices.meshes),
+    Kind("closures", devices.closures, is_held_out=True),
     Kind("ultrasound", functional.ultrasound),
     Kind("Doppler", functional.doppler),
     Kind("spectrum", functional.spectral),
