@@ -48,6 +48,17 @@ class Meant:
     parameters: tuple[str, ...]
 
 
+OWN: Final = (
+    Method(
+        "dicomveil.operations.failures",
+        "GET",
+        "projects/{}/locations/{}/datasets/{}/operations/{}:failures",
+        VERSIONS,
+    ),
+)
+"""Methods beside Google's: what an operation could not do, and why."""
+
+
 @cache
 def methods() -> tuple[Method, ...]:
     """Return every method of both versions."""
@@ -80,7 +91,8 @@ def meant(version: str, verb: str, path: str) -> Meant | None:
 def _patterns() -> Sequence[tuple[Method, re.Pattern[str]]]:
     """Return methods with what their paths look like, those first that say more."""
     ordered = sorted(
-        methods(), key=lambda each: (each.path.count(_PARAMETER), -len(each.path), each.name)
+        (*OWN, *methods()),
+        key=lambda each: (each.path.count(_PARAMETER), -len(each.path), each.name),
     )
     return [(each, re.compile(_expression(each.path))) for each in ordered]
 

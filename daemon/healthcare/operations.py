@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from daemon.healthcare.calls import Answer, Call, Handlers
-    from daemon.store.operation_rows import Operation
+    from daemon.store.operation_rows import Failure, Operation
     from daemon.store.ports import Database, Session
 
 CANCELLED: Final = 1
@@ -86,6 +86,7 @@ class Operations:
             f"{_PREFIX}get": self._get,
             f"{_PREFIX}list": self._list,
             f"{_PREFIX}cancel": self._cancelled,
+            "dicomveil.operations.failures": self._failures,
         }
 
     async def _get(self, call: Call) -> Answer:
@@ -114,6 +115,20 @@ class Operations:
         found = await self._database.read(read)
         following = str(found[most - 1].id) if len(found) > most else ""
         return paging.listed("operations", [told(each) for each in found[:most]], following)
+
+    async def _failures(self, call: Call) -> Answer:
+        """Return why instances or resources were not done, by their numbers in the source."""
+
+        def read(session: Session) -> list[Failure]:
+            operation = _found(session, call.dataset, call.path[-1])
+            return session.operations.failures(operation.id, paging.MOST)
+
+        found = await self._database.read(read)
+        listed = [
+            {"number": str(each.number), "reason": each.reason, "where": each.where}
+            for each in found
+        ]
+        return paging.listed("failures", listed, "")
 
     async def _cancelled(self, call: Call) -> Answer:
         call.checked("CancelOperationRequest")

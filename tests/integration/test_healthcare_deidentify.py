@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -14,7 +17,9 @@ from googleapiclient.errors import HttpError
 
 from tests.factories import encoded, make_ct
 from tests.healthcare_client import (
+    DATASETS,
     OURS,
+    ask,
     client,
     done,
     make_dataset,
@@ -220,7 +225,7 @@ def test_v1beta1_has_its_own_configuration(
 
 
 def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
-    service: Any, datasets: Any, source: str, target: str
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
 ) -> None:
     # Two instances whose results have one SOP Instance UID already, with other content.
     done(service, deidentify(datasets, source, target, config=BASIC))
@@ -229,6 +234,40 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
     assert ended["metadata"]["counter"] == {"failure": "6"}
     assert "response" in ended
     assert len(uids(service, target)) == 6
+    answer = ask(f"{daemon.http}{ended['metadata']['logsUrl']}")
+    assert [each["reason"] for each in answer.json["failures"]] == ["conflict"] * 6
+
+
+def test_the_command_line_lists_shows_and_cancels(
+    daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
+) -> None:
+    def command(*arguments: str, status: int = 0) -> str:
+        run = subprocess.run(
+            [sys.executable, "-m", "daemon", "operations", *arguments],
+            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert run.returncode == status, run.stderr
+        return run.stdout
+
+    source = many(service, dataset, 150)
+    operation = deidentify(datasets, source, target, config=BASIC)
+    number = operation["name"].rpartition("/")[2]
+    assert "It will stop" in command("cancel", number)
+    ended = done(service, operation)
+    assert ended["error"]["code"] == 1
+    listed = json.loads(command("list", "--json"))
+    assert (listed[0]["number"], listed[0]["state"]) == (int(number), "cancelled")
+    shown = json.loads(command("show", number, "--json"))
+    assert shown["success"] == len(uids(service, target))
+    assert shown["failures"] == []
+    assert "cancelled" in command("show", number)
+    assert DATASETS not in command("list", "--running")
+    command("cancel", number, status=1)
+    command("show", "999999", status=1)
 
 
 # -- resources --
