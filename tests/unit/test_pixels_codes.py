@@ -149,3 +149,9 @@ def test_fields_of_text_and_noise_are_no_codes() -> None:
     cv2.putText(view, "SMITH JOHN 6051369", (20, 120), 0, 1, 255, 2)
     view[200:] = np.random.default_rng(4).integers(0, 256, view[200:].shape)
     assert list(fields(view)) == []
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 300), (300, 1), (7, 9), (2, 2)])
+def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> None:
+    grey = np.arange(rows * columns, dtype=np.uint8).reshape(rows, columns)
+    assert list(fields(grey)) == []

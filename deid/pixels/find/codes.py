@@ -52,6 +52,8 @@ _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy,
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
 _ALIKE: Final = 0.8  # correlation of its rows
+_LEAST_SIDE: Final = 8
+"""Pixels; less has no room for a code."""
 
 
 class WithCodes:
@@ -150,6 +152,8 @@ def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
     smaller = view
     finest = 2 if max(view.shape) >= _LARGE else 1
     for scale in (finest * factor for factor in _SCALES):
+        if min(view.shape) < scale * _LEAST_SIDE:
+            return  # and smaller scales leave less
         if scale > 1:
             smaller = cv2.resize(
                 view, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA
