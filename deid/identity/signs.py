@@ -10,18 +10,17 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64encode
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.identity import views
 from deid.identity.forms import prepare
-from deid.identity.needles import Needles, compile_search, quoted
+from deid.identity.needles import Needles, Patterns, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from deid.identity.disguises import Disguises
-    from deid.identity.needles import Search
 
 _ALL: Final = bytes(range(256))
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
@@ -66,25 +65,18 @@ _MIXED: Final = re.compile(rb"[a-z][0134578$@!|6-9]|[0134578$@!|6-9][a-z]")
 _SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([ /.|*_-])\d{1,2}\1\d{2}(?!\.?\d)")
 
 
-@cache
-def _peculiar() -> Search:
-    """Return one search for all that the patterns above are looking for, and for little more."""
-    return compile_search(
-        (
-            _ODD.pattern,
-            rb"[a-z][._ #/:-]{0,2}\d\d|\d\d[._ #/:-]{0,2}[a-z]",  # letters beside digits
-            rb"[oilsbz]\d|\d[oilsbz]",  # letters like digits
-            _MIXED.pattern,
-            *(  # days
-                rb"(?:^|[^\d.])\d{1,2}"
-                + mark
-                + rb"\d{1,2}"
-                + mark
-                + rb"\d\d(?:\.?$|\.?[^\d.]|\.\.)"
-                for mark in (b" ", b"/", rb"\.", rb"\|", rb"\*", b"_", b"-")
-            ),
-        )
+_PECULIAR: Final = Patterns(
+    (
+        _ODD.pattern,
+        rb"[a-z][._ #/:-]{0,2}\d\d|\d\d[._ #/:-]{0,2}[a-z]",  # letters beside digits
+        rb"[oilsbz]\d|\d[oilsbz]",  # letters like digits
+        _MIXED.pattern,
+        *(  # days
+            rb"(?:^|[^\d.])\d{1,2}" + mark + rb"\d{1,2}" + mark + rb"\d\d(?:\.?$|\.?[^\d.]|\.\.)"
+            for mark in (b" ", b"/", rb"\.", rb"\|", rb"\*", b"_", b"-")
+        ),
     )
+)
 
 
 class Signs:
@@ -103,8 +95,7 @@ class Signs:
         self._digits = _united(one.digits for one in each)
         self._alnum = _united(one.alnum for one in each)
         self._raw = _united(one.raw for one in each)
-        self._short_patterns = [way for one in each for way in one.short]
-        self._short: Search | None = None
+        self._short = Patterns(way for one in each for way in one.short)
         self._initials = frozenset[bytes]().union(*(one.initials for one in each))
         self._tails = frozenset[bytes]().union(*(one.tails for one in each))
         self._days = any(one.has_days for one in each)
@@ -145,7 +136,7 @@ class Signs:
     def may_stand_in(self, data: bytes) -> bool:
         """Whether a disguise seems to stand somewhere in encoded elements."""
         low = data.lower()
-        if _peculiar().search(low) is not None and self._is_peculiar(data, low):
+        if _PECULIAR.occur_in(low) and self._is_peculiar(data, low):
             return True
         if self._has_digits(data):
             return True
@@ -153,7 +144,7 @@ class Signs:
             self._letters.occur_in(low.translate(None, _NO_LETTERS))
             or self._alnum.occur_in(low.translate(None, _NO_ALNUM))
             or self._raw.occur_in(data)
-            or self._has_short_name(low)
+            or self._short.occur_in(low)
         )
 
     def _is_peculiar(self, data: bytes, low: bytes) -> bool:
@@ -170,13 +161,6 @@ class Signs:
         ):
             return True
         return self._days and _SHORT_DAY.search(data) is not None
-
-    def _has_short_name(self, low: bytes) -> bool:
-        if not self._short_patterns:
-            return False
-        if self._short is None:
-            self._short = compile_search(self._short_patterns)
-        return self._short.search(low) is not None
 
     def _has_initials(self, low: bytes) -> bool:
         """Whether the beginnings of a name stand beside digits of somebody's."""
@@ -231,13 +215,13 @@ def _pieces(texts: Iterable[str], least: int) -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=2048)
-def _in_a_row(digits: bytes) -> Search:
+def _in_a_row(digits: bytes) -> re.Pattern[bytes]:
     """Return a search for digits with little between them: the next element is further away.
 
     A short number is met by chance among measured ones, which have a length or a backslash between them.
     """
     gap = rb"[^\d\x00-\x1f\\]{0,3}" if len(digits) < _MEASURED_DIGITS else rb"\D{0,4}"
-    return compile_search((gap.join(bytes([digit]) for digit in digits),))
+    return re.compile(gap.join(bytes([digit]) for digit in digits))
 
 
 def _apart(word: str) -> bytes:
