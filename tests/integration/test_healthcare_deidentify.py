@@ -129,6 +129,7 @@ def test_a_store_is_deidentified_into_another_and_stays_as_it_was(
         assert CANARY not in str(written)
     assert [retrieve(daemon.http, source, *each) for each in before] == files
     assert CANARY not in json.dumps(ended)
+    assert CANARY not in daemon.log
 
 
 def test_the_same_again_adds_nothing(service: Any, datasets: Any, source: str, target: str) -> None:
@@ -236,6 +237,38 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
     assert len(uids(service, target)) == 6
     answer = ask(f"{daemon.http}{ended['metadata']['logsUrl']}")
     assert [each["reason"] for each in answer.json["failures"]] == ["conflict"] * 6
+
+
+def test_the_command_line_has_a_store_deidentified(
+    daemon: RunningDaemon, service: Any, source: str, target: str, tmp_path: Path, lists: Path
+) -> None:
+    file = tmp_path / "configuration.json"
+    file.write_text(str({"config": BASIC}))  # single quotes, in the body of a request
+    study = uids(service, source)[0][0]
+    chosen = lists / f"{uuid4().hex}.txt"
+    chosen.write_text(f"/studies/{study}\n")
+
+    def command(*more: str, into: str = target) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "deidentify-store", source, into, *more],
+            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+
+    some = command("--config-file", str(file), "--filter", str(chosen))
+    assert (some.returncode, some.stderr) == (0, "")
+    assert "3 de-identified, 0 not" in some.stdout
+    assert len(uids(service, target)) == 3
+    begun = command("--config-file", str(file), "--async")
+    assert "/operations/" in begun.stdout
+    done(service, {"name": begun.stdout.strip()})
+    assert len(uids(service, target)) == 6
+    refused = command(into="none/dicomStores/none")
+    assert refused.returncode == 1
+    assert "destinationStore" in refused.stderr
 
 
 def test_the_command_line_lists_shows_and_cancels(
