@@ -9,6 +9,7 @@ from daemon.healthcare import service
 from daemon.healthcare.datasets import Datasets
 from daemon.healthcare.deidentify import Deidentify
 from daemon.healthcare.deleting import Deleting
+from daemon.healthcare.measuring import Measuring
 from daemon.healthcare.operations import Operations
 from daemon.healthcare.relay import Relay
 from daemon.healthcare.store_methods import StoreMethods
@@ -47,6 +48,7 @@ def applications(
         **StoreMethods(stores).handlers,
         **Deleting(stores, clock).handlers,
         **Deidentify(stores, files, begun, clock).handlers,
+        **Measuring(stores.database).handlers,
         **Transfers(stores.database).handlers,
         **operations.handlers,
     }

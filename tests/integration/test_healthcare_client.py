@@ -200,6 +200,17 @@ def test_an_instance_is_stored_found_retrieved_and_deleted(
     assert metadata["00100020"]["Value"] == [instance.PatientID]
     metrics = datasets.dicomStores().getDICOMStoreMetrics(name=store).execute()
     assert (metrics["studyCount"], metrics["seriesCount"], metrics["instanceCount"]) == ("1",) * 3
+    measured = datasets.dicomStores().dicomWeb().studies()
+    web = f"{store}/dicomWeb"
+    size = str(len(encoded(instance)))
+    of_study = measured.getStudyMetrics(study=f"{web}/studies/{uids[0]}").execute()
+    assert (of_study["seriesCount"], of_study["instanceCount"]) == ("1", "1")
+    assert of_study["blobStorageSizeBytes"] == size
+    series = f"{web}/studies/{uids[0]}/series/{uids[1]}"
+    assert measured.series().getSeriesMetrics(series=series).execute()["instanceCount"] == "1"
+    info = measured.series().instances().getStorageInfo(resource=f"{web}/{path}").execute()
+    assert info["blobStorageInfo"]["sizeBytes"] == size
+    refused(measured.getStudyMetrics(study=f"{web}/studies/9.9"), 404, "NOT_FOUND")
     # The pipeline knows nothing of it.
     assert (
         search(service, f"{OURS}/dicomStores/source", "instances", f"&SOPInstanceUID={uids[2]}")
