@@ -423,7 +423,7 @@ class Healthcare(Section):
         default=(),
         description=(
             "Folders that requests may name files of, by file:///... addresses; empty: none. Whoever may ask "
-            "may read them."
+            "may import from them and export into them."
         ),
     )
 

@@ -49,7 +49,7 @@ def applications(
         **Deleting(stores, clock).handlers,
         **Deidentify(stores, files, begun, clock).handlers,
         **Measuring(stores.database).handlers,
-        **Transfers(stores.database).handlers,
+        **Transfers(stores.database, files, begun, clock).handlers,
         **operations.handlers,
     }
     return service.applications(handlers, Relay(services))

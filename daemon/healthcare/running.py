@@ -25,12 +25,13 @@ from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep
 from daemon.healthcare.operations import CANCELLED, response_type
+from daemon.healthcare.transfer_steps import ExportStep, ImportStep
 from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
 from daemon.workers.errors import PoolClosed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from daemon.healthcare.batches import Batch, Made
     from daemon.pipeline.changing import ChangingWorkers
@@ -49,6 +50,12 @@ _LOOK_S: Final = 0.5
 _FORGET_S: Final = 3600.0
 _AGAIN_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
+_KINDS: Final[Mapping[str, type[DicomStep | FhirStep | ImportStep | ExportStep]]] = {
+    "dicom": DicomStep,
+    "fhir": FhirStep,
+    "import": ImportStep,
+    "export": ExportStep,
+}
 
 
 class Running:
@@ -171,8 +178,7 @@ class Running:
             return True
         step = work.steps[operation.step]
         places = await self._database.read(_places)
-        kind = DicomStep if step.kind == "dicom" else FhirStep
-        doing: Batch = kind(
+        doing: Batch = _KINDS[step.kind](
             self._stores,
             self._workers,
             operation,

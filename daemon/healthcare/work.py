@@ -23,11 +23,13 @@ class Step:
     Attributes
     ----------
     kind
-        ``dicom`` or ``fhir``.
+        ``dicom`` or ``fhir``, which de-identify; ``import`` or ``export`` of instances.
     last
         The highest number that the source had when the operation began: what came later is not its matter.
     only
         Paths (``studies/../series/..``) or resources (``Patient/1``) that are wanted; None is everything.
+    folder
+        Where an export goes.
     unchanged_since_ms
         Resources that were updated later are passed over; 0 passes none over.
     """
@@ -38,6 +40,7 @@ class Step:
     last: int
     only: tuple[str, ...] | None = None
     unchanged_since_ms: int = 0
+    folder: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -49,6 +52,8 @@ class Step:
         }
         if self.only is not None:
             document["only"] = list(self.only)
+        if self.folder:
+            document["folder"] = self.folder
         if self.unchanged_since_ms:
             document["unchanged_since_ms"] = self.unchanged_since_ms
         return document

@@ -303,6 +303,34 @@ def test_the_command_line_lists_shows_and_cancels(
     command("show", "999999", status=1)
 
 
+def test_instances_go_into_and_out_of_allowed_folders(
+    service: Any, datasets: Any, dataset: str, source: str, target: str, lists: Path
+) -> None:
+    stores = datasets.dicomStores()
+    folder = lists / uuid4().hex
+    body = {"gcsDestination": {"uriPrefix": folder.as_uri()}}
+    exported = done(service, stores.export(name=source, body=body).execute())
+    assert exported["metadata"]["counter"] == {"success": "6"}
+    files = sorted(folder.rglob("*"))
+    assert sorted(
+        (each.parts[-3], each.parts[-2], each.stem) for each in files if each.is_file()
+    ) == uids(service, source)
+    (folder / "no-dicom.txt").write_text("nothing of ours")
+    (folder / "link.dcm").symlink_to("/etc/passwd")
+    imports = stores.import_(name=target, body={"gcsSource": {"uri": f"{folder.as_uri()}/**"}})
+    imported = done(service, imports.execute())
+    assert imported["metadata"]["counter"] == {"success": "6", "failure": "2"}
+    assert imported["metadata"]["apiMethodName"].endswith("ImportDicomData")
+    assert uids(service, target) == uids(service, source)
+    again = done(service, imports.execute())
+    assert again["metadata"]["counter"] == {"success": "6", "failure": "2"}
+    assert len(uids(service, target)) == 6
+    outside = stores.import_(name=target, body={"gcsSource": {"uri": "file:///etc"}})
+    refused(outside, 403, "PERMISSION_DENIED")
+    bucket = stores.export(name=source, body={"gcsDestination": {"uriPrefix": "gs://b/x"}})
+    assert "healthcare.folders" in refused(bucket, 400, "INVALID_ARGUMENT")
+
+
 # -- resources --
 
 

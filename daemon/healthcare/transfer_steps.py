@@ -1,0 +1,166 @@
+"""Instances between a store and a folder of this machine, as steps of operations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import stat
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import StoreUnavailable
+from daemon.healthcare.batches import BATCH, Counted, Made
+from daemon.healthcare.uploads import StoreUploads
+from daemon.healthcare.work import is_wanted
+from daemon.store.operation_rows import Failure
+from daemon.store.settling import BLOB_MISSING
+from dicomweb.errors import InstanceRefused, StoreFull
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from daemon.healthcare.work import Step
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import OwnDeidentifier
+    from daemon.store.operation_rows import Operation
+    from daemon.store.ports import Session
+    from daemon.store.rows import IndexedInstance, Store
+    from daemon.store.stores import Stores
+
+_CHUNK_BYTES: Final = 1 << 20
+_REFUSED: Final = "not_dicom"
+_UNREADABLE: Final = "unreadable"
+
+
+class _TransferStep:
+    """What both ways have in common: what was transferred is durable before it is counted."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        workers: ChangingWorkers,
+        operation: Operation,
+        step: Step,
+        own: OwnDeidentifier,
+        source: Store,
+        destination: Store,
+    ) -> None:
+        del own, destination
+        self._stores = stores
+        self._workers = workers
+        self._operation = operation
+        self._step = step
+        self._store = source
+
+    async def prepare(self, made: Sequence[Made]) -> None:
+        """Do nothing: each job has done it."""
+
+    def settle(self, session: Session, made: Sequence[Made]) -> Counted:
+        """Count."""
+        del session
+        failures = [
+            Failure(self._store.id, each.number, each.reason, "") for each in made if each.reason
+        ]
+        return Counted(len(made) - len(failures), failures)
+
+    async def clear(self, made: Sequence[Made]) -> None:
+        """Do nothing: nothing is left."""
+
+
+class ImportStep(_TransferStep):
+    """Files into a store, by the door of STOW-RS. Implements `daemon.healthcare.batches.Batch`."""
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next files as jobs; they are counted from 1."""
+        after = self._operation.after
+        files = (self._step.only or ())[after : after + BATCH]
+        jobs = [partial(self._take, after + at, Path(each)) for at, each in enumerate(files, 1)]
+        return after + len(files), jobs
+
+    async def _take(self, number: int, path: Path) -> Made:
+        try:
+            descriptor = await asyncio.to_thread(_opened, path)
+        except OSError:
+            return Made(number, reason=_UNREADABLE)
+        upload = None
+        try:
+            upload = StoreUploads(self._store, self._stores, self._workers, _Unheard()).open("")
+            while chunk := await asyncio.to_thread(os.read, descriptor, _CHUNK_BYTES):
+                upload.write(chunk)
+            await upload.finish()
+        except InstanceRefused:
+            return Made(number, reason=_REFUSED)
+        except StoreFull as error:
+            raise StoreUnavailable("no room") from error
+        except OSError:
+            return Made(number, reason=_UNREADABLE)
+        finally:
+            os.close(descriptor)
+            if upload is not None:
+                upload.abort()
+        return Made(number)
+
+
+class ExportStep(_TransferStep):
+    """A store's instances into a folder. Implements `daemon.healthcare.batches.Batch`."""
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next instances that are wanted, as jobs."""
+        after, last = self._operation.after, self._step.last
+
+        def read(session: Session) -> list[IndexedInstance]:
+            return session.instances.page(self._store, after, BATCH)
+
+        page = [each for each in await self._stores.database.read(read) if each.id <= last]
+        only = self._step.only
+        wanted = [each for each in page if only is None or is_wanted(each, only)]
+        return page[-1].id if page else after, [partial(self._put, each) for each in wanted]
+
+    async def _put(self, instance: IndexedInstance) -> Made:
+        blob = self._stores.stores.blobs_of(self._store).local_path(instance.blob)
+        folder = Path(self._step.folder, instance.study_uid, instance.series_uid)
+        try:
+            if blob is None:
+                return Made(instance.id, reason=BLOB_MISSING)
+            await asyncio.to_thread(_copied, blob, folder / f"{instance.sop_instance_uid}.dcm")
+        except FileNotFoundError:
+            return Made(instance.id, reason=BLOB_MISSING)
+        except OSError as error:
+            raise StoreUnavailable("the folder refuses") from error
+        return Made(instance.id)
+
+
+class _Unheard:
+    """Nobody counts what an operation imports but the operation."""
+
+    def instance_received(self, size: int) -> None:
+        """Do nothing."""
+
+    def instance_refused(self, reason: str) -> None:
+        """Do nothing."""
+
+
+def _opened(path: Path) -> int:
+    """Open a regular file; what is none, or a link, raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError
+    return descriptor
+
+
+def _copied(blob: Path, target: Path) -> None:
+    """Copy a file so that its name is there only when all of it is."""
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial_name = target.with_suffix(".part")
+    with blob.open("rb") as source:
+        descriptor = os.open(
+            partial_name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
+        )
+        with os.fdopen(descriptor, "wb") as file:
+            shutil.copyfileobj(source, file, _CHUNK_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+    partial_name.rename(target)
