@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +28,9 @@ import deid
 from daemon.batch.dry import DryFolder
 from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused
 from daemon.batch.inputs import Input, check_inputs, places_of, walk
-from daemon.batch.journal import Done, Journal
+from daemon.batch.interruption import SIGNALS, leave, signals_restored
+from daemon.batch.items import Item, as_it_was, checked
+from daemon.batch.journal import Journal
 from daemon.batch.layout import Layout, Names, ask_for_names, check_prefix, read_renamed
 from daemon.batch.output import OutputFolder
 from daemon.batch.program import made_by
@@ -40,7 +40,6 @@ from daemon.batch.refusals import Refusals
 from daemon.batch.request import BatchProgress, BatchState, BatchSummary
 from daemon.batch.settlement import (
     CROSSWALK,
-    IDENTIFIERS,
     REPORT,
     Settled,
     Settlement,
@@ -69,17 +68,11 @@ if TYPE_CHECKING:
 Tell = Callable[[BatchProgress], None]
 Warn = Callable[[str], None]
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _AHEAD_PER_WORKER = 64
 _COMMIT_AT_ONCE = 64
 _FLUSH_THREADS = 8
 _GATHER_S = 0.2
 _ATTEMPTS = 2
-_ANSWERED = {
-    BatchState.DEIDENTIFIED.value,
-    BatchState.REFUSED.value,
-    BatchState.SKIPPED.value,
-}
 
 
 def run_batch(
@@ -121,7 +114,7 @@ def run_batch(
         warn(told(warning))
     names = _names(request)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_signals_restored())
+        stack.enter_context(signals_restored())
         quarantine = QuarantineFolder(request.quarantine, request.key, out, inputs)
         stack.callback(quarantine.close)
         report = stack.enter_context(Records(request.report, REPORT, what="report", out=out))
@@ -164,25 +157,6 @@ def run_batch(
         if journal is None:
             return summary
         return run.ended(journal, summary)
-
-
-@contextlib.contextmanager
-def _signals_restored() -> Iterator[None]:
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-
-def _leave(number: int, _frame: object) -> None:
-    """End at once, on a second signal: what has a name is whole, the next run removes the rest."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h\n")  # the cursor, which the progress bar hides
-        sys.stderr.flush()
-    os._exit(128 + number)
 
 
 def _names(request: BatchRequest) -> Names:
@@ -230,24 +204,6 @@ def _output(
 
 
 @dataclass(slots=True)
-class _Item:
-    """One input on its way."""
-
-    source: Input
-    part: str = ""
-    known: tuple[tuple[str, str], ...] = ()
-    done: Done | None = None
-    answer: asyncio.Task[dict[str, Any]] | None = None
-
-    async def result(self) -> dict[str, Any]:
-        if self.answer is not None:
-            return await self.answer
-        if self.source.skip:
-            return {"state": BatchState.SKIPPED.value, "reason": self.source.skip}
-        return refused(self.source.refuse)
-
-
-@dataclass(slots=True)
 class _Run:
     request: BatchRequest
     inputs: Sequence[Any]
@@ -260,7 +216,7 @@ class _Run:
     cleans_text: bool
     spawned: list[Spawned] | None
     started: float = field(default_factory=time.monotonic)
-    _next: _Item | None = None
+    _next: Item | None = None
 
     async def until_done(self) -> BatchSummary:
         """Run until everything is committed or a signal comes."""
@@ -271,13 +227,13 @@ class _Run:
 
         def interrupt(number: int) -> None:
             signals.append(number)
-            for each in _SIGNALS:
+            for each in SIGNALS:
                 loop.remove_signal_handler(each)
-                signal.signal(each, _leave)
+                signal.signal(each, leave)
             task.cancel()
 
         with contextlib.suppress(RuntimeError, ValueError):  # not in the main thread
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 loop.add_signal_handler(number, interrupt, number)
         try:
             await self._work()
@@ -286,7 +242,7 @@ class _Run:
                 raise
             raise BatchInterrupted(signals[0]) from None
         finally:
-            for number in _SIGNALS:
+            for number in SIGNALS:
                 with contextlib.suppress(RuntimeError, ValueError):
                     loop.remove_signal_handler(number)
         return self._summary()
@@ -307,7 +263,7 @@ class _Run:
             limits=request.limits,
             spawned=self.spawned,
         )
-        queue: asyncio.Queue[_Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
+        queue: asyncio.Queue[Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
         with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:
             try:
                 async with pool:
@@ -337,32 +293,32 @@ class _Run:
                     self.warn(told(warning))
 
     async def _feed(
-        self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], group: asyncio.TaskGroup
+        self, pool: WorkerPool, queue: asyncio.Queue[Item | None], group: asyncio.TaskGroup
     ) -> None:
         walker = self._walk()
         while some := await asyncio.to_thread(lambda: self._some(walker)):
             for item in some:
                 if item.done is not None and not self.books.crosswalk.is_wanted:
-                    item.answer = group.create_task(_as_it_was(item.done))
+                    item.answer = group.create_task(as_it_was(item.done))
                 elif not item.source.skip and not item.source.refuse:
                     item.answer = group.create_task(self._process(pool, item))
                 await queue.put(item)
         await queue.put(None)
 
-    def _some(self, walker: Iterator[Input]) -> list[_Item]:
+    def _some(self, walker: Iterator[Input]) -> list[Item]:
         """Return the next inputs, with what an earlier run made of them."""
         items = []
         journal = self.books.journal if self.request.resume else None
         for source in islice(walker, AT_ONCE):
             known = tuple(self.survey.known(source))
             done = journal.find(source, known) if journal is not None else None
-            items.append(_Item(source, known=known, done=done))
+            items.append(Item(source, known=known, done=done))
         return items
 
     def _walk(self) -> Iterator[Input]:
         return walk(self.inputs, self.apart, self.request.archive, str(self.output.path))
 
-    async def _process(self, pool: WorkerPool, item: _Item) -> dict[str, Any]:
+    async def _process(self, pool: WorkerPool, item: Item) -> dict[str, Any]:
         """Return a worker's answer, or why there is none."""
         source = item.source
         header = {
@@ -397,17 +353,17 @@ class _Run:
                     raise BatchFailed(str(answer.header["errno"]))
                 if item.done is not None:
                     traced = answer.header.get("crosswalk")
-                    as_it_was = await _as_it_was(item.done)
-                    return {**as_it_was, "crosswalk": traced} if traced else refused("")
-                return _checked(answer.header)
+                    earlier = await as_it_was(item.done)
+                    return {**earlier, "crosswalk": traced} if traced else refused("")
+                return checked(answer.header)
         raise AssertionError("every attempt ends")
 
-    def _remove_part(self, item: _Item) -> None:
+    def _remove_part(self, item: Item) -> None:
         if isinstance(self.output, OutputFolder) and item.part:
             self.output.remove_part(item.part)
 
     async def _commit(
-        self, pool: WorkerPool, queue: asyncio.Queue[_Item | None], flushers: ThreadPoolExecutor
+        self, pool: WorkerPool, queue: asyncio.Queue[Item | None], flushers: ThreadPoolExecutor
     ) -> None:
         """Commit in the order of the inputs, in groups: flushing many files together is cheaper."""
         loop = asyncio.get_running_loop()
@@ -427,7 +383,7 @@ class _Run:
                 raise BatchFailed.of(error) from error
             self._tell()
 
-    async def _do_again(self, pool: WorkerPool, group: list[tuple[_Item, dict[str, Any]]]) -> None:
+    async def _do_again(self, pool: WorkerPool, group: list[tuple[Item, dict[str, Any]]]) -> None:
         """Process what an earlier run wrote after all, where its name is given to an input before it."""
         given: set[tuple[str, ...]] = set()
         for at, (item, answer) in enumerate(group):
@@ -456,10 +412,10 @@ class _Run:
         )
 
     async def _next_group(
-        self, queue: asyncio.Queue[_Item | None]
-    ) -> tuple[list[tuple[_Item, dict[str, Any]]], bool]:
+        self, queue: asyncio.Queue[Item | None]
+    ) -> tuple[list[tuple[Item, dict[str, Any]]], bool]:
         """Return what is ready within a moment, and whether it is the last."""
-        group: list[tuple[_Item, dict[str, Any]]] = []
+        group: list[tuple[Item, dict[str, Any]]] = []
         until = asyncio.get_running_loop().time() + _GATHER_S
         while len(group) < _COMMIT_AT_ONCE:
             if self._next is None:
@@ -484,7 +440,7 @@ class _Run:
         for part in parts:
             self.output.flush_part(part)
 
-    def _settle(self, group: Sequence[tuple[_Item, dict[str, Any]]]) -> None:
+    def _settle(self, group: Sequence[tuple[Item, dict[str, Any]]]) -> None:
         for item, answer in group:
             self.books.settle(Settled(item.source, answer, item.part, item.known, item.done))
         if self.books.journal is not None:
@@ -521,19 +477,3 @@ class _Run:
             seconds=time.monotonic() - self.started,
             is_dry=self.request.dry_run,
         )
-
-
-async def _as_it_was(done: Done) -> dict[str, Any]:
-    """Return the answer that an instance of an earlier run had."""
-    return {"state": BatchState.DEIDENTIFIED.value, "reason": "", "method": list(done.method)}
-
-
-def _checked(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return a worker's answer, which is input too: the worker parses what came from outside."""
-    known = ("reason", "where", *IDENTIFIERS)
-    is_sound = (
-        answer.get("state") in _ANSWERED
-        and all(isinstance(answer.get(name, ""), str) for name in known)
-        and (not is_clean(answer) or all(answer.get(name) for name in IDENTIFIERS))
-    )
-    return answer if is_sound else refused(WorkerReason.WORKER_CRASHED)

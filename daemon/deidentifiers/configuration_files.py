@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from config import presets
+from deid.configuration.json_text import loads
 from deid.configuration.leniencies import sentence
-from deid.configuration.proto_json import loads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from daemon.healthcare.errors import InvalidArgument, TooLarge
-from deid.configuration.proto_json import loads
+from deid.configuration.json_text import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,7 +27,7 @@ from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
 from deid.configuration.coverage import Coverage
 from deid.configuration.document import parse_configuration, parse_configuration_text
-from deid.configuration.proto_json import loads
+from deid.configuration.json_text import loads
 from deid.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from deid.configuration.coverage import DICOM_SECTIONS, FHIR_SECTIONS, SHARED_SECTIONS, Coverage
 from deid.configuration.fhir_section import read_fhir
 from deid.configuration.image_section import SENSITIVE_MODES, read_image
+from deid.configuration.json_text import loads
 from deid.configuration.notes import Notes
 from deid.configuration.own_section import (
     read_custom_info_types,
@@ -22,7 +23,6 @@ from deid.configuration.own_section import (
 from deid.configuration.proto_json import (
     Reader,
     is_request,
-    loads,
     of_request,
 )
 from deid.configuration.tag_sections import PROFILES, Tags, read_tags

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deid.encoding.segments import Segment
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.tags.private_blocks import Creators
-    from deid.tags.rules import Table
+    from deid.tags.table import Table
 
 
 @dataclass(slots=True)

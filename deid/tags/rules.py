@@ -7,7 +7,6 @@ works out from the tables and stores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE, Encoding
@@ -22,6 +21,7 @@ from deid.tags.labels import LABELS
 from deid.tags.lookup_tables import DESCRIBING, DESCRIPTORS
 from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS, VERBS
 from deid.tags.policy import Option, Profile, TagPolicy
+from deid.tags.table import KEY_SHIFT, TAG_SHIFT, Table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -73,33 +73,8 @@ ONLY_BESIDE: Final[dict[int, int]] = {0x00120081: 0x00120082}
 """Attributes that Table E.1-1 dummies although it removes what they may only stand beside (Type 1C): the name
 of an ethics committee, and its approval number (PS3.3 C.7.1.3)."""
 
-TAG_SHIFT: Final = 32
-KEY_SHIFT: Final = 16
-ACTION_MASK: Final = 0xFFFF
-"""How `Table.known` packs tag, VR word and action word: in the order of tags."""
-
 MAX_TABLES: Final = 4096
 MAX_ENTRIES: Final = 20_000
-
-
-@dataclass(slots=True)
-class Table:
-    """The actions of one kind of place.
-
-    `known` maps an element's tag and VR as encoded to ``tag << 32 | VR word << 16 | action word``.
-    `sop_class_uid` and `parent` (the enclosing sequence's tag, 0 at the top) are what types depend on;
-    `dummy` says that the place lies inside a sequence that is being dummied; `fate` is that of the content
-    item whose elements stand there.
-    """
-
-    known: dict[bytes, int]
-    sop_class_uid: str
-    parent: int
-    path: tuple[int, ...]
-    dummy: bool
-    encoding: Encoding
-    children: dict[tuple[int, bool, Encoding, Fate], Table]
-    fate: Fate = Fate.ORDINARY
 
 
 def fallback_action(tag: int, parent: int, sop_class_uid: str) -> Action:

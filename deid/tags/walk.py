@@ -40,14 +40,14 @@ from deid.tags.numbers import SAMPLES
 from deid.tags.passage import Given, Original, Passage
 from deid.tags.recognition import may_stay
 from deid.tags.replacements import UNCHANGED
-from deid.tags.rules import ACTION_MASK, KEY_SHIFT, TAG_SHIFT
 from deid.tags.samples import Samples
+from deid.tags.table import ACTION_MASK, KEY_SHIFT, TAG_SHIFT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deid.identity.residual import Forbidden
-    from deid.tags.rules import Table
+    from deid.tags.table import Table
 
 _SPAN_MIN: Final = 1 << 16
 _NEVER: Final = 1 << 64

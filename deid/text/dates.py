@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
 from deid.text.folding import fold, words
+from deid.text.months import MONTHS, MONTHS_BY_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def _month_names() -> dict[str, tuple[list[str], list[str]]]:
-    """Return language to its twelve month names and twelve short forms."""
-    text = (files("deid.text.words") / "months.csv").read_text(encoding="utf-8")
-    names: dict[str, tuple[list[str], list[str]]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        names.setdefault(row["language"], ([], []))[row["form"] == "short"].extend(
-            row["names"].split()
-        )
-    return names
-
-
-_MONTHS: Final = _month_names()
-
-
-def _by_name() -> dict[str, list[tuple[str, bool, int]]]:
-    """Return folded month names to (language, whether it is a short form, month)."""
-    found: dict[str, list[tuple[str, bool, int]]] = {"sept": [("en", True, 9)]}
-    for language, forms in _MONTHS.items():
-        for is_short, listed in enumerate(forms):
-            for number, word in enumerate(listed, 1):
-                found.setdefault(fold(word), []).append((language, bool(is_short), number))
-    return found
-
-
-_BY_NAME: Final = _by_name()
 _MONTH: Final = r"[^\W\d_]{3,12}"
 """Any word; whether it is a month is looked up."""
 _ENDS: Final = r"(?![^\W\d_])"
@@ -275,7 +249,7 @@ def find(text: str, *, day_first: bool | None = None) -> list[FoundDate]:
         (a stroke: month first, a point or hyphen: day first).
     """
     has_numeric = _HAS_NUMERIC.search(text) is not None
-    has_named = any(fold(word) in _BY_NAME for word in _LETTERS.findall(text))
+    has_named = any(fold(word) in MONTHS_BY_NAME for word in _LETTERS.findall(text))
     if not has_numeric and not has_named:
         return []
     found: list[FoundDate] = []
@@ -323,7 +297,7 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
             return None
         return FoundDate(start, stop, year, month, day, ambiguous, form, first_is_day)
     if parts.get("name"):
-        named = _BY_NAME.get(fold(parts["name"]))
+        named = MONTHS_BY_NAME.get(fold(parts["name"]))
         is_led = form == "day_name" and _LED.search(match.string, max(0, start - 6), start)
         if named is None or (not year and not is_led and _is_another_word(parts["name"])):
             return None
@@ -494,11 +468,11 @@ def _ordinal(day: int, written: str) -> str:
 
 
 def _month_name(written: str, month: int, *, dotted: bool) -> str:
-    candidates = _BY_NAME[fold(written)]
+    candidates = MONTHS_BY_NAME[fold(written)]
     language, is_short, _month = next(
         (each for each in candidates if dotted and each[0] == "de"), candidates[0]
     )
-    name = _MONTHS[language][is_short][month - 1]
+    name = MONTHS[language][is_short][month - 1]
     if written.isupper():
         return name.upper()
     return name.capitalize() if written[0].isupper() else name
