@@ -80,7 +80,7 @@ def _full(name: str) -> str:
 
 
 def _body(options: argparse.Namespace) -> dict[str, Any]:
-    from deid.configuration.proto_json import loads  # noqa: PLC0415
+    from deid.configuration.json_text import loads  # noqa: PLC0415
 
     body: dict[str, Any] = {"destinationStore": _full(options.destination)}
     if options.config_file is not None:
