@@ -76,7 +76,12 @@ def source(service: Any, dataset: str) -> str:
     store = make_store(service, dataset, "source")
     for study in (1, 2):
         for instance in (1, 2, 3):
-            made = make_ct(study=study, instance=instance, PatientName=f"{CANARY}^Ottilie")
+            made = make_ct(
+                study=study,
+                instance=instance,
+                PatientName=f"{CANARY}^Ottilie",
+                SeriesDescription="Thorax 5.0",
+            )
             store_instance(service, store, encoded(made))
     return store
 
@@ -145,6 +150,25 @@ def test_without_a_configuration_the_safe_preset_is_taken_and_told(
 ) -> None:
     ended = done(service, deidentify(datasets, source, target))
     assert "default" in ended["metadata"]["dicomveil"]["note"]
+    for each in uids(service, target):
+        assert CANARY.encode() not in retrieve(daemon.http, target, *each)
+
+
+def test_the_how_to_with_a_profile_and_a_keep_list_runs_with_its_searches(
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
+) -> None:
+    tags = ["StudyDescription", "SeriesDescription", "Modality", "BodyPartExamined"]
+    dicom = {"filterProfile": "DEIDENTIFY_TAG_CONTENTS", "keepList": {"tags": tags}}
+    ended = done(service, deidentify(datasets, source, target, config={"dicom": dicom}))
+    assert ended["metadata"]["counter"] == {"success": "6"}
+    original, cleaned = (
+        search(service, store, "series", "&includefield=StudyDescription,SeriesDescription")[0]
+        for store in (source, target)
+    )
+    for tag in ("00081030", "0008103E", "00080060"):
+        assert cleaned[tag] == original[tag]
+    assert len(search(service, target, "studies", "&limit=10")) == 2
+    assert search(service, target, "studies", f"&PatientName={CANARY}*") == []
     for each in uids(service, target):
         assert CANARY.encode() not in retrieve(daemon.http, target, *each)
 
