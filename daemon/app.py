@@ -21,7 +21,7 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
@@ -29,10 +29,9 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 
 from config.errors import ConfigError
-from daemon.configured import association, deidentifiers, routes
+from daemon.configured import association, deidentifiers, largest_instance, routes
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
-from daemon.errors import AddressRefused
 from daemon.fhir import service as fhir_service
 from daemon.fhir.reading import ReadByWorkers
 from daemon.healthcare import api as healthcare_api
@@ -62,12 +61,13 @@ from daemon.store.settling import ConflictPolicy
 from daemon.store.spool import SpoolLimits
 from daemon.store.stores import Stores
 from daemon.web.callers import Callers
+from daemon.web.listening import listening
 from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
 from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
 
     from config.settings import Settings
     from daemon.store.fhir import FhirSink, FhirStore
@@ -299,7 +299,7 @@ class Service:
         self._run_in_background(self._operations.run(), "operations")
         http = await self._start_http(stores, metrics, probes, imaging)
         dimse = DimseServer(settings.dimse, stores.spool, metrics.dimse)
-        with _listening("dimse", settings.dimse.host, settings.dimse.port):
+        with listening("dimse", settings.dimse.host, settings.dimse.port):
             await dimse.start()
         self._listeners.append(partial(dimse.stop, drain_s=_DRAIN_S))
         self.addresses = {
@@ -328,7 +328,7 @@ class Service:
         settings = self._settings
         stores = await Stores.open(
             settings.state_dir,
-            SpoolLimits.of(settings.spool, max_instance_bytes=_largest_instance(settings)),
+            SpoolLimits.of(settings.spool, max_instance_bytes=largest_instance(settings)),
             ConflictPolicy(settings.source.conflict),
             engine=Embedded(readers=settings.http.reader_threads),
         )
@@ -396,7 +396,7 @@ class Service:
             callers=Callers(http.allowed_hosts, http.public_root, origins),
             tells_metrics=self._settings.metrics.port is None,
         )
-        with _listening("http", http.host, http.port):
+        with listening("http", http.host, http.port):
             await server.start()
         self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
         return server
@@ -418,7 +418,7 @@ class Service:
             lambda *_: None,
             callers=Callers(self._settings.http.allowed_hosts),
         )
-        with _listening("metrics", settings.host, settings.port):
+        with listening("metrics", settings.host, settings.port):
             await server.start()
         self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
         self.addresses["metrics"] = (settings.host, server.port)
@@ -498,27 +498,6 @@ class Service:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-@contextmanager
-def _listening(section: str, host: str, port: int) -> Iterator[None]:
-    """Say of which address the system refused it, and where that is configured."""
-    try:
-        yield
-    except OSError as error:
-        # What a name server answers has numbers of its own, and below 0.
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror or "no such address"
-        raise AddressRefused(section, host, port, why) from error
-
-
 def _work(dispatcher: Dispatcher) -> Work:
     now = dispatcher.progress
     return Work(now.in_flight, now.settled, now.refused_s, now.refusal)
-
-
-def _largest_instance(settings: Settings) -> int:
-    limits = (
-        settings.dimse.max_instance_bytes or 1 << 62,
-        settings.http.max_instance_bytes,
-        *(watch.max_file_bytes for watch in settings.watch),
-    )
-    return max(limits) + (1 << 16)

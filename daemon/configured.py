@@ -73,3 +73,13 @@ def association(settings: Settings) -> Association:
         configurations,
         settings.fhir.unassociated_after_s,
     )
+
+
+def largest_instance(settings: Settings) -> int:
+    """Return the most bytes that a file of one instance may have, whichever way it comes."""
+    limits = (
+        settings.dimse.max_instance_bytes or 1 << 62,
+        settings.http.max_instance_bytes,
+        *(watch.max_file_bytes for watch in settings.watch),
+    )
+    return max(limits) + (1 << 16)
