@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic_core import PydanticUndefined
 
-from config.settings import Deidentifier, Route, Section, Settings, Watch
+from config.section import Section
+from config.settings import Deidentifier, Route, Settings, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

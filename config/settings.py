@@ -10,9 +10,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from config import checks
+from config.fhir_settings import Fhir
+from config.section import Section
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -40,14 +42,6 @@ DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
 
 #: Pages and screens are mostly text; pictures are not.
 _MOST_FILLED = {"others": 0.35, "US": 0.5, "ECG": 0.6, "OT": 0.9, "DOC": 1.0}
-
-
-class Section(BaseModel):
-    """What all sections have in common: no unknown key, no silent conversion, no change later."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
-    )
 
 
 _PORT = "TCP port; 0 lets the kernel choose one."
@@ -424,28 +418,6 @@ class Healthcare(Section):
         description=(
             "Folders that requests may name files of, by file:///... addresses; empty: none. Whoever may ask "
             "may import from them and export into them."
-        ),
-    )
-
-
-class Fhir(Section):
-    """The FHIR stores."""
-
-    max_body_bytes: AtLeastOne = Field(
-        default=64 * MIB, description="Largest request body accepted, in bytes."
-    )
-    max_entries: AtLeastOne = Field(
-        default=10_000, description="Entries accepted in one batch or transaction."
-    )
-    max_results: AtLeastOne = Field(
-        default=1000,
-        description="Most resources in one answer; the client follows its link for more.",
-    )
-    unassociated_after_s: Annotated[float, Field(gt=0, le=31_536_000)] = Field(
-        default=86_400.0,
-        description=(
-            "Seconds that a resource waits for the study that it belongs to; then it is quarantined as "
-            "`unassociated`. (It is looked at again when the study comes.)"
         ),
     )
 

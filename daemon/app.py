@@ -38,7 +38,7 @@ from daemon.healthcare import api as healthcare_api
 from daemon.healthcare.files import AllowedFiles
 from daemon.healthcare.running import Running
 from daemon.healthcare.services import StoreServices
-from daemon.observe.health import Probes, Work
+from daemon.observe.health import Probes
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
@@ -274,7 +274,7 @@ class Service:
             metrics,
             self._notifier,
             settings.spool.min_free_bytes,
-            work=lambda: _work(dispatcher),
+            work=lambda: dispatcher.work,
         )
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
@@ -496,8 +496,3 @@ class Service:
         self.has_failed = True
         _log.critical("part_failed", part=task.get_name(), exc_info=task.exception())
         os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _work(dispatcher: Dispatcher) -> Work:
-    now = dispatcher.progress
-    return Work(now.in_flight, now.settled, now.refused_s, now.refusal)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from config.settings import Fhir, Http
+    from config.fhir_settings import Fhir
+    from config.settings import Http
     from daemon.fhir.ports import Reader, ResourceSink
     from daemon.healthcare.relay import Address
     from daemon.pipeline.changing import ChangingWorkers

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.observe.health import Work
 from daemon.observe.traces import trace
 from daemon.pipeline.figures import NoPipelineFigures
 from daemon.pipeline.flights import Flight, Progress
@@ -76,6 +77,12 @@ class Dispatcher:
         self._settled_count = 0
         self._refused_since: float | None = None
         self._refusal = ""
+
+    @property
+    def work(self) -> Work:
+        """The same as readiness asks for it."""
+        now = self.progress
+        return Work(now.in_flight, now.settled, now.refused_s, now.refusal)
 
     @property
     def progress(self) -> Progress:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import config
 from config import Settings, documents, presets, reference
-from config.settings import Section
+from config.section import Section
 
 ROOT = Path(config.__file__).parents[1]
 DEFAULT_FILE = ROOT / "config" / "default.toml"

@@ -1,0 +1,33 @@
+"""The settings of the FHIR stores, and of how resources wait for their studies."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from config.section import Section
+
+MIB = 1 << 20
+
+
+class Fhir(Section):
+    """The FHIR stores."""
+
+    max_body_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=64 * MIB, description="Largest request body accepted, in bytes."
+    )
+    max_entries: Annotated[int, Field(ge=1)] = Field(
+        default=10_000, description="Entries accepted in one batch or transaction."
+    )
+    max_results: Annotated[int, Field(ge=1)] = Field(
+        default=1000,
+        description="Most resources in one answer; the client follows its link for more.",
+    )
+    unassociated_after_s: Annotated[float, Field(gt=0, le=31_536_000)] = Field(
+        default=86_400.0,
+        description=(
+            "Seconds that a resource waits for the study that it belongs to; then it is quarantined as "
+            "`unassociated`. (It is looked at again when the study comes.)"
+        ),
+    )
