@@ -126,7 +126,9 @@ def _without_use() -> Iterator[HidingPlace]:
 
 def _behind_entries() -> Iterator[HidingPlace]:
     """Yield places behind the entries of tables in items, and behind the segments of a palette."""
-    entries = struct.pack("<64H", *range(0, 640, 10))
+    entries = struct.pack(
+        "<64H", *range(0, 1 << 16, 1 << 10)
+    )  # sixteen bits, as the descriptor says
     for keyword in ("ModalityLUTSequence", "VOILUTSequence"):
         draft = _draft(f"beside/behind-the-entries-of-{keyword}", ExplicitVRLittleEndian)
         text = draft.sentence(keyword).encode()
