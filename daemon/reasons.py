@@ -100,7 +100,7 @@ REASONS: Final[Mapping[str, Advice]] = {
         "Install PyAV (docs/pixels.md, Engines); retry.",
     ),
     "screen_capture": Advice(
-        "A screen, scan or label: it identifies by more than text that can be found.",
+        "A screen, scan or label: it identifies by more than text that can be found. `where` says which names.",
         "Name it under `[pixels] trusted` if yours are harmless; retry. Else discard it.",
     ),
     "too_much_text": Advice(
