@@ -110,3 +110,17 @@ async def test_all_attributes_are_answered_where_the_defaults_are_kept_apart(
     attributes = orjson.loads(match.attributes)
     assert orjson.loads(instance.instance).items() <= attributes.items()
     assert list(attributes) == sorted(attributes)
+
+
+def test_what_is_remembered_is_what_was_packed_and_bounded() -> None:
+    remembered = packing.Remembered(10_000)
+    values = [b'{"%d":1}' % number * 300 for number in range(40)]
+    packed = [packing.pack(value, packing.METADATA) for value in values]
+    for _ in range(3):
+        found = [remembered.unpack(each, packing.METADATA) for each in packed]
+        assert found == values
+    assert len(remembered._values) < len(values)
+    other = packing.pack(values[0], values[1])
+    assert remembered.unpack(other, values[1]) == values[0]
+    with pytest.raises(ValueError, match="packed"):
+        remembered.unpack(b"\x07nothing", packing.METADATA)

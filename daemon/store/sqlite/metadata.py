@@ -7,13 +7,16 @@ stay behind in what others are told from.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from daemon.store.sqlite.packing import METADATA, pack, unpack
+from daemon.store.sqlite.packing import METADATA, Remembered, pack
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
+
+_READ: Final = Remembered(16 << 20)
+"""A series is read by every viewer that opens it, and nothing that is packed changes."""
 
 
 def add(connection: sqlite3.Connection, series_id: int, row_id: int, metadata: bytes) -> None:
@@ -38,12 +41,12 @@ def unpacked(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> Ite
     bases: dict[int, bytes] = {}
     for row in rows:
         if row["base"] is None:
-            metadata = bases[row["id"]] = unpack(row["packed"], METADATA)
+            metadata = bases[row["id"]] = _READ.unpack(row["packed"], METADATA)
             yield metadata
             continue
         if row["base"] not in bases:
             bases[row["base"]] = _base(connection, row["base"])
-        yield unpack(row["packed"], bases[row["base"]])
+        yield _READ.unpack(row["packed"], bases[row["base"]])
 
 
 def _change_base(connection: sqlite3.Connection, series_id: int, leaving: int) -> None:
@@ -91,4 +94,4 @@ def _base(connection: sqlite3.Connection, base_id: int) -> bytes:
     (packed,) = connection.execute(
         "SELECT packed FROM metadata WHERE id = ?", (base_id,)
     ).fetchone()
-    return unpack(packed, METADATA)
+    return _READ.unpack(packed, METADATA)
