@@ -21,7 +21,14 @@ EXAMPLES = (
         "deidentify-store hospital/dicomStores/received hospital/dicomStores/clean --config-file c.json",
         "by a DeidentifyConfig, or the body of a request",
     ),
-    ("deidentify-store SOURCE DESTINATION --async", "print the operation's name, and do not wait"),
+    (
+        "deidentify-store default/dicomStores/source hospital/dicomStores/clean --filter studies.txt",
+        "only the studies, series or instances that a file lists",
+    ),
+    (
+        "deidentify-store hospital/fhirStores/received hospital/fhirStores/clean --async",
+        "print the operation's name, and do not wait",
+    ),
 )
 
 _POLL_S: Final = 0.5
