@@ -40,13 +40,14 @@ class Sandbox:
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m daemon "$@"\n')
         program.chmod(0o755)
         (folder / "bin" / "python").symlink_to(sys.executable)
+        http_port, dimse_port = _free_ports()
         self.environment = {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(self.home),
             "DICOMVEIL_STATE_DIR": str(folder / "state"),
-            "DICOMVEIL_HTTP__PORT": str(_free_port()),
-            "DICOMVEIL_DIMSE__PORT": str(_free_port()),
+            "DICOMVEIL_HTTP__PORT": str(http_port),
+            "DICOMVEIL_DIMSE__PORT": str(dimse_port),
             "TERM": "xterm",
             "LANG": "C.UTF-8",
         }
@@ -162,8 +163,9 @@ class Serving:
         self._process = None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _free_ports() -> tuple[int, int]:
+    """Return two ports that are free now, and not the same one."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
