@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -95,9 +96,17 @@ class Sandbox:
     def with_ports(self, command: str) -> str:
         """Return a command with the ports that this service has, instead of the usual ones."""
         http, dimse = (self.environment[f"DICOMVEIL_{each}__PORT"] for each in ("HTTP", "DIMSE"))
-        return command.replace("localhost:8080", f"localhost:{http}").replace(
-            "localhost 11112", f"localhost {dimse}"
+        return (
+            command.replace("localhost:8080", f"localhost:{http}")
+            .replace("127.0.0.1:8080", f"127.0.0.1:{http}")
+            .replace("localhost 11112", f"localhost {dimse}")
         )
+
+    def export(self, line: str) -> None:
+        """Do what a terminal does with ``export NAME=VALUE``: later commands see it."""
+        _export, given = shlex.split(line, comments=True)
+        name, _equals, value = given.partition("=")
+        self.environment[name] = value
 
     def run(self, command: str, *, serves: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a line of shell; one that serves is ended by SIGINT once it answers."""

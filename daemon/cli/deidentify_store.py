@@ -18,12 +18,15 @@ NAME = "deidentify-store"
 HELP = "have the service de-identify a store of the Cloud Healthcare API into another"
 EXAMPLES = (
     (
-        "deidentify-store hospital/dicomStores/received hospital/dicomStores/clean --config-file c.json",
-        "by a DeidentifyConfig, or the body of a request",
+        "deidentify-store default/dicomStores/source hospital/dicomStores/clean",
+        "all instances that the service has received, by the preset default",
     ),
     (
-        "deidentify-store default/dicomStores/source hospital/dicomStores/clean --filter studies.txt",
-        "only the studies, series or instances that a file lists",
+        (
+            "deidentify-store hospital/dicomStores/received hospital/dicomStores/clean "
+            "--config-file lung-study.json"
+        ),
+        "by a DeidentifyConfig, or the body of a request",
     ),
     (
         "deidentify-store hospital/fhirStores/received hospital/fhirStores/clean --async",

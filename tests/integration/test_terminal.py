@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
+import urllib.error
+import urllib.request
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import pexpect
@@ -154,6 +158,29 @@ class TestCompletion:
         child.close(force=True)
 
 
+def _beside_a_service(sandbox: Sandbox, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command while a service serves that has a dataset with two stores of each kind."""
+    with sandbox.serving() as serving:
+        serving.start("dicomveil serve")
+        root = f"http://127.0.0.1:{sandbox.environment['DICOMVEIL_HTTP__PORT']}/v1/projects/local/locations/local"
+        _made(f"{root}/datasets?datasetId=hospital", {})
+        for kind, body in (("dicom", {}), ("fhir", {"version": "R4"})):
+            for name in ("received", "clean"):
+                _made(f"{root}/datasets/hospital/{kind}Stores?{kind}StoreId={name}", body)
+        return sandbox.run(command)
+
+
+def _made(address: str, body: dict[str, str]) -> None:
+    """Make something that may be there already."""
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    try:
+        urllib.request.urlopen(asked, timeout=30).close()
+    except urllib.error.HTTPError as error:
+        if error.code != HTTPStatus.CONFLICT:
+            raise
+
+
 class TestHelp:
     @pytest.mark.parametrize("command", main.COMMANDS, ids=lambda each: each.NAME)
     def test_each_has_three_examples(self, command: ModuleType) -> None:
@@ -174,7 +201,11 @@ class TestHelp:
         if "deid" in command.split():
             shared.run("rm -rf clean.before && mv clean clean.before")
         try:
-            run = shared.run(command, serves=serves)
+            run = (
+                _beside_a_service(shared, command)
+                if "deidentify-store" in command
+                else shared.run(command, serves=serves)
+            )
         finally:
             shared.run("test -d clean.before && rm -rf clean && mv clean.before clean")
         told = run.stdout + run.stderr
