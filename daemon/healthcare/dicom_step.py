@@ -6,8 +6,8 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from daemon.healthcare.batches import BATCH, Counted, Made, insisting
-from daemon.healthcare.work import is_wanted
+from daemon.healthcare.batches import Counted, Made, insisting
+from daemon.healthcare.instance_pages import next_wanted
 from daemon.records import Job, Origin, Receiver, Result, State
 from daemon.store.files.folders import refusal
 from daemon.store.operation_rows import Failure
@@ -55,15 +55,9 @@ class DicomStep:
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next instances that are wanted, as jobs."""
-        after, last = self._operation.after, self._step.last
-
-        def read(session: Session) -> list[IndexedInstance]:
-            return session.instances.page(self._source, after, BATCH)
-
-        page = [each for each in await self._stores.database.read(read) if each.id <= last]
-        only = self._step.only
-        wanted = [each for each in page if only is None or is_wanted(each, only)]
-        return page[-1].id if page else after, [partial(self._deidentify, each) for each in wanted]
+        after = self._operation.after
+        last, wanted = await next_wanted(self._stores, self._source, self._step, after)
+        return last, [partial(self._deidentify, each) for each in wanted]
 
     async def _deidentify(self, instance: IndexedInstance) -> Made:
         blob = self._stores.stores.blobs_of(self._source).local_path(instance.blob)

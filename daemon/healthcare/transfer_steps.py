@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
 from daemon.healthcare.batches import BATCH, Counted, Made
+from daemon.healthcare.instance_pages import next_wanted
 from daemon.healthcare.uploads import StoreUploads
-from daemon.healthcare.work import is_wanted
 from daemon.store.operation_rows import Failure
 from daemon.store.settling import BLOB_MISSING
 from dicomweb.errors import InstanceRefused, StoreFull
@@ -108,15 +108,9 @@ class ExportStep(_TransferStep):
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next instances that are wanted, as jobs."""
-        after, last = self._operation.after, self._step.last
-
-        def read(session: Session) -> list[IndexedInstance]:
-            return session.instances.page(self._store, after, BATCH)
-
-        page = [each for each in await self._stores.database.read(read) if each.id <= last]
-        only = self._step.only
-        wanted = [each for each in page if only is None or is_wanted(each, only)]
-        return page[-1].id if page else after, [partial(self._put, each) for each in wanted]
+        after = self._operation.after
+        last, wanted = await next_wanted(self._stores, self._store, self._step, after)
+        return last, [partial(self._put, each) for each in wanted]
 
     async def _put(self, instance: IndexedInstance) -> Made:
         blob = self._stores.stores.blobs_of(self._store).local_path(instance.blob)
