@@ -45,6 +45,8 @@ class Records:
         What it is, in an error.
     out
         The output folder, which such a file never lies in.
+    may_replace
+        Whether a file of that name may be there, and goes.
 
     Raises
     ------
@@ -54,9 +56,16 @@ class Records:
     """
 
     def __init__(
-        self, path: Path | None, columns: Sequence[str], *, what: str, out: Path | None
+        self,
+        path: Path | None,
+        columns: Sequence[str],
+        *,
+        what: str,
+        out: Path | None,
+        may_replace: bool = True,
     ) -> None:
         self.path = path
+        self._may_replace = may_replace
         self._columns = columns
         self._descriptor: int | None = None
         self._buffer = bytearray()
@@ -68,6 +77,8 @@ class Records:
             raise BatchRefused(f"{path} does not end in {', '.join(SUFFIXES)}, as a {what} does")
         if path.is_dir():
             raise BatchRefused(f"{path} is a folder")
+        if not may_replace and os.path.lexists(path):
+            raise BatchRefused(f"{path} is there already; a {what} takes no file's place")
         if out is not None and out.resolve() in path.resolve().parents:
             raise BatchRefused(
                 f"{path} is inside the output folder, and a {what} tells who people are; keep it"
@@ -106,7 +117,11 @@ class Records:
                 self._buffer += self._row(self._columns)
             self._flush()
             os.fsync(self._descriptor)
-            self._part.replace(self.path)
+            if self._may_replace:
+                self._part.replace(self.path)
+            else:  # one that came meanwhile is not this one's to replace
+                self.path.hardlink_to(self._part)
+                self._part.unlink()
         except OSError as error:
             self._part.unlink(missing_ok=True)
             raise self._failure(error) from error

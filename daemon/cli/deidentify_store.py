@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from daemon.cli import arguments, exit_codes, output
 from daemon.cli.errors import CommandFailed, UsageError
+from daemon.cli.mapping import Mapping
 
 if TYPE_CHECKING:
     import argparse
@@ -31,6 +32,13 @@ EXAMPLES = (
     (
         "deidentify-store hospital/fhirStores/received hospital/fhirStores/clean --async",
         "print the operation's name, and do not wait",
+    ),
+    (
+        (
+            "deidentify-store hospital/dicomStores/received hospital/dicomStores/clean "
+            "--mapping locked/who-was-who.csv"
+        ),
+        "and write who was who: the file undoes the de-identification",
     ),
 )
 
@@ -60,6 +68,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="paths of studies, series or instances, a line each; in a folder of healthcare.folders",
     )
     parser.add_argument(
+        "--mapping",
+        type=Path,
+        metavar="FILE",
+        help="write original and replacement Patient ID and UIDs into a new file (.csv, .json, .jsonl)",
+    )
+    parser.add_argument(
         "--async", action="store_true", dest="is_async", help="do not wait for the end"
     )
     arguments.add_config(parser)
@@ -75,9 +89,20 @@ def run(options: argparse.Namespace) -> int:
         raise CommandFailed("no service runs on this state folder: start `dicomveil serve`")
     host, port = addresses["http"]
     service = _Service(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    operation = service.ask("POST", f"{_full(options.source)}:deidentify", _body(options))
-    output.print_line(operation["name"])
-    return exit_codes.OK if options.is_async else _follow(service, operation["name"])
+    source, body = _full(options.source), _body(options)
+
+    def begin() -> str:
+        name: str = service.ask("POST", f"{source}:deidentify", body)["name"]
+        output.print_line(name)
+        return name
+
+    if options.mapping is None:
+        name = begin()
+        return exit_codes.OK if options.is_async else _follow(service, name)
+    if options.is_async:
+        raise UsageError("--mapping is written at the end, which --async does not wait for")
+    mapping = Mapping(settings, source, body, options.filter)
+    return mapping.write(options.mapping, begin, lambda name: _follow(service, name))
 
 
 def _full(name: str) -> str:

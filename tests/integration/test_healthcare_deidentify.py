@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import stat
 import subprocess
 import sys
 from collections import Counter
@@ -263,6 +265,7 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
     assert [each["reason"] for each in answer.json["failures"]] == ["conflict"] * 6
 
 
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
 def test_the_command_line_has_a_store_deidentified(
     daemon: RunningDaemon, service: Any, source: str, target: str, tmp_path: Path, lists: Path
 ) -> None:
@@ -293,6 +296,51 @@ def test_the_command_line_has_a_store_deidentified(
     refused = command(into="none/dicomStores/none")
     assert refused.returncode == 1
     assert "destinationStore" in refused.stderr
+
+
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
+def test_the_command_line_writes_who_was_who(
+    daemon: RunningDaemon, service: Any, source: str, target: str, tmp_path: Path, lists: Path
+) -> None:
+    def command(place: Path, *more: str, to: str = target) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "daemon", "deidentify-store", source, to, "--mapping", place, *more],
+            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )  # fmt: skip
+
+    place, some = tmp_path / "locked" / "who.csv", tmp_path / "some.csv"
+    chosen = lists / f"{uuid4().hex}.txt"
+    chosen.write_text(f"/studies/{uids(service, source)[0][0]}\n")
+    refused = command(place, to="none/dicomStores/none")
+    assert (refused.returncode, place.exists()) == (1, False)
+    assert command(some, "--filter", str(chosen)).returncode == 0
+    assert len(some.read_text().splitlines()) == 4
+    run = command(place)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    rows = list(csv.DictReader(place.read_text().splitlines()))
+    levels = ("study", "series", "sop")
+    old = [tuple(row[f"old_{level}_instance_uid"] for level in levels) for row in rows]
+    assert sorted(old) == uids(service, source)
+    for row, before in zip(rows, old, strict=True):
+        after = [row[f"new_{level}_instance_uid"] for level in levels]
+        original = pydicom.dcmread(BytesIO(retrieve(daemon.http, source, *before)))
+        written = pydicom.dcmread(BytesIO(retrieve(daemon.http, target, *after)))
+        assert (row["old_patient_id"], row["new_patient_id"]) == (
+            original.PatientID,
+            written.PatientID,
+        )
+        assert original.InstanceNumber == written.InstanceNumber
+    content = place.read_bytes()
+    again = command(place)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    assert place.read_bytes() == content
+    assert command(tmp_path / "x.csv", "--async").returncode == 2
 
 
 def test_the_command_line_lists_shows_and_cancels(
