@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 
 class Receiver(StrEnum):
-    """The way an instance came in; `RECOVERED` when the row that knew it is gone."""
+    """The way an instance came in.
+
+    `RECOVERED` when the row that knew it is gone; `OPERATION` when an operation found it in a store.
+    """
 
     DIMSE = "dimse"
     STOW = "stow"
     WATCH = "watch"
     RECOVERED = "recovered"
+    OPERATION = "operation"
 
 
 class State(StrEnum):

@@ -126,9 +126,9 @@ class DocumentOperations:
             key = f"{_key(number)} {_key(each.store_id)} {_key(each.number)}"
             self._documents.put("failure", key, [number, *each])
 
-    def failures(self, number: int, limit: int) -> list[Failure]:
+    def failures(self, number: int, limit: int, after: tuple[int, int] = (0, 0)) -> list[Failure]:
         found = [Failure(*each[1:]) for each in self._documents.all("failure") if each[0] == number]
-        return found[:limit]
+        return [each for each in found if (each.store_id, each.number) > after][:limit]
 
     def forget_ended_before(self, time: float) -> int:
         old = [each for each in self._all() if each.ended_at and each.ended_at < time]

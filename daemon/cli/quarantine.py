@@ -227,7 +227,10 @@ def _confirm(count: int) -> None:
 
 def _left_over(changed: Changed) -> int:
     if changed.missing:
-        output.print_line(f"{len(changed.missing)} have no bytes left", sys.stderr)
+        output.print_line(
+            f"{len(changed.missing)} have no bytes here (for an operation's, begin another)",
+            sys.stderr,
+        )
     if changed.passed_over:
         output.print_line(f"{len(changed.passed_over)} are not refused (any more)", sys.stderr)
     return exit_codes.FAILED if changed.missing or changed.passed_over else exit_codes.OK

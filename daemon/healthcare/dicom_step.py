@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from daemon.healthcare import refusals
 from daemon.healthcare.batches import Counted, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
 from daemon.records import Job, Origin, Receiver, Result, State
@@ -50,6 +53,7 @@ class DicomStep:
         self._step = step
         self._own = own
         self._unneeded: list[str] = []
+        self._originals: dict[int, IndexedInstance] = {}
         self._source = source
         self._destination = destination
 
@@ -57,6 +61,7 @@ class DicomStep:
         """Return the next instances that are wanted, as jobs."""
         after = self._operation.after
         last, wanted = await next_wanted(self._stores, self._source, self._step, after)
+        self._originals = {each.id: each for each in wanted}
         return last, [partial(self._deidentify, each) for each in wanted]
 
     async def _deidentify(self, instance: IndexedInstance) -> Made:
@@ -95,16 +100,26 @@ class DicomStep:
             raise refusal(error) from error
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
-        """Make outputs visible; one that is there already is no second one."""
-        counted = Counted()
+        """Make outputs visible; one that is there already is no second one, and what failed is quarantined."""
+        counted, now = Counted(), time.time()
         self._unneeded = []
         for each in made:
             reason = each.reason or self._show(session, each)
             if reason:
                 failure = Failure(self._source.id, each.number, reason, each.where)
                 counted.failures.append(failure)
+                refusals.refuse(
+                    session,
+                    self._originals[each.number],
+                    self._destination,
+                    replace(each, reason=reason),
+                    operation=self._operation.id,
+                    deidentifier=self._own.name,
+                    now=now,
+                )
             else:
                 counted.success += 1
+                refusals.settle(session, self._source, self._destination, each.number, now)
         return counted
 
     def _show(self, session: Session, made: Made) -> str:

@@ -7,8 +7,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging
+from daemon.healthcare import names, paging, refusals
 from daemon.healthcare.errors import InvalidArgument, NotFound
+from daemon.healthcare.work import Work
+from daemon.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +25,7 @@ _FILTER: Final = re.compile(
     r"(?P<field>done|name|metadata\.(?:apiMethodName|cancelRequested))\s*(?P<test>=|!=|:)\s*"
     r"\"?(?P<value>[A-Za-z0-9._/-]{1,400}\*?)\"?"
 )
+_PLACE: Final = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _PREFIX: Final = "projects.locations.datasets.operations."
 
 
@@ -118,17 +121,21 @@ class Operations:
 
     async def _failures(self, call: Call) -> Answer:
         """Return why instances or resources were not done, by their numbers in the source."""
+        most = paging.size(call.query)
+        given = call.query.get("pageToken", "0.0")
+        if not _PLACE.fullmatch(given):
+            raise InvalidArgument("pageToken is none that a list gave")
+        store, number = map(int, given.split("."))
 
-        def read(session: Session) -> list[Failure]:
+        def read(session: Session) -> list[Answer]:
             operation = _found(session, call.dataset, call.path[-1])
-            return session.operations.failures(operation.id, paging.MOST)
+            found = session.operations.failures(operation.id, most + 1, (store, number))
+            return [_failure(session, operation, each) for each in found]
 
         found = await self._database.read(read)
-        listed = [
-            {"number": str(each.number), "reason": each.reason, "where": each.where}
-            for each in found
-        ]
-        return paging.listed("failures", listed, "")
+        last = found[most - 1] if len(found) > most else None
+        following = f"{last['store']}.{last['number']}" if last is not None else ""
+        return paging.listed("failures", found[:most], following)
 
     async def _cancelled(self, call: Call) -> Answer:
         call.checked("CancelOperationRequest")
@@ -140,6 +147,27 @@ class Operations:
 
         await self._database.write(cancel)
         return {}
+
+
+def _failure(session: Session, operation: Operation, failure: Failure) -> Answer:
+    """Return one failure; of an instance that still waits in quarantine, with its id there."""
+    told = {
+        "store": str(failure.store_id),
+        "number": str(failure.number),
+        "reason": failure.reason,
+        "where": failure.where,
+    }
+    ids = [
+        refusals.name(failure.store_id, destination, failure.number)
+        for destination in Work.destinations_of(operation.work, failure.store_id)
+    ]
+    waiting = [each for each in ids if _is_quarantined(session, each)]
+    return {**told, "quarantineId": waiting[0]} if waiting else told
+
+
+def _is_quarantined(session: Session, receipt_id: str) -> bool:
+    entry = session.receipts.get(receipt_id)
+    return entry is not None and entry.receipt.state is State.QUARANTINED
 
 
 def _found(session: Session, dataset: str, number: str) -> Operation:

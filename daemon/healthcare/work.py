@@ -91,7 +91,8 @@ class Work:
     def to_json(self, *, is_over: bool = False) -> str:
         """Return it for the operation's row; of one that is over, what is left to tell."""
         if is_over:
-            return json.dumps({"note": self.note})
+            stores = [[each.source, each.destination] for each in self.steps]
+            return json.dumps({"note": self.note, "stores": stores})
         return json.dumps(
             {
                 "steps": [each.document() for each in self.steps],
@@ -108,6 +109,15 @@ class Work:
         document = json.loads(text)
         steps = tuple(Step.from_document(each) for each in document.pop("steps"))
         return cls(steps=steps, **document)
+
+    @staticmethod
+    def destinations_of(text: str, source: int) -> list[int]:
+        """Return into which stores an operation goes from a store, whether it is over or not."""
+        document = json.loads(text)
+        pairs = document.get("stores") or [
+            (each["source"], each["destination"]) for each in document.get("steps", ())
+        ]
+        return [into for of, into in pairs if of == source]
 
     def deidentifier(self, key: SiteKey) -> OwnDeidentifier:
         """Return what jobs of this operation bring with them."""

@@ -137,8 +137,8 @@ class OperationRows(Protocol):
     def add_failures(self, number: int, failures: Sequence[Failure]) -> None:
         """Keep why something was not done; once for each row of a source."""
 
-    def failures(self, number: int, limit: int) -> list[Failure]:
-        """Return what was not done."""
+    def failures(self, number: int, limit: int, after: tuple[int, int] = (0, 0)) -> list[Failure]:
+        """Return what was not done, in the order of stores and numbers, from after such a pair on."""
 
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before; return how many."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
-from daemon.records import Receipt, State
+from daemon.records import Receipt, Receiver, State
 from daemon.store.rows import Garbage, Place, Role, StoreKind
 from daemon.store.visibility import hide
 
@@ -192,7 +192,7 @@ def _receivers(tallies: Sequence[Tally]) -> list[ReceiverFigures]:
             waiting=sum(t.instances for t in own if t.state in WAITING),
             refused=sum(t.instances for t in own if t.state in REFUSED),
         )
-        for receiver in sorted({t.receiver for t in tallies})
+        for receiver in sorted({t.receiver for t in tallies} - {Receiver.OPERATION})
         for own in [[t for t in tallies if t.receiver == receiver]]
     ]
 

@@ -125,6 +125,8 @@ async def test_each_failure_is_kept_once(stores: Stores) -> None:
     await done(stores, lambda s: s.operations.add_failures(made.id, [first, second]))
     assert await done(stores, lambda s: s.operations.failures(made.id, 10)) == [first, second]
     assert await done(stores, lambda s: s.operations.failures(made.id, 1)) == [first]
+    place = (first.store_id, first.number)
+    assert await done(stores, lambda s: s.operations.failures(made.id, 10, place)) == [second]
     assert await done(stores, lambda s: s.operations.failures(made.id + 1, 10)) == []
 
 

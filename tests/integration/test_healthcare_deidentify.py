@@ -101,6 +101,19 @@ def deidentify(datasets: Any, source: str, target: str, **body: Any) -> dict[str
     return found
 
 
+def dicomveil(daemon: RunningDaemon, *arguments: str, status: int = 0) -> str:
+    run = subprocess.run(
+        [sys.executable, "-m", "daemon", *arguments],
+        env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == status, run.stderr
+    return run.stdout
+
+
 def refused(request: Any, code: int, status: str) -> str:
     with pytest.raises(HttpError) as caught:
         request.execute()
@@ -261,8 +274,22 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
     assert ended["metadata"]["counter"] == {"failure": "6"}
     assert "response" in ended
     assert len(uids(service, target)) == 6
-    answer = ask(f"{daemon.http}{ended['metadata']['logsUrl']}")
-    assert [each["reason"] for each in answer.json["failures"]] == ["conflict"] * 6
+    log = f"{daemon.http}{ended['metadata']['logsUrl']}"
+    first = ask(f"{log}?pageSize=4").json
+    rest = ask(f"{log}?pageSize=4&pageToken={first['nextPageToken']}").json
+    told = first["failures"] + rest["failures"]
+    assert [each["reason"] for each in told] == ["conflict"] * 6
+    assert "nextPageToken" not in rest
+
+    def quarantined() -> set[str]:
+        listing = ("quarantine", "list", "--reason", "conflict", "--json")
+        entries = json.loads(dicomveil(daemon, *listing))
+        return {each["id"] for each in entries if each["receiver"] == "operation"}
+
+    assert {each["quarantineId"] for each in told} <= quarantined()
+    done(service, deidentify(datasets, source, target, config=BASIC))
+    assert not {each["quarantineId"] for each in told} & quarantined()
+    assert "quarantineId" not in ask(log).json["failures"][0]
 
 
 @pytest.mark.parametrize("service", ["v1"], indirect=True)
@@ -347,16 +374,7 @@ def test_the_command_line_lists_shows_and_cancels(
     daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
 ) -> None:
     def command(*arguments: str, status: int = 0) -> str:
-        run = subprocess.run(
-            [sys.executable, "-m", "daemon", "operations", *arguments],
-            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert run.returncode == status, run.stderr
-        return run.stdout
+        return dicomveil(daemon, "operations", *arguments, status=status)
 
     source = many(service, dataset, 150)
     operation = deidentify(datasets, source, target, config=BASIC)

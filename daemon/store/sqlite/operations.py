@@ -107,12 +107,12 @@ class OperationTables:
             [(number, *failure) for failure in failures],
         )
 
-    def failures(self, number: int, limit: int) -> list[Failure]:
-        """Return what was not done."""
+    def failures(self, number: int, limit: int, after: tuple[int, int] = (0, 0)) -> list[Failure]:
+        """Return what was not done, from after a store and number on."""
         rows = self._connection.execute(
             "SELECT store_id, number, reason, where_ FROM operation_failures WHERE operation = ?"
-            " ORDER BY store_id, number LIMIT ?",
-            (number, limit),
+            " AND (store_id, number) > (?, ?) ORDER BY store_id, number LIMIT ?",
+            (number, *after, limit),
         )
         return [Failure(*row) for row in rows]
 
