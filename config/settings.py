@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
 
 from config import checks
 from config.fhir_settings import Fhir
+from config.pages_settings import Pages
 from config.section import Section
 
 KIB = 1024
@@ -474,6 +475,7 @@ class Settings(Section):
     )
     dimse: Dimse = Dimse()
     http: Http = Http()
+    pages: Pages = Pages()
     metrics: Metrics = Metrics()
     watch: Annotated[tuple[Watch, ...], Field(strict=False)] = ()
     spool: Spool = Spool()

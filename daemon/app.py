@@ -32,12 +32,7 @@ from config.errors import ConfigError
 from daemon.configured import association, deidentifiers, largest_instance, routes
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
-from daemon.fhir import service as fhir_service
-from daemon.fhir.reading import ReadByWorkers
-from daemon.healthcare import api as healthcare_api
-from daemon.healthcare.files import AllowedFiles
 from daemon.healthcare.running import Running
-from daemon.healthcare.services import StoreServices
 from daemon.observe.health import Probes
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
@@ -49,10 +44,10 @@ from daemon.pipeline.flights import DispatchSettings
 from daemon.pipeline.instance_workers import InstanceWorkers
 from daemon.pipeline.showing import Showing
 from daemon.receive.dimse.server import DimseServer
-from daemon.receive.stow import SpoolSink
 from daemon.receive.watch.drops import Drops
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.rendering.pictures import Pictures
+from daemon.services import pages, web_services
 from daemon.store import retention, witnesses
 from daemon.store.embedded import Embedded
 from daemon.store.probing import StoreProbe
@@ -64,15 +59,13 @@ from daemon.web.callers import Callers
 from daemon.web.listening import listening
 from daemon.web.server import HttpServer
 from daemon.workers.limits import Limits
-from dicomweb import service as dicomweb_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from config.settings import Settings
-    from daemon.store.fhir import FhirSink, FhirStore
     from deid.identity.keys import SiteKey
-    from dicomweb.ports import Imaging, InstanceStore, UploadSink
+    from dicomweb.ports import Imaging
 
 _log = structlog.get_logger(__name__)
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -339,66 +332,22 @@ class Service:
         self, stores: Stores, metrics: Metrics, probes: Probes, imaging: Imaging
     ) -> HttpServer:
         http = self._settings.http
-        root = http.public_root.rstrip("/")
-        spool = SpoolSink(stores.spool, metrics.stow)
-        served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
-            "/dicomweb/source": (stores.source, spool),
-            "/dicomweb/deid": (stores.destination, None),
-        }
-        resources: dict[str, tuple[FhirStore, FhirSink | None]] = {
-            "/fhir/source": (stores.fhir_source, stores.fhir_sink),
-            "/fhir/deid": (stores.fhir_destination, None),
-        }
-        origins = {
-            path: http.cors_origins.get(path.rpartition("/")[2], ())
-            for path in (*served, *resources)
-        }
-        services = {
-            path: dicomweb_service.application(
-                store,
-                sink,
-                settings=http,
-                imaging=imaging,
-                cors_origins=origins[path],
-                public_root=f"{root}{path}" if root else "",
-            )
-            for path, (store, sink) in served.items()
-        }
-        reader = ReadByWorkers(self._workers.read_document)
-        services |= fhir_service.applications(
-            resources,
-            reader,
-            settings=self._settings.fhir,
-            patience=http,
-            cors_origins=origins,
-            root=root,
+        services = web_services(
+            self._settings, stores, self._workers, metrics, imaging, self._operations.wake
         )
-        services |= healthcare_api.applications(
-            stores,
-            StoreServices(
-                stores,
-                self._workers,
-                spool,
-                metrics.stow,
-                http=http,
-                fhir=self._settings.fhir,
-                reader=reader,
-                imaging=imaging,
-            ),
-            AllowedFiles(self._settings.healthcare.folders),
-            self._operations.wake,
-        )
+        shown, events = pages(self._settings, stores, services)
         server = HttpServer(
             http,
-            services,
+            services.applications,
             probes,
             metrics.request,
-            callers=Callers(http.allowed_hosts, http.public_root, origins),
+            callers=services.callers,
             tells_metrics=self._settings.metrics.port is None,
+            pages=shown,
         )
         with listening("http", http.host, http.port):
             await server.start()
-        self._listeners.append(partial(server.stop, drain_s=_DRAIN_S))
+        self._listeners += [events.stop, partial(server.stop, drain_s=_DRAIN_S)]
         return server
 
     async def _start_metrics(self, probes: Probes) -> None:

@@ -229,6 +229,15 @@ class _Instances(_Rows):
     def of_study(self, store: Store, study_uid: str) -> list[str]:
         return [i.receipt_id for i, _ in self._of(store) if i.study_uid == study_uid]
 
+    def states_of_study(self, store: Store, study_uid: str) -> dict[State, int]:
+        states = [
+            entry.receipt.state
+            for receipt_id in self.of_study(store, study_uid)
+            for entry in [_Receipts(self._documents).get(receipt_id)]
+            if entry is not None
+        ]
+        return dict(Counter(states))
+
     def has_study(self, store: Store, study_uid: str) -> bool:
         return bool(self.of_study(store, study_uid))
 

@@ -152,6 +152,9 @@ class InstanceRows(Protocol):
     def of_study(self, store: Store, study_uid: str) -> list[str]:
         """Return the ids of the receipts whose instances a study has, in the order of storing."""
 
+    def states_of_study(self, store: Store, study_uid: str) -> dict[State, int]:
+        """Count the instances that a store shows of a study by the states of their receipts."""
+
     def has_study(self, store: Store, study_uid: str) -> bool:
         """Tell whether a store shows anything of a study."""
 

@@ -15,7 +15,7 @@ from daemon.web.guard import ConnectionGuard
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from aiohttp.typedefs import Handler
 
@@ -71,6 +71,8 @@ class HttpServer:
         Whether ``/metrics`` is here; where not, another listener may have it.
     tls
         Server-side context; None is plain TCP.
+    pages
+        What people look at, ``/`` among it; where there are none, ``/`` is a list of addresses.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class HttpServer:
         callers: Callers,
         tells_metrics: bool = True,
         tls: ssl.SSLContext | None = None,
+        pages: Sequence[web.RouteDef] = (),
     ) -> None:
         self._settings = settings
         self._tls = tls
@@ -91,7 +94,6 @@ class HttpServer:
         )
         self._health = health
         self._observe = observe
-        self._own = ("/healthz", "/readyz", *(("/metrics",) if tells_metrics else ()))
         app = web.Application(
             middlewares=[
                 self._measured,
@@ -103,7 +105,7 @@ class HttpServer:
         app.on_response_prepare.append(_name_server)
         app.add_routes(
             [
-                web.get("/", self._index),
+                *(pages or [web.get("/", self._index)]),
                 web.get("/healthz", self._healthz),
                 web.get("/readyz", self._readyz),
             ]
@@ -112,7 +114,7 @@ class HttpServer:
             app.add_routes([web.get("/metrics", self._metrics)])
         for path, service in services.items():
             app.add_subapp(path, service)
-        self._services = tuple(services)
+        self._addresses = first_addresses(services, tells_metrics=tells_metrics)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -228,17 +230,21 @@ class HttpServer:
         return web.Response(body=body, headers={"Content-Type": media_type})
 
     async def _index(self, _request: web.Request) -> web.Response:
-        rows = "".join(
-            f'<li><a href="{path}">{path}</a></li>'
-            for service in self._services
-            for path in _first_addresses(service)
+        rows, other = (
+            "".join(f'<li><a href="{path}">{path}</a></li>' for path in paths)
+            for paths in self._addresses
         )
-        other = "".join(f'<li><a href="{path}">{path}</a></li>' for path in self._own)
         return web.Response(
             text=_PAGE.format(rows=rows, other=other),
             content_type="text/html",
             headers=_SECURITY_HEADERS,
         )
+
+
+def first_addresses(services: Iterable[str], *, tells_metrics: bool) -> tuple[list[str], list[str]]:
+    """Return where one may begin to read: of what is served, and of the service itself."""
+    served = [path for service in services for path in _first_addresses(service)]
+    return served, ["/healthz", "/readyz", *(["/metrics"] if tells_metrics else [])]
 
 
 def _first_addresses(service: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from daemon.records import Receipt
+from daemon.records import Receipt, State
 from daemon.store.rows import StoreKind
 from daemon.store.sqlite import search as sqlite_search
 from daemon.store.stores import Stores
@@ -540,3 +540,17 @@ async def test_a_walk_sorts_no_more_than_a_study_at_a_time(
     sorting = [step for step in steps if "B-TREE" in step]
     # The first term of the order, the study, comes by itself: a page ends the walk.
     assert all("RIGHT PART" in step or "LAST" in step for step in sorting), steps
+
+
+async def test_a_study_is_counted_by_the_states_of_its_receipts(stores: Stores) -> None:
+    for number, state in ((1, State.STORED), (2, State.STORED), (3, State.QUARANTINED)):
+        await store(stores, make_instance(number, study="1.1", series="1.1.1"), state=state)
+    await store(stores, make_instance(study="1.2", series="1.2.1"))
+    of = await stores.database.read(
+        lambda session: [
+            session.instances.states_of_study(stores.stores.source, "1.1"),
+            session.instances.states_of_study(stores.stores.destination, "2.25.1.1"),
+            session.instances.states_of_study(stores.stores.source, "1.3"),
+        ]
+    )
+    assert of == [{State.STORED: 2, State.QUARANTINED: 1}, {State.STORED: 2}, {}]

@@ -64,6 +64,14 @@ def test_the_wheel_carries_data_files_and_nothing_that_is_not_ours(wheel: Path) 
     assert "config/default.toml" in names
     assert "config/deidentifiers/basic.json" in names
     assert "deid/tables/e11.csv" in names
+    pages = ROOT / "daemon" / "pages"
+    shown = {
+        str(path.relative_to(ROOT))
+        for part in ("templates", "static")
+        for path in (pages / part).iterdir()
+    }
+    assert {"daemon/pages/templates/base.html", "daemon/pages/static/htmx.min.js"} <= shown
+    assert shown <= set(names)
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.startswith("dicomveil-")} == set(NAMES)
     assert not [name for name in names if "__pycache__" in name]

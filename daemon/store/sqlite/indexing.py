@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from daemon.records import State
 from daemon.store.rows import IndexedInstance
 from daemon.store.sqlite import matching, metadata, packing
 from daemon.store.sqlite.numbering import bounds
@@ -95,6 +96,19 @@ def receipts_of_study(connection: sqlite3.Connection, store: Store, study_uid: s
         (store.id, study_uid),
     )
     return [row[0] for row in rows]
+
+
+def states_of_study(
+    connection: sqlite3.Connection, store: Store, study_uid: str
+) -> dict[State, int]:
+    """Count the instances that a store shows of a study by the states of their receipts."""
+    rows = connection.execute(
+        "SELECT r.state, count(*) FROM studies s CROSS JOIN series e ON e.study_id = s.id"
+        " CROSS JOIN instances i ON i.series_id = e.id CROSS JOIN receipts r ON r.id = i.receipt_id"
+        " WHERE s.store_id = ? AND s.StudyInstanceUID = ? GROUP BY r.state",
+        (store.id, study_uid),
+    )
+    return {State(state): count for state, count in rows}
 
 
 _FOUND: Final = (

@@ -10,7 +10,7 @@ from daemon.store.sqlite.numbering import bounds
 if TYPE_CHECKING:
     import sqlite3
 
-    from daemon.records import StoredInstance
+    from daemon.records import State, StoredInstance
     from daemon.store.rows import IndexedInstance, LocatedInstance, Store
     from dicomweb.ports import Match, Query, Resource
 
@@ -59,6 +59,10 @@ class InstanceTables:
     def has_study(self, store: Store, study_uid: str) -> bool:
         """Tell whether a store shows anything of a study."""
         return indexing.has_study(self._connection, store, study_uid)
+
+    def states_of_study(self, store: Store, study_uid: str) -> dict[State, int]:
+        """Count the instances that a store shows of a study by the states of their receipts."""
+        return indexing.states_of_study(self._connection, store, study_uid)
 
     def assign(self, instance: IndexedInstance, receipt_id: str) -> None:
         """Let it belong to another receipt."""

@@ -1,0 +1,118 @@
+"""What each page is made with: templates, the stores it may read, and the head of its answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from daemon.pages.ports import Progress
+    from dicomweb.ports import InstanceStore
+
+SOURCE: Final = "/source"
+"""What names people stands below this alone, so that one rule of a proxy shuts it."""
+
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"
+        " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page, or a group of pages, as `daemon.pages.routes` lists it.
+
+    Attributes
+    ----------
+    routes
+        Its addresses. Those below `SOURCE` are left out where nobody may see the source.
+    label, address
+        What the navigation calls it, and where that leads; without a label it is not in there.
+    """
+
+    routes: Callable[[View], Iterable[web.RouteDef]]
+    label: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a page may read, and how it answers.
+
+    Attributes
+    ----------
+    received, results
+        The stores of what came in, and of what may leave.
+    sees_source
+        Whether the pages below `SOURCE` are there.
+    has_viewer
+        Whether a viewer is installed at ``/viewer/``.
+    addresses
+        Where programs may begin to read: of what is served, and of the service itself.
+    public_root
+        Address under which clients reach the service, or empty.
+    """
+
+    received: InstanceStore
+    results: InstanceStore
+    progress: Progress
+    sees_source: bool = True
+    has_viewer: bool = False
+    addresses: tuple[Sequence[str], Sequence[str]] = ((), ())
+    public_root: str = ""
+    navigation: Sequence[Page] = field(default=(), repr=False)
+
+    def page(
+        self,
+        request: web.Request,
+        template: str,
+        *,
+        status: int = 200,
+        context: Mapping[str, object] | None = None,
+    ) -> web.Response:
+        """Answer a page in HTML.
+
+        Templates reach what the service has by ``up``: relative addresses hold whatever prefix a proxy adds.
+        """
+        text = _TEMPLATES.get_template(template).render(
+            up=_up(request),
+            path=request.path,
+            navigation=self.navigation,
+            sees_source=self.sees_source,
+            has_viewer=self.has_viewer,
+            **(context or {}),
+        )
+        return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)
+
+    def json(self, body: bytes) -> web.Response:
+        """Answer what scripts of the pages ask for."""
+        return web.Response(body=body, content_type="application/json", headers=_HEADERS)
+
+    def root(self, request: web.Request) -> str:
+        """Return the address of the service as a program is given it, without a slash at the end."""
+        return self.public_root.rstrip("/") or f"{request.scheme}://{request.host}"
+
+
+def _up(request: web.Request) -> str:
+    return "../" * (request.path.count("/") - 1) or "./"
+
+
+_TEMPLATES: Final = Environment(
+    loader=PackageLoader("daemon.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)

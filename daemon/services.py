@@ -1,0 +1,122 @@
+"""The web services put together, and the pages beside them: what `HttpServer` is handed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from config.contradictions import is_loopback
+from daemon.fhir import service as fhir_service
+from daemon.fhir.reading import ReadByWorkers
+from daemon.healthcare import api as healthcare_api
+from daemon.healthcare.files import AllowedFiles
+from daemon.healthcare.services import StoreServices
+from daemon.pages.events import Events
+from daemon.pages.routes import routes
+from daemon.pages.view import View
+from daemon.receive.stow import SpoolSink
+from daemon.store.studies import StudyQueries
+from daemon.web.callers import Callers
+from daemon.web.server import first_addresses
+from dicomweb import service as dicomweb_service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohttp import web
+
+    from config.settings import Settings
+    from daemon.observe.metrics import Metrics
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.store.fhir import FhirSink, FhirStore
+    from daemon.store.stores import Stores
+    from dicomweb.ports import Imaging, InstanceStore, UploadSink
+
+
+class WebServices(NamedTuple):
+    """What is served by whom, by the path that it is mounted at, and who may ask."""
+
+    applications: dict[str, web.Application]
+    callers: Callers
+
+
+def web_services(
+    settings: Settings,
+    stores: Stores,
+    workers: ChangingWorkers,
+    metrics: Metrics,
+    imaging: Imaging,
+    wake: Callable[[], None],
+) -> WebServices:
+    """Return DICOMweb, FHIR and the Healthcare API over the stores."""
+    http = settings.http
+    root = http.public_root.rstrip("/")
+    spool = SpoolSink(stores.spool, metrics.stow)
+    served: dict[str, tuple[InstanceStore, UploadSink | None]] = {
+        "/dicomweb/source": (stores.source, spool),
+        "/dicomweb/deid": (stores.destination, None),
+    }
+    resources: dict[str, tuple[FhirStore, FhirSink | None]] = {
+        "/fhir/source": (stores.fhir_source, stores.fhir_sink),
+        "/fhir/deid": (stores.fhir_destination, None),
+    }
+    origins = {
+        path: http.cors_origins.get(path.rpartition("/")[2], ()) for path in (*served, *resources)
+    }
+    services = {
+        path: dicomweb_service.application(
+            store,
+            sink,
+            settings=http,
+            imaging=imaging,
+            cors_origins=origins[path],
+            public_root=f"{root}{path}" if root else "",
+        )
+        for path, (store, sink) in served.items()
+    }
+    reader = ReadByWorkers(workers.read_document)
+    services |= fhir_service.applications(
+        resources, reader, settings=settings.fhir, patience=http, cors_origins=origins, root=root
+    )
+    services |= healthcare_api.applications(
+        stores,
+        StoreServices(
+            stores,
+            workers,
+            spool,
+            metrics.stow,
+            http=http,
+            fhir=settings.fhir,
+            reader=reader,
+            imaging=imaging,
+        ),
+        AllowedFiles(settings.healthcare.folders),
+        wake,
+    )
+    return WebServices(services, Callers(http.allowed_hosts, http.public_root, origins))
+
+
+def pages(
+    settings: Settings, stores: Stores, services: WebServices
+) -> tuple[Sequence[web.RouteDef], Events]:
+    """Return the pages and what tells them of changes; no pages where the settings want none.
+
+    What came in is shown to this machine only, whatever the settings say: there is nobody yet who could tell
+    who asks.
+    """
+    studies = StudyQueries(stores.database, stores.stores)
+    events = Events(studies)
+    is_local = is_loopback(settings.http.host)
+    if settings.pages.shown == "never" or (settings.pages.shown == "loopback" and not is_local):
+        return (), events
+    view = View(
+        received=stores.source,
+        results=stores.destination,
+        progress=studies,
+        sees_source=settings.pages.source and is_local,
+        has_viewer="/viewer" in services.applications,
+        addresses=first_addresses(
+            services.applications, tells_metrics=settings.metrics.port is None
+        ),
+        public_root=settings.http.public_root,
+    )
+    return routes(view, events), events

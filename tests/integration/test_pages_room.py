@@ -1,0 +1,219 @@
+"""The pages over real stores and sockets: what is where, under which header, and who is told of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+
+from config.contradictions import is_loopback
+from config.pages_settings import Pages
+from config.settings import Http, Settings
+from daemon.pages.events import Events
+from daemon.pages.routes import routes
+from daemon.pages.view import View
+from daemon.records import State
+from daemon.services import WebServices, pages
+from daemon.store.stores import Stores
+from daemon.store.studies import StudyQueries
+from daemon.web.callers import Callers
+from daemon.web.server import HttpServer
+from tests.integration.test_web_server import Well
+from tests.store_samples import make_instance, store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from multidict import CIMultiDictProxy
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@dataclass
+class Site:
+    """A server with pages, and a client of it."""
+
+    stores: Stores
+    client: aiohttp.ClientSession
+    root: str
+
+    async def get(self, path: str) -> tuple[int, str, CIMultiDictProxy[str]]:
+        async with self.client.get(f"{self.root}{path}") as answer:
+            return answer.status, await answer.text(), answer.headers
+
+
+@contextlib.asynccontextmanager
+async def serving(folder: Path, **settings: object) -> AsyncIterator[Site]:
+    stores = await Stores.open(folder / "state")
+    wanted = Settings(http=Http(port=0), pages=Pages(**settings))  # type: ignore[arg-type]
+    services = WebServices({}, Callers())
+    shown, events = pages(wanted, stores, services)
+    server = HttpServer(
+        wanted.http, {}, Well(), lambda *_: None, callers=services.callers, pages=shown
+    )
+    await server.start()
+    try:
+        async with aiohttp.ClientSession() as client:
+            yield Site(stores, client, f"http://127.0.0.1:{server.port}")
+    finally:
+        await asyncio.gather(events.stop(), server.stop(drain_s=20))
+        await stores.close()
+
+
+async def fill(stores: Stores) -> None:
+    """Two studies; of the second an instance is done and one is not."""
+    await store(stores, make_instance(study="1.1", series="1.1.1", PatientName=SCRIPT))
+    for number, state in ((1, State.STORED), (2, State.QUARANTINED)):
+        instance = make_instance(
+            number, study="1.2", series="1.2.1", PatientID="P-77", StudyDescription="KNEE"
+        )
+        await store(stores, instance, state=state)
+
+
+async def test_each_side_lists_its_studies_and_how_far_they_are(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        await fill(site.stores)
+        _, received, _ = await site.get("/source/studies")
+        _, results, _ = await site.get("/studies")
+    assert received.index("P-77") < received.index("P-1")
+    for page in (received, results):
+        assert "2 received" in page
+        assert "1 done" in page
+        assert "1 quarantined" in page
+    assert "ABCDEF" in results
+
+
+async def test_what_names_people_stands_below_source_alone(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        await fill(site.stores)
+        for path in ("/", "/studies", "/studies?patient_id=P-77", "/studies?offset=1"):
+            _, page, _ = await site.get(path)
+            table = page.partition("<table>")[2]
+            assert "P-77" not in table
+            assert "script&gt;" not in page
+        _, page, _ = await site.get("/source/studies")
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert SCRIPT not in page
+
+
+async def test_without_the_source_pages_nothing_is_below_source(tmp_path: Path) -> None:
+    async with serving(tmp_path, source=False) as site:
+        assert (await site.get("/source/studies"))[0] == 404
+        status, page, _ = await site.get("/studies")
+    assert status == 200
+    assert "source/studies" not in page
+
+
+@pytest.mark.parametrize(
+    ("host", "shown", "expected"),
+    [
+        ("127.0.0.1", "loopback", {"/studies", "/source/studies"}),
+        ("::1", "loopback", {"/studies", "/source/studies"}),
+        ("192.0.2.1", "loopback", set()),
+        ("192.0.2.1", "always", {"/studies"}),
+        ("127.0.0.1", "never", set()),
+    ],
+)
+async def test_no_other_machine_is_shown_what_came_in(
+    tmp_path: Path, host: str, shown: str, expected: set[str]
+) -> None:
+    stores = await Stores.open(tmp_path / "state")
+    wanted = Settings(http=Http(host=host), pages=Pages(shown=shown))  # type: ignore[arg-type]
+    found, _ = pages(wanted, stores, WebServices({}, Callers()))
+    await stores.close()
+    paths = {route.path for route in found}
+    assert paths & {"/studies", "/source/studies"} == expected
+    assert is_loopback(host) or not any(path.startswith("/source") for path in paths)
+
+
+async def test_filters_and_pages_are_those_of_the_store(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        for number in range(27):
+            uid = f"1.9.{number}"
+            await store(
+                site.stores,
+                make_instance(study=uid, series=f"{uid}.1", StudyDate=f"202401{number + 1:02}"),
+            )
+        await fill(site.stores)
+        first = (await site.get("/source/studies"))[1]
+        second = (await site.get("/source/studies?offset=25"))[1]
+        assert 'href="../source/studies?offset=25"' in first
+        assert ("1.9.3<" in first, "1.9.3<" in second) == (False, True)
+        for query, found in (
+            ("patient_id=77", {"1.2"}),
+            ("description=KNEE", {"1.2"}),
+            ("from=2024-01-27&to=2024-01-27", {"1.9.26"}),
+            ("modality=CT&patient_id=77", {"1.2"}),
+            ("modality=MR", set()),
+            ("patient_id=*", None),
+        ):
+            page = (await site.get(f"/source/studies?{query}"))[1]
+            uids = {
+                part.partition("<")[0]
+                for part in page.split("Study Instance UID</dt><dd><code>")[1:]
+            }
+            assert len(uids) == 25 if found is None else uids == found, query
+        wrong = (await site.get("/source/studies?from=yesterday"))[1]
+        assert "A date is written" in wrong
+
+
+async def test_every_page_says_that_nothing_of_others_may_run(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        for path in ("/", "/studies", "/source/studies", "/source/nothing", "/static/pages.css"):
+            _, body, headers = await site.get(path)
+            policy = headers.get("Content-Security-Policy", "")
+            if path == "/source/nothing":
+                continue
+            assert policy.startswith("default-src 'none'")
+            assert "unsafe" not in policy
+            assert "<style" not in body
+            assert " style=" not in body
+            assert "<script>" not in body
+            wanted = "no-cache" if path.startswith("/static") else "no-store"
+            assert headers["Cache-Control"] == wanted
+
+
+async def test_a_file_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site:
+        _, _, headers = await site.get("/static/htmx.min.js")
+        again = {"If-None-Match": headers["ETag"]}
+        async with site.client.get(f"{site.root}/static/htmx.min.js", headers=again) as answer:
+            assert (answer.status, await answer.read()) == (304, b"")
+        assert (await site.get("/static/..%2fview.py"))[0] == 404
+
+
+async def test_a_change_is_told_once_by_the_name_of_its_subject(tmp_path: Path) -> None:
+    async with serving(tmp_path) as site, site.client.get(f"{site.root}/events") as stream:
+        assert await stream.content.readline() == b": listening\n"
+        await asyncio.sleep(1.2)  # what is there has been looked at
+        await fill(site.stores)
+        told: list[str] = []
+        async with asyncio.timeout(20):
+            while {"studies", "quarantine"} - set(told):
+                line = (await stream.content.readline()).decode()
+                assert line.partition(":")[0] in {"event", "data", "", "\n"}, line
+                told += [line.removeprefix("event: ").strip()] if line.startswith("event") else []
+
+
+async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path / "state")
+    queries = StudyQueries(stores.database, stores.stores)
+    events = Events(queries, most_listeners=1)
+    view = View(received=stores.source, results=stores.destination, progress=queries)
+    server = HttpServer(
+        Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)
+    )
+    await server.start()
+    root = f"http://127.0.0.1:{server.port}"
+    async with aiohttp.ClientSession() as client, client.get(f"{root}/events") as stream:
+        async with client.get(f"{root}/events") as second:
+            assert (second.status, second.headers["Retry-After"]) == (503, "10")
+        await asyncio.gather(events.stop(), server.stop(drain_s=60))
+        # Ended in good order: a stream that is broken off would raise here.
+        assert b"listening" in await stream.content.read()
+    await stores.close()
