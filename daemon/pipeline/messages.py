@@ -7,6 +7,7 @@ input too.
 from __future__ import annotations
 
 from dataclasses import asdict
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ _STORED_TEXT = (
     "patient",
 )
 _STORED_NUMBER = ("size", "number_of_frames")
+_ORIGIN = tuple(each.name for each in fields_of(Origin))
+_KNOWN = tuple(each.name for each in fields_of(Known))
 _QUESTION_TEXT = ("receipt_id", "study_uid", "patient")
 _RESULT_TEXT = ("receipt_id", "reason", "where", "route", "deidentifier")
 _FINAL = frozenset({State.STORED, State.UNROUTED, State.QUARANTINED})
@@ -51,10 +54,10 @@ def job_message(job: Job) -> Message:
     return Message(
         {
             "receipt_id": job.receipt_id,
-            "origin": asdict(job.origin),
+            "origin": {name: getattr(job.origin, name) for name in _ORIGIN},
             "source": str(job.source),
             "output": str(job.output),
-            "known": job.known and asdict(job.known),
+            "known": job.known and {name: getattr(job.known, name) for name in _KNOWN},
         }
     )
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+import orjson
+
 _PREFIX = struct.Struct(">BHI")
 _FIELD_BYTES = 8
 _MAX_FIELDS = 64
@@ -65,8 +67,7 @@ class Frame:
 
 def encode(kind: Kind, message: Message) -> bytes:
     """Return the bytes of one frame."""
-    # ASCII JSON carries lone surrogates, which is how Python spells undecodable bytes of paths.
-    document = json.dumps(message.header, separators=(",", ":")).encode("ascii")
+    document = _document(message.header)
     lengths = [len(data) for data in message.fields]
     if sum(lengths) + len(document) > MAX_FRAME_BYTES:
         raise FrameError("frame too large")
@@ -78,6 +79,14 @@ def encode(kind: Kind, message: Message) -> bytes:
             *message.fields,
         )
     )
+
+
+def _document(header: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(header)
+    except TypeError:
+        # Lone surrogates, which is how Python spells undecodable bytes of paths, are in ASCII JSON alone.
+        return json.dumps(header, separators=(",", ":")).encode("ascii")
 
 
 @dataclass(slots=True)
@@ -130,10 +139,7 @@ class Decoder:
 
 
 def _frame(kind: int, body: bytes, document_bytes: int, lengths: tuple[int, ...]) -> Frame:
-    try:
-        header = json.loads(body[:document_bytes])
-    except (ValueError, RecursionError) as error:
-        raise FrameError("not a frame") from error
+    header = _header(body[:document_bytes])
     if not isinstance(header, dict):
         raise FrameError("not a frame")
     fields = []
@@ -142,3 +148,13 @@ def _frame(kind: int, body: bytes, document_bytes: int, lengths: tuple[int, ...]
         fields.append(body[offset : offset + length])
         offset += length
     return Frame(Kind(kind), Message(header, tuple(fields)))
+
+
+def _header(document: bytes) -> object:
+    try:
+        return orjson.loads(document)
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(document)
+        except (ValueError, RecursionError) as error:
+            raise FrameError("not a frame") from error

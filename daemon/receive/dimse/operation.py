@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,6 @@ from daemon.receive.gate import Envelope, Gate
 from daemon.records import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from config.settings import Dimse
     from daemon.ports import Spool, SpoolFile
     from daemon.receive.dimse.negotiation import AcceptedContext
@@ -98,7 +95,7 @@ class Operation:
         self.gate = Gate(
             Envelope(self.context.transfer_syntax, command.sop_class_uid, command.sop_instance_uid)
         )
-        with self._refusing_on_failure():
+        try:
             self.file = spool.open(origin)
             self.file.write(
                 encode_file_meta(
@@ -108,6 +105,8 @@ class Operation:
                     origin.calling_ae,
                 )
             )
+        except Exception as error:  # noqa: BLE001 (told apart in there)
+            self._refuse_for(error)
 
     def receive(self, data: memoryview) -> None:
         """Take a piece of the data set."""
@@ -117,10 +116,12 @@ class Operation:
         if self.max_bytes and self.received > self.max_bytes:
             self.refuse(Refusal.TOO_LARGE)
             return
-        with self._refusing_on_failure():
+        assert self.gate is not None
+        try:
             self.file.write(data)
-            assert self.gate is not None
             self.gate.feed(data)
+        except Exception as error:  # noqa: BLE001 (told apart in there)
+            self._refuse_for(error)
 
     def end(self) -> None:
         """Note that the data set is complete, and ask the gate."""
@@ -133,21 +134,21 @@ class Operation:
     async def commit(self) -> None:
         """Make the instance durable; `answer` is a success only after that."""
         assert self.file is not None
-        with self._refusing_on_failure():
+        try:
             await self.file.commit()
+        except Exception as error:  # noqa: BLE001 (told apart in there)
+            self._refuse_for(error)
         self.file = None
 
-    @contextmanager
-    def _refusing_on_failure(self) -> Iterator[None]:
-        try:
-            yield
-        except SpoolFull:
-            self.refuse(Refusal.FULL)
-        except StoreUnavailable:
-            self.refuse(Refusal.BACK_END_AWAY)
-        except Exception:  # our fault must not end the association
-            log.exception("instance_failed", receiver=Receiver.DIMSE)
-            self.refuse(Refusal.INTERNAL_ERROR)
+    def _refuse_for(self, error: Exception) -> None:
+        match error:
+            case SpoolFull():
+                self.refuse(Refusal.FULL)
+            case StoreUnavailable():
+                self.refuse(Refusal.BACK_END_AWAY)
+            case _:  # our fault must not end the association
+                log.error("instance_failed", receiver=Receiver.DIMSE, exc_info=error)
+                self.refuse(Refusal.INTERNAL_ERROR)
 
     def refuse(self, refusal: Refusal | Faulty) -> None:
         """Give up the spool file, if any, and remember why."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_RJ, A_RELEASE_RP
 
@@ -62,8 +62,7 @@ class Pdu:
     content: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """As much of a presentation data value as has arrived (PS3.8 9.3.5.1 and Annex E).
 
     Attributes
@@ -81,6 +80,10 @@ class Fragment:
     is_last: bool
     is_complete: bool
     data: memoryview
+
+
+_P_DATA_TF: Final = Pdu(PduType.P_DATA_TF)
+_TYPES: Final = {each.value: each for each in PduType}
 
 
 class PduReader:
@@ -125,7 +128,7 @@ class PduReader:
                     return None, position
                 if self._begin_pdu(header) is PduType.P_DATA_TF:
                     self._partial.clear()
-                    return Pdu(PduType.P_DATA_TF), position
+                    return _P_DATA_TF, position
             if self._type is not PduType.P_DATA_TF:
                 return self._read_control(view, position)
             header, position = self._gather(view, position, _PDV_HEADER.size)
@@ -147,10 +150,9 @@ class PduReader:
 
     def _begin_pdu(self, header: memoryview | bytearray) -> PduType:
         code, length = _HEADER.unpack(header)
-        try:
-            pdu_type = PduType(code)
-        except ValueError:
-            raise PduInvalid(AbortReason.UNRECOGNIZED_PDU) from None
+        pdu_type = _TYPES.get(code)
+        if pdu_type is None:
+            raise PduInvalid(AbortReason.UNRECOGNIZED_PDU)
         if pdu_type is PduType.P_DATA_TF:
             is_valid = length >= _PDV_HEADER.size and length <= (self._max_pdu_bytes or length)
         else:
