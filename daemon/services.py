@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from config.contradictions import is_loopback
 from daemon.fhir import service as fhir_service
@@ -10,11 +12,14 @@ from daemon.fhir.reading import ReadByWorkers
 from daemon.healthcare import api as healthcare_api
 from daemon.healthcare.files import AllowedFiles
 from daemon.healthcare.services import StoreServices
+from daemon.healthcare.viewing import viewable
 from daemon.pages.events import Events
 from daemon.pages.routes import routes
 from daemon.pages.view import View
 from daemon.receive.stow import SpoolSink
 from daemon.store.studies import StudyQueries
+from daemon.viewer import service as viewer_service
+from daemon.viewer.installation import place_in as viewer_place
 from daemon.web.callers import Callers
 from daemon.web.server import first_addresses
 from dicomweb import service as dicomweb_service
@@ -47,7 +52,7 @@ def web_services(
     imaging: Imaging,
     wake: Callable[[], None],
 ) -> WebServices:
-    """Return DICOMweb, FHIR and the Healthcare API over the stores."""
+    """Return DICOMweb, FHIR and the Healthcare API over the stores, and the viewer where there are pages."""
     http = settings.http
     root = http.public_root.rstrip("/")
     spool = SpoolSink(stores.spool, metrics.stow)
@@ -92,7 +97,19 @@ def web_services(
         AllowedFiles(settings.healthcare.folders),
         wake,
     )
+    if _are_shown(settings):
+        services[viewer_service.PATH] = viewer_service.application(
+            viewer_place(settings.state_dir),
+            partial(viewable, stores.database),
+            prefix=urlsplit(root).path,
+        )
     return WebServices(services, Callers(http.allowed_hosts, http.public_root, origins))
+
+
+def _are_shown(settings: Settings) -> bool:
+    """Tell whether there is anything for people to look at."""
+    shown = settings.pages.shown
+    return shown != "never" and (shown != "loopback" or is_loopback(settings.http.host))
 
 
 def pages(
@@ -105,14 +122,13 @@ def pages(
     """
     studies = StudyQueries(stores.database, stores.stores)
     events = Events(studies)
-    is_local = is_loopback(settings.http.host)
-    if settings.pages.shown == "never" or (settings.pages.shown == "loopback" and not is_local):
+    if not _are_shown(settings):
         return (), events
     view = View(
         received=stores.source,
         results=stores.destination,
         progress=studies,
-        sees_source=settings.pages.source and is_local,
+        sees_source=settings.pages.source and is_loopback(settings.http.host),
         has_viewer="/viewer" in services.applications,
         addresses=first_addresses(
             services.applications, tells_metrics=settings.metrics.port is None

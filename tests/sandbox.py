@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from tests.factories import PATIENTS, encoded, make_ct, make_us, write
 from tests.service import ROOT
 from tests.unit.test_deid_encrypted import TRUSTEE, certificate, private
+from tests.viewer_package import folder, tarball
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,7 @@ class Sandbox:
             "DICOMVEIL_STATE_DIR": str(folder / "state"),
             "DICOMVEIL_HTTP__PORT": str(http_port),
             "DICOMVEIL_DIMSE__PORT": str(dimse_port),
+            "npm_config_fetch_retries": "0",
             "TERM": "xterm",
             "LANG": "C.UTF-8",
         }
@@ -79,6 +81,8 @@ class Sandbox:
         else:
             (self.work / "disc.iso").write_bytes(encoded(make_ct(PATIENTS[1], study=2)))
         shutil.rmtree(self.work / "disc")
+        tarball(self.work / "ohif-app.tgz")
+        folder(self.work / "dist")
 
     def start_state(self) -> None:
         """Let the service run once, so that its state is there."""

@@ -32,6 +32,7 @@ from daemon.cli import (
     resources,
     serve,
     status,
+    viewer,
 )
 from daemon.cli.errors import CliError
 
@@ -54,6 +55,7 @@ COMMANDS = (
     key,
     regions,
     reidentify,
+    viewer,
     completion,
     manual,
 )

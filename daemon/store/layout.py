@@ -9,6 +9,7 @@
         work/                 outputs that workers are writing
         source/  deid/        blobs of the stores, a folder each
         lost+found/           files that nobody could explain (made when needed)
+        viewer/               the viewer's files, once an operator has installed it (`daemon.viewer`)
 """
 
 from __future__ import annotations

@@ -248,6 +248,8 @@ def first_addresses(services: Iterable[str], *, tells_metrics: bool) -> tuple[li
 
 
 def _first_addresses(service: str) -> list[str]:
+    if service == "/viewer":  # no address for programs
+        return []
     if service.startswith("/v1"):
         return [f"{service}/projects/local/locations/local/datasets"]
     names = ["metadata"] if service.startswith("/fhir/") else ["studies", "series", "instances"]

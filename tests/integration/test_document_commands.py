@@ -95,7 +95,7 @@ def test_a_command_in_a_sentence_is_one(page: str, command: str) -> None:
     elif "pytest" in words:
         assert (ROOT / words[-1]).exists()
     else:
-        assert program in {"storescu", "cp", "pip", "openssl", "gcloud"}
+        assert program in {"storescu", "cp", "pip", "openssl", "gcloud", "npm"}
 
 
 def _is_named_only(words: list[str]) -> bool:

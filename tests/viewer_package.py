@@ -1,0 +1,56 @@
+"""A package of the viewer's shape, a few files small, and the real one where npm gets it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = (
+    '<!doctype html><html lang="en"><head><meta charset="UTF-8">'
+    '<meta name="msapplication-TileImage" content="/assets/tile.png">'
+    '<script>window.PUBLIC_URL="/"</script><link rel="manifest" href="/manifest.json">'
+    '<script src="/app-config.js"></script><script>function load(n){return import(n)}</script>'
+    '<script defer src="/app.bundle.0123456789abcdef.js"></script>'
+    '<link href="//other.example/x.css" rel="stylesheet"></head><body><div id="root"></div></body></html>'
+)
+FILES = {
+    "index.html": PAGE.encode(),
+    "app.bundle.0123456789abcdef.js": b'__webpack_require__.p = "/";\nrun();\n',
+    "7.bundle.fedcba9876543210.js": b"part();\n",
+    "app.bundle.css": b"@font-face{src:url(/a.woff2)} a{background:url(data:x)}",
+    "assets/tile.png": b"\x89PNG",
+    "app-config.js": b"window.config = {};\n",
+    "sub/page.html": b"<p>another page</p>",
+}
+
+
+def tarball(
+    path: Path,
+    files: dict[str, bytes] | None = None,
+    *more: tarfile.TarInfo,
+    top: str = "package/dist/",
+) -> Path:
+    """Write a package as npm packs one; `more` are entries without content."""
+    contents = FILES if files is None else files
+    with tarfile.open(path, "w:gz") as archive:
+        named = {f"{top}{name}": content for name, content in contents.items()}
+        for name, content in {"package/package.json": b'{"version": "3.1.4"}', **named}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+        for entry in more:
+            archive.addfile(entry)
+    return path
+
+
+def folder(path: Path) -> Path:
+    """Write the same files as a build leaves them."""
+    for name, content in FILES.items():
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+    return path
