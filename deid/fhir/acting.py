@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from deid.fhir import coded, identified, leaves, people
+from deid.fhir import coded, forms, identified, leaves, people
 from deid.fhir.leaves import REMOVED, REPLACED, UNRECOGNISED, malformed
 from deid.fhir.references import parse_query
 from deid.identity.labels import Label
@@ -26,12 +27,7 @@ PRIMITIVES: Final = frozenset(
         "code", "string", "markdown", "xhtml", "base64Binary", "id", "uri", "url", "canonical", "oid", "uuid",
     }
 )  # fmt: skip
-_ETAG: Final = r'(?:W/)?"\d{1,6}"|\*'
-_STATUS: Final = r"[1-5]\d\d(?: [A-Za-z ]{1,24})?"
-_VERSION: Final = r"[A-Za-z]{0,3}\d{1,4}[A-Za-z]{0,2}(?:[.\-_]\d{1,4}[A-Za-z]?){0,4}"
-_WORD: Final = r"[a-zA-Z][a-zA-Z\-_]{0,30}"
-_LINK: Final = r"[A-Za-z]{0,6}[/.\-_]?\d{0,4}(?:[/.\-_]\d{1,4}){0,6}"
-_SAMPLES: Final = r"(?:(?:-?\d{1,7}(?:\.\d{1,6})?|[EUL])(?:\s+|\Z))+"
+_SAMPLES: Final = re.compile(r"(?:(?:-?\d{1,7}(?:\.\d{1,6})?|[EUL])(?:\s+|\Z))+")
 _RELATIONS: Final = frozenset({"self", "next", "previous", "prev", "first", "last", "alternate"})
 _NO_ADDRESS: Final = "http://removed.invalid"
 
@@ -98,9 +94,19 @@ def _token(path: str, label: Label) -> Leaf:
     return leaf
 
 
+def _by_form(is_formed: Callable[[str], object]) -> Callable[[str], Leaf]:
+    return lambda path: leaves.formed(path, lambda text, _run: bool(is_formed(text)))
+
+
+def _by_terms(
+    is_formed: Callable[[str, Callable[[str], bool]], bool],
+) -> Callable[[str, Run], bool]:
+    return lambda text, run: is_formed(text, run.plan.is_term)
+
+
 def _link(path: str) -> Leaf:
     """Keep what links an answer to its question, such as ``/1.2.3``; a token for anything longer."""
-    keep = leaves.shaped(path, _LINK)
+    keep = leaves.formed(path, _by_terms(forms.is_link))
 
     def leaf(value: Any, run: Run) -> Any:
         kept = keep(value, run)
@@ -171,22 +177,22 @@ _SIMPLE: Final[dict[str, Callable[[str], Leaf]]] = {
     "uuid": leaves.uuid,
     "kept": lambda _path: lambda value, _run: value,
     "version": _version,
-    "version_text": lambda path: leaves.shaped(path, _VERSION),
+    "version_text": _by_form(forms.is_version),
     "coding": coded.coding,
     "system": coded.system_uri,
     "unit": coded.unit_code,
     "reference": identified.reference_text,
     "type_name": _type_name,
-    "samples": lambda path: leaves.shaped(path, _SAMPLES),
+    "samples": _by_form(_SAMPLES.fullmatch),
     "birth_date": people.birth_date,
     "link": _link,
-    "word": lambda path: leaves.shaped(path, _WORD),
+    "word": lambda path: leaves.formed(path, _by_terms(forms.is_parameter_name)),
     "relation": lambda path: leaves.one_of(path, _RELATIONS),
     "no_address": _no_address,
     "request_url": lambda path: _request(path, identified.replaced_url),
     "search": lambda path: _request(path, _search),
-    "etag": lambda path: leaves.shaped(path, _ETAG),
-    "status": lambda path: leaves.shaped(path, _STATUS),
+    "etag": _by_form(forms.is_etag),
+    "status": _by_form(forms.is_status),
 }
 _WHOLE: Final[dict[str, Callable[[str], Leaf]]] = {
     "removed": leaves.removed,

@@ -6,13 +6,17 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from deid.fhir.check_digits import has_loinc_check_digit, has_snomed_check_digit
+from deid.fhir.forms import is_country, is_language, is_media_type
 from deid.fhir.leaves import REMOVED, UNRECOGNISED, malformed
 from deid.fhir.units import is_unit
 from deid.tables.dictionary import scheme_concepts
 from deid.tables.dictionary import uids as registered_uids
-from deid.tables.fhir import code_systems
+from deid.tables.fhir import code_systems, iso_codes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deid.fhir.leaves import Leaf
     from deid.fhir.run import Run
 
@@ -30,6 +34,8 @@ _SCHEMES: Final = {
 }
 """Coding schemes of which PS3.16 prints codes with their meanings, by their addresses in FHIR."""
 
+_BASES: Final = r"(?:[\d_+\-*>()=ACGTUacgtu]|del|dup|ins|inv|con)"
+_ACID: Final = r"(?:Ala|Arg|Asn|Asp|Cys|Gln|Glu|Gly|His|Ile|Leu|Lys|Met|Phe|Pro|Ser|Thr|Trp|Tyr|Val|Ter|[A-Y*])"
 _SHAPES: Final[dict[str, str]] = {
     "http://snomed.info/sct": r"\d{6,18}",
     "http://loinc.org": r"\d{1,7}-\d|L[AP]\d{1,7}-\d",
@@ -60,16 +66,22 @@ _SHAPES: Final[dict[str, str]] = {
     "https://www.nubc.org/CodeSystem/RevenueCodes": r"\d{4}",
     "http://fdasis.nlm.nih.gov": r"(?=.*\d)[0-9A-Z]{10}",
     "http://www.genenames.org": r"HGNC:\d{1,6}",
-    "http://varnomen.hgvs.org": r"[A-Z]{2}_\d{4,9}\.\d{1,2}:[cgmnpr]\.[A-Za-z0-9_>*=()+\-]{1,60}",
-    "urn:ietf:bcp:47": r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?",
-    "urn:ietf:bcp:13": r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,60}",
-    "urn:iso:std:iso:3166": r"[A-Z]{2,3}",
+    "http://varnomen.hgvs.org": (
+        rf"[A-Z]{{2}}_\d{{4,9}}\.\d{{1,2}}:(?:[cgmnr]\.{_BASES}{{1,60}}|p\.\(?{_ACID}\d{{1,5}}"
+        rf"(?:_{_ACID}\d{{1,5}})?(?:=|del|dup|fs(?:Ter\d{{1,4}})?|{_ACID})?\)?)"
+    ),
     "urn:iso:std:iso:3166:-2": r"[A-Z]{2}-[A-Z0-9]{1,3}",
-    "urn:iso:std:iso:4217": r"[A-Z]{3}",
     "urn:oid:2.16.840.1.113883.6.238": r"\d{4}-\d",
     "urn:oid:2.16.840.1.113883.6.101": r"(?=.*\d{2})[0-9A-Z]{9}X",
 }
 """Code systems that are kept, and what their codes look like."""
+_LISTED: Final[dict[str, Callable[[str], bool]]] = {
+    "urn:ietf:bcp:47": is_language,
+    "urn:ietf:bcp:13": is_media_type,
+    "urn:iso:std:iso:3166": is_country,
+    "urn:iso:std:iso:4217": lambda code: code in iso_codes("currency"),
+}
+"""Those whose codes are listed elsewhere."""
 _SHORTENED: Final = {f"urn:oid:{oid}": uri for oid, uri in {
     "2.16.840.1.113883.6.96": "http://snomed.info/sct",
     "2.16.840.1.113883.6.1": "http://loinc.org",
@@ -104,6 +116,8 @@ def is_code(system: str, code: str) -> bool:
     if system in _UID_SYSTEMS:
         return code.removeprefix("urn:oid:") in registered_uids()
     known = _SHORTENED.get(system, system)
+    if known in _LISTED:
+        return _LISTED[known](code)
     if (_SCHEMES.get(known, ""), code) in scheme_concepts():
         return True
     shape = _shape(system)
@@ -112,34 +126,6 @@ def is_code(system: str, code: str) -> bool:
     if known in ("http://snomed.info/sct", "http://www.ada.org/snodent"):
         return has_snomed_check_digit(code)
     return known != "http://loinc.org" or code[0] == "L" or has_loinc_check_digit(code)
-
-
-_D5: Final = (
-    "0123456789", "1234067895", "2340178956", "3401289567", "4012395678",
-    "5987604321", "6598710432", "7659821043", "8765932104", "9876543210",
-)  # fmt: skip
-_P5: Final = (
-    "0123456789", "1576283094", "5803796142", "8916043527",
-    "9453126870", "4286573901", "2793806415", "7046913258",
-)  # fmt: skip
-
-
-def has_snomed_check_digit(code: str) -> bool:
-    """Whether the last digit of an identifier of SNOMED CT is its check digit (Verhoeff)."""
-    check = 0
-    for index, digit in enumerate(reversed(code)):
-        check = int(_D5[check][int(_P5[index % 8][int(digit)])])
-    return check == 0 and code[-3:-1] in ("00", "10", "01", "11", "02", "12")
-
-
-def has_loinc_check_digit(code: str) -> bool:
-    """Whether the digit behind the hyphen of a LOINC term is its check digit (modulus 10)."""
-    number, _hyphen, check = code.partition("-")
-    total = 0
-    for index, digit in enumerate(reversed(number)):
-        value = int(digit) * (2 if index % 2 == 0 else 1)
-        total += value // 10 + value % 10
-    return (10 - total % 10) % 10 == int(check)
 
 
 _OMB: Final = {
@@ -204,15 +190,18 @@ def _judged(
     if system is None or code is None or not _is_known(system, code, run):
         return None, (), UNRECOGNISED
     kept: dict[str, Any] = {"system": system}
+    open_texts: list[tuple[str, str]] = []
     removed = ""
     version = value.get("version")
     if version is not None:
         if _VERSION.fullmatch(version):
             kept["version"] = version
+            open_texts.append(("version", version))
         else:
             removed = REMOVED
     kept["code"] = code
-    open_texts = [] if system in code_systems() else [("code", code)]
+    if system not in code_systems():
+        open_texts.append(("code", code))
     if display is not None:
         if is_display(system, code, display):
             kept["display"] = display
@@ -238,7 +227,7 @@ def system_uri(path: str) -> Leaf:
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        if _shape(value) is not None or value in code_systems():
+        if _shape(value) is not None or value in _LISTED or value in code_systems():
             return value
         run.actions[path, UNRECOGNISED] += 1
         return None

@@ -20,6 +20,7 @@ from deid.fhir.references import (
 from deid.fhir.ties import identifier_types
 from deid.identity.labels import LABELS_BY_IDENTIFIER_TYPE, Label
 from deid.tables.dictionary import uids as registered_uids
+from deid.tables.fhir import fhir_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,6 +71,8 @@ _DISPLAYED: Final[dict[str, str]] = {
 _SEARCHED: Final = frozenset(
     {"identifier", "_id", "patient", "subject", "encounter", "beneficiary"}
 )
+
+_MODIFIERS: Final = frozenset({"", "exact", "identifier", "of-type", "not", "missing"})
 
 
 def label_of(identifier: dict[str, Any], owner: str) -> Label:
@@ -198,8 +201,8 @@ def replaced_query(parameters: tuple[tuple[str, str], ...], kind: str, run: Run)
     """Return a search with its parameters replaced; those that nobody knows are left out."""
     kept = []
     for name, value in parameters:
-        bare = name.split(":")[0]
-        if bare not in _SEARCHED:
+        bare, _colon, modifier = name.partition(":")
+        if bare not in _SEARCHED or not (modifier in _MODIFIERS or modifier in fhir_resources()):
             continue
         if bare == "identifier":
             system, number = split_token(value)
@@ -222,7 +225,7 @@ def replaced_url(text: str, run: Run) -> str | None:
     path, mark, query = text.partition("?")
     if not mark:
         parts = path.strip("/").split("/")
-        if len(parts) == 1 and parse_reference(f"{parts[0]}/x") is not None:
+        if len(parts) == 1 and parts[0] in fhir_resources():
             return path
         if len(parts) == 3 and parts[2] == "_history":
             inner = replaced_reference(f"{parts[0]}/{parts[1]}", run)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.decimals import is_decimal
+from deid.fhir.forms import is_standard_url, is_usual_code
 from deid.fhir.names import without_titles
 from deid.identity.shifts import DAY_S
-from deid.tables.fhir import fhir_types, value_sets
+from deid.tables.fhir import value_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +38,6 @@ _MOMENT: Final = re.compile(
     r"(?:T([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(\.\d{1,9})?(Z|[+-](?:0\d|1[0-4]):[0-5]\d))?)?)?\Z"
 )
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?\Z")
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?(?:-(?:[A-Z]{2}|\d{3}))?\Z")
-_MIME: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]{0,60}(?:; ?charset=[A-Za-z0-9-]{1,20})?\Z")
-_CURRENCY: Final = re.compile(r"[A-Z]{3}\Z")
-_STANDARD_URL: Final = re.compile(
-    r"https?://(?:terminology\.|www\.)?(?:hl7\.org|loinc\.org|snomed\.info|unitsofmeasure\.org|dicom\.nema\.org)"
-    r"/[A-Za-z0-9./_\-]{0,150}(?:\|[0-9][0-9A-Za-z.\-]{0,19})?\Z"
-)
-"""Addresses at standards bodies, which name definitions."""
 _OPEN_DIGITS: Final = 5
 
 
@@ -172,16 +165,6 @@ def code(path: str, value_set: str) -> Leaf:
     return by_shape
 
 
-def is_usual_code(text: str) -> bool:
-    """Whether a text is a media type, a language, a currency or the name of a type of FHIR."""
-    return (
-        _MIME.match(text) is not None
-        or _LANGUAGE.match(text) is not None
-        or _CURRENCY.match(text) is not None
-        or text in fhir_types()
-    )
-
-
 def removed(path: str) -> Leaf:
     """Go, whatever it is."""
 
@@ -249,7 +232,7 @@ def standard_url(path: str) -> Leaf:
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        if _STANDARD_URL.match(value) and run.keeps(path, value):
+        if is_standard_url(value, run.plan.is_term) and run.keeps(path, value):
             return value
         run.actions[path, REMOVED] += 1
         return None
@@ -295,14 +278,13 @@ def one_of(path: str, values: frozenset[str]) -> Leaf:
     return leaf
 
 
-def shaped(path: str, pattern: str) -> Leaf:
-    """Stay when it has a certain shape, in which nobody's name or number fits."""
-    compiled = re.compile(pattern)
+def formed(path: str, has_form: Callable[[str, Run], bool]) -> Leaf:
+    """Stay when it has a certain form, in which nobody's name or number fits."""
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        if compiled.fullmatch(value) and run.keeps(path, value):
+        if has_form(value, run) and run.keeps(path, value):
             return value
         run.actions[path, UNRECOGNISED] += 1
         return None

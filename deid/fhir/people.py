@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.decimals import as_number, is_decimal, written
+from deid.fhir.forms import is_country
 from deid.fhir.known import of_address, of_contact, of_name
 from deid.fhir.leaves import CAPPED, REMOVED, REPLACED, malformed, moment
 from deid.text.folding import words
@@ -26,7 +27,6 @@ _CLOSED_ZIPS: Final = frozenset(
      "890", "893"}
 )  # fmt: skip
 """Initial digits of ZIP codes whose areas have 20 000 people or fewer (45 CFR 164.514(b), census of 2000)."""
-_COUNTRY: Final = re.compile(r"[A-Z]{2,3}\Z")
 _STATES: Final = words(
     """
     AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM
@@ -122,7 +122,7 @@ def _safe(address: dict[str, Any]) -> dict[str, Any]:
     found = _ZIP.match(code.strip()) if isinstance(code, str) else None
     if found and (is_us or (country is None and is_state)):
         kept["postalCode"] = "000" if found[1] in _CLOSED_ZIPS else found[1]
-    if isinstance(country, str) and (is_us or _COUNTRY.match(country)):
+    if isinstance(country, str) and (is_us or is_country(country)):
         kept["country"] = country
     return kept
 

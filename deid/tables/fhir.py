@@ -104,6 +104,14 @@ def code_systems() -> Mapping[str, Mapping[str, str]]:
     return systems
 
 
+@cache
+def iso_codes(kind: str) -> frozenset[str]:
+    """Return ISO's codes of a kind: language, script, country, country3 or currency."""
+    return frozenset(
+        next(codes for each, _, codes in _rows("iso_codes.csv") if each == kind).split()
+    )
+
+
 def _rows(name: str) -> Iterator[list[str]]:
     text = (files("deid.tables") / name).read_text(encoding="utf-8")
     rows = csv.reader(text.splitlines())

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import locale
+import re
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from deid.tables.fhir import code_systems, fhir_resources, fhir_types, fhir_versions, value_sets
+from deid.tables.fhir import (
+    code_systems,
+    fhir_resources,
+    fhir_types,
+    fhir_versions,
+    iso_codes,
+    value_sets,
+)
 
 TABLES = Path(__file__).resolve().parents[2] / "deid" / "tables"
 
@@ -19,6 +28,7 @@ TABLES = Path(__file__).resolve().parents[2] / "deid" / "tables"
         ("fhir_elements.csv", "43c3be370c2cfb02"),
         ("fhir_value_sets.csv", "8a6b48ade8075ee7"),
         ("fhir_codes.csv", "943d9e3b7e59721c"),
+        ("iso_codes.csv", "c29b39f13c817afd"),
     ],
 )
 def test_a_table_does_not_change_unnoticed(name: str, checksum: str) -> None:
@@ -90,3 +100,12 @@ def test_required_value_sets_and_displays_are_there() -> None:
     assert "entered-in-error" in sets["http://hl7.org/fhir/ValueSet/observation-status"]
     systems = code_systems()
     assert systems["http://terminology.hl7.org/CodeSystem/v2-0203"]["ACSN"] == "Accession ID"
+
+
+def test_languages_are_those_that_locales_are_named_by() -> None:
+    named = [re.match(r"([a-z]{2})_[A-Z]{2}\b", each) for each in locale.locale_alias.values()]
+    found = [each for each in named if each is not None]
+    # Names that locales keep from before: their languages have other codes now.
+    before = {"iw", "pd", "ph", "pp", "sh"}
+    assert {each[1] for each in found} - before <= iso_codes("language")
+    assert len(found) > 300
