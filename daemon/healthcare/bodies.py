@@ -59,6 +59,8 @@ def parsed(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         try:
             found, _was_single_quoted = loads(body.decode("utf-8"))
+            # Halves of surrogate pairs are JSON, and no text: nothing could be told of them again.
+            json.dumps(found, ensure_ascii=False).encode("utf-8")
         except (ValueError, RecursionError):
             raise InvalidArgument("the request's body is not JSON in UTF-8") from None
     if not isinstance(found, dict):
@@ -148,8 +150,10 @@ def _shown(name: str) -> str:
 
 
 def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(each[:1].upper() + each[1:] for each in others)
+    plain = name.lstrip("_")  # `_type` and `_since` are called so
+    first, *others = plain.split("_")
+    leading = name[: len(name) - len(plain)]
+    return leading + first + "".join(each[:1].upper() + each[1:] for each in others)
 
 
 @cache

@@ -25,6 +25,8 @@ _FILTER: Final = re.compile(
     r"(?P<field>done|name|metadata\.(?:apiMethodName|cancelRequested))\s*(?P<test>=|!=|:)\s*"
     r"\"?(?P<value>[A-Za-z0-9._/-]{1,400}\*?)\"?"
 )
+_DIGITS: Final = 19
+"""As many would be too many for the column of a row."""
 _PLACE: Final = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _PREFIX: Final = "projects.locations.datasets.operations."
 
@@ -101,7 +103,7 @@ class Operations:
         is_wanted = _filter(call.query.get("filter", ""))
         most = paging.size(call.query)
         token = call.query.get("pageToken", "")
-        if token and not token.isdecimal():
+        if token and not _is_number(token):
             raise InvalidArgument("pageToken is none that a list gave")
 
         def read(session: Session) -> list[Operation]:
@@ -178,7 +180,7 @@ def _found(session: Session, dataset: str, number: str) -> Operation:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+    return text.isascii() and text.isdigit() and len(text) < _DIGITS
 
 
 def _filter(text: str) -> Callable[[Operation], bool]:

@@ -309,6 +309,8 @@ def test_operations_are_listed_newest_first_by_filter(datasets: Any, dataset: st
     assert found[0]["metadata"]["apiMethodName"].endswith("DatasetService.CreateDataset")
     assert operations.list(name=dataset, filter="done=false").execute() == {}
     refused(operations.list(name=dataset, filter="colour=blue"), 400, "INVALID_ARGUMENT")
+    for token in ("9" * 23, "9" * 5000, "x"):
+        refused(operations.list(name=dataset, pageToken=token), 400, "INVALID_ARGUMENT")
     refused(operations.get(name=f"{dataset}/operations/999999"), 404, "NOT_FOUND")
     assert operations.cancel(name=found[0]["name"], body={}).execute() == {}
 

@@ -98,6 +98,11 @@ def test_names_in_snake_case_are_those_in_camel_case() -> None:
     assert bodies.checked("v1", "Dataset", {"time_zone": "UTC"}) == {"timeZone": "UTC"}
 
 
+def test_names_that_begin_with_an_underscore_are_known() -> None:
+    said = {"_type": "Patient", "_since": "2020-01-01T00:00:00Z"}
+    assert bodies.checked("v1", "ExportResourcesRequest", said) == said
+
+
 @pytest.mark.parametrize("body", [{"labels": "x"}, {"name": 7}, {"streamConfigs": {"a": 1}}])
 def test_a_value_of_another_kind_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match="Invalid value"):
@@ -108,7 +113,7 @@ def test_single_quotes_are_understood_as_tutorials_print_them() -> None:
     assert bodies.parsed(b"{'timeZone': 'UTC'}") == {"timeZone": "UTC"}
 
 
-@pytest.mark.parametrize("body", [b"[1]", b"{", b"\xff", b"7"])
+@pytest.mark.parametrize("body", [b"[1]", b"{", b"\xff", b"7", b'{"a": "\\ud800"}'])
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidArgument):
         bodies.parsed(body)
