@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from daemon.records import Output
-    from daemon.resources import RetoldResource
+    from daemon.resources import ReadResource, RetoldResource
     from daemon.store.operation_rows import Failure
     from daemon.store.ports import Session
 
@@ -31,12 +31,22 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What became of one row of a source: a result, or why there is none."""
+    """What became of one row of a source: a result, or why there is none.
+
+    Attributes
+    ----------
+    read
+        Resources that a line of a file holds.
+    count
+        Of how many rows it tells.
+    """
 
     number: int
     receipt_id: str = ""
     output: Output | None = None
     resource: RetoldResource | None = None
+    read: tuple[ReadResource, ...] = ()
+    count: int = 1
     reason: str = ""
     where: str = ""
 

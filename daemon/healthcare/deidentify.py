@@ -45,9 +45,6 @@ _NOTE: Final = (
     "No configuration was given: instances by the preset `default` (Basic Profile, text in pixels cleaned where"
     " it is likely), resources by the rules of docs/fhir.md."
 )
-_PATH: Final = re.compile(
-    r"/?studies/[0-9.]{1,64}(?:/series/[0-9.]{1,64}(?:/instances/[0-9.]{1,64})?)?"
-)
 _RESOURCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}")
 _COVERAGE: Final = {StoreKind.DICOM: Coverage.DICOM, StoreKind.FHIR: Coverage.FHIR}
 _PAGE: Final = 1000
@@ -218,14 +215,7 @@ class Deidentify:
         if not address:
             return None
         field = "filterConfig.resourcePathsGcsUri"
-        text = await asyncio.to_thread(self._files.read, address, field)
-        lines = [line.strip().strip("/") for line in text.splitlines() if line.strip()]
-        for number, line in enumerate(lines, 1):
-            if not _PATH.fullmatch(line):
-                raise InvalidArgument(
-                    f"{field}: line {number} is not /studies/U[/series/U[/instances/U]]"
-                )
-        return tuple(dict.fromkeys(lines))
+        return await asyncio.to_thread(self._files.paths, address, field)
 
 
 def _resources(given: Mapping[str, Any]) -> tuple[str, ...] | None:

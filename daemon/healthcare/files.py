@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_BYTES: Final = 64 * 1024 * 1024
+_PATH: Final = re.compile(
+    r"/?studies/[0-9.]{1,64}(?:/series/[0-9.]{1,64}(?:/instances/[0-9.]{1,64})?)?"
+)
 
 
 class AllowedFiles:
@@ -59,3 +63,17 @@ class AllowedFiles:
             raise FailedPrecondition(f"{field}: the file cannot be read") from error
         except UnicodeDecodeError as error:
             raise FailedPrecondition(f"{field}: the file is not UTF-8") from error
+
+    def paths(self, address: str, field: str) -> tuple[str, ...]:
+        """Return paths of studies, series and instances, which a file has a line each; raises as `read`."""
+        lines = [
+            line.strip().strip("/")
+            for line in self.read(address, field).splitlines()
+            if line.strip()
+        ]
+        for number, line in enumerate(lines, 1):
+            if not _PATH.fullmatch(line):
+                raise InvalidArgument(
+                    f"{field}: line {number} is not /studies/U[/series/U[/instances/U]]"
+                )
+        return tuple(dict.fromkeys(lines))

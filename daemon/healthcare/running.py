@@ -25,6 +25,7 @@ from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep
 from daemon.healthcare.operations import CANCELLED, response_type
+from daemon.healthcare.resource_steps import ExportResourcesStep, ImportResourcesStep
 from daemon.healthcare.transfer_steps import ExportStep, ImportStep
 from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
@@ -50,11 +51,25 @@ _LOOK_S: Final = 0.5
 _FORGET_S: Final = 3600.0
 _AGAIN_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
-_KINDS: Final[Mapping[str, type[DicomStep | FhirStep | ImportStep | ExportStep]]] = {
+_KINDS: Final[
+    Mapping[
+        str,
+        type[
+            DicomStep
+            | FhirStep
+            | ImportStep
+            | ExportStep
+            | ImportResourcesStep
+            | ExportResourcesStep
+        ],
+    ]
+] = {
     "dicom": DicomStep,
     "fhir": FhirStep,
     "import": ImportStep,
     "export": ExportStep,
+    "import_fhir": ImportResourcesStep,
+    "export_fhir": ExportResourcesStep,
 }
 
 

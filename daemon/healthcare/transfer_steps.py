@@ -8,7 +8,7 @@ import shutil
 import stat
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
 from daemon.healthcare.batches import BATCH, Counted, Made
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 1 << 20
 _REFUSED: Final = "not_dicom"
-_UNREADABLE: Final = "unreadable"
+UNREADABLE: Final = "unreadable"
 
 
-class _TransferStep:
-    """What both ways have in common: what was transferred is durable before it is counted."""
+class TransferStep:
+    """What all ways have in common: what was transferred is durable before it is counted."""
 
     def __init__(
         self,
@@ -61,15 +61,17 @@ class _TransferStep:
         """Count."""
         del session
         failures = [
-            Failure(self._store.id, each.number, each.reason, "") for each in made if each.reason
+            Failure(self._store.id, each.number, each.reason, each.where)
+            for each in made
+            if each.reason
         ]
-        return Counted(len(made) - len(failures), failures)
+        return Counted(sum(each.count for each in made if not each.reason), failures)
 
     async def clear(self, made: Sequence[Made]) -> None:
         """Do nothing: nothing is left."""
 
 
-class ImportStep(_TransferStep):
+class ImportStep(TransferStep):
     """Files into a store, by the door of STOW-RS. Implements `daemon.healthcare.batches.Batch`."""
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
@@ -81,9 +83,9 @@ class ImportStep(_TransferStep):
 
     async def _take(self, number: int, path: Path) -> Made:
         try:
-            descriptor = await asyncio.to_thread(_opened, path)
+            descriptor = await asyncio.to_thread(opened, path)
         except OSError:
-            return Made(number, reason=_UNREADABLE)
+            return Made(number, reason=UNREADABLE)
         upload = None
         try:
             upload = StoreUploads(self._store, self._stores, self._workers, _Unheard()).open("")
@@ -95,7 +97,7 @@ class ImportStep(_TransferStep):
         except StoreFull as error:
             raise StoreUnavailable("no room") from error
         except OSError:
-            return Made(number, reason=_UNREADABLE)
+            return Made(number, reason=UNREADABLE)
         finally:
             os.close(descriptor)
             if upload is not None:
@@ -103,7 +105,7 @@ class ImportStep(_TransferStep):
         return Made(number)
 
 
-class ExportStep(_TransferStep):
+class ExportStep(TransferStep):
     """A store's instances into a folder. Implements `daemon.healthcare.batches.Batch`."""
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
@@ -136,7 +138,7 @@ class _Unheard:
         """Do nothing."""
 
 
-def _opened(path: Path) -> int:
+def opened(path: Path) -> int:
     """Open a regular file; what is none, or a link, raises `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -146,15 +148,17 @@ def _opened(path: Path) -> int:
 
 
 def _copied(blob: Path, target: Path) -> None:
-    """Copy a file so that its name is there only when all of it is."""
+    with blob.open("rb") as source:
+        written(target, source)
+
+
+def written(target: Path, content: IO[bytes]) -> None:
+    """Write a file so that its name is there only when all of it is; an earlier one of that name goes."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial_name = target.with_suffix(".part")
-    with blob.open("rb") as source:
-        descriptor = os.open(
-            partial_name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            shutil.copyfileobj(source, file, _CHUNK_BYTES)
-            file.flush()
-            os.fsync(file.fileno())
+    descriptor = os.open(partial_name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        shutil.copyfileobj(content, file, _CHUNK_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
     partial_name.rename(target)

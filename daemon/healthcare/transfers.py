@@ -1,4 +1,4 @@
-"""Import and export: instances from and to folders that the configuration allows.
+"""Import and export of instances and resources, from and to folders that the configuration allows.
 
 There are no buckets here: who names one is told by which way instances and resources go in and out instead.
 """
@@ -6,22 +6,28 @@ There are no buckets here: who names one is told by which way instances and reso
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.healthcare import names
 from daemon.healthcare.datasets import method_name
-from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, Unimplemented
+from daemon.healthcare.errors import FailedPrecondition, InvalidArgument
 from daemon.healthcare.operations import name_of
 from daemon.healthcare.work import Step, Work
+from daemon.resources import span_of
 from daemon.store.rows import StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from daemon.healthcare.calls import Answer, Call, Handlers
     from daemon.healthcare.files import AllowedFiles
     from daemon.store.ports import Database, Session
+    from daemon.store.rows import Store
 
 _PREFIX: Final = "projects.locations.datasets."
 _MESSAGES: Final = {
@@ -33,9 +39,37 @@ _MESSAGES: Final = {
 _WAYS: Final = {
     "dicomStores.import": "put files into a folder of healthcare.folders (file:///...), or store by STOW-RS",
     "dicomStores.export": "export to a folder of healthcare.folders (file:///...), or retrieve by WADO-RS",
-    "fhirStores.import": "send resources as Bundles to fhir",
-    "fhirStores.export": "read all resources as NDJSON at fhir/$export",
+    "fhirStores.import": "put files into a folder of healthcare.folders (file:///...), or send Bundles to fhir",
+    "fhirStores.export": "export to a folder of healthcare.folders (file:///...), or read fhir/$export",
 }
+_METHODS: Final = {
+    "dicomStores.import": ("dicom.DicomService.ImportDicomData", "dicom.ImportDicomDataResponse"),
+    "dicomStores.export": (
+        "dicom.DicomService.ExportDicomData_gcs",
+        "dicom.ExportDicomDataResponse",
+    ),
+    "fhirStores.import": (
+        "fhir.FhirStoreService.ImportResources",
+        "fhir.ImportResourcesResponse",
+    ),
+    "fhirStores.export": (
+        "fhir.FhirStoreService.ExportResources",
+        "fhir.ExportResourcesResponse",
+    ),
+}
+_STRUCTURES: Final = {
+    "": False,
+    "CONTENT_STRUCTURE_UNSPECIFIED": False,
+    "BUNDLE": False,
+    "RESOURCE": False,
+    "BUNDLE_PRETTY": True,
+    "RESOURCE_PRETTY": True,
+}
+"""Whether a file is one document, rather than one a line."""
+_WILD: Final = re.compile(r"[*?]")
+_PIECES: Final = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
+_TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
+_CHUNK_BYTES: Final = 1 << 20
 
 
 class Transfers:
@@ -62,10 +96,9 @@ class Transfers:
         name = call.method.name.removeprefix(_PREFIX)
         body = call.checked(_MESSAGES[name])
         collection = name.partition(".")[0]
+        kind = names.KINDS[collection]
         store = f"{call.dataset}/{collection}/{call.path[3]}"
-        await self._database.read(
-            lambda session: names.existing_store(session, store, names.KINDS[collection])
-        )
+        await self._database.read(lambda session: names.existing_store(session, store, kind))
         if "bigqueryDestination" in body:
             raise InvalidArgument(f"bigqueryDestination: there is no BigQuery here; {_WAYS[name]}")
         address = _address(body)
@@ -73,63 +106,157 @@ class Transfers:
             raise InvalidArgument(f"gs://: there is no Google Cloud Storage here; {_WAYS[name]}")
         if not address:
             raise InvalidArgument("gcsSource or gcsDestination is required")
-        if collection == "fhirStores":
-            raise Unimplemented(
-                f"healthcare.{call.method.name} is not implemented here; {_WAYS[name]}"
-            )
-        is_import = name.endswith("import")
-        if body.get("filterConfig"):
-            raise Unimplemented("filterConfig of an export is not implemented here")
-        if is_import:
-            files = await asyncio.to_thread(self._listed, address)
-            step = Step("import", 0, 0, len(files), files)
-        else:
-            folder = self._files.path(address, "gcsDestination.uriPrefix")
-            step = Step("export", 0, 0, 0, folder=str(folder))
-        return await self._begin(call, store, step, is_import=is_import)
+        begin = await {
+            "dicomStores.import": self._import,
+            "dicomStores.export": self._export,
+            "fhirStores.import": self._import_resources,
+            "fhirStores.export": self._export_resources,
+        }[name](address, body)
 
-    def _listed(self, address: str) -> tuple[str, ...]:
-        """Return the files that an address means: one, those of a folder, or all below it (``**``)."""
-        plain = address.removesuffix("/*") if address.endswith("/*") else address
-        plain = plain.removesuffix("/**")
-        path = self._files.path(plain, "gcsSource.uri")
-        if path.is_file():
-            return (str(path),)
-        if not path.is_dir():
-            raise FailedPrecondition("gcsSource.uri: there is no such file or folder")
-        found = path.iterdir() if address.endswith("/*") else path.rglob("*")
-        return tuple(sorted(str(each) for each in found if not each.is_dir()))
-
-    async def _begin(self, call: Call, store: str, step: Step, *, is_import: bool) -> Answer:
-        method = "dicom.DicomService." + ("ImportDicomData" if is_import else "ExportDicomData_gcs")
-
-        def begin(session: Session) -> str:
-            found = names.existing_store(session, store, StoreKind.DICOM)
-            if is_import and names.is_configured(found):
-                raise FailedPrecondition(
-                    "the configuration says what this store receives; send by STOW-RS or C-STORE"
-                )
-            pending = step.last
-            whole = replace(step, source=found.id, destination=found.id)
-            if not is_import:
-                whole = replace(whole, last=session.instances.last(found))
-                pending = session.figures.of_store(found).instances
-            summary = (
-                "dicom.ImportDicomDataResponse" if is_import else "dicom.ExportDicomDataResponse"
-            )
+        def add(session: Session) -> str:
+            found = names.existing_store(session, store, kind)
+            steps, pending = begin(session, found)
+            method, summary = _METHODS[name]
             made = session.operations.add(
                 names.row_name(call.dataset),
                 call.version,
                 method_name(call.version, method),
                 created_at=self._clock(),
-                work=Work((whole,), "", "", summary).to_json(),
+                work=Work(
+                    tuple(replace(each, source=found.id, destination=found.id) for each in steps),
+                    "",
+                    "",
+                    summary,
+                ).to_json(),
                 pending=pending,
             )
             return name_of(made)
 
-        answer = {"name": await self._database.write(begin)}
+        answer = {"name": await self._database.write(add)}
         self._begun()
         return answer
+
+    async def _import(self, address: str, _body: Mapping[str, Any]) -> Begin:
+        files = await asyncio.to_thread(self._listed, address)
+        step = Step("import", 0, 0, len(files), tuple(map(str, files)))
+        return partial(_into, steps=[step], pending=len(files))
+
+    async def _export(self, address: str, body: Mapping[str, Any]) -> Begin:
+        given = body.get("filterConfig", {}).get("resourcePathsGcsUri", "")
+        only = None
+        if given:
+            field = "filterConfig.resourcePathsGcsUri"
+            only = await asyncio.to_thread(self._files.paths, given, field)
+        folder = await asyncio.to_thread(self._folder, address)
+
+        def begin(session: Session, store: Store) -> tuple[list[Step], int]:
+            last = session.instances.last(store)
+            step = Step("export", 0, 0, last, only, folder=folder)
+            return [step], session.figures.of_store(store).instances
+
+        return begin
+
+    async def _import_resources(self, address: str, body: Mapping[str, Any]) -> Begin:
+        structure = body.get("contentStructure", "")
+        if structure not in _STRUCTURES:
+            raise InvalidArgument(f"contentStructure is one of {', '.join([*_STRUCTURES][2:])}")
+        is_whole = _STRUCTURES[structure]
+        files = await asyncio.to_thread(self._listed, address)
+        pending = len(files) if is_whole else await asyncio.to_thread(_lines, files)
+        folder = "whole" if is_whole else ""
+        step = Step("import_fhir", 0, 0, 0, tuple(map(str, files)), folder=folder)
+        return partial(_into, steps=[step], pending=pending)
+
+    async def _export_resources(self, address: str, body: Mapping[str, Any]) -> Begin:
+        wanted = [each.strip() for each in body.get("_type", "").split(",") if each.strip()]
+        if not all(_TYPE.fullmatch(each) for each in wanted):
+            raise InvalidArgument("_type names types of resources, with commas between them")
+        since = body.get("_since", "")
+        moment = span_of(since) if since else None
+        if since and moment is None:
+            raise InvalidArgument("_since is a time, as in 2020-01-31T23:59:59Z")
+        since_ms = moment.first_ms if moment is not None else 0
+        folder = await asyncio.to_thread(self._folder, address)
+
+        def begin(session: Session, store: Store) -> tuple[list[Step], int]:
+            last, counts = session.resources.last(store), session.resources.types(store)
+            chosen = sorted(set(wanted or counts) & counts.keys())
+            steps = [
+                Step("export_fhir", 0, 0, last, (each,), folder=folder, changed_since_ms=since_ms)
+                for each in chosen
+            ]
+            return steps, sum(counts[each] for each in chosen)
+
+        return begin
+
+    def _listed(self, address: str) -> list[Path]:
+        """Return the files that an address means: one, those of a folder, or those that ``*`` stands for."""
+        wild = _WILD.search(address)
+        if wild is not None:
+            plain, _, _ = address[: wild.start()].rpartition("/")
+            root = self._files.path(plain, "gcsSource.uri")
+            pattern = _pattern(address[len(plain) + 1 :])
+            found = (
+                each
+                for each in root.rglob("*")
+                if pattern.fullmatch(each.relative_to(root).as_posix())
+            )
+            return sorted(each for each in found if not each.is_dir())
+        path = self._files.path(address, "gcsSource.uri")
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise FailedPrecondition("gcsSource.uri: there is no such file or folder")
+        return sorted(each for each in path.rglob("*") if not each.is_dir())
+
+    def _folder(self, address: str) -> str:
+        """Return a folder that an export can be written into; it is made."""
+        field = "gcsDestination.uriPrefix"
+        folder = self._files.path(address, field)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise FailedPrecondition(f"{field}: no such folder can be made") from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise FailedPrecondition(f"{field}: nothing can be written there")
+        return str(folder)
+
+
+if TYPE_CHECKING:
+    Begin = Callable[[Session, Store], tuple[list[Step], int]]
+
+
+def _into(
+    _session: Session, store: Store, *, steps: list[Step], pending: int
+) -> tuple[list[Step], int]:
+    """Return the steps of an import into a store that takes them."""
+    if names.is_configured(store):
+        doors = "STOW-RS or C-STORE" if store.kind is StoreKind.DICOM else "its FHIR service"
+        raise FailedPrecondition(
+            f"the configuration says what this store receives; send by {doors}"
+        )
+    return steps, pending
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    pieces = re.split(r"(\*\*|\*|\?)", text)
+    return re.compile("".join(_PIECES.get(each) or re.escape(each) for each in pieces), re.DOTALL)
+
+
+def _lines(files: list[Path]) -> int:
+    """Return how many lines files have; what cannot be read has one, which tells so."""
+    return sum(map(_lines_of, files))
+
+
+def _lines_of(path: Path) -> int:
+    count, last = 0, b"\n"
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                count, last = count + chunk.count(b"\n"), chunk[-1:]
+    except OSError:
+        return 1
+    return count + (last != b"\n")
 
 
 def _address(body: Mapping[str, Any]) -> str:

@@ -23,15 +23,19 @@ class Step:
     Attributes
     ----------
     kind
-        ``dicom`` or ``fhir``, which de-identify; ``import`` or ``export`` of instances.
+        ``dicom`` or ``fhir``, which de-identify; ``import`` or ``export`` of instances, ``import_fhir`` or
+        ``export_fhir`` of resources.
     last
         The highest number that the source had when the operation began: what came later is not its matter.
     only
-        Paths (``studies/../series/..``) or resources (``Patient/1``) that are wanted; None is everything.
+        Paths (``studies/../series/..``) or resources (``Patient/1``) that are wanted, the files of an import,
+        or the type of an export; None is everything.
     folder
-        Where an export goes.
+        Where an export goes; of an import of resources, ``whole`` when a file is one document.
     unchanged_since_ms
         Resources that were updated later are passed over; 0 passes none over.
+    changed_since_ms
+        Resources that were updated before are passed over; 0 passes none over.
     """
 
     kind: str
@@ -41,6 +45,7 @@ class Step:
     only: tuple[str, ...] | None = None
     unchanged_since_ms: int = 0
     folder: str = ""
+    changed_since_ms: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -56,6 +61,8 @@ class Step:
             document["folder"] = self.folder
         if self.unchanged_since_ms:
             document["unchanged_since_ms"] = self.unchanged_since_ms
+        if self.changed_since_ms:
+            document["changed_since_ms"] = self.changed_since_ms
         return document
 
     @classmethod

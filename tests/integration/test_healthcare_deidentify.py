@@ -415,6 +415,15 @@ def test_instances_go_into_and_out_of_allowed_folders(
     again = done(service, imports.execute())
     assert again["metadata"]["counter"] == {"success": "6", "failure": "2"}
     assert len(uids(service, target)) == 6
+    (folder / "chosen.txt").write_text(
+        "/studies/{}/series/{}/instances/{}\n".format(*uids(service, source)[0])
+    )
+    some = {
+        "gcsDestination": {"uriPrefix": (folder / "some").as_uri()},
+        "filterConfig": {"resourcePathsGcsUri": (folder / "chosen.txt").as_uri()},
+    }
+    done(service, stores.export(name=source, body=some).execute())
+    assert [each.stem for each in (folder / "some").rglob("*.dcm")] == [uids(service, source)[0][2]]
     outside = stores.import_(name=target, body={"gcsSource": {"uri": "file:///etc"}})
     refused(outside, 403, "PERMISSION_DENIED")
     bucket = stores.export(name=source, body={"gcsDestination": {"uriPrefix": "gs://b/x"}})
@@ -473,6 +482,77 @@ def test_a_fhir_store_is_deidentified_with_its_references(
     again = done(service, stores.deidentify(sourceStore=resources, body=body).execute())
     assert again["metadata"]["counter"] == {"success": "4"}
     assert {each["meta"]["versionId"] for each in entries(datasets, target, "Observation")} == {"1"}
+
+
+def test_resources_go_into_and_out_of_allowed_folders(
+    service: Any, datasets: Any, dataset: str, resources: str, lists: Path
+) -> None:
+    stores = datasets.fhirStores()
+    folder = lists / uuid4().hex
+    body = {"gcsDestination": {"uriPrefix": folder.as_uri()}}
+    exported = done(service, stores.export(name=resources, body=body).execute())
+    assert exported["metadata"]["counter"] == {"success": "4"}
+    assert exported["metadata"]["apiMethodName"].endswith("FhirStoreService.ExportResources")
+    files = sorted(folder.iterdir())
+    assert [each.name.partition("-")[0] for each in files] == ["Observation", "Patient"]
+    assert all(stat.S_IMODE(each.stat().st_mode) == 0o600 for each in files)
+    lines = [json.loads(line) for each in files for line in each.read_text().splitlines()]
+    assert {each["id"] for each in lines} == {"o-0", "o-1", "o-2", "p-1"}
+    patient = {"resourceType": "Patient", "id": "p-2", "name": [{"family": CANARY}]}
+    bundle = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [
+            {"fullUrl": "urn:uuid:1d1e4ab4-1d0f-4e5c-8a3c-6c5a7b2f0b11", "resource": patient},
+            {
+                "resource": {
+                    "resourceType": "Observation",
+                    "id": "o-9",
+                    "status": "final",
+                    "code": {"text": "weight"},
+                    "subject": {"reference": "urn:uuid:1d1e4ab4-1d0f-4e5c-8a3c-6c5a7b2f0b11"},
+                }
+            },
+            {"resource": {"resourceType": "Observation", "status": "final", "code": {}}},
+        ],
+    }
+    (folder / "bundle.ndjson").write_text(f"\n{json.dumps(bundle)}\n{{no JSON}}\n")
+    target = make_store(service, dataset, "imported", fhir=True)
+    imports = stores.import_(
+        name=target,
+        body={"gcsSource": {"uri": f"{folder.as_uri()}/*.ndjson"}, "contentStructure": "RESOURCE"},
+    )
+    imported = done(service, imports.execute())
+    assert imported["metadata"]["counter"] == {"success": "6", "failure": "2"}
+    assert {each["id"] for each in entries(datasets, target, "Patient")} == {"p-1", "p-2"}
+    subjects = {
+        each["id"]: each["subject"]["reference"]
+        for each in entries(datasets, target, "Observation")
+    }
+    assert subjects["o-9"] == "Patient/p-2"
+    assert {each["meta"]["versionId"] for each in entries(datasets, target, "Patient")} == {"1"}
+    done(service, imports.execute())
+    assert {each["meta"]["versionId"] for each in entries(datasets, target, "Patient")} == {"1"}
+    (folder / "pretty.json").write_text(json.dumps({**patient, "gender": "other"}, indent=2))
+    pretty = {
+        "gcsSource": {"uri": (folder / "pretty.json").as_uri()},
+        "contentStructure": "RESOURCE_PRETTY",
+    }
+    once = done(service, stores.import_(name=target, body=pretty).execute())
+    assert once["metadata"]["counter"] == {"success": "1"}
+    only = {**body, "_type": "Patient", "_since": "2030-01-01T00:00:00Z"}
+    none = done(service, stores.export(name=target, body=only).execute())
+    assert none["metadata"]["counter"] == {}
+    for wrong in ({"_type": "../x"}, {"_since": "yesterday"}):
+        refused(stores.export(name=target, body={**body, **wrong}), 400, "INVALID_ARGUMENT")
+    bucket = stores.import_(name=target, body={"gcsSource": {"uri": "gs://b/x"}})
+    assert "healthcare.folders" in refused(bucket, 400, "INVALID_ARGUMENT")
+    ours = f"{OURS}/fhirStores/source"
+    refused(
+        stores.import_(name=ours, body=imports.body and json.loads(imports.body)),
+        400,
+        "FAILED_PRECONDITION",
+    )
 
 
 def test_a_filter_names_the_resources_that_are_wanted(

@@ -1,0 +1,191 @@
+"""Resources between a FHIR store and files of this machine, as steps of operations.
+
+A line of a file is a resource or a Bundle (NDJSON); or the whole file is one of them. Resources come with their
+ids, and take the place of what the store has under them; references are not checked. What goes out lies in
+files of one type each, which are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from daemon.errors import StoreUnavailable
+from daemon.fhir.representation import resource as represented
+from daemon.healthcare.batches import BATCH, Counted, Made, insisting
+from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, opened, written
+from daemon.resources import Method
+from daemon.store.operation_rows import Failure
+from daemon.workers.reasons import WorkerReason
+from deid.errors import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from daemon.resources import ReadDocument, ReadResource, ResourceVersion
+    from daemon.store.ports import Session
+
+_OFFSET_BITS: Final = 40
+"""Of a place in files: which of them it is, and a byte in it."""
+_MOST_LINE_BYTES: Final = 64 << 20
+_MOST_BATCH_BYTES: Final = 8 << 20
+_PAGE: Final = 5000
+_COUNT: Final = (1 << 40) - 1
+_TOO_LARGE: Final = "too_large"
+_WHOLE: Final = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a file, or why there is none."""
+
+    place: int
+    text: bytes = b""
+    reason: str = ""
+
+    @property
+    def where(self) -> str:
+        """The place for people; names of files may name patients."""
+        return (
+            f"file {(self.place >> _OFFSET_BITS) + 1}, byte {self.place & (1 << _OFFSET_BITS) - 1}"
+        )
+
+
+class ImportResourcesStep(TransferStep):
+    """Files into a FHIR store. Implements `daemon.healthcare.batches.Batch`."""
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next lines as jobs, and the place behind the last."""
+        files = [Path(each) for each in self._step.only or ()]
+        after, lines = await asyncio.to_thread(
+            _lines, files, self._operation.after, is_whole=self._step.folder == _WHOLE
+        )
+        return after, [partial(self._read, each) for each in lines]
+
+    async def _read(self, line: _Line) -> Made:
+        if line.reason:
+            return Made(line.place, reason=line.reason, where=line.where)
+        document = await insisting(lambda: self._workers.read_document(line.text))
+        if isinstance(document, WorkerReason):
+            return Made(line.place, reason=document.value, where=line.where)
+        resolved = _resolved(document)
+        if resolved:
+            again = await insisting(lambda: self._workers.read_document(line.text, resolved))
+            if isinstance(again, WorkerReason):
+                return Made(line.place, reason=again.value, where=line.where)
+            document = again
+        found = [each.resource for each in document.entries if each.resource is not None]
+        named = tuple(each for each in found if each.id)
+        reason = document.reason or (Reason.MALFORMED.value if len(named) < len(found) else "")
+        return Made(line.place, read=named, reason=reason, where=line.where if reason else "")
+
+    def settle(self, session: Session, made: Sequence[Made]) -> Counted:
+        """Store what was read; what is there already is no new version."""
+        counted, now_ms = Counted(), int(time.time() * 1000)
+        for each in made:
+            if each.reason:
+                failure = Failure(self._store.id, each.number, each.reason, each.where)
+                counted.failures.append(failure)
+            for resource in each.read:
+                self._store_resource(session, resource, now_ms)
+                counted.success += 1
+        return counted
+
+    def _store_resource(self, session: Session, resource: ReadResource, now_ms: int) -> None:
+        content = resource.content
+        latest = session.resources.get(self._store, content.type, resource.id)
+        said = None if latest is None or latest.is_deleted else (latest.meta, latest.rest)
+        if said == (content.meta, content.rest):
+            return
+        session.resources.add_version(
+            self._store, resource.id, content, method=Method.UPDATE, now_ms=now_ms
+        )
+
+
+def _resolved(document: ReadDocument) -> Mapping[str, str]:
+    """Return what a Bundle's references to its own entries are when these are resources of the store."""
+    ids = {
+        each.full_url: f"{each.resource.content.type}/{each.resource.id}"
+        for each in document.entries
+        if each.full_url and each.resource is not None and each.resource.id
+    }
+    return {
+        reference: ids[reference]
+        for each in document.entries
+        if each.resource is not None
+        for reference in each.resource.unresolved
+        if reference in ids
+    }
+
+
+def _lines(files: Sequence[Path], after: int, *, is_whole: bool) -> tuple[int, list[_Line]]:
+    """Return some lines from a place on, and the place behind them; at the end, the same place."""
+    lines: list[_Line] = []
+    size = 0
+    while len(lines) < BATCH and size < _MOST_BATCH_BYTES:
+        number, offset = after >> _OFFSET_BITS, after & (1 << _OFFSET_BITS) - 1
+        if number >= len(files):
+            break
+        next_file = (number + 1) << _OFFSET_BITS
+        try:
+            with os.fdopen(opened(files[number]), "rb") as file:
+                file.seek(offset)
+                text = file.read(_MOST_LINE_BYTES + 1) if is_whole else _line(file)
+                end = file.tell()
+        except OSError:
+            lines.append(_Line(after, reason=UNREADABLE))
+            after = next_file
+            continue
+        is_there = bool(text.strip())
+        if len(text) > _MOST_LINE_BYTES:
+            lines.append(_Line(after, reason=_TOO_LARGE))
+        elif is_there:
+            lines.append(_Line(after, text))
+        size += len(text)
+        after = next_file if is_whole or not text else number << _OFFSET_BITS | end
+    return after, lines
+
+
+def _line(file: io.BufferedReader) -> bytes:
+    """Return a line; of one that is longer than any resource, more than may be, after skipping the rest."""
+    text = file.readline(_MOST_LINE_BYTES + 1)
+    if len(text) > _MOST_LINE_BYTES:
+        while (rest := file.readline(_MOST_BATCH_BYTES)) and not rest.endswith(b"\n"):
+            pass
+    return text
+
+
+class ExportResourcesStep(TransferStep):
+    """A store's resources of one type into files. Implements `daemon.healthcare.batches.Batch`."""
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next resources as one job: a file."""
+        after, (wanted, *_) = self._operation.after, self._step.only or ("",)
+
+        def read(session: Session) -> list[ResourceVersion]:
+            return session.resources.page(self._store, after, _PAGE, (wanted,))
+
+        page = [
+            each
+            for each in await self._stores.database.read(read)
+            if each.number <= self._step.last
+        ]
+        since = self._step.changed_since_ms
+        chosen = [each for each in page if not since or each.updated_ms > since]
+        last = page[-1].number if page else after
+        return last, [partial(self._put, wanted, chosen)] if chosen else []
+
+    async def _put(self, wanted: str, chosen: Sequence[ResourceVersion]) -> Made:
+        target = Path(self._step.folder, f"{wanted}-{chosen[0].number & _COUNT:08d}.ndjson")
+        text = b"".join(represented(each) + b"\n" for each in chosen)
+        try:
+            await asyncio.to_thread(written, target, io.BytesIO(text))
+        except OSError as error:
+            raise StoreUnavailable("the folder refuses") from error
+        return Made(chosen[-1].number, count=len(chosen))
