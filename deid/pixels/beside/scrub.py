@@ -397,9 +397,9 @@ def _masked(
         end = min(at + _BLOCK, whole)
         count = (end - at) // size
         block = np.frombuffer(data, kind, count, at)
-        if not _any_bits(np, data, block, at, kind) & unused or (
-            layout.is_signed and not shift and _is_sign_extended(np, block, kind, layout.stored)
-        ):
+        if (
+            layout.is_signed and not shift and _is_sign_extended(block, layout.stored)
+        ) or not _any_bits(np, data, block, at, kind) & unused:
             parts.append(Span(at, end))
             continue
         clean = block & used
@@ -434,10 +434,13 @@ def bits_of_any(samples: bytes, size: int, order: Literal["big", "little"]) -> i
     return int.from_bytes(together.to_bytes(size, "little"), order)
 
 
-def _is_sign_extended(np: Any, block: Any, kind: Any, stored: int) -> bool:
+def _is_sign_extended(block: Any, stored: int) -> bool:
     """Whether all samples are signed numbers of so many bits, extended to their bits allocated."""
-    least = kind.type(1 << (stored - 1))
-    return not int(np.bitwise_or.reduce(block + least, initial=0)) >> stored
+    if not block.size:
+        return True
+    numbers = block.view(block.dtype.str.replace("u", "i"))
+    least = -(1 << (stored - 1))
+    return bool(least <= numbers.min() and numbers.max() < -least)
 
 
 def _any_bits(np: Any, data: Buffer, block: Any, at: int, kind: Any) -> int:
