@@ -14,8 +14,9 @@ from deid.errors import Reason, Unsafe
 from deid.fhir.decimals import is_decimal
 from deid.fhir.forms import is_standard_url, is_usual_code
 from deid.fhir.names import without_titles
-from deid.identity.shifts import DAY_S
+from deid.identity.shifts import DAY_S, UNMOVED
 from deid.tables.fhir import value_sets
+from deid.text.transform import OLDEST_YEARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,10 @@ _MOMENT: Final = re.compile(
 )
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?\Z")
 _OPEN_DIGITS: Final = 5
+MADE_IN: Final = 2026
+"""Nobody has a resource de-identified before this was written: who was born long before is old by then."""
+LONG_AGO: Final = str(MADE_IN - OLDEST_YEARS)
+"""The first year of which a date tells of nobody that he is over 89."""
 
 
 def malformed(path: str) -> Unsafe:
@@ -91,7 +96,10 @@ def time_of_day(path: str) -> Leaf:
 
 
 def moment(path: str) -> Leaf:
-    """Move a date, a date and time or an instant by the patient's shift, in the precision that it has."""
+    """Move a date, a date and time or an instant by the patient's shift, in the precision that it has.
+
+    One of more than 89 years ago goes: who was there then is older than that.
+    """
     key = (path, SHIFTED)
 
     def leaf(value: Any, run: Run) -> Any:
@@ -103,6 +111,9 @@ def moment(path: str) -> Leaf:
             new = shifted(value, run.shift)
             if new is None:
                 run.actions[path, UNREADABLE] += 1
+                return None
+            if value[:4] < LONG_AGO and run.shift != UNMOVED:
+                run.actions[path, REMOVED] += 1
                 return None
             dates[value] = new
         run.actions[key] += 1

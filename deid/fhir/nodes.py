@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deid.fhir import configured, identified, leaves, people, shortcuts
+from deid.fhir import ages, configured, identified, leaves, shortcuts
 from deid.fhir.acting import PRIMITIVES, acting, action_for
 from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 UNKNOWN: Final = "unknown"
 _IN_WORDS: Final = frozenset({"text", "term"})
-_QUANTITIES: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
 _DATA: Final = frozenset({"Attachment", "Binary"})
 
 
@@ -138,9 +137,11 @@ def _before(place: Place) -> Before | None:
     """Return what happens to an object of a type before its members are looked at."""
     if place.type == "Identifier":
         return identified.identifier_parts(place.type, place.owner)
-    if place.type in _QUANTITIES:
-        return people.capped(place.type)
-    return None
+    if place.type in ages.QUANTITIES:
+        return ages.capped(place.type)
+    if place.type == "Range":
+        return ages.capped_range
+    return ages.labelled_ages(place.type)
 
 
 def _after(place: Place) -> After | None:

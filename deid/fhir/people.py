@@ -1,16 +1,14 @@
-"""Names, addresses, dates of birth and ages."""
+"""Names, addresses and dates of birth."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from deid.fhir.decimals import as_number, is_decimal, written
 from deid.fhir.forms import is_country
 from deid.fhir.known import of_address, of_contact, of_name
-from deid.fhir.leaves import CAPPED, REMOVED, REPLACED, malformed, moment
+from deid.fhir.leaves import LONG_AGO, REMOVED, REPLACED, malformed, moment
 from deid.text.folding import words
-from deid.text.transform import OLDEST_YEARS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from deid.fhir.leaves import Leaf
     from deid.fhir.run import Run
 
-MADE_IN: Final = 2026
-"""Nobody has a resource de-identified before this was written: who was born long before is old by then."""
 _US: Final = frozenset({"us", "usa", "u.s.", "u.s.a.", "united states", "united states of america"})
 _ZIP: Final = re.compile(r"(\d{3})\d{2}(?:-?\d{4})?\Z")
 _CLOSED_ZIPS: Final = frozenset(
@@ -40,13 +36,6 @@ _STATES: Final = words(
     """
 )
 """Of the United States, and their territories; with low lines for spaces."""
-_YEARS: Final = frozenset(
-    {"a", "a_j", "yr", "yrs", "y", "year", "years", "years old", "year old", "jahre"}
-)
-_IN_A_YEAR: Final = {
-    "mo": 12.0, "months": 12.0, "month": 12.0, "mo_j": 12.0, "wk": 52.18, "weeks": 52.18, "week": 52.18,
-    "d": 365.25, "days": 365.25, "day": 365.25,
-}  # fmt: skip
 
 
 def _removed_and_met(
@@ -135,48 +124,9 @@ def birth_date(path: str) -> Leaf:
         if type(value) is not str:
             raise malformed(path)
         run.meets(value.replace("-", ""), "DATE_OF_BIRTH")
-        if not value[:4].isdigit() or MADE_IN - int(value[:4]) > OLDEST_YEARS:
+        if not value[:4].isdigit() or value[:4] < LONG_AGO:
             run.actions[path, REMOVED] += 1
             return None
         return shift(value, run)
 
     return leaf
-
-
-def capped(path: str) -> Callable[[dict[str, Any], Run], dict[str, Any]]:
-    """Return what makes years over 89 in a quantity 90; in an Age also in other units.
-
-    Anything measured in years is taken for an age: a record tells of little else that lasts as long.
-    """
-    is_age = path == "Age"
-
-    def before(value: dict[str, Any], run: Run) -> dict[str, Any]:
-        number = value.get("value")
-        if not is_decimal(number):
-            return value
-        if _years(as_number(number), value, is_age=is_age) <= OLDEST_YEARS:
-            return value
-        run.actions[f"{path}.value", CAPPED] += 1
-        out = {name: each for name, each in value.items() if name != "comparator"}
-        if is_age and not _is_in(value, _YEARS):
-            out.update(unit="years", system="http://unitsofmeasure.org", code="a")
-        return {**out, "value": written("90") if isinstance(number, str) else 90}
-
-    return before
-
-
-def _years(number: float, value: dict[str, Any], *, is_age: bool) -> float:
-    if _is_in(value, _YEARS):
-        return number
-    if not is_age:
-        return 0
-    for name in ("code", "unit"):
-        said = value.get(name)
-        if isinstance(said, str) and said.lower() in _IN_A_YEAR:
-            return number / _IN_A_YEAR[said.lower()]
-    return number if "code" not in value and "unit" not in value else 0
-
-
-def _is_in(value: dict[str, Any], units: frozenset[str]) -> bool:
-    said = (value.get("code"), value.get("unit"))
-    return any(isinstance(each, str) and each.lower() in units for each in said)
