@@ -204,6 +204,23 @@ class ResourceQuery:
     limit: int = 50
 
 
+BY_ISSUE: Final = 10**15
+"""Added to the time at which a version was issued, where nothing says when it was updated."""
+BY_COUNT: Final = 2 * 10**15
+"""Added to the number of a version, where no time stands beside it."""
+
+
+def is_later(stated: int, than: int) -> bool | None:
+    """Whether what a version says of its time is later than what another says; None where nobody knows.
+
+    Each is a time in milliseconds since 1970, with `BY_ISSUE` or `BY_COUNT` for what is no time of an update:
+    those are compared with their like only. 0 says nothing.
+    """
+    if not stated or not than or stated == than or stated // BY_ISSUE != than // BY_ISSUE:
+        return None
+    return stated > than
+
+
 @dataclass(frozen=True, slots=True)
 class ReadResource:
     """A resource of a document, as a worker read it.
@@ -219,7 +236,7 @@ class ReadResource:
     identifiers
         What it tells of people, infoType and value: original values.
     stated_ms
-        When it was last updated, as it says itself, in milliseconds since 1970; 0 where it does not.
+        When it was last updated, as it says itself (`is_later`); 0 where it does not.
     """
 
     id: str

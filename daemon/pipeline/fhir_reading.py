@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.pipeline.fhir_indexing import dates_of, tokens_of
-from daemon.resources import Content, ReadDocument, ReadEntry, ReadResource, span_of
+from daemon.resources import (
+    BY_COUNT,
+    BY_ISSUE,
+    Content,
+    ReadDocument,
+    ReadEntry,
+    ReadResource,
+    span_of,
+)
 from deid.errors import Reason, Unsafe
 from deid.fhir.entries import Entry, entries
 from deid.fhir.known import known_identifiers
@@ -24,6 +33,8 @@ _OURS: Final = frozenset({"versionId", "lastUpdated"})
 _HEAD: Final = frozenset({"resourceType", "id", "meta"})
 _LINKS: Final = frozenset({"reference", "url", "uri"})
 """Members in which a transaction's references to its own entries stand (FHIR R4, 3.1.0.11.2)."""
+_ISSUED: Final = frozenset({"DiagnosticReport", "Observation"})
+_COUNTED: Final = re.compile(r"[1-9]\d{0,8}")
 _GZIP: Final = b"\x1f\x8b"
 _CHUNK: Final = 1 << 20
 
@@ -115,9 +126,21 @@ def read_resource(entry: Entry, full_urls: frozenset[str]) -> ReadResource:
 
 
 def _stated_ms(resource: Resource) -> int:
+    """Return what a resource says of when this version came to be, for `daemon.resources.is_later`.
+
+    `DiagnosticReport.issued` and `Observation.issued` are of a version by their definition: a report that is
+    amended is issued once more.
+    """
     meta = resource.get("meta")
-    said = span_of(_text(meta, "lastUpdated")) if isinstance(meta, dict) else None
-    return 0 if said is None else said.first_ms
+    meta = meta if isinstance(meta, dict) else {}
+    updated = span_of(_text(meta, "lastUpdated"))
+    if updated is not None:
+        return updated.first_ms
+    issued = span_of(_text(resource, "issued")) if resource["resourceType"] in _ISSUED else None
+    if issued is not None and issued.first_ms > 0:
+        return BY_ISSUE + issued.first_ms
+    version = _text(meta, "versionId")
+    return BY_COUNT + int(version) if _COUNTED.fullmatch(version) else 0
 
 
 def content_of(resource: Resource) -> Content:

@@ -413,6 +413,32 @@ def _verdict(patient: Ties, study: Study) -> bool | None:
     return None
 
 
+def is_of_another(one: Ties, other: Ties) -> bool:
+    """Whether two resources of one type and id cannot be versions of one: they tell of others.
+
+    Two hospitals count their resources alike, so that each has a ``Patient/1``. A number that changed while
+    birth date or family name stayed the same is a patient who was merged, or got another.
+    """
+    for name in ("uids", "accessions"):
+        mine, theirs = _values(getattr(one, name)), _values(getattr(other, name))
+        if mine and theirs and mine.isdisjoint(theirs):
+            return True
+    numbers, others = set(one.patient_identifiers), set(other.patient_identifiers)
+    if not numbers.isdisjoint(others):
+        return False
+    births = one.birth_date.replace("-", ""), other.birth_date.replace("-", "")
+    if all(births):
+        return not _is_prefix(*births)
+    families = [{folded(each) for each in ties.family_names} - {""} for ties in (one, other)]
+    if all(families):
+        return families[0].isdisjoint(families[1])
+    return not {each.system for each in numbers}.isdisjoint(each.system for each in others)
+
+
+def _values(given: Iterable[str | Issued]) -> set[str]:
+    return {each if isinstance(each, str) else each.value for each in given}
+
+
 def _is_prefix(one: str, other: str) -> bool:
     length = min(len(one), len(other))
     return length >= 4 and one[:length] == other[:length]

@@ -57,7 +57,7 @@ class SidecarRow:
     drop_folder, drop_name
         As in `daemon.records.Origin`; empty for what was posted.
     stated_ms
-        When it was last updated, as it says itself; 0 where it does not.
+        When it was last updated, as it says itself (`daemon.resources.is_later`); 0 where it does not.
     studies, patient
         What it is tied to.
     identifiers

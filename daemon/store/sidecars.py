@@ -1,8 +1,9 @@
 """What becomes of received resources: kept in the source, told again in the destination. Policy, over ports.
 
 A resource that was dropped beside instances may come twice. The same content is nothing new; other content
-takes its place when it says itself that it was updated later; where neither says so, nobody knows which of them
-holds, and both stay in the source, as versions, and out of the destination.
+takes its place when it says itself that it is the later version; where neither says so, or where the two tell
+of different people, nobody knows which of them holds, and both stay in the source, as versions, and out of the
+destination. A later one decides between two that say that they are of the same time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
-from daemon.resources import Method
+from daemon.pipeline.ties import is_of_another
+from daemon.resources import Method, is_later
 from daemon.store.sidecar_rows import KeyKind, Made, SidecarRow, SidecarState
 from deid.fhir.ties import Ties
 
@@ -53,18 +55,24 @@ class Sidecars:
             self._add(session, resource, resource_id, origin, now, Method.CREATE)
             return
         row = session.sidecars.get(self._source, latest.number)
-        if row is not None and row.reason == CONFLICTING_VERSIONS:
-            if not self._has_version(session, latest, content):
-                self._conflict(session, resource, latest, origin, now)
-            return
-        if _is_same(latest, content):
-            if row is not None and (row.drop_folder, row.drop_name) > _place(origin):
-                self._put(session, resource, latest, origin, now)
-            return
         stated = row.stated_ms if row is not None else 0
-        if not stated or not resource.stated_ms or stated == resource.stated_ms:
-            self._conflict(session, resource, latest, origin, now)
-        elif resource.stated_ms > stated:
+        later = is_later(resource.stated_ms, stated)
+        if row is not None and row.reason == CONFLICTING_VERSIONS:
+            if self._has_version(session, latest, content) or later is False:
+                return
+        elif _is_same(latest, content):
+            if row is not None:
+                is_nearer = (row.drop_folder, row.drop_name) > _place(origin)
+                if is_nearer or later or (resource.stated_ms and not stated):
+                    self._put(session, resource, latest, origin if is_nearer else row, now)
+            return
+        elif row is not None and is_of_another(row.ties, resource.ties):
+            self._conflict(session, resource, latest, origin, now, 0)
+            return
+        if later is None:
+            is_tie = resource.stated_ms and resource.stated_ms == stated
+            self._conflict(session, resource, latest, origin, now, stated if is_tie else 0)
+        elif later:
             self._add(session, resource, resource_id, origin, now, Method.UPDATE)
 
     def _has_version(self, session: Session, latest: ResourceVersion, content: Content) -> bool:
@@ -98,8 +106,15 @@ class Sidecars:
         latest: ResourceVersion,
         origin: Origin,
         now: float,
+        stated_ms: int,
     ) -> None:
-        """Keep both, and pass neither on. Nothing is tied by them."""
+        """Keep both, and pass neither on. Nothing is tied by them.
+
+        Parameters
+        ----------
+        stated_ms
+            What both say of their time, so that a later one decides; 0 where they do not say the same.
+        """
         version = session.resources.add_version(
             self._source,
             latest.id,
@@ -119,7 +134,7 @@ class Sidecars:
                 now,
                 origin.drop_folder,
                 origin.drop_name,
-                0,
+                stated_ms,
                 Ties(version.type),
                 state=SidecarState.QUARANTINED,
                 reason=CONFLICTING_VERSIONS,
@@ -132,7 +147,7 @@ class Sidecars:
         session: Session,
         resource: ReadResource,
         version: ResourceVersion,
-        origin: Origin,
+        origin: Origin | SidecarRow,
         now: float,
     ) -> None:
         self.put(session, resource, version, now, origin.drop_folder, origin.drop_name)
@@ -271,5 +286,5 @@ def _id_of(content: Content) -> str:
     return digest.hexdigest()[:_ID_LENGTH]
 
 
-def _place(origin: Origin) -> tuple[str, str]:
+def _place(origin: Origin | SidecarRow) -> tuple[str, str]:
     return origin.drop_folder, origin.drop_name

@@ -104,11 +104,13 @@ def ties_of(entry: Entry) -> Ties:
     patients = found.of_patients
     birth_date, families = "", ()
     if kind == "Patient":
-        patients = [
-            each
+        numbers = [
+            (each, given.get("use") == "old")
             for each, given in zip(own, _list(resource.get("identifier")), strict=True)
             if each is not None and _OTHER_NUMBERS.isdisjoint(identifier_types(given))
         ]
+        # Of a merged patient; the old number counts where there is no other.
+        patients = [each for each, is_old in numbers if not is_old] or [each for each, _ in numbers]
         said = resource.get("birthDate")
         birth_date = said if isinstance(said, str) else ""
         families = tuple(

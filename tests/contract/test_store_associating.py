@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import pytest
 
 from daemon.pipeline.ties import CONFLICTING_TIES
 from daemon.records import Origin, Receiver
-from daemon.resources import Content, ReadResource, Retold, RetoldResource
+from daemon.resources import BY_COUNT, BY_ISSUE, Content, ReadResource, Retold, RetoldResource
 from daemon.store.associating import Associating, Association, Looked, job_of
 from daemon.store.retention import Retention, enforce
 from daemon.store.sidecar_rows import SidecarState
@@ -190,6 +191,57 @@ async def test_the_later_of_two_contents_counts_when_both_say_when(stores: Store
         assert latest.rest == b'"x":2'
     await look(stores)
     assert (await states(stores))["a"] == (SidecarState.DONE, "")
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+async def test_a_later_version_decides_between_two_of_one_time_in_every_order(
+    stores: Stores, order: tuple[int, ...]
+) -> None:
+    await jane(stores)
+    uids = frozenset({"1.2.3"})
+    versions = [
+        resource("a", uids=uids, rest=b'"x":1', stated_ms=5),
+        resource("a", uids=uids, rest=b'"x":2', stated_ms=5),
+        resource("a", uids=uids, rest=b'"x":3', stated_ms=9),
+    ]
+    for at in order:
+        await take(stores, versions[at])
+    source = stores.stores.fhir_source
+    latest = await stores.database.read(lambda s: s.resources.get(source, "Observation", "a"))
+    assert latest is not None
+    assert latest.rest == b'"x":3'
+    await look(stores)
+    assert await states(stores) == {"a": (SidecarState.DONE, "")}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize("stated", [BY_ISSUE + 9, BY_COUNT + 9, 0])
+async def test_times_of_different_kinds_decide_nothing(
+    stores: Stores, stated: int, *, is_first: bool
+) -> None:
+    uids = frozenset({"1.2.3"})
+    one = resource("a", uids=uids, rest=b'"x":1', stated_ms=5)
+    other = resource("a", uids=uids, rest=b'"x":2', stated_ms=stated)
+    await take(stores, *((one, other) if is_first else (other, one)))
+    assert await states(stores) == {"a": (SidecarState.QUARANTINED, CONFLICTING_VERSIONS)}
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_tells_of_another_study_is_no_later_version(
+    stores: Stores, *, is_first: bool
+) -> None:
+    one = resource("a", uids=frozenset({"1.2.3"}), rest=b'"x":1', stated_ms=5)
+    other = resource("a", uids=frozenset({"9.9"}), rest=b'"x":2', stated_ms=9)
+    await take(stores, *((one, other) if is_first else (other, one)))
+    assert await states(stores) == {"a": (SidecarState.QUARANTINED, CONFLICTING_VERSIONS)}
+
+
+async def test_the_same_content_with_a_time_gives_it_that_time(stores: Stores) -> None:
+    uids = frozenset({"1.2.3"})
+    await take(stores, resource("a", uids=uids, rest=b'"x":1'))
+    await take(stores, resource("a", uids=uids, rest=b'"x":1', stated_ms=5))
+    await take(stores, resource("a", uids=uids, rest=b'"x":2', stated_ms=9))
+    assert await states(stores) == {"a": (SidecarState.WAITING, "")}
 
 
 async def test_the_same_content_again_is_nothing_new(stores: Stores) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from daemon.pipeline.fhir_messages import (
@@ -21,7 +22,17 @@ from daemon.pipeline.fhir_messages import (
 from daemon.pipeline.fhir_reading import read_document, read_sidecar
 from daemon.pipeline.messages import MalformedAnswer
 from daemon.records import Job, Origin, Receiver
-from daemon.resources import Content, Retold, RetoldResource, Span, Token, ToRetell
+from daemon.resources import (
+    BY_COUNT,
+    BY_ISSUE,
+    Content,
+    Retold,
+    RetoldResource,
+    Span,
+    Token,
+    ToRetell,
+    is_later,
+)
 from daemon.workers.frames import Message
 
 BUNDLE = (
@@ -127,3 +138,45 @@ def test_the_resources_of_a_file_are_those_of_the_file_that_was_asked_about() ->
     ):
         with pytest.raises(MalformedAnswer):
             sidecar_from(wrong, job)
+
+
+@pytest.mark.parametrize(
+    ("resource", "stated"),
+    [
+        (
+            {"meta": {"lastUpdated": "2024-01-01T00:00:00Z"}, "issued": "2020-01-01"},
+            1_704_067_200_000,
+        ),
+        (
+            {"issued": "2024-01-01T00:00:00Z", "meta": {"versionId": "3"}},
+            BY_ISSUE + 1_704_067_200_000,
+        ),
+        ({"meta": {"versionId": "3"}}, BY_COUNT + 3),
+        ({"meta": {"versionId": "abc"}}, 0),
+        ({"meta": {"versionId": "03"}}, 0),
+        ({"meta": {"lastUpdated": "yesterday"}, "issued": 7}, 0),
+        ({"meta": None, "issued": ["2024"]}, 0),
+    ],
+)
+def test_a_version_says_when_it_came_to_be(resource: dict[str, Any], stated: int) -> None:
+    body = orjson.dumps({"resourceType": "DiagnosticReport", **resource})
+    document = read_document(body, {})
+    found = document.entries[0].resource if document.entries else None
+    assert (found.stated_ms if found else 0) == stated
+
+
+def test_issued_is_of_a_version_in_reports_and_observations_only() -> None:
+    body = b'{"resourceType":"Condition","issued":"2024-01-01T00:00:00Z"}'
+    found = read_document(body, {}).entries[0].resource
+    assert found is not None
+    assert found.stated_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("stated", "than", "is_so"),
+    [(9, 5, True), (5, 9, False), (5, 5, None), (0, 5, None), (5, 0, None), (BY_ISSUE + 9, 5, None),
+     (BY_COUNT + 2, BY_COUNT + 1, True), (BY_ISSUE + 1, BY_ISSUE + 2, False),
+     (BY_COUNT + 1, BY_ISSUE + 1, None)],
+)  # fmt: skip
+def test_only_times_of_one_kind_are_compared(stated: int, than: int, is_so: bool | None) -> None:
+    assert is_later(stated, than) is is_so
