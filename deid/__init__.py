@@ -12,13 +12,14 @@ from deid.identity.identifiers import KnownIdentifier, read_identifiers
 from deid.identity.keys import Replacements, SiteKey, patient_identity
 from deid.outcome import Outcome
 from deid.plan import Plan, compile_plan
-from deid.ports import Engines
+from deid.ports import DrawnBox, Engines
 from deid.tags.admission import has_study
 
 __all__ = [
     "ConfigurationInvalid",
     "DeidError",
     "Deidentified",
+    "DrawnBox",
     "Engines",
     "Header",
     "KeyRefused",

@@ -37,7 +37,7 @@ from deid.tags.searchable import searchable, where_left, without_samples
 from deid.tags.walk import Walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from deid.encoding.instance import Instance
     from deid.encoding.segments import Segment
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from deid.identity.shifts import Shift
     from deid.pixels.of_instance import Cleaned
     from deid.plan import Plan
-    from deid.ports import PixelCleaner
+    from deid.ports import DrawnBox, PixelCleaner
     from deid.tags.earlier_methods import EarlierMethods
 
 _FACTS: Final = frozenset(
@@ -92,7 +92,12 @@ class Deidentified:
     transfer_syntax_uid: str
 
 
-def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()) -> Deidentified:
+def deidentify(
+    source: Buffer,
+    plan: Plan,
+    known: Iterable[KnownIdentifier] = (),
+    drawn: Sequence[DrawnBox] = (),
+) -> Deidentified:
     """De-identify a Part 10 file by a plan.
 
     Parameters
@@ -104,6 +109,9 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     known
         Identifiers from elsewhere, such as the study's other instances: text and pixels are cleaned of
         them as of the instance's own. Only plans that look into text ask (`Plan.cleans_text`).
+    drawn
+        Boxes that a person drew over the picture: filled beside whatever the plan fills. That person's
+        judgement of the pixels stands for the automatic one, and for nothing else.
 
     Raises
     ------
@@ -113,6 +121,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
     instance = open_instance(source)
     if Coverage.DICOM not in plan.covers:
         raise Unsafe(Reason.NOT_CONFIGURED)
+    plan = plan.filling() if drawn else plan
     top = _indexed(instance, plan)
     facts = read_facts(top.data, top.found)
     check_identity(facts)
@@ -126,8 +135,10 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         default_issuer=plan.tags.policy.identity_issuer,
     )
     everybody = _everybody(top, facts, known, plan)
-    cleaner = cleaner_for(facts, plan.tags.policy, plan.pixel_cleaner)
-    cleaned = clean_or_refuse(top, facts, everybody, plan.tags, cleaner)
+    cleaner = plan.pixel_cleaner
+    if not drawn:
+        cleaner = cleaner_for(facts, plan.tags.policy, cleaner)
+    cleaned = clean_or_refuse(top, facts, everybody, plan.tags, cleaner, drawn)
     inserts = _inserts(top, facts, everybody, cleaned, plan, cleaner)
     given = Given(
         top.data,
@@ -141,7 +152,7 @@ def deidentify(source: Buffer, plan: Plan, known: Iterable[KnownIdentifier] = ()
         scrub_of(top, plan.tags.policy.profile),
         top.encoding,
     )
-    result = _rewritten(top, given, facts, inserts, cleaned, plan)
+    result = _rewritten(top, given, facts, inserts, cleaned, plan, cleaner)
     left_out: tuple[int, ...] = ()
     if plan.recipients:
         result, left_out = _sealed(top, given, result, plan)
@@ -228,13 +239,20 @@ def _markers(
     return plan.markers(
         top.encoding,
         pixels_cleaned=cleaned.pixels.examined_all,
+        by_hand=cleaned.pixels.by_hand,
         temporal=facts.temporal,
         earlier=earlier,
     )
 
 
 def _rewritten(
-    top: TopLevel, given: Given, facts: Facts, inserts: _Inserts, cleaned: Cleaned, plan: Plan
+    top: TopLevel,
+    given: Given,
+    facts: Facts,
+    inserts: _Inserts,
+    cleaned: Cleaned,
+    plan: Plan,
+    cleaner: PixelCleaner | None,
 ) -> _Rewritten:
     """Rewrite the data set; where an identifier that went may still stand, once more and strictly."""
     walk = Walk(given)
@@ -259,7 +277,6 @@ def _rewritten(
         inserts = sorted([*kept, *(each for each in markers if each[0] in _METHODS)])
         walk = Walk(given)
         dataset = walk.rewrite(top.offset, top.encoding, inserts)
-    cleaner = cleaner_for(facts, plan.tags.policy, plan.pixel_cleaner)
     refuse_unexamined(walk, cleaned.pixels, top.meta.transfer_syntax_uid, cleaner)
     if names_anybody(top.data, walk.samples.opaque, forbidden):
         raise Unsafe(Reason.RESIDUAL_IDENTIFIER, tag_name(PIXEL_DATA))

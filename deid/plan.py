@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -94,9 +94,9 @@ class Plan:
     _forbidden: dict[tuple[tuple[tuple[bytes, str, str], ...], bytes], Forbidden] = field(
         default_factory=dict
     )
-    _markers: dict[tuple[Encoding, bool, str, EarlierMethods], tuple[tuple[int, bytes], ...]] = (
-        field(default_factory=dict)
-    )
+    _markers: dict[
+        tuple[Encoding, bool, bool, str, EarlierMethods], tuple[tuple[int, bytes], ...]
+    ] = field(default_factory=dict)
 
     def prepare(self) -> Self:
         """Load what the first instances would otherwise wait for; return self."""
@@ -105,6 +105,16 @@ class Plan:
             "numpy"
         )  # `deid.pixels.beside.scrub` looks at unused bits with it, once it is there
         return self
+
+    def filling(self) -> Plan:
+        """Return the plan, able to fill boxes that a person drew even if it leaves pixels alone itself."""
+        if self.pixel_cleaner is not None:
+            return self
+        # As in `_pixel_cleaner`.
+        from deid.pixels.cleaning import PixelCleaning  # noqa: PLC0415
+        from deid.pixels.codecs.video import video_cleaner  # noqa: PLC0415
+
+        return replace(self, pixel_cleaner=PixelCleaning.filling_only(video_cleaner()))
 
     def forbidden(self, originals: Iterable[tuple[bytes, str, str]], ours: bytes) -> Forbidden:
         """Return what to search the result for, but for what stands in `ours`.
@@ -126,6 +136,7 @@ class Plan:
         encoding: Encoding,
         *,
         pixels_cleaned: bool,
+        by_hand: bool = False,
         temporal: str = "",
         earlier: EarlierMethods = NONE,
     ) -> tuple[tuple[int, bytes], ...]:
@@ -135,12 +146,15 @@ class Plan:
 
         Parameters
         ----------
+        by_hand
+            Whether a person said what is to be filled: (0012,0063) tells so.
         temporal
             What the source's (0028,0303) says: dates that an earlier step moved or removed stay so.
         earlier
             What earlier steps did; ours goes behind it, once.
         """
-        key = (encoding, pixels_cleaned, temporal if temporal in _TEMPORAL else "", earlier)
+        said = temporal if temporal in _TEMPORAL else ""
+        key = (encoding, pixels_cleaned, by_hand, said, earlier)
         found = self._markers.get(key)
         if found is None:
             if len(self._markers) >= _SERIES:
@@ -156,12 +170,18 @@ class Plan:
         return [CODES_OF_METHODS[name] for name in names]
 
     def _build_markers(
-        self, encoding: Encoding, pixels_cleaned: bool, temporal: str, earlier: EarlierMethods
+        self,
+        encoding: Encoding,
+        pixels_cleaned: bool,
+        by_hand: bool,
+        temporal: str,
+        earlier: EarlierMethods,
     ) -> tuple[tuple[int, bytes], ...]:
         ours = self.method_codes(pixels_cleaned=pixels_cleaned)
         codes = dict.fromkeys([*earlier.codes, *ours]) if ours else {}
-        method = f"{_IMPLEMENTATION_VERSION} key {self.tags.replacements.key.id}"
-        methods = "\\".join(dict.fromkeys([*earlier.texts, method]))
+        ours_said = [f"{_IMPLEMENTATION_VERSION} key {self.tags.replacements.key.id}"]
+        ours_said += [f"{_IMPLEMENTATION_VERSION} regions by hand"] if by_hand else []
+        methods = "\\".join(dict.fromkeys([*earlier.texts, *ours_said]))
         markers = [(METHOD, encoding.element(METHOD, b"LO", _text(methods)))]
         if self.tags.policy.profile is Profile.BASIC:
             markers.insert(0, (0x00120062, encoding.element(0x00120062, b"CS", b"YES ")))

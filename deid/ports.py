@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,8 @@ class PixelRegion:
     """One place in the pixels that was filled.
 
     `left`, `top`, `width`, `height` in pixels of the frame; `frame` counts from 1 (PS3.3 C.7.6.6).
-    `why` is one of ``known_identifier``, ``info_type:<NAME>``, ``all_text``, ``unreadable``, ``rule:<name>``.
+    `why` is one of ``known_identifier``, ``info_type:<NAME>``, ``all_text``, ``unreadable``, ``bar_code``,
+    ``rule:<name>``, ``by_hand``.
     Never the text.
     """
 
@@ -29,6 +30,19 @@ class PixelRegion:
     width: int
     height: int
     why: str
+
+
+class DrawnBox(NamedTuple):
+    """A box that a person drew over a picture, to be filled.
+
+    `left`, `top`, `width`, `height` in pixels of the stored matrix; `frame` counts from 1, and 0 means all.
+    """
+
+    frame: int
+    left: int
+    top: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +63,9 @@ class PixelInstance:
         including, the Sequence Delimitation Item.
     big_endian
         Whether native samples are big endian (Explicit VR Big Endian).
+    drawn
+        Boxes that a person drew. With any, that person has judged the picture: nothing is refused for
+        what it may show.
     """
 
     transfer_syntax_uid: str
@@ -58,6 +75,7 @@ class PixelInstance:
     stop: int
     big_endian: bool
     known: Sequence[KnownIdentifier]
+    drawn: Sequence[DrawnBox] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +93,15 @@ class CleanedPixels:
         LossyImageCompression..., ExtendedOffsetTable as bytes); None deletes the attribute.
     examined_all
         Whether every frame was examined, so that Burned In Annotation may become NO.
+    by_hand
+        Whether a person drew what was to be filled.
     """
 
     segments: Sequence[Segment] | None
     regions: Sequence[PixelRegion]
     changes: Mapping[str, Any]
     examined_all: bool
+    by_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from deid.pixels import rules
+from deid.pixels.by_hand import NothingFound, drawn_fillings, identifying
 from deid.pixels.codecs.table import VIDEO
 from deid.pixels.description import bitmap_image, describe
 from deid.pixels.fillings import Filling, Margins, carried_over, filled_for, together, united
@@ -135,6 +137,11 @@ class PixelCleaning:
         self._most_filled = dict(most_filled or {})
         self._margins = Margins(margin, margin_along, margin_across)
 
+    @classmethod
+    def filling_only(cls, video: VideoCleaner | None = None) -> PixelCleaning:
+        """Return what fills the boxes that a person drew, and looks for nothing itself."""
+        return cls(TextRedactionMode.NO_TEXT, NothingFound(), video=video)
+
     @property
     def knows_phrases(self) -> bool:
         """Whether the texts of elements that the Basic Profile removes are known identifiers, too."""
@@ -150,16 +157,18 @@ class PixelCleaning:
             `VIDEO_NOT_CLEANED`, `PIXELS_UNDECODABLE` when a frame cannot be decoded or its
             description is wrong, `PIXELS_NOT_CLEANED` when a filled region is not flat afterwards,
             `TOO_MUCH_TEXT` when more would be filled than the ceiling allows.
+            Where a person drew boxes, that person's word stands for trust and for the ceiling.
         """
-        if self._is_idle:
-            return CleanedPixels(None, (), {}, examined_all=False)
-        self.check(instance.attributes)
+        if not instance.drawn:
+            if self._is_idle:
+                return CleanedPixels(None, (), {}, examined_all=False)
+            self.check(instance.attributes)
         if instance.transfer_syntax_uid in VIDEO:
             if self._video is None:
                 raise Unsafe(
                     Reason.VIDEO_NOT_CLEANED, f"transfer syntax {instance.transfer_syntax_uid}"
                 )
-            return self._video(self, instance)
+            return replace(self._video(self, instance), by_hand=bool(instance.drawn))
         frames: Frames
         if instance.attributes.get("PixelDataVR") in FLOATS:
             image = describe_floats(instance.attributes)
@@ -169,12 +178,22 @@ class PixelCleaning:
             image = describe(instance.attributes)
             frames = open_frames(instance, image)
         pass_over = PassOver(instance, image, frames)
+        drawn = drawn_fillings(instance.drawn, image)
         texts = self._text_fillings(instance, image, pass_over.looks())
-        self._check_ceiling(instance, texts, pass_over)
-        regions = pass_over.fill([*self._rule_fillings(instance, image), *texts])
+        try:
+            self._check_ceiling(instance, texts, pass_over)
+        except Unsafe:
+            if not drawn:
+                raise
+            texts = identifying(texts)
+        regions = pass_over.fill([*self._rule_fillings(instance, image), *texts, *drawn])
         segments, changes = frames.finished()
         return CleanedPixels(
-            segments, tuple(regions), changes | pass_over.changes(), examined_all=True
+            segments,
+            tuple(regions),
+            changes | pass_over.changes(),
+            examined_all=True,
+            by_hand=bool(drawn),
         )
 
     def _check_ceiling(
@@ -253,7 +272,9 @@ class PixelCleaning:
         return boxes
 
     def _rule_fillings(self, instance: PixelInstance, image: ImageDescription) -> list[Filling]:
-        fillings = []
+        fillings: list[Filling] = []
+        if self._is_idle:
+            return fillings
         if self._blanks_ultrasound:
             boxes = rules.outside_ultrasound_regions(instance.attributes, image)
             fillings += [Filling(box, "rule:ultrasound_regions") for box in boxes]
@@ -270,11 +291,16 @@ class PixelCleaning:
         return [
             *self._rule_fillings(instance, image),
             *self._text_fillings(instance, image, looks),
+            *drawn_fillings(instance.drawn, image),
         ]
 
     def _text_fillings(
         self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
     ) -> list[Filling]:
+        if self._is_idle:
+            # Each frame is decoded all the same: what cannot be, and unused bits, are not passed on.
+            deque(looks, maxlen=0)
+            return []
         judge = self._judging(instance.known)
         fillings: list[Filling] = []
         filled: list[FoundRegion] = []

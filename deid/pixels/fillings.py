@@ -47,12 +47,13 @@ class Filling:
     """A box to fill in every frame that shows something there, and why.
 
     `frames` are those that text was found in, counted from 0, which are filled in any case; rules
-    have none.
+    have none. Where it `is_exact`, no other frame is looked at.
     """
 
     box: Box
     why: str
     frames: frozenset[int] = frozenset()
+    is_exact: bool = False
 
 
 def widened(box: Box, margins: Margins, neighbours: Sequence[Box] = ()) -> Box:

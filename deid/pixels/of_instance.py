@@ -25,10 +25,12 @@ from deid.tags.actions import KIND_MASK, Action
 from deid.tags.policy import BurnedIn
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deid.encoding.top_level import TopLevel
     from deid.identity.facts import Facts
     from deid.identity.identifiers import KnownIdentifier
-    from deid.ports import PixelCleaner
+    from deid.ports import DrawnBox, PixelCleaner
     from deid.tags.policy import TagPolicy
     from deid.tags.tag_plan import TagPlan
     from deid.tags.walk import Walk
@@ -62,8 +64,14 @@ def clean_or_refuse(
     known: tuple[KnownIdentifier, ...],
     plan: TagPlan,
     cleaner: PixelCleaner | None,
+    drawn: Sequence[DrawnBox] = (),
 ) -> Cleaned:
     """Clean pixels where the plan asks for it, else refuse what may carry text.
+
+    Parameters
+    ----------
+    drawn
+        Boxes that a person drew, who has judged the picture; then `cleaner` is one.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def clean_or_refuse(
     (tag,) = kinds
     if cleaner.knows_phrases:
         known = (*known, *known_phrases(top, facts.charset))
-    instance = pixel_instance(top, tag, known)
+    instance = replace(pixel_instance(top, tag, known), drawn=drawn)
     cleaned = cleaner.clean(instance)
     changes = encoded_changes(cleaned.changes, instance.attributes, top.encoding)
     if tag in FLOATS and cleaned.segments is not None:

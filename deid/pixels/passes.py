@@ -126,7 +126,7 @@ class PassOver:
         for number in sorted(frozenset[int]().union(*(filling.frames for filling in fillings))):
             samples = self._frames.decoded(number).samples
             for at, filling in enumerate(fillings):
-                if number in filling.frames:
+                if number in filling.frames and not filling.is_exact:
                     spreads[at] = min(spreads[at], _FLAT_SHARE * _spread(samples, filling.box))
         return spreads
 

@@ -27,7 +27,9 @@ _PRODUCT: Final = re.compile(
     r"([A-Za-z][A-Za-z+-]{2,20}) ?(?:version |v|V)?\d{1,2}(?:\.\d{1,3}){1,3}[a-z]?\d?\Z"
 )
 """A product's name and the points of its version: ``CTP 2.1``, ``OTHERTOOL v3.2.1``."""
-_OURS: Final = re.compile(r"dicomveil \d{1,2}(?:\.\d{1,2}){1,2} key [0-9a-f]{8}\Z")
+_OURS: Final = re.compile(
+    r"dicomveil \d{1,2}(?:\.\d{1,2}){1,2} (?:key [0-9a-f]{8}|regions by hand)\Z"
+)
 _MOST_TEXTS: Final = 32
 
 
