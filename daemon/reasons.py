@@ -23,10 +23,13 @@ class Advice:
         What was found.
     then
         What the operator can do.
+    by_hand
+        Whether pixels alone are the cause, so that a person who has seen them may release it.
     """
 
     means: str
     then: str
+    by_hand: bool = False
 
 
 _SEND_AGAIN: Final = "Send it again from where it is whole; discard this one."
@@ -87,8 +90,10 @@ REASONS: Final[Mapping[str, Advice]] = {
     "pixels_not_cleaned": Advice(
         "Text is likely in its pixels (`where` says what tells so) and they were not, or could not "
         "be, cleaned.",
-        "Route it to a deidentifier that cleans pixels, such as `research`; retry. What has no pixels, "
-        "such as a document, passes with `burnedIn: pass` only.",
+        "Route it to a deidentifier that cleans pixels, such as `research`; retry. Or look at it, and release"
+        " it with boxes drawn by hand (`dicomveil quarantine release`). What has no pixels, such as a document,"
+        " passes with `burnedIn: pass` only.",
+        by_hand=True,
     ),
     "pixels_undecodable": Advice(
         "The pixel data cannot be the picture that its header tells of; or they were to be cleaned, and "
@@ -101,13 +106,17 @@ REASONS: Final[Mapping[str, Advice]] = {
     ),
     "screen_capture": Advice(
         "A screen, scan or label: it identifies by more than text that can be found. `where` says which names.",
-        "Name it under `[pixels] trusted` if yours are harmless; retry. Else discard it.",
+        "Name it under `[pixels] trusted` if yours are harmless; retry. Else look at it, and release it with"
+        " boxes drawn by hand (`dicomveil quarantine release`), or discard it.",
+        by_hand=True,
     ),
     "too_much_text": Advice(
         "What would be filled covers more of what the picture shows than the ceiling allows: it is mostly"
         " text, or something was taken for text. `where` has the frame, the share, and the regions.",
         "Look at it (`dicomveil quarantine show`, `dicomveil regions`); raise `[pixels] most_filled` for its"
-        " modality if it is to be filled, and retry. Else discard it.",
+        " modality if it is to be filled, and retry. Else release it with boxes drawn by hand"
+        " (`dicomveil quarantine release`), or discard it.",
+        by_hand=True,
     ),
     "document_not_cleaned": Advice(
         "A document (PDF, CDA, STL...) that the configuration would keep, and nothing cleans.",
@@ -163,6 +172,10 @@ REASONS: Final[Mapping[str, Advice]] = {
         " cleaned of all of them.",
         "See whether one study UID was given to many patients; route it to a deidentifier that removes text"
         " instead of cleaning it; retry.",
+    ),
+    "deidentifier_gone": Advice(
+        "A person sent it to a deidentifier that the configuration does not have any more.",
+        "Retry it with `--deidentifier`, or with `--as-configured` by its route.",
     ),
     "source_missing": Advice(
         "The received file had gone from the spool.", "Run `dicomveil fsck`; send it again."

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.resources import ReadDocument
+    from deid.ports import DrawnBox
 
 
 class Receiver(StrEnum):
@@ -65,6 +66,26 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person decided of an instance that was refused; it holds whenever the instance is processed.
+
+    Attributes
+    ----------
+    deidentifier
+        Whose it is, whatever the routes say; empty where those decide.
+    drawn
+        Boxes to fill. With any, that person's judgement stands for the automatic one of its pixels.
+    """
+
+    deidentifier: str = ""
+    drawn: tuple[DrawnBox, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether it says anything."""
+        return bool(self.deidentifier or self.drawn)
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One acknowledged instance: a row that exists from acknowledgement to the end.
 
@@ -78,6 +99,8 @@ class Receipt:
         How often processing was begun without any answer since.
     kills
         How many workers it killed.
+    ruling
+        What a person decided of it; known of what is due.
     """
 
     id: str
@@ -91,6 +114,7 @@ class Receipt:
     where: str = ""
     route: str = ""
     deidentifier: str = ""
+    ruling: Ruling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +237,8 @@ class Job:
     ----------
     known
         The answer to the worker's `Question`; None before it has asked.
+    ruling
+        What a person decided of it, if anybody did.
     """
 
     receipt_id: str
@@ -220,6 +246,7 @@ class Job:
     source: Path
     output: Path
     known: Known | None = None
+    ruling: Ruling | None = None
 
     def output_file(self, position: int) -> Path:
         """Return where the output of that position is written, counted from 0."""

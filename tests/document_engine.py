@@ -34,6 +34,7 @@ from daemon.store.rows import (
     Tally,
 )
 from dicomweb.ports import Match, Query, Resource
+from tests.document_decisions import DocumentDecisions
 from tests.document_operations import DocumentDatasets, DocumentOperations, DocumentStores
 from tests.document_resources import DocumentResources
 from tests.document_sidecars import DocumentSidecars, DocumentStudies
@@ -457,6 +458,7 @@ class DocumentSession:
         documents = Documents(connection)
         self.connection = connection
         self.datasets = DocumentDatasets(documents)
+        self.decisions = DocumentDecisions(documents)
         self.operations = DocumentOperations(documents)
         self.stores = DocumentStores(documents)
         self.receipts = _Receipts(documents)

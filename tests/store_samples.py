@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from daemon.records import Compared, Origin, Output, Receiver, Result, State, StoredInstance
+from daemon.store import deciding
+from daemon.store.decision_rows import Decider, Place
 from daemon.store.sqlite.session import SqliteSession
 
 if TYPE_CHECKING:
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
     from daemon.records import Receipt
     from daemon.store.ports import Session
+    from daemon.store.queries import Changed
     from daemon.store.stores import Stores
 
 ORIGIN = Origin(Receiver.DIMSE, "SENDER", "DICOMVEIL", "127.0.0.1")
+DECIDER = Decider(Place.COMMAND_LINE)
 CT_IMAGE_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 
 
@@ -187,3 +191,14 @@ async def settle(stores: Stores, results: Sequence[Result], *, are_alike: bool =
             receipt_id: replace(waiting[receipt_id], compared=(*waiting[receipt_id].compared, each))
             for receipt_id, each in compared.items()
         }
+
+
+def retry(session: Session, receipt_ids: Sequence[str]) -> Changed:
+    """Let refused instances be processed again, as an operator does."""
+    return deciding.in_batches(session, deciding.Retry(DECIDER), receipt_ids)
+
+
+def discard(session: Session, stores: Stores, receipt_ids: Sequence[str]) -> Changed:
+    """Remove refused instances for good, as an operator does."""
+    act = deciding.Discard(DECIDER, stores.stores)
+    return deciding.in_batches(session, act, receipt_ids)

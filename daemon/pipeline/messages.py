@@ -20,10 +20,12 @@ from daemon.records import (
     Question,
     Receiver,
     Result,
+    Ruling,
     State,
     StoredInstance,
 )
 from daemon.workers.frames import Message
+from deid.ports import DrawnBox
 
 _STORED_RAW = ("metadata", "study", "series", "instance")
 _STORED_TEXT = (
@@ -58,6 +60,7 @@ def job_message(job: Job) -> Message:
             "source": str(job.source),
             "output": str(job.output),
             "known": job.known and {name: getattr(job.known, name) for name in _KNOWN},
+            "ruling": job.ruling and _ruling_document(job.ruling),
         }
     )
 
@@ -108,12 +111,21 @@ def job_from(message: Message) -> Job:
         source=Path(header["source"]),
         output=Path(header["output"]),
         known=header["known"] and _known(header["known"]),
+        ruling=header["ruling"] and _ruling(*header["ruling"]),
     )
 
 
 def _known(document: dict[str, Any]) -> Known:
     identifiers = tuple((kind, value) for kind, value in document["identifiers"])
     return Known(identifiers, document["is_cut"])
+
+
+def _ruling_document(ruling: Ruling) -> list[Any]:
+    return [ruling.deidentifier, [list(box) for box in ruling.drawn]]
+
+
+def _ruling(deidentifier: str, drawn: list[list[int]]) -> Ruling:
+    return Ruling(deidentifier, tuple(DrawnBox(*box) for box in drawn))
 
 
 def comparison_message(comparison: Comparison) -> Message:

@@ -29,7 +29,7 @@ from daemon.pipeline.messages import (
 )
 from daemon.pipeline.own_plans import OwnPlans
 from daemon.pipeline.routing import HeaderFacts, Route, keywords, route
-from daemon.records import Job, Known, Output, Question, Result, State, StoredInstance
+from daemon.records import Job, Known, Output, Question, Result, Ruling, State, StoredInstance
 from daemon.workers.announcing import announce
 from daemon.workers.mapping import mapped
 from daemon.workers.reasons import WorkerReason
@@ -168,7 +168,13 @@ class Work:
         try:
             header = deid.read_header(buffer, (*keywords(self.routes), *_PATIENT))
             patient = _patient(header.values, header.study_uid)
+            ruling = job.ruling or _NO_RULING
+            deidentifier = deidentifier or ruling.deidentifier
             way = Way("", deidentifier) if deidentifier else self._way(job, header)
+            if way is not None and way.deidentifier not in self.plans:
+                # A person chose it, and the configuration has changed since.
+                source, gone = _described(job, buffer, header), WorkerReason.DEIDENTIFIER_GONE
+                return _quarantined(job, gone, source=source, way=way)
             if job.known is None and way and self.plans[way.deidentifier].cleans_text:
                 return Question(job.receipt_id, header.study_uid, patient)
             source = _described(job, buffer, header)
@@ -187,6 +193,7 @@ class Work:
                 buffer,
                 self.plans[way.deidentifier],
                 [deid.KnownIdentifier(value, kind) for kind, value in known.identifiers],
+                ruling.drawn,
             )
         except Unsafe as unsafe:
             return _quarantined(job, unsafe.reason, where=unsafe.where, source=source, way=way)
@@ -245,6 +252,7 @@ class Way:
 
 
 _NOWHERE = Way()
+_NO_RULING = Ruling()
 
 
 def _reason(error: DescribeError, sop_class_uid: str) -> Reason:

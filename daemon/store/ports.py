@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import Receipt, State, StoredInstance
+    from daemon.store.decision_rows import DecisionRows
     from daemon.store.layout import Layout
     from daemon.store.operation_rows import DatasetRows, OperationRows
     from daemon.store.resource_rows import ResourceRows
@@ -289,6 +290,10 @@ class Session(Protocol):
     @property
     def receipts(self) -> ReceiptRows:
         """What was acknowledged."""
+
+    @property
+    def decisions(self) -> DecisionRows:
+        """What people decided of what was refused."""
 
     @property
     def facts(self) -> FactRows:

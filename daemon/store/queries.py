@@ -1,7 +1,7 @@
-"""What an operator asks of the state folder, and does to what was refused.
+"""What an operator asks of the state folder.
 
 Synchronous functions on a session of an engine, for the command line and the pages; they work while
-the daemon runs. The daemon notices retried instances within a second.
+the daemon runs.
 """
 
 from __future__ import annotations
@@ -12,24 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
+from daemon.pipeline.states import RE_EXAMINE, WAITING
 from daemon.records import Receipt, Receiver, State
-from daemon.store.rows import Garbage, Place, Role, StoreKind
-from daemon.store.visibility import hide
+from daemon.store.rows import Role, StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from daemon.store.ports import Session
-    from daemon.store.rows import Store, Tally
+    from daemon.store.rows import Garbage, Store, Tally
     from daemon.store.store_set import StoreSet
 
 REFUSED: Final = (State.QUARANTINED, State.UNROUTED)
 """States in which an instance waits for a person."""
 
 _RATE_WINDOWS_S: Final = (60, 300, 900)
-_BATCH: Final = 500
 _ALL: Final = 1 << 62
 
 
@@ -296,7 +294,7 @@ def show(session: Session, receipt_id: str) -> Shown | None:
 
 @dataclass(slots=True)
 class Changed:
-    """What a retry or discard did.
+    """What a decision did.
 
     Attributes
     ----------
@@ -306,11 +304,14 @@ class Changed:
         Ids that cannot be retried, because their bytes are gone.
     passed_over
         Ids that are not refused (any more), or not known.
+    not_allowed
+        Why others stay as they are, by id: a sentence.
     """
 
     changed: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    not_allowed: dict[str, str] = field(default_factory=dict)
 
 
 def refused_ids(
@@ -321,74 +322,6 @@ def refused_ids(
 ) -> list[str]:
     """Return the ids of everything refused, optionally for one reason, to retry or discard."""
     return [receipt.id for receipt in session.receipts.refused(states, reason, _ALL, 0)]
-
-
-def retry(session: Session, receipt_ids: Sequence[str], *, now: float | None = None) -> Changed:
-    """Let refused instances go through the pipeline again, as if they had just come, in batches."""
-    now = time.time() if now is None else now
-    changed = Changed()
-    for start in range(0, len(receipt_ids), _BATCH):
-        with session.atomically():
-            for receipt_id in receipt_ids[start : start + _BATCH]:
-                _retry_one(session, receipt_id, now, changed)
-    return changed
-
-
-def _retry_one(session: Session, receipt_id: str, now: float, changed: Changed) -> None:
-    entry = session.receipts.get(receipt_id)
-    if entry is None or entry.receipt.state not in REFUSED:
-        changed.passed_over.append(receipt_id)
-    elif entry.place is Place.GONE:
-        changed.missing.append(receipt_id)
-    else:
-        session.receipts.change(
-            receipt_id,
-            state=State.RECEIVED,
-            reason="",
-            where="",
-            attempts=0,
-            kills=0,
-            not_before=0.0,
-            related="",
-            changed_at=now,
-        )
-        changed.changed.append(receipt_id)
-
-
-def discard(
-    session: Session, stores: StoreSet, receipt_ids: Sequence[str], *, now: float | None = None
-) -> Changed:
-    """Remove the bytes of refused instances for good; their receipts stay, as discarded."""
-    now = time.time() if now is None else now
-    changed = Changed()
-    for start in range(0, len(receipt_ids), _BATCH):
-        garbage: list[Garbage] = []
-        with session.atomically():
-            for receipt_id in receipt_ids[start : start + _BATCH]:
-                garbage += _discard_one(session, stores, receipt_id, now, changed)
-        remove_garbage(session, stores, garbage)
-    return changed
-
-
-def _discard_one(
-    session: Session, stores: StoreSet, receipt_id: str, now: float, changed: Changed
-) -> list[Garbage]:
-    entry = session.receipts.get(receipt_id)
-    if entry is None or entry.receipt.state not in REFUSED:
-        changed.passed_over.append(receipt_id)
-        return []
-    check_move(entry.receipt.state, State.DISCARDED)
-    garbage = [Garbage(stores.source.id, receipt_id)]
-    for store in stores.in_use:
-        for indexed in session.instances.of_receipt(store, receipt_id):
-            hide(session, stores, indexed)
-            garbage.append(Garbage(store.id, indexed.blob))
-    for piece in garbage:
-        session.garbage.add(piece)
-    session.receipts.set_outcome(receipt_id, b"")
-    session.receipts.change(receipt_id, state=State.DISCARDED, place=Place.GONE, changed_at=now)
-    changed.changed.append(receipt_id)
-    return garbage
 
 
 def remove_garbage(session: Session, stores: StoreSet, garbage: Sequence[Garbage]) -> None:

@@ -25,6 +25,7 @@ import math
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -131,7 +132,12 @@ class StoreReceipts:
 
         def read(session: Session) -> list[Receipt]:
             found = session.receipts.due(now, _LONGEST_DELAY_S, limit + len(excluded))
-            return [receipt for receipt in found if receipt.id not in excluded][:limit]
+            due = [receipt for receipt in found if receipt.id not in excluded][:limit]
+            rulings = session.decisions.in_force([receipt.id for receipt in due]) if due else {}
+            return [
+                replace(receipt, ruling=rulings[receipt.id]) if receipt.id in rulings else receipt
+                for receipt in due
+            ]
 
         return await self._database.read(read)
 
@@ -178,6 +184,7 @@ class StoreReceipts:
                 else self._fetched(self._stores.source.id, receipt.id, f"{receipt.id}.in")
             ),
             output=self._output_file(receipt.id),
+            ruling=receipt.ruling,
         )
 
     def _fetched(self, store_id: int, name: str, otherwise: str) -> Path:

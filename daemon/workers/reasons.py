@@ -14,6 +14,7 @@ class WorkerReason(StrEnum):
     INTERNAL_ERROR = "internal_error"
     SOURCE_MISSING = "source_missing"
     TOO_MANY_IDENTIFIERS = "too_many_identifiers"
+    DEIDENTIFIER_GONE = "deidentifier_gone"
 
 
 KILLED = frozenset(

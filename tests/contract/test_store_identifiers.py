@@ -13,6 +13,7 @@ from daemon.store import stores as all_stores
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
 from deid import patient_identity
+from tests import store_samples
 from tests.store_samples import make_instance, store
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ async def test_it_goes_with_the_last_source_instance_of_the_study(stores: Stores
         reason="x",
     )
     with stores.engine.session(stores.layout) as session:
-        queries.discard(session, stores.stores, [first.id])
+        store_samples.discard(session, stores, [first.id])
         assert await known(stores, "1.2.3") == {NAME, RECORD}
-        queries.discard(session, stores.stores, [second.id])
+        store_samples.discard(session, stores, [second.id])
     assert await everything(stores) == 0
 
 

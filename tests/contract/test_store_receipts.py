@@ -16,6 +16,7 @@ from daemon.store.rows import Garbage, Role, StoreKind
 from daemon.store.settling import READ_GRACE_S, ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
+from tests import store_samples
 from tests.store_samples import file_of, make_instance, receive, settle, store, veiled, work
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ async def state_of(stores: Stores, receipt: Receipt) -> tuple[State, str]:
 async def retry(stores: Stores, *receipts: Receipt) -> queries.Changed:
     ids = [receipt.id for receipt in receipts]
     with stores.engine.session(stores.layout) as session:
-        return queries.retry(session, ids)
+        return store_samples.retry(session, ids)
 
 
 async def visible(stores: Stores, store_name: Role) -> int:
@@ -382,7 +383,7 @@ async def test_a_conflict_is_stored_once_the_first_is_discarded(stores: Stores) 
     first = await store(stores, make_instance(), state=State.QUARANTINED, reason="malformed")
     other = await store(stores, make_instance(content="other"))
     with stores.engine.session(stores.layout) as session:
-        changed = queries.discard(session, stores.stores, [first.id])
+        changed = store_samples.discard(session, stores, [first.id])
     assert changed.changed == [first.id]
     assert not stores.source.blobs.has(first.id)
     await retry(stores, other)

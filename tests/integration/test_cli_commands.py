@@ -113,6 +113,9 @@ class TestUsage:
             ["quarantine"],
             ["quarantine", "retry"],
             ["quarantine", "retry", "--all", "0123"],
+            ["quarantine", "retry", "--all", "--deidentifier", "nobody"],
+            ["quarantine", "release", "--all"],
+            ["quarantine", "release", "--all", "--blank", "1:2,3"],
             ["explain", "no-such-deidentifier"],
             ["deid"],
         ],
@@ -321,6 +324,14 @@ class TestQuarantine:
     def test_retry_of_everything_with_one_reason(self, run: Command, refused: list[str]) -> None:
         assert run("quarantine", "retry", "--all", "--reason", "not_dicom").returncode == 0
         assert [entry["id"] for entry in run.json("quarantine", "list")] == [refused[1]]
+
+    def test_what_is_not_about_pixels_is_not_released(
+        self, run: Command, refused: list[str]
+    ) -> None:
+        ended = run("quarantine", "release", refused[1], "--blank", "0,0,5,5")
+        assert ended.returncode == 1
+        assert f"{refused[1][:12]}: truncated is not about pixels alone" in ended.stderr
+        assert run.json("quarantine", "decisions") == []
 
     def test_discard_asks_and_does_nothing_where_nobody_can_answer(
         self, run: Command, refused: list[str]

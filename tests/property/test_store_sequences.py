@@ -22,6 +22,7 @@ from daemon.store.rows import Place, Role
 from daemon.store.settling import ConflictPolicy
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
+from tests import store_samples
 from tests.document_engine import DOCUMENTS
 from tests.store_samples import file_of, make_instance, receive, settle, veiled, work
 
@@ -97,7 +98,7 @@ class StoreSequences(RuleBasedStateMachine):
     def retry(self, data: st.DataObject) -> None:
         sent = data.draw(st.sampled_from(list(self.sent.values())))
         with self.session() as session:
-            changed = queries.retry(session, [sent.receipt.id])
+            changed = store_samples.retry(session, [sent.receipt.id])
         assert bool(changed.changed) == (sent.state in queries.REFUSED)
         self.take_over_states()
 
@@ -106,7 +107,7 @@ class StoreSequences(RuleBasedStateMachine):
     def discard(self, data: st.DataObject) -> None:
         sent = data.draw(st.sampled_from(list(self.sent.values())))
         with self.session() as session:
-            changed = queries.discard(session, self.stores.stores, [sent.receipt.id])
+            changed = store_samples.discard(session, self.stores, [sent.receipt.id])
         assert bool(changed.changed) == (sent.state in queries.REFUSED)
         self.take_over_states()
 

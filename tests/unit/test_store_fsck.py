@@ -15,6 +15,7 @@ from daemon.store.layout import Layout
 from daemon.store.rows import Role
 from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
+from tests import store_samples
 from tests.store_samples import ORIGIN, file_of, make_instance, receive, store, work
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def test_a_lost_output_is_quarantined_and_can_be_made_again(tmp_path: Path
     assert kinds(tmp_path) == []
     assert state_of(tmp_path, stored) == (State.QUARANTINED, "blob_missing", "source")
     with EMBEDDED.session(Layout(tmp_path)) as session:
-        assert queries.retry(session, [stored.id]).changed == [stored.id]
+        assert store_samples.retry(session, [stored.id]).changed == [stored.id]
     stores = await Stores.open(tmp_path)
     await stores.receipts.settle([work(stores, stored, make_instance(1))])
     await stores.close()

@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from daemon.records import State
-from daemon.store import queries
 from daemon.store.sqlite import packing
 from daemon.store.stores import Stores
 from dicomweb.ports import Query, Resource
+from tests import store_samples
 from tests.store_samples import make_instance, raw, store
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ async def test_metadata_stay_whole_whichever_instance_of_their_series_goes(
     instances = [make_instance(number, content=f"slice {number}") for number in range(1, 6)]
     receipts = [await refuse(stores, instance) for instance in instances]
     with stores.engine.session(stores.layout) as session:
-        queries.discard(session, stores.stores, [receipts[leaves]])
+        store_samples.discard(session, stores, [receipts[leaves]])
     left = [each.metadata for number, each in enumerate(instances) if number != leaves]
     assert await stores.source.metadata(Resource("1.2.3")) == left
 
@@ -88,7 +88,7 @@ async def test_nothing_of_a_removed_instance_stays_in_what_others_are_told_from(
     misfiled = make_instance(1, content="Kwurzelbaum, Ottokar")
     receipts = [await refuse(stores, misfiled), await refuse(stores, make_instance(2))]
     with stores.engine.session(stores.layout) as session:
-        queries.discard(session, stores.stores, receipts[:1])
+        store_samples.discard(session, stores, receipts[:1])
 
     def kept(session: Session) -> list[bytes]:
         (packed, base) = raw(session).execute("SELECT packed, base FROM metadata").fetchone()

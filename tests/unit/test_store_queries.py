@@ -12,6 +12,7 @@ from daemon.store import queries
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
 from dicomweb.ports import Query
+from tests import store_samples
 from tests.store_samples import file_of, make_instance, receive, store
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ async def test_retrying_the_unrouted_lets_them_through_again(
 ) -> None:
     receipt = await store(stores, make_instance(), state=State.UNROUTED, reason="no_route")
     ids = queries.refused_ids(session, states=[State.UNROUTED])
-    assert queries.retry(session, ids).changed == [receipt.id]
+    assert store_samples.retry(session, ids).changed == [receipt.id]
     assert [due.id for due in await stores.receipts.due(10, [])] == [receipt.id]
 
 
@@ -167,7 +168,7 @@ async def test_discarding_removes_the_bytes_and_keeps_the_receipt(
 ) -> None:
     refused = await store(stores, make_instance(1), state=State.QUARANTINED, reason="malformed")
     stored = await store(stores, make_instance(2))
-    changed = queries.discard(session, stores.stores, [refused.id, stored.id, "f" * 32])
+    changed = store_samples.discard(session, stores, [refused.id, stored.id, "f" * 32])
     assert (changed.changed, changed.passed_over) == ([refused.id], [stored.id, "f" * 32])
     assert not stores.source.blobs.has(refused.id)
     assert len(await stores.source.search(EVERYTHING)) == 1

@@ -356,3 +356,14 @@ def outcomes_of_resources(db: SchemaDatabase) -> None:
         "CREATE TABLE fhir_outcomes (resource INTEGER PRIMARY KEY REFERENCES fhir_resources (id),"
         " packed BLOB NOT NULL) STRICT"
     )
+
+
+@migrations()
+def decisions(db: SchemaDatabase) -> None:
+    """Remember what people decided of what was refused."""
+    db.execute(
+        "CREATE TABLE decisions (id INTEGER PRIMARY KEY, receipt_id TEXT NOT NULL, decided_at REAL NOT NULL,"
+        " place TEXT NOT NULL, reviewer TEXT NOT NULL, choice TEXT NOT NULL, reason TEXT NOT NULL,"
+        " deidentifier TEXT NOT NULL, drawn TEXT NOT NULL) STRICT"
+    )
+    db.execute("CREATE INDEX decisions_of_receipt ON decisions (receipt_id, id)")

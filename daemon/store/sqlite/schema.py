@@ -10,6 +10,7 @@
     receipts     one row per acknowledged instance, from acknowledgement to the end
     intents      files about to be taken from a watched folder by rename (`daemon.store.spool`)
     outcomes     what was done to an instance: JSON, free of original values, packed
+    decisions    what people decided of what was refused, in order
     garbage      blobs that no row needs any more, still to be removed
     tallies      receipts counted by receiver, state, ... (kept by triggers)
 

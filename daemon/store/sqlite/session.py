@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.connections import transaction
+from daemon.store.sqlite.decisions import DecisionTable
 from daemon.store.sqlite.facts import FactTable
 from daemon.store.sqlite.figures import FigureTables
 from daemon.store.sqlite.identifiers import IdentifierTable
@@ -29,6 +30,7 @@ class SqliteSession:
         self.operations: Final = OperationTables(connection)
         self.stores: Final = StoreTable(connection)
         self.receipts: Final = ReceiptTables(connection)
+        self.decisions: Final = DecisionTable(connection)
         self.intents: Final = IntentTable(connection)
         self.instances: Final = InstanceTables(connection)
         self.identifiers: Final = IdentifierTable(connection)
