@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import random
@@ -324,6 +325,15 @@ def test_what_waits_or_was_refused_is_listed_without_a_value_and_looked_at_again
         assert "resource_not_listed" in table
 
 
+def contents(daemon: RunningDaemon) -> dict[str, str]:
+    """Return the digest of each instance in the destination, as it is served."""
+    where = [
+        [each[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018")]
+        for each in daemon.instances("deid")
+    ]
+    return {each[2]: hashlib.sha256(daemon.retrieve(*each)).hexdigest() for each in where}
+
+
 @pytest.mark.timeout(900)
 def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder: Path) -> None:
     outcomes = []
@@ -342,7 +352,8 @@ def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder:
                     daemon.start()
             found = wait_for_results(daemon, 210)
             wait_until(lambda: len(daemon.instances("deid")) == 60, what="all instances are there")
-            digests = sorted(each["00080018"]["Value"][0] for each in daemon.instances("deid"))
-            outcomes.append((found, digests))
+            # Names that resources tell have instances made again; then nothing more happens.
+            daemon.wait_until_settled(60)
+            outcomes.append((found, contents(daemon)))
             daemon.assert_no_traceback()
     assert outcomes[0] == outcomes[1]
