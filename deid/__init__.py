@@ -4,7 +4,7 @@ No path, clock, network or log: a buffer, a plan and a key go in; segments and a
 reason why this instance must not be passed on. Start reading at `deid.engine.deidentify`.
 """
 
-from deid.encoding.instance import Header, read_header
+from deid.encoding.instance import Header, read_header, read_items
 from deid.encoding.segments import Segment, Span
 from deid.engine import Deidentified, deidentify, shift_of
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
@@ -38,5 +38,6 @@ __all__ = [
     "patient_identity",
     "read_header",
     "read_identifiers",
+    "read_items",
     "shift_of",
 ]

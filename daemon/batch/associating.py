@@ -21,6 +21,7 @@ from daemon.pipeline.ties import (
     Study,
     Tied,
     folded,
+    plain,
     tie,
 )
 from deid.identity.keys import patient_identity
@@ -53,7 +54,7 @@ class _Facts:
     """What headers of one study tell."""
 
     patient_ids: set[tuple[str, str]] = field(default_factory=set)
-    accessions: set[str] = field(default_factory=set)
+    accessions: set[tuple[str, str]] = field(default_factory=set)
     birth_dates: set[str] = field(default_factory=set)
     families: set[str] = field(default_factory=set)
     uids: set[str] = field(default_factory=set)
@@ -82,12 +83,15 @@ class Associations:
         if patient_id:
             of_study.patient_ids.add((_text(facts, "issuer"), patient_id))
         for name, values in (
-            ("accession", of_study.accessions),
             ("birth_date", of_study.birth_dates),
             ("family", of_study.families),
         ):
             if value := _text(facts, name):
                 values.add(folded(value) if name == "family" else value)
+        if accession := _text(facts, "accession"):
+            named = facts.get("accession_issuers")
+            issuers = {plain(str(each)) for each in named} if isinstance(named, list) else set()
+            of_study.accessions |= {(issuer, accession) for issuer in issuers or {""}}
         uids = facts.get("uids")
         of_study.uids.update(str(each) for each in (uids if isinstance(uids, list) else ()))
         of_study.uids.add(study_uid)
@@ -148,7 +152,7 @@ class Associations:
                     uid,
                     patient_identity(issuer, patient_id, uid),
                     frozenset(facts.patient_ids),
-                    frozenset(("", accession) for accession in facts.accessions),
+                    frozenset(facts.accessions),
                     frozenset(facts.birth_dates),
                     frozenset(facts.families - {""}),
                     frozenset(facts.uids),

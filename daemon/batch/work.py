@@ -182,11 +182,12 @@ class BatchWork:
                 header = deid.read_header(buffer, _TIES)
                 study_uid = header.study_uid
                 known = [[each.info_type, each.value] for each in deid.read_identifiers(buffer)]
+                issuers = deid.read_items(buffer, _ACCESSION_ISSUER, _ENTITY)
         except (OSError, ValueError, Unsafe, _WriteFailed):
             return Message({"study_uid": "", "known": []})
         finally:
             os.close(source)
-        return Message({"study_uid": study_uid, "known": known, "facts": _facts(header)})
+        return Message({"study_uid": study_uid, "known": known, "facts": _facts(header, issuers)})
 
     def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
         if is_file(job):
@@ -324,12 +325,17 @@ def _resources() -> ModuleType:
     return resources
 
 
-def _facts(header: deid.Header) -> dict[str, Any]:
+_ACCESSION_ISSUER: Final = "IssuerOfAccessionNumberSequence"
+_ENTITY: Final = ("LocalNamespaceEntityID", "UniversalEntityID")
+
+
+def _facts(header: deid.Header, issuers: list[dict[str, str]]) -> dict[str, Any]:
     """Return what resources may be tied by."""
     return {
         "patient_id": " ".join(header.values.get("PatientID", ())),
         "issuer": " ".join(header.values.get("IssuerOfPatientID", ())),
         "accession": header.first("AccessionNumber"),
+        "accession_issuers": [each for item in issuers for each in item.values() if each],
         "birth_date": header.first("PatientBirthDate"),
         "family": header.first("PatientName").partition("=")[0].partition("^")[0],
         "uids": [header.series_uid, header.sop_instance_uid],

@@ -145,7 +145,7 @@ class Issuers:
         """Return the issuer that an identifier's system or assigner means; None where nobody says."""
         for name in (issued.system, issued.assigner):
             if name and name in self.of:
-                return _plain(self.of[name])
+                return plain(self.of[name])
         return None
 
 
@@ -450,5 +450,6 @@ def folded(name: str) -> str:
     return "".join(each for each in decomposed if each.isalnum()).casefold()
 
 
-def _plain(issuer: str) -> str:
+def plain(issuer: str) -> str:
+    """Return one spelling of an issuer: without case and doubled spaces."""
     return " ".join(issuer.split()).casefold()

@@ -30,6 +30,7 @@ from daemon.pipeline.ties import (
     Study,
     Tied,
     folded,
+    plain,
     tie,
 )
 from daemon.resources import ToRetell
@@ -414,9 +415,7 @@ def _study(row: StudyRow, uids: set[str]) -> Study:
         row.uid,
         patients[0] if len(patients) == 1 else f"{_SEVERAL}{row.uid}",
         frozenset({(issuer, patient_id)} if patient_id else ()),
-        frozenset(
-            (_plain(each), accession) for each in _accession_issuers(attributes) if accession
-        ),
+        frozenset((plain(each), accession) for each in _accession_issuers(attributes) if accession),
         frozenset(filter(None, [_first(attributes, "00100030")])),
         frozenset(filter(None, map(folded, _families(attributes)))),
         frozenset(uids),
@@ -474,10 +473,6 @@ def _families(attributes: Mapping[str, Any]) -> list[str]:
     values = attributes.get("00100010", {}).get("Value") or []
     groups = [group for value in values if isinstance(value, dict) for group in value.values()]
     return [group.partition("^")[0] for group in groups if isinstance(group, str)]
-
-
-def _plain(issuer: str) -> str:
-    return " ".join(issuer.split()).casefold()
 
 
 def _is_news(known: Iterable[Identifier], told: Iterable[Identifier]) -> bool:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.character_sets import decode
-from deid.encoding.header import Buffer, Element, FileMeta, index_top_level, read_file_meta, text_of
+from deid.encoding.header import (
+    Buffer,
+    Element,
+    FileMeta,
+    each_item,
+    index_top_level,
+    item_encoding,
+    read_file_meta,
+    text_of,
+)
 from deid.encoding.inflate import inflated
 from deid.encoding.transfer_syntaxes import DEFLATED, Encoding, encoding_of
 from deid.encoding.value_representations import LONG_VRS, SHORT_VRS
@@ -147,6 +156,37 @@ def read_header(source: Buffer, keywords: Iterable[str] = ()) -> Header:
         ascii_text(0x0020000E),
         values,
     )
+
+
+def read_items(source: Buffer, sequence: str, keywords: Iterable[str]) -> list[dict[str, str]]:
+    """Return the first values of some attributes in each item of a sequence of the top level, by keyword.
+
+    Raises
+    ------
+    Unsafe
+        As `read_header`.
+    """
+    instance = open_instance(source)
+    data = instance.data
+    tag = tag_for_keyword(sequence)
+    found = instance.places({0x00080005, tag} if tag is not None else ())
+    if tag is None or tag not in found:
+        return []
+    place = found[tag]
+    wanted = {keyword: inner for keyword in keywords if (inner := tag_for_keyword(keyword))}
+    encoding = item_encoding(data, place, instance.encoding)
+    charset = text_of(data, found.get(0x00080005)).decode("ascii", "replace")
+    items = []
+    for start, stop in each_item(data, place, len(data), encoding):
+        inside = index_top_level(data, start, encoding, wanted.values(), end=stop)
+        items.append(
+            {
+                keyword: _decoded(text_of(data, inside[inner]), charset)[0]
+                for keyword, inner in wanted.items()
+                if inner in inside
+            }
+        )
+    return items
 
 
 def _decoded(raw: bytes, charset: str) -> tuple[str, ...]:

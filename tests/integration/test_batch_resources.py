@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 
 from daemon.batch.request import BatchRequest
 from daemon.batch.run import run_batch
@@ -197,6 +198,39 @@ def test_what_belongs_to_two_patients_is_refused(source: Path, tmp_path: Path) -
         {"1.dcm": encoded(one), "2.dcm": encoded(other), "t.json": json.dumps(torn).encode()},
     )
     assert run(source, tmp_path / "out").refused_for == {"sidecar_conflict": 1}
+
+
+@pytest.mark.parametrize(
+    ("person", "entity"), [(0, "LocalNamespaceEntityID"), (7, "UniversalEntityID")]
+)
+def test_an_accession_is_its_issuers_whom_the_images_name(
+    source: Path, tmp_path: Path, person: int, entity: str
+) -> None:
+    files = {}
+    for of, issuer in ((0, "North  RIS"), (7, "South RIS")):
+        instance = make_ct(PATIENTS[of], rows=16 + of)
+        instance.AccessionNumber = "A1"
+        item = Dataset()
+        setattr(item, entity, issuer)
+        instance.IssuerOfAccessionNumberSequence = [item]
+        files[f"{of}.dcm"] = encoded(instance)
+    kind = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]}
+    systems = {0: "urn:north", 7: "urn:south"}
+    order = {
+        "resourceType": "ServiceRequest",
+        "id": "o",
+        "status": "active",
+        "intent": "order",
+        "subject": {"display": "somebody"},
+        "identifier": [{"type": kind, "system": systems[person], "value": "A1"}],
+    }
+    write(source, {**files, "order.json": json.dumps(order).encode()})
+    issuers = {"urn:north": "NORTH RIS", "urn:south": "south ris"}
+    run(source, tmp_path / "out", {**CONFIGURATION, "dicomveil": {"identityIssuers": issuers}})
+    (name,) = written(tmp_path / "out")
+    images = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    (beside,) = [each for each in images if name.startswith(str(each.PatientID))]
+    assert beside.Rows == 16 + person
 
 
 def test_other_json_is_no_resource_and_is_passed_by(source: Path, tmp_path: Path) -> None:
