@@ -130,6 +130,18 @@ class DocumentOperations:
         found = [Failure(*each[1:]) for each in self._documents.all("failure") if each[0] == number]
         return [each for each in found if (each.store_id, each.number) > after][:limit]
 
+    def add_changed(self, number: int, changed: Sequence[int]) -> None:
+        for each in changed:
+            self._documents.put("changed", f"{_key(number)}/{each:020}", [number, each])
+
+    def changed(self, number: int, limit: int) -> list[int]:
+        found = [each for of, each in self._documents.all("changed") if of == number]
+        return found[:limit]
+
+    def settle_changed(self, number: int, changed: Sequence[int]) -> None:
+        for each in changed:
+            self._documents.delete("changed", f"{_key(number)}/{each:020}")
+
     def forget_ended_before(self, time: float) -> int:
         old = [each for each in self._all() if each.ended_at and each.ended_at < time]
         for operation in old:

@@ -24,6 +24,7 @@ EXAMPLES = (
 _LIMIT = 100
 _NEWEST = 1 << 62
 _CANCELLED = 1
+_STREAM = "dicomveil.stream"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +116,8 @@ def _cancel(options: argparse.Namespace) -> int:
         operation = _found(session, options.number)
         if operation.ended_at:
             raise CommandFailed("it has ended already")
+        if operation.method == _STREAM:
+            raise CommandFailed("it ends when it is taken out of the streamConfigs of its store")
         session.operations.change(operation.id, is_cancelled=True)
         is_running = state.is_running(layout)
     output.print_line("It will stop." if is_running else "It ends when the service is started.")

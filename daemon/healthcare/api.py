@@ -45,7 +45,7 @@ def applications(
     operations = Operations(stores.database)
     handlers = {
         **Datasets(stores, clock).handlers,
-        **StoreMethods(stores).handlers,
+        **StoreMethods(stores, begun, clock).handlers,
         **Deleting(stores, clock).handlers,
         **Deidentify(stores, files, begun, clock).handlers,
         **Measuring(stores.database).handlers,

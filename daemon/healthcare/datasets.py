@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging, store_settings
+from daemon.healthcare import names, paging, store_settings, streams
 from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, NotFound
 from daemon.healthcare.operations import response_type, told
 from daemon.store.operation_rows import Dataset
@@ -127,7 +127,9 @@ class Datasets:
                 raise FailedPrecondition(
                     "this dataset has the stores that the service is configured to use"
                 )
-            refuse_used(session, {each.id for each in stores})
+            ids = {each.id for each in stores}
+            refuse_used(session, ids)
+            streams.release(session, ids, self._clock())
             for store in stores:
                 session.stores.remove(store)
             session.datasets.remove(row)
@@ -161,6 +163,8 @@ def method_name(version: str, name: str) -> str:
 def refuse_used(session: Session, store_ids: set[int]) -> None:
     """Raise `FailedPrecondition` when an operation that goes on reads or writes one of these stores."""
     for operation in session.operations.running():
+        if streams.is_stream(operation):
+            continue
         for step in json.loads(operation.work).get("steps", ()):
             if {step.get("source"), step.get("destination")} & store_ids:
                 raise FailedPrecondition(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from daemon.healthcare import refusals
+from daemon.healthcare import refusals, streams
 from daemon.healthcare.batches import Counted, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
 from daemon.records import Job, Origin, Receiver, Result, State
@@ -47,44 +47,45 @@ class DicomStep:
         source: Store,
         destination: Store,
     ) -> None:
-        self._stores = stores
+        self.stores = stores
         self._workers = workers
-        self._operation = operation
-        self._step = step
-        self._own = own
+        self.operation = operation
+        self.step = step
+        self.own = own
+        self.source = source
+        self.destination = destination
+        self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
-        self._originals: dict[int, IndexedInstance] = {}
-        self._source = source
-        self._destination = destination
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next instances that are wanted, as jobs."""
-        after = self._operation.after
-        last, wanted = await next_wanted(self._stores, self._source, self._step, after)
-        self._originals = {each.id: each for each in wanted}
-        return last, [partial(self._deidentify, each) for each in wanted]
+        after = self.operation.after
+        last, wanted = await next_wanted(self.stores, self.source, self.step, after)
+        self.originals = {each.id: each for each in wanted}
+        return last, [partial(self.deidentify, each) for each in wanted]
 
-    async def _deidentify(self, instance: IndexedInstance) -> Made:
-        blob = self._stores.stores.blobs_of(self._source).local_path(instance.blob)
+    async def deidentify(self, instance: IndexedInstance) -> Made:
+        """Return what a worker makes of an instance, or why it makes nothing."""
+        blob = self.stores.stores.blobs_of(self.source).local_path(instance.blob)
         if blob is None or not await asyncio.to_thread(blob.is_file):
             return Made(instance.id, reason=BLOB_MISSING)
         job = Job(self._id(instance.id), _ORIGIN, blob, self._file(instance.id))
         found = await insisting(
-            lambda: self._workers.process(job, instance.size, own=self._own, known=self._known)
+            lambda: self._workers.process(job, instance.size, own=self.own, known=self._known)
         )
         if isinstance(found, WorkerReason):
             return Made(instance.id, reason=found.value)
         return _made(instance, found)
 
     async def _known(self, question: Question) -> Known:
-        return await self._stores.known_in(self._source, question)
+        return await self.stores.known_in(self.source, question)
 
     def _id(self, number: int) -> str:
         """Return what stands for a receipt's id in names of files: the operation and the instance."""
-        return f"{self._operation.id:016x}{number:016x}"
+        return f"{self.operation.id:016x}{number:016x}"
 
     def _file(self, number: int) -> Path:
-        return self._stores.layout.work / f"{self._id(number)}.out"
+        return self.stores.layout.work / f"{self._id(number)}.out"
 
     def _blob(self, made: Made) -> str:
         assert made.output is not None
@@ -92,7 +93,7 @@ class DicomStep:
 
     async def prepare(self, made: Sequence[Made]) -> None:
         """Move outputs into the destination, durably."""
-        blobs = self._stores.stores.blobs_of(self._destination)
+        blobs = self.stores.stores.blobs_of(self.destination)
         moves = [Move(self._file(each.number), self._blob(each)) for each in made if each.output]
         try:
             await asyncio.to_thread(blobs.take, moves, flush=True)
@@ -106,35 +107,36 @@ class DicomStep:
         for each in made:
             reason = each.reason or self._show(session, each)
             if reason:
-                failure = Failure(self._source.id, each.number, reason, each.where)
+                failure = Failure(self.source.id, each.number, reason, each.where)
                 counted.failures.append(failure)
                 refusals.refuse(
                     session,
-                    self._originals[each.number],
-                    self._destination,
+                    self.originals[each.number],
+                    self.destination,
                     replace(each, reason=reason),
-                    operation=self._operation.id,
-                    deidentifier=self._own.name,
+                    operation=self.operation.id,
+                    deidentifier=self.own.name,
                     now=now,
                 )
             else:
                 counted.success += 1
-                refusals.settle(session, self._source, self._destination, each.number, now)
+                refusals.settle(session, self.source, self.destination, each.number, now)
         return counted
 
     def _show(self, session: Session, made: Made) -> str:
         """Return why an output cannot be shown, or nothing."""
         assert made.output is not None
         instance, blob = made.output.instance, self._blob(made)
-        earlier = session.instances.find(self._destination, instance.sop_instance_uid)
+        earlier = session.instances.find(self.destination, instance.sop_instance_uid)
         if earlier is None:
             session.instances.add(
-                self._destination,
+                self.destination,
                 instance,
                 blob=blob,
                 receipt_id=made.receipt_id,
-                deidentifier=self._own.name,
+                deidentifier=self.own.name,
             )
+            streams.note_instance(session, self.destination, instance.sop_instance_uid)
             return ""
         if earlier.blob != blob:
             self._unneeded.append(blob)
@@ -149,7 +151,7 @@ class DicomStep:
         """Remove blobs that no row needs, and what workers left of instances that failed."""
 
         def remove() -> None:
-            self._stores.stores.blobs_of(self._destination).remove(self._unneeded)
+            self.stores.stores.blobs_of(self.destination).remove(self._unneeded)
             for each in made:
                 self._file(each.number).unlink(missing_ok=True)
 

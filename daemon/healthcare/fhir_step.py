@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.fhir.representation import resource as represented
+from daemon.healthcare import streams
 from daemon.healthcare.batches import BATCH, Counted, Made, insisting
 from daemon.resources import Method, ToRetell
 from daemon.store.operation_rows import Failure
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from daemon.healthcare.work import Step
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.records import OwnDeidentifier
-    from daemon.resources import ResourceVersion
+    from daemon.resources import ResourceVersion, RetoldResource
     from daemon.store.operation_rows import Operation
     from daemon.store.ports import Session
     from daemon.store.rows import Store
@@ -42,39 +43,40 @@ class FhirStep:
         source: Store,
         destination: Store,
     ) -> None:
-        self._database = stores.database
+        self.database = stores.database
+        self.operation = operation
+        self.step = step
+        self.own = own
+        self.source = source
+        self.destination = destination
         self._workers = workers
-        self._operation = operation
-        self._step = step
-        self._own = own
-        self._source = source
-        self._destination = destination
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next resources that are wanted, as jobs."""
-        after, last = self._operation.after, self._step.last
+        after, last = self.operation.after, self.step.last
 
         def read(session: Session) -> list[tuple[ResourceVersion, list[bytes]]]:
-            page = session.resources.page(self._source, after, BATCH)
-            return [(each, self._patients(session, each)) for each in page if each.number <= last]
+            page = session.resources.page(self.source, after, BATCH)
+            return [(each, self.patients(session, each)) for each in page if each.number <= last]
 
-        page = await self._database.read(read)
-        wanted = [each for each in page if self._is_wanted(each[0])]
+        page = await self.database.read(read)
+        wanted = [each for each in page if self.is_wanted(each[0])]
         following = page[-1][0].number if page else after
-        return following, [partial(self._deidentify, *each) for each in wanted]
+        return following, [partial(self.deidentify, *each) for each in wanted]
 
-    def _is_wanted(self, version: ResourceVersion) -> bool:
-        since = self._step.unchanged_since_ms
+    def is_wanted(self, version: ResourceVersion) -> bool:
+        """Tell whether the request meant a resource."""
+        since = self.step.unchanged_since_ms
         if since and version.updated_ms > since:
             return False
-        only = self._step.only
+        only = self.step.only
         return only is None or f"{version.type}/{version.id}" in only
 
-    def _patients(self, session: Session, version: ResourceVersion) -> list[bytes]:
+    def patients(self, session: Session, version: ResourceVersion) -> list[bytes]:
         """Return the patients that a resource refers to: they tell whose it is."""
         ids = dict.fromkeys(_PATIENT.findall(version.rest))
         found = (
-            session.resources.get(self._source, "Patient", each.decode())
+            session.resources.get(self.source, "Patient", each.decode())
             for each in list(ids)[:_MOST_PATIENTS]
         )
         return [
@@ -83,18 +85,19 @@ class FhirStep:
             if each is not None and not each.is_deleted and each.number != version.number
         ]
 
-    async def _deidentify(self, version: ResourceVersion, around: Sequence[bytes]) -> Made:
+    async def deidentify(self, version: ResourceVersion, around: Sequence[bytes]) -> Made:
+        """Return what a worker makes of a resource, or why it makes nothing."""
         job = ToRetell(
             version.number,
             "operation",
-            (self._own.name,),
+            (self.own.name,),
             "",
             (),
             (),
             tuple(around),
             represented(version),
         )
-        found = await insisting(lambda: self._workers.retell(job, own=self._own))
+        found = await insisting(lambda: self._workers.retell(job, own=self.own))
         if isinstance(found, WorkerReason):
             return Made(version.number, reason=found.value)
         if found.reason:
@@ -110,28 +113,32 @@ class FhirStep:
         now_ms = int(time.time() * 1000)
         for each in made:
             if each.resource is None:
-                failure = Failure(self._source.id, each.number, each.reason, each.where)
+                failure = Failure(self.source.id, each.number, each.reason, each.where)
                 counted.failures.append(failure)
                 continue
             counted.success += 1
-            content = each.resource.content
-            latest = session.resources.get(self._destination, content.type, each.resource.id)
-            is_same = latest is not None and not latest.is_deleted
-            if (
-                latest is not None
-                and is_same
-                and (latest.meta, latest.rest) == (content.meta, content.rest)
-            ):
-                continue
-            session.resources.add_version(
-                self._destination,
-                each.resource.id,
-                content,
-                method=Method.UPDATE,
-                now_ms=now_ms,
-                deidentifier=self._own.name,
-            )
+            keep(session, self.destination, each.resource, self.own.name, now_ms)
         return counted
 
     async def clear(self, made: Sequence[Made]) -> None:
         """Do nothing: there are no files."""
+
+
+def keep(
+    session: Session, store: Store, resource: RetoldResource, deidentifier: str, now_ms: int
+) -> None:
+    """Make a result visible; one that says what is there already is no new version."""
+    content = resource.content
+    latest = session.resources.get(store, content.type, resource.id)
+    said = None if latest is None or latest.is_deleted else (latest.meta, latest.rest)
+    if said == (content.meta, content.rest):
+        return
+    version = session.resources.add_version(
+        store,
+        resource.id,
+        content,
+        method=Method.UPDATE,
+        now_ms=now_ms,
+        deidentifier=deidentifier,
+    )
+    streams.note_resource(session, store, version)

@@ -7,8 +7,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging, refusals
-from daemon.healthcare.errors import InvalidArgument, NotFound
+from daemon.healthcare import names, paging, refusals, streams
+from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, NotFound
 from daemon.healthcare.work import Work
 from daemon.records import State
 
@@ -113,7 +113,7 @@ class Operations:
             while len(found) <= most and (
                 page := session.operations.page(row, before, paging.MOST)
             ):
-                found += [each for each in page if is_wanted(each)]
+                found += [each for each in page if is_wanted(each) and not streams.is_stream(each)]
                 before = page[-1].id
             return found
 
@@ -144,6 +144,10 @@ class Operations:
 
         def cancel(session: Session) -> None:
             operation = _found(session, call.dataset, call.path[-1])
+            if streams.is_stream(operation):
+                raise FailedPrecondition(
+                    "it ends when it is taken out of the streamConfigs of its store"
+                )
             if not operation.ended_at:
                 session.operations.change(operation.id, is_cancelled=True)
 

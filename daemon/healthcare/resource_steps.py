@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
 from daemon.fhir.representation import resource as represented
+from daemon.healthcare import streams
 from daemon.healthcare.batches import BATCH, Counted, Made, insisting
 from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, opened, written
 from daemon.resources import Method
@@ -103,9 +104,10 @@ class ImportResourcesStep(TransferStep):
         said = None if latest is None or latest.is_deleted else (latest.meta, latest.rest)
         if said == (content.meta, content.rest):
             return
-        session.resources.add_version(
+        version = session.resources.add_version(
             self._store, resource.id, content, method=Method.UPDATE, now_ms=now_ms
         )
+        streams.note_resource(session, self._store, version)
 
 
 def _resolved(document: ReadDocument) -> Mapping[str, str]:

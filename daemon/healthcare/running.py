@@ -16,16 +16,19 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.healthcare import streams
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep
 from daemon.healthcare.operations import CANCELLED, response_type
 from daemon.healthcare.resource_steps import ExportResourcesStep, ImportResourcesStep
+from daemon.healthcare.stream_steps import StreamInstances, StreamResources
 from daemon.healthcare.transfer_steps import ExportStep, ImportStep
 from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
@@ -50,6 +53,7 @@ _INTERNAL: Final = 13
 _LOOK_S: Final = 0.5
 _FORGET_S: Final = 3600.0
 _AGAIN_S: Final = 1.0
+_REST_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
 _KINDS: Final[
     Mapping[
@@ -61,6 +65,8 @@ _KINDS: Final[
             | ExportStep
             | ImportResourcesStep
             | ExportResourcesStep
+            | StreamInstances
+            | StreamResources
         ],
     ]
 ] = {
@@ -70,6 +76,8 @@ _KINDS: Final[
     "export": ExportStep,
     "import_fhir": ImportResourcesStep,
     "export_fhir": ExportResourcesStep,
+    "stream_dicom": StreamInstances,
+    "stream_fhir": StreamResources,
 }
 
 
@@ -203,6 +211,9 @@ class Running:
             places[step.destination],
         )
         after, jobs = await doing.next_jobs()
+        if after == operation.after and streams.is_stream(operation):
+            await self._rest(number)
+            return False
         if after == operation.after:
             await self._database.write(
                 lambda session: session.operations.change(number, step=operation.step + 1, after=0)
@@ -231,6 +242,12 @@ class Running:
         if not is_whole:
             await self._stop(number)
         return not is_whole
+
+    async def _rest(self, number: int) -> None:
+        """Wait until there may be something for a stream to do."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REST_S):
+                await self._cancelled[number].wait()
 
     async def _stop(self, number: int) -> None:
         await self._database.write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from daemon.fhir import service as fhir_service
-from daemon.healthcare import names
+from daemon.healthcare import names, streams
 from daemon.healthcare.uploads import StoreUploads
 from daemon.store.fhir import FhirSink, FhirStore
 from daemon.store.rows import Role, Store, StoreKind
@@ -90,7 +90,12 @@ class StoreServices:
         elif store.role is Role.DESTINATION:
             sink = None
         else:
-            sink = FhirSink(self._stores.stores, self._stores.database, store=store)
+            sink = FhirSink(
+                self._stores.stores,
+                self._stores.database,
+                store=store,
+                noted=streams.note_resource,
+            )
         resources = FhirStore(store, self._stores.database)
         (app,) = fhir_service.applications(
             {"": (resources, sink)},

@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging, store_settings
+from daemon.healthcare import names, paging, store_settings, streams
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from daemon.store.rows import StoreKind
@@ -29,11 +29,21 @@ _CONFIGURED_FHIR: Final = {"version": "R4", "enableUpdateCreate": True}
 
 
 class StoreMethods:
-    """Answers the methods about stores of both kinds."""
+    """Answers the methods about stores of both kinds.
 
-    def __init__(self, stores: Stores) -> None:
+    Parameters
+    ----------
+    begun
+        Called when there may be a new stream.
+    """
+
+    def __init__(
+        self, stores: Stores, begun: Callable[[], None], clock: Callable[[], float]
+    ) -> None:
+        self._begun = begun
         self._stores = stores
         self._database = stores.database
+        self._clock = clock
 
     @property
     def handlers(self) -> Handlers:
@@ -62,9 +72,12 @@ class StoreMethods:
                 raise AlreadyExists("there is a store of this name")
             store = session.stores.add(row, kind, name)
             session.stores.set_settings(store, json.dumps(settings))
+            streams.follow(session, store, settings, call.version, self._clock())
             return store
 
-        return _told(await self._database.write(create), settings)
+        store = await self._database.write(create)
+        self._begun()
+        return _told(store, settings)
 
     async def _get(self, kind: StoreKind, call: Call) -> Answer:
         def read(session: Session) -> Answer:
@@ -99,9 +112,13 @@ class StoreMethods:
             before = _settings(session, store)
             settings = store_settings.patched(kind, before, given, mask)
             session.stores.set_settings(store, json.dumps(settings))
+            if settings.get("streamConfigs") != before.get("streamConfigs"):
+                streams.follow(session, store, settings, call.version, self._clock())
             return _told(store, settings)
 
-        return await self._database.write(patch)
+        told = await self._database.write(patch)
+        self._begun()
+        return told
 
     async def _delete(self, kind: StoreKind, call: Call) -> Answer:
         def delete(session: Session) -> Store:
@@ -109,6 +126,7 @@ class StoreMethods:
             if names.is_configured(store):
                 raise FailedPrecondition("the service is configured to use this store")
             refuse_used(session, {store.id})
+            streams.release(session, {store.id}, self._clock())
             session.stores.remove(store)
             return store
 
@@ -157,7 +175,7 @@ def _settings(session: Session, store: Store) -> dict[str, Any]:
 
 
 def _told(store: Store, settings: dict[str, Any]) -> Answer:
-    return {"name": names.store_name(store), **settings}
+    return {"name": names.store_name(store), **streams.told(settings)}
 
 
 def _label(text: str) -> tuple[str, str]:

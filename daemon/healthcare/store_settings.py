@@ -51,13 +51,6 @@ def of_store(kind: StoreKind, given: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if any(each.get("pubsubTopic") for each in notifications):
         raise InvalidArgument("pubsubTopic: there is no Pub/Sub here; leave notifications out")
-    for stream in settings.get("streamConfigs", ()):
-        if "bigqueryDestination" in stream:
-            raise InvalidArgument("bigqueryDestination: there is no BigQuery here; leave it out")
-    if settings.get("streamConfigs"):
-        raise InvalidArgument(
-            "streamConfigs are not implemented here: let a route of the configuration de-identify what arrives"
-        )
     if kind is StoreKind.FHIR:
         version = settings.get("version")
         if version is None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from daemon.errors import StoreUnavailable
+from daemon.healthcare import streams
 from daemon.receive.stow import SpoolUpload
 from daemon.records import Job, Origin, Receipt, Receiver, State
 from daemon.store.files.folders import refusal
@@ -148,6 +149,7 @@ class _StagedFile:
         session.identifiers.add(
             self._store, instance.study_uid, instance.patient, instance.identifiers
         )
+        streams.note_instance(session, self._store, instance.sop_instance_uid)
         return True
 
     def abort(self) -> None:

@@ -86,6 +86,8 @@ class FhirSink:
         Called after each change that was kept.
     store
         Another than the source: what it holds is nobody's sidecar.
+    noted
+        Told of each change, in its transaction.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class FhirSink:
         clock: Callable[[], float] = time.time,
         changed: Callable[[], None] = lambda: None,
         store: Store | None = None,
+        noted: Callable[[Session, Store, ResourceVersion], None] | None = None,
     ) -> None:
+        self._noted = noted
         self._store = store or stores.fhir_source
         self._sidecars = Sidecars(stores) if store is None else None
         self._changed = changed
@@ -131,8 +135,10 @@ class FhirSink:
         _check_version(change, latest)
         if change.wish is Wish.DELETE:
             deleted = session.resources.delete(self._store, change.type, change.id, now_ms=now_ms)
-            if deleted is not None and self._sidecars is not None:
-                self._sidecars.forget(session, deleted.number)
+            if deleted is not None:
+                self._note(session, deleted)
+                if self._sidecars is not None:
+                    self._sidecars.forget(session, deleted.number)
             return Changed(deleted)
         assert change.resource is not None
         version = session.resources.add_version(
@@ -142,9 +148,14 @@ class FhirSink:
             method=_METHODS[change.wish],
             now_ms=now_ms,
         )
+        self._note(session, version)
         if self._sidecars is not None:
             self._sidecars.put(session, change.resource, version, now_ms / 1000)
         return Changed(version, is_new=latest is None or latest.is_deleted)
+
+    def _note(self, session: Session, version: ResourceVersion) -> None:
+        if self._noted is not None:
+            self._noted(session, self._store, version)
 
 
 def _found(session: Session, store: Store, change: Change) -> ResourceVersion | None:

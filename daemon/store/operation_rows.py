@@ -140,5 +140,14 @@ class OperationRows(Protocol):
     def failures(self, number: int, limit: int, after: tuple[int, int] = (0, 0)) -> list[Failure]:
         """Return what was not done, in the order of stores and numbers, from after such a pair on."""
 
+    def add_changed(self, number: int, changed: Sequence[int]) -> None:
+        """Note for an operation that rows of its source have changed, by their numbers; each once."""
+
+    def changed(self, number: int, limit: int) -> list[int]:
+        """Return what was noted and is not settled, in the order of numbers."""
+
+    def settle_changed(self, number: int, changed: Sequence[int]) -> None:
+        """Forget what was noted."""
+
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before; return how many."""

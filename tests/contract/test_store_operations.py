@@ -118,6 +118,22 @@ async def test_operations_of_a_dataset_come_newest_first_in_pages(stores: Stores
     assert await done(stores, page(None, 1 << 60)) == [other, numbers[3]]
 
 
+async def test_what_changed_is_noted_once_until_it_is_settled(stores: Stores) -> None:
+    first = await done(
+        stores, lambda s: s.operations.add(DATASET, "v1", "m", created_at=1, work="{}", pending=0)
+    )
+    second = await done(
+        stores, lambda s: s.operations.add(DATASET, "v1", "m", created_at=1, work="{}", pending=0)
+    )
+    await done(stores, lambda s: s.operations.add_changed(first.id, [9, 5]))
+    await done(stores, lambda s: s.operations.add_changed(first.id, [5, 1 << 41]))
+    await done(stores, lambda s: s.operations.add_changed(second.id, [7]))
+    assert await done(stores, lambda s: s.operations.changed(first.id, 2)) == [5, 9]
+    await done(stores, lambda s: s.operations.settle_changed(first.id, [5, 7]))
+    assert await done(stores, lambda s: s.operations.changed(first.id, 9)) == [9, 1 << 41]
+    assert await done(stores, lambda s: s.operations.changed(second.id, 9)) == [7]
+
+
 async def test_each_failure_is_kept_once(stores: Stores) -> None:
     made = await done(stores, begun)
     first, second = Failure(7, 1, "truncated", ""), Failure(7, 2, "conflict", "x")

@@ -367,3 +367,12 @@ def decisions(db: SchemaDatabase) -> None:
         " deidentifier TEXT NOT NULL, drawn TEXT NOT NULL) STRICT"
     )
     db.execute("CREATE INDEX decisions_of_receipt ON decisions (receipt_id, id)")
+
+
+@migrations()
+def changes_for_streams(db: SchemaDatabase) -> None:
+    """Remember what a stream of a store has still to look at."""
+    db.execute(
+        "CREATE TABLE operation_changes (operation INTEGER NOT NULL, number INTEGER NOT NULL,"
+        " PRIMARY KEY (operation, number)) STRICT, WITHOUT ROWID"
+    )

@@ -116,6 +116,28 @@ class OperationTables:
         )
         return [Failure(*row) for row in rows]
 
+    def add_changed(self, number: int, changed: Sequence[int]) -> None:
+        """Note that rows of a source have changed."""
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO operation_changes (operation, number) VALUES (?, ?)",
+            [(number, each) for each in changed],
+        )
+
+    def changed(self, number: int, limit: int) -> list[int]:
+        """Return what was noted."""
+        rows = self._connection.execute(
+            "SELECT number FROM operation_changes WHERE operation = ? ORDER BY number LIMIT ?",
+            (number, limit),
+        )
+        return [each for (each,) in rows]
+
+    def settle_changed(self, number: int, changed: Sequence[int]) -> None:
+        """Forget what was noted."""
+        self._connection.executemany(
+            "DELETE FROM operation_changes WHERE operation = ? AND number = ?",
+            [(number, each) for each in changed],
+        )
+
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before."""
         ended = "ended_at > 0 AND ended_at < ?"
