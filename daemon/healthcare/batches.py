@@ -13,12 +13,16 @@ from daemon.workers.errors import WorkerKilled, WorkerRaised
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from daemon.records import Output
+    from daemon.healthcare.work import Step
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import Output, OwnDeidentifier
     from daemon.resources import ReadResource, RetoldResource
-    from daemon.store.operation_rows import Failure
+    from daemon.store.operation_rows import Failure, Operation
     from daemon.store.ports import Session
+    from daemon.store.rows import Store
+    from daemon.store.stores import Stores
 
 T = TypeVar("T")
 
@@ -62,6 +66,36 @@ class Counted:
     def failure(self) -> int:
         """How many could not be done."""
         return len(self.failures)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a step of an operation is done with.
+
+    Attributes
+    ----------
+    own
+        Its deidentifier.
+    places
+        Every store, by its number.
+    """
+
+    stores: Stores
+    workers: ChangingWorkers
+    operation: Operation
+    step: Step
+    own: OwnDeidentifier
+    places: Mapping[int, Store]
+
+    @property
+    def source(self) -> Store:
+        """The store that the step goes through."""
+        return self.places[self.step.source]
+
+    @property
+    def destination(self) -> Store:
+        """The store that it writes into."""
+        return self.places[self.step.destination]
 
 
 class Batch(Protocol):

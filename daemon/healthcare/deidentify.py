@@ -157,7 +157,8 @@ class Deidentify:
             if session.datasets.get(target) is not None:
                 raise AlreadyExists("destinationDataset is there already")
             session.datasets.put(Dataset(target, settings.settings))
-            steps, pending = [], 0
+            beside = tuple(each.id for each in session.stores.of_dataset(row, StoreKind.DICOM))
+            steps, pending = _learning(session, row, beside, kinds), 0
             for kind in StoreKind:
                 if kind.value not in kinds:
                     continue
@@ -165,6 +166,8 @@ class Deidentify:
                     made = session.stores.add(target, kind, source.name)
                     _copy_settings(session, source, made)
                     step = _whole(session, source, Step(kind.value, source.id, made.id, 0))
+                    if kind is StoreKind.FHIR:
+                        step = replace(step, beside=beside)
                     steps.append(step)
                     pending += _count(session, source, step)
             operation = session.operations.add(
@@ -239,6 +242,18 @@ def _refuse_place(source: Store, destination: Store) -> None:
         raise FailedPrecondition(
             "destinationStore is one that the service is configured to write by itself: make another"
         )
+
+
+def _learning(
+    session: Session, row: str, beside: tuple[int, ...], kinds: frozenset[str]
+) -> list[Step]:
+    """Return steps that tell DICOM stores, before they are gone through, what resources beside them know."""
+    if not beside or StoreKind.DICOM.value not in kinds:
+        return []
+    return [
+        _whole(session, each, Step("learn", each.id, each.id, 0, beside=beside))
+        for each in session.stores.of_dataset(row, StoreKind.FHIR)
+    ]
 
 
 def _whole(session: Session, source: Store, step: Step) -> Step:

@@ -22,13 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
-    from daemon.healthcare.work import Step
-    from daemon.pipeline.changing import ChangingWorkers
-    from daemon.records import Known, OwnDeidentifier, Question
-    from daemon.store.operation_rows import Operation
+    from daemon.healthcare.batches import Task
+    from daemon.records import Known, Question
     from daemon.store.ports import Session
-    from daemon.store.rows import IndexedInstance, Store
-    from daemon.store.stores import Stores
+    from daemon.store.rows import IndexedInstance
 
 _ORIGIN: Final = Origin(Receiver.RECOVERED)
 """No route is asked, so nobody has to know where an instance came from."""
@@ -37,23 +34,14 @@ _ORIGIN: Final = Origin(Receiver.RECOVERED)
 class DicomStep:
     """Implements `daemon.healthcare.batches.Batch`."""
 
-    def __init__(
-        self,
-        stores: Stores,
-        workers: ChangingWorkers,
-        operation: Operation,
-        step: Step,
-        own: OwnDeidentifier,
-        source: Store,
-        destination: Store,
-    ) -> None:
-        self.stores = stores
-        self._workers = workers
-        self.operation = operation
-        self.step = step
-        self.own = own
-        self.source = source
-        self.destination = destination
+    def __init__(self, task: Task) -> None:
+        self.stores = task.stores
+        self._workers = task.workers
+        self.operation = task.operation
+        self.step = task.step
+        self.own = task.own
+        self.source = task.source
+        self.destination = task.destination
         self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
 

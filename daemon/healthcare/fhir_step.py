@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
 from daemon.healthcare.batches import BATCH, Counted, Made, insisting
+from daemon.healthcare.tying import Tying
+from daemon.pipeline.ties import CONFLICTING_TIES, Tied
 from daemon.resources import Method, ToRetell
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
@@ -17,14 +20,11 @@ from daemon.workers.reasons import WorkerReason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from daemon.healthcare.work import Step
-    from daemon.pipeline.changing import ChangingWorkers
-    from daemon.records import OwnDeidentifier
+    from daemon.healthcare.batches import Task
+    from daemon.healthcare.tying import Found
     from daemon.resources import ResourceVersion, RetoldResource
-    from daemon.store.operation_rows import Operation
     from daemon.store.ports import Session
     from daemon.store.rows import Store
-    from daemon.store.stores import Stores
 
 _PATIENT: Final = re.compile(rb'"reference"\s*:\s*"Patient/([A-Za-z0-9.-]{1,64})')
 _MOST_PATIENTS: Final = 32
@@ -33,23 +33,15 @@ _MOST_PATIENTS: Final = 32
 class FhirStep:
     """Implements `daemon.healthcare.batches.Batch`."""
 
-    def __init__(
-        self,
-        stores: Stores,
-        workers: ChangingWorkers,
-        operation: Operation,
-        step: Step,
-        own: OwnDeidentifier,
-        source: Store,
-        destination: Store,
-    ) -> None:
-        self.database = stores.database
-        self.operation = operation
-        self.step = step
-        self.own = own
-        self.source = source
-        self.destination = destination
-        self._workers = workers
+    def __init__(self, task: Task) -> None:
+        self.database = task.stores.database
+        self.operation = task.operation
+        self.step = task.step
+        self.own = task.own
+        self.source = task.source
+        self.destination = task.destination
+        self._workers = task.workers
+        self._tying = tying_of(task)
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next resources that are wanted, as jobs."""
@@ -97,12 +89,29 @@ class FhirStep:
             tuple(around),
             represented(version),
         )
+        if self._tying is not None:
+            beside = await self._tying.of(version)
+            if beside.is_contradictory(version.number):
+                return Made(version.number, reason=CONFLICTING_TIES, where=version.type)
+            job = await self._with_studies(job, beside)
         found = await insisting(lambda: self._workers.retell(job, own=self.own))
         if isinstance(found, WorkerReason):
             return Made(version.number, reason=found.value)
         if found.reason:
             return Made(version.number, reason=found.reason, where=found.where)
         return Made(version.number, resource=found.outputs[0])
+
+    async def _with_studies(self, job: ToRetell, beside: Found) -> ToRetell:
+        """Return the job with what the studies of its resource tell: who the patient is, and of whom else."""
+        tied, read = beside.tied.get(job.number), beside.read.get(job.number)
+        if not isinstance(tied, Tied) or read is None:
+            return job
+        known = await self.database.read(lambda session: beside.known(session, job.number))
+        own = read.ties.addresses if read.content.type == "Patient" else ()
+        addresses = tuple(dict.fromkeys([*own, *read.ties.patients])) if tied.patient else ()
+        return replace(
+            job, patient=tied.patient, addresses=addresses, known=tuple(known), around=()
+        )
 
     async def prepare(self, made: Sequence[Made]) -> None:
         """Do nothing: resources lie in rows."""
@@ -122,6 +131,56 @@ class FhirStep:
 
     async def clear(self, made: Sequence[Made]) -> None:
         """Do nothing: there are no files."""
+
+
+class LearnStep:
+    """Tells the DICOM stores beside what resources say of people. Implements `daemon.healthcare.batches.Batch`.
+
+    Nothing of it is counted: it is done before the instances, which are cleaned of what it finds.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._database = task.stores.database
+        self._operation = task.operation
+        self._step = task.step
+        self._source = task.source
+        self._tying = tying_of(task)
+        self._found: list[Found] = []
+
+    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
+        """Return the next resources as jobs."""
+        after, last = self._operation.after, self._step.last
+        page = await self._database.read(
+            lambda session: session.resources.page(self._source, after, BATCH)
+        )
+        jobs = [partial(self._look, each) for each in page if each.number <= last]
+        return page[-1].number if page else after, jobs
+
+    async def _look(self, version: ResourceVersion) -> Made:
+        assert self._tying is not None
+        self._found.append(await self._tying.of(version))
+        return Made(version.number)
+
+    async def prepare(self, made: Sequence[Made]) -> None:
+        """Do nothing: there are no files."""
+
+    def settle(self, session: Session, made: Sequence[Made]) -> Counted:
+        """Remember what was told."""
+        del made
+        for each in self._found:
+            each.tell(session)
+        return Counted()
+
+    async def clear(self, made: Sequence[Made]) -> None:
+        """Do nothing: there are no files."""
+
+
+def tying_of(task: Task) -> Tying | None:
+    """Return what ties the resources of a step to studies; None when no DICOM store is beside."""
+    if not task.step.beside:
+        return None
+    beside = [task.places[each] for each in task.step.beside if each in task.places]
+    return Tying(task.stores.database, task.workers, task.source, beside, task.own)
 
 
 def keep(

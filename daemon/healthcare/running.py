@@ -24,8 +24,9 @@ import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare import streams
+from daemon.healthcare.batches import Task
 from daemon.healthcare.dicom_step import DicomStep
-from daemon.healthcare.fhir_step import FhirStep
+from daemon.healthcare.fhir_step import FhirStep, LearnStep
 from daemon.healthcare.operations import CANCELLED, response_type
 from daemon.healthcare.resource_steps import ExportResourcesStep, ImportResourcesStep
 from daemon.healthcare.stream_steps import StreamInstances, StreamResources
@@ -55,22 +56,9 @@ _FORGET_S: Final = 3600.0
 _AGAIN_S: Final = 1.0
 _REST_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 2.0
-_KINDS: Final[
-    Mapping[
-        str,
-        type[
-            DicomStep
-            | FhirStep
-            | ImportStep
-            | ExportStep
-            | ImportResourcesStep
-            | ExportResourcesStep
-            | StreamInstances
-            | StreamResources
-        ],
-    ]
-] = {
+_KINDS: Final[Mapping[str, Callable[[Task], Batch]]] = {
     "dicom": DicomStep,
+    "learn": LearnStep,
     "fhir": FhirStep,
     "import": ImportStep,
     "export": ExportStep,
@@ -201,14 +189,15 @@ class Running:
             return True
         step = work.steps[operation.step]
         places = await self._database.read(_places)
-        doing: Batch = _KINDS[step.kind](
-            self._stores,
-            self._workers,
-            operation,
-            step,
-            work.deidentifier(self._key),
-            places[step.source],
-            places[step.destination],
+        doing = _KINDS[step.kind](
+            Task(
+                self._stores,
+                self._workers,
+                operation,
+                step,
+                work.deidentifier(self._key),
+                places,
+            )
         )
         after, jobs = await doing.next_jobs()
         if after == operation.after and streams.is_stream(operation):

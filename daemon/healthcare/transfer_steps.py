@@ -21,13 +21,9 @@ from dicomweb.errors import InstanceRefused, StoreFull
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from daemon.healthcare.work import Step
-    from daemon.pipeline.changing import ChangingWorkers
-    from daemon.records import OwnDeidentifier
-    from daemon.store.operation_rows import Operation
+    from daemon.healthcare.batches import Task
     from daemon.store.ports import Session
-    from daemon.store.rows import IndexedInstance, Store
-    from daemon.store.stores import Stores
+    from daemon.store.rows import IndexedInstance
 
 _CHUNK_BYTES: Final = 1 << 20
 _REFUSED: Final = "not_dicom"
@@ -37,22 +33,12 @@ UNREADABLE: Final = "unreadable"
 class TransferStep:
     """What all ways have in common: what was transferred is durable before it is counted."""
 
-    def __init__(
-        self,
-        stores: Stores,
-        workers: ChangingWorkers,
-        operation: Operation,
-        step: Step,
-        own: OwnDeidentifier,
-        source: Store,
-        destination: Store,
-    ) -> None:
-        del own, destination
-        self._stores = stores
-        self._workers = workers
-        self._operation = operation
-        self._step = step
-        self._store = source
+    def __init__(self, task: Task) -> None:
+        self._stores = task.stores
+        self._workers = task.workers
+        self._operation = task.operation
+        self._step = task.step
+        self._store = task.source
 
     async def prepare(self, made: Sequence[Made]) -> None:
         """Do nothing: each job has done it."""

@@ -23,8 +23,9 @@ class Step:
     Attributes
     ----------
     kind
-        ``dicom`` or ``fhir``, which de-identify; ``import`` or ``export`` of instances, ``import_fhir`` or
-        ``export_fhir`` of resources.
+        ``dicom`` or ``fhir``, which de-identify; ``learn``, which tells instances what resources say;
+        ``import`` or ``export`` of instances, ``import_fhir`` or ``export_fhir`` of resources;
+        ``stream_dicom`` or ``stream_fhir``.
     last
         The highest number that the source had when the operation began: what came later is not its matter.
     only
@@ -36,6 +37,8 @@ class Step:
         Resources that were updated later are passed over; 0 passes none over.
     changed_since_ms
         Resources that were updated before are passed over; 0 passes none over.
+    beside
+        DICOM stores whose studies resources may belong to.
     """
 
     kind: str
@@ -46,6 +49,7 @@ class Step:
     unchanged_since_ms: int = 0
     folder: str = ""
     changed_since_ms: int = 0
+    beside: tuple[int, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -61,6 +65,8 @@ class Step:
             document["folder"] = self.folder
         if self.unchanged_since_ms:
             document["unchanged_since_ms"] = self.unchanged_since_ms
+        if self.beside:
+            document["beside"] = list(self.beside)
         if self.changed_since_ms:
             document["changed_since_ms"] = self.changed_since_ms
         return document
@@ -69,7 +75,8 @@ class Step:
     def from_document(cls, document: Mapping[str, Any]) -> Step:
         """Return what `document` made."""
         only = document.get("only")
-        return cls(**{**document, "only": None if only is None else tuple(only)})
+        beside = tuple(document.get("beside", ()))
+        return cls(**{**document, "only": None if only is None else tuple(only), "beside": beside})
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ _AT_ONCE: Final = 200
 _MOST_KNOWN: Final = 4096
 _MOST_UIDS: Final = 5000
 _RECEIPT_SHOWN: Final = 12
-_SEVERAL: Final = "several:"
+SEVERAL: Final = "several:"
 """How the identity of a study's patients begins when there are more than one."""
 
 
@@ -198,7 +198,7 @@ class Associating:
         known = {uid: study for uid, study in studies.items() if study is not None}
         found = tie(
             [Sidecar(n, row.ties, row.drop_folder, row.drop_name) for n, row in rows.items()],
-            _with_one_identity([_study(known[uid], named[uid]) for uid in sorted(known)]),
+            with_one_identity([study_of(known[uid], named[uid]) for uid in sorted(known)]),
             Issuers(self._association.issuers),
         )
         self._add_outside(session, rows, found)
@@ -308,7 +308,7 @@ class Associating:
         studies: Mapping[str, StudyRow],
     ) -> None:
         sides = found.sides if isinstance(found, Conflict) else ()
-        if isinstance(found, Tied) and found.patient.startswith(_SEVERAL):
+        if isinstance(found, Tied) and found.patient.startswith(SEVERAL):
             sides = tuple((found.by, uid) for uid in sorted(found.studies))
         if sides:
             where = "; ".join(
@@ -404,7 +404,7 @@ def _versioned(around: bytes) -> str:
     return hashlib.sha256(around).hexdigest()
 
 
-def _study(row: StudyRow, uids: set[str]) -> Study:
+def study_of(row: StudyRow, uids: set[str]) -> Study:
     """Return a study as `tie` takes it, from its attributes in DICOM JSON."""
     attributes = orjson.loads(row.attributes)
     patient_id = _first(attributes, "00100020")
@@ -413,7 +413,7 @@ def _study(row: StudyRow, uids: set[str]) -> Study:
     accession = _first(attributes, "00080050")
     return Study(
         row.uid,
-        patients[0] if len(patients) == 1 else f"{_SEVERAL}{row.uid}",
+        patients[0] if len(patients) == 1 else f"{SEVERAL}{row.uid}",
         frozenset({(issuer, patient_id)} if patient_id else ()),
         frozenset((plain(each), accession) for each in _accession_issuers(attributes) if accession),
         frozenset(filter(None, [_first(attributes, "00100030")])),
@@ -434,7 +434,7 @@ def _named_patients(patients: Iterable[str]) -> list[str]:
     ]
 
 
-def _with_one_identity(studies: Sequence[Study]) -> list[Study]:
+def with_one_identity(studies: Sequence[Study]) -> list[Study]:
     """Give a patient whose issuer one study names the same identity in those that name none."""
     issuers: dict[str, set[str]] = {}
     for study in studies:

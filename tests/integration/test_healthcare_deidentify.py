@@ -17,7 +17,7 @@ import pydicom
 import pytest
 from googleapiclient.errors import HttpError
 
-from tests.factories import encoded, make_ct
+from tests.factories import PATIENTS, encoded, make_ct
 from tests.healthcare_client import (
     DATASETS,
     OURS,
@@ -31,6 +31,7 @@ from tests.healthcare_client import (
     store_instance,
 )
 from tests.service import RunningDaemon, wait_until
+from tests.sidecar_samples import make_resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -583,6 +584,60 @@ def test_a_dataset_is_deidentified_into_one_that_is_made_with_its_stores(
     assert len(entries(datasets, f"{target}/fhirStores/resources", "Observation")) == 3
     again = datasets.deidentify(sourceDataset=dataset, body=body)
     refused(again, 409, "ALREADY_EXISTS")
+
+
+CLEANING = {
+    "dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"},
+    "fhir": {
+        "fieldMetadataList": [
+            {"paths": ["Observation.note.text"], "action": "INSPECT_AND_TRANSFORM"},
+        ],
+    },
+    "dicomveil": {"options": ["clean_descriptors"]},
+}
+
+
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
+def test_instances_and_resources_of_a_dataset_know_each_others_people(
+    daemon: RunningDaemon, service: Any, datasets: Any, dataset: str
+) -> None:
+    person = PATIENTS[7]
+    scan = make_ct(person, StudyDescription="Thorax Small nodule", SeriesDescription="Small")
+    other = make_ct(PATIENTS[2], study=2, StudyDescription="Thorax Small nodule")
+    resources = make_resources(scan, person, "one")
+    # A name that only a resource tells, and one that only an instance tells.
+    resources[0]["name"].append({"family": "Small", "given": ["Ada"]})
+    scan.OperatorsName = "Large^Otto"
+    (observation,) = [each for each in resources if each["resourceType"] == "Observation"]
+    observation["note"] = [{"text": "Large seen, thorax clear"}]
+    store = make_store(service, dataset, "images")
+    for each in (scan, other):
+        store_instance(service, store, encoded(each))
+    told = make_store(service, dataset, "told", fhir=True)
+    for resource in resources:
+        datasets.fhirStores().fhir().update(
+            name=f"{told}/fhir/{resource['resourceType']}/{resource['id']}", body=resource
+        ).execute()
+    target = f"{dataset}-clean"
+    body = {"destinationDataset": target, "config": CLEANING}
+    ended = done(service, datasets.deidentify(sourceDataset=dataset, body=body).execute())
+    assert ended["metadata"]["counter"] == {"success": str(2 + len(resources))}
+    written = [
+        pydicom.dcmread(BytesIO(retrieve(daemon.http, f"{target}/dicomStores/images", *each)))
+        for each in uids(service, f"{target}/dicomStores/images")
+    ]
+    by_description = {each.StudyDescription: each for each in written}
+    # Of somebody else it is a word.
+    assert by_description.pop("Thorax Small nodule") is not None
+    ((description, clean),) = by_description.items()
+    assert "Small" not in description
+    clean_store = f"{target}/fhirStores/told"
+    (patient,) = entries(datasets, clean_store, "Patient")
+    assert patient["identifier"][0]["value"] == clean.PatientID
+    (study,) = entries(datasets, clean_store, "ImagingStudy")
+    assert f"urn:oid:{clean.StudyInstanceUID}" in json.dumps(study)
+    (found,) = entries(datasets, clean_store, "Observation")
+    assert found["note"] == [{"text": "[PERSON_NAME] seen, thorax clear"}]
 
 
 def test_a_kind_that_the_configuration_leaves_out_is_skipped(

@@ -1,0 +1,208 @@
+"""Which studies of a dataset a resource of the same dataset belongs to: by the ties of `daemon.pipeline.ties`.
+
+A resource is looked at with those around it: what it refers to, and of its patient the resources that name
+studies. Names that one side tells are known to the other by this, and both give the patient one pseudonym.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from daemon.fhir.representation import resource as represented
+from daemon.healthcare.batches import insisting
+from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Tied, tie
+from daemon.resources import ResourceQuery, TokenFilter, TokenTest
+from daemon.store.associating import SEVERAL, study_of, with_one_identity
+from daemon.workers.reasons import WorkerReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import OwnDeidentifier
+    from daemon.resources import ReadResource, ResourceVersion
+    from daemon.store.ports import Database, Session
+    from daemon.store.rows import Identifier, Store
+    from daemon.store.sidecar_rows import StudyRow
+
+_MOST_AROUND: Final = 32
+_MOST_NAMING: Final = 8
+_MOST_KNOWN: Final = 4096
+_NAME_STUDIES: Final = ("DiagnosticReport", "ImagingStudy", "ServiceRequest")
+"""Types that say by UID or accession number which study they are about."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What a resource belongs to, with those around it.
+
+    Attributes
+    ----------
+    tied
+        By the numbers of resources; those that belong to nobody are left out.
+    read
+        What was read of them.
+    stores
+        By study, the DICOM stores that have it.
+    """
+
+    tied: dict[int, Tied | Conflict] = field(default_factory=dict)
+    read: dict[int, ReadResource] = field(default_factory=dict)
+    stores: dict[str, list[Store]] = field(default_factory=dict)
+
+    def is_contradictory(self, number: int) -> bool:
+        """Tell whether a resource would belong to two patients."""
+        found = self.tied.get(number)
+        return isinstance(found, Conflict) or (
+            isinstance(found, Tied) and found.patient.startswith(SEVERAL)
+        )
+
+    def known(self, session: Session, number: int) -> list[Identifier]:
+        """Return what the studies of a resource tell of people."""
+        found = self.tied.get(number)
+        if not isinstance(found, Tied):
+            return []
+        known: set[Identifier] = set()
+        for uid in found.studies:
+            for store in self.stores.get(uid, ()):
+                known.update(session.identifiers.known(store, uid, found.patient, _MOST_KNOWN))
+        return sorted(known)
+
+    def tell(self, session: Session) -> None:
+        """Remember with the studies what the resources tell of people."""
+        for number, found in self.tied.items():
+            told = self.read[number].identifiers
+            if not isinstance(found, Tied) or self.is_contradictory(number) or not told:
+                continue
+            for uid in sorted(found.studies):
+                for store in self.stores.get(uid, ()):
+                    known = session.identifiers.known(store, uid, found.patient, _MOST_KNOWN)
+                    if not set(told) <= set(known):
+                        session.identifiers.add(store, uid, found.patient, told)
+
+
+class Tying:
+    """Ties resources of one FHIR store to the studies of some DICOM stores."""
+
+    def __init__(
+        self,
+        database: Database,
+        workers: ChangingWorkers,
+        resources: Store,
+        instances: Sequence[Store],
+        own: OwnDeidentifier,
+    ) -> None:
+        self._database = database
+        self._workers = workers
+        self._resources = resources
+        self._instances = instances
+        section = json.loads(own.configuration).get("dicomveil") or {}
+        self._issuers = Issuers(section.get("identityIssuers") or {})
+
+    async def of(self, version: ResourceVersion) -> Found:
+        """Return what a resource belongs to; nothing is known of what cannot be read."""
+        found = Found()
+        queue = deque([(version, True)])
+        while queue and len(found.read) < _MOST_AROUND:
+            each, is_to_follow = queue.popleft()
+            if each.number in found.read:
+                continue
+            read = await self._read(each)
+            if read is None:
+                continue
+            found.read[each.number] = read
+            around = await self._around(read, is_to_follow=is_to_follow)
+            queue.extend((other, is_first) for other, is_first in around)
+        studies, uids, found.stores = await self._database.read(
+            lambda session: self._studies(session, found.read.values())
+        )
+        found.tied = tie(
+            [Sidecar(number, each.ties) for number, each in found.read.items()],
+            with_one_identity([study_of(studies[uid], uids[uid]) for uid in sorted(studies)]),
+            self._issuers,
+        )
+        return found
+
+    async def _read(self, version: ResourceVersion) -> ReadResource | None:
+        body = represented(version)
+        document = await insisting(lambda: self._workers.read_document(body))
+        if isinstance(document, WorkerReason) or not document.entries:
+            return None
+        return document.entries[0].resource
+
+    async def _around(
+        self, read: ReadResource, *, is_to_follow: bool
+    ) -> list[tuple[ResourceVersion, bool]]:
+        """Return the resources around one, each with whether those around it count as well."""
+        if read.content.type in SHARED or not is_to_follow:
+            return []
+
+        def look(session: Session) -> list[tuple[ResourceVersion, bool]]:
+            referred = [self._at(session, address) for address in read.ties.references]
+            near = [each for each in referred if each is not None]
+            patients = [each for each in near if each.type == "Patient"]
+            if read.content.type == "Patient":
+                patients = [each for each in [self._at(session, f"Patient/{read.id}")] if each]
+            naming = [
+                other for each in patients for other in self._naming_studies(session, each.id)
+            ]
+            # What a patient's other resources refer to is not this one's.
+            return [(each, each.type != "Patient") for each in near] + [
+                (each, False) for each in naming
+            ]
+
+        return await self._database.read(look)
+
+    def _at(self, session: Session, address: str) -> ResourceVersion | None:
+        kind, _, resource_id = address.partition("/")
+        if not resource_id or "/" in resource_id:
+            return None
+        found = session.resources.get(self._resources, kind, resource_id)
+        return None if found is None or found.is_deleted else found
+
+    def _naming_studies(self, session: Session, patient_id: str) -> list[ResourceVersion]:
+        tests = (TokenTest(f"Patient/{patient_id}"),)
+        return [
+            each
+            for kind in _NAME_STUDIES
+            for name in ("patient", "subject")
+            for each in session.resources.search(
+                self._resources,
+                ResourceQuery(kind, (TokenFilter(name, tests),), limit=_MOST_NAMING),
+            )
+        ]
+
+    def _studies(
+        self, session: Session, resources: Iterable[ReadResource]
+    ) -> tuple[dict[str, StudyRow], Mapping[str, set[str]], dict[str, list[Store]]]:
+        """Return the studies that resources may mean, by which of their UIDs, and the stores that have them."""
+        rows: dict[str, StudyRow] = {}
+        uids: dict[str, set[str]] = {}
+        stores: dict[str, list[Store]] = {}
+        for store in self._instances:
+            for uid, named in self._named(session, store, resources).items():
+                row = session.studies.get(store, uid)
+                if row is not None:
+                    rows.setdefault(uid, row)
+                    uids.setdefault(uid, set()).update(named)
+                    stores.setdefault(uid, []).append(store)
+        return rows, uids, stores
+
+    def _named(
+        self, session: Session, store: Store, resources: Iterable[ReadResource]
+    ) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for each in resources:
+            for uid in sorted(each.ties.uids):
+                for study in session.studies.with_uid(store, uid):
+                    found.setdefault(study, set()).add(uid)
+            for issued in each.ties.accessions:
+                for study in session.studies.with_accession(store, issued.value):
+                    found.setdefault(study, set())
+            for issued in each.ties.patient_identifiers:
+                for study in session.studies.with_patient_id(store, issued.value):
+                    found.setdefault(study, set())
+        return found
