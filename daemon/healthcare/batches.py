@@ -39,6 +39,8 @@ class Made:
 
     Attributes
     ----------
+    outcome
+        What was done, as JSON.
     read
         Resources that a line of a file holds.
     count
@@ -48,6 +50,7 @@ class Made:
     number: int
     receipt_id: str = ""
     output: Output | None = None
+    outcome: bytes = b""
     resource: RetoldResource | None = None
     read: tuple[ReadResource, ...] = ()
     count: int = 1
@@ -78,6 +81,8 @@ class Task:
         Its deidentifier.
     places
         Every store, by its number.
+    provenance
+        The number of the FHIR store that is told what was done; 0 is none.
     """
 
     stores: Stores
@@ -86,6 +91,7 @@ class Task:
     step: Step
     own: OwnDeidentifier
     places: Mapping[int, Store]
+    provenance: int = 0
 
     @property
     def source(self) -> Store:

@@ -165,8 +165,11 @@ def refuse_used(session: Session, store_ids: set[int]) -> None:
     for operation in session.operations.running():
         if streams.is_stream(operation):
             continue
-        for step in json.loads(operation.work).get("steps", ()):
-            if {step.get("source"), step.get("destination")} & store_ids:
-                raise FailedPrecondition(
-                    "an operation is using a store; cancel it, or wait for its end"
-                )
+        work = json.loads(operation.work)
+        used = {work.get("provenance")}
+        for step in work.get("steps", ()):
+            used |= {step.get("source"), step.get("destination"), *step.get("beside", ())}
+        if used & store_ids:
+            raise FailedPrecondition(
+                "an operation is using a store; cancel it, or wait for its end"
+            )

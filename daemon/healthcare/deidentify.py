@@ -19,7 +19,6 @@ from daemon.healthcare.errors import (
     AlreadyExists,
     FailedPrecondition,
     InvalidArgument,
-    Unimplemented,
 )
 from daemon.healthcare.operations import name_of
 from daemon.healthcare.work import Step, Work, is_wanted
@@ -93,6 +92,10 @@ class Deidentify:
 
     async def _fhir_store(self, call: Call) -> Answer:
         body = call.checked("DeidentifyFhirStoreRequest")
+        if (body.get("config") or {}).get("operationMetadata"):
+            raise InvalidArgument(
+                "operationMetadata is told of instances; an operation on a FHIR store has none"
+            )
         only = _resources(body.get("resourceFilter", {}))
         since = int(self._clock() * 1000) if body.get("skipModifiedResources") else 0
         work = await self._work(call, body, "deidentify.DeidentifyFhirStoreSummary")
@@ -202,16 +205,28 @@ class Deidentify:
         if given is None:
             given, note = resolve(_PRESET), _NOTE
         assert isinstance(given, dict)
-        if given.get("operationMetadata"):
-            raise Unimplemented(
-                "operationMetadata is not implemented here: leave it out, and read the operation's counters"
-            )
         if not note:
             try:
                 parse_configuration(given, call.version)
             except ConfigurationInvalid as error:
                 raise InvalidArgument(f"config: {error}") from error
-        return Work((), json.dumps(given), "", summary, note)
+        told = (given.get("operationMetadata") or {}).get("fhirOutput") or {}
+        # A result is the same whoever is told of it.
+        given = {name: each for name, each in given.items() if name != "operationMetadata"}
+        provenance = await self._told(told["fhirStore"]) if told.get("fhirStore") else 0
+        return Work((), json.dumps(given), "", summary, note, provenance)
+
+    async def _told(self, name: str) -> int:
+        """Return the number of the store that Provenance goes into."""
+        field = "operationMetadata.fhirOutput.fhirStore"
+        store = await self._database.read(
+            lambda session: names.existing_store(session, name, StoreKind.FHIR, field)
+        )
+        if names.is_configured(store):
+            raise FailedPrecondition(
+                f"{field} is one that the service is configured to write by itself: make another"
+            )
+        return store.id
 
     async def _paths(self, given: Mapping[str, Any]) -> tuple[str, ...] | None:
         address = given.get("resourcePathsGcsUri", "")

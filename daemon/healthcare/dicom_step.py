@@ -8,9 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from daemon.healthcare import refusals, streams
+from daemon.healthcare import provenance, refusals, streams
 from daemon.healthcare.batches import Counted, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
+from daemon.healthcare.operations import name_of
 from daemon.records import Job, Origin, Receiver, Result, State
 from daemon.store.files.folders import refusal
 from daemon.store.operation_rows import Failure
@@ -42,6 +43,7 @@ class DicomStep:
         self.own = task.own
         self.source = task.source
         self.destination = task.destination
+        self._provenance = task.places.get(task.provenance)
         self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
 
@@ -108,6 +110,7 @@ class DicomStep:
                 )
             else:
                 counted.success += 1
+                self._tell(session, each, now)
                 refusals.settle(session, self.source, self.destination, each.number, now)
         return counted
 
@@ -135,6 +138,22 @@ class DicomStep:
         )
         return "" if is_same else CONFLICT
 
+    def _tell(self, session: Session, made: Made, now: float) -> None:
+        """Say what was done to an instance, where somebody asked for that."""
+        if self._provenance is None:
+            return
+        assert made.output is not None
+        instance = made.output.instance
+        told = provenance.of_instance(
+            self.operation,
+            name_of(self.operation),
+            made.number,
+            (instance.study_uid, instance.series_uid, instance.sop_instance_uid),
+            self.own.name,
+            made.outcome,
+        )
+        provenance.keep(session, self._provenance, told, int(now * 1000))
+
     async def clear(self, made: Sequence[Made]) -> None:
         """Remove blobs that no row needs, and what workers left of instances that failed."""
 
@@ -151,5 +170,5 @@ class DicomStep:
 
 def _made(instance: IndexedInstance, found: Result) -> Made:
     if found.state is State.STORED and found.outputs:
-        return Made(instance.id, instance.receipt_id, found.outputs[0])
+        return Made(instance.id, instance.receipt_id, found.outputs[0], found.outcome)
     return Made(instance.id, reason=found.reason or found.state.value, where=found.where)

@@ -23,16 +23,17 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.healthcare import streams
+from daemon.healthcare import names, provenance, streams
 from daemon.healthcare.batches import Task
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep, LearnStep
-from daemon.healthcare.operations import CANCELLED, response_type
+from daemon.healthcare.operations import CANCELLED, name_of, response_type
 from daemon.healthcare.resource_steps import ExportResourcesStep, ImportResourcesStep
 from daemon.healthcare.stream_steps import StreamInstances, StreamResources
 from daemon.healthcare.transfer_steps import ExportStep, ImportStep
 from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
+from daemon.store.rows import StoreKind
 from daemon.workers.errors import PoolClosed
 
 if TYPE_CHECKING:
@@ -182,10 +183,7 @@ class Running:
             return True
         work = Work.from_json(operation.work)
         if operation.step >= len(work.steps):
-            response = {"@type": response_type(operation.version, work.summary)}
-            await self._database.write(
-                lambda session: self._end(session, number, response=json.dumps(response))
-            )
+            await self._database.write(lambda session: self._succeed(session, operation, work))
             return True
         step = work.steps[operation.step]
         places = await self._database.read(_places)
@@ -197,6 +195,7 @@ class Running:
                 step,
                 work.deidentifier(self._key),
                 places,
+                work.provenance,
             )
         )
         after, jobs = await doing.next_jobs()
@@ -247,6 +246,22 @@ class Running:
                 error="cancelled: what was done before stays, and the counters say how much that is",
             )
         )
+
+    def _succeed(self, session: Session, operation: Operation, work: Work) -> None:
+        """End it, and tell of it as a whole where somebody asked for that."""
+        response = {"@type": response_type(operation.version, work.summary)}
+        self._end(session, operation.id, response=json.dumps(response))
+        places = _places(session)
+        if (store := places.get(work.provenance)) is not None:
+            destinations = [
+                names.store_name(places[each.destination])
+                for each in work.steps
+                if each.kind == StoreKind.DICOM
+            ]
+            told = provenance.of_operation(
+                operation, name_of(operation), destinations, work.deidentifier(self._key).name
+            )
+            provenance.keep(session, store, told, int(self._clock() * 1000))
 
     def _end(
         self,

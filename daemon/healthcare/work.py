@@ -94,6 +94,8 @@ class Work:
         The type of the response.
     note
         What is told in the operation's metadata.
+    provenance
+        The number of the FHIR store that is told what was done; 0 is none.
     """
 
     steps: tuple[Step, ...]
@@ -101,6 +103,7 @@ class Work:
     label: str
     summary: str
     note: str = ""
+    provenance: int = 0
 
     def to_json(self, *, is_over: bool = False) -> str:
         """Return it for the operation's row; of one that is over, what is left to tell."""
@@ -114,6 +117,7 @@ class Work:
                 "label": self.label,
                 "summary": self.summary,
                 "note": self.note,
+                "provenance": self.provenance,
             }
         )
 

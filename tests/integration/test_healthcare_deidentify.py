@@ -13,6 +13,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import fhirkit
 import pydicom
 import pytest
 from googleapiclient.errors import HttpError
@@ -263,6 +264,35 @@ def test_v1beta1_has_its_own_configuration(
     ended = done(service, deidentify(datasets, source, target, config=V1BETA1))
     assert ended["metadata"]["@type"].endswith("healthcare.v1beta1.OperationMetadata")
     assert len(uids(service, target)) == 6
+
+
+@pytest.mark.parametrize("service", ["v1beta1"], indirect=True)
+def test_provenance_tells_what_was_done_without_an_original_value(
+    service: Any, datasets: Any, dataset: str, source: str, target: str
+) -> None:
+    told = make_store(service, dataset, "told", fhir=True)
+    config = {**V1BETA1, "operationMetadata": {"fhirOutput": {"fhirStore": told}}}
+    ended = done(service, deidentify(datasets, source, target, config=config))
+    number = ended["name"].rpartition("/")[2]
+    found = {each["id"]: each for each in entries(datasets, told, "Provenance")}
+    whole = found.pop(f"operation-{number}-all")
+    assert ended["name"] in json.dumps(whole)
+    assert target in json.dumps(whole)
+    assert len(found) == 6
+    text = json.dumps(list(found.values()))
+    for study, series, instance in uids(service, target):
+        assert all(f"urn:oid:{each}" in text for each in (study, series, instance))
+    for each in uids(service, source):
+        assert not any(uid in text + json.dumps(whole) for uid in each)
+    assert CANARY not in text
+    assert "(0010,0010)" in text
+    for provenance in (whole, *found.values()):
+        assert [str(issue) for issue in fhirkit.validate(provenance)] == []
+    body = {"destinationStore": target, "config": config}
+    refused(datasets.fhirStores().deidentify(sourceStore=told, body=body), 400, "INVALID_ARGUMENT")
+    missing = {"operationMetadata": {"fhirOutput": {"fhirStore": f"{dataset}/fhirStores/none"}}}
+    body = {"destinationStore": target, "config": {**V1BETA1, **missing}}
+    refused(datasets.dicomStores().deidentify(sourceStore=source, body=body), 404, "NOT_FOUND")
 
 
 def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
