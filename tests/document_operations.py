@@ -41,10 +41,14 @@ class DocumentStores:
         return sorted(found, key=lambda each: each.name)
 
     def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
-        number = 100 + self._documents.next_number("store")
+        self._documents.next_number("store")
+        number = self.newest()
         store = Store(number, dataset, kind, name, Role.NONE, f"kept-{number}")
         self._documents.put("store", f"{number:04}", asdict(store))
         return store
+
+    def newest(self) -> int:
+        return 100 + int(self._documents.get("number", "store") or 0)
 
     def settings(self, store: Store) -> str:
         return str(self._documents.get("settings", str(store.id)) or "{}")

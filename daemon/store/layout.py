@@ -7,7 +7,8 @@
         dicomveil.sqlite      receipts, outcomes and the index of every store
         spool/                received, acknowledged, not yet settled
         work/                 outputs that workers are writing
-        source/  deid/        blobs of the stores, a folder each
+        source/  deid/        blobs of the configured stores, a folder each
+        store-7/              those of a store that somebody made
         lost+found/           files that nobody could explain (made when needed)
         viewer/               the viewer's files, once an operator has installed it (`daemon.viewer`)
 """
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from daemon.store.rows import Store
 
 DATABASE_NAME = "dicomveil.sqlite"
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}(-|$)")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
@@ -74,6 +76,15 @@ class Layout:
                 if any(_BLOB_NAME.match(name) for name in names):
                     return True
         return False
+
+    def store_folders(self) -> list[tuple[int, Path]]:
+        """Return the folders of stores that somebody made, by the numbers of those stores."""
+        found = (
+            (each.name.removeprefix("store-"), each)
+            for each in self.state_dir.glob("store-*")
+            if each.is_dir() and not each.is_symlink()
+        )
+        return sorted((int(number), each) for number, each in found if _NUMBER.fullmatch(number))
 
     def blobs(self, store: Store) -> Path:
         """Return the blob folder of a store."""

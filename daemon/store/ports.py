@@ -53,6 +53,9 @@ class StoreRows(Protocol):
     def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
         """Make a store without a role, and return it; no other had its number before."""
 
+    def newest(self) -> int:
+        """Return the highest number that was ever given to a store."""
+
     def settings(self, store: Store) -> str:
         """Return what a store's owner said of it: a JSON object."""
 

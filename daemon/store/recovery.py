@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -70,6 +71,8 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
       second is a duplicate. What may be torn, because the machine went down while it was written, is
       moved to ``lost+found``, as is what cannot be of our making.
     - So does a blob of the source that came after the last row: the database is an older copy.
+    - Files of stores that were deleted are removed. Blobs without a row in stores that somebody made stay where
+      they are and are told of: ``fsck --reindex`` shows them again.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
     - A receipt that waits and has no file is reported and quarantined as ``blob_missing``.
     """
@@ -83,6 +86,7 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     _drop_outputs_of_waiting(session, stores, found)
     _quarantine_missing(session, stores, layout.spool, found, now)
     _collect_garbage(session, stores, found)
+    _look_at_others(session, stores, layout, newest, found)
     is_odd = found.missing or found.kept_apart or found.adopted
     report = log.error if is_odd else log.info
     report(
@@ -240,6 +244,28 @@ def _collect_garbage(session: Session, stores: StoreSet, found: Recovered) -> No
     )
     session.garbage.remove(garbage)
     found.garbage = len(garbage)
+
+
+def _look_at_others(
+    session: Session, stores: StoreSet, layout: Layout, newest: float, found: Recovered
+) -> None:
+    """Finish what a kill left of stores that were deleted, and tell of blobs that nobody shows."""
+    there, highest = {each.folder for each in stores.all}, session.stores.newest()
+    for number, folder in layout.store_folders():
+        if folder.name in there:
+            continue
+        if number <= highest:  # it had a row: nobody else's is called so
+            shutil.rmtree(folder)
+            found.garbage += 1
+        else:
+            log.error("store_folder_without_row")
+    strays = sum(
+        not session.instances.is_referenced(store.id, name)
+        for store in stores.others
+        for name in stores.blobs_of(store).names_since(newest - _CLOCK_S)
+    )
+    if strays:
+        log.warning("blobs_without_rows", count=strays)
 
 
 def _quarantine_missing(

@@ -10,6 +10,7 @@ from daemon.store.rows import Garbage, Role, StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from daemon.store.layout import Layout
     from daemon.store.ports import Blobs, Engine, Session
@@ -45,6 +46,7 @@ class StoreSet:
         self.blobs: Final[dict[int, Blobs]] = {
             store.id: engine.blobs(layout, store) for store in self.all
         }
+        self._layout: Final = layout
         self._make_blobs: Final = partial(engine.blobs, layout)
 
     def blobs_of(self, store: Store) -> Blobs:
@@ -59,6 +61,20 @@ class StoreSet:
         blobs.remove(list(blobs.names()))
         self.blobs.pop(store.id, None)
 
+    def folders_without_rows(self, session: Session) -> list[Path]:
+        """Return folders with blobs of stores that the rows, being of an older copy or new, know nothing of."""
+        return [
+            folder
+            for number, folder in self._layout.store_folders()
+            if number > session.stores.newest() and any(folder.glob("*/*/*"))
+        ]
+
+    def adopt(self, store: Store, folder: Path) -> None:
+        """Let a new store have the blobs of such a folder."""
+        if folder != self._layout.blobs(store):
+            folder.rename(self._layout.blobs(store))
+        self.blobs_of(store)
+
     def _only(self, kind: StoreKind, role: Role) -> Store:
         stores = [store for store in self.all if (store.kind, store.role) == (kind, role)]
         if len(stores) != 1:
@@ -70,11 +86,21 @@ class StoreSet:
         """Source and destination."""
         return self.source, self.destination
 
+    @property
+    def others(self) -> list[Store]:
+        """DICOM stores that somebody made."""
+        return [each for each in self.all if each.kind is StoreKind.DICOM and not each.role]
+
+    def called(self, store: Store) -> str:
+        """Return what a finding calls a DICOM store: what somebody made may be named after anybody."""
+        return store.name if store.role else store.folder
+
     def named(self, name: str) -> Store:
         """Return the DICOM store that a finding calls so."""
-        return next(store for store in self.in_use if store.name == name)
+        return next(store for store in (*self.in_use, *self.others) if self.called(store) == name)
 
     def remove(self, garbage: Sequence[Garbage]) -> None:
-        """Remove blobs; those that are gone already are passed over."""
+        """Remove blobs; those that are gone already are passed over, and those of stores that are gone."""
         for piece in garbage:
-            self.blobs[piece.store_id].remove([piece.blob])
+            if piece.store_id in self.blobs:
+                self.blobs[piece.store_id].remove([piece.blob])

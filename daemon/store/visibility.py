@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def hide(session: Session, stores: StoreSet, instance: IndexedInstance) -> None:
-    """Remove an instance from its index; the identifiers of its study go with the last source instance."""
+    """Remove an instance from its index; the identifiers of its study go with its last instance."""
     session.instances.remove(instance)
-    source = stores.source
-    if instance.store_id == source.id and not session.instances.has_study(
-        source, instance.study_uid
-    ):
-        session.identifiers.forget_study(source, instance.study_uid)
+    if instance.store_id == stores.destination.id:
+        return  # nothing is known of people there
+    store = next((each for each in session.stores.all() if each.id == instance.store_id), None)
+    if store is not None and not session.instances.has_study(store, instance.study_uid):
+        session.identifiers.forget_study(store, instance.study_uid)

@@ -22,6 +22,9 @@ finding                meaning                               repair
 ``tallies_wrong``      the counts of ``status`` differ       counted again
 ``open_to_others``     others may read a file or folder      rights taken away
 =====================  ====================================  ======================================
+
+In stores that somebody made nothing can be made again: there ``blob_missing`` and ``blob_damaged`` take the row
+out of the index, and a stray blob goes to ``lost+found``. They are called by their folders, ``store-7``.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Finding:
     Attributes
     ----------
     store
-        Its name, or empty.
+        Its name, or its folder's where somebody made it; or empty.
     subject
         A receipt's id, a blob's name, a row's number or a path below the state folder: names of
         ours, never from outside.

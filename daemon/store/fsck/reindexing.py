@@ -16,20 +16,24 @@ from typing import TYPE_CHECKING, Final
 from daemon.pipeline.describing import stored_instance
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.fsck.findings import Finding, Kind
+from daemon.store.operation_rows import Dataset
 from daemon.store.recovery import receive_again
-from daemon.store.rows import Garbage, Place
+from daemon.store.rows import Garbage, Place, StoreKind
 from deid import Unsafe, read_header
 from dicomweb.errors import DescribeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from daemon.records import StoredInstance
     from daemon.store.ports import Blobs, Session
+    from daemon.store.rows import Store
     from daemon.store.store_set import StoreSet
 
 _ID_LENGTH: Final = 32
 _DEIDENTIFIER_UNKNOWN: Final = ""
+_LOST_DATASET: Final = "projects/local/locations/local/datasets/recovered"
 
 
 class Reindex:
@@ -56,26 +60,49 @@ class Reindex:
                 continue  # its receipt makes it again, or has done with it
             # Of several, one was made anew for a reason, and only the lost rows knew which.
             is_only = made[name[:_ID_LENGTH]] == 1
-            done = "shown again" if is_only and self._show(name) else ""
+            done = "shown again" if is_only and self._show(destination, name) else ""
             yield Finding(Kind.BLOB_WITHOUT_ROW, destination.name, name, done)
+        yield from self._others()
 
-    def _show(self, name: str) -> bool:
-        """Index a result; not one that cannot be read, or whose SOP Instance UID is there already."""
-        destination = self._stores.destination
-        instance = _described(self._stores.blobs[destination.id], name)
+    def _others(self) -> Iterator[Finding]:
+        """Show again what stores have that somebody made; of those without rows, in stores of their own."""
+        stores = self._stores
+        lost = [self._made_again(folder) for folder in stores.folders_without_rows(self._session)]
+        for store in (*stores.others, *lost):
+            for name in sorted(stores.blobs_of(store).names()):
+                if self._session.instances.is_referenced(store.id, name):
+                    continue
+                if self._session.garbage.has(Garbage(store.id, name)):
+                    continue
+                done = "shown again" if self._show(store, name) else ""
+                yield Finding(Kind.BLOB_WITHOUT_ROW, stores.called(store), name, done)
+
+    def _made_again(self, folder: Path) -> Store:
+        """Return a new store with the blobs of a folder that no row knows, in a dataset for such."""
+        with self._session.atomically():
+            if self._session.datasets.get(_LOST_DATASET) is None:
+                self._session.datasets.put(Dataset(_LOST_DATASET, "{}"))
+            store = self._session.stores.add(_LOST_DATASET, StoreKind.DICOM, folder.name)
+        self._stores.adopt(store, folder)
+        return store
+
+    def _show(self, store: Store, name: str) -> bool:
+        """Index a blob; not one that cannot be read, or whose SOP Instance UID is there already."""
+        instance = _described(self._stores.blobs_of(store), name)
         if instance is None:
             return False
-        if self._session.instances.find(destination, instance.sop_instance_uid) is not None:
+        if self._session.instances.find(store, instance.sop_instance_uid) is not None:
             return False
         receipt = Receipt(name[:_ID_LENGTH], Origin(Receiver.RECOVERED), self._now, instance.size)
         with self._session.atomically():
-            self._session.receipts.insert(receipt)
-            self._session.receipts.change(
-                receipt.id, state=State.STORED, place=Place.GONE, changed_at=self._now
-            )
-            self._session.garbage.remove([Garbage(destination.id, name)])
+            if self._session.receipts.get(receipt.id) is None:
+                self._session.receipts.insert(receipt)
+                self._session.receipts.change(
+                    receipt.id, state=State.STORED, place=Place.GONE, changed_at=self._now
+                )
+            self._session.garbage.remove([Garbage(store.id, name)])
             self._session.instances.add(
-                destination,
+                store,
                 replace(instance, blob=name),
                 blob=name,
                 receipt_id=receipt.id,

@@ -62,9 +62,28 @@ class Repair:
         return "removed"
 
     def _mark_missing(self, finding: Finding) -> str:
+        store = self._stores.named(finding.store)
+        if not store.role:
+            return self._forget_row(store, int(finding.subject))
         return self._lose_source(finding.subject, BLOB_MISSING)
 
+    def _forget_row(self, store: Store, number: int, *, set_aside: bool = False) -> str:
+        """Take an instance out of a store that somebody made: nothing could bring it back."""
+        page = self._session.instances.page(store, number - 1, 1)
+        if not page or page[0].id != number:
+            return "gone already"
+        if set_aside:
+            self._blob_to_lost(store, page[0].blob)
+        with self._session.atomically():
+            hide(self._session, self._stores, page[0])
+        return (
+            "moved to lost+found, taken out of the index" if set_aside else "taken out of the index"
+        )
+
     def _set_damaged_aside(self, finding: Finding) -> str:
+        store = self._stores.named(finding.store)
+        if not store.role:
+            return self._forget_row(store, int(finding.subject), set_aside=True)
         source = self._stores.source
         self._blob_to_lost(source, finding.subject)
         return "moved to lost+found, " + self._lose_source(finding.subject, BLOB_DAMAGED)
@@ -105,7 +124,7 @@ class Repair:
     def _settle_stray_blob(self, finding: Finding) -> str:
         store = self._stores.named(finding.store)
         receipt_id = finding.subject[:_ID_LENGTH]
-        entry = self._session.receipts.get(receipt_id)
+        entry = self._session.receipts.get(receipt_id) if store.role else None
         if entry is None:
             self._blob_to_lost(store, finding.subject)
             return "moved to lost+found"
@@ -148,4 +167,5 @@ class Repair:
         return entry
 
     def _blob_to_lost(self, store: Store, name: str) -> None:
-        self._stores.blobs[store.id].set_aside(name, self._layout.lost / f"{store.name}-{name}")
+        called = self._stores.called(store)
+        self._stores.blobs_of(store).set_aside(name, self._layout.lost / f"{called}-{name}")

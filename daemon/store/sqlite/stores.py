@@ -36,11 +36,7 @@ class StoreTable:
 
     def add(self, dataset: str, kind: StoreKind, name: str) -> Store:
         """Make a store without a role, and return it."""
-        (store_id,) = self._connection.execute(
-            "SELECT 1 + max((SELECT max(id) FROM stores),"
-            " coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = ?), 0))",
-            (_LAST,),
-        ).fetchone()
+        store_id = 1 + self.newest()
         self._connection.execute(
             "INSERT INTO facts (name, value) VALUES (?, ?)"
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -52,6 +48,15 @@ class StoreTable:
             (store.id, store.dataset, store.kind.value, store.name, store.role.value, store.folder),
         )
         return store
+
+    def newest(self) -> int:
+        """Return the highest number that was ever given to a store."""
+        (found,) = self._connection.execute(
+            "SELECT max((SELECT max(id) FROM stores),"
+            " coalesce((SELECT CAST(value AS INTEGER) FROM facts WHERE name = ?), 0))",
+            (_LAST,),
+        ).fetchone()
+        return int(found)
 
     def settings(self, store: Store) -> str:
         """Return what a store's owner said of it."""
