@@ -128,6 +128,7 @@ def pages(
         received=stores.source,
         results=stores.destination,
         progress=studies,
+        pairing=studies,
         sees_source=settings.pages.source and is_loopback(settings.http.host),
         has_viewer="/viewer" in services.applications,
         addresses=first_addresses(

@@ -22,9 +22,9 @@ REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
     "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json", "dcm2xml", "dcmj2pnm",
     "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
-    "strace", "cc", "genisoimage",
+    "strace", "cc", "genisoimage", "chromium",
 }  # fmt: skip
-"""Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, genisoimage, and a C compiler."""
+"""Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, genisoimage, chromium; a C compiler."""
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 

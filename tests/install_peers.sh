@@ -12,6 +12,7 @@ declare -A package_of=(
     [strace]=strace
     [cc]=build-essential
     [genisoimage]=genisoimage
+    [chromium]=chromium
 )
 
 missing=()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from daemon.pages import start, static_files, studies
+from daemon.pages import compare, start, static_files, studies
 from daemon.pages.view import SOURCE
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daemon.pages.events import Events
     from daemon.pages.view import Page, View
 
-PAGES: Final[Sequence[Page]] = (start.PAGE, studies.PAGE, static_files.PAGE)
+PAGES: Final[Sequence[Page]] = (start.PAGE, studies.PAGE, compare.PAGE, static_files.PAGE)
 
 
 def routes(view: View, events: Events) -> list[web.RouteDef]:

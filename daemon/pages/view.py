@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from daemon.pages.ports import Progress
+    from daemon.pages.ports import Pairing, Progress
     from dicomweb.ports import InstanceStore
 
 SOURCE: Final = "/source"
@@ -68,6 +68,7 @@ class View:
     received: InstanceStore
     results: InstanceStore
     progress: Progress
+    pairing: Pairing
     sees_source: bool = True
     has_viewer: bool = False
     addresses: tuple[Sequence[str], Sequence[str]] = ((), ())

@@ -60,6 +60,9 @@ def demonstration_instances(*, seed: int = 1) -> Iterator[Demonstration]:
 
 _Step = tuple[str, "Callable[..., Dataset]", int, str, dict[str, int]]
 
+#: A machine that draws whom it shows into the picture, as ultrasound machines do.
+_DRAWN = {"rows": 480, "banner": 32}
+
 _PROGRAMME: tuple[_Step, ...] = (
     ("CT, explicit little endian", make_ct, 0, ExplicitVRLittleEndian, {"instance": 1}),
     ("CT, implicit little endian", make_ct, 0, ImplicitVRLittleEndian, {"instance": 2}),
@@ -82,8 +85,8 @@ _PROGRAMME: tuple[_Step, ...] = (
     ("CR, JPEG 2000", make_cr, 3, JPEG2000Lossless, {"instance": 2}),
     ("DX, UTF-8", make_dx, 4, ExplicitVRLittleEndian, {}),
     ("encapsulated PDF", make_document, 4, ExplicitVRLittleEndian, {}),
-    ("US cine, undeclared bytes", make_us, 5, ExplicitVRLittleEndian, {}),
-    ("US cine, JPEG baseline", make_us, 5, JPEGBaseline8Bit, {"instance": 2}),
+    ("US cine, undeclared bytes", make_us, 5, ExplicitVRLittleEndian, _DRAWN),
+    ("US cine, JPEG baseline", make_us, 5, JPEGBaseline8Bit, {"instance": 2, **_DRAWN}),
     ("NM, Cyrillic", make_nm, 6, ExplicitVRLittleEndian, {}),
     ("CT for planning", make_ct, 7, ExplicitVRLittleEndian, {"instance": 1, "rows": 256}),
     ("CT for planning", make_ct, 7, ExplicitVRLittleEndian, {"instance": 2, "rows": 256}),

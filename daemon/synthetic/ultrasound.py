@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from daemon.synthetic.elements import make_item, set_pixels, update
 from daemon.synthetic.instance import add_equipment, add_study_details, make_instance
@@ -12,6 +14,7 @@ from daemon.synthetic.patients import PATIENTS, Patient
 from daemon.synthetic.pictures import fan
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
 
@@ -24,8 +27,15 @@ def make_us(
     instance: int = 1,
     rows: int = 240,
     frames: int = 8,
+    banner: int = 0,
 ) -> Dataset:
-    """Make a colour ultrasound cine."""
+    """Make a colour ultrasound cine.
+
+    Parameters
+    ----------
+    banner
+        Height of the strip at the top, in pixels, in which the machine draws whom it shows; 0 draws nobody.
+    """
     dataset = make_instance("US", patient, seed=seed, study=study, series=series, instance=instance)
     add_study_details(dataset, patient, seed, study)
     add_equipment(dataset, patient, "US", "Veilsono 9")
@@ -49,7 +59,7 @@ def make_us(
             RegionDataType=1,
             RegionFlags=2,
             RegionLocationMinX0=0,
-            RegionLocationMinY0=0,
+            RegionLocationMinY0=banner,
             RegionLocationMaxX1=columns - 1,
             RegionLocationMaxY1=rows - 1,
             PhysicalUnitsXDirection=3,
@@ -59,6 +69,24 @@ def make_us(
         )
     ]
     cine = np.stack([fan(rows, columns, phase=n / frames) for n in range(frames)])
+    if banner:
+        cine[:, :banner] = _drawn(patient, dataset.StudyDate, columns, banner)
     set_pixels(dataset, cine, bits=8)
     dataset.UltrasoundColorDataPresent = 1
     return dataset
+
+
+def _drawn(patient: Patient, day: str, columns: int, rows: int) -> NDArray[np.uint8]:
+    """Return a strip with name, number and day, shape (rows, columns, 3)."""
+    strip = Image.new("RGB", (columns, rows))
+    letters = unicodedata.normalize("NFKD", patient.name.partition("=")[0])
+    name = letters.encode("ascii", "ignore").decode().replace("^", " ").strip()
+    font = ImageFont.load_default(size=rows * 0.55)
+    ImageDraw.Draw(strip).text(
+        (columns // 40, rows // 2),
+        f"{name}  {patient.patient_id}  {day}",
+        "white",
+        font,
+        anchor="lm",
+    )
+    return np.asarray(strip)

@@ -204,7 +204,9 @@ async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -
     stores = await Stores.open(tmp_path / "state")
     queries = StudyQueries(stores.database, stores.stores)
     events = Events(queries, most_listeners=1)
-    view = View(received=stores.source, results=stores.destination, progress=queries)
+    view = View(
+        received=stores.source, results=stores.destination, progress=queries, pairing=queries
+    )
     server = HttpServer(
         Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)
     )
