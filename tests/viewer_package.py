@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
+import shutil
 import tarfile
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
+import pytest
+
+from daemon.viewer import installation
+from daemon.viewer.errors import PackageNotFetched
+from daemon.viewer.fetching import fetch
+from daemon.viewer.release import VERSION, is_pinned
+from tests.conftest import program
 
 PAGE = (
     '<!doctype html><html lang="en"><head><meta charset="UTF-8">'
@@ -54,3 +63,41 @@ def folder(path: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
     return path
+
+
+def installed_once() -> Path:
+    """Return where OHIF is installed by the code of now, in a folder that later runs find."""
+    sources = sorted(Path(installation.__file__).parent.glob("*.py"))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    place = _cache() / f"viewer-{key}"
+    if installation.installed(place) is None:
+        for other in _cache().glob("viewer-*"):
+            shutil.rmtree(other)
+        installation.install(_real_package(), place)
+    return place
+
+
+def _cache() -> Path:
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "dicomveil-tests"
+
+
+def _real_package() -> Path:
+    """Return OHIF's own package; npm gets it once, into a folder that later runs find.
+
+    Without npm, or where npm gets nothing, the test is skipped with the reason; with CI=true npm must be there.
+    """
+    cache = _cache()
+    kept = cache / f"ohif-app-{VERSION}.tgz"
+    if kept.is_file() and is_pinned(kept):
+        return kept
+    if program("npm") is None and os.environ.get("CI") == "true":
+        pytest.fail("npm is required here and is not installed", pytrace=False)
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        try:
+            fetch(Path(folder)).replace(kept)
+        except PackageNotFetched as error:
+            print(f"OHIF is not looked at: {error}")
+            pytest.skip(str(error))
+    return kept

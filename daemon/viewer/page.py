@@ -72,14 +72,15 @@ def first_page(built: str, base: str) -> Page:
 def _policy(scripts: Sequence[str]) -> str:
     """Return what the page may do: nothing beyond this host, and no script in it but those it was built with.
 
-    Decoders are WebAssembly. Documents are shown from memory (``blob:``), where workers begin, too. Styles
+    Text is evaluated by what reads segmentations (ndarray makes its constructors so); nobody else's text gets
+    into the page. Documents are shown from memory (``blob:``), where workers begin, too. Styles
     are set by scripts, on elements, in more places than could be named.
     """
     hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return "; ".join(
         (
             "default-src 'none'",
-            f"script-src 'self' 'wasm-unsafe-eval' {hashes}".rstrip(),
+            f"script-src 'self' 'unsafe-eval' {hashes}".rstrip(),
             "worker-src 'self' blob:",
             "style-src 'self' 'unsafe-inline'",
             "img-src 'self' blob: data:",
@@ -160,5 +161,10 @@ window.config = {configuration};
 for (const {{ configuration }} of window.config.dataSources) {{
   const root = new URL(`../${{configuration.root}}`, document.baseURI).href;
   Object.assign(configuration, {{ qidoRoot: root, wadoRoot: root, wadoUriRoot: `${{root}}/wado` }});
+}}
+// Of a study's address the viewer reads which store only in the path; its list, in the query. Here both do.
+const wanted = new URLSearchParams(window.location.search).get("datasources");
+if (window.config.dataSources.some((each) => each.sourceName === wanted)) {{
+  window.config.defaultDataSourceName = wanted;
 }}
 """
