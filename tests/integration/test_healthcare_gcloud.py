@@ -136,6 +136,71 @@ def test_gcloud_makes_tells_deidentifies_and_deletes(
     assert ask(f"{daemon.http}/v1/{target}").status == 404
 
 
+TAGS = """gcloud VERSION healthcare datasets deidentify SOURCE \\
+    --location=us-central1 \\
+    --dicom-filter-tags=PatientID,StudyDescription,Modality \\
+    --text-redaction-mode=all \\
+    --destination-dataset=projects/my-proj/locations/us-central1/datasets/TARGET
+"""
+HELP = """gcloud VERSION healthcare datasets deidentify SOURCE \\
+    --destination-dataset=projects/my-proj/locations/\\
+us-central1/datasets/TARGET --default-fhir-config \\
+    --dicom-filter-tags=MediaStorageSOPClassUID,SeriesInstanceUID,\\
+StudyInstanceUID
+"""
+
+
+def test_flags_that_name_tags_and_text_do_the_same_in_ga_and_beta(
+    daemon: RunningDaemon, shell: Shell, service: Any
+) -> None:
+    dataset = make_dataset(service, "flags")
+    store = make_store(service, dataset, "images")
+    make_store(service, dataset, "told", fhir=True)
+    original = make_us(frames=1)
+    pixels = with_text(original.pixel_array.reshape(240, 320, 3), "Ottilie 19430717")
+    original.PixelData = pixels.tobytes()
+    store_instance(service, store, encoded(original))
+    plain = make_dataset(service, "plain")
+    store_instance(service, make_store(service, plain, "images"), encoded(make_ct()))
+    make_store(service, plain, "told", fhir=True)
+
+    def run(line: str, version: str) -> tuple[pydicom.Dataset, str]:
+        target = f"flags-{'beta' if version else 'ga'}-{'tags' if line == TAGS else 'help'}"
+        source = "flags" if line == TAGS else "plain"
+        for name, value in (("VERSION ", version), ("SOURCE", source), ("TARGET", target)):
+            line = line.replace(name, value)
+        assert "done." in shell.run(line)
+        clean = f"{DATASETS}/datasets/{target}"
+        (found,) = search(service, f"{clean}/dicomStores/images")
+        uids = [found[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018")]
+        body = retrieve(daemon.http, f"{clean}/dicomStores/images", *uids)
+        return pydicom.dcmread(BytesIO(body)), clean
+
+    for version in ("", "beta "):
+        cleaned, clean = run(TAGS, version)
+        assert "PatientName" not in cleaned
+        assert cleaned.Modality == original.Modality
+        assert_written_over(original, cleaned)
+        assert ask(f"{daemon.http}/v1/{clean}/fhirStores/told").status == 404
+    cleaned, clean = run(HELP, "beta ")
+    assert "Modality" not in cleaned
+    assert cleaned.SOPClassUID == make_ct().SOPClassUID
+    assert ask(f"{daemon.http}/v1/{clean}/fhirStores/told").status == 200
+    target = make_store(service, dataset, "again")
+    said = shell.run(
+        "gcloud beta healthcare dicom-stores deidentify images --dataset=flags"
+        f" --destination-store={target} --text-redaction-mode=all"
+        " --dicom-filter-tags=PatientID,Modality"
+    )
+    assert "done." in said
+    told = make_store(service, dataset, "clean", fhir=True)
+    said = shell.run(
+        "gcloud beta healthcare fhir-stores deidentify told --dataset=flags"
+        f" --destination-store={told} --async"
+    )
+    assert "operations/" in said
+
+
 # -- the two use cases of the tutorial, as it prints them but for host and names --
 
 REDACT_ALL = """curl -X POST \\
