@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance
 
+_ID_LENGTH: Final = 32
 _ORIGIN: Final = Origin(Receiver.RECOVERED)
 """No route is asked, so nobody has to know where an instance came from."""
 
@@ -71,8 +73,10 @@ class DicomStep:
         return await self.stores.known_in(self.source, question)
 
     def _id(self, number: int) -> str:
-        """Return what stands for a receipt's id in names of files: the operation and the instance."""
-        return f"{self.operation.id:016x}{number:016x}"
+        """Return what stands for a receipt's id in names of files: the same whenever the batch is done."""
+        # A hash, as its first characters are the folders that files are spread over.
+        text = f"operation {self.operation.id} {number}"
+        return hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]
 
     def _file(self, number: int) -> Path:
         return self.stores.layout.work / f"{self._id(number)}.out"

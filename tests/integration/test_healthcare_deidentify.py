@@ -162,6 +162,20 @@ def test_the_same_again_adds_nothing(service: Any, datasets: Any, source: str, t
     assert uids(service, target) == first
 
 
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
+def test_several_at_once_into_one_store_leave_each_instance_once(
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
+) -> None:
+    begun = [deidentify(datasets, source, target, config=BASIC) for _ in range(3)]
+    datasets.operations().cancel(name=begun[2]["name"], body={}).execute()
+    datasets.operations().cancel(name=begun[2]["name"], body={}).execute()
+    counters = [done(service, each)["metadata"]["counter"] for each in begun]
+    assert counters[:2] == [{"success": "6"}] * 2
+    assert len(uids(service, target)) == 6
+    blobs = [each.name for each in daemon.state_dir.glob("store-*/*/*/*.dcm")]
+    assert len({each[:4] for each in blobs}) > len(blobs) // 2, "files are spread over folders"
+
+
 def test_without_a_configuration_the_safe_preset_is_taken_and_told(
     daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
 ) -> None:

@@ -39,14 +39,14 @@ def daemon(disk_path: Path) -> Iterator[RunningDaemon]:
     running.stop()
 
 
-def filled(service: Any) -> str:
+def filled(service: Any, instances: int = INSTANCES, patients: int = RESOURCES) -> str:
     dataset = make_dataset(service, "full")
     store = make_store(service, dataset, "images")
-    for number in range(INSTANCES):
+    for number in range(instances):
         store_instance(service, store, encoded(make_ct(study=1 + number % 7, instance=number + 1)))
     resources = make_store(service, dataset, "resources", fhir=True)
     fhir = service.projects().locations().datasets().fhirStores().fhir()
-    for number in range(RESOURCES):
+    for number in range(patients):
         body = {"resourceType": "Patient", "id": f"p{number}", "birthDate": "1950-03-04"}
         fhir.update(name=f"{resources}/fhir/Patient/p{number}", body=body).execute()
     return dataset
