@@ -133,12 +133,15 @@ class SettlingPolicy:
             settling.show_source(source)
 
     def _take_sidecar(self, session: Session, settling: _Settling, receipt: Receipt) -> Settled:
-        """Let the resources of a file be those of the source store; the file itself is done with."""
+        """Let the resources of a file be those of the source store.
+
+        The file stays: a lost database is made anew from what lies in the source (`fsck --reindex`).
+        """
         sidecar = settling.result.sidecar
         assert sidecar is not None
         resources = [each.resource for each in sidecar.entries if each.resource is not None]
         self._sidecars.take(session, resources, receipt.origin, receipt.received_at)
-        return settling.as_taken(receipt.state)
+        return settling.finish(receipt.state, State.STORED)
 
     def _settle_instance(
         self, settling: _Settling, state: State, source: StoredInstance
@@ -294,11 +297,6 @@ class _Settling:
         """End a receipt whose file is gone: loudly, in quarantine."""
         self._hide(self._source)
         return self.finish(state, State.QUARANTINED, BLOB_MISSING, place=Place.GONE)
-
-    def as_taken(self, state: State) -> Settled:
-        """End it as one whose content is kept elsewhere."""
-        self._drop(self._source, self.result.receipt_id)
-        return self.finish(state, State.STORED, place=Place.GONE)
 
     def as_duplicate(self, state: State, earlier: IndexedInstance, reason: str = "") -> Settled:
         """End it as one that is there already, which stays as it is."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.ties import is_of_another
+from daemon.records import Receiver
 from daemon.resources import Method, is_later
 from daemon.store.sidecar_rows import KeyKind, Made, SidecarRow, SidecarState
 from deid.fhir.ties import Ties
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 CONFLICTING_VERSIONS: Final = "sidecar_versions"
 UNASSOCIATED: Final = "unassociated"
 _ID_LENGTH: Final = 40
+_RECOVERED: Final = "recovered"
+"""In place of the hash of a folder."""
 
 
 class Sidecars:
@@ -43,7 +47,9 @@ class Sidecars:
     def take(
         self, session: Session, resources: Iterable[ReadResource], origin: Origin, now: float
     ) -> None:
-        """Keep the resources of a file that was dropped."""
+        """Keep the resources of a file that was dropped, or is taken back because its rows are gone."""
+        if origin.receiver is Receiver.RECOVERED:  # where it lay, only the lost rows knew
+            origin = replace(origin, drop_folder=_RECOVERED, drop_name="")
         for resource in resources:
             self._take(session, resource, origin, now)
 

@@ -106,7 +106,10 @@ class Check:
         for entry in self._entries():
             if entry.receipt.state is not State.STORED or entry.place is not Place.SOURCE:
                 continue
-            if not self._session.instances.of_receipt(destination, entry.receipt.id):
+            receipt_id = entry.receipt.id
+            if not self._session.instances.of_receipt(
+                destination, receipt_id
+            ) and not self._is_of_resources(receipt_id):
                 yield Finding(Kind.OUTPUT_MISSING, destination.name, entry.receipt.id)
 
     def _other_rows(self) -> Iterator[Finding | None]:
@@ -120,6 +123,15 @@ class Check:
                 if not is_well and self._is_row(store, row.blob):
                     yield Finding(kind, self._stores.called(store), str(row.id))
                 yield None
+
+    def _is_of_resources(self, receipt_id: str) -> bool:
+        """Whether a file is one of FHIR resources, whose results are no instances."""
+        source = self._stores.source
+        if self._session.instances.of_receipt(source, receipt_id):
+            return False
+        with suppress(FileNotFoundError):
+            return self._stores.blobs[source.id].read(receipt_id, 128, 132) != b"DICM"
+        return False
 
     def _rows(self, store: Store, damaged: Kind) -> Iterator[Finding | None]:
         for row in self._instances(store):
