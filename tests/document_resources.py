@@ -163,6 +163,9 @@ class DocumentResources:
     def last(self, store: Store) -> int:
         return max((versions[-1]["number"] for versions in self._all(store)), default=0)
 
+    def newest_ms(self, store: Store) -> int:
+        return max((versions[-1]["updated_ms"] for versions in self._all(store)), default=0)
+
     def types(self, store: Store) -> dict[str, int]:
         found: dict[str, int] = {}
         for each in self.page(store, 0, 1 << 30):

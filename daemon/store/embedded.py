@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from daemon.store.files.blobs import FileBlobs
+from daemon.store.rows import StoreKind
 from daemon.store.sqlite import copies, damage
 from daemon.store.sqlite.connections import translating
 from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
@@ -67,7 +68,7 @@ class Embedded:
 
     def blobs(self, layout: Layout, store: Store) -> FileBlobs:
         """Return the folder of a store."""
-        return FileBlobs(layout.blobs(store))
+        return FileBlobs(layout.blobs(store), ".json" if store.kind is StoreKind.FHIR else ".dcm")
 
 
 EMBEDDED = Embedded()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from daemon.fhir.ports import Change
     from daemon.resources import ResourceQuery, ResourceVersion
     from daemon.store.ports import Database, Session
+    from daemon.store.posted import Posted
     from daemon.store.rows import Store
     from daemon.store.store_set import StoreSet
 
@@ -88,6 +90,8 @@ class FhirSink:
         Another than the source: what it holds is nobody's sidecar.
     noted
         Told of each change, in its transaction.
+    posted
+        Keeps what was changed in files, too.
     """
 
     def __init__(
@@ -99,10 +103,12 @@ class FhirSink:
         changed: Callable[[], None] = lambda: None,
         store: Store | None = None,
         noted: Callable[[Session, Store, ResourceVersion], None] | None = None,
+        posted: Posted | None = None,
     ) -> None:
         self._noted = noted
         self._store = store or stores.fhir_source
         self._sidecars = Sidecars(stores) if store is None else None
+        self._posted = posted
         self._changed = changed
         self._database = database
         self._clock = clock
@@ -125,6 +131,11 @@ class FhirSink:
         except (SpoolFull, StoreUnavailable) as error:
             raise Unavailable("no room now; send it again later") from error
         self._changed()
+        if self._posted is not None:
+            try:
+                await asyncio.to_thread(self._posted.keep, changes, done)
+            except OSError as error:
+                raise Unavailable("no room now; send it again later") from error
         return done
 
     def _apply(self, session: Session, change: Change, now_ms: int) -> Changed:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "dicomveil.sqlite"
 _NUMBER = re.compile(r"[0-9]{1,18}")
-_BLOB_NAME = re.compile(r"[0-9a-f]{32}(-|$)")
+_BLOB_NAME = re.compile(r"[0-9a-f]{32}[-.]")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 

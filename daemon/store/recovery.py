@@ -29,6 +29,7 @@ from daemon.store.files.folders import (
     write_private,
 )
 from daemon.store.layout import FILE_MODE
+from daemon.store.posted import put_back
 from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING
 from daemon.store.spool import PART_SUFFIX
@@ -70,7 +71,8 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     - A file that neither a row nor an intent speaks of gets a receipt, too: if its sender sends it again, the
       second is a duplicate. What may be torn, because the machine went down while it was written, is
       moved to ``lost+found``, as is what cannot be of our making.
-    - So does a blob of the source that came after the last row: the database is an older copy.
+    - So does a blob of the source that came after the last row: the database is an older copy. Resources that
+      were posted since are put back.
     - Files of stores that were deleted are removed. Blobs without a row in stores that somebody made stay where
       they are and are told of: ``fsck --reindex`` shows them again.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
@@ -83,6 +85,7 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     _fulfil_intents(session, layout.spool, found)
     _clear_spool(session, stores, layout, found, now)
     _take_back_newer_blobs(session, stores, newest, found, now)
+    _put_back_newer_resources(session, stores, found)
     _drop_outputs_of_waiting(session, stores, found)
     _quarantine_missing(session, stores, layout.spool, found, now)
     _collect_garbage(session, stores, found)
@@ -211,6 +214,14 @@ def _take_back_newer_blobs(
         if session.receipts.get(name) is None:
             receive_again(session, stores, name, now)
             found.adopted += 1
+
+
+def _put_back_newer_resources(session: Session, stores: StoreSet, found: Recovered) -> None:
+    """Put back what was posted after the last resource that there is."""
+    source = stores.fhir_source
+    newest = session.resources.newest_ms(source) / 1000
+    names = list(stores.blobs_of(source).names_since(newest - _CLOCK_S))
+    found.adopted += sum(could for _, could in put_back(session, stores, names))
 
 
 def receive_again(session: Session, stores: StoreSet, name: str, now: float) -> None:

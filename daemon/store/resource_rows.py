@@ -72,5 +72,8 @@ class ResourceRows(Protocol):
     def last(self, store: Store) -> int:
         """Return the highest number that a resource of the store has; 0 when there is none."""
 
+    def newest_ms(self, store: Store) -> int:
+        """Return when a resource of the store was last changed, in milliseconds since 1970; 0 if never."""
+
     def types(self, store: Store) -> dict[str, int]:
         """Return how many resources a store has of each type, without those that are deleted."""

@@ -57,6 +57,9 @@ class Sidecars:
         content = resource.content
         resource_id = resource.id or _id_of(content)
         latest = session.resources.get(self._source, content.type, resource_id)
+        is_back = origin.drop_folder == _RECOVERED
+        if latest is not None and latest.is_deleted and is_back:
+            return  # it was deleted since
         if latest is None or latest.is_deleted:
             self._add(session, resource, resource_id, origin, now, Method.CREATE)
             return
@@ -76,6 +79,8 @@ class Sidecars:
             self._conflict(session, resource, latest, origin, now, 0)
             return
         if later is None:
+            if is_back and row is not None and not row.is_dropped:
+                return  # somebody posted what holds
             is_tie = resource.stated_ms and resource.stated_ms == stated
             self._conflict(session, resource, latest, origin, now, stated if is_tie else 0)
         elif later:

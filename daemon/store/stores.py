@@ -16,6 +16,7 @@ from daemon.store.embedded import EMBEDDED
 from daemon.store.fhir import FhirSink, FhirStore
 from daemon.store.files.folders import make_private_folder, refusal
 from daemon.store.layout import Layout, StateLock
+from daemon.store.posted import Posted
 from daemon.store.receipts import StoreReceipts
 from daemon.store.recovery import Recovered, recover
 from daemon.store.settling import ConflictPolicy
@@ -79,8 +80,9 @@ class Stores:
         self.destination: Final = self.dicom_store(stores.destination)
         self.fhir_source: Final = FhirStore(stores.fhir_source, database)
         self.fhir_destination: Final = FhirStore(stores.fhir_destination, database)
+        posted = Posted(stores.blobs_of(stores.fhir_source), layout.work)
         self.fhir_sink: Final = FhirSink(
-            stores, database, clock=clock, changed=self._note_resources
+            stores, database, clock=clock, changed=self._note_resources, posted=posted
         )
 
     def dicom_store(self, store: Store) -> DicomStore:
@@ -173,6 +175,10 @@ class Stores:
         self._lock.release()
 
 
+def _has_rows(session: Session, stores: StoreSet) -> bool:
+    return not session.receipts.is_empty() or session.resources.last(stores.fhir_source) > 0
+
+
 def _open(
     engine: Engine, layout: Layout, clock: Callable[[], float]
 ) -> tuple[StateLock, Database, StoreSet, Recovered, bool]:
@@ -190,7 +196,7 @@ def _open(
         with engine.session(layout) as session:
             stores = StoreSet(engine, layout, session)
             witnesses.refuse_several_file_systems(layout, stores)
-            witnesses.refuse_missing_rows(layout, are_there=not session.receipts.is_empty())
+            witnesses.refuse_missing_rows(layout, are_there=_has_rows(session, stores))
             recovered = recover(session, stores, layout, now=clock())
         return lock, engine.database(layout), stores, recovered, is_changed
     except OSError as error:

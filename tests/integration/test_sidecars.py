@@ -325,22 +325,27 @@ def test_what_waits_or_was_refused_is_listed_without_a_value_and_looked_at_again
         assert "resource_not_listed" in table
 
 
-def test_dropped_resources_come_back_from_the_files_when_the_database_is_lost(folder: Path) -> None:
+def test_resources_come_back_from_their_files_when_the_database_is_lost(folder: Path) -> None:
     instances = study(1)
     resources = make_resources(instances[0], PATIENTS[1], "back")
     with running(folder) as daemon:
         drop(folder / "inbox", {f"{n}.dcm": encoded(each) for n, each in enumerate(instances)})
         drop(folder / "inbox", {"r.json": packed(resources, "ndjson.gz")})
-        before = wait_for_results(daemon, 7)
+        source(daemon).update(
+            {"resourceType": "Patient", "id": "posted", "birthDate": "1970-02-03"}
+        )
+        source(daemon).update(
+            {"resourceType": "Patient", "id": "posted", "birthDate": "1971-02-03"}
+        )
+        before = wait_for_results(daemon, 8)
         daemon.stop()
         assert daemon.command("fsck").returncode == 0
         for path in daemon.database.parent.glob(f"{daemon.database.name}*"):
             path.unlink()
         assert daemon.command("fsck", "--reindex").returncode == 0
         daemon.start()
-        assert wait_for_results(daemon, 7) == before
-        peer = source(daemon)
-        assert len(peer.get("/$export").body.splitlines()) == 7
+        assert wait_for_results(daemon, 8) == before
+        assert len(source(daemon).get("/$export").body.splitlines()) == 8
         daemon.wait_until_settled(3)
         assert daemon.command("fsck").returncode == 0
         daemon.assert_no_traceback()

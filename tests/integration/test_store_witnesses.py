@@ -132,13 +132,16 @@ def _remove_database(state_dir: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.parametrize("left", ["all", "source", "deid"])
 @pytest.mark.parametrize("becomes", ["missing", "empty"])
 async def test_a_database_that_is_gone_beside_blobs_refuses_to_start(
-    tmp_path: Path, becomes: str
+    tmp_path: Path, becomes: str, left: str
 ) -> None:
     stores = await Stores.open(tmp_path)
     await store(stores, make_instance())
     await stores.close()
+    for folder in {"source", "deid"} - {left} if left != "all" else ():
+        shutil.rmtree(tmp_path / folder)
     _remove_database(tmp_path)
     if becomes == "empty":
         stores.layout.database.touch(0o600)

@@ -1,4 +1,4 @@
-"""Blobs in a folder of this machine: ``ab/cd/<name>.dcm``, where ``abcd`` are a name's first four characters.
+"""Blobs in a folder of this machine: ``ab/cd/<name>.dcm``, or ``.json``; ``abcd`` is how a name begins.
 
 What a blob store has to keep stands in `daemon.store.ports.Blobs`. Folders are 0700, files 0600.
 """
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from daemon.store.ports import Move
 
-_SUFFIX = ".dcm"
 _NAME_CHARACTERS = frozenset("0123456789abcdef-")
 _SHORTEST_NAME = 32
 
@@ -31,8 +30,9 @@ _SHORTEST_NAME = 32
 class FileBlobs:
     """Blobs in a folder of this machine's file system. Implements `daemon.store.ports.Blobs`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suffix: str = ".dcm") -> None:
         self.folder = make_private_folder(folder)
+        self._suffix = suffix
         self._durable: set[Path] = set()
 
     def path_of(self, name: str) -> Path:
@@ -45,7 +45,7 @@ class FileBlobs:
         """
         if len(name) < _SHORTEST_NAME or not _NAME_CHARACTERS.issuperset(name):
             raise ValueError("not a blob name")
-        return self.folder / name[:2] / name[2:4] / (name + _SUFFIX)
+        return self.folder / name[:2] / name[2:4] / (name + self._suffix)
 
     def has(self, name: str) -> bool:
         """Tell whether the blob is there."""
@@ -103,19 +103,30 @@ class FileBlobs:
         """Walk the folder and yield the name of every blob."""
         for first in _entries(self.folder):
             for second in _entries(first):
-                yield from _blob_names(second)
+                yield from self._names_in(second)
 
     def names_since(self, time: float) -> Iterator[str]:
         """Yield the names in folders that have changed since, as a folder does with each name it gets."""
         for first in _entries(self.folder):
             for second in _entries(first):
                 if second.stat().st_mtime >= time:
-                    yield from _blob_names(second)
+                    yield from self._names_in(second)
 
     def beginning_with(self, prefix: str) -> list[str]:
         """Return the names that begin with these four or more characters."""
-        names = _blob_names(self.folder / prefix[:2] / prefix[2:4])
+        names = self._names_in(self.folder / prefix[:2] / prefix[2:4])
         return [name for name in names if name.startswith(prefix)]
+
+    def _names_in(self, folder: Path) -> list[str]:
+        try:
+            with os.scandir(folder) as entries:
+                return [
+                    entry.name.removesuffix(self._suffix)
+                    for entry in entries
+                    if entry.name.endswith(self._suffix)
+                ]
+        except FileNotFoundError:
+            return []
 
     def size(self, name: str) -> int | None:
         """Return how many bytes the blob has, or None when it is not there."""
@@ -161,17 +172,5 @@ def _entries(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
             return [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-
-
-def _blob_names(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return [
-                entry.name.removesuffix(_SUFFIX)
-                for entry in entries
-                if entry.name.endswith(_SUFFIX)
-            ]
     except FileNotFoundError:
         return []

@@ -2,7 +2,8 @@
 
 A received instance is received once more, under the name it has: what was made of it is made again, the
 same, and takes its place. A result whose received instance is not kept any more is described and shown as
-it is, unless there are several: what was replaced must not be shown again.
+it is, unless there are several: what was replaced must not be shown again. Resources that were posted are put
+back from the files that tell of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from daemon.pipeline.describing import stored_instance
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.fsck.findings import Finding, Kind
 from daemon.store.operation_rows import Dataset
+from daemon.store.posted import put_back
 from daemon.store.recovery import receive_again
 from daemon.store.rows import Garbage, Place, StoreKind
 from deid import Unsafe, read_header
@@ -51,6 +53,11 @@ class Reindex:
             if self._session.receipts.get(name[:_ID_LENGTH]) is None:
                 receive_again(self._session, self._stores, name, self._now)
                 yield Finding(Kind.BLOB_WITHOUT_ROW, source.name, name, "received again")
+        posted = self._stores.fhir_source
+        names = list(self._stores.blobs_of(posted).names())
+        for name, could in put_back(self._session, self._stores, names):
+            done = "put back" if could else ""
+            yield Finding(Kind.BLOB_WITHOUT_ROW, posted.name, name, done)
         results = sorted(self._stores.blobs[destination.id].names())
         made = Counter(name[:_ID_LENGTH] for name in results)
         for name in results:

@@ -191,6 +191,13 @@ class ResourceTables:
         ).fetchone()
         return int(highest or 0)
 
+    def newest_ms(self, store: Store) -> int:
+        """Return when a resource was last changed."""
+        (newest,) = self._connection.execute(
+            "SELECT max(updated_ms) FROM fhir_resources WHERE store_id = ?", (store.id,)
+        ).fetchone()
+        return int(newest or 0)
+
     def types(self, store: Store) -> dict[str, int]:
         """Return how many resources a store has of each type."""
         rows = self._connection.execute(

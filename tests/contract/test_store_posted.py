@@ -1,0 +1,194 @@
+"""What was posted outlives its database: it is put back from files beside it, on every engine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+
+from daemon.fhir.ports import Change, Wish
+from daemon.pipeline.fhir_reading import read_resource
+from daemon.records import Origin, Receiver
+from daemon.store.ports import Move
+from daemon.store.posted import put_back
+from daemon.store.sidecars import Sidecars
+from daemon.store.stores import Stores
+from deid.fhir.entries import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from daemon.resources import ReadResource, ResourceVersion
+    from daemon.store.ports import Engine, Session
+
+BACK = Origin(Receiver.RECOVERED)
+Seen = dict[str, tuple[bool, bytes, bytes, int]]
+
+
+@pytest.fixture
+async def stores(tmp_path: Path, engine: Engine) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state", engine=engine, clock=_ticking())
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def others(tmp_path: Path, engine: Engine) -> AsyncIterator[Stores]:
+    """Another state, whose database knows of nothing."""
+    opened = await Stores.open(tmp_path / "other", engine=engine, clock=lambda: 1_700_000_000.0)
+    yield opened
+    await opened.close()
+
+
+def _ticking() -> Any:
+    now = [1_700_000_000.0]
+
+    def clock() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    return clock
+
+
+def read(kind: str, name: str, full_url: str = "", **elements: Any) -> ReadResource:
+    content = orjson.loads(json.dumps({"resourceType": kind, "id": name, **elements}))
+    return read_resource(Entry(full_url, content), frozenset())
+
+
+def put(kind: str, name: str, **elements: Any) -> Change:
+    return Change(Wish.UPDATE, kind, name, read(kind, name, **elements))
+
+
+async def fill(stores: Stores) -> None:
+    change = stores.fhir_sink.change
+    created = read("Patient", "1", "urn:uuid:7", birthDate="1970", meta={"tag": [{"code": "x"}]})
+    await change(
+        [Change(Wish.CREATE, "Patient", "1", created), put("Observation", "2", status="a")]
+    )
+    await change([put("Observation", "2", status="b", valueDecimal=1)])
+    await change([put("Condition", "3", meta={"lastUpdated": "2020-01-01T00:00:00Z"})])
+    await change([Change(Wish.DELETE, "Condition", "3")])
+    await change([Change(Wish.DELETE, "Flag", "never")])
+
+
+async def move_files(stores: Stores, others: Stores) -> list[str]:
+    """Let the other state have the files; return their names."""
+    of = stores.stores.blobs_of(stores.stores.fhir_source)
+    target = others.stores.blobs_of(others.stores.fhir_source)
+    names = sorted(of.names())
+    for name in names:
+        file = others.layout.work / name
+        with of.open(name) as opened:
+            file.write_bytes(opened.read())
+        target.take([_move(file, name)])
+    return names
+
+
+def _move(file: Path, name: str) -> Any:
+    return Move(file, name)
+
+
+async def seen(stores: Stores) -> Seen:
+    source = stores.stores.fhir_source
+
+    def look(session: Session) -> Seen:
+        found: list[ResourceVersion | None] = [
+            session.resources.get(source, kind, name)
+            for kind, name in (
+                ("Patient", "1"),
+                ("Observation", "2"),
+                ("Condition", "3"),
+                ("Flag", "never"),
+            )
+        ]
+        return {
+            f"{each.type}/{each.id}": (each.is_deleted, each.meta, each.rest, each.updated_ms)
+            for each in found
+            if each is not None
+        }
+
+    return await stores.database.read(look)
+
+
+async def back(stores: Stores, names: list[str]) -> list[tuple[str, bool]]:
+    def work() -> list[tuple[str, bool]]:
+        with stores.engine.session(stores.layout) as session:
+            return list(put_back(session, stores.stores, names))
+
+    return await asyncio.to_thread(work)
+
+
+async def test_posted_resources_are_put_back_as_they_were(stores: Stores, others: Stores) -> None:
+    await fill(stores)
+    names = await move_files(stores, others)
+    assert len(names) == 4  # deleting what never was leaves none
+    assert [could for _, could in await back(others, names)] == [True] * 4
+    assert await seen(others) == await seen(stores)
+    assert (await seen(others))["Condition/3"][0]
+
+    def ties(session: Session) -> Any:
+        source = others.stores.fhir_source
+        patient = session.resources.get(source, "Patient", "1")
+        assert patient is not None
+        row = session.sidecars.get(source, patient.number)
+        assert row is not None
+        return row.ties.addresses, row.is_dropped
+
+    assert await others.database.read(ties) == (("Patient/1", "urn:uuid:7"), False)
+
+
+async def test_what_is_there_already_is_not_put_back_again(stores: Stores, others: Stores) -> None:
+    await fill(stores)
+    names = await move_files(stores, others)
+    await back(others, names)
+    assert await back(others, names) == []
+    assert await back(stores, names) == []
+
+
+async def test_a_file_that_cannot_be_read_keeps_none_from_coming_back(
+    stores: Stores, others: Stores
+) -> None:
+    await fill(stores)
+    names = await move_files(stores, others)
+    file = others.layout.work / "torn"
+    file.write_bytes(b'{"resourceType":"Bundle","type":"history","entry":[{"fullU')
+    others.stores.blobs_of(others.stores.fhir_source).take([_move(file, "0" * 32)])
+    found = await back(others, ["0" * 32, *names])
+    assert sorted(could for _, could in found) == [False, True, True, True, True]
+    assert await seen(others) == await seen(stores)
+
+
+@pytest.mark.parametrize("name", ["2", "3"])
+async def test_a_dropped_file_that_comes_back_does_not_undo_what_was_posted_since(
+    stores: Stores, others: Stores, name: str
+) -> None:
+    await fill(stores)
+    await back(others, await move_files(stores, others))
+    before = await seen(others)
+    kind = {"2": "Observation", "3": "Condition"}[name]
+    dropped = read(kind, name, status="dropped")
+    sidecars = Sidecars(others.stores)
+    await others.database.write(lambda session: sidecars.take(session, [dropped], BACK, 9e9))
+    assert await seen(others) == before
+
+
+async def test_a_start_with_an_older_database_puts_back_what_was_posted_since(
+    tmp_path: Path, engine: Engine, stores: Stores, others: Stores
+) -> None:
+    await others.fhir_sink.change([put("Patient", "before")])
+    await fill(stores)
+    await move_files(stores, others)
+    await others.close()
+    again = await Stores.open(tmp_path / "other", engine=engine)
+    try:
+        assert again.recovered.adopted == 4
+        assert await seen(again) == await seen(stores)
+    finally:
+        await again.close()
+    once_more = await Stores.open(tmp_path / "other", engine=engine)
+    assert once_more.recovered.adopted == 0
+    await once_more.close()
