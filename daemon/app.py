@@ -34,6 +34,7 @@ from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.healthcare.running import Running
 from daemon.observe.health import Probes
+from daemon.observe.history import History
 from daemon.observe.logs import handle_loop_exception
 from daemon.observe.metrics import Metrics
 from daemon.observe.run_folder import ADDRESSES, WATCHING, RunFolder
@@ -47,7 +48,7 @@ from daemon.receive.dimse.server import DimseServer
 from daemon.receive.watch.drops import Drops
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.rendering.pictures import Pictures
-from daemon.services import pages, web_services
+from daemon.services import Live, pages, web_services
 from daemon.store import retention, witnesses
 from daemon.store.embedded import Embedded
 from daemon.store.probing import StoreProbe
@@ -163,6 +164,7 @@ class Service:
         self._settings = settings
         self._notifier = Notifier()
         self._run_folder = RunFolder(settings.state_dir)
+        self._history = History()
         self._stack = AsyncExitStack()
         self._listeners: list[Callable[[], Coroutine[object, object, None]]] = []
         self.addresses: dict[str, tuple[str, int]] = {}
@@ -268,6 +270,7 @@ class Service:
             self._notifier,
             settings.spool.min_free_bytes,
             work=lambda: dispatcher.work,
+            history=self._history,
         )
         await probes.probe()
         self._run_in_background(probes.run(), "probes")
@@ -335,7 +338,8 @@ class Service:
         services = web_services(
             self._settings, stores, self._workers, metrics, imaging, self._operations.wake
         )
-        shown, events = pages(self._settings, stores, services)
+        live = Live(self._history, lambda: sorted(self._settings.deidentifiers))
+        shown, events = pages(self._settings, stores, services, live)
         server = HttpServer(
             http,
             services.applications,

@@ -17,6 +17,8 @@ from daemon.pages.events import Events
 from daemon.pages.routes import routes
 from daemon.pages.view import View
 from daemon.receive.stow import SpoolSink
+from daemon.store import queries
+from daemon.store.reviewing import Quarantine
 from daemon.store.studies import StudyQueries
 from daemon.viewer import service as viewer_service
 from daemon.viewer.installation import place_in as viewer_place
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from config.settings import Settings
+    from daemon.observe.history import History
     from daemon.observe.metrics import Metrics
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.store.fhir import FhirSink, FhirStore
@@ -112,8 +115,21 @@ def _are_shown(settings: Settings) -> bool:
     return shown != "never" and (shown != "loopback" or is_loopback(settings.http.host))
 
 
+class Live(NamedTuple):
+    """What changes while the service runs, and pages show.
+
+    Attributes
+    ----------
+    deidentifiers
+        Returns the names of those that are configured now.
+    """
+
+    history: History
+    deidentifiers: Callable[[], Sequence[str]]
+
+
 def pages(
-    settings: Settings, stores: Stores, services: WebServices
+    settings: Settings, stores: Stores, services: WebServices, live: Live
 ) -> tuple[Sequence[web.RouteDef], Events]:
     """Return the pages and what tells them of changes; no pages where the settings want none.
 
@@ -129,6 +145,11 @@ def pages(
         results=stores.destination,
         progress=studies,
         pairing=studies,
+        review=Quarantine(stores.database, stores.stores, live.deidentifiers),
+        status=lambda: stores.database.read(
+            lambda session: queries.status(session, stores.layout.state_dir)
+        ),
+        history=live.history,
         sees_source=settings.pages.source and is_loopback(settings.http.host),
         has_viewer="/viewer" in services.applications,
         addresses=first_addresses(

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from daemon.errors import DaemonError, SpoolFull
+from daemon.observe.history import Sample
 from daemon.observe.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from daemon.observe.history import History
     from daemon.observe.metrics import Metrics
     from daemon.observe.systemd import Notifier
     from daemon.records import State
@@ -97,10 +99,12 @@ class Probes:
         min_free: int,
         *,
         work: Callable[[], Work] = Work,
+        history: History | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._probed = probed
         self._work = work
+        self._history = history
         self._clock = clock
         self._settled = 0
         self._moved_at = clock()
@@ -150,7 +154,9 @@ class Probes:
             is_healthy = free >= self._min_free
             is_full = not is_healthy
             async with asyncio.timeout(_PROBE_TIMEOUT_S):
-                is_stuck = self._is_stuck((await self._probed.standing()).waiting)
+                standing = await self._probed.standing()
+            is_stuck = self._is_stuck(standing.waiting)
+            self._remember(standing)
         except (OSError, DaemonError, TimeoutError) as error:
             is_full = isinstance(error, SpoolFull)
             is_healthy = False
@@ -163,6 +169,20 @@ class Probes:
             self._passed_at = self._probed_at
         if is_healthy or is_full:
             self._notifier.alive()
+
+    def _remember(self, standing: Standing) -> None:
+        if self._history is None:
+            return
+        now, oldest = time.time(), standing.oldest
+        self._history.note(
+            Sample(
+                now,
+                sum(standing.states.values()),
+                self._work().settled,
+                standing.waiting,
+                0.0 if oldest is None else max(0.0, now - oldest),
+            )
+        )
 
     def _is_stuck(self, waiting: int) -> bool:
         """Tell whether something waits and the work does not go on; say so in the log once a minute.

@@ -8,7 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from daemon.records import State
+    from daemon.store.decision_rows import Decider
+    from daemon.store.queries import Changed
+    from daemon.store.reviewing import Made, Refused
     from daemon.store.studies import Pair
+    from deid.ports import DrawnBox
+    from dicomweb.ports import Resource
 
 
 class Marks(Protocol):
@@ -39,3 +44,49 @@ class Pairing(Protocol):
 
     async def outcome_of_received(self, sop_instance_uid: str) -> bytes:
         """Return that of what was received."""
+
+
+class Review(Protocol):
+    """What was refused, and what a person decides of it (`daemon.store.reviewing.Quarantine`)."""
+
+    @property
+    def deidentifiers(self) -> Sequence[str]:
+        """Names of those that are configured."""
+
+    async def counts(self) -> Mapping[str, int]:
+        """Return how many wait, by reason code, most frequent first."""
+
+    async def refused(self, reason: str, limit: int, offset: int) -> Sequence[Refused]:
+        """Return those that wait for one reason, oldest first."""
+
+    async def chosen(self, receipt_ids: Sequence[str]) -> Sequence[Refused]:
+        """Return those of these that still wait."""
+
+    async def ids_of(self, reason: str) -> Sequence[str]:
+        """Return all that wait for one reason."""
+
+    async def picture(self, receipt_id: str) -> Resource | None:
+        """Return where the source has a refused instance."""
+
+    async def retry(
+        self, receipt_ids: Sequence[str], decider: Decider, deidentifier: str
+    ) -> Changed:
+        """Let them be processed again."""
+
+    async def forget(self, receipt_ids: Sequence[str], decider: Decider) -> Changed:
+        """Let them be processed again, by nothing that was decided by hand before."""
+
+    async def release(
+        self,
+        receipt_ids: Sequence[str],
+        decider: Decider,
+        deidentifier: str,
+        drawn: Sequence[DrawnBox],
+    ) -> Changed:
+        """Fill boxes, and release them if nothing else is the matter; raises `DecisionInvalid`."""
+
+    async def discard(self, receipt_ids: Sequence[str], decider: Decider) -> Changed:
+        """Remove them for good."""
+
+    async def decisions(self, limit: int, offset: int) -> Sequence[Made]:
+        """Return decisions, newest first."""

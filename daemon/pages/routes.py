@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from daemon.pages import compare, start, static_files, studies
+from daemon.pages import compare, quarantine, start, static_files, status, studies
 from daemon.pages.view import SOURCE
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from daemon.pages.events import Events
     from daemon.pages.view import Page, View
 
-PAGES: Final[Sequence[Page]] = (start.PAGE, studies.PAGE, compare.PAGE, static_files.PAGE)
+PAGES: Final[Sequence[Page]] = (
+    start.PAGE,
+    studies.PAGE,
+    compare.PAGE,
+    quarantine.PAGE,
+    status.PAGE,
+    static_files.PAGE,
+)
 
 
 def routes(view: View, events: Events) -> list[web.RouteDef]:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+from daemon.pages import wording
 
-    from daemon.pages.ports import Pairing, Progress
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from daemon.observe.history import History
+    from daemon.pages.ports import Pairing, Progress, Review
+    from daemon.store.queries import Status
     from dicomweb.ports import InstanceStore
 
 SOURCE: Final = "/source"
@@ -23,7 +27,7 @@ _HEADERS: Final = {
         " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -55,6 +59,10 @@ class View:
     ----------
     received, results
         The stores of what came in, and of what may leave.
+    review
+        What was refused, and what is decided of it.
+    status, history
+        How the work stands, and how it went in the last hour.
     sees_source
         Whether the pages below `SOURCE` are there.
     has_viewer
@@ -69,6 +77,9 @@ class View:
     results: InstanceStore
     progress: Progress
     pairing: Pairing
+    review: Review
+    status: Callable[[], Awaitable[Status]]
+    history: History
     sees_source: bool = True
     has_viewer: bool = False
     addresses: tuple[Sequence[str], Sequence[str]] = ((), ())
@@ -117,3 +128,6 @@ _TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters |= {
+    name: getattr(wording, name) for name in ("duration", "instant", "marked", "rate", "size")
+}

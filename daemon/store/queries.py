@@ -313,6 +313,13 @@ class Changed:
     passed_over: list[str] = field(default_factory=list)
     not_allowed: dict[str, str] = field(default_factory=dict)
 
+    def add(self, other: Changed) -> None:
+        """Take in what another one says."""
+        self.changed += other.changed
+        self.missing += other.missing
+        self.passed_over += other.passed_over
+        self.not_allowed |= other.not_allowed
+
 
 def refused_ids(
     session: Session,

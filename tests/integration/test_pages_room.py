@@ -13,11 +13,14 @@ import pytest
 from config.contradictions import is_loopback
 from config.pages_settings import Pages
 from config.settings import Http, Settings
+from daemon.observe.history import History
 from daemon.pages.events import Events
 from daemon.pages.routes import routes
 from daemon.pages.view import View
 from daemon.records import State
-from daemon.services import WebServices, pages
+from daemon.services import Live, WebServices, pages
+from daemon.store import queries as store_queries
+from daemon.store.reviewing import Quarantine
 from daemon.store.stores import Stores
 from daemon.store.studies import StudyQueries
 from daemon.web.callers import Callers
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
+LIVE = Live(History(), lambda: ["default", "research"])
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -52,7 +56,7 @@ async def serving(folder: Path, **settings: object) -> AsyncIterator[Site]:
     stores = await Stores.open(folder / "state")
     wanted = Settings(http=Http(port=0), pages=Pages(**settings))  # type: ignore[arg-type]
     services = WebServices({}, Callers())
-    shown, events = pages(wanted, stores, services)
+    shown, events = pages(wanted, stores, services, LIVE)
     server = HttpServer(
         wanted.http, {}, Well(), lambda *_: None, callers=services.callers, pages=shown
     )
@@ -124,7 +128,7 @@ async def test_no_other_machine_is_shown_what_came_in(
 ) -> None:
     stores = await Stores.open(tmp_path / "state")
     wanted = Settings(http=Http(host=host), pages=Pages(shown=shown))  # type: ignore[arg-type]
-    found, _ = pages(wanted, stores, WebServices({}, Callers()))
+    found, _ = pages(wanted, stores, WebServices({}, Callers()), LIVE)
     await stores.close()
     paths = {route.path for route in found}
     assert paths & {"/studies", "/source/studies"} == expected
@@ -205,7 +209,15 @@ async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -
     queries = StudyQueries(stores.database, stores.stores)
     events = Events(queries, most_listeners=1)
     view = View(
-        received=stores.source, results=stores.destination, progress=queries, pairing=queries
+        received=stores.source,
+        results=stores.destination,
+        progress=queries,
+        pairing=queries,
+        review=Quarantine(stores.database, stores.stores, list),
+        status=lambda: stores.database.read(
+            lambda session: store_queries.status(session, tmp_path)
+        ),
+        history=History(),
     )
     server = HttpServer(
         Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)

@@ -1,0 +1,34 @@
+// Shows what waits as it is now, without losing what was chosen or where the focus is.
+
+const ID = "quarantine";
+let isAsking = false;
+
+async function refresh() {
+  if (isAsking) return;
+  isAsking = true;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = document.getElementById(ID);
+    const then = page.getElementById(ID);
+    if (then.textContent === now.textContent) return;
+    keep(now, then);
+    const focused = document.activeElement?.id;
+    now.replaceWith(document.adoptNode(then));
+    if (focused) document.getElementById(focused)?.focus();
+  } finally {
+    isAsking = false;
+  }
+}
+
+function keep(now, then) {
+  for (const field of now.querySelectorAll("input[id], select[id]")) {
+    const same = then.querySelector(`#${CSS.escape(field.id)}`);
+    if (!same) continue;
+    if (field.type === "checkbox") same.checked = field.checked;
+    else same.value = field.value;
+  }
+}
+
+document.body.addEventListener("quarantine", refresh);
