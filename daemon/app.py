@@ -32,6 +32,7 @@ from config.errors import ConfigError
 from daemon.configured import association, deidentifiers, largest_instance, routes
 from daemon.deidentifiers.site_key import site_key
 from daemon.engines.pixels import PixelSettings
+from daemon.healthcare import trials
 from daemon.healthcare.running import Running
 from daemon.observe.health import Probes
 from daemon.observe.history import History
@@ -406,6 +407,7 @@ class Service:
             await asyncio.sleep(_SWEEP_INTERVAL_S)
             try:
                 await stores.receipts.sweep()
+                await trials.forget(stores)
             except Exception as error:  # noqa: BLE001 - tried again; removing later loses nothing
                 _log.error("sweeping_failed", error=type(error).__name__)
 

@@ -10,6 +10,7 @@ from config.contradictions import is_loopback
 from daemon.fhir import service as fhir_service
 from daemon.fhir.reading import ReadByWorkers
 from daemon.healthcare import api as healthcare_api
+from daemon.healthcare.console import Console
 from daemon.healthcare.files import AllowedFiles
 from daemon.healthcare.services import StoreServices
 from daemon.healthcare.viewing import viewable
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from config.settings import Settings
+    from daemon.healthcare.calls import Handlers
     from daemon.observe.history import History
     from daemon.observe.metrics import Metrics
     from daemon.pipeline.changing import ChangingWorkers
@@ -41,10 +43,14 @@ if TYPE_CHECKING:
 
 
 class WebServices(NamedTuple):
-    """What is served by whom, by the path that it is mounted at, and who may ask."""
+    """What is served by whom, by the path that it is mounted at, and who may ask.
+
+    `methods` are those of the Healthcare API, for whoever asks from within.
+    """
 
     applications: dict[str, web.Application]
     callers: Callers
+    methods: Handlers
 
 
 def web_services(
@@ -85,8 +91,9 @@ def web_services(
     services |= fhir_service.applications(
         resources, reader, settings=settings.fhir, patience=http, cors_origins=origins, root=root
     )
+    methods = healthcare_api.handlers(stores, AllowedFiles(settings.healthcare.folders), wake)
     services |= healthcare_api.applications(
-        stores,
+        methods,
         StoreServices(
             stores,
             workers,
@@ -97,8 +104,6 @@ def web_services(
             reader=reader,
             imaging=imaging,
         ),
-        AllowedFiles(settings.healthcare.folders),
-        wake,
     )
     if _are_shown(settings):
         services[viewer_service.PATH] = viewer_service.application(
@@ -106,7 +111,7 @@ def web_services(
             partial(viewable, stores.database),
             prefix=urlsplit(root).path,
         )
-    return WebServices(services, Callers(http.allowed_hosts, http.public_root, origins))
+    return WebServices(services, Callers(http.allowed_hosts, http.public_root, origins), methods)
 
 
 def _are_shown(settings: Settings) -> bool:
@@ -150,6 +155,7 @@ def pages(
             lambda session: queries.status(session, stores.layout.state_dir)
         ),
         history=live.history,
+        console=Console(stores, services.methods),
         sees_source=settings.pages.source and is_loopback(settings.http.host),
         has_viewer="/viewer" in services.applications,
         addresses=first_addresses(

@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from daemon.healthcare.calls import Handlers
     from daemon.healthcare.files import AllowedFiles
     from daemon.healthcare.relay import Services
     from daemon.store.stores import Stores
 
 
-def applications(
+def handlers(
     stores: Stores,
-    services: Services,
     files: AllowedFiles,
     begun: Callable[[], None],
     *,
     clock: Callable[[], float] = time.time,
-) -> dict[str, web.Application]:
-    """Return the API's versions by the path that each is to be mounted at with ``add_subapp``.
+) -> Handlers:
+    """Return who answers which method.
 
     Parameters
     ----------
@@ -42,14 +42,17 @@ def applications(
     begun
         Called when there is a new operation to do.
     """
-    operations = Operations(stores.database)
-    handlers = {
+    return {
         **Datasets(stores, clock).handlers,
         **StoreMethods(stores, begun, clock).handlers,
         **Deleting(stores, clock).handlers,
         **Deidentify(stores, files, begun, clock).handlers,
         **Measuring(stores.database).handlers,
         **Transfers(stores.database, files, begun, clock).handlers,
-        **operations.handlers,
+        **Operations(stores.database).handlers,
     }
-    return service.applications(handlers, Relay(services))
+
+
+def applications(answering: Handlers, services: Services) -> dict[str, web.Application]:
+    """Return the API's versions by the path that each is to be mounted at with ``add_subapp``."""
+    return service.applications(answering, Relay(services))

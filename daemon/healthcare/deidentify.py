@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from daemon.store.rows import Store
     from daemon.store.stores import Stores
 
+OF_STUDY: Final = "dicomveil.dicomStores.deidentifyStudy"
+"""Asked from within only: over the study that the query names, for which the API wants a file."""
 _PREFIX: Final = "projects.locations.datasets."
 _PRESET: Final = "default"
 _NOTE: Final = (
@@ -78,12 +80,21 @@ class Deidentify:
         return {
             f"{_PREFIX}deidentify": self._dataset,
             f"{_PREFIX}dicomStores.deidentify": self._dicom_store,
+            OF_STUDY: self._study,
             f"{_PREFIX}fhirStores.deidentify": self._fhir_store,
         }
 
     async def _dicom_store(self, call: Call) -> Answer:
         body = call.checked("DeidentifyDicomStoreRequest")
-        only = await self._paths(body.get("filterConfig", {}))
+        return await self._dicom(call, body, await self._paths(body.get("filterConfig", {})))
+
+    async def _study(self, call: Call) -> Answer:
+        body = call.checked("DeidentifyDicomStoreRequest")
+        return await self._dicom(call, body, (f"studies/{call.query['study']}",))
+
+    async def _dicom(
+        self, call: Call, body: Mapping[str, Any], only: tuple[str, ...] | None
+    ) -> Answer:
         work = await self._work(call, body, "deidentify.DeidentifyDicomStoreSummary")
         step = Step("dicom", 0, 0, 0, only)
         return await self._of_stores(

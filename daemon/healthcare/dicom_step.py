@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.healthcare import provenance, refusals, streams
 from daemon.healthcare.batches import Counted, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
+from daemon.healthcare.names import DRY_RUNS
 from daemon.healthcare.operations import name_of
 from daemon.records import Job, Origin, Receiver, Result, State
 from daemon.store.files.folders import refusal
@@ -103,6 +104,8 @@ class DicomStep:
             if reason:
                 failure = Failure(self.source.id, each.number, reason, each.where)
                 counted.failures.append(failure)
+                if self.destination.dataset == DRY_RUNS:
+                    continue  # a trial asks nobody for a decision
                 refusals.refuse(
                     session,
                     self.originals[each.number],

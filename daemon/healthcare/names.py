@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
 
 CONFIGURED: Final = "projects/local/locations/local/datasets/default"
+DRY_RUNS: Final = "projects/local/locations/local/datasets/dry-runs"
+"""Where trials of the pages write: results that nobody keeps."""
 _CONFIGURED_ROW: Final = "default"
 _DATASET: Final = re.compile(r"projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+")
 _STORE: Final = re.compile(

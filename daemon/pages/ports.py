@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from daemon.healthcare.console import Tried
     from daemon.records import State
     from daemon.store.decision_rows import Decider
     from daemon.store.queries import Changed
     from daemon.store.reviewing import Made, Refused
     from daemon.store.studies import Pair
     from deid.ports import DrawnBox
-    from dicomweb.ports import Resource
+    from dicomweb.ports import Match, Resource
 
 
 class Marks(Protocol):
@@ -90,3 +91,38 @@ class Review(Protocol):
 
     async def decisions(self, limit: int, offset: int) -> Sequence[Made]:
         """Return decisions, newest first."""
+
+
+class Console(Protocol):
+    """What is de-identified on demand (`daemon.healthcare.console.Console`); raises `ApiError`."""
+
+    async def sources(self) -> Sequence[str]:
+        """Return the full names of stores and datasets."""
+
+    async def operations(self) -> Sequence[Mapping[str, Any]]:
+        """Return the latest operations, as the API tells of them, newest first."""
+
+    async def operation(self, name: str) -> Mapping[str, Any]:
+        """Return one."""
+
+    async def failures(self, name: str) -> Sequence[Mapping[str, Any]]:
+        """Return what one could not do, and why."""
+
+    async def start(
+        self, source: str, destination: str, configuration: Mapping[str, Any] | None
+    ) -> str:
+        """Begin to de-identify; return the operation's name."""
+
+    async def cancel(self, name: str) -> None:
+        """Let an operation end early."""
+
+    async def studies(self, source: str) -> Sequence[Match]:
+        """Return the newest studies of a store."""
+
+    async def dry(
+        self, source: str, study_uid: str, configuration: Mapping[str, Any] | None
+    ) -> str:
+        """Begin a trial on one study; return its operation's name."""
+
+    async def tried(self, name: str) -> Sequence[Tried]:
+        """Return what a trial made so far, beside what it was made of."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from daemon.pages import compare, quarantine, start, static_files, status, studies
+from daemon.pages import compare, deidentify, quarantine, start, static_files, status, studies
 from daemon.pages.view import SOURCE
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ PAGES: Final[Sequence[Page]] = (
     studies.PAGE,
     compare.PAGE,
     quarantine.PAGE,
+    deidentify.PAGE,
     status.PAGE,
     static_files.PAGE,
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from daemon.observe.history import History
-    from daemon.pages.ports import Pairing, Progress, Review
+    from daemon.pages.ports import Console, Pairing, Progress, Review
     from daemon.store.queries import Status
     from dicomweb.ports import InstanceStore
 
@@ -63,6 +63,8 @@ class View:
         What was refused, and what is decided of it.
     status, history
         How the work stands, and how it went in the last hour.
+    console
+        What is de-identified on demand.
     sees_source
         Whether the pages below `SOURCE` are there.
     has_viewer
@@ -80,6 +82,7 @@ class View:
     review: Review
     status: Callable[[], Awaitable[Status]]
     history: History
+    console: Console
     sees_source: bool = True
     has_viewer: bool = False
     addresses: tuple[Sequence[str], Sequence[str]] = ((), ())

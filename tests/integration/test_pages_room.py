@@ -13,6 +13,9 @@ import pytest
 from config.contradictions import is_loopback
 from config.pages_settings import Pages
 from config.settings import Http, Settings
+from daemon.healthcare.api import handlers
+from daemon.healthcare.console import Console
+from daemon.healthcare.files import AllowedFiles
 from daemon.observe.history import History
 from daemon.pages.events import Events
 from daemon.pages.routes import routes
@@ -55,7 +58,7 @@ class Site:
 async def serving(folder: Path, **settings: object) -> AsyncIterator[Site]:
     stores = await Stores.open(folder / "state")
     wanted = Settings(http=Http(port=0), pages=Pages(**settings))  # type: ignore[arg-type]
-    services = WebServices({}, Callers())
+    services = web(stores)
     shown, events = pages(wanted, stores, services, LIVE)
     server = HttpServer(
         wanted.http, {}, Well(), lambda *_: None, callers=services.callers, pages=shown
@@ -67,6 +70,11 @@ async def serving(folder: Path, **settings: object) -> AsyncIterator[Site]:
     finally:
         await asyncio.gather(events.stop(), server.stop(drain_s=20))
         await stores.close()
+
+
+def web(stores: Stores) -> WebServices:
+    """Return no services but the Healthcare API's methods, as pages ask them."""
+    return WebServices({}, Callers(), handlers(stores, AllowedFiles(()), lambda: None))
 
 
 async def fill(stores: Stores) -> None:
@@ -128,7 +136,7 @@ async def test_no_other_machine_is_shown_what_came_in(
 ) -> None:
     stores = await Stores.open(tmp_path / "state")
     wanted = Settings(http=Http(host=host), pages=Pages(shown=shown))  # type: ignore[arg-type]
-    found, _ = pages(wanted, stores, WebServices({}, Callers()), LIVE)
+    found, _ = pages(wanted, stores, web(stores), LIVE)
     await stores.close()
     paths = {route.path for route in found}
     assert paths & {"/studies", "/source/studies"} == expected
@@ -218,6 +226,7 @@ async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -
             lambda session: store_queries.status(session, tmp_path)
         ),
         history=History(),
+        console=Console(stores, web(stores).methods),
     )
     server = HttpServer(
         Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)
