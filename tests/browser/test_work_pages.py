@@ -119,3 +119,14 @@ def test_nothing_serious_is_wrong_for_people_who_cannot_see_or_point(visit: Visi
         if each["impact"] in {"serious", "critical"}
     ]
     assert serious == []
+
+
+def test_at_twice_the_size_nothing_stands_outside_of_the_page(visit: Visit) -> None:
+    # A browser that zooms to 200 % shows half as many pixels of CSS: 640 of a laptop's 1280.
+    visit.page.set_viewport_size({"width": 640, "height": 400})
+    for path in (*PAGES, "/source/quarantine/decisions"):
+        page = visit.open(path)
+        if path == "/deidentify":
+            expect(page.locator("#checked")).to_contain_text("Valid")
+        widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert (path, widths[0] <= widths[1]) == (path, True)

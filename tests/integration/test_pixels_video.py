@@ -15,6 +15,7 @@ import pytest
 from deid.errors import Reason, Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.codecs.video import video_cleaner
+from deid.ports import DrawnBox
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
@@ -85,6 +86,22 @@ def test_text_in_a_video_is_filled_in_every_frame(
     assert all(frame[88:100, 42:150].max() < 40 for frame in shown)
     assert all(frame[140:].max() > 20 for frame in shown)
     assert cleaned.changes["LossyImageCompression"] == "01"
+
+
+def test_a_box_drawn_by_hand_is_filled_in_every_frame_of_a_video(pyav: Any) -> None:
+    syntax, encoder, container = _KINDS[1]
+    instance = replace(
+        _instance(syntax, _stream(encoder, container, "")), drawn=[DrawnBox(2, 40, 88, 112, 16)]
+    )
+    cleaned = PixelCleaning.filling_only(video_cleaner()).clean(instance)
+    assert {(each.frame, each.why) for each in cleaned.regions} == {
+        (number, "by_hand") for number in range(1, FRAMES + 1)
+    }
+    assert cleaned.by_hand
+    value = samples.value_of(instance, cleaned)
+    with pyav.open(io.BytesIO(value[16:])) as container_read:
+        shown = [frame.to_ndarray(format="gray") for frame in container_read.decode(video=0)]
+    assert all(frame[90:102, 44:148].max() < 40 for frame in shown)
 
 
 def test_a_video_without_text_is_kept_byte_for_byte() -> None:
