@@ -28,9 +28,9 @@ _ADDED: Final = (
     "Binary.url", "DeviceDefinition.bodySite", "DeviceDefinition.classification",
     "ObservationDefinition.publisher", "ResearchStudy.associatedParty", "ResearchStudy.classifier",
     "ResearchStudy.comparisonGroup", "ResearchStudy.descriptionSummary", "ResearchStudy.label",
-    "ResearchStudy.name", "ResearchStudy.outcomeMeasure", "ResearchStudy.progressStatus",
-    "ResearchStudy.recruitment", "ResearchStudy.region", "ResearchStudy.result", "ResearchStudy.studyDesign",
-    "ResearchStudy.whyStopped",
+    "ResearchStudy.name", "ResearchStudy.objective.description", "ResearchStudy.outcomeMeasure",
+    "ResearchStudy.progressStatus", "ResearchStudy.recruitment", "ResearchStudy.region",
+    "ResearchStudy.result", "ResearchStudy.studyDesign", "ResearchStudy.whyStopped",
 )  # fmt: skip
 """What the package adds to HL7's definitions; two other implementations of R4 do not have them."""
 _VERSIONS: Final = {"4.0.1": "R4", "4.3.0": "R4B"}

@@ -2,7 +2,8 @@
 
 In this process, over the real database and through the service's own search; the network and HTTP are left
 out, which cost the same for every server. Printed for each search: the median and the 99th percentile of a
-thousand answers, and beside them those of reading one resource by its id, in the same run.
+thousand answers, and beside them those of reading one resource by its id, in the same run. On a machine that
+others use, the processor time tells how long an answer takes by itself.
 """
 
 from __future__ import annotations
@@ -121,15 +122,17 @@ async def _measure(stores: Stores, patients: int) -> int:
     }
     rows, is_slow = [], False
     for name, ask in asks.items():
-        times = []
+        times, spent = [], []
         for _ in range(_ASKED):
-            began = time.perf_counter()
+            began, begun = time.perf_counter(), time.process_time()
             await ask()
             times.append(1000 * (time.perf_counter() - began))
+            spent.append(1000 * (time.process_time() - begun))
         p99 = statistics.quantiles(times, n=100)[98]
+        processor = statistics.quantiles(spent, n=100)[98]
         is_slow = is_slow or (name in {"identifier", "patient"} and p99 > _LIMIT_MS)
-        rows.append((name, f"{statistics.median(times):.2f}", f"{p99:.2f}"))
-    print_table(("search", "p50 ms", "p99 ms"), rows)
+        rows.append((name, f"{statistics.median(times):.2f}", f"{p99:.2f}", f"{processor:.2f}"))
+    print_table(("search", "p50 ms", "p99 ms", "p99 ms of processor time"), rows)
     print_line(f"identifier and patient must stay within {_LIMIT_MS:.0f} ms")
     return int(is_slow)
 

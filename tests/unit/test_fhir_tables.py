@@ -25,7 +25,7 @@ TABLES = Path(__file__).resolve().parents[2] / "deid" / "tables"
 @pytest.mark.parametrize(
     ("name", "checksum"),
     [
-        ("fhir_elements.csv", "43c3be370c2cfb02"),
+        ("fhir_elements.csv", "4df7d4d791c66549"),
         ("fhir_value_sets.csv", "8a6b48ade8075ee7"),
         ("fhir_codes.csv", "943d9e3b7e59721c"),
         ("iso_codes.csv", "c29b39f13c817afd"),
