@@ -8,6 +8,7 @@ of a parameter.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.decimals import as_number, is_decimal, written
@@ -136,7 +137,12 @@ def _capped_answer(answer: Any, run: Run) -> Any:
 
 def says_age(label: Any) -> bool:
     """Whether a text, a Coding, a CodeableConcept or one of several says that a number is an age."""
-    return any(text in _AGES or _SAYS_AGE.search(text.replace("_", " ")) for text in _texts(label))
+    return any(map(_is_age, _texts(label)))
+
+
+@lru_cache(maxsize=4096)
+def _is_age(text: str) -> bool:
+    return text in _AGES or _SAYS_AGE.search(text.replace("_", " ")) is not None
 
 
 def _texts(label: Any) -> Iterator[str]:

@@ -82,10 +82,11 @@ def deidentify_document(
     # Texts are cleaned of names that stand further on, too, so those are looked for first.
     ahead = known_identifiers(document.resources) if plan.inspects else ()
     known = (*context.known, *ahead)
-    first, resources = _walked(document, plan, context, known, None)
+    listed = list(entries(document.resources))
+    first, resources = _walked(document, listed, plan, context, known, None)
     forbidden = _forbidden(first, context)
     if _may_be_left(first, forbidden):
-        second, resources = _walked(document, plan, context, known, forbidden)
+        second, resources = _walked(document, listed, plan, context, known, forbidden)
         second.warnings |= first.warnings
     else:
         second = first
@@ -98,20 +99,21 @@ def deidentify_document(
     return Deidentified(
         write(Document(document.kind, tuple(resources))),
         outcome,
-        tuple(_addresses(document.resources, plan)),
+        tuple(_addresses(listed, plan)),
         tuple(sorted(second.pseudonyms)),
     )
 
 
 def _walked(
     document: Document,
+    listed: list[Entry],
     plan: FhirPlan,
     context: Context,
     known: tuple[KnownIdentifier, ...],
     forbidden: Forbidden | None,
 ) -> tuple[Run, list[Resource]]:
     run = Run(plan, context, known, forbidden)
-    run.survey(entries(document.resources))
+    run.survey(listed)
     resources = []
     for resource in document.resources:
         kind = kind_of(resource)
@@ -141,8 +143,8 @@ def _may_be_left(run: Run, forbidden: Forbidden) -> bool:
     return forbidden.may_occur_in(texts)
 
 
-def _addresses(resources: Iterable[Resource], plan: FhirPlan) -> Iterable[tuple[str, str]]:
-    for each in entries(resources):
+def _addresses(listed: Iterable[Entry], plan: FhirPlan) -> Iterable[tuple[str, str]]:
+    for each in listed:
         kind, original = kind_of(each.resource), each.resource.get("id")
         if kind and isinstance(original, str) and original:
             yield f"{kind}/{original}", f"{kind}/{plan.resource_id(kind, original)}"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.decimals import is_decimal
-from deid.fhir.forms import is_standard_url, is_usual_code
+from deid.fhir.forms import is_usual_code
 from deid.fhir.names import without_titles
 from deid.identity.shifts import DAY_S, UNMOVED
 from deid.tables.fhir import value_sets
@@ -40,6 +41,7 @@ _MOMENT: Final = re.compile(
 )
 _TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d{1,9})?\Z")
 _OPEN_DIGITS: Final = 5
+_WHOLE_DATE: Final = 10
 MADE_IN: Final = 2026
 """Nobody has a resource de-identified before this was written: who was born long before is old by then."""
 LONG_AGO: Final = str(MADE_IN - OLDEST_YEARS)
@@ -127,7 +129,10 @@ def shifted(text: str, shift: Shift, *, keep_date: bool = True) -> str | None:
     found = _MOMENT.match(text)
     if found is None:
         return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    if not shift.seconds and keep_date:
+        new = _shifted_day(text[:10], shift.days)
+        return new and new + text[10:]
+    _year, month, day, hour, minute, second, fraction, zone = found.groups()
     days, clock = shift.days, ""
     if hour is not None:
         clock = text[10:]
@@ -140,14 +145,20 @@ def shifted(text: str, shift: Shift, *, keep_date: bool = True) -> str | None:
             )
     if not keep_date:
         return clock[1:-1]
+    precision = 10 if day else 7 if month else 4
+    new = _shifted_day(text[:precision], days)
+    return new and new + clock
+
+
+@lru_cache(maxsize=1 << 14)
+def _shifted_day(text: str, days: int) -> str | None:
+    """Return a date of any precision moved; many moments of a record are of one day."""
     try:
-        new = date(int(year), int(month or 1), int(day or 1)) + timedelta(days=days)
+        first = text + "-01-01"[len(text) - 4 :] if len(text) < _WHOLE_DATE else text
+        new = date.fromisoformat(first) + timedelta(days=days)
     except (ValueError, OverflowError):
         return None
-    if new.year < 1000:
-        return None
-    written = new.isoformat()
-    return written[: 10 if day else 7 if month else 4] + clock
+    return new.isoformat()[: len(text)] if new.year >= 1000 else None
 
 
 def code(path: str, value_set: str) -> Leaf:
@@ -243,7 +254,7 @@ def standard_url(path: str) -> Leaf:
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        if is_standard_url(value, run.plan.is_term) and run.keeps(path, value):
+        if run.plan.is_definition(value) and run.keeps(path, value):
             return value
         run.actions[path, REMOVED] += 1
         return None

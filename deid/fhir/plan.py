@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from deid.fhir.forms import is_standard_url
 from deid.fhir.policy import TextLevel
 from deid.identity.keys import patient_identity
 from deid.identity.labels import Label
@@ -49,6 +50,7 @@ class FhirPlan:
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)
     _terms: dict[str, bool] = field(default_factory=dict)
+    _definitions: dict[str, bool] = field(default_factory=dict)
     codings: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     concepts: dict[tuple[Any, ...], Any] = field(default_factory=dict)
     _strict: TextCleaning | None = None
@@ -112,6 +114,15 @@ class FhirPlan:
             found = 0 < len(text) <= _LONGEST_TERM and self._judged(text)
             if len(self._terms) < _MEMO_ENTRIES and len(text) <= _LONGEST_TERM:
                 self._terms[text] = found
+        return found
+
+    def is_definition(self, text: str) -> bool:
+        """Whether a text is the address of a definition at a standards body."""
+        found = self._definitions.get(text)
+        if found is None:
+            found = is_standard_url(text, self.is_term)
+            if len(self._definitions) < _MEMO_ENTRIES:
+                self._definitions[text] = found
         return found
 
     def _judged(self, text: str) -> bool:

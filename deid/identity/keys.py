@@ -15,7 +15,6 @@ import hmac
 import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 
 from deid.errors import KeyRefused
 from deid.identity.labels import Label
@@ -262,4 +261,4 @@ def _spelled(digest: bytes, length: int) -> str:
 
 
 def _mac(secret: bytes, label: str, message: bytes) -> bytes:
-    return hmac.digest(secret, label.encode() + b"\x00" + message, sha256().name)
+    return hmac.digest(secret, label.encode() + b"\x00" + message, "sha256")
