@@ -14,7 +14,7 @@ from dicomweb import wado
 from dicomweb.bodies import Part, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.errors import DescribeError, NotAcceptable, NotFound, PayloadTooLarge
-from dicomweb.intact import intact
+from dicomweb.intact import intact, missing
 from dicomweb.stored import locate_bulk
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def send_all(
     """
     files = await store.locate(resource)
     if not files:
-        raise NotFound("no such resource")
+        raise await missing(store, resource)
     found = {(file.series_uid, file.sop_instance_uid): file for file in await intact(files)}
     values = []
     for prepared in await store.metadata(resource):

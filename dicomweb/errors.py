@@ -9,6 +9,7 @@
     |-- UnsupportedMedia   415
     |-- PayloadTooLarge    413
     |-- NotFound           404
+    |   `-- Gone           410: it was deleted
     |-- RangeNotSatisfiable  416: no byte of the representation is in the range
     |-- StoreFull          503 with Retry-After
     |-- FileDamaged        500: a stored file is gone, or not as long as it was
@@ -47,6 +48,10 @@ class PayloadTooLarge(DicomwebError):
 
 class NotFound(DicomwebError):
     """No such resource."""
+
+
+class Gone(NotFound):
+    """It was there and will not come back, as far as is known (PS3.18 table 8.5-1)."""
 
 
 class RangeNotSatisfiable(DicomwebError):

@@ -1,4 +1,4 @@
-"""Which stored files can be sent, found out before an answer begins.
+"""Which stored files can be sent, and what is said of those that are not there, before an answer begins.
 
 Once the head of an answer is out, a file that is missing or short can only be told by breaking off, and a
 client would lose with it all that is sound.
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from dicomweb.errors import FileDamaged
+from dicomweb.errors import FileDamaged, Gone, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dicomweb.ports import InstanceFile
+    from dicomweb.ports import InstanceFile, InstanceStore, Resource
 
 log = structlog.get_logger()
 _FEW: Final = 8
@@ -50,3 +50,10 @@ def _is_intact(file: InstanceFile) -> bool:
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size == file.size
+
+
+async def missing(store: InstanceStore, resource: Resource) -> NotFound:
+    """Return what tells that a store has nothing of a resource: it never had, or not any more."""
+    if await store.was_deleted(resource):
+        return Gone("the resource was deleted")
+    return NotFound("no such resource")

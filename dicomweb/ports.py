@@ -191,6 +191,9 @@ class InstanceStore(Protocol):
     async def locate(self, resource: Resource) -> list[InstanceFile]:
         """Return the files of a study, series or instance; empty when there is none."""
 
+    async def was_deleted(self, resource: Resource) -> bool:
+        """Tell whether what is not there, or anything of it, was there once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Accepted:

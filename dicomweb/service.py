@@ -34,6 +34,7 @@ from dicomweb.errors import (
     DescribeError,
     DicomwebError,
     FileDamaged,
+    Gone,
     NotAcceptable,
     NotFound,
     PayloadTooLarge,
@@ -41,7 +42,7 @@ from dicomweb.errors import (
     StoreFull,
     UnsupportedMedia,
 )
-from dicomweb.intact import intact
+from dicomweb.intact import intact, missing
 from dicomweb.media import DICOM, JSON, MediaRange, choose, parse_accept
 from dicomweb.ports import Resource
 from dicomweb.rendered import RenderedPictures
@@ -59,6 +60,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _STATUSES: Final[Mapping[type[Exception], int]] = {
     BadRequest: 400,
+    Gone: 410,
     NotFound: 404,
     NotAcceptable: 406,
     PayloadTooLarge: 413,
@@ -195,9 +197,10 @@ class _Service:
 
     async def _metadata(self, request: web.Request) -> web.StreamResponse:
         media_type = wado.metadata_type(_accepted(request))
-        objects = await self._store.metadata(_resource(request))
+        resource = _resource(request)
+        objects = await self._store.metadata(resource)
         if not objects:
-            raise NotFound("no such resource")
+            raise await missing(self._store, resource)
         return await wado.send_metadata(
             request,
             objects,
@@ -317,7 +320,7 @@ class _Service:
     async def _located(self, resource: Resource) -> list[InstanceFile]:
         files = await self._store.locate(resource)
         if not files:
-            raise NotFound("no such resource")
+            raise await missing(self._store, resource)
         return files
 
     async def _stores(self, request: web.Request) -> web.StreamResponse:

@@ -35,6 +35,7 @@ from daemon.store.rows import (
 )
 from dicomweb.ports import Match, Query, Resource
 from tests.document_decisions import DocumentDecisions
+from tests.document_deletions import DocumentDeletions
 from tests.document_operations import DocumentDatasets, DocumentOperations, DocumentStores
 from tests.document_resources import DocumentResources
 from tests.document_sidecars import DocumentSidecars, DocumentStudies
@@ -459,6 +460,7 @@ class DocumentSession:
         self.connection = connection
         self.datasets = DocumentDatasets(documents)
         self.decisions = DocumentDecisions(documents)
+        self.deletions = DocumentDeletions(documents)
         self.operations = DocumentOperations(documents)
         self.stores = DocumentStores(documents)
         self.receipts = _Receipts(documents)

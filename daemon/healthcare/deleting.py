@@ -20,7 +20,7 @@ from daemon.pipeline.states import WAITING
 from daemon.records import State
 from daemon.store.rows import Garbage, Place, Role, StoreKind
 from daemon.store.settling import READ_GRACE_S
-from daemon.store.visibility import hide
+from daemon.store.visibility import delete
 from dicomweb.ports import Resource
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Deleting:
             if indexed is None:
                 continue
             self._note(session, store, indexed)
-            hide(session, self._stores.stores, indexed)
+            delete(session, self._stores.stores, indexed)
             session.garbage.add(Garbage(store.id, indexed.blob), removable_at=removable_at)
 
     def _note(self, session: Session, store: Store, indexed: IndexedInstance) -> None:

@@ -21,7 +21,7 @@ from daemon.records import Ruling, State
 from daemon.store.decision_rows import Choice, Decision
 from daemon.store.queries import REFUSED, Changed, remove_garbage
 from daemon.store.rows import Garbage, Place, Role, StoreKind
-from daemon.store.visibility import hide
+from daemon.store.visibility import delete
 from dicomweb.ports import Resource
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Discard:
         garbage = [Garbage(self._stores.source.id, receipt_id)]
         for store in self._stores.in_use:
             for indexed in session.instances.of_receipt(store, receipt_id):
-                hide(session, self._stores, indexed)
+                delete(session, self._stores, indexed)
                 garbage.append(Garbage(store.id, indexed.blob))
         for piece in garbage:
             session.garbage.add(piece)

@@ -71,6 +71,12 @@ class DicomStore:
             for each in located
         ]
 
+    async def was_deleted(self, resource: Resource) -> bool:
+        """Tell whether what is not there, or anything of it, was there once."""
+        return await self._database.read(
+            lambda session: session.deletions.has(self.store, resource)
+        )
+
     async def _of(self, resource: Resource, read: Callable[[Session], list[T]]) -> list[T]:
         if resource.sop_instance_uid is not None and (found := await self._database.read(read)):
             return found

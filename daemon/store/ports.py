@@ -204,6 +204,19 @@ class InstanceRows(Protocol):
         """Return the instances of a study or series, or one instance; empty when there is none."""
 
 
+class DeletionRows(Protocol):
+    """What is in no store's index any more."""
+
+    def add(self, instance: IndexedInstance) -> None:
+        """Remember an instance, its series and its study."""
+
+    def has(self, store: Store, resource: Resource) -> bool:
+        """Tell whether a study, series or instance, or anything of it, was deleted."""
+
+    def forget(self, before: float) -> None:
+        """Forget what was deleted before a time."""
+
+
 class IdentifierRows(Protocol):
     """What headers of a store's instances tell of people, whether or not a study is indexed yet.
 
@@ -309,6 +322,10 @@ class Session(Protocol):
     @property
     def instances(self) -> InstanceRows:
         """What is visible."""
+
+    @property
+    def deletions(self) -> DeletionRows:
+        """What was taken away."""
 
     @property
     def identifiers(self) -> IdentifierRows:

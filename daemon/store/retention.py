@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from daemon.store.rows import Garbage, Place
-from daemon.store.visibility import hide
+from daemon.store.visibility import delete
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _forget_batch(
     garbage = []
     for receipt in _expired(session, retention, now):
         for indexed in session.instances.of_receipt(stores.source, receipt.id):
-            hide(session, stores, indexed)
+            delete(session, stores, indexed)
         piece = Garbage(stores.source.id, receipt.id)
         session.garbage.add(piece)
         session.receipts.change(receipt.id, place=Place.GONE)

@@ -17,7 +17,7 @@ from daemon.pipeline.states import DONE, WAITING, check_move
 from daemon.records import Result, State
 from daemon.store.rows import Garbage, Place
 from daemon.store.sidecars import Sidecars
-from daemon.store.visibility import hide
+from daemon.store.visibility import delete, hide
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -390,8 +390,10 @@ class _Settling:
         found = self._session.instances.of_receipt(store, receipt_id or self.result.receipt_id)
         for each in found:
             if each.blob not in but:
-                hide(self._session, self._stores, each)
-                if store is self._destination:
+                if store is not self._destination:
+                    hide(self._session, self._stores, each)
+                else:
+                    delete(self._session, self._stores, each)
                     piece = Garbage(store.id, each.blob)
                     self._session.garbage.add(piece, removable_at=self._now + READ_GRACE_S)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from daemon.store.retelling import Retelling
     from daemon.store.rows import Store
 
+_REMEMBERED_S: Final = 400 * 86400
+"""How long it is told that something was deleted, and not merely that it is not there."""
 _KNOWN_MOST: Final = 4096
 """Identifiers that a job may carry; a study of one patient has some ten."""
 
@@ -198,6 +200,8 @@ def _open(
             witnesses.refuse_several_file_systems(layout, stores)
             witnesses.refuse_missing_rows(layout, are_there=_has_rows(session, stores))
             recovered = recover(session, stores, layout, now=clock())
+            with session.atomically():
+                session.deletions.forget(before=clock() - _REMEMBERED_S)
         return lock, engine.database(layout), stores, recovered, is_changed
     except OSError as error:
         lock.release()

@@ -18,3 +18,9 @@ def hide(session: Session, stores: StoreSet, instance: IndexedInstance) -> None:
     store = next((each for each in session.stores.all() if each.id == instance.store_id), None)
     if store is not None and not session.instances.has_study(store, instance.study_uid):
         session.identifiers.forget_study(store, instance.study_uid)
+
+
+def delete(session: Session, stores: StoreSet, instance: IndexedInstance) -> None:
+    """Hide an instance for good: whoever asks for it learns that it was there (410)."""
+    hide(session, stores, instance)
+    session.deletions.add(instance)

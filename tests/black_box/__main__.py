@@ -1,11 +1,11 @@
-"""Try a server and print what came of it: ``python -m tests.black_box URL [--store] [--uri URL] [--fill]``."""
+"""Try a server and print what came of it: ``python -m tests.black_box URL [--store] [--delete] [--fill]``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from tests.black_box import messages, rendering, retrieving, searching, storing
+from tests.black_box import deleting, messages, rendering, retrieving, searching, storing
 from tests.black_box.checks import Result, run_all
 from tests.black_box.filling import fill
 from tests.black_box.site import Site
@@ -14,11 +14,15 @@ READING = (*searching.checks(), *retrieving.checks(), *rendering.checks(), *mess
 STORING = tuple(storing.checks())
 
 
-def tried(root: str, *, store: bool, uri: str = "") -> list[Result]:
+def tried(
+    root: str, *, store: bool, uri: str = "", delete: bool = False, deletes: str = ""
+) -> list[Result]:
     """Run the checks on a service."""
-    site = Site(root, uri)
+    site = Site(root, uri, deletes)
+    storing_too = STORING if store else ()
+    deleting_too = tuple(deleting.checks(is_writable=store)) if delete else ()
     with site.client:
-        return run_all((*READING, *(STORING if store else ())), site)
+        return run_all((*READING, *storing_too, *deleting_too), site)
 
 
 def main() -> int:
@@ -31,12 +35,24 @@ def main() -> int:
     parser.add_argument(
         "--uri", default="", help="address of WADO-URI, if it is not wado below the root"
     )
+    parser.add_argument(
+        "--delete", action="store_true", help="delete an instance and a study of it, at the end"
+    )
+    parser.add_argument(
+        "--deletes", default="", help="address below which they are deleted, if it is not the root"
+    )
     parser.add_argument("--fill", action="store_true", help="store what the checks need first")
     parser.add_argument("--failed", action="store_true", help="print what failed only")
     options = parser.parse_args()
     if options.fill:
         fill(options.root)
-    results = tried(options.root, store=options.store, uri=options.uri)
+    results = tried(
+        options.root,
+        store=options.store,
+        uri=options.uri,
+        delete=options.delete,
+        deletes=options.deletes,
+    )
     for each in results:
         if each.failure or not options.failed:
             told = f"failed ({each.failure})" if each.failure else "passed"

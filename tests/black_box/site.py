@@ -80,11 +80,14 @@ class Site:
     ----------
     uri
         Address of its URI service, where that is not below the root.
+    deletes
+        Address below which it lets resources be deleted, where that is not the root.
     """
 
-    def __init__(self, root: str, uri: str = "") -> None:
+    def __init__(self, root: str, uri: str = "", deletes: str = "") -> None:
         self.client = Client(root.rstrip("/"))
         self.uri = uri or "/wado"
+        self.deletes = deletes or root.rstrip("/")
         self.ask = self.client.ask
 
     @cached_property

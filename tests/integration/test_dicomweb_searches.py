@@ -58,6 +58,9 @@ class Large:
     async def locate(self, resource: Resource) -> list[InstanceFile]:
         raise NotImplementedError
 
+    async def was_deleted(self, resource: Resource) -> bool:
+        raise NotImplementedError
+
 
 def _match(number: int) -> Match:
     whole = orjson.dumps(

@@ -376,3 +376,12 @@ def changes_for_streams(db: SchemaDatabase) -> None:
         "CREATE TABLE operation_changes (operation INTEGER NOT NULL, number INTEGER NOT NULL,"
         " PRIMARY KEY (operation, number)) STRICT, WITHOUT ROWID"
     )
+
+
+@migrations()
+def deletions(db: SchemaDatabase) -> None:
+    """Remember what was deleted, so that whoever asks for it learns that it will not come back."""
+    db.execute(
+        "CREATE TABLE deletions (store_id INTEGER NOT NULL, digest BLOB NOT NULL,"
+        " deleted_at INTEGER NOT NULL, PRIMARY KEY (store_id, digest)) STRICT, WITHOUT ROWID"
+    )

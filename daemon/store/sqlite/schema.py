@@ -19,6 +19,7 @@
     study_json, series_json, instance_json   what searches answer, ready to send
     metadata                                 what metadata requests answer, packed
     terms                                    words and component groups of person names
+    deletions                                what was taken away, by digests of its UIDs
     identifiers                              what headers of source instances tell of people, by subject
     study_patients                           the patients that a study's instances name
 

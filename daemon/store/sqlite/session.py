@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.connections import transaction
 from daemon.store.sqlite.decisions import DecisionTable
+from daemon.store.sqlite.deletions import DeletionTable
 from daemon.store.sqlite.facts import FactTable
 from daemon.store.sqlite.figures import FigureTables
 from daemon.store.sqlite.identifiers import IdentifierTable
@@ -33,6 +34,7 @@ class SqliteSession:
         self.decisions: Final = DecisionTable(connection)
         self.intents: Final = IntentTable(connection)
         self.instances: Final = InstanceTables(connection)
+        self.deletions: Final = DeletionTable(connection)
         self.identifiers: Final = IdentifierTable(connection)
         self.resources: Final = ResourceTables(connection)
         self.sidecars: Final = SidecarTables(connection)

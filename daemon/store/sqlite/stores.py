@@ -77,7 +77,7 @@ class StoreTable:
         for table in ("instance_json", "metadata", "instances", "series_json", "series"):
             self._delete(table, "id BETWEEN ? AND ?", first, last)
         self._delete("study_json", "id BETWEEN ? AND ?", first, last)
-        for table in ("terms", "studies", "identifiers", "study_patients", "garbage"):
+        for table in ("terms", "studies", "identifiers", "study_patients", "garbage", "deletions"):
             self._delete(table, "store_id = ?", store.id)
         for table in ("fhir_tokens", "fhir_dates", "fhir_keys", "fhir_sidecars"):
             self._delete(table, "store_id = ?", store.id)
