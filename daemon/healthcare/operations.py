@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 from daemon.healthcare import names, paging, refusals, streams
 from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, NotFound
 from daemon.healthcare.work import Work
-from daemon.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -163,17 +162,13 @@ def _failure(session: Session, operation: Operation, failure: Failure) -> Answer
         "reason": failure.reason,
         "where": failure.where,
     }
-    ids = [
-        refusals.name(failure.store_id, destination, failure.number)
-        for destination in Work.destinations_of(operation.work, failure.store_id)
-    ]
-    waiting = [each for each in ids if _is_quarantined(session, each)]
-    return {**told, "quarantineId": waiting[0]} if waiting else told
-
-
-def _is_quarantined(session: Session, receipt_id: str) -> bool:
-    entry = session.receipts.get(receipt_id)
-    return entry is not None and entry.receipt.state is State.QUARANTINED
+    for destination in Work.destinations_of(operation.work, failure.store_id):
+        receipt_id, is_there = refusals.waiting(
+            session, failure.store_id, destination, failure.number
+        )
+        if is_there:
+            told["quarantineId"] = receipt_id
+    return told
 
 
 def _found(session: Session, dataset: str, number: str) -> Operation:

@@ -335,6 +335,10 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
     done(service, deidentify(datasets, source, target, config=BASIC))
     assert not {each["quarantineId"] for each in told} & quarantined()
     assert "quarantineId" not in ask(log).json["failures"][0]
+    done(service, deidentify(datasets, source, target, config=keep))
+    again = {each["quarantineId"] for each in ask(log).json["failures"]}
+    assert len(again) == 6
+    assert again <= quarantined()
 
 
 @pytest.mark.parametrize("service", ["v1"], indirect=True)
