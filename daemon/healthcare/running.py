@@ -56,6 +56,7 @@ _LOOK_S: Final = 0.5
 _FORGET_S: Final = 3600.0
 _AGAIN_S: Final = 1.0
 _REST_S: Final = 1.0
+_AFTER_BUG_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 2.0
 _KINDS: Final[Mapping[str, Callable[[Task], Batch]]] = {
     "dicom": DicomStep,
@@ -153,8 +154,18 @@ class Running:
                 await asyncio.sleep(_AGAIN_S)
             except Exception as error:  # noqa: BLE001 (a bug costs one operation, not the service)
                 _log.error("operation_failed", operation=number, where=trace(error))
-                await self._fail(number)
-                return
+                if not await self._is_stream(number):
+                    await self._fail(number)
+                    return
+                # Its store's settings say that it goes on, and what comes in stays noted.
+                await asyncio.sleep(_AFTER_BUG_S)
+
+    async def _is_stream(self, number: int) -> bool:
+        try:
+            found = await self._database.read(lambda session: session.operations.get(number))
+        except (StoreUnavailable, SpoolFull):
+            return True  # not known now: what is none fails at its next attempt
+        return found is not None and streams.is_stream(found)
 
     async def _fail(self, number: int) -> None:
         """End it, as soon as the store lets us say so."""

@@ -220,6 +220,11 @@ REDACT_ALL = """curl -X POST \\
       }
     }" "$HOST/v1/projects/my-proj/locations/us-central1/datasets/SOURCE:deidentify"
 """
+KEEP_LIST = """          'keepList': {
+            'tags': ['PatientID', 'StudyDescription', 'Modality']
+          }
+"""
+MINIMAL = "          'filterProfile': 'MINIMAL_KEEP_LIST_PROFILE'\n"
 TAG_CONTENTS = """curl -X POST \\
     -H "Authorization: Bearer "$(gcloud auth print-access-token) \\
     -H "Content-Type: application/json; charset=utf-8" \\
@@ -290,6 +295,17 @@ def test_the_first_use_case_keeps_what_it_lists_and_no_text_in_pixels(
     assert_written_over(original, cleaned)
     assert "case-1-clean" in shell.run("gcloud healthcare datasets list")
     shell.run("gcloud healthcare datasets delete case-1-clean --quiet")
+
+
+def test_the_first_use_case_keeps_only_what_an_image_needs_where_it_says_so(
+    daemon: RunningDaemon, shell: Shell, service: Any
+) -> None:
+    assert KEEP_LIST in REDACT_ALL
+    command = REDACT_ALL.replace(KEEP_LIST, MINIMAL)
+    original, cleaned = deidentified(daemon, shell, service, "case-1b", command)
+    assert not {"PatientName", "PatientBirthDate", "StudyDescription"} & set(cleaned.dir())
+    assert (cleaned.Rows, cleaned.Columns) == (original.Rows, original.Columns)
+    assert_written_over(original, cleaned)
 
 
 def test_the_second_use_case_shifts_dates_and_takes_names_out(
