@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import structlog
 
@@ -13,7 +13,7 @@ from daemon.workers.errors import WorkerKilled, WorkerRaised
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
     from daemon.healthcare.work import Step
     from daemon.pipeline.changing import ChangingWorkers
@@ -29,6 +29,7 @@ T = TypeVar("T")
 BATCH: Final = 16
 """Jobs of a batch: what is done again at most after a kill."""
 _KILLS: Final = 3
+_MOST_ANSWERS: Final = 5000
 _AFTER_KILL_S: Final = 0.5
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +72,30 @@ class Counted:
         return len(self.failures)
 
 
+class Memory:
+    """Answers to what is asked again and again; the oldest are forgotten."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Hashable, Any] = {}
+
+    def of(self, key: Hashable, find: Callable[[], T]) -> T:
+        """Return an answer, or find it now."""
+        if key not in self._answers:
+            self.put(key, find())
+        found: T = self._answers[key]
+        return found
+
+    def get(self, key: Hashable) -> Any:
+        """Return an answer; None when it is not known."""
+        return self._answers.get(key)
+
+    def put(self, key: Hashable, answer: object) -> None:
+        """Remember an answer."""
+        if len(self._answers) >= _MOST_ANSWERS:
+            del self._answers[next(iter(self._answers))]
+        self._answers[key] = answer
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a step of an operation is done with.
@@ -83,6 +108,8 @@ class Task:
         Every store, by its number.
     provenance
         The number of the FHIR store that is told what was done; 0 is none.
+    memory
+        What the operation has found out, for as long as it runs.
     """
 
     stores: Stores
@@ -92,6 +119,7 @@ class Task:
     own: OwnDeidentifier
     places: Mapping[int, Store]
     provenance: int = 0
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def source(self) -> Store:

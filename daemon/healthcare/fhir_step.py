@@ -42,6 +42,7 @@ class FhirStep:
         self.destination = task.destination
         self._workers = task.workers
         self._tying = tying_of(task)
+        self._memory = task.memory
 
     async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
         """Return the next resources that are wanted, as jobs."""
@@ -106,7 +107,11 @@ class FhirStep:
         tied, read = beside.tied.get(job.number), beside.read.get(job.number)
         if not isinstance(tied, Tied) or read is None:
             return job
-        known = await self.database.read(lambda session: beside.known(session, job.number))
+        key = ("known", tied.studies, tied.patient)
+        known = self._memory.get(key)
+        if known is None:
+            known = await self.database.read(lambda session: beside.known(session, job.number))
+            self._memory.put(key, known)
         own = read.ties.addresses if read.content.type == "Patient" else ()
         addresses = tuple(dict.fromkeys([*own, *read.ties.patients])) if tied.patient else ()
         return replace(
@@ -180,7 +185,7 @@ def tying_of(task: Task) -> Tying | None:
     if not task.step.beside:
         return None
     beside = [task.places[each] for each in task.step.beside if each in task.places]
-    return Tying(task.stores.database, task.workers, task.source, beside, task.own)
+    return Tying(task.stores.database, task.workers, task.source, beside, task.own, task.memory)
 
 
 def keep(

@@ -24,7 +24,7 @@ import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare import names, provenance, streams
-from daemon.healthcare.batches import Task
+from daemon.healthcare.batches import Memory, Task
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep, LearnStep
 from daemon.healthcare.operations import CANCELLED, name_of, response_type
@@ -102,6 +102,7 @@ class Running:
         self._woken = asyncio.Event()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._cancelled: dict[int, asyncio.Event] = {}
+        self._memories: dict[int, Memory] = {}
 
     def wake(self) -> None:
         """Look for a new operation."""
@@ -133,6 +134,7 @@ class Running:
         number = operation.id
         if number not in self._tasks:
             self._cancelled[number] = asyncio.Event()
+            self._memories[number] = Memory()
             task = group.create_task(self._do(number), name=f"operation-{number}")
             self._tasks[number] = task
             task.add_done_callback(lambda _task: self._forget(number))
@@ -140,7 +142,7 @@ class Running:
             self._cancelled[number].set()
 
     def _forget(self, number: int) -> None:
-        del self._tasks[number], self._cancelled[number]
+        del self._tasks[number], self._cancelled[number], self._memories[number]
 
     async def _do(self, number: int) -> None:
         while True:
@@ -207,6 +209,7 @@ class Running:
                 work.deidentifier(self._key),
                 places,
                 work.provenance,
+                self._memories[number],
             )
         )
         after, jobs = await doing.next_jobs()

@@ -8,29 +8,32 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare.batches import insisting
-from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Tied, tie
+from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Study, Tied, tie
 from daemon.resources import ResourceQuery, TokenFilter, TokenTest
 from daemon.store.associating import SEVERAL, study_of, with_one_identity
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from daemon.healthcare.batches import Memory
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.records import OwnDeidentifier
     from daemon.resources import ReadResource, ResourceVersion
     from daemon.store.ports import Database, Session
     from daemon.store.rows import Identifier, Store
-    from daemon.store.sidecar_rows import StudyRow
 
 _MOST_AROUND: Final = 32
 _MOST_NAMING: Final = 8
 _MOST_KNOWN: Final = 4096
+_MOST_BYTES: Final = 16384
+"""Of a resource that is remembered."""
 _NAME_STUDIES: Final = ("DiagnosticReport", "ImagingStudy", "ServiceRequest")
 """Types that say by UID or accession number which study they are about."""
 
@@ -94,7 +97,9 @@ class Tying:
         resources: Store,
         instances: Sequence[Store],
         own: OwnDeidentifier,
+        memory: Memory,
     ) -> None:
+        self._memory = memory
         self._database = database
         self._workers = workers
         self._resources = resources
@@ -116,22 +121,29 @@ class Tying:
             found.read[each.number] = read
             around = await self._around(read, is_to_follow=is_to_follow)
             queue.extend((other, is_first) for other, is_first in around)
-        studies, uids, found.stores = await self._database.read(
-            lambda session: self._studies(session, found.read.values())
+        studies, found.stores = await self._database.read(
+            lambda session: self._studies(session, found.read)
         )
         found.tied = tie(
             [Sidecar(number, each.ties) for number, each in found.read.items()],
-            with_one_identity([study_of(studies[uid], uids[uid]) for uid in sorted(studies)]),
+            with_one_identity([studies[uid] for uid in sorted(studies)]),
             self._issuers,
         )
         return found
 
     async def _read(self, version: ResourceVersion) -> ReadResource | None:
+        key = ("read", version.number, version.version)
+        known: ReadResource | None = self._memory.get(key)
+        if known is not None:
+            return known
         body = represented(version)
         document = await insisting(lambda: self._workers.read_document(body))
         if isinstance(document, WorkerReason) or not document.entries:
             return None
-        return document.entries[0].resource
+        read = document.entries[0].resource
+        if read is not None and len(body) <= _MOST_BYTES:
+            self._memory.put(key, read)
+        return read
 
     async def _around(
         self, read: ReadResource, *, is_to_follow: bool
@@ -147,7 +159,11 @@ class Tying:
             if read.content.type == "Patient":
                 patients = [each for each in [self._at(session, f"Patient/{read.id}")] if each]
             naming = [
-                other for each in patients for other in self._naming_studies(session, each.id)
+                other
+                for each in patients
+                for other in self._memory.of(
+                    ("naming", each.number), partial(self._naming_studies, session, each.id)
+                )
             ]
             # What a patient's other resources refer to is not this one's.
             return [(each, each.type != "Patient") for each in near] + [
@@ -176,33 +192,45 @@ class Tying:
         ]
 
     def _studies(
-        self, session: Session, resources: Iterable[ReadResource]
-    ) -> tuple[dict[str, StudyRow], Mapping[str, set[str]], dict[str, list[Store]]]:
-        """Return the studies that resources may mean, by which of their UIDs, and the stores that have them."""
-        rows: dict[str, StudyRow] = {}
-        uids: dict[str, set[str]] = {}
+        self, session: Session, resources: Mapping[int, ReadResource]
+    ) -> tuple[dict[str, Study], dict[str, list[Store]]]:
+        """Return the studies that resources may mean, and the stores that have them."""
+        studies: dict[str, Study] = {}
         stores: dict[str, list[Store]] = {}
         for store in self._instances:
-            for uid, named in self._named(session, store, resources).items():
-                row = session.studies.get(store, uid)
-                if row is not None:
-                    rows.setdefault(uid, row)
-                    uids.setdefault(uid, set()).update(named)
-                    stores.setdefault(uid, []).append(store)
-        return rows, uids, stores
+            named: dict[str, set[str]] = {}
+            for number, each in resources.items():
+                key = ("named", store.id, number)
+                of_this = self._memory.of(key, partial(_named, session, store, each))
+                for study, uids in of_this.items():
+                    named.setdefault(study, set()).update(uids)
+            for uid, uids in named.items():
+                found = self._memory.of(
+                    ("study", store.id, uid), partial(_study, session, store, uid)
+                )
+                if found is None:
+                    continue
+                earlier = studies.setdefault(uid, found)
+                studies[uid] = replace(earlier, uids=earlier.uids | uids)
+                stores.setdefault(uid, []).append(store)
+        return studies, stores
 
-    def _named(
-        self, session: Session, store: Store, resources: Iterable[ReadResource]
-    ) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for each in resources:
-            for uid in sorted(each.ties.uids):
-                for study in session.studies.with_uid(store, uid):
-                    found.setdefault(study, set()).add(uid)
-            for issued in each.ties.accessions:
-                for study in session.studies.with_accession(store, issued.value):
-                    found.setdefault(study, set())
-            for issued in each.ties.patient_identifiers:
-                for study in session.studies.with_patient_id(store, issued.value):
-                    found.setdefault(study, set())
-        return found
+
+def _study(session: Session, store: Store, uid: str) -> Study | None:
+    row = session.studies.get(store, uid)
+    return None if row is None else study_of(row, set())
+
+
+def _named(session: Session, store: Store, resource: ReadResource) -> dict[str, set[str]]:
+    """Return the studies that a resource may mean, each with those of its UIDs that mean it."""
+    found: dict[str, set[str]] = {}
+    for uid in sorted(resource.ties.uids):
+        for study in session.studies.with_uid(store, uid):
+            found.setdefault(study, set()).add(uid)
+    for issued in resource.ties.accessions:
+        for study in session.studies.with_accession(store, issued.value):
+            found.setdefault(study, set())
+    for issued in resource.ties.patient_identifiers:
+        for study in session.studies.with_patient_id(store, issued.value):
+            found.setdefault(study, set())
+    return found
