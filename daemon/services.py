@@ -22,6 +22,7 @@ from daemon.store import queries
 from daemon.store.reviewing import Quarantine
 from daemon.store.studies import StudyQueries
 from daemon.viewer import service as viewer_service
+from daemon.viewer.installation import NOTHING, stamp
 from daemon.viewer.installation import place_in as viewer_place
 from daemon.web.callers import Callers
 from daemon.web.server import first_addresses
@@ -157,7 +158,7 @@ def pages(
         history=live.history,
         console=Console(stores, services.methods),
         sees_source=settings.pages.source and is_loopback(settings.http.host),
-        has_viewer="/viewer" in services.applications,
+        has_viewer=lambda: stamp(viewer_place(settings.state_dir)) != NOTHING,
         addresses=first_addresses(
             services.applications, tells_metrics=settings.metrics.port is None
         ),

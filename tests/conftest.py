@@ -26,6 +26,9 @@ REQUIRED_PEERS = {
 }  # fmt: skip
 """Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, genisoimage, chromium; a C compiler."""
 
+ARTIFACTS = os.environ.pop("DICOMVEIL_ARTIFACTS", "")
+"""Folder for what people look at after a run; taken from the environment, where a service meets settings."""
+
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 
 

@@ -15,7 +15,7 @@ from daemon.cli import exit_codes
 from daemon.cli.output import print_line
 from daemon.demo.senders import WAYS
 from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
-from daemon.demo.tour import Tour
+from daemon.demo.tour import Tour, shown_study
 from daemon.records import Receiver, State
 from daemon.store.journal import SETTLED, read_journal
 
@@ -75,6 +75,7 @@ async def _run(options: argparse.Namespace, stream: TextIO) -> int:
         _print_addresses(addresses, service, stream)
         if not options.once:
             print_line("Send it more, it is processed as it arrives. Ctrl-C stops.", stream)
+            await _print_first(addresses, stream)
             await _until(stopped, _follow(service, state_dir, seen, stream))
     finally:
         print_line("Stopping ...", stream)
@@ -112,7 +113,7 @@ def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> 
     for line in (
         "",
         "Look at",
-        f"  {base}/                           a page with links",
+        f"  {base}/studies                    studies, and each beside what came in",
         f"  {base}/dicomweb/deid/studies      what may leave",
         f"  {base}/dicomweb/source/studies    what came in",
         f"  {base}/dicomweb/deid/instances?Modality=CT",
@@ -129,6 +130,14 @@ def _print_addresses(addresses: Addresses, service: Service, stream: TextIO) -> 
         "",
     ):
         print_line(line, stream)
+    stream.flush()
+
+
+async def _print_first(addresses: Addresses, stream: TextIO) -> None:
+    """Name what to look at first: an ultrasound, with a name drawn in that its result has no more."""
+    study = await shown_study(addresses)
+    if study:
+        print_line(f"Open this first: {addresses.base}/source/compare/{study}", stream)
     stream.flush()
 
 

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
+
 from daemon.cli import output
 from daemon.demo.resources import show_resources
 from daemon.demo.senders import WAYS, drop_files, send_by_dimse, send_by_stow
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 _SETTLE_DEADLINE_S: Final = 120.0
 _POLL_S: Final = 0.2
+_ANSWER_S: Final = 30.0
+_DRAWN_IN: Final = "US"
+"""The modality whose demonstration instances have a name drawn in."""
 _TOLD_STUDY: Final = "CT, "
 """How the instances are called of whose study FHIR resources tell."""
 
@@ -99,6 +104,16 @@ async def _send(
         answers = drop_files(datasets, inbox)
     async for answer in answers:
         yield answer
+
+
+async def shown_study(addresses: Addresses) -> str:
+    """Return the study whose result has a drawn name no more; empty where there is none."""
+    timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        address = f"{addresses.base}/dicomweb/deid/studies?ModalitiesInStudy={_DRAWN_IN}&limit=1"
+        async with session.get(address) as response:
+            found = await response.json(content_type="application/dicom+json")
+    return str(found[0]["0020000D"]["Value"][0]) if found else ""
 
 
 def _all_instances() -> list[Demonstration]:

@@ -68,7 +68,7 @@ class View:
     sees_source
         Whether the pages below `SOURCE` are there.
     has_viewer
-        Whether a viewer is installed at ``/viewer/``.
+        Tells whether a viewer is installed at ``/viewer/`` now.
     addresses
         Where programs may begin to read: of what is served, and of the service itself.
     public_root
@@ -84,7 +84,7 @@ class View:
     history: History
     console: Console
     sees_source: bool = True
-    has_viewer: bool = False
+    has_viewer: Callable[[], bool] = bool
     addresses: tuple[Sequence[str], Sequence[str]] = ((), ())
     public_root: str = ""
     navigation: Sequence[Page] = field(default=(), repr=False)
@@ -106,7 +106,7 @@ class View:
             path=request.path,
             navigation=self.navigation,
             sees_source=self.sees_source,
-            has_viewer=self.has_viewer,
+            has_viewer=self.has_viewer(),
             **(context or {}),
         )
         return web.Response(text=text, status=status, content_type="text/html", headers=_HEADERS)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from daemon.viewer.unpacking import Limits
 
 _TABLE: Final = "installed.json"
+NOTHING: Final = (0, 0)
+"""The stamp of a place where nothing is installed."""
 _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,64}")
 _UNFINISHED: Final = "new-"
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}")
@@ -161,11 +163,11 @@ def installed(place: Path) -> Installation | None:
 
 
 def stamp(place: Path) -> tuple[int, int]:
-    """Return what changes when something else is installed."""
+    """Return what changes when something else is installed; `NOTHING` where nothing is."""
     try:
         found = (place / _TABLE).stat()
     except OSError:
-        return (0, 0)
+        return NOTHING
     return (found.st_mtime_ns, found.st_ino)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.cli.output import print_line
-from tests.benchmarks import receive, serve, table, tags
+from tests.benchmarks import pages, receive, serve, table, tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ def _works() -> dict[str, Callable[[Path, int], list[Row]]]:
         "stow-4": lambda folder, rounds: [receive.stow(folder, rounds, 4)],
         "end-to-end": lambda folder, rounds: [receive.end_to_end(folder, rounds)],
         "serve": serve.search_and_retrieve,
+        "pages": pages.compare,
     }
 
 

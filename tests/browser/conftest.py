@@ -15,7 +15,7 @@ from pydicom.uid import JPEGBaseline8Bit
 from daemon.synthetic.encodings import encode_as, encoded
 from daemon.synthetic.patients import PATIENTS
 from tests import factories
-from tests.conftest import program
+from tests.conftest import ARTIFACTS, program
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
@@ -205,8 +205,7 @@ class Visit:
 @pytest.fixture(scope="package")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return where pictures are kept: ``DICOMVEIL_ARTIFACTS``, or a temporary folder."""
-    named = os.environ.get("DICOMVEIL_ARTIFACTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("artifacts")
+    folder = Path(ARTIFACTS) if ARTIFACTS else tmp_path_factory.mktemp("artifacts")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

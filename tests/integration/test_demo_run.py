@@ -78,7 +78,7 @@ def shown(disk_path: Path) -> Iterator[Shown]:
 
 
 def test_the_first_start_sends_by_each_way_shows_a_table_and_ends_cleanly(shown: Shown) -> None:
-    shown.wait_for("Ctrl-C stops")
+    shown.wait_for("Open this first")
     text = shown.read()
     for words in ("C-STORE", "STOW-RS", "dropped file", "stored", "pixels_not_cleaned"):
         assert words in text
@@ -87,6 +87,17 @@ def test_the_first_start_sends_by_each_way_shows_a_table_and_ends_cleanly(shown:
     assert base is not None
     with urllib.request.urlopen(f"{base[1]}/dicomweb/deid/studies", timeout=30) as response:
         assert len(json.load(response)) >= 6
+    last = text.strip().splitlines()[-1]
+    address = re.fullmatch(r"Open this first: (http://\S+/source/compare/[\d.]+)", last)
+    assert address is not None
+    with urllib.request.urlopen(address[1], timeout=30) as response:
+        assert "Side by side" in response.read().decode()
+    with urllib.request.urlopen(f"{address[1]}/study.json", timeout=30) as response:
+        (series,) = json.load(response)["series"]
+        result = series["instances"][0]["result"]["instance"]
+    outcome = f"{address[1].replace('/source', '')}/outcome.json?instance={result}"
+    with urllib.request.urlopen(outcome, timeout=30) as response:
+        assert {region["box"][1] for region in json.load(response)["regions"]} == {0}
     with urllib.request.urlopen(f"{base[1]}/healthz", timeout=30) as response:
         assert response.status == 200
     assert shown.end(signal.SIGINT) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -212,22 +212,25 @@ async def test_a_change_is_told_once_by_the_name_of_its_subject(tmp_path: Path) 
                 told += [line.removeprefix("event: ").strip()] if line.startswith("event") else []
 
 
-async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -> None:
-    stores = await Stores.open(tmp_path / "state")
-    queries = StudyQueries(stores.database, stores.stores)
-    events = Events(queries, most_listeners=1)
-    view = View(
+def made(stores: Stores, queries: StudyQueries, folder: Path) -> View:
+    """Return what pages over these stores are made with."""
+    return View(
         received=stores.source,
         results=stores.destination,
         progress=queries,
         pairing=queries,
         review=Quarantine(stores.database, stores.stores, list),
-        status=lambda: stores.database.read(
-            lambda session: store_queries.status(session, tmp_path)
-        ),
+        status=lambda: stores.database.read(lambda session: store_queries.status(session, folder)),
         history=History(),
         console=Console(stores, web(stores).methods),
     )
+
+
+async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path / "state")
+    queries = StudyQueries(stores.database, stores.stores)
+    events = Events(queries, most_listeners=1)
+    view = made(stores, queries, tmp_path)
     server = HttpServer(
         Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)
     )
@@ -239,4 +242,31 @@ async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -
         await asyncio.gather(events.stop(), server.stop(drain_s=60))
         # Ended in good order: a stream that is broken off would raise here.
         assert b"listening" in await stream.content.read()
+    await stores.close()
+
+
+async def test_a_viewer_is_offered_where_one_is_installed(tmp_path: Path) -> None:
+    installed: list[bool] = []
+    stores = await Stores.open(tmp_path / "state")
+    await fill(stores)
+    queries = StudyQueries(stores.database, stores.stores)
+    view = replace(made(stores, queries, tmp_path), has_viewer=lambda: bool(installed))
+    server = HttpServer(
+        Http(port=0),
+        {},
+        Well(),
+        lambda *_: None,
+        callers=Callers(),
+        pages=routes(view, Events(queries)),
+    )
+    await server.start()
+    address = f"http://127.0.0.1:{server.port}/studies"
+    async with aiohttp.ClientSession() as client:
+        async with client.get(address) as page:
+            assert "viewer/viewer?" not in await page.text()
+        installed.append(True)
+        async with client.get(address) as page:
+            offered = "viewer/viewer?StudyInstanceUIDs=2.25.1.2&amp;datasources=deid"
+            assert offered in await page.text()
+    await server.stop()
     await stores.close()
