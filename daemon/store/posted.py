@@ -14,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import orjson
+
 from daemon.fhir.representation import bundle, entry, etag, instant, resource
 from daemon.pipeline.fhir_reading import read_resource
 from daemon.resources import Content, Method
@@ -21,8 +23,8 @@ from daemon.store.files.folders import write_private
 from daemon.store.ports import Move
 from daemon.store.sidecars import Sidecars
 from deid.errors import Unsafe
+from deid.fhir.decimals import marked_exactly
 from deid.fhir.entries import Entry
-from deid.fhir.reading import read_resource as resource_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -153,7 +155,8 @@ def _put_one(session: Session, stores: StoreSet, sidecars: Sidecars, told: _Vers
 
 def _versions(content: bytes) -> Iterator[_Version]:
     methods = {word: method for method, word in _METHODS.items()}
-    for each in resource_in(content)["entry"]:
+    # Ours: what may not be written was refused before, and a Bundle nests resources deeper than they may be.
+    for each in orjson.loads(marked_exactly(content))["entry"]:
         kind, _, resource_id = each["request"]["url"].partition("/")
         said = each["response"]
         method = methods[each["request"]["method"]]

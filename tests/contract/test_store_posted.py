@@ -6,7 +6,6 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import pytest
 
 from daemon.fhir.ports import Change, Wish
@@ -17,6 +16,7 @@ from daemon.store.posted import put_back
 from daemon.store.sidecars import Sidecars
 from daemon.store.stores import Stores
 from deid.fhir.entries import Entry
+from deid.fhir.reading import read_resource as resource_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -55,8 +55,8 @@ def _ticking() -> Any:
 
 
 def read(kind: str, name: str, full_url: str = "", **elements: Any) -> ReadResource:
-    content = orjson.loads(json.dumps({"resourceType": kind, "id": name, **elements}))
-    return read_resource(Entry(full_url, content), frozenset())
+    text = json.dumps({"resourceType": kind, "id": name, **elements}).replace("1.5", "1.50")
+    return read_resource(Entry(full_url, resource_in(text.encode())), frozenset())
 
 
 def put(kind: str, name: str, **elements: Any) -> Change:
@@ -69,7 +69,10 @@ async def fill(stores: Stores) -> None:
     await change(
         [Change(Wish.CREATE, "Patient", "1", created), put("Observation", "2", status="a")]
     )
-    await change([put("Observation", "2", status="b", valueDecimal=1)])
+    deepest: Any = 1.50
+    for _ in range(62):
+        deepest = {"x": deepest}
+    await change([put("Observation", "2", status="b", value=deepest)])
     await change([put("Condition", "3", meta={"lastUpdated": "2020-01-01T00:00:00Z"})])
     await change([Change(Wish.DELETE, "Condition", "3")])
     await change([Change(Wish.DELETE, "Flag", "never")])
