@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from daemon.pipeline.fhir_messages import ties_from
 from daemon.pipeline.ties import (
     CONFLICTING_TIES,
+    CONFLICTING_VERSIONS,
     Conflict,
     Issuers,
     Sidecar,
@@ -24,6 +25,7 @@ from daemon.pipeline.ties import (
     plain,
     tie,
 )
+from daemon.resources import is_later
 from deid.identity.keys import patient_identity
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ class _Document:
     name: str
     ties: list[Ties]
     identifiers: set[Identifier]
+    versions: list[tuple[int, str]]
+
+    def is_alone(self) -> bool:
+        """Whether it is one resource with an id, which another file may have another version of."""
+        return len(self.ties) == 1 and bool(self.ties[0].addresses)
 
 
 @dataclass(slots=True)
@@ -105,6 +112,7 @@ class Associations:
             name,
             [ties_from(each["ties"]) for each in resources],
             {(str(kind), str(value)) for each in resources for kind, value in each["identifiers"]},
+            [(int(each["stated_ms"]), str(each["digest"])) for each in resources],
         )
 
     def associate(self, known: dict[str, set[Identifier]]) -> None:
@@ -133,8 +141,41 @@ class Associations:
             for study in _studies_of(tied):
                 known.setdefault(study, set()).update(self._documents[key].identifiers)
         everybody = self._everybody(sidecars, found)
+        versions = self._versions(of_file)
         for key, tied in of_file.items():
-            self._contexts[key] = _context(tied, known, everybody)
+            self._contexts[key] = _context(tied, known, everybody, versions.get(key))
+
+    def _versions(
+        self, of_file: Mapping[_Key, list[tuple[Sidecar, Tied | Conflict | None]]]
+    ) -> dict[_Key, bool]:
+        """Return the files that hold a version of a resource which does not count.
+
+        With whether another says that it is later; where none does, no version of it counts. Two resources of
+        different patients are none of one another's versions.
+        """
+        groups: dict[tuple[str, str], dict[str, tuple[int, list[_Key]]]] = {}
+        for key, ((sidecar, found), *_) in of_file.items():
+            document = self._documents[key]
+            if not document.is_alone() or isinstance(found, Conflict):
+                continue
+            patient = found.patient if found is not None else ""
+            group = groups.setdefault((sidecar.ties.addresses[0], patient), {})
+            stated, digest = document.versions[0]
+            before, keys = group.get(digest, (0, []))
+            group[digest] = max(before, stated), [*keys, key]
+        outcome: dict[_Key, bool] = {}
+        for group in groups.values():
+            latest = [
+                digest
+                for digest, (stated, _) in group.items()
+                if all(
+                    is_later(stated, than) for other, (than, _) in group.items() if other != digest
+                )
+            ]
+            for digest, (_, keys) in group.items():
+                if digest not in latest:
+                    outcome |= dict.fromkeys(keys, bool(latest))
+        return outcome
 
     def known(self, source: Input) -> tuple[Identifier, ...]:
         """Return what is known for a file of resources, its context among it; empty for any other input."""
@@ -188,6 +229,7 @@ def _context(
     tied: list[tuple[Sidecar, Tied | Conflict | None]],
     known: Mapping[str, set[Identifier]],
     everybody: Mapping[str, str],
+    is_earlier: bool | None,
 ) -> tuple[Identifier, ...]:
     identities: dict[str, str] = {}
     for sidecar, found in tied:
@@ -196,8 +238,12 @@ def _context(
         if isinstance(found, Tied) and found.patient:
             identities |= dict.fromkeys(named, found.patient)
     patients = {found.patient for _, found in tied if isinstance(found, Tied)} - {""}
+    refuse = CONFLICTING_TIES if any(isinstance(each, Conflict) for _, each in tied) else ""
+    if not refuse and is_earlier is not None:
+        refuse = CONFLICTING_VERSIONS
     document = {
-        "refuse": CONFLICTING_TIES if any(isinstance(each, Conflict) for _, each in tied) else "",
+        "refuse": refuse,
+        "is_earlier": is_earlier is True,
         "patient": next(iter(patients)) if len(patients) == 1 else "",
         "identities": dict(sorted(identities.items())),
     }

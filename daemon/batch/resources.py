@@ -21,6 +21,7 @@ from deid.identity.identifiers import KnownIdentifier
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemon.resources import Content
     from deid.fhir.deidentify import Deidentified
     from deid.plan import Plan
 
@@ -28,11 +29,18 @@ _DIGEST: Final = 12
 
 
 class Contradictory(Exception):
-    """Its resources belong to one patient by one thing they say, and to another by another."""
+    """Its resources belong to two patients, or another version of it lies beside it.
 
-    def __init__(self, reason: str) -> None:
+    Attributes
+    ----------
+    is_earlier
+        Whether that other version says that it is the later one, so that nothing is lost.
+    """
+
+    def __init__(self, reason: str, *, is_earlier: bool) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.is_earlier = is_earlier
 
 
 def ties_in(data: bytes) -> list[dict[str, Any]]:
@@ -42,10 +50,17 @@ def ties_in(data: bytes) -> list[dict[str, Any]]:
         {
             "ties": ties_document(each.resource.ties),
             "identifiers": [[*known] for known in each.resource.identifiers],
+            "stated_ms": each.resource.stated_ms,
+            "digest": _digest(each.resource.content),
         }
         for each in document.entries
         if each.resource is not None
     ]
+
+
+def _digest(content: Content) -> str:
+    parts = (content.type.encode(), content.meta, content.rest)
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def deidentify_resources(
@@ -63,13 +78,13 @@ def deidentify_resources(
     Unsafe
         When it must not be passed on.
     Contradictory
-        When it is not clear whose it is.
+        When it is not clear whose it is, or which of two versions counts; or when it is not this one.
     """
     if plan.fhir is None:
         raise Unsafe(Reason.NOT_CONFIGURED)
     context: dict[str, Any] = next((json.loads(v) for kind, v in known if kind == CONTEXT), {})
     if context.get("refuse"):
-        raise Contradictory(context["refuse"])
+        raise Contradictory(context["refuse"], is_earlier=context["is_earlier"])
     issuer = plan.fhir.policy.default_issuer
     identities = {
         address: identity_of(patient, issuer)

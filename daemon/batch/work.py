@@ -229,7 +229,8 @@ class BatchWork:
             try:
                 new, named = resources.deidentify_resources(buffer[:], self.plan, known)
             except resources.Contradictory as error:
-                return _answer(BatchState.REFUSED, error.reason)
+                state = BatchState.SKIPPED if error.is_earlier else BatchState.REFUSED
+                return _answer(state, error.reason)
         extra = {} if job["output"] else {"digest": sha256(new).hexdigest()}
         if job["output"]:
             with _writing(), _new_file(job["output"]) as target:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CONFLICTING_TIES: Final = "sidecar_conflict"
 """The reason code of a `Conflict`."""
+CONFLICTING_VERSIONS: Final = "sidecar_versions"
+"""The reason code of what came twice, where nobody knows which of the two holds."""
 SHARED: Final = frozenset(
     {
         "Binary",

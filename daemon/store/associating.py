@@ -22,6 +22,7 @@ import orjson
 from daemon.fhir.representation import resource as represented
 from daemon.pipeline.ties import (
     CONFLICTING_TIES,
+    CONFLICTING_VERSIONS,
     SHARED,
     By,
     Conflict,
@@ -37,11 +38,7 @@ from daemon.resources import ToRetell
 from daemon.store import redo
 from daemon.store.queries import Changed
 from daemon.store.sidecar_rows import KeyKind, SidecarState
-from daemon.store.sidecars import (
-    CONFLICTING_VERSIONS,
-    UNASSOCIATED,
-    Sidecars,
-)
+from daemon.store.sidecars import UNASSOCIATED, Sidecars
 from deid.identity.keys import parts_of_identity, patient_identity
 
 if TYPE_CHECKING:

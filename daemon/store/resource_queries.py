@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from daemon.pipeline.ties import CONFLICTING_VERSIONS
 from daemon.store.rows import Role, StoreKind
 from daemon.store.sidecar_rows import SidecarState
-from daemon.store.sidecars import CONFLICTING_VERSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,7 +13,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from daemon.pipeline.ties import is_of_another
+from daemon.pipeline.ties import CONFLICTING_VERSIONS, is_of_another
 from daemon.records import Receiver
 from daemon.resources import Method, is_later
 from daemon.store.sidecar_rows import KeyKind, Made, SidecarRow, SidecarState
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
     from daemon.store.store_set import StoreSet
 
-CONFLICTING_VERSIONS: Final = "sidecar_versions"
 UNASSOCIATED: Final = "unassociated"
 _ID_LENGTH: Final = 40
 _RECOVERED: Final = "recovered"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.pipeline.ties import CONFLICTING_TIES
+from daemon.pipeline.ties import CONFLICTING_TIES, CONFLICTING_VERSIONS
 from daemon.records import Origin, Receiver
 from daemon.resources import BY_COUNT, BY_ISSUE, Content, ReadResource, Retold, RetoldResource
 from daemon.store.associating import Associating, Association, Looked, job_of
 from daemon.store.retention import Retention, enforce
 from daemon.store.sidecar_rows import SidecarState
-from daemon.store.sidecars import CONFLICTING_VERSIONS, UNASSOCIATED, Sidecars
+from daemon.store.sidecars import UNASSOCIATED, Sidecars
 from daemon.store.stores import Stores
 from deid.fhir.ties import Issued, Ties
 from tests.store_samples import make_instance, store

@@ -200,6 +200,51 @@ def test_what_belongs_to_two_patients_is_refused(source: Path, tmp_path: Path) -
     assert run(source, tmp_path / "out").refused_for == {"sidecar_conflict": 1}
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_of_two_versions_in_a_folder_the_later_counts_whatever_they_are_called(
+    source: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    instance, resources = sample()
+    report = next(each for each in resources if each["resourceType"] == "DiagnosticReport")
+    report |= {"status": "preliminary", "issued": "2024-01-01T10:00:00Z"}
+    amended = {**report, "status": "amended", "issued": "2024-01-02T10:00:00Z"}
+    versions = zip(names, (report, amended), strict=True)
+    files = {f"{name}.json": json.dumps(each).encode() for name, each in versions}
+    write(source, {"i.dcm": instance, "p.json": json.dumps(resources[0]).encode(), **files})
+    summary = run(source, tmp_path / "out")
+    assert (summary.deidentified, summary.refused, summary.skipped) == (3, 0, 1)
+    (told,) = [
+        json.loads(data) for name, data in written(tmp_path / "out").items() if "Report" in name
+    ]
+    assert told["status"] == "amended"
+
+
+def test_two_versions_of_which_none_says_that_it_is_later_are_both_refused(
+    source: Path, tmp_path: Path
+) -> None:
+    one = {"resourceType": "Condition", "id": "c", "subject": {"reference": "Patient/1"}}
+    other = {**one, "recordedDate": "2024-01-01"}
+    write(
+        source, {f"{n}.json": json.dumps(each).encode() for n, each in enumerate((one, other, one))}
+    )
+    assert run(source, tmp_path / "out").refused_for == {"sidecar_versions": 3}
+
+
+def test_equal_ids_of_two_patients_are_no_versions(source: Path, tmp_path: Path) -> None:
+    for person, folder in ((0, "north"), (7, "south")):
+        instance = make_ct(PATIENTS[person], rows=16)
+        patient = {**make_resources(instance, PATIENTS[person], "q")[0], "id": "1"}
+        write(
+            source,
+            {
+                f"{folder}/i.dcm": encoded(instance),
+                f"{folder}/p.json": json.dumps(patient).encode(),
+            },
+        )
+    summary = run(source, tmp_path / "out")
+    assert (summary.deidentified, summary.refused) == (4, 0)
+
+
 @pytest.mark.parametrize(
     ("person", "entity"), [(0, "LocalNamespaceEntityID"), (7, "UniversalEntityID")]
 )

@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from daemon.batch.inputs import UNREADABLE
-from daemon.pipeline.ties import CONFLICTING_TIES
+from daemon.pipeline.ties import CONFLICTING_TIES, CONFLICTING_VERSIONS
 from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
 from daemon.receive.faults import Fault
 from daemon.receive.watch.reasons import WatchReason
 from daemon.store.settling import BLOB_MISSING, CONFLICT
-from daemon.store.sidecars import CONFLICTING_VERSIONS, UNASSOCIATED
+from daemon.store.sidecars import UNASSOCIATED
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
 
