@@ -1,7 +1,8 @@
 """Make each break of the list in a copy of the tree, run its tests, and print the breaks that they do not see.
 
-``python -m tests.mutants [--workers N] [--only WORDS]...``. Ends with 0 when none survives, 1 when one does, 2
-when nothing can be told: the tests fail without any break, or end in something that is no failure of a test.
+``python -m tests.mutants [--workers N] [--only WORDS]... [--part K/N]``. Ends with 0 when none survives, 1 when
+one does, 2 when nothing can be told: the tests fail without any break, or end in something that is no failure
+of a test.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,11 +111,21 @@ def main() -> int:
         metavar="WORDS",
         help="those with these words in file or sentence",
     )
+    parser.add_argument(
+        "--part",
+        type=_part,
+        default=(1, 1),
+        metavar="K/N",
+        help="the K-th of N parts of them, so that a long list can be gone through in several sittings",
+    )
     options = parser.parse_args()
     wanted = options.only or [""]
     chosen = [
         each for each in breaks() if any(words in f"{each.file}: {each.says}" for words in wanted)
     ]
+    part, parts = options.part
+    chosen = chosen[(part - 1) * len(chosen) // parts : part * len(chosen) // parts]
+    began = time.monotonic()
     ticks = itertools.count(1_000_000_000)
     with tempfile.TemporaryDirectory(prefix="dicomveil-mutants-") as folder:
         trees: queue.Queue[Tree] = queue.Queue()
@@ -126,8 +138,20 @@ def main() -> int:
                 return 2
             verdicts = list(threads.map(lambda each: _judged(trees, each), chosen))
     survivors, unknown = verdicts.count(Verdict.SURVIVES), verdicts.count(Verdict.UNKNOWN)
-    print(f"{len(chosen)} breaks, {survivors} survive, {unknown} cannot be told")
+    minutes = (time.monotonic() - began) / 60
+    print(
+        f"{len(chosen)} breaks, {survivors} survive, {unknown} cannot be told; {minutes:.0f} minutes"
+    )
     return 2 if unknown else int(survivors > 0)
+
+
+def _part(text: str) -> tuple[int, int]:
+    """Read which part of how many; parts are counted from 1."""
+    part, _, parts = text.partition("/")
+    if not 1 <= int(part) <= int(parts):
+        message = "no part of so many"
+        raise ValueError(message)
+    return int(part), int(parts)
 
 
 def _pass_unbroken(
@@ -155,11 +179,13 @@ def _pass_unbroken(
 
 def _judged(trees: queue.Queue[Tree], one: Break) -> Verdict:
     tree = trees.get()
+    began = time.monotonic()
     try:
         verdict, text = tree.judge(one)
     finally:
         trees.put(tree)
-    print(f"{verdict.value:15}{one.file}: {one.says}", flush=True)
+    seconds = time.monotonic() - began
+    print(f"{verdict.value:15}{seconds:4.0f} s  {one.file}: {one.says}", flush=True)
     if verdict is Verdict.UNKNOWN:
         print(text[-3000:], flush=True)
     return verdict
