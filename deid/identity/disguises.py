@@ -12,37 +12,31 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import date
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.identity import views
-from deid.identity.views import View, words
+from deid.identity.initials import Initials
+from deid.identity.serials import CountedDays, other_calendars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from deid.identity.views import View
 
 _NUMERIC: Final = frozenset({"DS", "IS"})
 _UNTOLD: Final = frozenset({"UI", "DA", "DT", "TM", "AS"})
 """VRs that follow rules of their own."""
-_TECHNICAL: Final = words(
-    """
-    te tr ti fa ct mr pt us st sl im se ge kv ma bv wl ww va vb vc vd ve vx xa nm dx cr mg pa ap la ll
-    rl hf ff ax br bw sd hu mm cm ml ms hz kg gy vr fs fl no nr id
-    """
-)
-"""Abbreviations that a number follows, whoever the patient is."""
 LEAST_WORD: Final = 3
+_FEWEST_DIGITS: Final = 3
 _LEAST_DIGITS: Final = 5
 _LEAST_PART: Final = 6
 _MEASURED_DIGITS: Final = 7
 _LEAST_KINDS: Final = 4
 _WIDEST_GAP: Final = 3
-_DAY_S: Final = 86_400
-_FIRST_SECOND: Final = 10**9
-"""Of September 2001; what has fewer digits is measured as often as it is counted since 1970."""
-_TIME_ZONES_S: Final = 14 * 3600
+_WIDEST_MARK: Final = 6
 
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _MASKED: Final = re.compile(
@@ -51,22 +45,16 @@ _MASKED: Final = re.compile(
 )
 _MASK: Final = re.compile(r"[*#?•·~]+|\.{2,}|_{2,}|-{2,}|x{3,}\Z")
 _MASKED_NUMBER: Final = re.compile(
-    r"(?<![^\W_])(?:[*#•x]{2,20}[\s-]?(\d{4,8})|(\d{4,8})[\s-]?[*#•x]{2,20})(?![^\W_])"
-)
-_LETTERS_AND_DIGITS: Final = re.compile(
-    r"(?<![^\W_])(?P<letters>[a-z]{2,12}|[a-z](?:[.\s_-]{1,2}[a-z]){1,2})[.\s_#/:-]{0,2}(?P<digits>\d{2,14})(?![^\W_])"
-)
-_DIGITS_AND_LETTERS: Final = re.compile(
-    r"(?<![^\W_])(?P<digits>\d{2,14})[.\s_#/:-]{0,2}(?P<letters>[a-z]{2,12}|[a-z](?:[.\s_-]{1,2}[a-z]){1,2})(?![^\W_])"
+    r"(?<![^\W_])(?:(?:[*#•x]{2,20}|\.{2,20}|…|(?:ends|ending|endet|last)(?: in| on| with| auf| four| 4)?)"
+    r"[\s:-]{0,2}(\d{4,8})|(\d{4,8})[\s-]?[*#•x]{2,20})(?![^\W_])"
 )
 _TRIPLE: Final = re.compile(
-    r"(?<!\d)(?=(\d{1,4})(\D{1,4})(\d{1,2})(\D{1,4})(\d{1,4})(?!\d|[.,]\d))"
+    r"(?<!\d)(?=(\d{1,4})(\D{1,7})(\d{1,2})(\D{1,7})(\d{1,4})(?!\d|[.,]\d))"
 )
-_YEAR_AND_DAY: Final = re.compile(r"(?<!\d)(\d{4})[^\w]{0,2}(\d{3})(?!\d)")
+_NEAR: Final = 4
 _MOMENT: Final = re.compile(
     r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[01]\d|2[0-3])[0-5]\d"
 )
-_SECONDS: Final = re.compile(r"(?<!\d)\d{7,14}(?!\d)")
 _LIKE_DIGITS: Final = re.compile(r"(?<![^\W_])(?=[oilsbz]*\d)[\doilsbz]{5,20}(?![^\W_])")
 _AS_DIGITS: Final = str.maketrans("oilsbz", "011582")
 _MIXED: Final = re.compile(r"(?<![^\W_])(?=[a-z]*[0-9$@!|])[a-z0-9$@!|]{4,40}(?![^\W_])")
@@ -74,6 +62,7 @@ _AS_LETTERS: Final = (
     str.maketrans("0134578$@!|", "oleastbsail"), str.maketrans("01345689$@!|", "oieasgbgsail"),
     str.maketrans("0134579$@!|", "oieastgsail"),
 )  # fmt: skip
+_BASE_36_NUMBER: Final = re.compile(r"(?<![^\W_])(?=\d*[a-z])(?=[a-z]*\d)[0-9a-z]{4,9}(?![^\W_])")
 _HEX_NUMBER: Final = re.compile(r"(?<![^\W_])(?:0x)?([0-9a-f]{5,14})(?:h)?(?![^\W_])")
 
 
@@ -93,6 +82,8 @@ class Code:
     info_type: str
     least: int
     """How many digits agree at least where it stands."""
+    is_part: bool = False
+    """Whether so many digits are left out that the rest have to stand together."""
 
 
 @dataclass
@@ -105,6 +96,8 @@ class Disguises:
         Parts of names: plain letters in lower case.
     combinations
         What is made of the beginnings of the parts of one name: ``od``, ``deod``.
+    logins
+        Names of accounts that are made of a beginning of one part and a letter or two of another.
     codes
         Digits to what they are of, and how many of them agree.
     tails
@@ -117,6 +110,7 @@ class Disguises:
 
     words: frozenset[str] = frozenset()
     combinations: frozenset[str] = frozenset()
+    logins: frozenset[str] = frozenset()
     codes: dict[str, Code] = field(default_factory=dict)
     tails: frozenset[str] = frozenset()
     days: dict[date, str] = field(default_factory=dict)
@@ -156,19 +150,31 @@ class Disguises:
         read = views.looked_at(views.unescaped(written))
         if read.text != text.lower():
             yield from self._plainly(read)
+            # What looks like an escape may be none: t=42972.
+            yield from self._numbers_in(views.looked_at(written), numeric=False)
         if self.words:
-            yield from self._apart(read)
-            yield from self._apart(views.in_letters(read))
-            yield from self._masked(read)
-            yield from self._with_digits(read)
             yield from self._in_numbers(written)
-            yield from self._misread(read)
-        yield from self._numbers_in(read, numeric=False)
+        yield from self._found_in_view(read)
+        if again and (bare := views.without_markup(read)) is not read:
+            yield from self._found_in_view(bare)
         if again:
             for inner, start, stop in views.encoded_in(text):
                 view = views.looked_at(views.as_written(inner))
                 traces = [*self._plainly(view), *self._found(inner, again=False)]
                 yield from (Trace(start, stop, each.info_type) for each in traces[:1])
+
+    def _found_in_view(self, read: View) -> Iterator[Trace]:
+        if self.words:
+            for match in _LETTERS.finditer(read.text):
+                if match[0] in self.logins:
+                    yield self._trace(read, *match.span(), "PERSON_NAME")
+            yield from self._apart(read)
+            yield from self._apart(views.in_letters(read))
+            yield from self._masked(read)
+            for start, stop in self._initials.find(read.text):
+                yield self._trace(read, start, stop, "PERSON_NAME")
+            yield from self._misread(read)
+        yield from self._numbers_in(read, numeric=False)
 
     # ------------------------------------------------------------------ names
 
@@ -226,6 +232,8 @@ class Disguises:
         most = len(word) if len(word) > 5 else 2 if len(word) > 3 else 1
         gaps = [text[a.end() : b.start()] for a, b in pairwise(pieces)]
         near = all(len(gap) <= _WIDEST_GAP and "\n" not in gap for gap in gaps)
+        if longest == 1 and len(set(gaps)) == 1 and len(gaps[0]) <= _WIDEST_MARK:
+            near = True  # one letter a line, or each in quotation marks
         digits = any(c.isdigit() for gap in gaps for c in gap)
         return longest <= most and near and not (digits and longest > 2)
 
@@ -256,23 +264,9 @@ class Disguises:
     def _whole_codes(self) -> tuple[Code, ...]:
         return tuple(code for code in self.codes.values() if code.least == len(code.digits))
 
-    def _with_digits(self, view: View) -> Iterator[Trace]:
-        """Yield initials beside digits of a number or a birth day: ``OD7781``, ``O.D. 61``."""
-        if not self.combinations:
-            return
-        for pattern in (_LETTERS_AND_DIGITS, _DIGITS_AND_LETTERS):
-            for match in pattern.finditer(view.text):
-                letters = "".join(c for c in match["letters"] if c.isalpha())
-                digits = match["digits"]
-                known = letters in self.combinations or letters in self.words
-                if not known or digits not in self.tails:
-                    continue
-                is_glued = len(match[0]) == len(match["letters"]) + len(digits)
-                if letters in _TECHNICAL and len(digits) < LEAST_WORD:
-                    continue
-                if len(letters) >= LEAST_WORD and not is_glued and len(digits) < _LEAST_PART:
-                    continue
-                yield self._trace(view, *match.span(), "PERSON_NAME")
+    @cached_property
+    def _initials(self) -> Initials:
+        return Initials(self.combinations, self.words, self.tails)
 
     def _in_numbers(self, view: View) -> Iterator[Trace]:
         """Yield names whose letters are written as numbers: ``4-5-12-1``, ``68 101 108``."""
@@ -294,19 +288,26 @@ class Disguises:
 
     def _numbers_in(self, view: View, *, numeric: bool) -> Iterator[Trace]:
         if not numeric:
-            view = views.in_digits(view)
+            yield from self._in_other_bases(view)
+            view = views.in_months(views.in_digits(view))
             view = views.mapped(view, _LIKE_DIGITS, lambda match: match[0].translate(_AS_DIGITS))
-        text = view.text
-        if sum(c.isdigit() for c in text) < 4:
+        if sum(c.isdigit() for c in view.text) < _FEWEST_DIGITS:
             return
         yield from self._codes_in(view, numeric=numeric)
         if self.days:
             yield from self._days_in(view, numeric=numeric)
-        if not numeric:
-            for match in _HEX_NUMBER.finditer(text):
-                named = self._hexadecimal.get(match[1].lstrip("0"))
-                if named and not match[1].isdigit():
-                    yield self._trace(view, *match.span(), named)
+
+    def _in_other_bases(self, view: View) -> Iterator[Trace]:
+        """Yield numbers to the base of 16 and of 36."""
+        for match in _HEX_NUMBER.finditer(view.text):
+            if match[1].isdigit():
+                continue
+            named = self._hexadecimal.get(match[1].lstrip("0"))
+            if named or (named := self.counted.counted(int(match[1], base=16))):
+                yield self._trace(view, *match.span(), named)
+        for match in _BASE_36_NUMBER.finditer(view.text):
+            if named := self._in_base_36.get(match[0]):
+                yield self._trace(view, *match.span(), named)
 
     @cached_property
     def _hexadecimal(self) -> dict[str, str]:
@@ -316,6 +317,14 @@ class Disguises:
             if len(code.digits) >= _LEAST_PART
         }
         return whole | {f"{int(f'{day:%Y%m%d}'):x}": kind for day, kind in self.days.items()}
+
+    @cached_property
+    def _in_base_36(self) -> dict[str, str]:
+        return {
+            views.in_base_36(int(code.digits)): code.info_type
+            for code in self._whole_codes
+            if len(code.digits) > _LEAST_PART
+        }
 
     def _codes_in(self, view: View, *, numeric: bool) -> Iterator[Trace]:
         """Yield digits of a number or day in a row, whatever little stands between them."""
@@ -331,7 +340,8 @@ class Disguises:
             while at >= 0:
                 span = places[at : at + len(form)]
                 is_whole = span[-1] - span[0] + 1 == len(form)
-                if numeric and not is_whole and _is_chance(text[span[0] : span[-1]], form):
+                is_chance = numeric and _is_chance(text[span[0] : span[-1]], form)
+                if not is_whole and (is_chance or code.is_part):
                     pass
                 elif self._is_in_a_row(text, span, numeric=numeric):
                     yield self._trace(view, span[0], span[-1] + 1, code.info_type)
@@ -358,21 +368,26 @@ class Disguises:
         for match in _TRIPLE.finditer(text):
             one, first, two, second, three = match.groups()
             wide = len(one) == 4 or len(three) == 4
-            dull = first == second and first not in (":", ".") and "\\" not in first
+            dull = first == second and first not in (":", ".")
+            dull = dull and not (numeric and "\\" in first)
             if (numeric and not wide) or not (wide or dull or first == second == "."):
                 continue
             if any(c.isalpha() for c in first + second) and not wide:
+                continue
+            if not wide and max(len(first), len(second)) > _NEAR:
                 continue
             kind = self._day_of(int(one), int(two), int(three), len(one), len(three))
             if kind:
                 start, stop = match.start(1), match.end(5)
                 yield self._trace(view, start, stop, kind)
-        for match in _YEAR_AND_DAY.finditer(text):
-            if numbered := self._ordinals.get((int(match[1]), int(match[2]))):
-                yield self._trace(view, *match.span(), numbered)
-        for match in _SECONDS.finditer(text):
-            if counted := self._counted(int(match[0])):
-                yield self._trace(view, *match.span(), counted)
+        find = self.counted.find_measured if numeric else self.counted.find
+        for start, stop, kind in find(text):
+            yield self._trace(view, start, stop, kind)
+
+    @cached_property
+    def counted(self) -> CountedDays:
+        """The known days as programs count them."""
+        return CountedDays(self.days)
 
     def _day_of(self, one: int, two: int, three: int, wide_one: int, wide_three: int) -> str:
         for year, month, day, wide in (
@@ -394,23 +409,9 @@ class Disguises:
                 (day.year, 4), (day.year % 100, 2), (day.year + 543, 4), (day.year - 1911, 3),
             ):  # fmt: skip
                 found[year, day.month, day.day, wide] = kind
+            for year, month, number in other_calendars(day):
+                found.setdefault((year, month, number, 4), kind)
         return found
-
-    @cached_property
-    def _ordinals(self) -> dict[tuple[int, int], str]:
-        return {(day.year, day.timetuple().tm_yday): kind for day, kind in self.days.items()}
-
-    def _counted(self, number: int) -> str:
-        """Return what a count of seconds or milliseconds since 1970, or a Julian day, falls on."""
-        for day, kind in self.days.items():
-            begin = (day - date(1970, 1, 1)).days * _DAY_S
-            for seconds in (number, number / 1000):
-                is_long = number >= _FIRST_SECOND
-                if is_long and begin - _TIME_ZONES_S <= seconds < begin + _DAY_S + _TIME_ZONES_S:
-                    return kind
-            if number == day.toordinal() + 1_721_425:
-                return kind
-        return ""
 
 
 def _is_round(digits: str) -> bool:

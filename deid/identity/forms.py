@@ -24,36 +24,35 @@ _TITLES: Final = words(
 )
 _LEAST_DIGITS: Final = 5
 _LEAST_PART: Final = 6
+_LEAST_TOLD: Final = 4
+"""Of a part's digits that are not zeros at its ends: 40000 is anybody's."""
 _LEAST_UID: Final = 12
 _MOST_WORDS: Final = 60
 _DUMMY_DAY: Final = date(1900, 1, 1)
 _FIRST_YEAR: Final = 1000
+LEAST_BEGINNING: Final = 5
+"""Letters of a name that stand in the name of an account, at least: ``odelacr``, ``delacod``."""
 _BEGINNINGS: Final = ((3, 3), (3, 2), (2, 3), (3, 1), (1, 3), (2, 2), (4, 1), (1, 4), (4, 2))
 """How many letters of one part of a name stand before how many of another: ``deod``, ``delo``."""
-_BIRTH_DIGITS: Final = (
-    "%y",
-    "%Y",
-    "%d%m",
-    "%m%d",
-    "%d%m%y",
-    "%y%m%d",
-    "%m%d%y",
-    "%Y%m%d",
-    "%d%m%Y",
-)
+_DAY_DIGITS: Final = (
+    "%d%m", "%m%d", "%d%m%y", "%y%m%d", "%m%d%y", "%Y%m%d", "%d%m%Y", "%m%d%Y", "%j",
+)  # fmt: skip
+_BIRTH_DIGITS: Final = ("%y", "%Y", "%m%y", "%y%m", "%m%Y", "%Y%m")
+"""What stands behind initials: parts of any known day, and of the day of birth."""
 
 
 def prepare(known: Iterable[tuple[str, str]], uids: Iterable[str] = ()) -> Disguises:
     """Return identifiers, as decoded values and infoTypes, ready to be searched for."""
     words: set[str] = set()
     combinations: set[str] = set()
+    logins: set[str] = set()
     codes: dict[str, Code] = {}
     tails: set[str] = set()
     days: dict[date, str] = {}
     for value, kind in known:
         if kind in _NAMES:
             for group in value.split("=")[:3]:
-                _add_name(group, words, combinations)
+                _add_name(group, words, combinations, logins)
         elif kind in _NUMBERS:
             _add_number(value, kind, codes, tails)
         elif kind in _DAYS:
@@ -63,12 +62,12 @@ def prepare(known: Iterable[tuple[str, str]], uids: Iterable[str] = ()) -> Disgu
         if len(digits) >= _LEAST_UID:
             codes.setdefault(digits, Code(digits, "DICOM_UID", len(digits)))
     return Disguises(
-        frozenset(words), frozenset(combinations), codes, frozenset(tails), days,
+        frozenset(words), frozenset(combinations), frozenset(logins), codes, frozenset(tails), days,
         frozenset(uid for uid in uids if len(uid) >= _LEAST_UID),
     )  # fmt: skip
 
 
-def _add_name(value: str, words: set[str], combinations: set[str]) -> None:
+def _add_name(value: str, words: set[str], combinations: set[str], logins: set[str]) -> None:
     parts: list[str] = []
     for part in re.split(r"[\^\s,;\\/]+", value):
         for word in re.findall(r"[^\W\d_]+", plain(part)):
@@ -83,6 +82,10 @@ def _add_name(value: str, words: set[str], combinations: set[str]) -> None:
     for one, other in permutations(parts[:3], 2):
         for first, second in _BEGINNINGS:
             combinations.add(one[:first] + other[:second])
+        for size in range(LEAST_BEGINNING, len(one)):
+            logins.update((one[:size] + other[:1], other[:1] + one[:size], one[:size] + other[:2]))
+        if len(one) >= LEAST_BEGINNING:
+            logins.add(one[:LEAST_BEGINNING] + other[:3])
         combinations.add(one + other[:1])
         combinations.add(one[:1] + other)
     for word in parts[:4]:
@@ -103,6 +106,10 @@ def _add_number(value: str, kind: str, codes: dict[str, Code], tails: set[str]) 
                 code = codes.get(form)
                 if code is None or code.least < least:
                     codes[form] = Code(form, kind, least)
+            if len(digits) > _LEAST_PART:
+                for form in (digits[-_LEAST_DIGITS:], digits[:_LEAST_DIGITS]):
+                    if len(form.strip("0")) >= _LEAST_TOLD:
+                        codes.setdefault(form, Code(form, kind, _LEAST_DIGITS, is_part=True))
 
 
 def _forms(digits: str) -> Iterator[tuple[str, int]]:
@@ -139,9 +146,9 @@ def _add_day(
         codes.setdefault(form, Code(form, kind, 8))
     form = f"{day:%Y%m%d}"[::-1]
     codes.setdefault(form, Code(form, kind, 8))
+    tails.update(day.strftime(order) for order in _DAY_DIGITS)
     if kind == "DATE_OF_BIRTH":
-        for order in _BIRTH_DIGITS:
-            tails.add(day.strftime(order))
+        tails.update(day.strftime(order) for order in _BIRTH_DIGITS)
         for order in ("%y%m%d", "%d%m%y", "%m%d%y"):
             form = day.strftime(order)
             codes.setdefault(form, Code(form, kind, 6))

@@ -387,12 +387,15 @@ def _dates(text: str) -> set[str]:
 def _as_word(token: bytes) -> re.Pattern[bytes]:
     """Return a search for a token that is not part of a longer word or number.
 
-    A name may be glued to digits (``Miller2019``), a long one to letters too (``ScannerThistlemoor``).
+    Digits may stand behind a name (``Roe2``), before one of five letters too (``2019Miller``), and letters
+    before and behind a long one (``ScannerThistlemoor``).
     """
     if token.isalpha() and len(token) >= _LONG_NAME:
         return re.compile(re.escape(token))
     if token.isalpha() and len(token) >= _GLUED_NAME:
         return re.compile(rb"(?<![a-z])" + re.escape(token) + rb"(?![a-z])")
+    if token.isalpha():
+        return re.compile(rb"(?<![0-9a-z.])" + re.escape(token) + rb"(?![a-z]|\.\d)")
     return re.compile(rb"(?<![0-9a-z.])" + re.escape(token) + rb"(?![0-9a-z]|\.\d)")
 
 
@@ -405,10 +408,13 @@ def _in_stream(token: bytes) -> re.Pattern[bytes]:
         return re.compile(
             rb"(?:(?<![a-z])|(?<=\x00[a-z]))" + re.escape(token) + rb"(?:(?![a-z])|(?=[a-z][^a-z]))"
         )
+    behind = rb"(?![a-z]|\.\d)" if token.isalpha() else rb"(?![0-9a-z]|\.\d)"
     return re.compile(
         rb"(?:(?<![0-9a-z.])|(?<=\x00[0-9a-z]))"
         + re.escape(token)
-        + rb"(?:(?![0-9a-z]|\.\d)|(?=[0-9a-z][^0-9a-z]))"
+        + rb"(?:"
+        + behind
+        + rb"|(?=[0-9a-z][^0-9a-z]))"
     )
 
 

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import re
 import struct
-from base64 import b64encode
+from base64 import b32encode, b64encode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.identity import views
-from deid.identity.forms import prepare
+from deid.identity import initials, serials, views
+from deid.identity.forms import LEAST_BEGINNING, prepare
+from deid.identity.initials import BEGINNINGS, Initials
 from deid.identity.needles import Needles, Patterns, quoted
+from deid.identity.serials import CountedDays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from deid.identity.disguises import Disguises
 
+_LONG_COUNT: Final = re.compile(rb"(?<![\d.])[1-9]\d{9,13}(?!\d)")
 _ALL: Final = bytes(range(256))
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _NO_LETTERS: Final = _ALL.translate(None, _LOWER)
@@ -40,40 +44,53 @@ _LEAST_LETTERS: Final = 4
 _LEAST_DIGITS: Final = 5
 _MEASURED_DIGITS: Final = 7
 _MANY: Final = 3
+_AROUND: Final = 6
 RECORDS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
 
 _ODD: Final = re.compile(
-    rb"[%][0-9a-f][0-9a-f]|&(?:#|[a-z]{2,8};)|=[0-9a-f][0-9a-f]=|\\(?:x[0-9a-f][0-9a-f]|u[0-9a-f]{4})"
+    rb"[%][0-9a-f][0-9a-f]|&(?:#|[a-z]{2,8};)|=[0-9a-f][0-9a-f]=|(?:\\u|u\+)[0-9a-f]{4}"
+    rb"|\\(?:x[0-9a-f][0-9a-f]|[0-3]?[0-7][0-7]\\|0{2,4}[0-9a-f][0-9a-f])|</?[a-z]"
+    rb"|(?:\.\.|\xe2\x80\xa6)[ :-]{0,2}\d{4}|(?:ends|ending|endet|last)[a-z4 ]{0,5}[ :-]{0,2}\d{4}"
     rb"|[a-z][a-z](?:\*\*|[a-z](?:\*|#|\.\.|__|--|~~|\?\?|xxx|\xe2\x80[\xa2\xa6]))|[a-z]\*[a-z]+\*|[*#x][*#x]-?\d{4}"
     rb"|\xe2(?:[\x91-\x93]|\x80[\x8b-\xaf])|\xef(?:\xbc[\x90-\xba]|\xbd[\x81-\x9a]|\xbb\xbf)"
     rb"|\xf0(?:\x9d[\x90-\x9f]|\x9f[\x84\x85\x87])|\xe1\xb4|\xea\x9c|\xca[\x80-\x9f]|\xc9[\xa2\xaa]"
     rb"|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0[\xa5-\xb9][\x90-\xaf]|\xcc[\x80-\xbf]|\xc2\xad|[a-z][\xce-\xd1][\x80-\xbf]|[\xce-\xd1][\x80-\xbf][a-z]"
 )
 """Escapes, masks, and characters that look like letters, in UTF-8."""
-_BESIDE_DIGITS: Final = re.compile(
-    rb"(?<![a-z])(?=([a-z]{2,12}|[a-z](?:[._ -]{1,2}[a-z]){1,2})[._ #/:-]{0,2}(\d{2,14})(?!\d))"
-)
-_DIGITS_BESIDE: Final = re.compile(
-    rb"(?<!\d)(\d{2,14})[._ #/:-]{0,2}([a-z]{2,12}|[a-z](?:[._ -]{1,2}[a-z]){1,2})(?![a-z])"
-)
-"""Letters beside digits, which may be somebody's initials."""
 _LIKE_DIGITS: Final = re.compile(
     rb"(?<![a-z0-9])(?=\d*[oilsbz])(?=[oilsbz]*\d)[\doilsbz]{5,20}(?![a-z0-9])"
 )
 _AS_DIGITS: Final = bytes.maketrans(b"oilsbz", b"011582")
 _MIXED: Final = re.compile(rb"[a-z][0134578$@!|6-9]|[0134578$@!|6-9][a-z]")
-_SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([ /.|*_-])\d{1,2}\1\d{2}(?!\.?\d)")
+_DAY_MARKS: Final = rb" /.|*_,;~#+^=\\-"
+_SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([" + _DAY_MARKS + rb"])\d{1,2}\1\d{2}(?!\.?\d)")
+_SHORT_DAY_IN_NUMBERS: Final = re.compile(rb"(?<![\d.])\d{1,2}([ .-])\d{1,2}\1\d{2}(?!\.?\d)")
+_ROMAN_DAY: Final = rb"\d[ ./-](?:xi{1,2}|i{1,3}|i[vx]|vi{0,3})[ ./-]{1,2}\d|\d[./-]x[./-]\d"
+_OTHER_YEAR: Final = (
+    rb"1[34]\d\d[^\d\x00-\x1f]{1,7}\d{1,2}[^\d\x00-\x1f]{1,7}\d"
+    rb"|\d[^\d\x00-\x1f]{1,7}\d{1,2}[^\d\x00-\x1f]{1,7}1[34]\d\d"
+)
+"""Days of calendars that are now in their fourteenth and fifteenth centuries."""
+_IN_PAIRS: Final = rb"(?:" + "|".join(views.PAIRS_IN_WORDS).encode() + rb")[ -]"
+_DAYS: Final = re.compile(b"|".join(serials.SHAPES))
+_UNUSUAL_DAY: Final = re.compile(_ROMAN_DAY + b"|" + _OTHER_YEAR)
+_DICTATED: Final = re.compile(_IN_PAIRS)
 
 
+_COUNTED: Final = Patterns(serials.SHAPES)
 _PECULIAR: Final = Patterns(
     (
         _ODD.pattern,
-        rb"[a-z][._ #/:-]{0,2}\d\d|\d\d[._ #/:-]{0,2}[a-z]",  # letters beside digits
+        *initials.SHAPES,
+        *serials.SHAPES,
+        _ROMAN_DAY,
+        _OTHER_YEAR,
+        _IN_PAIRS,
         rb"[oilsbz]\d|\d[oilsbz]",  # letters like digits
         _MIXED.pattern,
         *(  # days
             rb"(?:^|[^\d.])\d{1,2}" + mark + rb"\d{1,2}" + mark + rb"\d\d(?:\.?$|\.?[^\d.]|\.\.)"
-            for mark in (b" ", b"/", rb"\.", rb"\|", rb"\*", b"_", b"-")
+            for mark in (re.escape(bytes([mark])) for mark in dict.fromkeys(_DAY_MARKS))
         ),
     )
 )
@@ -96,9 +113,14 @@ class Signs:
         self._alnum = _united(one.alnum for one in each)
         self._raw = _united(one.raw for one in each)
         self._short = Patterns(way for one in each for way in one.short)
-        self._initials = frozenset[bytes]().union(*(one.initials for one in each))
-        self._tails = frozenset[bytes]().union(*(one.tails for one in each))
-        self._days = any(one.has_days for one in each)
+        self._whole = _united(one.whole for one in each)
+        self._initials = Initials(
+            frozenset[str]().union(*(one.combinations for one in each)),
+            frozenset[str]().union(*(one.words for one in each)),
+            frozenset[str]().union(*(one.tails for one in each)),
+        )
+        self._days = CountedDays({day: "DATE" for one in each for day in one.days})
+        self._has_days = any(one.days for one in each)
 
     def may_stand_in_any(self, texts: Iterable[bytes]) -> bool:
         """Whether a disguise seems to stand in one of some texts, or elements without VRs."""
@@ -125,13 +147,16 @@ class Signs:
     def _may_stand_in_numbers(self, data: bytes) -> bool:
         if data.translate(None, _OF_NUMBERS):
             return self.may_stand_in(data)
-        if self._days and _SHORT_DAY.search(data) is not None:
+        if self._has_days and (
+            _SHORT_DAY_IN_NUMBERS.search(data) is not None
+            or any(self._days.counted(int(match[0])) for match in _LONG_COUNT.finditer(data))
+        ):
             return True
-        return self._has_digits(data)
+        return self._has_digits(data, measured=True)
 
-    def _has_digits(self, data: bytes) -> bool:
+    def _has_digits(self, data: bytes, *, measured: bool = False) -> bool:
         found = self._digits.found_in(data.translate(None, _NO_DIGITS))
-        return any(_in_a_row(form).search(data) is not None for form in found)
+        return any(_in_a_row(form, measured=measured).search(data) is not None for form in found)
 
     def may_stand_in(self, data: bytes) -> bool:
         """Whether a disguise seems to stand somewhere in encoded elements."""
@@ -144,12 +169,15 @@ class Signs:
             self._letters.occur_in(low.translate(None, _NO_LETTERS))
             or self._alnum.occur_in(low.translate(None, _NO_ALNUM))
             or self._raw.occur_in(data)
+            or self._whole.occur_in(data)
             or self._short.occur_in(low)
         )
 
     def _is_peculiar(self, data: bytes, low: bytes) -> bool:
         """Whether what is written in a peculiar way may be somebody's."""
-        if _ODD.search(low) is not None or self._has_initials(low):
+        if _ODD.search(low) is not None:
+            return True
+        if any(True for _ in self._initials.find(low.decode("latin-1"))):
             return True
         if any(
             self._digits.occur_in(each[0].translate(_AS_DIGITS))
@@ -160,17 +188,24 @@ class Signs:
             self._leet.occur_in(low.translate(table).translate(None, _NO_ALNUM)) for table in _LEET
         ):
             return True
-        return self._days and _SHORT_DAY.search(data) is not None
+        if self._has_days and self._has_days_in(data, low):
+            return True
+        if _DICTATED.search(low) is not None:
+            read = views.in_digits(views.as_written(low.decode("latin-1"))).text
+            return self._has_digits(read.encode("latin-1"))
+        return False
 
-    def _has_initials(self, low: bytes) -> bool:
-        """Whether the beginnings of a name stand beside digits of somebody's."""
-        for letters, digits in _BESIDE_DIGITS.findall(low):
-            if digits in self._tails and letters.translate(None, _NO_LETTERS) in self._initials:
+    def _has_days_in(self, data: bytes, low: bytes) -> bool:
+        """Whether days may stand there that are written shortly, or counted."""
+        if _SHORT_DAY.search(data) is not None or _UNUSUAL_DAY.search(low) is not None:
+            return True
+        if not _COUNTED.occur_in(low):
+            return False
+        for match in _DAYS.finditer(low):
+            around = low[max(0, match.start() - _AROUND) : match.end() + _AROUND].decode("latin-1")
+            if not around.isascii() or self._days.are_written_in(around):
                 return True
-        return any(
-            digits in self._tails and letters.translate(None, _NO_LETTERS) in self._initials
-            for digits, letters in _DIGITS_BESIDE.findall(low)
-        )
+        return False
 
 
 def _united(pieces: Iterable[frozenset[bytes]]) -> Needles:
@@ -185,10 +220,12 @@ class _SignsOfOne(NamedTuple):
     digits: frozenset[bytes]
     alnum: frozenset[bytes]
     raw: frozenset[bytes]
+    whole: frozenset[bytes]
     short: tuple[bytes, ...]
-    initials: frozenset[bytes]
-    tails: frozenset[bytes]
-    has_days: bool
+    combinations: frozenset[str]
+    words: frozenset[str]
+    tails: frozenset[str]
+    days: tuple[date, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -196,17 +233,24 @@ def _signs_of(value: str, kind: str) -> _SignsOfOne:
     one = prepare(((value, kind),))
     words = [word for word in one.words if word.isascii()]
     long = [word for word in words if len(word) >= _LEAST_LETTERS]
-    beginnings = one.combinations | one.words
     return _SignsOfOne(
         _pieces(_of_letters(long, one), _LEAST_LETTERS),
         _pieces(long, _LEAST_LETTERS),
         _pieces(_of_digits(long, one), _LEAST_DIGITS),
         _pieces(_of_both(long, one), _LEAST_DIGITS),
-        frozenset((*_base64(long, one), *_packed(one))),
+        frozenset((*_base64(long, one), *_base32(long, one), *_packed(one))),
+        _pieces(
+            (
+                *one.counted.counts,
+                *(code.digits for code in one.codes.values() if code.is_part),
+            ),
+            1,
+        ),
         tuple(_apart(word) for word in words if len(word) < _LEAST_LETTERS),
-        frozenset(each.encode() for each in beginnings if each.isascii()),
-        frozenset(each.encode() for each in one.tails),
-        bool(one.days),
+        one.combinations,
+        one.words,
+        one.tails,
+        tuple(one.days),
     )
 
 
@@ -215,18 +259,20 @@ def _pieces(texts: Iterable[str], least: int) -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=2048)
-def _in_a_row(digits: bytes) -> re.Pattern[bytes]:
+def _in_a_row(digits: bytes, *, measured: bool) -> re.Pattern[bytes]:
     """Return a search for digits with little between them: the next element is further away.
 
     A short number is met by chance among measured ones, which have a length or a backslash between them.
     """
-    gap = rb"[^\d\x00-\x1f\\]{0,3}" if len(digits) < _MEASURED_DIGITS else rb"\D{0,4}"
+    few = rb"[^\d\x00-\x09\x0b-\x1f" + (rb"\\" if measured else b"") + rb"]{0,6}"
+    few = few if len(digits) < _MEASURED_DIGITS else rb"\D{0,7}"
+    gap = few + rb"[\x80-\xff]{0,9}"
     return re.compile(gap.join(bytes([digit]) for digit in digits))
 
 
 def _apart(word: str) -> bytes:
     """Return a pattern for a short name in letters apart, or in numbers, or in words that spell it."""
-    gap = rb"[^a-z0-9\x00-\x1f]{1,3}"
+    gap = rb"(?:[^a-z\x00-\x1f]{1,6}|\n)"
     ways = [gap.join(bytes([letter]) for letter in word.encode())]
     for case in (word, word.upper(), word.capitalize()):
         ways.append(rb"[\s:,-]?".join(f"{letter:02x}".encode() for letter in case.encode()))
@@ -239,20 +285,27 @@ def _apart(word: str) -> bytes:
 
 
 def _of_letters(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
+    yield from (each for each in disguises.combinations if len(each) == BEGINNINGS)
     for word in words:
-        yield word
+        yield word[:LEAST_BEGINNING]
         if len(word) > _LEAST_LETTERS:
             yield word[::-1]
         for alphabet in views.ALPHABETS:
             yield "".join(alphabet.get(letter, letter) for letter in word[:_MANY])
-    for digits in disguises.codes:
-        if len(digits) >= _LEAST_DIGITS:
-            for language in views.DIGITS_BY_LANGUAGE:
-                yield "".join(language[int(digit)] for digit in digits[1 : 1 + _MANY])
+    inner = {
+        code.digits[1 : 1 + _MANY]
+        for code in disguises.codes.values()
+        if code.least > _LEAST_DIGITS
+    }
+    for digits in inner:
+        for language in views.DIGITS_BY_LANGUAGE:
+            yield "".join(language[int(digit)] for digit in digits)
 
 
 def _of_digits(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
-    yield from (form for form in disguises.codes if len(form) >= _LEAST_DIGITS)
+    for form, code in disguises.codes.items():
+        if not code.is_part and len(form) >= _LEAST_DIGITS:
+            yield form
     for word in words:
         yield "".join(str(ord(letter) - 96) for letter in word)
         for case in (word, word.upper(), word.capitalize()):
@@ -268,10 +321,6 @@ def _of_digits(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
                 yield "".join(f"{part:02d}" for part in parts)
         yield f"{day.year}{day.timetuple().tm_yday:03d}"
         yield str(day.toordinal() + 1_721_425)
-        seconds = (day.toordinal() - 719_163) * 86_400
-        for begin in range(seconds - 50_400, seconds + 136_800 + 100_000, 100_000):
-            if begin > 10**8:
-                yield str(begin)[:-5]
 
 
 def _of_both(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
@@ -280,8 +329,9 @@ def _of_both(words: Iterable[str], disguises: Disguises) -> Iterator[str]:
             yield case.encode().hex()
     for code in disguises.codes:
         if len(code) > _LEAST_DIGITS and code.isdigit():
-            if len(number := f"{int(code):x}") >= _LEAST_DIGITS:
-                yield number
+            for number in (f"{int(code):x}", views.in_base_36(int(code))):
+                if len(number) >= _LEAST_DIGITS:
+                    yield number
             yield code.encode().hex()
 
 
@@ -295,6 +345,14 @@ def _base64(words: Iterable[str], disguises: Disguises) -> Iterator[bytes]:
             if len(inner) >= _LEAST_LETTERS:
                 yield inner
                 yield inner.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def _base32(words: Iterable[str], disguises: Disguises) -> Iterator[bytes]:
+    """Yield how a text begins in base32, as far as that depends on nothing behind it."""
+    texts = [case for word in words for case in (word, word.upper(), word.capitalize())]
+    for text in (*texts, *(c.digits for c in disguises.codes.values() if c.least == len(c.digits))):
+        if len(text) >= _LEAST_LETTERS:
+            yield b32encode(text.encode())[: len(text.encode()) * 8 // 5]
 
 
 def _packed(disguises: Disguises) -> Iterator[bytes]:

@@ -10,7 +10,8 @@ import binascii
 import html
 import re
 import unicodedata
-from base64 import b64decode
+from base64 import b32decode, b64decode
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -75,9 +76,11 @@ def mapped(view: View, pattern: re.Pattern[str], read: Callable[[re.Match[str]],
 # ---------------------------------------------------------------------- escapes
 
 _ESCAPE: Final = re.compile(
-    r"(?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-Fa-f]{2})+|(?:\\x[0-9A-Fa-f]{2})+|\\u[0-9A-Fa-f]{4}"
+    r"(?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-Fa-f]{2})+|(?:\\x[0-9A-Fa-f]{2})+|(?:\\u|U\+)[0-9A-Fa-f]{4}[ ,]?"
     r"|&#[0-9]{1,7};?|&#[xX][0-9A-Fa-f]{1,6};?|&[A-Za-z]{2,8};|=\r?\n"
+    r"|\\0{2,4}[0-9A-Fa-f]{2}[ ]?|(?:\\[0-3]?[0-7]{2})+|\\X(?:[0-9A-Fa-f]{2})+\\"
 )
+_MOST_OFTEN_ESCAPED: Final = 3
 _HEX: Final = re.compile(r"[0-9A-Fa-f]{2}")
 
 
@@ -86,11 +89,16 @@ def _unescape(match: re.Match[str]) -> str:
     if written.startswith("&"):
         read = html.unescape(written)
         return read if read != written else written
-    if written.startswith("\\u"):
-        return chr(int(written.removeprefix("\\u"), base=16))
+    if written[1] in "u+" or written.startswith(
+        "\\00"
+    ):  # of JSON, of Unicode's charts, of style sheets
+        return chr(int(re.sub(r"[^0-9A-Fa-f]", "", written), base=16))
+    if written.startswith("\\") and written[1].isdigit():
+        octal = re.findall(r"[0-7]+", written)
+        return decoded(bytes(int(each, base=8) & 255 for each in octal)) or written
     if written.startswith("=") and not written[1:2].isalnum():
         return ""
-    raw = bytes.fromhex("".join(_HEX.findall(written.replace("\\x", " "))))
+    raw = bytes.fromhex("".join(_HEX.findall(re.sub(r"\\[xX]", " ", written))))
     return decoded(raw) or written
 
 
@@ -106,8 +114,33 @@ def decoded(raw: bytes) -> str:
 
 
 def unescaped(view: View) -> View:
-    """Return a view in which %41, =41, &#65;, &Auml; and their like are the characters they stand for."""
-    return mapped(view, _ESCAPE, _unescape)
+    """Return a view in which %41, =41, &#65;, &Auml; and their like are the characters they stand for.
+
+    What was escaped twice or three times, as on its way through several programs, is read all the way.
+    """
+    for _ in range(_MOST_OFTEN_ESCAPED):
+        read = mapped(view, _ESCAPE, _unescape)
+        if read.text == view.text:
+            break
+        view = read
+    return view
+
+
+_MARKUP: Final = re.compile(r"</?[A-Za-z][^<>]{0,80}>")
+
+
+def without_markup(view: View) -> View:
+    """Return a view with a space for each tag of HTML or XML; the same view where there is none."""
+    return mapped(view, _MARKUP, lambda _: " ") if "<" in view.text else view
+
+
+def in_base_36(number: int) -> str:
+    """Return a number in digits and small letters, as short names of files and addresses are made."""
+    written = ""
+    while number:
+        number, rest = divmod(number, 36)
+        written = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + written
+    return written
 
 
 # ---------------------------------------------------------------------- letters that look like others
@@ -222,9 +255,60 @@ _LETTER_WORDS: Final = re.compile(
 )
 
 
+_TENS: Final = {
+    word: str(tens)
+    for tens, word in enumerate(
+        words("twenty thirty forty fifty sixty seventy eighty ninety"), start=2
+    )
+}
+_TEENS: Final = {
+    word: str(number)
+    for number, word in enumerate(
+        words("ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"),
+        start=10,
+    )
+}
+_UNITS: Final = "|".join(DIGITS_BY_LANGUAGE[0][1:])
+_PAIRS: Final = re.compile(
+    rf"(?<![^\W_])(?:(?P<teen>{'|'.join(_TEENS)})|(?P<tens>{'|'.join(_TENS)})(?:[\s-](?P<unit>{_UNITS}))?"
+    rf"|(?P<times>double|triple)[\s-](?P<digit>{'|'.join(DIGITS_BY_LANGUAGE[0])}|oh|\d))(?![^\W_])"
+)
+
+
+def _pair(match: re.Match[str]) -> str:
+    if match["teen"]:
+        return _TEENS[match["teen"]]
+    if match["tens"]:
+        return _TENS[match["tens"]] + (_DIGIT_OF[match["unit"]] if match["unit"] else "0")
+    digit = _DIGIT_OF.get(match["digit"], match["digit"])
+    return digit * (2 if match["times"] == "double" else 3)
+
+
+PAIRS_IN_WORDS: Final = (*_TENS, *_TEENS, "double", "triple")
+"""What stands in numbers that are dictated in pairs: seventy sixty-one, double seven."""
+
+
 def in_digits(view: View) -> View:
-    """Return a view (in lower case) in which digits that are written as words are digits."""
+    """Return a view (in lower case) in which digits that are written as words are digits.
+
+    In English two at a time, too, as they are dictated: ``seventy sixty-one``, ``double seven``.
+    """
+    view = mapped(view, _PAIRS, _pair)
     return mapped(view, _DIGIT_WORDS, lambda match: _DIGIT_OF[match[0]])
+
+
+_ROMAN: Final = {
+    word: str(number)
+    for number, word in enumerate(words("i ii iii iv v vi vii viii ix x xi xii"), start=1)
+}
+_ROMAN_MONTH: Final = re.compile(
+    r"(?<=\d[ ./-])(?:xi{1,2}|i{1,3}|i[vx]|vi{0,3})(?=[ ./-]{1,2}\d)|(?<=\d[./-])x(?=[./-]\d)"
+)
+
+
+def in_months(view: View) -> View:
+    """Return a view (in lower case) in which a month in Roman numbers between others is in ours."""
+    return mapped(view, _ROMAN_MONTH, lambda match: _ROMAN[match[0]])
 
 
 def in_letters(view: View) -> View:
@@ -262,6 +346,9 @@ _BASE64: Final = re.compile(
 )
 
 
+_BASE32: Final = re.compile(r"(?<![^\W_])[A-Za-z2-7]{7,400}={0,6}(?![^\W_])")
+
+
 def encoded_in(text: str) -> Iterator[tuple[str, int, int]]:
     """Yield texts that stand in a text as hexadecimal numbers or in base64, and where."""
     for match in _HEX_PAIRS.finditer(text):
@@ -280,3 +367,8 @@ def encoded_in(text: str) -> Iterator[tuple[str, int, int]]:
         read = decoded(raw)
         if read:
             yield read, *match.span()
+    for match in _BASE32.finditer(text):
+        written = match[0].rstrip("=").upper()
+        with suppress(binascii.Error):
+            if read := decoded(b32decode(written + "=" * (-len(written) % 8))):
+                yield read, *match.span()

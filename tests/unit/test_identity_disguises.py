@@ -10,6 +10,7 @@ from deid.identity import binary
 from deid.identity.forms import prepare
 from deid.identity.residual import Forbidden
 from deid.identity.signs import Signs
+from tests.adversarial.exports import PEOPLE, fields, filled, templates
 from tests.adversarial.people import person
 from tests.adversarial.probes import DAYS, MEASURES, NAMES, NUMBERS
 from tests.adversarial.wire import element
@@ -172,6 +173,28 @@ def test_whatever_is_found_shows_a_sign_when_it_is_encoded(number: int) -> None:
             seen = signs.may_stand_in(stretch), signs.may_stand_in_elements([stretch[10:]])
             if known.occurs_in(text, vr=vr) and not all(seen):
                 unseen.append((name, text))
+    assert unseen == []
+
+
+@pytest.mark.parametrize("name", ["exports", "exports_judged"])
+@pytest.mark.parametrize("number", PEOPLE[:3])
+def test_whatever_is_found_of_what_exporters_write_shows_a_sign(number: int, name: str) -> None:
+    who = person(number)
+    pairs = [
+        (f"{who.family}^{who.given}", "PERSON_NAME"), (who.patient_id, "MEDICAL_RECORD_NUMBER"),
+        (f"{who.born:%Y%m%d}", "DATE_OF_BIRTH"), (f"{who.studied:%Y%m%d}", "DATE"),
+    ]  # fmt: skip
+    known, signs = prepare(pairs), Signs(pairs)
+    unseen = []
+    for template in templates(name):
+        text, _ = filled(template, fields(who))
+        is_plain = who.letters.lower() in text.lower()  # others find that
+        if (
+            known.occurs_in(text)
+            and not is_plain
+            and not signs.may_stand_in_elements([element(0x00283003, "LO", text.encode())])
+        ):
+            unseen.append((template.text, text))
     assert unseen == []
 
 
