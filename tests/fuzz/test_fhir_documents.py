@@ -39,8 +39,8 @@ def spots(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@pytest.mark.parametrize("level", ["remove", "inspect"])
-def test_junk_anywhere_is_refused_or_gone(level: str) -> None:
+@pytest.mark.parametrize(("level", "rounds"), [("remove", 800), ("inspect", 250)])
+def test_junk_anywhere_is_refused_or_gone(level: str, rounds: int) -> None:
     chance = random.Random(11)
     plan = fhir_plan(fhirText=level)
     (person,) = people(1)
@@ -48,7 +48,7 @@ def test_junk_anywhere_is_refused_or_gone(level: str) -> None:
         each for _name, each in places(person)
     ]
     refused: list[str] = []
-    for _ in range(1200):
+    for _ in range(rounds):
         document = copy.deepcopy(chance.choice(documents))
         for _ in range(chance.randrange(1, 4)):
             container, key = chance.choice(spots(document))
@@ -67,7 +67,7 @@ def test_junk_anywhere_is_refused_or_gone(level: str) -> None:
         if level == "remove":
             assert CANARY.encode() not in result
     assert not any(CANARY in each for each in refused)
-    assert 100 < len(refused) < 1200
+    assert 0.1 < len(refused) / rounds < 1
 
 
 def test_junk_is_no_surprise_where_everything_is_kept() -> None:
