@@ -15,18 +15,15 @@ from deid.pixels.ports import TextRegion
 from tests import pixel_samples as samples
 from tests.benchmarks.pixels.corpus import CATEGORIES, JPEG_BASELINE
 from tests.benchmarks.pixels.corpus import samples as burned
+from tests.benchmarks.pixels.files import write_file
 from tests.conftest import program
-from tests.factories import make_ct, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from deid.ports import PixelInstance
     from tests.benchmarks.pixels.burn import Placed
     from tests.benchmarks.pixels.corpus import Sample
-
-_SET = ("RescaleSlope", "RescaleIntercept", "SmallestImagePixelValue", "PixelPaddingValue")
 
 
 class _Knows:
@@ -41,24 +38,6 @@ class _Knows:
 
     def find(self, pictures: Any, *, needs_reading: bool = True) -> list[list[TextRegion]]:
         return [self._regions for _ in pictures]
-
-
-def _file(folder: Path, instance: PixelInstance) -> Path:
-    dataset = make_ct()
-    for keyword in _SET:
-        dataset.pop(keyword, None)
-    for keyword, value in instance.attributes.items():
-        if keyword != "PlanarConfiguration" or instance.attributes["SamplesPerPixel"] == 3:
-            setattr(dataset, keyword, value)
-    dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(instance.transfer_syntax_uid)
-    dataset.PixelData = bytes(instance.value)
-    is_wrapped = instance.transfer_syntax_uid == JPEG_BASELINE
-    is_deep = instance.attributes["BitsAllocated"] > 8
-    dataset["PixelData"].VR = "OW" if is_deep else "OB"
-    dataset["PixelData"].is_undefined_length = is_wrapped
-    path = folder / "cleaned.dcm"
-    write(path, dataset)
-    return path
 
 
 def _sample(category: str) -> Sample:
@@ -79,7 +58,8 @@ def test_what_is_cleaned_opens_in_dcmtk_and_gdcm(tmp_path: Path, category: str) 
     first = [entry for frame, _, entry in sample.placed if frame == sample.placed[0][0]]
     cleaner = PixelCleaning("REDACT_ALL_TEXT", _Knows(first), untrusted=())
     cleaned = cleaner.clean(sample.instance)
-    path = _file(tmp_path, samples.written(sample.instance, cleaned))
+    path = tmp_path / "cleaned.dcm"
+    write_file(path, samples.written(sample.instance, cleaned))
     is_jpeg = sample.instance.transfer_syntax_uid == JPEG_BASELINE
     dcmtk = ["dcmdjpeg"] if is_jpeg else ["dcmconv", "+te"]
     for command in (dcmtk, ["gdcmconv", "--raw"]):

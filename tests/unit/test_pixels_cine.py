@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.find.cine import FoundRegion, _without_pieces
+from deid.pixels.find.sheets import laid_out, pages_of
 from deid.pixels.geometry import Box
 from deid.pixels.ports import TextRegion
 from tests import pixel_samples as samples
@@ -141,3 +143,18 @@ def test_a_piece_of_a_text_that_a_part_cut_is_left_out_where_the_whole_was_found
     parts = Box(60, 0, 160, 60), Box(0, 0, 160, 60), Box(0, 0, 160, 60)
     found = list(zip((whole, piece, alone), parts, strict=True))
     assert _without_pieces(found) == [whole, alone]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_are_laid_on_as_few_pictures_as_no_detector_cuts(seed: int) -> None:
+    sizes = np.random.default_rng(seed).integers(8, (400, 90), (60, 2))
+    boxes = [Box(0, 0, int(width), int(height)) for width, height in sizes] + [Box(0, 0, 736, 736)]
+    pages = pages_of(boxes, 736)
+    assert sorted(number for page in pages for number in page) == list(range(len(boxes)))
+    for page in pages:
+        places, rows, columns = laid_out([boxes[number] for number in page], 736)
+        assert rows <= 736
+        assert columns <= 736
+        assert not any(one.overlap(other) for one, other in combinations(places, 2))
+    needed = sum((box.width + 28) * (box.height + 10) for box in boxes)
+    assert len(pages) <= 2 + 1.5 * needed / 736**2

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.find.sheets import GUTTER, LINE_GUTTER, edge_level, laid_out
+from deid.pixels.find.sheets import GUTTER, LINE_GUTTER, edge_level, laid_out, pages_of
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture
 
@@ -264,8 +264,9 @@ class _Sheet:
     """Rectangles cut from frames, to be laid out in shelves on one picture."""
 
     def __init__(self, rows: int, columns: int) -> None:
-        # Small frames are enlarged by the detector; their sheets must be small too.
-        self.side = 640 if max(rows, columns) < 700 else 960
+        # Small frames are enlarged by the detector; their sheets must be small too. Larger ones are as
+        # large as the default detector looks at without cutting them.
+        self.side = 640 if max(rows, columns) < 700 else 736
         self._pixels = rows * columns
         self._parts: list[_Part] = []
 
@@ -280,10 +281,17 @@ class _Sheet:
         self._parts.append(_Part(frame, box, look.part(box)))
 
     def found(self, find: Find) -> list[FoundRegion]:
-        """Lay out what was added, examine it, and begin anew."""
+        """Lay out what was added on as many pictures as it needs, examine them, and begin anew."""
         if not self._parts:
             return []
         parts, self._parts = self._parts, []
+        pairs: list[tuple[FoundRegion, Box]] = []
+        for page in pages_of([part.box for part in parts], self.side):
+            pairs += self._on_page([parts[number] for number in page], find)
+        return _without_pieces(pairs)
+
+    def _on_page(self, parts: Sequence[_Part], find: Find) -> Iterator[tuple[FoundRegion, Box]]:
+        """Examine parts on one picture."""
         places, rows, columns = laid_out([part.box for part in parts], self.side)
         display = np.zeros((rows, columns, 3), np.uint8)
         contrast: NDArray[Any] | None = None
@@ -298,10 +306,8 @@ class _Sheet:
                 if contrast is None:
                     contrast = np.full((rows, columns), 127, np.uint8)
                 contrast[area] = part.picture.contrast
-        regions = find([Picture(display, contrast, self._pixels)])[0]
-        return _without_pieces(
-            [pair for region in regions for pair in _moved_back(region, parts, places)]
-        )
+        for region in find([Picture(display, contrast, self._pixels)])[0]:
+            yield from _moved_back(region, parts, places)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _CALM: Final = 0.3  # of the usual energy of edges in a code
 _LEAST_LENGTH, _LEAST_HEIGHT = 40, 8  # pixels of a code across its bars, and of its bars
 _ALIKE: Final = 0.9  # correlation of neighbouring rows of a code of bars, half a pixel apart
+_OF_BARS: Final = 0.5  # correlation of a row with the bars: scratches and noise leave as much
 _MOST_ROWS: Final = 256  # rows that are compared; of longer bars some
 _LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
 _LEAST_SPAN: Final = 24  # display levels between dark and bright
@@ -69,26 +70,42 @@ def busy_part(strip: NDArray[Any]) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def are_bars(strip: NDArray[Any]) -> bool:
-    """Whether a strip shows bars across its rows or along them, of widths that a code has.
+def bars_in(strip: NDArray[Any]) -> tuple[int, int, int, int] | None:
+    """Return the left, top, right and bottom of bars in a strip, of widths that a code has.
+
+    They lie across its rows or along them. A field may hold more than the bars: what is unlike them above
+    and below is not theirs.
 
     Parameters
     ----------
     strip
         Twice as large as in the frame.
     """
-    return _are_upright_bars(strip) or _are_upright_bars(np.ascontiguousarray(strip.T))
+    rows, columns = strip.shape
+    upright = _upright_bars(strip)
+    if upright is not None:
+        return 0, upright[0], columns, upright[1]
+    lying = _upright_bars(np.ascontiguousarray(strip.T))
+    return None if lying is None else (lying[0], 0, lying[1], rows)
 
 
-def _are_upright_bars(strip: NDArray[Any]) -> bool:
+def _upright_bars(strip: NDArray[Any]) -> tuple[int, int] | None:
+    """Return the first row and the end of bars across a strip's rows."""
     rows, columns = strip.shape
     if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
-        return False
+        return None
     begin, end = _longest_alike(strip)
     if end - begin < 2 * _LEAST_HEIGHT:
-        return False
+        return None
     edge = (end - begin) // 6
-    return has_widths_of_a_code(np.median(strip[begin + edge : end - edge], axis=0))
+    profile = np.median(strip[begin + edge : end - edge], axis=0)
+    if not has_widths_of_a_code(profile):
+        return None
+    away = strip - strip.mean(axis=1, keepdims=True)
+    away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
+    usual = profile - profile.mean()
+    of_bars = np.flatnonzero(away @ usual >= _OF_BARS * float(np.sqrt((usual**2).sum())))
+    return min(begin, int(of_bars[0])), max(end, int(of_bars[-1]) + 1)
 
 
 def _longest_alike(strip: NDArray[Any]) -> tuple[int, int]:

@@ -14,8 +14,8 @@ import zxingcpp
 
 from deid.pixels.find.candidates import candidate, outline_of, rectangle_of
 from deid.pixels.find.code_shapes import (
-    are_bars,
     are_squares,
+    bars_in,
     busy_part,
     correlation,
     straightened,
@@ -38,6 +38,7 @@ _FOUND_WITH_ERRORS: Final = (
     zxingcpp.BarcodeFormat.Aztec,
     zxingcpp.BarcodeFormat.MaxiCode,
 )
+_PDF417: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
 #: How far a code is widened, in parts of its shorter side: its quiet zone, and modules at its edge.
 _WIDER: Final = 0.06
 
@@ -52,6 +53,9 @@ _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy,
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
 _ALIKE: Final = 0.8  # correlation of its rows
+_GUARD: Final = 20  # narrow bars: no pattern that begins or ends a code is longer
+_WIDEST_BAR: Final = 9  # of such a pattern, in narrow bars
+_EVEN: Final = 0.85  # of a column beside a code has one value where a bar or a gap is
 _LEAST_SIDE: Final = 8
 """Pixels; less has no room for a code."""
 
@@ -90,7 +94,9 @@ def _region(corners: NDArray[Any]) -> TextRegion:
 
 def _decoded(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """Yield the corners of what can be read, and of what only a code can be."""
-    for code in zxingcpp.read_barcodes(view, return_errors=True):
+    # Bright on dark the reader knows every symbology but this one.
+    inverted = zxingcpp.read_barcodes(255 - view, formats=_PDF417)
+    for code in (*zxingcpp.read_barcodes(view, return_errors=True), *inverted):
         if not code.valid and code.format not in _FOUND_WITH_ERRORS:
             continue
         at = code.position
@@ -101,7 +107,10 @@ def _decoded(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
             ],
             np.float32,
         )
-        yield _whole_bars(view, corners)
+        if code.format == zxingcpp.BarcodeFormat.PDF417:
+            yield _with_guards(view, corners)
+        else:
+            yield _whole_bars(view, corners)
 
 
 def _whole_bars(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
@@ -128,6 +137,61 @@ def _whole_bars(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     grown = [left - ends[0] * down, right - ends[0] * down, right + ends[1] * down]
     grown.append(left + ends[1] * down)
     return np.concatenate((corners, np.array(grown))).astype(np.float32)
+
+
+def _with_guards(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
+    """Return the corners of a code with the bars that begin and end it.
+
+    A reader does without those of a PDF417, and they are no squares as the rest of it is.
+    """
+    for _ in range(2):  # along its rows, then along its columns
+        corners = np.roll(corners, 1, axis=0)
+        strip = straightened(view, corners)
+        level, is_bright = cv2.threshold(
+            strip.clip(0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
+        )
+        narrow = _narrow(is_bright)
+        if not narrow:
+            continue
+        columns = strip.shape[1]
+        step = (corners[[1, 2]] - corners[[0, 3]]) / columns
+        around = round(_GUARD * narrow)
+        wide = corners.astype(np.float32)
+        wide[[0, 3]] -= around * step
+        wide[[1, 2]] += around * step
+        beside = (straightened(view, wide) > level).mean(axis=0)
+        before, after = beside[: around + 1][::-1], beside[-around - 1 :]
+        corners = corners.astype(np.float32)
+        corners[[0, 3]] -= _bars_end(before, narrow) * step
+        corners[[1, 2]] += _bars_end(after, narrow) * step
+    return corners
+
+
+def _narrow(is_bright: NDArray[Any]) -> float:
+    """Return the usual width of the narrowest runs along the rows, 0 where there are too few."""
+    steps = np.diff(is_bright.astype(np.int8), axis=1) != 0
+    widths = [np.diff(np.flatnonzero(row)) for row in steps]
+    runs = np.concatenate(widths) if widths else np.empty(0)
+    return float(np.percentile(runs, 15)) if len(runs) >= _LEAST_LENGTH else 0.0
+
+
+def _bars_end(shares: NDArray[Any], narrow: float) -> int:
+    """Return after how many columns outward the last bar ends; a share is a column's that is bright."""
+    end, last, uneven = 0, None, 0
+    for number, share in enumerate(shares):
+        if 1 - _EVEN < share < _EVEN:
+            uneven += 1  # the edge of a bar, or what is not quite straight
+            if uneven > narrow:
+                break
+            continue
+        uneven = 0
+        is_bright = bool(share >= _EVEN)
+        if last is not None and is_bright != last:
+            end = number
+        last = is_bright
+        if number - end > _WIDEST_BAR * narrow:
+            break
+    return end
 
 
 def _row(view: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any] | None:
@@ -160,10 +224,12 @@ def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
             )
         for wide in _rectangles(smaller):
             corners = _tight(smaller, wide)
-            if are_bars(straightened(smaller, corners, 2)) or are_squares(
-                straightened(smaller, corners)
-            ):
-                yield corners * scale
+            bars = bars_in(straightened(smaller, corners, 2))
+            if bars is not None:
+                corners = _tight(smaller, _part(corners, *(edge / 2 for edge in bars)))
+            elif not are_squares(straightened(smaller, corners)):
+                continue
+            yield _with_guards(smaller, corners) * scale
 
 
 def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
@@ -209,10 +275,16 @@ def _fields(is_field: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], Any]]:
 
 def _tight(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     """Return the corners of the busy part of what lies between corners: fields reach beyond it."""
-    strip = straightened(view, corners)
-    rows, columns = strip.shape
-    left, top, right, bottom = busy_part(strip)
-    along, below = (corners[1] - corners[0]) / columns, (corners[3] - corners[0]) / rows
+    return _part(corners, *busy_part(straightened(view, corners)))
+
+
+def _part(
+    corners: NDArray[Any], left: float, top: float, right: float, bottom: float
+) -> NDArray[Any]:
+    """Return the corners of a part of what lies between corners, in its pixels when straightened."""
+    along, below = corners[1] - corners[0], corners[3] - corners[0]
+    along = along / max(round(float(np.hypot(*along))), 1)
+    below = below / max(round(float(np.hypot(*below))), 1)
     edges = ((left, top), (right, top), (right, bottom), (left, bottom))
     return np.array([corners[0] + x * along + y * below for x, y in edges], np.float32)
 

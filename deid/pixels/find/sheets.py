@@ -35,6 +35,26 @@ def laid_out(boxes: Sequence[Box], side: int) -> tuple[list[Box], int, int]:
     return [places[number] for number in range(len(boxes))], top + height, columns
 
 
+def pages_of(boxes: Sequence[Box], side: int) -> list[list[int]]:
+    """Return which boxes share a picture, so that none is longer or higher than `side` when laid out.
+
+    None of the boxes may be larger than that itself. A detector cuts what is larger, and what it cuts
+    overlaps: it would look at a third of a sheet of twice the pixels a second time.
+    """
+    pages: list[list[int]] = []
+    left = top = height = side
+    for number in sorted(range(len(boxes)), key=lambda number: -boxes[number].height):
+        box = boxes[number]
+        if left + box.width > side:
+            left, top, height = 0, top + height + LINE_GUTTER, box.height
+            if not pages or top + height > side:
+                pages.append([])
+                top = 0
+        pages[-1].append(number)
+        left += box.width + GUTTER
+    return pages
+
+
 def edge_level(view: NDArray[Any]) -> NDArray[Any]:
     """Return the median colour of a part's edge: what is laid around it, lest it look like a box."""
     edge = np.concatenate((view[0], view[-1], view[:, 0], view[:, -1]))

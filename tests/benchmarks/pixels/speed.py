@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deid.pixels.ports import TextDetector
     from deid.ports import PixelInstance
 
-_CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500")
+CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500")
 
 
 def report(engine: str) -> None:
@@ -31,7 +31,7 @@ def report(engine: str) -> None:
     context = multiprocessing.get_context("spawn")
     print(f"{engine}: start-up, then {'case':20} {'CPU s':>8} {'wall s':>8} {'peak MiB':>9}")
     costs = {}
-    for case in _CASES:
+    for case in CASES:
         with context.Pool(1) as pool:
             start_up, cpu, wall, before, peak = pool.apply(_measure, (engine, case))
         costs[case] = cpu
@@ -43,10 +43,10 @@ def report(engine: str) -> None:
 
 
 def _measure(engine: str, case: str) -> tuple[float, float, float, float, float]:
-    instance = _case(case)
+    instance = make_case(case)
     begin = time.perf_counter()
     cleaner = PixelCleaning("REDACT_ALL_TEXT", _engine(engine), untrusted=())
-    cleaner.clean(_small())
+    cleaner.clean(make_small())
     start_up = time.perf_counter() - begin
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = _memory("VmRSS")
@@ -61,7 +61,8 @@ def _engine(name: str) -> TextDetector:
     return Tesseract() if name == "tesseract" else make_paranoid_detector()
 
 
-def _case(name: str) -> PixelInstance:
+def make_case(name: str) -> PixelInstance:
+    """Return an instance with eight texts."""
     random = Random(5)
     person = make_person(random, 0)
     texts = some_texts(random, person, 0, 8)
@@ -76,7 +77,8 @@ def _case(name: str) -> PixelInstance:
     return make_instance([burned.values], burned.attributes, person.known)
 
 
-def _small() -> PixelInstance:
+def make_small() -> PixelInstance:
+    """Return a CT of 64 x 64: what it costs is all but the start."""
     base = synthetic_ct(Random(1), 64)
     return make_instance([np.ascontiguousarray(base.values)], base.attributes, ())
 

@@ -1,4 +1,4 @@
-"""What is made of alike parts: threads, chains, combs, springs, meshes, patches of colour."""
+"""What is made of parts, alike or not: threads, chains, combs, springs, meshes, staples, patches of colour."""
 
 from __future__ import annotations
 
@@ -61,6 +61,65 @@ def rows_of_parts(noise: Generator) -> Base:
             rail = np.array((at + shift, at + along * pitch * (count - 1) + shift))
             line(image, rail, level, int(noise.integers(1, 4)))
     return _finished(noise, image)
+
+
+def mixed_parts(noise: Generator) -> Base:
+    """Parts that are not quite alike: staples and clips each turned its own way, loops on leads, fragments."""
+    image = _ground(noise)
+    for _ in range(int(noise.integers(2, 6))):
+        at, along, across = _place(noise, image)
+        size, count = noise.uniform(6, 26), int(noise.integers(2, 9))
+        kind, turn = int(noise.integers(0, 4)), noise.choice([0.1, 0.4, 1.2])
+        thick = int(noise.integers(1, max(int(size / 5), 1) + 1))
+        lead = noise.normal(0, 0.3, 2)
+        if kind == 1 or noise.random() < 0.3:
+            t = np.linspace(-1, count + 1, 40)
+            swing = np.sin(t * lead[0] * 4) * size * noise.uniform(0, 0.8)
+            line(image, at + np.outer(t * size * 1.4, along) + np.outer(swing, across), 0.9, thick)
+        for number in range(count):
+            shift = along * noise.normal(0, 0.25) + across * noise.normal(0, 0.2)
+            middle = at + along * size * 1.4 * number + shift * size
+            angle = noise.normal(0, turn)
+            own = np.cos(angle) * along + np.sin(angle) * across
+            side = np.array((-own[1], own[0]))
+            much = size * noise.uniform(0.7, 1.2)
+            _part(noise, image, kind, middle, own * much, side * much, thick)
+    return _finished(noise, image)
+
+
+def _part(
+    noise: Generator,
+    image: Canvas,
+    kind: int,
+    middle: NDArray[Any],
+    own: NDArray[Any],
+    side: NDArray[Any],
+    thick: int,
+) -> None:
+    """Draw a staple or clip, a twisted loop of wire, a fragment, or a coil's turn."""
+    level = noise.uniform(0.85, 1)
+    if kind == 0:
+        legs = noise.uniform(0.1, 0.9, 2)
+        corners = ((-0.5, legs[0]), (-0.5, 0), (0.5, 0), (0.5, legs[1]))
+        line(image, np.array([middle + a * own + b * side for a, b in corners]), level, thick)
+    elif kind == 1:
+        t = np.linspace(0, 2 * np.pi, 24)
+        loop = middle + np.outer(np.cos(t) * 0.5, own) + np.outer(np.sin(t) * 0.35, side)
+        line(image, loop, level, thick)
+        for sign in (-0.15, 0.2):
+            line(image, np.array((middle + 0.35 * side, middle + side + sign * own)), level, thick)
+    elif kind == 2:
+        points = [
+            middle + a * own + b * side
+            for a, b in noise.uniform(-0.5, 0.5, (int(noise.integers(3, 7)), 2))
+        ]
+        hull = cv2.convexHull(np.round(points).astype(np.int32))
+        cv2.fillConvexPoly(image, hull, level, cv2.LINE_AA)
+    else:
+        t = np.linspace(0, noise.uniform(3, 14), 40)
+        reach = np.linspace(0.5, noise.uniform(0.1, 0.5), 40)
+        coil = middle + np.outer(np.cos(t) * reach, own) + np.outer(np.sin(t) * reach, side)
+        line(image, coil, level, thick)
 
 
 def threads(noise: Generator) -> Base:

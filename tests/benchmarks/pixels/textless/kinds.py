@@ -65,6 +65,7 @@ KINDS = (
     Kind("noise", objects.noise_only),
     Kind("collimated", objects.collimated),
     Kind("rows of parts", devices.rows_of_parts),
+    Kind("mixed parts", devices.mixed_parts),
     Kind("threads", devices.threads),
     Kind("patches", devices.patches),
     Kind("meshes", devices.meshes),
