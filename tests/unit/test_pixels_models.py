@@ -31,6 +31,31 @@ print((resident_pages() - before) * 4096 >> 20)
 """
 
 
+_LOADED = """
+import sys
+import numpy as np
+from daemon.engines.models import make_detector
+from deid.pixels.ports import Picture
+
+view = np.zeros((64, 96, 3), np.uint8)
+view[20:40, 20:80:6] = 255
+make_detector().find([Picture(view, view[..., 0])])
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+#: What the package that carries the models asks for, by import name.
+_NOT_OURS = {
+    "rapidocr",
+    "shapely",
+    "omegaconf",
+    "requests",
+    "yaml",
+    "tqdm",
+    "six",
+    "colorlog",
+    "pyclipper",
+}
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="an option of glibc")
 def test_blocks_freed_among_others_go_back_to_the_system() -> None:
     done = subprocess.run(
@@ -46,3 +71,12 @@ def test_blocks_freed_among_others_go_back_to_the_system() -> None:
 def test_a_worker_loads_its_detector_once_for_all_configurations() -> None:
     settings = make_pixels(engine="ppocr")
     assert engines(settings).detector() is engines(make_pixels()).detector()
+
+
+def test_nothing_is_loaded_of_the_package_that_carries_the_models_nor_of_what_it_asks_for() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED], capture_output=True, check=True, text=True
+    )
+    loaded = set(done.stdout.split())
+    assert {"onnxruntime", "cv2"} <= loaded
+    assert not loaded & _NOT_OURS
