@@ -83,7 +83,7 @@ class Mapping:
         plan, only = self._plan(), None
         if self._chosen is not None:
             lines = self._chosen.read_text("utf-8").splitlines()
-            only = [each.strip().strip("/") for each in lines]
+            only = frozenset(each.strip().strip("/") for each in lines)
         with state.connected(self._settings, query_only=True) as (session, layout):
             try:
                 source, destination = (

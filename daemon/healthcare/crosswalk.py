@@ -14,7 +14,7 @@ from daemon.workers.mapping import mapped
 from deid.errors import Unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     import deid
     from daemon.store.ports import Blobs, Session
@@ -28,7 +28,7 @@ def rows(
     source: tuple[Store, Blobs],
     destination: tuple[Store, Blobs],
     plan: deid.Plan,
-    only: Sequence[str] | None = None,
+    only: Collection[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Give a row for each instance of the source that has a result in the destination.
 

@@ -292,11 +292,12 @@ def _count(session: Session, source: Store, step: Step) -> int:
     """Return how many there are to do."""
     if source.kind is StoreKind.FHIR:
         return len(step.only) if step.only else sum(session.resources.types(source).values())
-    if step.only is None:
+    chosen = step.chosen
+    if chosen is None:
         return session.figures.of_store(source).instances
     last, count = 0, 0
     while page := session.instances.page(source, last, _PAGE):
-        count += sum(is_wanted(each, step.only) for each in page)
+        count += sum(is_wanted(each, chosen) for each in page)
         last = page[-1].id
     return count
 

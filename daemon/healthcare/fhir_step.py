@@ -62,7 +62,7 @@ class FhirStep:
         since = self.step.unchanged_since_ms
         if since and version.updated_ms > since:
             return False
-        only = self.step.only
+        only = self.step.chosen
         return only is None or f"{version.type}/{version.id}" in only
 
     def patients(self, session: Session, version: ResourceVersion) -> list[bytes]:

@@ -23,5 +23,5 @@ async def next_wanted(
         return session.instances.page(store, after, BATCH)
 
     page = [each for each in await stores.database.read(read) if each.id <= step.last]
-    wanted = [each for each in page if step.only is None or is_wanted(each, step.only)]
+    wanted = [each for each in page if step.chosen is None or is_wanted(each, step.chosen)]
     return page[-1].id if page else after, wanted

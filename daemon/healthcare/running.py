@@ -194,7 +194,7 @@ class Running:
         if operation.is_cancelled or self._cancelled[number].is_set():
             await self._stop(number)
             return True
-        work = Work.from_json(operation.work)
+        work = self._memories[number].of("work", lambda: Work.from_json(operation.work))
         if operation.step >= len(work.steps):
             await self._database.write(lambda session: self._succeed(session, operation, work))
             return True

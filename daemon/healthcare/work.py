@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from daemon.records import OwnDeidentifier
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from daemon.store.rows import IndexedInstance
     from deid.identity.keys import SiteKey
@@ -50,6 +51,11 @@ class Step:
     folder: str = ""
     changed_since_ms: int = 0
     beside: tuple[int, ...] = ()
+
+    @cached_property
+    def chosen(self) -> frozenset[str] | None:
+        """What is wanted, to be looked up quickly."""
+        return None if self.only is None else frozenset(self.only)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -144,8 +150,10 @@ class Work:
         return OwnDeidentifier(f"operation:{digest}", self.configuration, own)
 
 
-def is_wanted(instance: IndexedInstance, only: Sequence[str]) -> bool:
+def is_wanted(instance: IndexedInstance, only: Collection[str]) -> bool:
     """Tell whether an instance is below one of these paths."""
     path = f"studies/{instance.study_uid}"
     series = f"{path}/series/{instance.series_uid}"
-    return not {path, series, f"{series}/instances/{instance.sop_instance_uid}"}.isdisjoint(only)
+    return any(
+        each in only for each in (path, series, f"{series}/instances/{instance.sop_instance_uid}")
+    )

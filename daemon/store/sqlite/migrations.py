@@ -385,3 +385,13 @@ def deletions(db: SchemaDatabase) -> None:
         "CREATE TABLE deletions (store_id INTEGER NOT NULL, digest BLOB NOT NULL,"
         " deleted_at INTEGER NOT NULL, PRIMARY KEY (store_id, digest)) STRICT, WITHOUT ROWID"
     )
+
+
+@migrations()
+def work_of_operations(db: SchemaDatabase) -> None:
+    """Keep what operations have to do, which may be long, apart from their counters, which change."""
+    db.execute(
+        "CREATE TABLE operation_work (operation INTEGER PRIMARY KEY, work TEXT NOT NULL) STRICT"
+    )
+    db.execute("INSERT INTO operation_work SELECT id, work FROM operations")
+    db.execute("UPDATE operations SET work = ''")

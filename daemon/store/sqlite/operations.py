@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from daemon.store.operation_rows import OperationChange
 
 _COLUMNS: Final = (
-    "id, dataset, version, method, created_at, ended_at, is_cancelled, work, step, after_, pending, success,"
+    "id, dataset, version, method, created_at, ended_at, is_cancelled,"
+    " (SELECT w.work FROM operation_work w WHERE w.operation = id) work, step, after_, pending, success,"
     " failure, error_code, error, response"
 )
 _COLUMN_OF: Final = {"after": "after_"}
@@ -64,10 +65,11 @@ class OperationTables:
         """Begin an operation."""
         number = self._connection.execute(
             "INSERT INTO operations (dataset, version, method, created_at, work, pending)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (dataset, version, method, created_at, work, pending),
+            " VALUES (?, ?, ?, ?, '', ?)",
+            (dataset, version, method, created_at, pending),
         ).lastrowid
         assert number is not None
+        self._set_work(number, work)
         found = self.get(number)
         assert found is not None
         return found
@@ -93,10 +95,20 @@ class OperationTables:
 
     def change(self, number: int, **changes: Unpack[OperationChange]) -> None:
         """Change what is named."""
+        if "work" in changes:
+            self._set_work(number, changes.pop("work"))
+        if not changes:
+            return
         columns = ", ".join(f"{_COLUMN_OF.get(name, name)} = ?" for name in changes)
         self._connection.execute(
             f"UPDATE operations SET {columns} WHERE id = ?",  # noqa: S608 - names of fields
             (*changes.values(), number),
+        )
+
+    def _set_work(self, number: int, work: str) -> None:
+        # It may be long, and counters change with every batch: a row is written as a whole.
+        self._connection.execute(
+            "INSERT OR REPLACE INTO operation_work (operation, work) VALUES (?, ?)", (number, work)
         )
 
     def add_failures(self, number: int, failures: Sequence[Failure]) -> None:
@@ -141,11 +153,11 @@ class OperationTables:
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before."""
         ended = "ended_at > 0 AND ended_at < ?"
-        self._connection.execute(
-            "DELETE FROM operation_failures WHERE operation IN"  # noqa: S608 - a mark only
-            f" (SELECT id FROM operations WHERE {ended})",
-            (time,),
-        )
+        for table in ("operation_failures", "operation_work"):
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE operation IN (SELECT id FROM operations WHERE {ended})",  # noqa: S608 - fixed words and a mark
+                (time,),
+            )
         return self._connection.execute(f"DELETE FROM operations WHERE {ended}", (time,)).rowcount  # noqa: S608 - a mark only
 
     def _some(self, conditions: str, *values: object) -> list[Operation]:

@@ -6,6 +6,7 @@
     stores       every store of every dataset: kind, name, role, folder of its blobs
     datasets     what stores belong to, and what its owner said of each
     operations   what was asked for and takes long, and how far it is; operation_failures: what it could not do,
+                 operation_work: what it has to do,
                  operation_changes: what has changed in the source of one that does not end
     totals       instances and bytes of each store (kept by triggers)
     receipts     one row per acknowledged instance, from acknowledgement to the end
