@@ -268,7 +268,7 @@ def _look_at_others(
         if number <= highest:  # it had a row: nobody else's is called so
             shutil.rmtree(folder)
             found.garbage += 1
-        else:
+        elif any(folder.glob("*/*/*")):
             log.error("store_folder_without_row")
     strays = sum(
         not session.instances.is_referenced(store.id, name)
