@@ -6,13 +6,14 @@ undisturbed run, and counters with what is in the destination.
 
 from __future__ import annotations
 
+import itertools
 import random
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.healthcare_client import client, done, make_store, search
+from tests.healthcare_client import client, done, make_dataset, make_store, search
 from tests.integration.test_healthcare_kill import begin, content, filled
 from tests.service import RunningDaemon, wait_until
 
@@ -72,7 +73,7 @@ def _kill(daemon: RunningDaemon, source: str) -> Iterator[str]:
 def _cancel(daemon: RunningDaemon, source: str) -> Iterator[str]:
     with client(daemon.http) as service:
         datasets = service.projects().locations().datasets()
-        target = make_store(service, source, "cancelled")
+        target = make_store(service, make_dataset(service, "stopped"), "cancelled")
         body = {"destinationStore": target, "config": _BASIC}
         images = f"{source}/dicomStores/images"
         operation = datasets.dicomStores().deidentify(sourceStore=images, body=body).execute()
@@ -107,7 +108,7 @@ def main() -> None:
         try:
             with client(daemon.http) as service:
                 source = filled(service, INSTANCES, RESOURCES)
-            for line in (*_cancel(daemon, source), *_kill(daemon, source)):
+            for line in itertools.chain(_cancel(daemon, source), _kill(daemon, source)):
                 print(line, flush=True)
         finally:
             daemon.stop()
