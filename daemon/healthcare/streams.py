@@ -128,7 +128,7 @@ def follow(
         )
     if len({each.destination for each in asked}) < len(asked):
         raise InvalidArgument("streamConfigs: each goes into a store of its own")
-    before = {each.step.destination: each for each in _of(session, store)}
+    before = {each.step.destination: each for each in _from(session, store)}
     for stream in asked:
         field = f"streamConfigs: {_FIELD[store.kind]}.store"
         destination = names.existing_store(session, stream.destination, store.kind, field)
@@ -255,6 +255,13 @@ def _running(session: Session) -> list[_Running]:
 
 
 def _of(session: Session, store: Store) -> list[_Running]:
+    """Return the streams of a store; quickly, where its settings name none."""
+    if "streamConfigs" not in session.stores.settings(store):
+        return []
+    return _from(session, store)
+
+
+def _from(session: Session, store: Store) -> list[_Running]:
     return [each for each in _running(session) if each.step.source == store.id]
 
 

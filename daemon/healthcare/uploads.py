@@ -114,9 +114,13 @@ class _StagedFile:
             await asyncio.to_thread(blobs.take, [Move(self._path, self._id)], flush=True)
         except OSError as error:
             raise refusal(error) from error
-        is_kept = await self._stores.database.write(
-            lambda session: self._show(session, receipt, instance)
-        )
+        try:
+            is_kept = await self._stores.database.write(
+                lambda session: self._show(session, receipt, instance)
+            )
+        except InstanceRefused:  # whatever else may still have been done
+            await asyncio.to_thread(blobs.remove, [self._id])
+            raise
         if not is_kept:
             await asyncio.to_thread(blobs.remove, [self._id])
 
@@ -135,6 +139,9 @@ class _StagedFile:
         )
 
     def _show(self, session: Session, receipt: Receipt, instance: StoredInstance) -> bool:
+        store = self._store
+        if session.stores.find(store.dataset, store.kind, store.name) != store:
+            raise InstanceRefused(_PROCESSING_FAILURE, why="the store was deleted meanwhile")
         if self._is_there(session, instance):
             return False
         session.receipts.insert(receipt)

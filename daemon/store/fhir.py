@@ -139,6 +139,9 @@ class FhirSink:
         return done
 
     def _apply(self, session: Session, change: Change, now_ms: int) -> Changed:
+        store = self._store
+        if session.stores.find(store.dataset, store.kind, store.name) != store:
+            raise Conflict("the store was deleted meanwhile")
         there = _found(session, self._store, change)
         if there is not None:
             return Changed(there, was_there=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 import pytest
 
+from daemon.healthcare.uploads import StoreUploads
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import fsck
 from daemon.store.embedded import EMBEDDED
@@ -17,12 +18,16 @@ from daemon.store.layout import Layout
 from daemon.store.ports import Move
 from daemon.store.rows import Garbage, Place, StoreKind
 from daemon.store.stores import Stores
+from dicomweb.errors import InstanceRefused
 from tests.factories import encoded, make_ct
 from tests.store_samples import file_of, make_instance, store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import Job, StoredInstance
     from daemon.store.ports import Session
     from daemon.store.rows import Store
 
@@ -166,3 +171,49 @@ async def test_rows_of_an_older_copy_get_back_what_came_since(tmp_path: Path) ->
     assert shown(tmp_path, own) == 0
     fsck.reindex(tmp_path)
     assert shown(tmp_path, own) == 2
+
+
+class Describing:
+    """A worker that describes everything as one instance, and before that something happens."""
+
+    def __init__(self, before: Callable[[], Awaitable[object]]) -> None:
+        self._before = before
+
+    async def describe(self, job: Job, size: int) -> StoredInstance:
+        del job
+        await self._before()
+        return replace(make_instance(7), size=size)
+
+
+class Unheard:
+    def instance_received(self, size: int) -> None:
+        del size
+
+    def instance_refused(self, reason: str) -> None:
+        del reason
+
+
+async def test_what_arrives_while_its_store_is_deleted_is_refused_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    own, _ = await made(tmp_path)
+    stores = await Stores.open(tmp_path)
+
+    async def delete() -> None:
+        await stores.database.write(lambda session: session.stores.remove(own))
+        await stores.empty(own)
+
+    uploads = StoreUploads(own, stores, cast("ChangingWorkers", Describing(delete)), Unheard())
+    upload = uploads.open("")
+    upload.write(encoded(make_ct()))
+    with pytest.raises(InstanceRefused) as caught:
+        await upload.finish()
+    assert "deleted meanwhile" in caught.value.why
+    upload.abort()
+    await stores.close()
+    assert blobs_below(tmp_path / own.folder) == 0
+    assert shown(tmp_path, own) == 0
+
+
+def blobs_below(folder: Path) -> int:
+    return len(list(folder.rglob("*.dcm")))
