@@ -161,6 +161,8 @@ def test_nothing_is_answered_or_shown_before_it_is_on_the_disk(
     write(disk_path / "dropped.dcm", make_ct(instance=5)).rename(daemon.inbox / "dropped.dcm")
     journal = daemon.wait_until_settled(5)
     assert {entry.state for entry in journal} == {State.STORED}
+    posted = b'{"resourceType":"Basic","code":{"text":"posted-word"}}'
+    assert _sent(daemon, "/fhir/source/Basic", posted, "application/fhir+json") == 201
     port, web = daemon.dimse_port, int(daemon.addresses["http"][1])
     daemon.stop()
     trace = Trace(calls_in((disk_path / "trace").read_text("utf-8", "replace")))
@@ -177,6 +179,9 @@ def test_nothing_is_answered_or_shown_before_it_is_on_the_disk(
         each for each in trace.renames("", f"{state}/spool/") if not each[1].startswith(state)
     )
     _assert_taken(trace, *taken)
+
+    ((renamed, old, new),) = trace.renames(f"{state}/work/", f"{state}/fhir-source/")
+    _assert_posted(trace, renamed, old, new, trace.first(answers(web, "HTTP/1.1 201"), what="201"))
 
     outputs = trace.renames(f"{state}/work/", f"{state}/deid/")
     sources = trace.renames(f"{state}/spool/", f"{state}/source/")
@@ -200,6 +205,15 @@ def _assert_committed(trace: Trace, renamed: Call, path: str, *, before: int) ->
     )
     row = trace.first(writes_row(Path(path).name), after=named.ended, before=before, what="the row")
     trace.first(flushes_log, after=row.ended, before=before, what="the commit")
+
+
+def _assert_posted(trace: Trace, renamed: Call, old: str, new: str, answer: Call) -> None:
+    """Find a posted resource committed and its file on the disk before the answer."""
+    row = trace.first(writes_row("posted-word"), before=answer.begun, what="the row")
+    trace.first(flushes_log, after=row.ended, before=answer.begun, what="the commit")
+    flushed = either(flushes(old), flushes(new))
+    trace.first(flushed, before=answer.begun, what="a flush of the file")
+    _assert_folders_flushed(trace, renamed, new, before=answer.begun)
 
 
 def _assert_taken(trace: Trace, renamed: Call, old: str, new: str) -> None:
@@ -235,10 +249,14 @@ def _assert_folders_flushed(trace: Trace, renamed: Call, path: str, *, before: i
 
 def _stow(daemon: RunningDaemon, content: bytes) -> int:
     body = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--B--\r\n"
+    kind = 'multipart/related; type="application/dicom"; boundary=B'
+    return _sent(daemon, "/dicomweb/source/studies", body, kind)
+
+
+def _sent(daemon: RunningDaemon, address: str, body: bytes, kind: str) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", int(daemon.addresses["http"][1]))
     try:
-        kind = 'multipart/related; type="application/dicom"; boundary=B'
-        connection.request("POST", "/dicomweb/source/studies", body, {"Content-Type": kind})
+        connection.request("POST", address, body, {"Content-Type": kind})
         with connection.getresponse() as response:
             response.read()
             return response.status
