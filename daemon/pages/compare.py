@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import web
 
+from daemon.fhir import representation
 from daemon.pages.contents import results_alone, side_by_side
 from daemon.pages.differences import Change, compare, result_alone
+from daemon.pages.resource_differences import compare_resources, resource_alone
 from daemon.pages.view import SOURCE, Page
 from daemon.reasons import REASONS
 from dicomweb.ports import Resource
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     from daemon.pages.contents import Series
     from daemon.pages.differences import Row
     from daemon.pages.view import View
-    from daemon.store.studies import Pair
+    from daemon.resources import ResourceVersion
+    from daemon.store.studies import Pair, ResourcePair
     from dicomweb.ports import InstanceStore
 
 _UID: Final = r"{uid:[0-9.]{1,64}}"
@@ -64,6 +67,10 @@ class _Header:
             query.get("words", "").strip()[:200],
         )
 
+    def wanted(self, rows: Sequence[Row]) -> list[Row]:
+        """Return the rows that are asked for."""
+        return [row for row in rows if row.change in self.changes and row.has(self.words)]
+
 
 def _routes(view: View) -> list[web.RouteDef]:
     compared = _Compare(view)
@@ -73,6 +80,8 @@ def _routes(view: View) -> list[web.RouteDef]:
         web.get(f"/compare/{_UID}/study.json", compared.result_study),
         web.get(f"/compare/{_UID}/outcome.json", compared.result_outcome),
         web.get(f"/compare/{_UID}/header", compared.result_header),
+        web.get(f"/compare/{_UID}/resources", compared.result_resources),
+        web.get(f"{SOURCE}/compare/{_UID}/resources", compared.both_resources),
         web.get(f"{SOURCE}/compare/{_UID}", compared.show_both),
         web.get(f"{SOURCE}/compare/{_UID}/study.json", compared.both_studies),
         web.get(f"{SOURCE}/compare/{_UID}/outcome.json", compared.either_outcome),
@@ -137,8 +146,6 @@ class _Compare:
 
     def _study(self, series: Sequence[Series]) -> web.Response:
         found = [each.json for each in series]
-        for each in (shown for one in series for shown in one.instances):
-            assert each.received is not None or each.result is not None
         return self._view.json(orjson.dumps({"series": found, "reasons": _reasons(series)}))
 
     async def _pairs(self, uid: str) -> Sequence[Pair]:
@@ -194,15 +201,53 @@ class _Compare:
         after = await _attributes(self._view.results, asked.result)
         return self._header(request, asked, compare(before, after), is_source=True)
 
+    async def result_resources(self, request: web.Request) -> web.Response:
+        uid = request.match_info["uid"]
+        if not await self._view.results.locate(Resource(uid)):
+            raise web.HTTPNotFound
+        pairs = [each for each in await self._view.pairing.resources(uid) if each.result]
+        tables = [
+            (each, resource_alone(_json(each.result), orjson.loads(each.outcome or b"{}")))
+            for each in pairs
+        ]
+        return self._resources(request, tables, is_source=False)
+
+    async def both_resources(self, request: web.Request) -> web.Response:
+        pairs = await self._view.pairing.resources(request.match_info["uid"])
+        tables = [
+            (each, compare_resources(_json(each.received), _json(each.result))) for each in pairs
+        ]
+        return self._resources(request, tables, is_source=True)
+
+    def _resources(
+        self,
+        request: web.Request,
+        tables: Sequence[tuple[ResourcePair, Sequence[Row]]],
+        *,
+        is_source: bool,
+    ) -> web.Response:
+        asked = _Header.of(request)
+        shown = [
+            {
+                "type": pair.type,
+                "reason": pair.reason if is_source else "",
+                "has_result": pair.result is not None,
+                "rows": asked.wanted(rows)[:_MOST_ROWS],
+                "counts": _counts(rows),
+            }
+            for pair, rows in tables
+        ]
+        context = {"resources": shown, "is_source": is_source, "is_open": bool(asked.words)}
+        return self._view.page(request, "resources.html", context=context)
+
     def _header(
         self, request: web.Request, asked: _Header, rows: Sequence[Row], *, is_source: bool
     ) -> web.Response:
-        counts = Counter(row.change for row in rows)
-        wanted = [row for row in rows if row.change in asked.changes and row.has(asked.words)]
+        wanted = asked.wanted(rows)
         context = {
             "rows": wanted[:_MOST_ROWS],
             "further": max(0, len(wanted) - _MOST_ROWS),
-            "counts": [(change, counts[change], change in asked.changes) for change in Change],
+            "counts": _counts(rows),
             "is_source": is_source,
         }
         return self._view.page(request, "header.html", context=context)
@@ -216,6 +261,19 @@ async def _attributes(store: InstanceStore, resource: Resource | None) -> Mappin
         raise web.HTTPNotFound
     attributes: Mapping[str, Any] = orjson.loads(found[0])
     return attributes
+
+
+def _counts(rows: Sequence[Row]) -> list[tuple[str, int]]:
+    counts = Counter(row.change for row in rows)
+    return [(change.value, counts[change]) for change in Change]
+
+
+def _json(version: ResourceVersion | None) -> Mapping[str, Any]:
+    """Return a resource; nothing where there is none, or it is deleted."""
+    if version is None or version.is_deleted:
+        return {}
+    found: Mapping[str, Any] = orjson.loads(representation.resource(version))
+    return found
 
 
 def _reasons(series: Sequence[Series]) -> dict[str, str]:

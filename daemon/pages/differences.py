@@ -167,12 +167,13 @@ def _value(element: Mapping[str, Any] | None) -> str:
     if "BulkDataURI" in element:
         return _ELSEWHERE
     if "InlineBinary" in element:
-        return _cut(str(element["InlineBinary"]))
+        return cut(str(element["InlineBinary"]))
     values = "\\".join(shown(value) for value in element.get("Value", ()))
-    return _cut(values) or "(empty)"
+    return cut(values) or "(empty)"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return a value as far as a table has room for it."""
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from daemon.store.decision_rows import Decider
     from daemon.store.queries import Changed
     from daemon.store.reviewing import Made, Refused
-    from daemon.store.studies import Pair
+    from daemon.store.studies import Pair, ResourcePair
     from deid.ports import DrawnBox
     from dicomweb.ports import Match, Resource
 
@@ -39,6 +39,9 @@ class Pairing(Protocol):
 
     async def pairs(self, study_uid: str) -> Sequence[Pair]:
         """Return the instances of a study, a result's or a received one, in the order in which they came."""
+
+    async def resources(self, study_uid: str) -> Sequence[ResourcePair]:
+        """Return the FHIR resources that belong to a study, a result's or a received one."""
 
     async def outcome_of_result(self, sop_instance_uid: str) -> bytes:
         """Return the JSON outcome record of a result, free of original values; empty if there is none."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from daemon.store.queries import REFUSED
+from daemon.store.sidecar_rows import KeyKind
 from dicomweb.ports import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from daemon.records import State
+    from daemon.resources import ResourceVersion
     from daemon.store.ports import Database, Session
     from daemon.store.rows import IndexedInstance
+    from daemon.store.sidecar_rows import Made
     from daemon.store.store_set import StoreSet
 
 
@@ -33,6 +38,28 @@ class Pair:
     result: Resource | None
     state: State
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePair:
+    """A received FHIR resource that belongs to a study, and the result that was made of it.
+
+    Attributes
+    ----------
+    received, result
+        The latest versions; None where there is none.
+    state, reason
+        Of what was received.
+    outcome
+        What was done, JSON, free of original values; empty if there is no result.
+    """
+
+    type: str
+    received: ResourceVersion | None
+    result: ResourceVersion | None
+    state: str
+    reason: str
+    outcome: bytes
 
 
 class StudyQueries:
@@ -78,6 +105,13 @@ class StudyQueries:
         """
         return await self._database.read(lambda session: self._pairs(session, study_uid))
 
+    async def resources(self, study_uid: str) -> list[ResourcePair]:
+        """Return the FHIR resources that belong to a study, a result's or a received one.
+
+        Of a result, only what its own deidentifier made of them.
+        """
+        return await self._database.read(lambda session: self._resources(session, study_uid))
+
     async def outcome_of_result(self, sop_instance_uid: str) -> bytes:
         """Return the JSON outcome record of a result; empty if there is none."""
         store = self._stores.destination
@@ -115,6 +149,37 @@ class StudyQueries:
                 for each in received or [None]
                 for result in results or [None]
                 if each is not None or result is not None
+            ]
+        return found
+
+    def _resources(self, session: Session, study_uid: str) -> list[ResourcePair]:
+        source, destination = self._stores.fhir_source, self._stores.fhir_destination
+        deidentifiers = {
+            each.deidentifier
+            for receipt_id in session.instances.of_study(self._stores.destination, study_uid)[:1]
+            for each in session.instances.of_receipt(self._stores.destination, receipt_id)
+            if each.study_uid == study_uid
+        }
+        received_uid = self._received_as(session, study_uid) if deidentifiers else study_uid
+        found = []
+        numbers = session.sidecars.having(source, KeyKind.STUDY, received_uid or "")
+        for row in (session.sidecars.get(source, number) for number in numbers):
+            if row is None:
+                continue
+            outcomes = orjson.loads(session.sidecars.outcome(row.number) or b"{}")
+            made: list[Made | None] = [
+                each for each in row.made if not deidentifiers or each.deidentifier in deidentifiers
+            ]
+            found += [
+                ResourcePair(
+                    row.type,
+                    session.resources.get(source, row.type, row.id),
+                    each and session.resources.get(destination, each.type, each.id),
+                    row.state.value,
+                    row.reason,
+                    orjson.dumps(outcomes.get(each.deidentifier, {})) if each else b"",
+                )
+                for each in made or [None]
             ]
         return found
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
+from daemon.synthetic.patients import PATIENTS
+from daemon.synthetic.resources import study_resources
 from tests.browser.test_studies_page import tab_to
 
 if TYPE_CHECKING:
@@ -221,6 +223,32 @@ def test_the_header_says_what_became_of_each_element_at_every_depth(
     expect(page.locator("#header tbody tr.removed").first).to_be_visible()
     expect(page.locator("#header tbody tr:not(.removed)")).to_have_count(0)
     visit.picture("compare-header", full_page=True)
+
+
+def test_fhir_resources_of_the_study_are_compared_value_by_value(visit: Visit, site: Site) -> None:
+    sent = [each for each in site.sent if str(each.StudyInstanceUID) == site.named["volume"]]
+    resources = study_resources(PATIENTS[0], [each for each in sent if each.Modality == "CT"])
+    site.tell(*resources)
+    family = PATIENTS[0].name.partition("^")[0]
+    page = visit.open_compare(f"/source/compare/{site.results['volume']}")
+    patient = page.locator("#resources details", has_text="Patient:")
+    patient.locator("summary").focus()
+    page.keyboard.press("Enter")
+    row = patient.locator("tr", has_text="Patient.name[0].family")
+    expect(row).to_contain_text(family)
+    expect(row.locator(".change")).to_have_text("changed")
+    expect(patient.locator("tr", has_text="Patient.resourceType")).to_contain_text("kept")
+    visit.picture("compare-resources", full_page=True)
+    page.get_by_label("Find").fill(family)
+    expect(patient.locator("tbody tr").first).to_contain_text(family)
+    expect(patient.locator("tr", has_text="Patient.resourceType")).to_have_count(0)
+    answers = visit.record()
+    page = visit.open_compare(f"/compare/{site.results['volume']}")
+    patient = page.locator("#resources details", has_text="Patient:")
+    expect(patient.locator("summary")).to_contain_text("removed")
+    clean = next(body for address, body in answers.items() if "/resources" in address).decode()
+    told = [each["id"] for each in resources] + [family, PATIENTS[0].patient_id]
+    assert [value for value in told if value in clean] == []
 
 
 def test_an_instance_without_pictures_or_result_says_so(visit: Visit, site: Site) -> None:

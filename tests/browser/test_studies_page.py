@@ -73,6 +73,10 @@ def test_the_keyboard_alone_filters_pages_and_opens(visit: Visit, site: Site) ->
 
 def test_what_arrives_appears_by_itself(visit: Visit, site: Site) -> None:
     page = visit.open("/studies")
+    # What is unfolded stays, and the focus where it was.
+    tab_to(page, "summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "button.copy")
     before = page.locator("#list tbody tr td:nth-child(2)").all_inner_texts()
     page.evaluate("document.body.dataset.same = 'yes'")
     arrived = factories.make_ct(rows=8, study=900)
@@ -81,6 +85,7 @@ def test_what_arrives_appears_by_itself(visit: Visit, site: Site) -> None:
     expect(page.locator("#list tbody tr").first.locator("td").nth(1)).not_to_have_text(before[0])
     assert page.evaluate("document.body.dataset.same") == "yes"
     assert "ARRIVED-LATER" not in page.content()
+    assert page.evaluate("document.activeElement.matches('details[open] button.copy')")
 
 
 def test_a_name_that_is_a_script_is_text(visit: Visit, site: Site) -> None:

@@ -6,6 +6,7 @@ import { Stage } from "./compare-stage.js";
 
 const CT_WINDOWS = [["Soft tissue", 40, 400], ["Lung", -600, 1500], ["Bone", 480, 2500], ["Brain", 40, 80]];
 const AHEAD = 6;
+const TURN = 40;
 
 const main = document.getElementById("compare");
 const find = (id) => document.getElementById(id);
@@ -320,6 +321,7 @@ function listenToKeys(event) {
 
 function listenToPointer(element) {
   let from = null;
+  let turned = 0;
   element.addEventListener("pointerdown", (event) => {
     if (event.target.tagName !== "CANVAS") return;
     from = event;
@@ -336,7 +338,12 @@ function listenToPointer(element) {
   for (const end of ["pointerup", "pointercancel"]) element.addEventListener(end, () => { from = null; });
   element.addEventListener("wheel", (event) => {
     event.preventDefault();
-    if (!event.ctrlKey) { step(Math.sign(event.deltaY)); return; }
+    if (!event.ctrlKey) {
+      // A touchpad sends many small turns where a wheel sends one.
+      turned += event.deltaY;
+      if (Math.abs(turned) >= TURN) { step(Math.sign(turned)); turned = 0; }
+      return;
+    }
     const box = event.target.getBoundingClientRect();
     stage.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15, { x: event.clientX - box.left, y: event.clientY - box.top });
   }, { passive: false });

@@ -7,17 +7,39 @@ function tell(subject) {
   document.body.dispatchEvent(new CustomEvent(subject));
 }
 
+let stream = null;
+
 function listen() {
-  const stream = new EventSource(new URL("events", root));
+  // A browser has few connections to one host: pages that nobody sees give theirs back.
+  if (document.hidden) { stream?.close(); stream = null; return; }
+  if (stream) return;
+  stream = new EventSource(new URL("events", root));
   for (const subject of SUBJECTS) stream.addEventListener(subject, () => tell(subject));
   // What changed before the stream was there is not told by it.
   stream.addEventListener("open", () => SUBJECTS.forEach(tell));
+}
+
+function listenWhileShown() {
+  listen();
+  document.addEventListener("visibilitychange", listen);
   // Else the connection outlives the page in the browser's memory of it, and counts.
-  addEventListener("pagehide", () => stream.close());
+  addEventListener("pagehide", () => { stream?.close(); stream = null; });
   addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 }
 
-if (document.querySelector("[hx-trigger]") || document.querySelector("[data-live]")) listen();
+// What somebody has unfolded stays so when the list around it comes anew, and the focus stays in it.
+let unfolded = [];
+let focused = "";
+document.addEventListener("htmx:beforeSwap", (event) => {
+  unfolded = [...event.target.querySelectorAll("details[open][id]")].map(({ id }) => id);
+  focused = event.target.contains(document.activeElement) ? document.activeElement.id : "";
+});
+document.addEventListener("htmx:afterSettle", () => {
+  for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
+  if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+});
+
+if (document.querySelector("[hx-trigger]") || document.querySelector("[data-live]")) listenWhileShown();
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
