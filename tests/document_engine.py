@@ -336,6 +336,11 @@ class _Identifiers(_Rows):
         told = {tuple(each) for each in body["told"]} | set(identifiers)
         self._documents.put("known", key, {**body, "told": sorted(told)})
 
+    def note_unnamed(self, store: Store, study_uid: str) -> None:
+        self._documents.put(
+            "unnamed", f"{store.id} {study_uid}", {"store": store.id, "study": study_uid}
+        )
+
     def known(self, store: Store, study_uid: str, patient: str, limit: int) -> list[Identifier]:
         told = {
             (kind, value)
@@ -347,6 +352,7 @@ class _Identifiers(_Rows):
         return sorted(told)[:limit]
 
     def forget_study(self, store: Store, study_uid: str) -> None:
+        self._documents.delete("unnamed", f"{store.id} {study_uid}")
         gone = [b for b in self._bodies(store) if b["study"] == study_uid]
         for body in gone:
             self._documents.delete("known", f"{store.id} {study_uid} {body['patient']}")
@@ -365,6 +371,7 @@ class _Identifiers(_Rows):
             for patient in {patient for _study, patient in patients}
             if not patient.startswith("0|")
         )
+        studies.update(b["study"] for b in self._documents.all("unnamed") if b["store"] == store.id)
         return sum(n > 1 for n in studies.values()), sum(n > 1 for n in given.values())
 
     def _bodies(self, store: Store) -> list[Any]:

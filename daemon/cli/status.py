@@ -126,7 +126,9 @@ def _print(status: Status, now: float) -> None:
         title="Stores",
     )
     if status.divided_studies:
-        output.print_line(f"Studies that name more than one patient: {status.divided_studies}")
+        output.print_line(
+            f"Studies that name more than one patient, or one only here and there: {status.divided_studies}"
+        )
     if status.shared_patient_ids:
         output.print_line(f"Patient IDs that several issuers gave: {status.shared_patient_ids}")
     if status.resources:

@@ -156,6 +156,8 @@ class _StagedFile:
         session.identifiers.add(
             self._store, instance.study_uid, instance.patient, instance.identifiers
         )
+        if not instance.patient:
+            session.identifiers.note_unnamed(self._store, instance.study_uid)
         streams.note_instance(session, self._store, instance.sop_instance_uid)
         return True
 

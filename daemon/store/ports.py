@@ -228,6 +228,9 @@ class IdentifierRows(Protocol):
     ) -> None:
         """Remember identifiers under a study, and under a patient unless that is empty."""
 
+    def note_unnamed(self, store: Store, study_uid: str) -> None:
+        """Remember that an instance of a study has no Patient ID: the study itself stands for its patient."""
+
     def known(self, store: Store, study_uid: str, patient: str, limit: int) -> list[Identifier]:
         """Return at most so many different identifiers of a study and of a patient."""
 
@@ -235,7 +238,10 @@ class IdentifierRows(Protocol):
         """Forget what is known of a study, and of its patients that no other study names."""
 
     def divided(self, store: Store) -> tuple[int, int]:
-        """Return how many studies name more than one patient, and how many Patient IDs several issuers gave."""
+        """Return how many studies name more than one patient, and how many Patient IDs several issuers gave.
+
+        A study that names one in some instances and none in others has two identities.
+        """
 
 
 class GarbageRows(Protocol):

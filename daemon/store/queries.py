@@ -96,7 +96,8 @@ class Status:
     done_again
         Receipts that were stored and wait to be de-identified again (``dicomveil redo``).
     divided_studies
-        Studies whose instances name more than one patient: by several issuers (none is one), or Patient IDs.
+        Studies whose instances name more than one patient: by several issuers (none is one), or Patient
+        IDs, or by one in some instances and none in others.
     shared_patient_ids
         Patient IDs that more than one issuer gave.
     resources

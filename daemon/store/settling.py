@@ -351,6 +351,8 @@ class _Settling:
         self._session.identifiers.add(
             self._source, source.study_uid, source.patient, source.identifiers
         )
+        if not source.patient:
+            self._session.identifiers.note_unnamed(self._source, source.study_uid)
 
     def show_output(self, output: Output) -> None:
         """Make an output visible in the destination, unless it is from an earlier attempt."""

@@ -163,3 +163,21 @@ async def test_studies_of_several_patients_and_numbers_of_several_issuers_are_co
     assert await stores.database.read(divided) == (1, 0)
     identities("1.3", ("S\u00fcd|2", "7"), ("S\u00fcd|2", "8"))
     assert await stores.database.read(divided) == (2, 1)
+
+
+async def test_a_study_that_names_its_patient_in_some_instances_only_is_counted(
+    stores: Stores,
+) -> None:
+    def divided(session: Session) -> tuple[int, int]:
+        status = queries.status(session, stores.layout.state_dir)
+        return status.divided_studies, status.shared_patient_ids
+
+    await store(stores, replace(make_instance(1), patient=""))
+    await store(stores, replace(make_instance(2), patient=""))
+    await store(stores, replace(make_instance(3, study="9.9", series="9.9.1"), patient=JANE))
+    assert await stores.database.read(divided) == (0, 0)
+    await store(stores, replace(make_instance(4), patient=JANE))
+    assert await stores.database.read(divided) == (1, 0)
+    with stores.engine.session(stores.layout) as session:
+        session.identifiers.forget_study(stores.source.store, "1.2.3")
+    assert await stores.database.read(divided) == (0, 0)

@@ -36,6 +36,13 @@ class IdentifierTable:
             ],
         )
 
+    def note_unnamed(self, store: Store, study_uid: str) -> None:
+        """Remember that an instance of a study has no Patient ID, by a row without a patient."""
+        self._connection.execute(
+            "INSERT OR IGNORE INTO study_patients (store_id, study_uid, patient) VALUES (?, ?, '')",
+            (store.id, study_uid),
+        )
+
     def known(self, store: Store, study_uid: str, patient: str, limit: int) -> list[Identifier]:
         """Return at most so many different identifiers of a study and of a patient."""
         subjects = _subjects(study_uid, patient)
@@ -65,7 +72,8 @@ class IdentifierTable:
     def divided(self, store: Store) -> tuple[int, int]:
         """Return how many studies name more than one patient, and how many Patient IDs several issuers gave.
 
-        An identity is the length of the issuer, the issuer and the Patient ID, with strokes between them.
+        A study that names one in some instances and none in others counts, too. An identity is the length
+        of the issuer, the issuer and the Patient ID, with strokes between them.
         """
         [(studies,)] = self._connection.execute(
             "SELECT COUNT(*) FROM (SELECT 1 FROM study_patients WHERE store_id = ?"

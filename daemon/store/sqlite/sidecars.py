@@ -296,7 +296,8 @@ class StudyTables:
         if row is None:
             return None
         patients = self._connection.execute(
-            "SELECT patient FROM study_patients WHERE store_id = ? AND study_uid = ? ORDER BY 1",
+            "SELECT patient FROM study_patients WHERE store_id = ? AND study_uid = ? AND patient <> ''"
+            " ORDER BY 1",
             (store.id, study_uid),
         )
         receipts = self._connection.execute(
