@@ -99,14 +99,9 @@ class Searches:
         self, request: web.Request, search: Search, root: str
     ) -> web.StreamResponse:
         """Answer with a document for each match: of a page, or one long answer after the other."""
-        found: list[bytes] = []
         async with self._turn():
-            for offset in range(0, search.limit, PAGE):
-                page = await self._page(search, offset)
-                wanted = page[: min(PAGE, search.limit - offset)]
-                found += await asyncio.to_thread(qido.objects, search, wanted, root)
-                if len(page) <= PAGE:
-                    break
+            async with self._bench(search):
+                found = await self._everything(search, root)
             has_more = search.capped and await self._has_more(search)
             told = (*search.warnings, *((_MORE,) if has_more else ()))
             if not found:
@@ -118,6 +113,17 @@ class Searches:
                 send_timeout_s=self._send_timeout_s,
                 warnings=[qido.warning_header(root, text) for text in told],
             )
+
+    async def _everything(self, search: Search, root: str) -> list[bytes]:
+        """Return what was found, as JSON objects; the pages themselves are let go of."""
+        found: list[bytes] = []
+        for offset in range(0, search.limit, PAGE):
+            page = await self._page(search, offset)
+            wanted = page[: min(PAGE, search.limit - offset)]
+            found += await asyncio.to_thread(qido.objects, search, wanted, root)
+            if len(page) <= PAGE:
+                break
+        return found
 
     async def _send(self, stream: JsonStream, search: Search, root: str) -> None:
         """Write page after page. What was stored meanwhile may move others behind: none is told twice."""

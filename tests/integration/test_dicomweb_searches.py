@@ -86,7 +86,9 @@ async def serve(store: Large, **settings: int) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def ask_and_do_not_read(address: str, more: str = "") -> asyncio.StreamWriter:
+async def ask_and_do_not_read(
+    address: str, more: str = "", *, accept: str = "application/dicom+json"
+) -> asyncio.StreamWriter:
     host, port = address.split(":")
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -94,7 +96,8 @@ async def ask_and_do_not_read(address: str, more: str = "") -> asyncio.StreamWri
     await asyncio.get_running_loop().sock_connect(connection, (host, int(port)))
     _reader, writer = await asyncio.open_connection(sock=connection, limit=1024)
     address = f"/source/instances?includefield=all{more}"
-    writer.write(f"GET {address} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    head = f"GET {address} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"
+    writer.write(head.encode())
     await writer.drain()
     return writer
 
@@ -132,6 +135,24 @@ async def test_of_pages_with_everything_in_them_few_are_made_at_a_time() -> None
         while store.pages < len(asking):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
         assert store.most_held <= 8
+        for writer in asking:
+            writer.transport.abort()
+
+
+async def test_documents_with_everything_in_them_are_made_few_at_a_time_too() -> None:
+    store = Large()
+    async for address in serve(store, max_long_searches=8):
+        asking = [
+            await ask_and_do_not_read(
+                address,
+                f"&limit={PAGE}",
+                accept='multipart/related; type="application/dicom+xml"',
+            )
+            for _ in range(8)
+        ]
+        while store.pages < len(asking):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        assert store.most_held <= 4
         for writer in asking:
             writer.transport.abort()
 
