@@ -83,8 +83,9 @@ class Dimse(Section):
     max_associations: AtLeastOne = Field(
         default=64,
         description=(
-            "Associations open at the same time, from all peers together. For one more, one makes room that "
-            "has sent no message, or has stood still for 3 seconds."
+            "Associations open at the same time, from all peers together. The last quarter of 16 and more is "
+            "for addresses that have less than a sixteenth of all. For one more, one makes room that has "
+            "sent no message, or has stood still for 3 seconds."
         ),
     )
     max_associations_per_peer: AtLeastOne = Field(

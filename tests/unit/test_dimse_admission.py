@@ -187,3 +187,20 @@ def test_networks_are_allowed_by_cidr(peer: str, is_allowed: bool) -> None:
 
 def test_every_network_is_allowed_without_a_list() -> None:
     assert admission().is_allowed("192.0.2.1")
+
+
+def test_two_busy_addresses_leave_places_for_others() -> None:
+    places = admission(max_associations=64, max_associations_per_peer=32)
+    for number in range(40):
+        for peer in ("10.0.0.1", "10.0.0.2"):
+            places.associate(Known(f"{peer} {number}"), peer)
+    answers = [places.associate(Known(f"good {number}"), "10.0.0.3") for number in range(5)]
+    assert answers == [ADMITTED] * 4 + [TOO_MANY]
+    assert places.associate(Known("another"), "10.0.0.4") == ADMITTED
+    assert places.associate(Known("more"), "10.0.0.1") == TOO_MANY
+
+
+def test_places_that_are_kept_are_all_taken_in_the_end() -> None:
+    places = admission(max_associations=64, max_associations_per_peer=32)
+    taken = [places.associate(Known(str(n)), f"10.0.{n}.1") == ADMITTED for n in range(70)]
+    assert taken == [True] * 64 + [False] * 6

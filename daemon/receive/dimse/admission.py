@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, Protocol, TypeVar
 
 from daemon.receive.dimse.negotiation import (
     LOCAL_LIMIT_EXCEEDED,
@@ -44,6 +44,9 @@ class Quietable(Protocol):
         """Return since when nothing comes of the association; None while it is in use."""
 
 
+_SHARES: Final = 4
+"""Of all places this part is kept for peers with few associations: each may have this part of those."""
+
 Connection = TypeVar("Connection", bound=Quietable)
 
 
@@ -63,8 +66,9 @@ class Admission(Generic[Connection]):
     that has most is given up, never the newest, which may be about to ask. When all places of
     associations are taken, one that has not sent a message makes room, or one that has stood idle, or
     one whose message has stalled, or one of many whose first message is still under way; only where all
-    are in use a request is rejected. Who has many associations takes no place of who has few: else those
-    who come again and again would have all of them in the end.
+    are in use a request is rejected. The last quarter of the places is for peers with few associations.
+    Who has many associations takes no place of who has few: else those who come again and again would
+    have all of them in the end.
     """
 
     def __init__(self, settings: Dimse) -> None:
@@ -109,7 +113,7 @@ class Admission(Generic[Connection]):
             crowded_out = self._quietest([peer], peer)
             if crowded_out is None:
                 return Place(PEER_LIMIT_EXCEEDED)
-        elif sum(map(len, self._associated.values())) >= settings.max_associations:
+        elif self._is_full(self._count(peer)):
             crowded_out = self._quietest(self._associated, peer)
             if crowded_out is None:
                 return Place(LOCAL_LIMIT_EXCEEDED)
@@ -122,6 +126,18 @@ class Admission(Generic[Connection]):
         self._associated[peer].pop(connection, None)
         if not self._associated[peer]:
             del self._associated[peer]
+
+    def _is_full(self, count: int) -> bool:
+        """Whether there is no place for a peer with so many associations.
+
+        The last quarter of 16 places or more is for peers that have few, else two busy ones could have them
+        all.
+        """
+        places = self._settings.max_associations
+        kept = places // _SHARES
+        if kept >= _SHARES and count >= kept // _SHARES:
+            places -= kept
+        return sum(map(len, self._associated.values())) >= places
 
     def _count(self, peer: str) -> int:
         return len(self._associated.get(peer, ()))
