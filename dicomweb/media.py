@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -92,14 +93,20 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
     values
         The header fields (or values of the ``accept`` query parameter, PS3.18 8.3.3.1).
     """
+    return list(_parsed(tuple(value[:MAX_HEADER_CHARS] for value in values)))
+
+
+@lru_cache(maxsize=64)
+def _parsed(values: tuple[str, ...]) -> tuple[MediaRange, ...]:
+    """Return the same; a client says the same each time."""
     ranges: list[MediaRange] = []
     given = False
     for value in values:
-        for element in _ELEMENT.findall(value[:MAX_HEADER_CHARS]):
+        for element in _ELEMENT.findall(value):
             if element.strip():
                 given = True
                 ranges.extend(_ranges(element))
-    return ranges if given else [MediaRange("*/*", None)]
+    return tuple(ranges) if given else (MediaRange("*/*", None),)
 
 
 def _ranges(element: str) -> list[MediaRange]:

@@ -14,6 +14,7 @@ Decisions the standard leaves open:
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -283,38 +284,53 @@ def objects(search: Search, matches: Sequence[Match], root: str) -> list[bytes]:
 
 
 def _object(json_object: bytes, search: Search, root: str) -> bytes:
-    members = members_of(json_object)
+    members = _members(json_object)
     wanted = search.wanted
     url = _retrieve_url(members, search.query, root)
     if wanted is not None:
-        members = {tag: member for tag, member in members.items() if tag[1:9] in wanted}
-    members[b'"00080056"'] = _AVAILABILITY
+        members = [member for member in members if member[1:9] in wanted]
+    _put(members, _AVAILABILITY)
     if url:
-        members[_RETRIEVE_URL] = _RETRIEVE_URL + b':{"vr":"UR","Value":["%b"]}' % url.encode()
-    return b"{" + b",".join(members[tag] for tag in sorted(members)) + b"}"
+        _put(members, _RETRIEVE_URL + b':{"vr":"UR","Value":["%b"]}' % url.encode())
+    return b"{" + b",".join(members) + b"}"
 
 
-def members_of(json_object: bytes) -> dict[bytes, bytes]:
-    """Return the members of a DICOM JSON object by their quoted tag.
+def _members(json_object: bytes) -> list[bytes]:
+    """Return the members of a DICOM JSON object in the order of their tags, which each begins with.
 
     Objects whose members a line feed separates are taken apart without parsing: no JSON string holds a
-    raw one, so each line is a member.
+    raw one, so each line is a member, and they are in order.
     """
     if b"\n" in json_object:
-        lines = json_object[1:-1].split(b",\n")
-        return {line[:10]: line for line in lines if line}
-    return {
-        b'"%b"' % tag.encode(): b'"%b":%b' % (tag.encode(), orjson.dumps(element))
-        for tag, element in orjson.loads(json_object).items()
-    }
+        return json_object[1:-1].split(b",\n")
+    return [
+        b'"%b":%b' % (tag.encode(), orjson.dumps(element))
+        for tag, element in sorted(orjson.loads(json_object).items())
+    ]
 
 
-def _retrieve_url(members: Mapping[bytes, bytes], query: Query, root: str) -> str:
+def _place(members: Sequence[bytes], tag: bytes) -> tuple[int, bool]:
+    """Return where a member of this quoted tag stands, or would, and whether it is there."""
+    place = bisect_left(members, tag)
+    return place, place < len(members) and members[place].startswith(tag)
+
+
+def _put(members: list[bytes], member: bytes) -> None:
+    place, is_there = _place(members, member[:10])
+    members[place : place + is_there] = [member]
+
+
+def _member(members: Sequence[bytes], tag: bytes) -> bytes:
+    place, is_there = _place(members, tag)
+    return members[place] if is_there else b""
+
+
+def _retrieve_url(members: Sequence[bytes], query: Query, root: str) -> str:
     named = query.within
     uids = (named.study_uid, named.series_uid) if named is not None else (None, None)
     url = root
     for level, given in zip(LEVELS, (*uids, None), strict=True):
-        uid = given or _uid(members.get(_UID_TAGS[level], b""))
+        uid = given or _uid(_member(members, _UID_TAGS[level]))
         if not uid:
             return ""
         url += f"/{_COLLECTIONS[level]}/{uid}"

@@ -32,6 +32,8 @@ PAGE: Final = 200
 _FEW: Final = 25
 _MOST_MADE: Final = 3
 """Pages with all attributes that are made at a time; each is some megabytes until it is sent."""
+_AT_ONCE_BYTES: Final = 128 * 1024
+"""Less is put together in the loop: a thread would take longer."""
 _PATIENCE_S: Final = 10.0
 _MOST_WAITING: Final = 32
 _MORE: Final = "There are additional results that can be requested"
@@ -72,7 +74,7 @@ class Searches:
             first = await self._page(search, 0)
             is_short = len(first) <= min(PAGE, search.limit)
             if is_short or search.limit <= PAGE:
-                body = await asyncio.to_thread(qido.answer, search, first, root)
+                body = await _body(search, first, root)
                 response = await json_answer(request, body, media_type, root=root)
                 has_more = search.capped and len(first) > search.limit
                 _warn(response, search, root, has_more=has_more)
@@ -180,6 +182,14 @@ class Searches:
             yield
         finally:
             self._turns.release()
+
+
+async def _body(search: Search, matches: Sequence[Match], root: str) -> bytes:
+    """Return a short answer's body."""
+    size = sum(len(match.attributes or match.defaults) for match in matches)
+    if size <= _AT_ONCE_BYTES:
+        return qido.answer(search, matches, root)
+    return await asyncio.to_thread(qido.answer, search, matches, root)
 
 
 def _warn(response: web.StreamResponse, search: Search, root: str, *, has_more: bool) -> None:

@@ -6,8 +6,8 @@ Answers are segments, stretches of the file wherever possible, so that pixels ar
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from dicomweb.bodies import Segment, Span
@@ -223,18 +223,25 @@ def locate_pixels(path: Path, size: int) -> Pixels:
     DescribeError
         If the frames of an encapsulated value cannot be told apart.
     """
-    return _remembered(path, size) or _locate_pixels(path)
+    found = remembered_pixels(path, size)
+    if found is None:
+        with StoredFile(path) as stored:
+            found = _find_pixels(stored)
+        if found.inflated is None:
+            if len(_REMEMBERED) >= _MOST_REMEMBERED:
+                with suppress(KeyError, StopIteration, RuntimeError):  # another thread was quicker
+                    del _REMEMBERED[next(iter(_REMEMBERED))]
+            _REMEMBERED[path, size] = found
+    return found
 
 
-@lru_cache(maxsize=512)
-def _remembered(path: Path, _size: int) -> Pixels | None:
-    pixels = _locate_pixels(path)
-    return pixels if pixels.inflated is None else None
+def remembered_pixels(path: Path, size: int) -> Pixels | None:
+    """Return where the frames of a file are, if that was found out before: without looking into it."""
+    return _REMEMBERED.get((path, size))
 
 
-def _locate_pixels(path: Path) -> Pixels:
-    with StoredFile(path) as stored:
-        return _find_pixels(stored)
+_MOST_REMEMBERED: Final = 512
+_REMEMBERED: Final[dict[tuple[Path, int], Pixels]] = {}
 
 
 def _find_pixels(stored: StoredFile) -> Pixels:

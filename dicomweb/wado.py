@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from functools import partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -50,7 +50,7 @@ from dicomweb.pixel_offers import (
     pixel_offers,
 )
 from dicomweb.qido import warning_header
-from dicomweb.stored import Bulk, locate_bulk, locate_pixels
+from dicomweb.stored import Bulk, locate_bulk, locate_pixels, remembered_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,6 +71,7 @@ _METADATA_OFFERS: Final = (
 )
 # Media types of encapsulated documents that a browser may show as what they are.
 _DOCUMENT_TYPES: Final = frozenset({"application/pdf"})
+_ALL_DECODABLE: Final = NATIVE | DECODABLE
 _METADATA_CHUNK_BYTES: Final = 4 << 20
 # Of converted files, what is kept from when they were tried until they are sent.
 _KEPT_BYTES: Final = 32 << 20
@@ -172,9 +173,10 @@ async def send_instances(
     whole = await intact(files)
     if single_type(ranges, _archive_offers(single=single)) == ZIP:
         return await _archived(request, files, whole, root, send_timeout_s)
-    decodable = NATIVE if imaging is None else NATIVE | DECODABLE
+    decodable = NATIVE if imaging is None else _ALL_DECODABLE
     chosen = [
-        (file, choose(ranges, _instance_offers(file, decodable, single=single))) for file in whole
+        (file, choose(ranges, _instance_offers(file.transfer_syntax_uid, decodable, single=single)))
+        for file in whole
     ]
     usable = [(file, offer) for file, offer in chosen if offer is not None]
     if not usable:
@@ -215,7 +217,8 @@ def _tag_of(files: Sequence[InstanceFile], more: Sequence[str], *, is_weak: bool
     return entity_tag(parts, is_weak=is_weak)
 
 
-def _archive_offers(*, single: bool) -> list[Offer]:
+@cache
+def _archive_offers(*, single: bool) -> Sequence[Offer]:
     return [
         Offer(DICOM, True),
         *([Offer(DICOM, False)] if single else []),
@@ -262,12 +265,13 @@ async def _tried(parts: Sequence[Part]) -> list[Part]:
     return tried
 
 
-def _instance_offers(file: InstanceFile, decodable: frozenset[str], *, single: bool) -> list[Offer]:
-    stored = frozenset({file.transfer_syntax_uid})
+@lru_cache(maxsize=256)
+def _instance_offers(syntax: str, decodable: frozenset[str], *, single: bool) -> Sequence[Offer]:
+    stored = frozenset({syntax})
     offers = [Offer(DICOM, True, stored)]
     if single:
         offers.append(Offer(DICOM, False, stored))
-    if file.transfer_syntax_uid in decodable - {EXPLICIT_LITTLE}:
+    if syntax in decodable - {EXPLICIT_LITTLE}:
         converted = frozenset({EXPLICIT_LITTLE})
         offers.append(Offer(DICOM, True, converted, by_default=False))
         if single:
@@ -335,7 +339,9 @@ async def send_frames(
     NotAcceptable
         If the client wants another encoding than there is.
     """
-    pixels = await asyncio.to_thread(locate_pixels, file.path, file.size)
+    pixels = remembered_pixels(file.path, file.size)
+    if pixels is None:
+        pixels = await asyncio.to_thread(locate_pixels, file.path, file.size)
     is_single = len(numbers) == 1
     offer = choose(ranges, pixel_offers(pixels, imaging, whole=is_single, single=is_single))
     if offer is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -119,6 +120,7 @@ def host_of(authority: str) -> str:
     return authority.partition(":")[0].lower().removesuffix(".")
 
 
+@lru_cache(maxsize=64)
 def is_loopback_name(host: str) -> bool:
     """Whether a host, as `host_of` gives it, can only mean the machine itself."""
     address = _address(host)

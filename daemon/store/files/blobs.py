@@ -33,6 +33,7 @@ class FileBlobs:
     def __init__(self, folder: Path, suffix: str = ".dcm") -> None:
         self.folder = make_private_folder(folder)
         self._suffix = suffix
+        self._root = str(self.folder)
         self._durable: set[Path] = set()
 
     def path_of(self, name: str) -> Path:
@@ -45,7 +46,7 @@ class FileBlobs:
         """
         if len(name) < _SHORTEST_NAME or not _NAME_CHARACTERS.issuperset(name):
             raise ValueError("not a blob name")
-        return self.folder / name[:2] / name[2:4] / (name + self._suffix)
+        return Path(f"{self._root}/{name[:2]}/{name[2:4]}/{name}{self._suffix}")
 
     def has(self, name: str) -> bool:
         """Tell whether the blob is there."""
