@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -43,6 +44,7 @@ LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
 MAX_SORT_KEYS: Final = 8
 MAX_OFFSET: Final = 2**31 - 1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
+_USUAL_UID: Final = re.compile(rb'"[0-9A-F]{8}":\{"vr":"UI","Value":\["([0-9.]{1,64})"\]\}')
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _NAME: Final = re.compile(r"[0-9A-Za-z]{1,64}(?:\.[0-9A-Za-z]{1,64}){0,8}")
 _DATE: Final = r"(?:\d{8}|\d{4}\.\d{2}\.\d{2}|\d{4}-\d{2}-\d{2})"
@@ -182,7 +184,11 @@ def parse(
 
 def _answered_tags(level: Level, within: Resource | None) -> frozenset[bytes]:
     """Return the tags answered unasked: of the level, and of those above it that the path leaves open."""
-    named = 0 if within is None else 1 if within.series_uid is None else 2
+    return _tags_below(level, 0 if within is None else 1 if within.series_uid is None else 2)
+
+
+@cache
+def _tags_below(level: Level, named: int) -> frozenset[bytes]:
     own = LEVELS.index(level)
     return frozenset(
         tag.encode()
@@ -287,7 +293,8 @@ def _object(json_object: bytes, search: Search, root: str) -> bytes:
     members = _members(json_object)
     wanted = search.wanted
     url = _retrieve_url(members, search.query, root)
-    if wanted is not None:
+    # What is answered unasked (`Match.defaults`) is what is wanted, where nothing more is.
+    if wanted is not None and search.query.with_attributes:
         members = [member for member in members if member[1:9] in wanted]
     _put(members, _AVAILABILITY)
     if url:
@@ -341,6 +348,9 @@ def _retrieve_url(members: Sequence[bytes], query: Query, root: str) -> str:
 
 def _uid(member: bytes) -> str:
     """Return the UID in ``"0020000D":{"vr":"UI","Value":["1.2"]}``."""
+    usual = _USUAL_UID.fullmatch(member)
+    if usual is not None:
+        return usual[1].decode("ascii")
     if not member:
         return ""
     values = orjson.loads(member[11:]).get("Value", [""])
