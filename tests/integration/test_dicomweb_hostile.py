@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from aiohttp import ClientSession
+from aiohttp import ClientConnectionError, ClientPayloadError, ClientSession
 from pydicom.uid import UID, JPEG2000Lossless
+from yarl import URL
 
 from tests.black_box.asking import Client
 from tests.black_box.storing import KIND, body_of
@@ -33,9 +34,11 @@ GROWTH = 96 * MIB
 """What the daemon may grow by under any of this; what is sent is larger, or claims to be."""
 
 
-@pytest.fixture
-def daemon(state_dir: Path, tmp_path: Path) -> Iterator[RunningDaemon]:
-    with running(tmp_path, state_dir) as started:
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "state").mkdir(mode=0o700)
+    with running(folder, folder / "state") as started:
         yield started
 
 
@@ -277,6 +280,93 @@ async def test_bombs_are_not_drawn_and_what_is_fine_is(
         path = f"/studies/{STUDY}/series/{SERIES}/instances/{fine.SOPInstanceUID}"
         async with http.get(f"{url}{path}/rendered") as answer:
             assert answer.status == 200
+
+
+def broken_at_its_end(frames: int) -> Dataset:
+    """Return an instance of so many frames of 1 MiB, the last of which nobody can decode."""
+    samples = np.zeros((frames, 1024, 1024), np.uint8)
+    encoded = [rle(samples[0])] * (frames - 1)
+    dataset = make_image(samples, syntax=RLE, encoded=[*encoded, bytes(64)], Modality="CT")
+    dataset.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.7.2")
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("below", "accept"),
+    [
+        ("", "application/dicom; transfer-syntax=1.2.840.10008.1.2.1"),
+        ("/frames/{all}", 'multipart/related; type="application/octet-stream"'),
+    ],
+)
+async def test_an_answer_that_a_late_frame_spoils_does_not_pass_for_a_whole_one(
+    store: TestStore, http: ClientSession, below: str, accept: str
+) -> None:
+    """More than is kept until it is sent: the head is out before the frame is looked at."""
+    frames = 40
+    dataset = broken_at_its_end(frames)
+    await store.add(as_bytes(dataset))
+    path = f"/studies/{STUDY}/series/{SERIES}/instances/{dataset.SOPInstanceUID}"
+    every = ",".join(str(number) for number in range(1, frames + 1))
+    async with served(store) as url:
+        address = f"{url}{path}{below.format(all=every)}"
+        async with http.get(address, headers={"Accept": accept}) as answer:
+            assert answer.status == 200
+            with pytest.raises((ClientPayloadError, ClientConnectionError)):
+                await answer.read()
+        octets = {"Accept": "application/octet-stream"}
+        async with http.get(f"{url}{path}/frames/1", headers=octets) as answer:
+            assert answer.status == 200
+            assert len(await answer.read()) == MIB
+        async with http.get(f"{url}{path}/frames/{frames}", headers=octets) as answer:
+            assert answer.status in {406, 500}
+
+
+ODD: tuple[tuple[str, dict[str, str], set[int]], ...] = (
+    ("", {"Range": "bytes=" + ",".join(f"{n}-{n}" for n in range(800))}, {200}),
+    ("", {"If-None-Match": ",".join(f'"{n}"' for n in range(900))}, {200}),
+    ("", {"Accept": ",".join(f'multipart/related; type="a{n}/b"' for n in range(180))}, {406}),
+    ("", {"Accept": 'multipart/related; type="' + '\\"' * 3900}, {406}),
+    ("/frames/999999999", {}, {404}),
+    ("/bulkdata/" + "00081115/1/" * 32 + "00080018", {}, {404}),
+    ("/bulkdata/00081115/999999999/00080018", {}, {404}),
+    ("/rendered?viewport=99999999,99999999", {}, {400}),
+    ("/rendered?viewport=100,100,1e308,0,nan,1", {}, {400}),
+    ("/rendered?window=1e308,nan,sigmoid", {}, {400}),
+    ("/rendered?quality=" + "9" * 400, {}, {400}),
+    ("/rendered?annotation=" + "patient," * 900, {}, {400}),
+    ("/thumbnail?viewport=65535,65535", {}, {400}),
+)
+SEARCHES = (
+    ("StudyInstanceUID=" + ",".join(f"1.2.{n}" for n in range(900)), {200}),
+    ("PatientName=" + "*a" * 500 + "b", {200}),
+    ("PatientName=" + "?*" * 511, {200}),
+    ("&".join(f"PatientID=*{n}*" for n in range(400)), {200}),
+    ("includefield=" + ".".join(["00081115"] * 600), {200}),
+    (".".join(["00081115"] * 600) + "=1", {200}),
+    ("sort=" + ",".join(["-StudyDate"] * 700), {200}),
+    ("limit=9999999999", {400}),
+    ("offset=2147483648", {400}),
+    ("PatientName=%00", {400}),
+    ("PatientName=" + "a" * 1025, {400}),
+)
+
+
+async def test_odd_requests_are_answered_at_once_and_hold_nobody_up(
+    store: TestStore, http: ClientSession
+) -> None:
+    dataset = make_image(ramp(), bits=12)
+    dataset.PatientName = "a" * 60
+    await store.add(as_bytes(dataset))
+    path = f"/studies/{STUDY}/series/{SERIES}/instances/{dataset.SOPInstanceUID}"
+    asked = [(f"{path}{below}", headers, expected) for below, headers, expected in ODD]
+    asked += [(f"/studies?{query}", {}, expected) for query, expected in SEARCHES]
+    async with served(store) as url:
+        for target, headers, expected in asked:
+            address = URL(f"{url}{target}", encoded=True)
+            async with asyncio.timeout(20), http.get(address, headers=headers) as answer:
+                await answer.read()
+                assert answer.status in expected, target[:100]
 
 
 async def test_more_pictures_than_can_be_drawn_are_503_and_the_rest_is_drawn(
