@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 Level = Literal["study", "series", "instance"]
@@ -177,6 +177,21 @@ class Settings(Protocol):
     @property
     def min_bytes_per_s(self) -> float:
         """What it must gain, on the average over `body_timeout_s` of waiting for it."""
+
+
+class Prepared(list[bytes]):
+    """Prepared DICOM JSON objects, and by what a store tells them from what they were before.
+
+    Attributes
+    ----------
+    made_of
+        For each object something that changes with it, such as the name of its stored file; empty where the
+        store knows nothing of the kind.
+    """
+
+    def __init__(self, objects: Iterable[bytes] = (), made_of: Sequence[bytes] = ()) -> None:
+        super().__init__(objects)
+        self.made_of = made_of
 
 
 class InstanceStore(Protocol):

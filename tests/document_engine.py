@@ -504,6 +504,10 @@ class DocumentDatabase:
         self._refuse_when_closing()
         return function(self._session)
 
+    def look_up(self, function: Callable[[Session], T]) -> T:
+        self._refuse_when_closing()
+        return function(self._session)
+
     async def write(self, apply: Callable[[Session], T]) -> T:
         self._refuse_when_closing()
         with self._session.atomically():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from daemon.errors import StoreUnavailable
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.store.ports import Blobs, Database, Session
-    from daemon.store.rows import Store
+    from daemon.store.rows import LocatedInstance, Store
     from dicomweb.ports import Match, Query, Resource
 
 T = TypeVar("T")
@@ -54,9 +55,16 @@ class DicomStore:
 
     async def locate(self, resource: Resource) -> list[InstanceFile]:
         """Return the files of a study, series or instance; empty when there is none."""
-        located = await self._of(
-            resource, lambda session: session.instances.locate(self.store, resource)
-        )
+
+        def read(session: Session) -> list[LocatedInstance]:
+            return session.instances.locate(self.store, resource)
+
+        located: list[LocatedInstance] = []
+        if resource.sop_instance_uid is not None:
+            with suppress(StoreUnavailable):
+                located = self._database.look_up(read)
+        if not located:
+            located = await self._of(resource, read)
         return [
             InstanceFile(
                 study_uid=each.study_uid,

@@ -390,6 +390,13 @@ class Database(Protocol):
         Raises `StoreUnavailable`.
         """
 
+    def look_up(self, function: Callable[[Session], T]) -> T:
+        """Do the same at once, in the event loop, for what a unique key leads to: a few pages of an index.
+
+        A thread for it would take many times as long. Raises `StoreUnavailable`, also where it would have
+        to wait: `read` waits.
+        """
+
     async def write(self, apply: Callable[[Session], T]) -> T:
         """Run `apply` on a session inside a transaction; return its result once that is durable.
 

@@ -95,6 +95,17 @@ async def test_what_is_stored_again_is_there(stores: Stores) -> None:
         assert len(await stores.source.metadata(level)) == 1
 
 
+async def test_a_look_up_sees_what_was_committed_before_it(stores: Stores) -> None:
+    def find(session: Session) -> object:
+        return session.instances.find(stores.source.store, INSTANCE.sop_instance_uid)
+
+    assert stores.database.look_up(find) is None
+    await store(stores, INSTANCE)
+    assert stores.database.look_up(find) is not None
+    await taken_away(stores)
+    assert stores.database.look_up(find) is None
+
+
 async def test_what_retention_removes_was_deleted(stores: Stores) -> None:
     await store(stores, INSTANCE)
     assert await enforce(stores, Retention(max_age_s=1.0), now=time.time() + 10) == 1

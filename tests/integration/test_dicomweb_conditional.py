@@ -114,6 +114,27 @@ async def test_an_entity_tag_changes_with_what_is_stored(
             assert response.headers["ETag"] != etag
 
 
+async def test_metadata_of_other_files_of_the_same_length_have_another_tag(
+    tmp_path: Path, http: ClientSession
+) -> None:
+    tags = []
+    for patient in ("P-000001", "P-000002"):
+        (tmp_path / patient).mkdir()
+        store = TestStore(tmp_path / patient)
+        await store.add(as_bytes(make_image(ramp(), PatientID=patient)))
+        async with served(store) as url:
+            path = f"{url}/studies/{STUDY}/metadata"
+            for _ in range(2):
+                # Behind a proxy addresses have no port, which would be another each time.
+                async with http.get(path, headers={"Via": "1.1 proxy"}) as response:
+                    tags.append((response.headers["ETag"], len(await response.read())))
+        await store.close()
+    (one, size), again, (other, other_size), _ = tags
+    assert again == (one, size)
+    assert size == other_size
+    assert one != other
+
+
 @pytest.mark.parametrize(
     ("accepted", "is_compressed"),
     [

@@ -26,7 +26,13 @@ from daemon.errors import DaemonError, StoreUnavailable
 from daemon.store.files.folders import sync_folder
 from daemon.store.layout import FILE_MODE
 from daemon.store.sqlite import copies, schema
-from daemon.store.sqlite.connections import BUSY_TIMEOUT_MS, connect, roll_back, translated
+from daemon.store.sqlite.connections import (
+    BUSY_TIMEOUT_MS,
+    connect,
+    roll_back,
+    translated,
+    translating,
+)
 from daemon.store.sqlite.session import SqliteSession
 
 if TYPE_CHECKING:
@@ -139,6 +145,7 @@ class SqliteDatabase:
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="database-read")
         self._reading = threading.local()
         self._read_sessions: list[SqliteSession] = []
+        self._looking: SqliteSession | None = None
         self._after_commit: list[Callable[[SqliteSession], None]] = []
         self._closing = False
         # A process that ends without `close` is like a killed one: nothing promised is lost.
@@ -203,6 +210,23 @@ class SqliteDatabase:
             raise StoreUnavailable("the database is closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, self._read, function)
+
+    def look_up(self, function: Callable[[SqliteSession], T]) -> T:
+        """Run `function` on a read-only connection in the event loop's thread, seeing all that was committed.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the database refused, or would have it wait.
+        """
+        if self._closing:
+            raise StoreUnavailable("the database is closed")
+        with translating():
+            if self._looking is None:
+                connection = connect(self.path, query_only=True, busy_timeout_ms=0)
+                self._looking = SqliteSession(connection)
+                self._read_sessions.append(self._looking)
+            return function(self._looking)
 
     def _read(self, function: Callable[[SqliteSession], T]) -> T:
         try:

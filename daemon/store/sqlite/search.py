@@ -21,7 +21,7 @@ from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
 from daemon.store.sqlite.metadata import unpacked
 from daemon.store.sqlite.numbering import bounds
 from daemon.store.sqlite.packing import METADATA, unpack
-from dicomweb.ports import Match
+from dicomweb.ports import Match, Prepared
 
 if TYPE_CHECKING:
     import sqlite3
@@ -246,8 +246,10 @@ def _above(
 def metadata(connection: sqlite3.Connection, store: Store, resource: Resource) -> list[bytes]:
     """Return the metadata of the instances of a resource, on a connection."""
     sql, parameters = _instances_of(store, resource, "CROSS JOIN metadata m ON m.id = i.id")
-    rows = connection.execute(f"SELECT m.id, m.base, m.packed {sql}", parameters)
-    return list(unpacked(connection, rows.fetchall()))
+    found = connection.execute(f"SELECT m.id, m.base, m.packed, i.blob {sql}", parameters)
+    rows = found.fetchall()
+    # A blob never changes, and is named by what it holds or by the receipt of that.
+    return Prepared(unpacked(connection, rows), [row["blob"].encode("ascii") for row in rows])
 
 
 def locate(
