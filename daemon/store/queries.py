@@ -126,6 +126,7 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
     """Return the figures of ``dicomveil status``; quick whatever the number of receipts."""
     now = time.time() if now is None else now
     tallies = session.figures.tallies()
+    received = [each for each in tallies if each.receiver != Receiver.OPERATION]
     divided = [
         session.identifiers.divided(store)
         for store in session.stores.all()
@@ -142,8 +143,8 @@ def status(session: Session, state_dir: Path, *, now: float | None = None) -> St
             t.instances for t in tallies if (t.state, t.reason) == (State.RECEIVED, RE_EXAMINE)
         ),
         rates=[_rate(session, now, window_s) for window_s in _RATE_WINDOWS_S],
-        receivers=_receivers(tallies),
-        destinations=_destinations(tallies),
+        receivers=_receivers(received),
+        destinations=_destinations(received),
         stores=[
             _store(session, store)
             for store in session.stores.all()
@@ -191,7 +192,7 @@ def _receivers(tallies: Sequence[Tally]) -> list[ReceiverFigures]:
             waiting=sum(t.instances for t in own if t.state in WAITING),
             refused=sum(t.instances for t in own if t.state in REFUSED),
         )
-        for receiver in sorted({t.receiver for t in tallies} - {Receiver.OPERATION})
+        for receiver in sorted({t.receiver for t in tallies})
         for own in [[t for t in tallies if t.receiver == receiver]]
     ]
 
