@@ -8,12 +8,12 @@ import os
 import subprocess
 import tempfile
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from dicomweb_client.api import DICOMwebClient
+from requests.exceptions import HTTPError
 
 from tests.black_box.filling import fill
 from tests.black_box.site import Site
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 EVERY_CALL = Path(__file__).parents[1] / "clients" / "every_call.cjs"
 PACKAGE = "dicomweb-client@0.11.3"
-NOT_OFFERED = {"delete_instance", "delete_series", "delete_study"}
-"""Nothing is deleted over the web here."""
 
 
-@contextmanager
-def filled(state_dir: Path, folder: Path) -> Iterator[tuple[str, str]]:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Run a daemon that holds instances; yields the addresses of source and result."""
-    with running(folder, state_dir) as daemon:
+    folder = tmp_path_factory.mktemp("clients")
+    (folder / "state").mkdir(mode=0o700)
+    with running(folder, folder / "state") as daemon:
         source, result = (f"{daemon.http}/dicomweb/{store}" for store in ("source", "deid"))
         count = fill(source)
         with Site(result).client as client:
@@ -105,20 +105,28 @@ def make_every_call(root: str, *, is_writable: bool) -> set[str]:
         dataset = fresh()
         answer = client.store_instances([dataset])
         assert answer.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == dataset.SOPInstanceUID
+    return client.made | delete(root, ct, cine)
+
+
+def delete(root: str, instance: Instance, of_series: Instance) -> set[str]:
+    """Delete at the address that deletes, by every call; return those that were made."""
+    with pytest.raises(HTTPError, match="405"):
+        DICOMwebClient(root).delete_study(instance.study)
+    address, _, store = root.rpartition("/dicomweb/")
+    api = (
+        f"{address}/v1/projects/local/locations/local/datasets/default/dicomStores/{store}/dicomWeb"
+    )
+    client, reader = Calls(DICOMwebClient(api)), DICOMwebClient(root)
+    client.delete_instance(instance.study, instance.series, instance.uid)
+    with pytest.raises(HTTPError, match="410"):
+        reader.retrieve_instance_metadata(instance.study, instance.series, instance.uid)
+    client.delete_series(of_series.study, of_series.series)
+    with pytest.raises(HTTPError, match="410"):
+        reader.retrieve_series_metadata(of_series.study, of_series.series)
+    client.delete_study(instance.study)
+    with pytest.raises(HTTPError, match="410"):
+        reader.retrieve_study_metadata(instance.study)
     return client.made
-
-
-@pytest.mark.timeout(300)
-def test_the_python_library_makes_every_call(state_dir: Path, tmp_path: Path) -> None:
-    calls = {name for name in dir(DICOMwebClient) if not name.startswith("_")} - NOT_OFFERED
-    logging.disable(logging.CRITICAL)
-    try:
-        with filled(state_dir, tmp_path) as (source, result), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert calls - make_every_call(result, is_writable=False) == {"store_instances"}
-            assert calls - make_every_call(source, is_writable=True) == set()
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 @pytest.fixture(scope="module")
@@ -140,32 +148,47 @@ def node_path() -> Iterator[str]:
 
 @pytest.mark.timeout(300)
 def test_the_javascript_library_makes_every_call(
-    state_dir: Path, tmp_path: Path, node_path: str
+    filled: tuple[str, str], tmp_path: Path, node_path: str
 ) -> None:
     stored = tmp_path / "new.dcm"
     fresh().save_as(stored, enforce_file_format=True)
-    with filled(state_dir, tmp_path) as (source, result):
-        for root, file in ((result, "-"), (source, str(stored))):
-            ct, _, count = held_by(root)
-            done = subprocess.run(
-                ["node", str(EVERY_CALL), root, ct.study, ct.series, ct.uid, "1", file],
-                capture_output=True,
-                check=True,
-                timeout=120,
-                env={**os.environ, "NODE_PATH": node_path},
-            )
-            answer = json.loads(done.stdout.splitlines()[-1])  # the library talks, too
-            told = {name: each.get("value", each) for name, each in answer["told"].items()}
-            assert not [name for name, each in answer["told"].items() if "failed" in each], told
-            assert set(answer["missing"]) <= {"storeInstances"}
-            size = len(ct.stored.PixelData)
-            assert told["searchForStudies"] == 1
-            assert told["retrieveSeries"] == told["retrieveSeriesMetadata"] == count
-            assert told["retrieveInstanceFrames"] == [size]
-            assert told["retrieveBulkData"] == size
-            pictures = [
-                each for name, each in told.items() if "Rendered" in name or "Thumbnail" in name
-            ]
-            assert len(pictures) == 4
-            assert all(each > 500 for each in pictures)
-            assert told["buildInstanceWadoURIUrl"] == [200, "image/jpeg"]
+    source, result = filled
+    for root, file in ((result, "-"), (source, str(stored))):
+        ct, _, count = held_by(root)
+        done = subprocess.run(
+            ["node", str(EVERY_CALL), root, ct.study, ct.series, ct.uid, "1", file],
+            capture_output=True,
+            check=True,
+            timeout=120,
+            env={**os.environ, "NODE_PATH": node_path},
+        )
+        answer = json.loads(done.stdout.splitlines()[-1])  # the library talks, too
+        told = {name: each.get("value", each) for name, each in answer["told"].items()}
+        assert not [name for name, each in answer["told"].items() if "failed" in each], told
+        assert set(answer["missing"]) <= {"storeInstances"}
+        size = len(ct.stored.PixelData)
+        assert told["searchForStudies"] == 1
+        assert told["retrieveSeries"] == told["retrieveSeriesMetadata"] == count
+        assert told["retrieveInstanceFrames"] == [size]
+        assert told["retrieveBulkData"] == size
+        pictures = [
+            each for name, each in told.items() if "Rendered" in name or "Thumbnail" in name
+        ]
+        assert len(pictures) == 4
+        assert all(each > 500 for each in pictures)
+        assert told["buildInstanceWadoURIUrl"] == [200, "image/jpeg"]
+
+
+@pytest.mark.timeout(300)
+def test_the_python_library_makes_every_call(filled: tuple[str, str]) -> None:
+    """After the other one: here is deleted, too."""
+    source, result = filled
+    calls = {name for name in dir(DICOMwebClient) if not name.startswith("_")}
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert calls - make_every_call(result, is_writable=False) == {"store_instances"}
+            assert calls - make_every_call(source, is_writable=True) == set()
+    finally:
+        logging.disable(logging.NOTSET)
