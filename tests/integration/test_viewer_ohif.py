@@ -49,7 +49,7 @@ STORES = ("source", "deid")
 _LISTED = 101
 """Studies that the viewer asks for at a time."""
 _PATIENCE_S = 30.0
-_CHROMIUM = [
+CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
@@ -135,7 +135,7 @@ def viewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewed]:
             )
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
-                executable_path=program("chromium"), headless=True, args=_CHROMIUM
+                executable_path=program("chromium"), headless=True, args=CHROMIUM
             )
             context = browser.new_context(viewport={"width": 1400, "height": 900})
             yield Viewed(daemon.http, context)
@@ -177,7 +177,7 @@ def _wait(page: Page, script: str, what: str, argument: object = None) -> Any:
     return found
 
 
-def _opened(page: Page) -> dict[str, str]:
+def opened(page: Page) -> dict[str, str]:
     """Wait until a study is there; return its display sets by modality."""
     _wait(page, _IS_THERE, "the first series is shown")
     return dict(_ask(page, _SETS))
@@ -227,6 +227,16 @@ _SCROLL = f"""async () => {{
   }}
   return found;
 }}"""
+SHOW_ALL = f"""async () => {{
+  const shown = {_VIEWPORT};
+  let count = 0;
+  for (const [index, id] of shown.getImageIds().entries()) {{
+    await shown.setImageIdIndex(index);
+    if (shown.csImage.imageId !== id) throw new Error(`frame ${{index}} is not shown`);
+    count += 1;
+  }}
+  return count;
+}}"""
 _DRAWN = f"""() => {{
   const shown = {_VIEWPORT};
   shown.render();
@@ -253,7 +263,7 @@ def test_every_frame_is_the_one_that_is_stored(viewed: Viewed, store: str) -> No
     study = viewed.study(store)["0020000D"]["Value"][0]
     site = Site(f"{viewed.root}/dicomweb/{store}")
     with site.client, viewed.page(f"viewer?StudyInstanceUIDs={study}&datasources={store}") as page:
-        sets = _opened(page)
+        sets = opened(page)
         assert {"CT", "MR", "US", "SEG", "SR"} <= set(sets)
         for modality, frames in (("CT", 3), ("MR", 2), ("US", 8)):
             _show(page, sets[modality])
@@ -294,7 +304,7 @@ def test_what_was_not_redacted_is_drawn_alike_from_both_stores(viewed: Viewed) -
 def test_segmentations_reports_and_documents_open(viewed: Viewed, store: str) -> None:
     study = viewed.study(store)["0020000D"]["Value"][0]
     with viewed.page(f"viewer/{store}?StudyInstanceUIDs={study}") as page:
-        sets = _opened(page)
+        sets = opened(page)
         _show(page, sets["SEG"])
         _wait(
             page,
