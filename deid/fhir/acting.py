@@ -112,7 +112,9 @@ def _link(path: str) -> Leaf:
         kept = keep(value, run)
         if kept is not None:
             return kept
-        return run.plan.token(Label.RESOURCE, f"linkId|{value}") if value else None
+        if not value or run.plan.replacements.is_own_token(Label.RESOURCE, value):
+            return value or None
+        return run.plan.token(Label.RESOURCE, f"linkId|{value}")
 
     return leaf
 

@@ -28,6 +28,8 @@ _LONGEST_TERM: Final = 200
 _ANY_SHIFT: Final = Shift(401)
 """So that a date in a text makes it another text."""
 _URN_OID: Final = "urn:oid:"
+_OURS: Final = "https://"
+_BELOW: Final = ".invalid/fhir/"
 
 
 @dataclass(slots=True)
@@ -104,8 +106,13 @@ class FhirPlan:
 
     def base(self, original: str) -> str:
         """Return what stands for a server's address: another for each server, and none that exists."""
+        known = original.removeprefix(_OURS).removesuffix(_BELOW)
+        if f"{_OURS}{known}{_BELOW}" == original and self.replacements.is_own_token(
+            Label.ORGANIZATION, known.upper()
+        ):
+            return original
         name = self.token(Label.ORGANIZATION, original.rstrip("/").lower()).lower()
-        return f"https://{name}.invalid/fhir/"
+        return f"{_OURS}{name}{_BELOW}"
 
     def is_term(self, text: str) -> bool:
         """Whether every word of a text is recognised, as those of codes' displays and units are."""

@@ -206,3 +206,16 @@ def test_of_a_stranger_nothing_stays_in_any_element(plan: FhirPlan) -> None:
                 left.add(f"{kind}.{'.'.join(name for name, _ in path)}: {stranger}")
     assert tried > 40_000
     assert not left
+
+
+def test_what_stands_for_links_and_servers_stays_as_it_is(plan: FhirPlan) -> None:
+    source = {
+        "resourceType": "QuestionnaireResponse",
+        "status": "completed",
+        "source": {"reference": "https://hospital.example/fhir/Practitioner/1"},
+        "item": [{"linkId": "Kowalczyk"}, {"linkId": "1.2"}],
+    }
+    once = deidentify(orjson.dumps(source), plan).content
+    assert b"Kowalczyk" not in once
+    assert b"hospital" not in once
+    assert deidentify(once, plan).content == once
