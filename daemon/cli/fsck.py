@@ -76,7 +76,7 @@ def _reindex(settings: Settings, *, is_json: bool) -> None:
     if aside:
         output.print_line(f"the damaged database is {aside} now", stream)
     output.print_line(
-        f"{taken} stored instances taken back; the service de-identifies again what was received",
+        f"{taken} stored files taken back; the service de-identifies again what was received",
         stream,
     )
     if left:
