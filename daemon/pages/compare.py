@@ -7,9 +7,10 @@ there the UID may be that of either. Pictures come from the DICOMweb services; w
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from daemon.store.studies import Pair, ResourcePair
     from dicomweb.ports import InstanceStore
 
+T = TypeVar("T")
 _UID: Final = r"{uid:[0-9.]{1,64}}"
 _MOST_ROWS: Final = 1000
+_MOST_AT_ONCE: Final = 2
+"""Comparisons that are made at the same time; others wait."""
 _WHY: Final = {
     "known_identifier": "names the patient",
     "all_text": "text",
@@ -94,6 +98,7 @@ class _Compare:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def choose(self, _request: web.Request) -> web.Response:
         """Lead to the studies, each of which leads here."""
@@ -116,6 +121,11 @@ class _Compare:
             result=next(iter(results), ""),
             others=[] if uid in results else list(results)[1:],
         )
+
+    async def _apart(self, work: Callable[[], T]) -> T:
+        """Work where the service can go on: headers of thousands of frames have as many items."""
+        async with self._at_once:
+            return await asyncio.to_thread(work)
 
     def _page(
         self,
@@ -191,7 +201,8 @@ class _Compare:
         after = await _attributes(self._view.results, asked.result)
         uid = asked.result.sop_instance_uid or ""
         outcome = orjson.loads(await self._view.pairing.outcome_of_result(uid) or b"{}")
-        return self._header(request, asked, result_alone(after, outcome), is_source=False)
+        rows = await self._apart(lambda: result_alone(after, outcome))
+        return self._header(request, asked, rows, is_source=False)
 
     async def both_headers(self, request: web.Request) -> web.Response:
         asked = _Header.of(request)
@@ -199,24 +210,30 @@ class _Compare:
             raise web.HTTPNotFound
         before = await _attributes(self._view.received, asked.received)
         after = await _attributes(self._view.results, asked.result)
-        return self._header(request, asked, compare(before, after), is_source=True)
+        rows = await self._apart(lambda: compare(before, after))
+        return self._header(request, asked, rows, is_source=True)
 
     async def result_resources(self, request: web.Request) -> web.Response:
         uid = request.match_info["uid"]
         if not await self._view.results.locate(Resource(uid)):
             raise web.HTTPNotFound
         pairs = [each for each in await self._view.pairing.resources(uid) if each.result]
-        tables = [
-            (each, resource_alone(_json(each.result), orjson.loads(each.outcome or b"{}")))
-            for each in pairs
-        ]
+        tables = await self._apart(
+            lambda: [
+                (each, resource_alone(_json(each.result), orjson.loads(each.outcome or b"{}")))
+                for each in pairs
+            ]
+        )
         return self._resources(request, tables, is_source=False)
 
     async def both_resources(self, request: web.Request) -> web.Response:
         pairs = await self._view.pairing.resources(request.match_info["uid"])
-        tables = [
-            (each, compare_resources(_json(each.received), _json(each.result))) for each in pairs
-        ]
+        tables = await self._apart(
+            lambda: [
+                (each, compare_resources(_json(each.received), _json(each.result)))
+                for each in pairs
+            ]
+        )
         return self._resources(request, tables, is_source=True)
 
     def _resources(

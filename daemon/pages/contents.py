@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from daemon.store.studies import Pair
-    from dicomweb.ports import InstanceFile, InstanceStore, Level
+    from dicomweb.ports import InstanceFile, InstanceStore, Level, Match
 
 _MOST: Final = 100_000
 
@@ -141,23 +142,29 @@ async def _held(store: InstanceStore, study_uid: str) -> _Held:
     study = Resource(study_uid)
     series = await _search(store, "series", study)
     instances = await _search(store, "instance", study)
+    files = await store.locate(study)
+    # Thousands of instances are read where the service can go on meanwhile.
+    return await asyncio.to_thread(_put_together, series, instances, files)
+
+
+def _put_together(
+    series: Sequence[Match], instances: Sequence[Match], files: Sequence[InstanceFile]
+) -> _Held:
+    described = [orjson.loads(each.attributes) for each in series]
+    counted = [orjson.loads(each.defaults) for each in instances]
     return _Held(
-        files={each.sop_instance_uid: each for each in await store.locate(study)},
-        numbers={
-            text(each, "SOPInstanceUID"): number(each, "InstanceNumber") for each in instances
-        },
-        series={text(each, "SeriesInstanceUID"): each for each in series},
+        files={each.sop_instance_uid: each for each in files},
+        numbers={text(each, "SOPInstanceUID"): number(each, "InstanceNumber") for each in counted},
+        series={text(each, "SeriesInstanceUID"): each for each in described},
     )
 
 
-async def _search(
-    store: InstanceStore, level: Level, within: Resource
-) -> list[Mapping[str, object]]:
-    query = Query(
-        level, {}, within, fuzzy=False, limit=_MOST, offset=0, with_attributes=level == "series"
+async def _search(store: InstanceStore, level: Level, within: Resource) -> list[Match]:
+    return await store.search(
+        Query(
+            level, {}, within, fuzzy=False, limit=_MOST, offset=0, with_attributes=level == "series"
+        )
     )
-    found = await store.search(query)
-    return [orjson.loads(each.attributes if level == "series" else each.defaults) for each in found]
 
 
 def _file(held: Mapping[str, _Held], resource: Resource | None) -> InstanceFile | None:

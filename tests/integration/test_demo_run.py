@@ -65,9 +65,19 @@ class Shown:
         return status
 
 
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    """Start it once for those who look on; the last of them ends it."""
+    yield from _started(tmp_path_factory.mktemp("demonstration") / "state")
+
+
 @pytest.fixture
-def shown(disk_path: Path) -> Iterator[Shown]:
-    demonstration = Shown(disk_path / "state")
+def interrupted(disk_path: Path) -> Iterator[Shown]:
+    yield from _started(disk_path / "state")
+
+
+def _started(state: Path) -> Iterator[Shown]:
+    demonstration = Shown(state)
     try:
         yield demonstration
     finally:
@@ -77,7 +87,7 @@ def shown(disk_path: Path) -> Iterator[Shown]:
         demonstration.process.stdout.close()
 
 
-def test_the_first_start_sends_by_each_way_shows_a_table_and_ends_cleanly(shown: Shown) -> None:
+def test_the_first_start_sends_by_each_way_shows_a_table_and_what_to_open(shown: Shown) -> None:
     shown.wait_for("Open this first")
     text = shown.read()
     for words in ("C-STORE", "STOW-RS", "dropped file", "stored", "pixels_not_cleaned"):
@@ -100,9 +110,6 @@ def test_the_first_start_sends_by_each_way_shows_a_table_and_ends_cleanly(shown:
         assert {region["box"][1] for region in json.load(response)["regions"]} == {0}
     with urllib.request.urlopen(f"{base[1]}/healthz", timeout=30) as response:
         assert response.status == 200
-    assert shown.end(signal.SIGINT) == 0
-    assert "Stopped." in shown.text
-    assert "Traceback" not in shown.text
 
 
 def test_what_arrives_later_is_shown_as_it_settles(shown: Shown) -> None:
@@ -112,15 +119,16 @@ def test_what_arrives_later_is_shown_as_it_settles(shown: Shown) -> None:
         lambda: re.search(r"\d\d:\d\d:\d\d  dropped file  stored", shown.read()) is not None,
         what="the later instance is shown",
     )
-    assert shown.end(signal.SIGINT) == 0
 
 
-def test_a_second_start_sends_nothing_by_itself(shown: Shown) -> None:
-    shown.wait_for("Ctrl-C stops")
+def test_it_ends_cleanly_and_a_second_start_sends_nothing_by_itself(shown: Shown) -> None:
+    shown.wait_for("Open this first")
     assert shown.end(signal.SIGINT) == 0
+    assert "Stopped." in shown.text
+    assert "Traceback" not in shown.text
     again = Shown(shown.state)
     try:
-        again.wait_for("Ctrl-C stops")
+        again.wait_for("Open this first")
         assert "already" in again.text
         assert "became" not in again.text
         assert again.end(signal.SIGTERM) == 0
@@ -129,9 +137,9 @@ def test_a_second_start_sends_nothing_by_itself(shown: Shown) -> None:
         again.process.stdout.close()
 
 
-def test_interrupting_in_the_middle_of_sending_ends_cleanly(shown: Shown) -> None:
-    shown.wait_for("Starting")
-    ready = shown.state / "service" / "run" / "addresses.json"
+def test_interrupting_in_the_middle_of_sending_ends_cleanly(interrupted: Shown) -> None:
+    interrupted.wait_for("Starting")
+    ready = interrupted.state / "service" / "run" / "addresses.json"
     wait_until(ready.exists, what="the service has started")
-    assert shown.end(signal.SIGINT) == 0
-    assert "Traceback" not in shown.text
+    assert interrupted.end(signal.SIGINT) == 0
+    assert "Traceback" not in interrupted.text

@@ -77,6 +77,7 @@ async function showNow() {
   const began = performance.now();
   const mine = ++turn;
   const shown = place();
+  const image = find("image").value;
   if (!shown) return;
   find("stage").setAttribute("aria-busy", "true");
   tellWhere(shown);
@@ -94,8 +95,8 @@ async function showNow() {
   tellRefused(shown.instance);
   const element = find("stage");
   element.setAttribute("aria-busy", "false");
-  element.dataset.shown = find("image").value;
-  element.dispatchEvent(new CustomEvent("shown", { bubbles: true, detail: { image: find("image").value, ms: performance.now() - began } }));
+  element.dataset.shown = image;
+  element.dispatchEvent(new CustomEvent("shown", { bubbles: true, detail: { image, ms: performance.now() - began } }));
   prefetch(mine);
 }
 
