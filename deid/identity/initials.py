@@ -42,6 +42,8 @@ _LETTERS_FIRST: Final = re.compile(rf"(?<![a-z]){_LETTERS}{_SEX}{_GAP}{_DIGITS}(
 _DIGITS_FIRST: Final = re.compile(
     r"(?<![\da-z])(?P<digits>\d{2,14})[.\s_#/:*-]{0,2}" + _LETTERS + r"(?![a-z\d])"
 )
+_RUNS: Final = re.compile(r"\d{2,14}")
+_PARTS: Final = re.compile(r"\d{1,2}(?:[./-]\d{1,2}){1,2}")
 _TANGLED: Final = re.compile(
     r"(?<![a-z\d])(?:[a-z]\d{2,4}){2}(?!\d)|(?<![a-z\d])[a-z]\d{3,6}[a-z](?![a-z\d])"
 )
@@ -81,10 +83,11 @@ class Initials:
 
     def find(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where they stand in a text in lower case."""
-        for pattern in (_LETTERS_FIRST, _DIGITS_FIRST):
-            for match in pattern.finditer(text):
-                if self._is_proved(match):
-                    yield match.span()
+        if self._has_tails(text):
+            for pattern in (_LETTERS_FIRST, _DIGITS_FIRST):
+                for match in pattern.finditer(text):
+                    if self._is_proved(match):
+                        yield match.span()
         for match in _TANGLED.finditer(text):
             letters = "".join(c for c in match[0] if c.isalpha())
             digits = "".join(c for c in match[0] if c.isdigit())
@@ -97,6 +100,14 @@ class Initials:
         for match in _BEGINNINGS.finditer(text):
             if match[1] + match[2] in self.combinations and match[1] != match[2]:
                 yield match.start(1), match.end(2)
+
+    def _has_tails(self, text: str) -> bool:
+        """Whether any digits of the person's stand in a text; most texts have none, which is soon seen."""
+        if not self.tails.isdisjoint(_RUNS.findall(text)):
+            return True
+        return any(
+            digits in self.tails for parts in _PARTS.findall(text) for digits in _as_digits(parts)
+        )
 
     def _is_proved(self, match: re.Match[str]) -> bool:
         digits = match["digits"]

@@ -54,16 +54,26 @@ _COUNT: Final = re.compile(r"(?<!\d)\d{5,7}(?!\d)")
 _LONG_COUNT: Final = re.compile(r"(?<![\d.])[1-9]\d{8,18}(?!\d)")
 _WHOLE: Final = re.compile(r"(?<![\d.])\d{7,14}(?!\d)")
 SHAPES: Final = (
-    rb"(?:^|[^\d.])[1-9]\d{8,18}(?:$|\D)",  # counts of seconds
-    rb"(?:^|[^0-9a-z])(?:0x)?[0-9a-f]{8}(?:$|[^0-9a-z])",
-    rb"(?:^|[^\d.])d?\d\d\d(?:[ /.-]|y|[ /.-]y)\d\d(?:$|\d\d|[^\d.])",  # days of years
-    rb"(?:^|[^\d.])\d\d[ /.-]\d\d\d(?:$|[^\d.])",
-    rb"\d[ ./-]?(?:w|kw|cw|wk|week|s)[ .-]?\d\d|(?:w|kw|cw|wk|week)[ .]?\d\d?[ ./'-]{1,2}\d\d",
-    rb"(?:1[3-9]|[2-5]\d)[/.-](?:19|20)\d\d|(?:^|[^\d.])\d\d\d\d\.[1-7](?:$|\D)",
-    rb"[tshr][ .]?\d{1,2}[^\d\x00-\x1f]\d{1,2}[^\d\x00-\x1f]\d",  # eras
-    rb"\xe5\xb9\xb3\xe6\x88\x90|\xe6\x98\xad\xe5\x92\x8c|\xe4\xbb\xa4\xe5\x92\x8c|\xe5\xa4\xa7\xe6\xad\xa3",
+    rb"[0-9](?:\d\d\d\d\d\d\d\d|[0-9a-f]{7}|\d\d[ /.-]?y?\d\d|\d[ /.-]\d\d\d)",
+    rb"[0-9][ ./-]?[wkcs][kwe ]{0,3}[ .-]?\d\d",
+    rb"[wk][ .]?\d\d?[ ./'-]{1,2}\d\d|\d[/.-](?:19|20)\d\d|\d\d\d\d\.[1-7]",
+    rb"[tshr][ .]?\d{1,2}[^\d\x00-\x1f]\d{1,2}[^\d\x00-\x1f]\d",
 )
-"""What these look like in lower case, for a quick look."""
+"""What these look like in lower case, for a quick look by RE2."""
+PLACES: Final = re.compile(
+    rb"[0-9](?:"
+    rb"(?<![\d.]\d)\d{8,18}(?!\d)"  # counts of seconds
+    rb"|(?<![0-9a-wyz]\d)[0-9a-f]{7}(?![0-9a-z])"
+    rb"|(?<![\d.]\d)\d\d[^\w]?y?\d\d(?:\d\d)?(?!\d)"  # days of years
+    rb"|(?<![\d.]\d)\d(?:\d\d)?[^\w]{1,2}\d{3}(?!\d)"
+    rb"|[ ./-]?(?:w|kw|cw|wk|week|s)[ .-]?\d\d"  # weeks
+    rb"|(?:(?<=[wk]\d)|(?<=[wk][ .]\d))\d?[ ./'-]{1,2}\d\d"
+    rb"|(?<![\d./-]\d)\d[/.-](?:19|20)\d\d"
+    rb"|(?<![\d.]\d)\d{3}\.[1-7](?!\d)"
+    rb"|(?:(?<=[tshr]\d)|(?<=[tshr][ .]\d))\d?[^\d\x00-\x1f]\d{1,2}[^\d\x00-\x1f]\d"  # eras
+    rb")"
+)
+"""The same, exactly; each begins with a digit, so that a search goes from digit to digit."""
 _HEXADECIMAL: Final = re.compile(r"(?<![^\W_])(?:0x)?([0-9a-f]{8})(?![^\W_])")
 _LONG_ORDINAL: Final = re.compile(r"(?<!\d)(\d{4})[^\w]{0,2}(\d{3})(?!\d)")
 _MEASURED_DIGITS: Final = 7

@@ -52,6 +52,7 @@ _ODD: Final = re.compile(
     rb"|\\(?:x[0-9a-f][0-9a-f]|[0-3]?[0-7][0-7]\\|0{2,4}[0-9a-f][0-9a-f])|</?[a-z]"
     rb"|(?:\.\.|\xe2\x80\xa6)[ :-]{0,2}\d{4}|(?:ends|ending|endet|last)[a-z4 ]{0,5}[ :-]{0,2}\d{4}"
     rb"|[a-z][a-z](?:\*\*|[a-z](?:\*|#|\.\.|__|--|~~|\?\?|xxx|\xe2\x80[\xa2\xa6]))|[a-z]\*[a-z]+\*|[*#x][*#x]-?\d{4}"
+    rb"|\xe5(?:\xb9\xb3\xe6\x88\x90|\xa4\xa7\xe6\xad\xa3)|\xe6\x98\xad\xe5\x92\x8c|\xe4\xbb\xa4\xe5\x92\x8c"
     rb"|\xe2(?:[\x91-\x93]|\x80[\x8b-\xaf])|\xef(?:\xbc[\x90-\xba]|\xbd[\x81-\x9a]|\xbb\xbf)"
     rb"|\xf0(?:\x9d[\x90-\x9f]|\x9f[\x84\x85\x87])|\xe1\xb4|\xea\x9c|\xca[\x80-\x9f]|\xc9[\xa2\xaa]"
     rb"|\xd9[\xa0-\xa9]|\xdb[\xb0-\xb9]|\xe0[\xa5-\xb9][\x90-\xaf]|\xcc[\x80-\xbf]|\xc2\xad|[a-z][\xce-\xd1][\x80-\xbf]|[\xce-\xd1][\x80-\xbf][a-z]"
@@ -72,12 +73,10 @@ _OTHER_YEAR: Final = (
 )
 """Days of calendars that are now in their fourteenth and fifteenth centuries."""
 _IN_PAIRS: Final = rb"(?:" + "|".join(views.PAIRS_IN_WORDS).encode() + rb")[ -]"
-_DAYS: Final = re.compile(b"|".join(serials.SHAPES))
 _UNUSUAL_DAY: Final = re.compile(_ROMAN_DAY + b"|" + _OTHER_YEAR)
 _DICTATED: Final = re.compile(_IN_PAIRS)
 
 
-_COUNTED: Final = Patterns(serials.SHAPES)
 _PECULIAR: Final = Patterns(
     (
         _ODD.pattern,
@@ -199,11 +198,9 @@ class Signs:
         """Whether days may stand there that are written shortly, or counted."""
         if _SHORT_DAY.search(data) is not None or _UNUSUAL_DAY.search(low) is not None:
             return True
-        if not _COUNTED.occur_in(low):
-            return False
-        for match in _DAYS.finditer(low):
+        for match in serials.PLACES.finditer(low):
             around = low[max(0, match.start() - _AROUND) : match.end() + _AROUND].decode("latin-1")
-            if not around.isascii() or self._days.are_written_in(around):
+            if self._days.are_written_in(around):
                 return True
         return False
 
