@@ -7,6 +7,7 @@ import json
 import socket
 import tracemalloc
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -25,6 +26,10 @@ INSTANCES = 9_000
 FILLING = "x" * 2000
 
 
+FEW = 3
+"""Pages with all attributes that are made at a time."""
+
+
 class _Page(list[Match]):
     """A page that tells when nobody has it any more."""
 
@@ -37,6 +42,8 @@ class Large:
         self.pages = 0
         self.largest = 0
         self.held = self.most_held = 0
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
 
     async def search(self, query: Query) -> list[Match]:
         self.pages += 1
@@ -47,6 +54,7 @@ class Large:
         self.most_held = max(self.most_held, self.held)
         weakref.finalize(found, self._let_go)
         await asyncio.sleep(0.01)
+        await self.may_go_on.wait()
         return found
 
     def _let_go(self) -> None:
@@ -141,6 +149,7 @@ async def test_of_pages_with_everything_in_them_few_are_made_at_a_time() -> None
 
 async def test_documents_with_everything_in_them_are_made_few_at_a_time_too() -> None:
     store = Large()
+    store.may_go_on.clear()
     async for address in serve(store, max_long_searches=8):
         asking = [
             await ask_and_do_not_read(
@@ -150,9 +159,14 @@ async def test_documents_with_everything_in_them_are_made_few_at_a_time_too() ->
             )
             for _ in range(8)
         ]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while store.pages <= FEW:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.01)
+        assert store.pages == FEW
+        store.may_go_on.set()
         while store.pages < len(asking):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
-        assert store.most_held <= 4
         for writer in asking:
             writer.transport.abort()
 
