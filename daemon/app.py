@@ -339,7 +339,11 @@ class Service:
         services = web_services(
             self._settings, stores, self._workers, metrics, imaging, self._operations.wake
         )
-        live = Live(self._history, lambda: sorted(self._settings.deidentifiers))
+        live = Live(
+            self._history,
+            lambda: sorted(self._settings.deidentifiers),
+            self._operations.outcomes,
+        )
         shown, events = pages(self._settings, stores, services, live)
         server = HttpServer(
             http,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.healthcare import names, trials
@@ -18,13 +17,18 @@ from daemon.healthcare.deidentify import OF_STUDY
 from daemon.healthcare.errors import AlreadyExists, InvalidArgument, NotFound
 from daemon.healthcare.methods import meant
 from daemon.healthcare.names import DRY_RUNS
+from daemon.healthcare.trial_outcomes import KEPT
+from daemon.healthcare.trials import Trial
+from daemon.records import State
 from daemon.store.rows import Role, StoreKind
+from daemon.store.studies import Pair
 from dicomweb.ports import Query, Resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.healthcare.calls import Answer, Handlers
+    from daemon.healthcare.trial_outcomes import Outcomes
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.stores import Stores
@@ -33,27 +37,9 @@ if TYPE_CHECKING:
 _PARENT: Final = "projects/local/locations/local/datasets"
 _MOST_LISTED: Final = 30
 _MOST_STUDIES: Final = 25
-_MOST_TRIED: Final = 12
+_MOST_TRIED: Final = 2000
 _DATASET_SEGMENTS: Final = 6
 _BETA: Final = ("dicomTagConfig", "fhirFieldConfig")
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """One instance of a trial: what it was, what it would become.
-
-    Attributes
-    ----------
-    before, after
-        DICOM JSON objects.
-    source, result
-        Addresses of the instances, below the root of the web services.
-    """
-
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-    source: str
-    result: str
 
 
 class Console:
@@ -63,18 +49,22 @@ class Console:
     ----------
     handlers
         Who answers which method.
+    outcomes
+        What trials did to instances.
     """
 
     def __init__(
         self,
         stores: Stores,
         handlers: Handlers,
+        outcomes: Outcomes,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
         self._database = stores.database
         self._handlers = handlers
+        self._outcomes = outcomes
         self._clock = clock
 
     # -- what there is --
@@ -185,7 +175,7 @@ class Console:
         self, source: str, study_uid: str, configuration: Mapping[str, Any] | None
     ) -> str:
         """Begin a trial on one study; return its operation's name."""
-        await trials.forget(self._stores, kept=trials.KEPT - 1)
+        await trials.forget(self._stores, kept=KEPT - 1)
         await self._store(source)
         name = trials.store_of(self._clock())
         await self._make(DRY_RUNS, "dicomStores", name)
@@ -196,56 +186,21 @@ class Console:
         answer = await self._handlers[OF_STUDY](call)
         return str(answer["name"])
 
-    async def tried(self, name: str) -> Sequence[Tried]:
-        """Return what a trial made so far, beside what it was made of."""
-        operation = await self._found(name)
-
-        def read(session: Session) -> list[tuple[Store, IndexedInstance, Store, IndexedInstance]]:
-            stores = {each.id: each for each in session.stores.all()}
-            pairs = []
-            for source_id, destination_id in operation:
-                if destination_id not in stores or stores[destination_id].dataset != DRY_RUNS:
-                    continue
-                source, destination = stores[source_id], stores[destination_id]
-                for result in session.instances.page(destination, 0, _MOST_TRIED):
-                    pairs += [
-                        (source, before, destination, result)
-                        for before in session.instances.of_receipt(source, result.receipt_id)
-                    ]
-            return pairs[:_MOST_TRIED]
-
-        pairs = await self._database.read(read)
-        return [
-            Tried(
-                await self._metadata(source, before),
-                await self._metadata(destination, result),
-                _address(source, before),
-                _address(destination, result),
-            )
-            for source, before, destination, result in pairs
-        ]
-
-    async def _found(self, name: str) -> Sequence[tuple[int, int]]:
-        await self.operation(name)  # refuses a name that is none
-        number = int(name.rpartition("/")[2])
-
-        def read(session: Session) -> list[tuple[int, int]]:
-            found = session.operations.get(number)
-            document = json.loads("{}" if found is None else found.work)
-            steps = [(each["source"], each["destination"]) for each in document.get("steps", ())]
-            return [(int(of), int(into)) for of, into in document.get("stores") or steps]
-
-        return await self._database.read(read)
-
-    async def _metadata(self, store: Store, instance: IndexedInstance) -> Mapping[str, Any]:
-        resource = Resource(instance.study_uid, instance.series_uid, instance.sop_instance_uid)
-
-        def read(session: Session) -> list[bytes]:
-            return session.instances.metadata(store, resource)
-
-        found = await self._database.read(read)
-        attributes: Mapping[str, Any] = json.loads(found[0]) if found else {}
-        return attributes
+    async def trial(self, number: int) -> Trial | None:
+        """Return what a trial made so far, beside what it was made of; None if there is no such trial."""
+        found = await self._database.read(lambda session: _trial(session, number))
+        if found is None:
+            return None
+        source, destination, pairs = found
+        return Trial(
+            self._stores.dicom_store(source),
+            self._stores.dicom_store(destination),
+            _root(source),
+            _root(destination),
+            pairs,
+            destination,
+            self._outcomes,
+        )
 
     async def _store(self, name: str) -> Store:
         return await self._database.read(
@@ -286,11 +241,38 @@ def _created(answer: Answer) -> str:
     return str(answer["metadata"].get("createTime", ""))
 
 
-def _address(store: Store, instance: IndexedInstance) -> str:
-    resource = (
-        f"studies/{instance.study_uid}/series/{instance.series_uid}"
-        f"/instances/{instance.sop_instance_uid}"
-    )
+def _trial(session: Session, number: int) -> tuple[Store, Store, list[Pair]] | None:
+    operation = session.operations.get(number)
+    document = json.loads("{}" if operation is None else operation.work)
+    steps = [(each["source"], each["destination"]) for each in document.get("steps", ())]
+    stores = {each.id: each for each in session.stores.all()}
+    for source_id, destination_id in document.get("stores") or steps:
+        source, destination = stores.get(source_id), stores.get(destination_id)
+        if source is not None and destination is not None and destination.dataset == DRY_RUNS:
+            return source, destination, _pairs(session, number, source, destination)
+    return None
+
+
+def _pairs(session: Session, number: int, source: Store, destination: Store) -> list[Pair]:
+    """Return results beside what they were made of, and what was refused."""
+    pairs: list[Pair] = []
+    for result in session.instances.page(destination, 0, _MOST_TRIED):
+        received = session.instances.of_receipt(source, result.receipt_id)
+        before = _resource(received[0]) if received else None
+        pairs.append(Pair(before, _resource(result), State.STORED, ""))
+    for failure in session.operations.failures(number, _MOST_TRIED, (source.id, 0)):
+        pairs += [
+            Pair(_resource(refused), None, State.QUARANTINED, failure.reason)
+            for refused in session.instances.page(source, failure.number - 1, 1)
+        ]
+    return pairs
+
+
+def _resource(instance: IndexedInstance) -> Resource:
+    return Resource(instance.study_uid, instance.series_uid, instance.sop_instance_uid)
+
+
+def _root(store: Store) -> str:
     if store.role is Role.NONE:
-        return f"v1/{names.store_name(store)}/dicomWeb/{resource}"
-    return f"dicomweb/{'source' if store.role is Role.SOURCE else 'deid'}/{resource}"
+        return f"v1/{names.store_name(store)}/dicomWeb/"
+    return f"dicomweb/{'source' if store.role is Role.SOURCE else 'deid'}/"

@@ -46,6 +46,7 @@ class DicomStep:
         self.own = task.own
         self.source = task.source
         self.destination = task.destination
+        self._outcomes = task.outcomes
         self._provenance = task.places.get(task.provenance)
         self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
@@ -117,6 +118,9 @@ class DicomStep:
                 )
             else:
                 counted.success += 1
+                if self.destination.dataset == DRY_RUNS and each.output is not None:
+                    uid = each.output.instance.sop_instance_uid
+                    self._outcomes.note(self.destination, uid, each.outcome)
                 self._tell(session, each, now)
                 refusals.settle(session, self.source, self.destination, each.number, now)
         return counted

@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import FailedPrecondition
 from daemon.healthcare.names import DRY_RUNS
+from daemon.healthcare.trial_outcomes import KEPT
 from daemon.store.rows import StoreKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from daemon.healthcare.trial_outcomes import Outcomes
     from daemon.store.ports import Session
     from daemon.store.rows import Store
     from daemon.store.stores import Stores
+    from daemon.store.studies import Pair
+    from dicomweb.ports import InstanceStore
 
-KEPT: Final = 3
 KEPT_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What a trial was made of and what came of it, as the Compare page asks for it.
+
+    Attributes
+    ----------
+    received_root, result_root
+        Where the web services have the two stores, below their own root.
+    """
+
+    received: InstanceStore
+    result: InstanceStore
+    received_root: str
+    result_root: str
+    found: Sequence[Pair]
+    store: Store
+    outcomes: Outcomes
+
+    async def pairs(self, _study_uid: str) -> Sequence[Pair]:
+        """Return the instances of the study, whatever it is called."""
+        return self.found
+
+    async def outcome_of_result(self, sop_instance_uid: str) -> bytes:
+        """Return the outcome record of a result; empty where it is not known any more."""
+        return self.outcomes.of(self.store, sop_instance_uid)
+
+    async def outcome_of_received(self, _sop_instance_uid: str) -> bytes:
+        """Return nothing: what is known of the received instance is about the configured destination."""
+        return b""
 
 
 def store_of(now: float) -> str:

@@ -35,12 +35,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _UID: Final = r"{uid:[0-9.]{1,64}}"
+_RECEIVED_ROOT: Final = "dicomweb/source/"
+_RESULT_ROOT: Final = "dicomweb/deid/"
 _MOST_ROWS: Final = 1000
 _MOST_AT_ONCE: Final = 2
 """Comparisons that are made at the same time; others wait."""
 _WHY: Final = {
     "known_identifier": "names the patient",
     "all_text": "text",
+    "by_hand": "drawn by hand",
     "unreadable": "text that cannot be read",
 }
 
@@ -77,7 +80,7 @@ class _Header:
 
 
 def _routes(view: View) -> list[web.RouteDef]:
-    compared = _Compare(view)
+    compared = Compared(view)
     return [
         web.get("/compare", compared.choose),
         web.get(f"/compare/{_UID}", compared.show_result),
@@ -93,24 +96,47 @@ def _routes(view: View) -> list[web.RouteDef]:
     ]
 
 
-class _Compare:
-    """The handlers; what names people is only read by those of ``/source``."""
+class Compared:
+    """The handlers; what names people is only read by those of ``/source``.
 
-    def __init__(self, view: View) -> None:
+    Parameters
+    ----------
+    title
+        What the page is called.
+    received_root, result_root
+        Where the web services have the stores of the view, below their own root.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        *,
+        title: str = "Compare",
+        received_root: str = _RECEIVED_ROOT,
+        result_root: str = _RESULT_ROOT,
+    ) -> None:
         self._view = view
         self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._title = title
+        self._roots = {"received_root": received_root, "result_root": result_root}
 
     async def choose(self, _request: web.Request) -> web.Response:
         """Lead to the studies, each of which leads here."""
         raise web.HTTPSeeOther("studies")
 
     async def show_result(self, request: web.Request) -> web.Response:
+        """Show a result, and what was done to it."""
         uid = request.match_info["uid"]
         if not await self._view.results.locate(Resource(uid)):
             raise web.HTTPNotFound
         return self._page(request, uid, is_source=False)
 
+    def show_trial(self, request: web.Request) -> web.Response:
+        """Show both stores of the view, of which neither has a page of its own."""
+        return self._page(request, request.match_info["uid"], is_source=True)
+
     async def show_both(self, request: web.Request) -> web.Response:
+        """Show what came in beside its result."""
         uid = request.match_info["uid"]
         pairs = await self._pairs(uid)
         results = dict.fromkeys(each.result.study_uid for each in pairs if each.result is not None)
@@ -141,16 +167,20 @@ class _Compare:
             "is_source": is_source,
             "result": result if is_source else uid,
             "others": others,
+            "title": self._title,
+            **self._roots,
         }
         return self._view.page(request, "compare.html", context=context)
 
     async def result_study(self, request: web.Request) -> web.Response:
+        """Tell what a result holds."""
         series = await results_alone(self._view.results, request.match_info["uid"])
         if not series:
             raise web.HTTPNotFound
         return self._study(series)
 
     async def both_studies(self, request: web.Request) -> web.Response:
+        """Tell what a study holds on both sides."""
         pairs = await self._pairs(request.match_info["uid"])
         return self._study(await side_by_side(self._view.received, self._view.results, pairs))
 
@@ -170,9 +200,11 @@ class _Compare:
         return [each for each in pairs if each.result is None or each.result.study_uid == first]
 
     async def result_outcome(self, request: web.Request) -> web.Response:
+        """Tell what was filled in a result."""
         return await self._outcome(request, self._view.pairing.outcome_of_result)
 
     async def either_outcome(self, request: web.Request) -> web.Response:
+        """Tell what was filled, or why nothing came of an instance."""
         if request.query.get("of") == "received":
             return await self._outcome(request, self._view.pairing.outcome_of_received)
         return await self._outcome(request, self._view.pairing.outcome_of_result)
@@ -195,6 +227,7 @@ class _Compare:
         return self._view.json(orjson.dumps(told))
 
     async def result_header(self, request: web.Request) -> web.Response:
+        """Show a result's header, and what was done to each element."""
         asked = _Header.of(request)
         if asked.result is None or asked.received is not None:
             raise web.HTTPNotFound
@@ -205,6 +238,7 @@ class _Compare:
         return self._header(request, asked, rows, is_source=False)
 
     async def both_headers(self, request: web.Request) -> web.Response:
+        """Show both headers beside each other."""
         asked = _Header.of(request)
         if asked.received is None and asked.result is None:
             raise web.HTTPNotFound

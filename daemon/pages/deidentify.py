@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -18,7 +18,7 @@ from aiohttp import web
 from config import presets
 from daemon.healthcare.errors import ApiError
 from daemon.pages.attributes import text
-from daemon.pages.differences import Change, compare
+from daemon.pages.compare import Compared
 from daemon.pages.quarantine import advice_for
 from daemon.pages.view import SOURCE, Page
 from deid.configuration.explain import explain
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 _ADDRESS: Final = "/deidentify"
 _IDENTIFIED: Final = f"{SOURCE}/deidentify"
+_TRIAL: Final = f"{_IDENTIFIED}/trials/{{uid:[0-9]{{1,18}}}}"
 _PASTED: Final = "pasted"
 _DEFAULT: Final = "default"
 _MOST_CHARACTERS: Final = 200_000
-_MOST_ROWS: Final = 400
 _OPERATION: Final = re.compile(
     r"projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+/operations/[0-9]{1,18}"
 )
@@ -69,6 +69,10 @@ def _routes(view: View) -> list[web.RouteDef]:
         web.post(f"{_IDENTIFIED}/studies", pages.studies),
         web.post(f"{_IDENTIFIED}/dry", pages.begin_dry),
         web.get(f"{_IDENTIFIED}/dry", pages.dry),
+        web.get(f"{_TRIAL}", pages.trial),
+        web.get(f"{_TRIAL}/study.json", pages.trial_study),
+        web.get(f"{_TRIAL}/outcome.json", pages.trial_outcome),
+        web.get(f"{_TRIAL}/header", pages.trial_header),
     ]
 
 
@@ -198,24 +202,48 @@ class _Pages:
         return _lead("dry", name)
 
     async def dry(self, request: web.Request) -> web.Response:
-        """Show what would become of a study: headers and pictures side by side, and what would be refused."""
+        """Show how far a trial is, and what it refused; lead to what would become of the study."""
         name = _name(request.query.get("name", ""))
         try:
             operation = await self._console.operation(name)
             failures = await self._console.failures(name)
-            tried = await self._console.tried(name)
         except ApiError:
             raise web.HTTPNotFound from None
-        shown = []
-        for each in tried:
-            rows = compare(each.before, each.after)
-            different = [row for row in rows if row.change is not Change.KEPT]
-            shown.append((each, different[:_MOST_ROWS], len(rows) - len(different)))
         return self._view.page(
             request,
             "dry.html",
-            context=_progress(operation, failures) | {"name": name, "shown": shown},
+            context=_progress(operation, failures)
+            | {"name": name, "number": name.rpartition("/")[2]},
         )
+
+    async def _trial(self, request: web.Request) -> Compared:
+        """Return the Compare page over the stores of a trial."""
+        trial = await self._console.trial(int(request.match_info["uid"]))
+        if trial is None:
+            raise web.HTTPNotFound
+        view = replace(self._view, received=trial.received, results=trial.result, pairing=trial)
+        return Compared(
+            view,
+            title="Trial",
+            received_root=trial.received_root,
+            result_root=trial.result_root,
+        )
+
+    async def trial(self, request: web.Request) -> web.Response:
+        """Show source and result of a trial in step."""
+        return (await self._trial(request)).show_trial(request)
+
+    async def trial_study(self, request: web.Request) -> web.Response:
+        """Tell what the trial holds."""
+        return await (await self._trial(request)).both_studies(request)
+
+    async def trial_outcome(self, request: web.Request) -> web.Response:
+        """Tell what was filled."""
+        return await (await self._trial(request)).either_outcome(request)
+
+    async def trial_header(self, request: web.Request) -> web.Response:
+        """Show headers beside each other."""
+        return await (await self._trial(request)).both_headers(request)
 
 
 def _progress(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from daemon.healthcare.console import Tried
+    from daemon.healthcare.trials import Trial
     from daemon.records import State
     from daemon.store.decision_rows import Decider
     from daemon.store.queries import Changed
@@ -127,5 +127,5 @@ class Console(Protocol):
     ) -> str:
         """Begin a trial on one study; return its operation's name."""
 
-    async def tried(self, name: str) -> Sequence[Tried]:
-        """Return what a trial made so far, beside what it was made of."""
+    async def trial(self, number: int) -> Trial | None:
+        """Return what a trial made so far, beside what it was made of; None if there is no such trial."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Site, Visit
 
 COUNT = 7
+SOON_MS = 60_000
 REASON = "/quarantine?reason=screen_capture"
 
 
@@ -41,7 +42,9 @@ def waiting(page: Page) -> int:
 
 def released(site: Site, page: Page) -> Dataset:
     """Wait until the newest decision has a result, and return that."""
-    expect(page.locator("#made tbody tr").first.locator(".state")).to_have_text("done")
+    expect(page.locator("#made tbody tr").first.locator(".state")).to_have_text(
+        "done", timeout=SOON_MS
+    )
     study = page.locator("#made tbody tr").first.get_by_role("link").get_attribute("href")
     assert study is not None
     (uids,) = [each for each in site.daemon.replaced().values() if study.endswith(each[0])]
@@ -112,22 +115,37 @@ def test_several_are_decided_together_and_what_is_refused_again_says_so(
 ) -> None:
     assert captures
     page = visit.open(REASON)
-    for box in page.locator("input[name=id]").all()[-2:]:
+    for box in page.locator("tr:has(a) input[name=id]").all()[-2:]:
         box.check()
     page.get_by_label("Deidentifier").select_option("default")
     page.get_by_role("button", name="Retry", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("2 decided")
     for row in (0, 1):
         expect(page.locator("#made tbody tr").nth(row)).to_contain_text(
-            "quarantined: screen capture"
+            "quarantined: screen capture", timeout=SOON_MS
         )
         expect(page.locator("#made tbody tr").nth(row)).to_contain_text("retry by default")
+
+
+def test_the_keyboard_alone_sends_one_to_another_deidentifier(
+    visit: Visit, captures: list[Dataset]
+) -> None:
+    assert captures
+    page = visit.open(REASON)
+    tab_to(page, "tr:has(a) input[name=id]")
+    page.keyboard.press("Space")
+    tab_to(page, "#deidentifier")
+    page.keyboard.type("default")
+    tab_to(page, "button[value=retry]")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("1 decided")
+    expect(page.locator("#made tbody tr").first).to_contain_text("retry by default")
 
 
 def test_several_share_the_boxes_of_one(visit: Visit, captures: list[Dataset]) -> None:
     assert captures
     page = visit.open(REASON)
-    for box in page.locator("input[name=id]").all()[-2:]:
+    for box in page.locator("tr:has(a) input[name=id]").all()[-2:]:
         box.check()
     page.get_by_role("button", name="Draw boxes").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("and 1 more")
@@ -135,7 +153,9 @@ def test_several_share_the_boxes_of_one(visit: Visit, captures: list[Dataset]) -
     page.get_by_role("button", name="Release after filling").click()
     expect(page.get_by_role("status")).to_contain_text("2 decided")
     for row in (0, 1):
-        expect(page.locator("#made tbody tr").nth(row).locator(".state")).to_have_text("done")
+        expect(page.locator("#made tbody tr").nth(row).locator(".state")).to_have_text(
+            "done", timeout=SOON_MS
+        )
 
 
 def test_a_discard_asks_first_and_the_keyboard_answers(
@@ -144,7 +164,7 @@ def test_a_discard_asks_first_and_the_keyboard_answers(
     assert captures
     page = visit.open(REASON)
     before = waiting(page)
-    tab_to(page, "input[name=id]")
+    tab_to(page, "tr:has(a) input[name=id]")
     page.keyboard.press("Space")
     tab_to(page, "button[value=discard]")
     page.keyboard.press("Enter")
@@ -153,7 +173,7 @@ def test_a_discard_asks_first_and_the_keyboard_answers(
     )
     visit.open(REASON)
     assert waiting(page) == before
-    tab_to(page, "input[name=id]")
+    tab_to(page, "tr:has(a) input[name=id]")
     page.keyboard.press("Space")
     tab_to(page, "button[value=discard]")
     page.keyboard.press("Enter")
@@ -171,9 +191,9 @@ def test_what_is_chosen_outlasts_what_comes_in(
     assert captures
     page = visit.open(REASON)
     before = waiting(page)
-    page.locator("input[name=id]").first.check()
+    page.locator("tr:has(a) input[name=id]").first.check()
     page.get_by_label("Reviewer").fill("Still here")
     site.send(factories.make_sc(rows=64, study=300))
     expect(page.locator(".reasons a[aria-current] strong")).to_have_text(str(before + 1))
-    assert page.locator("input[name=id]").first.is_checked()
+    assert page.locator("tr:has(a) input[name=id]").first.is_checked()
     assert page.get_by_label("Reviewer").input_value() == "Still here"

@@ -124,10 +124,27 @@ def test_a_trial_shows_what_would_become_and_leaves_nothing(daemon: RunningDaemo
     _, _, address = post(daemon, "/source/deidentify/dry", **form(destination="", study=study))
     shown = until_done(daemon, address)
     assert "1 done, 1 not done, 0 to do" in shown
-    assert "PatientName" in shown
-    assert NAME in shown
-    picture = re.findall(r'<img src="(?:\.\./)*(v1/[^"]+/rendered)"', shown)[0]
-    assert daemon.get(f"/{picture}", accept="image/png")[0] == 200
+    number = re.findall(r"source/deidentify/trials/(\d+)", shown)[0]
+    compared = f"/source/deidentify/trials/{number}"
+    study_json = json.loads(daemon.get(f"{compared}/study.json")[1])
+    (series,) = study_json["series"]
+    states = {bool(each["result"]): each["state"] for each in series["instances"]}
+    assert states == {True: "stored", False: "quarantined"}
+    (done,) = [each for each in series["instances"] if each["result"]]
+    sides = {
+        name: "/".join(done[name][part] for part in ("study", "series", "instance"))
+        for name in ("received", "result")
+    }
+    header = page(daemon, f"{compared}/header?{urllib.parse.urlencode(sides)}")
+    assert "PatientName" in header
+    assert NAME in header
+    root = re.findall(r'data-result-root="([^"]+)"', page(daemon, compared))[0]
+    study, series_uid, instance = sides["result"].split("/")
+    picture = f"/{root}studies/{study}/series/{series_uid}/instances/{instance}/rendered"
+    assert daemon.get(picture, accept="image/png")[0] == 200
+    outcome = json.loads(daemon.get(f"{compared}/outcome.json?instance={instance}")[1])
+    assert outcome == {"regions": [], "residuals": [], "warnings": [], "pixels_examined": False}
+    assert daemon.get("/source/deidentify/trials/999")[0] == 404
     # Nobody is asked to decide about what a trial refused, and nothing went to the destination.
     assert daemon.command("quarantine", "list", "--json").stdout == waiting
     assert "dry-runs" not in page(daemon, "/deidentify").partition("Operations</h2>")[0]

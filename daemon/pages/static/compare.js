@@ -17,8 +17,8 @@ const panes = isSource
   ? { received: find("pane-received"), result: find("pane-result") }
   : { result: find("pane-result") };
 const stores = {
-  result: new Frames(new URL("dicomweb/deid/", root).href),
-  received: new Frames(new URL("dicomweb/source/", root).href),
+  result: new Frames(new URL(main.dataset.resultRoot, root).href),
+  received: new Frames(new URL(main.dataset.receivedRoot, root).href),
 };
 const stage = new Stage(panes, find("divider"));
 const outcomes = new Map();
