@@ -99,6 +99,7 @@ def test_the_keyboard_alone_adds_moves_and_releases(
     for value in ("10", "12", "20", "6"):
         page.keyboard.press("Control+A")
         page.keyboard.type(value)
+        page.keyboard.press("Enter")  # decides nothing
         page.keyboard.press("Tab")
     for key in ("ArrowRight", "ArrowDown", "Shift+ArrowRight", "Control+ArrowRight"):
         page.keyboard.press(key)
