@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
     from daemon.store.rows import Store
     from daemon.store.stores import Stores
-    from daemon.store.studies import Pair
+    from daemon.store.studies import Pair, ResourcePair
     from dicomweb.ports import InstanceStore
 
 KEPT_S: Final = 3600.0
@@ -46,6 +46,10 @@ class Trial:
     async def pairs(self, _study_uid: str) -> Sequence[Pair]:
         """Return the instances of the study, whatever it is called."""
         return self.found
+
+    async def resources(self, _study_uid: str) -> Sequence[ResourcePair]:
+        """Return nothing: a trial is over instances."""
+        return ()
 
     async def outcome_of_result(self, sop_instance_uid: str) -> bytes:
         """Return the outcome record of a result; empty where it is not known any more."""

@@ -38,7 +38,7 @@ _UID: Final = r"{uid:[0-9.]{1,64}}"
 _RECEIVED_ROOT: Final = "dicomweb/source/"
 _RESULT_ROOT: Final = "dicomweb/deid/"
 _MOST_ROWS: Final = 1000
-_MOST_AT_ONCE: Final = 2
+MOST_AT_ONCE: Final = 2
 """Comparisons that are made at the same time; others wait."""
 _WHY: Final = {
     "known_identifier": "names the patient",
@@ -105,6 +105,8 @@ class Compared:
         What the page is called.
     received_root, result_root
         Where the web services have the stores of the view, below their own root.
+    at_once
+        Lets so many comparisons be made at the same time.
     """
 
     def __init__(
@@ -114,9 +116,10 @@ class Compared:
         title: str = "Compare",
         received_root: str = _RECEIVED_ROOT,
         result_root: str = _RESULT_ROOT,
+        at_once: asyncio.Semaphore | None = None,
     ) -> None:
         self._view = view
-        self._at_once = asyncio.Semaphore(_MOST_AT_ONCE)
+        self._at_once = at_once or asyncio.Semaphore(MOST_AT_ONCE)
         self._title = title
         self._roots = {"received_root": received_root, "result_root": result_root}
 
@@ -248,6 +251,7 @@ class Compared:
         return self._header(request, asked, rows, is_source=True)
 
     async def result_resources(self, request: web.Request) -> web.Response:
+        """Show the resources of a result, and what was done to them."""
         uid = request.match_info["uid"]
         if not await self._view.results.locate(Resource(uid)):
             raise web.HTTPNotFound
@@ -261,6 +265,7 @@ class Compared:
         return self._resources(request, tables, is_source=False)
 
     async def both_resources(self, request: web.Request) -> web.Response:
+        """Show resources that came in beside their results."""
         pairs = await self._view.pairing.resources(request.match_info["uid"])
         tables = await self._apart(
             lambda: [

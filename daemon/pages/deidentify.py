@@ -18,7 +18,7 @@ from aiohttp import web
 from config import presets
 from daemon.healthcare.errors import ApiError
 from daemon.pages.attributes import text
-from daemon.pages.compare import Compared
+from daemon.pages.compare import MOST_AT_ONCE, Compared
 from daemon.pages.quarantine import advice_for
 from daemon.pages.view import SOURCE, Page
 from deid.configuration.explain import explain
@@ -73,6 +73,7 @@ def _routes(view: View) -> list[web.RouteDef]:
         web.get(f"{_TRIAL}/study.json", pages.trial_study),
         web.get(f"{_TRIAL}/outcome.json", pages.trial_outcome),
         web.get(f"{_TRIAL}/header", pages.trial_header),
+        web.get(f"{_TRIAL}/resources", pages.trial_resources),
     ]
 
 
@@ -98,6 +99,7 @@ class _Pages:
     def __init__(self, view: View, console: Console) -> None:
         self._view = view
         self._console = console
+        self._at_once = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the form, and what was begun."""
@@ -227,6 +229,7 @@ class _Pages:
             title="Trial",
             received_root=trial.received_root,
             result_root=trial.result_root,
+            at_once=self._at_once,
         )
 
     async def trial(self, request: web.Request) -> web.Response:
@@ -240,6 +243,10 @@ class _Pages:
     async def trial_outcome(self, request: web.Request) -> web.Response:
         """Tell what was filled."""
         return await (await self._trial(request)).either_outcome(request)
+
+    async def trial_resources(self, request: web.Request) -> web.Response:
+        """Show that there are no resources."""
+        return await (await self._trial(request)).both_resources(request)
 
     async def trial_header(self, request: web.Request) -> web.Response:
         """Show headers beside each other."""

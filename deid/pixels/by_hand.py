@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from deid.ports import DrawnBox
 
 BY_HAND: Final = "by_hand"
-_SURE: Final = ("known_identifier", "info_type:", "bar_code")
+_SURE: Final = ("known_identifier", "info_type:")
 
 
 class NothingFound:

@@ -157,7 +157,8 @@ class PixelCleaning:
             `VIDEO_NOT_CLEANED`, `PIXELS_UNDECODABLE` when a frame cannot be decoded or its
             description is wrong, `PIXELS_NOT_CLEANED` when a filled region is not flat afterwards,
             `TOO_MUCH_TEXT` when more would be filled than the ceiling allows.
-            Where a person drew boxes, that person's word stands for trust and for the ceiling.
+            Where a person drew boxes, that person's word stands for trust, and above the ceiling for all
+            text but what reads as an identifier; the ceiling holds for that.
         """
         if not instance.drawn:
             if self._is_idle:
@@ -185,7 +186,11 @@ class PixelCleaning:
         except Unsafe:
             if not drawn:
                 raise
+            # Looked at once more where all text goes, as nothing was read for that.
+            if self._judgement is None:
+                texts = self._text_fillings(instance, image, pass_over.looks(), self._reading())
             texts = identifying(texts)
+            self._check_ceiling(instance, texts, pass_over)
         regions = pass_over.fill([*self._rule_fillings(instance, image), *texts, *drawn])
         segments, changes = frames.finished()
         return CleanedPixels(
@@ -261,9 +266,10 @@ class PixelCleaning:
         plane = bitmap_image(rows, columns)
         grey = bitmap.astype(np.uint8)[..., None] * 255
         look = FrameLook(plane, Decoded(grey, plane.photometric), {})
-        judge = self._judging(known)
+        judge = _judging(self._judgement, known)
         boxes = []
-        for region in self._detected([look], frames=1, judge=judge):
+        needs_reading = self._judgement is not None
+        for region in self._detected([look], frames=1, judge=judge, needs_reading=needs_reading):
             if judge(region.region) is None:
                 continue
             for box in filled_for(region.region, self._margins, (), rows, columns):
@@ -294,19 +300,30 @@ class PixelCleaning:
             *drawn_fillings(instance.drawn, image),
         ]
 
+    def _reading(self) -> Judgement:
+        """Return what tells which texts identify somebody, where the mode does not ask."""
+        return Judgement(DEFAULT_INFO_TYPES, spared=())
+
     def _text_fillings(
-        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
+        self,
+        instance: PixelInstance,
+        image: ImageDescription,
+        looks: Iterable[FrameLook],
+        reading: Judgement | None = None,
     ) -> list[Filling]:
         if self._is_idle:
             # Each frame is decoded all the same: what cannot be, and unused bits, are not passed on.
             deque(looks, maxlen=0)
             return []
-        judge = self._judging(instance.known)
+        judgement = reading or self._judgement
+        judge = _judging(judgement, instance.known)
         fillings: list[Filling] = []
         filled: list[FoundRegion] = []
         kept: list[FoundRegion] = []
         reasons: list[str] = []
-        found = self._detected(looks, frames=image.frames, judge=judge)
+        found = self._detected(
+            looks, frames=image.frames, judge=judge, needs_reading=judgement is not None
+        )
         for entry in found:
             why = (
                 judge(entry.region)
@@ -328,32 +345,35 @@ class PixelCleaning:
             ]
         return united(fillings)
 
-    def _judging(self, known: Sequence[KnownIdentifier]) -> Callable[[TextRegion], str | None]:
-        judgement = self._judgement
-        if judgement is None:
-            return lambda _: "all_text"
-        texts = judgement.knowing(known)
-        return lambda region: judgement.why(region, texts)
-
     def _detected(
         self,
         looks: Iterable[FrameLook],
         *,
         frames: int,
         judge: Callable[[TextRegion], str | None],
+        needs_reading: bool,
     ) -> list[FoundRegion]:
         try:
             return find_text(
                 looks,
                 self._detector,
                 frames=frames,
-                needs_reading=self._judgement is not None,
+                needs_reading=needs_reading,
                 is_resolved=lambda region: judge(region) is not None,
             )
         except (Unsafe, MemoryError):
             raise
         except Exception as error:
             raise Unsafe(Reason.PIXELS_NOT_CLEANED, "text detector") from error
+
+
+def _judging(
+    judgement: Judgement | None, known: Sequence[KnownIdentifier]
+) -> Callable[[TextRegion], str | None]:
+    if judgement is None:
+        return lambda _: "all_text"
+    texts = judgement.knowing(known)
+    return lambda region: judgement.why(region, texts)
 
 
 def _info_types(

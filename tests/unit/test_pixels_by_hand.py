@@ -124,23 +124,40 @@ def test_what_is_found_is_filled_beside_the_boxes() -> None:
     assert {each.why for each in cleaned.regions} == {"all_text", "by_hand"}
 
 
-def _mostly_text(*drawn: DrawnBox) -> Any:
+def _mostly_text(*drawn: DrawnBox, mode: str = "REDACT_SENSITIVE_TEXT") -> Any:
     """Clean a picture in which nearly all is taken for text, and one piece reads as a known name."""
     doubtful = TextRegion(Box(2, 24, samples.COLUMNS - 4, samples.ROWS - 26), 0.9, "", 0.0)
     name = TextRegion(Box(60, 6, 30, 8), 0.9, "SMITH JOHN", 0.97)
-    cleaning = PixelCleaning(
-        "REDACT_SENSITIVE_TEXT", _Finds(doubtful, name), most_filled={"others": 0.25}
-    )
+    cleaning = PixelCleaning(mode, _Finds(doubtful, name), most_filled={"others": 0.25})
     instance = replace(_instance(*drawn), known=(KnownIdentifier("SMITH^JOHN", "PERSON_NAME"),))
     return cleaning.clean(instance)
 
 
-def test_above_the_ceiling_the_boxes_stand_for_doubtful_text_and_a_read_name_still_goes() -> None:
+@pytest.mark.parametrize("mode", ["REDACT_SENSITIVE_TEXT", "REDACT_ALL_TEXT"])
+def test_above_the_ceiling_boxes_stand_for_doubtful_text_and_a_read_name_still_goes(
+    mode: str,
+) -> None:
     with pytest.raises(Unsafe) as caught:
-        _mostly_text()
+        _mostly_text(mode=mode)
     assert caught.value.reason is Reason.TOO_MUCH_TEXT
-    cleaned = _mostly_text(BOX)
+    cleaned = _mostly_text(BOX, mode=mode)
     assert {each.why for each in cleaned.regions} == {"known_identifier", "by_hand"}
+
+
+def test_what_would_still_fill_more_than_the_ceiling_is_refused_again() -> None:
+    name = TextRegion(Box(2, 24, samples.COLUMNS - 4, samples.ROWS - 26), 0.9, "SMITH JOHN", 0.97)
+    cleaning = PixelCleaning("REDACT_ALL_TEXT", _Finds(name), most_filled={"others": 0.25})
+    instance = replace(_instance(BOX), known=(KnownIdentifier("SMITH^JOHN", "PERSON_NAME"),))
+    with pytest.raises(Unsafe) as caught:
+        cleaning.clean(instance)
+    assert caught.value.reason is Reason.TOO_MUCH_TEXT
+
+
+def test_a_code_that_covers_all_is_left_to_the_boxes() -> None:
+    code = TextRegion(Box(2, 24, samples.COLUMNS - 4, samples.ROWS - 26), 0.9, is_code=True)
+    cleaning = PixelCleaning("REDACT_ALL_TEXT", _Finds(code), most_filled={"others": 0.25})
+    cleaned = cleaning.clean(_instance(BOX))
+    assert {each.why for each in cleaned.regions} == {"by_hand"}
 
 
 def test_an_object_that_is_not_trusted_passes_with_boxes_only() -> None:
