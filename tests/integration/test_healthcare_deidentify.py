@@ -419,6 +419,7 @@ def test_the_command_line_writes_who_was_who(
     assert command(tmp_path / "x.csv", "--async").returncode == 2
 
 
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
 def test_the_command_line_lists_shows_and_cancels(
     daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
 ) -> None:
@@ -426,9 +427,14 @@ def test_the_command_line_lists_shows_and_cancels(
         return dicomveil(daemon, "operations", *arguments, status=status)
 
     source = many(service, dataset, 150)
+    # Others share the workers, so that it is under way for as long as a command needs to start.
+    spare = make_store(service, dataset, "spare")
+    others = [deidentify(datasets, source, spare, config=BASIC) for _ in range(5)]
     operation = deidentify(datasets, source, target, config=BASIC)
     number = operation["name"].rpartition("/")[2]
     assert "It will stop" in command("cancel", number)
+    for other in others:
+        datasets.operations().cancel(name=other["name"], body={}).execute()
     ended = done(service, operation)
     assert ended["error"]["code"] == 1
     listed = json.loads(command("list", "--json"))
