@@ -4,7 +4,12 @@ import { describe, greyscale } from "./compare-header.js";
 import { ownWindow, picture, samplesOf } from "./compare-picture.js";
 
 const MOST_BYTES = 192 * 2 ** 20;
-const MOST_PICTURE_BYTES = 96 * 2 ** 20;
+const MOST_PICTURE_BYTES = 128 * 2 ** 20;
+
+/** Return how many pictures of a size there is room for ahead, beside the one that is shown and the one before. */
+export function roomAhead({ width, height }) {
+  return Math.max(1, Math.floor(MOST_PICTURE_BYTES / (width * height * 4)) - 2);
+}
 
 /** What a store would not show: `status` is that of HTTP. */
 export class NotShown extends Error {
@@ -58,6 +63,7 @@ export class Frames {
     this.pictures = new Kept(MOST_PICTURE_BYTES);
     this.underWay = new Map();
     this.drawnElsewhere = new Set();
+    this.windows = new Map();
   }
 
   address({ study, series, instance }) {
@@ -118,8 +124,13 @@ export class Frames {
     if (!description.isGrey) return undefined;
     const grey = greyscale(description, number);
     if (grey.hasTable || grey.hasModalityTable) return undefined;
+    const key = `${instance.instance}/${number}`;
+    const known = this.windows.get(key);
+    if (known) return known;
     const samples = await this.frame(instance, number);
-    return samples ? ownWindow(description, samples, number) : grey.windows[0];
+    const found = samples ? ownWindow(description, samples, number) : grey.windows[0];
+    this.windows.set(key, found);
+    return found;
   }
 
   /** Return a canvas with a frame as it is displayed; undefined where an instance has no pictures. */

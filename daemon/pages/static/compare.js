@@ -1,6 +1,6 @@
 // The Compare page: which image is shown, with which window, and what keys, wheel and buttons do.
 
-import { Frames, NotShown } from "./compare-frames.js";
+import { Frames, NotShown, roomAhead } from "./compare-frames.js";
 import { wholeRange } from "./compare-picture.js";
 import { Stage } from "./compare-stage.js";
 
@@ -150,7 +150,9 @@ function outcomeOf(instance) {
 /** Fetch what is likely to be shown next, a few images in the direction of travel, one after the other. */
 async function prefetch(mine) {
   const at = Number(find("image").value) - 1;
-  const steps = [...Array.from({ length: AHEAD }, (_, n) => (n + 1) * direction), -direction];
+  const shown = stage.image();
+  const ahead = shown ? Math.min(AHEAD, roomAhead(shown)) : AHEAD;
+  const steps = [...Array.from({ length: ahead }, (_, n) => (n + 1) * direction), -direction];
   for (const step of steps) {
     const next = places[at + step];
     if (!next || mine !== turn) continue;
