@@ -42,7 +42,7 @@ DeidentifierName = Annotated[str, AfterValidator(checks.deidentifier_name)]
 
 
 #: Pages and screens are mostly text; pictures are not.
-_MOST_FILLED = {"others": 0.35, "US": 0.5, "ECG": 0.6, "OT": 0.9, "DOC": 1.0}
+_MOST_FILLED = {"others": 0.35, "US": 0.7, "ECG": 0.6, "OT": 0.9, "DOC": 1.0}
 
 
 _PORT = "TCP port; 0 lets the kernel choose one."

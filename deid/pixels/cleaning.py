@@ -114,8 +114,8 @@ class PixelCleaning:
         video: VideoCleaner | None = None,
         most_filled: Mapping[str, float] | None = None,
         margin: int = 3,
-        margin_along: float = 1.0,
-        margin_across: float = 0.3,
+        margin_along: float = 0.5,
+        margin_across: float = 0.15,
     ) -> None:
         self.mode = TextRedactionMode(mode)
         self._detector = WithCodes(detector)

@@ -106,12 +106,36 @@ def test_a_frame_without_text_keeps_its_pixels(entry: Textless) -> None:
 def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> None:
     shown = np.full((40, 190, 3), 225, np.uint8)
     cv2.putText(shown, "Tel 292-476-6685", (14, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1)
-    tuning = replace(Tuning(), least_area=1, dear=4.0)
+    tuning = replace(Tuning(), least_area=1, dear=4.0, many_signs=99)
     found = PPOCR(samples.detector()._detection, samples.detector()._recogniser, tuning=tuning)
     sheet = Picture(shown, None, of_pixels=800 * 1000)
     assert sheet.frame_pixels == 800 * 1000
     assert [region.box.contains(Box(30, 16, 110, 8)) for region in found.find([sheet])[0]] == [True]
     assert found.find([Picture(shown, None)]) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "reading", "is_filled"),
+    [
+        (-2.0, ("HR 72 BPM", 0.99), True),
+        (-2.0, ("HR 72 BPM", 0.94), False),
+        (-2.0, ("LIL LIL", 0.99), False),  # what repeats is a row of something
+        (-2.0, ("MIO", 0.99), False),
+        (6.0, ("MIO", 0.99), True),
+        (-3.1, ("HR 72 BPM", 0.99), False),
+    ],
+)
+def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_sure(
+    monkeypatch: pytest.MonkeyPatch, shape: float, reading: tuple[str, float], is_filled: bool
+) -> None:
+    detector = samples.detector()
+    view = np.zeros((100, 300, 3), np.uint8)
+    found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [shape])
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_filled
 
 
 @pytest.mark.parametrize(("shape", "is_filled"), [(-2.9, True), (-3.1, False)])
@@ -132,6 +156,17 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
 def test_a_large_region_is_widened_no_more_than_a_limit() -> None:
     assert widened(Box(400, 400, 158, 151), Margins(3, 1.0, 0.3)) == Box(349, 381, 260, 189)
     assert widened(Box(400, 400, 100, 20), Margins(3, 1.0, 0.3)) == Box(377, 391, 146, 38)
+
+
+def test_beside_a_text_no_more_is_filled_than_a_letter_is_wide() -> None:
+    frame = np.full((200, 300, 1), 90, np.uint8)
+    frame[::2, ::2] = 100
+    instance = samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", _Finds(Box(60, 80, 120, 30)), untrusted=())
+    (region,) = cleaner.clean(instance).regions
+    filled = Box(region.left, region.top, region.width, region.height)
+    assert filled.contains(Box(60 - 12, 80 - 4, 120 + 24, 30 + 8))
+    assert Box(60 - 20, 80 - 8, 120 + 40, 30 + 16).contains(filled)
 
 
 def test_a_slanted_text_is_filled_along_itself() -> None:

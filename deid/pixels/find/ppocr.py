@@ -93,8 +93,8 @@ class Tuning:
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     hopeless, short_of
         One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
-        reads surely.
-    sure, least_signs
+        reads surely; one that falls short by more when it reads surely and has many signs.
+    sure, least_signs, many_signs
         A sure reading has at least this certainty and so many letters or digits, not all the same.
     dotted
         Factor for the look at areas of single dots.
@@ -130,6 +130,7 @@ class Tuning:
     short_of: float = 3.5
     sure: float = 0.95
     least_signs: int = 3
+    many_signs: int = 6
     dotted: float = 0.75
     half_resolution: bool = False
 
@@ -191,9 +192,11 @@ class PPOCR:
         enough += tuning.dear * max(math.log(share / tuning.cheap), 0) ** 2
         if shape >= enough:
             return True
-        return shape >= max(tuning.hopeless, enough - tuning.short_of) and self._reads_surely(
-            *self._recogniser.readings(views, found)[0]
-        )
+        if shape < tuning.hopeless:
+            return False
+        text, legibility = self._recogniser.readings(views, found)[0]
+        least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
+        return self._reads_surely(text, legibility, least)
 
     def _region(
         self, views: Sequence[NDArray[Any]], found: Candidate, *, needs_reading: bool
@@ -207,13 +210,13 @@ class PPOCR:
             found.area, found.confidence, text, legibility, tuple(others), outline=outline_of(found)
         )
 
-    def _reads_surely(self, text: str, legibility: float) -> bool:
-        """Whether a reading alone makes text of a region: several signs, of which some differ."""
+    def _reads_surely(self, text: str, legibility: float, least: int) -> bool:
+        """Whether a reading alone makes text of a region: so many signs, of which some differ."""
         signs = [sign for sign in text.upper() if sign.isalnum()]
         return (
             legibility >= self.tuning.sure
-            and len(signs) >= self.tuning.least_signs
-            and len(set(signs)) >= 2
+            and len(signs) >= least
+            and len(set(signs)) >= min(least - 1, 4)
         )
 
     def candidates(self, picture: Picture) -> tuple[list[NDArray[Any]], list[Candidate]]:

@@ -196,6 +196,54 @@ def colour_map(noise: Generator) -> Base:
     return colour(image, "MR")
 
 
+def masked_map(noise: Generator) -> Base:
+    """Return a map of a brain or of a body without what a threshold cut out: vessels, sulci, single pixels."""
+    small, factor = int(noise.choice([128, 192, 256])), int(noise.choice([1, 2, 2, 3]))
+    shades = soft(noise, small, small, noise.uniform(8, 40))
+    inside = canvas(small, small)
+    axes = small * noise.uniform(0.32, 0.45), small * noise.uniform(0.32, 0.45)
+    ellipse(inside, (small / 2, small / 2), axes, 1, angle=float(noise.uniform(0, 90)))
+    holes = soft(noise, small, small, noise.uniform(2.5, 6)) > noise.uniform(0.8, 0.95)
+    thin = canvas(small, small)
+    branches(noise, thin, 1, roots=int(noise.integers(1, 4)), width=noise.uniform(1, 4))
+    if noise.random() < 0.7:
+        holes |= (thin > 0.4) & (soft(noise, small, small, 8) > 0.4)
+    is_shown = (inside > 0.5) & ~holes
+    low = noise.uniform(0, 0.9)
+    image = np.where(is_shown, low + (1 - low) * shades, 0).astype(np.float32)
+    if noise.random() < 0.2:
+        image = np.where(inside > 0.5, 1 - image, image)
+    image = image.repeat(factor, 0).repeat(factor, 1)
+    if noise.random() < 0.6:
+        return grey(image, str(noise.choice(["CT", "MR", "NM"])), bits=int(noise.choice([8, 12])))
+    table = int(noise.choice([cv2.COLORMAP_JET, cv2.COLORMAP_HOT, cv2.COLORMAP_BONE]))
+    mapped = cv2.applyColorMap((image * 255).astype(np.uint8), table)[..., ::-1] / 255
+    return colour(np.where(image[..., None] > 0, mapped, 0), "CT")
+
+
+def power_doppler(noise: Generator) -> Base:
+    """Return trees of vessels in warm colours with ragged edges, in a frame drawn on the sector."""
+    rows, columns = _sizes(noise)
+    image = np.repeat(_sector(noise, rows, columns)[..., None], 3, axis=2)
+    vessel = canvas(rows, columns)
+    for _ in range(int(noise.integers(1, 4))):
+        branches(
+            noise, vessel, 1, roots=int(noise.integers(1, 4)), width=rows / noise.uniform(25, 70)
+        )
+    ragged = soft(noise, rows, columns, noise.uniform(2, 6))
+    flow = cv2.GaussianBlur(vessel, (0, 0), 1.5) + 0.5 * (ragged - 0.5)
+    top, left = int(rows * noise.uniform(0.1, 0.3)), int(columns * noise.uniform(0.1, 0.3))
+    bottom, right = int(rows * noise.uniform(0.6, 0.95)), int(columns * noise.uniform(0.6, 0.95))
+    box = canvas(rows, columns)
+    box[top:bottom, left:right] = 1
+    mask = (flow > 0.55) & (box > 0)
+    level = np.clip(flow, 0, 1)
+    warm = np.stack((0.5 + level / 2, level * noise.uniform(0.4, 0.9), 0.1 * level), axis=2)
+    image[mask] = warm[mask]
+    cv2.rectangle(image, (left, top), (right, bottom), (1, 1, 1), 1)
+    return colour(image, "US")
+
+
 def ecg(noise: Generator) -> Base:
     """Traces on a grid or on plain ground, with calibration marks."""
     rows, columns = int(noise.choice([400, 600, 900])), int(noise.choice([800, 1200]))

@@ -77,6 +77,8 @@ KINDS = (
     Kind("PET", functional.pet),
     Kind("scintigram", functional.scintigram),
     Kind("colour map", functional.colour_map),
+    Kind("masked map", functional.masked_map),
+    Kind("power Doppler", functional.power_doppler),
     Kind("ECG traces", functional.ecg),
     Kind("fundus", functional.fundus, is_held_out=True),
     Kind("endoscopy", functional.endoscopy),
