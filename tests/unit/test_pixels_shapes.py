@@ -14,6 +14,7 @@ import pytest
 
 from config.settings import Pixels
 from daemon.engines.pixels import PixelSettings
+from daemon.engines.samples import pixel_instance
 from deid.errors import Reason, Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.fillings import Margins, filled_for, widened
@@ -29,8 +30,9 @@ from tests.benchmarks.pixels.bases import synthetic_ct
 from tests.benchmarks.pixels.burn import Manner, burn
 from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import Textless, textless
+from tests.factories import make_ct
 
-_DIGEST = "d1a9c2e25b90d12fa3906d1530d7283b63cd48b70b369188c775117e89038a6d"
+_DIGEST = "c9b5174a8365eee9200369534c16a15b6aec039de1acfa4f9690cb5ea487e72a"
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:
@@ -136,6 +138,28 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
+
+
+@pytest.mark.parametrize(("rows", "columns", "is_filled"), [(200, 320, True), (900, 160, False)])
+def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
+    monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, is_filled: bool
+) -> None:
+    detector = samples.detector()
+    view = np.zeros((rows, columns, 3), np.uint8)
+    found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [4.5])
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_filled
+
+
+@pytest.mark.parametrize("rows", [32, 48, 64, 96])
+@pytest.mark.parametrize("instance", [2, 3])
+def test_a_disc_that_fills_a_small_frame_stays(rows: int, instance: int) -> None:
+    source = pixel_instance(make_ct(rows=rows, instance=instance))
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=())
+    assert cleaner.clean(source).regions == ()
 
 
 @pytest.mark.parametrize(("shape", "is_filled"), [(-2.9, True), (-3.1, False)])

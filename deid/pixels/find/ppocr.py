@@ -91,6 +91,8 @@ class Tuning:
         the square of the logarithm of how many times: a mistake costs the more of the picture.
     least_area
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
+    most_of_frame
+        What covers a larger share of the frame than this is text only when it reads surely.
     hopeless, short_of
         One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
         reads surely; one that falls short by more when it reads surely and has many signs.
@@ -118,14 +120,15 @@ class Tuning:
     binarise: float = 0.3
     consider: float = 0.25
     grow: float = 1.6
-    convincing: float = 0.5
-    convincing_where_clear: float = -0.5
+    convincing: float = 0.2
+    convincing_where_clear: float = -0.8
     clear: float = 0.75
-    convincing_where_faint: float = 1.5
+    convincing_where_faint: float = 1.2
     faint: float = 0.5
     cheap: float = 0.004
     dear: float = 0.6
-    least_area: int = 256 * 256
+    least_area: int = 400 * 400
+    most_of_frame: float = 0.25
     hopeless: float = -3.0
     short_of: float = 3.5
     sure: float = 0.95
@@ -190,7 +193,7 @@ class PPOCR:
         else:
             enough = tuning.convincing
         enough += tuning.dear * max(math.log(share / tuning.cheap), 0) ** 2
-        if shape >= enough:
+        if shape >= enough and found.area.area <= tuning.most_of_frame * pixels:
             return True
         if shape < tuning.hopeless:
             return False

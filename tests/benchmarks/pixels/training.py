@@ -1,9 +1,10 @@
 """Trains the judge of shapes on the tuning half, and writes it as data of the project.
 
-``python -m tests.benchmarks.pixels.training --fonts FOLDER`` prints the digest of what it wrote. Fonts of
-many scripts are needed: Debian's fonts-noto-core and fonts-noto-cjk, unpacked anywhere. Frames, texts,
-scripts and kinds that are held out are never used. With the same fonts and the same versions of numpy,
-OpenCV and lightgbm the result is the same, byte by byte.
+``python -m tests.benchmarks.pixels.training --fonts FOLDER`` makes every example, trains, and prints the digest
+of what it wrote. Fonts of many scripts are needed: Debian's fonts-noto-core and fonts-noto-cjk, unpacked
+anywhere. Frames, texts, scripts and kinds that are held out are never used. With the same fonts and the
+same versions of numpy, OpenCV, onnxruntime and lightgbm the result is the same, byte by byte, whatever
+number of processes makes the examples, and whether they were made at once or, with ``--keep``, in several runs.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import multiprocessing
 import os
 import zlib
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -36,9 +39,10 @@ from tests.benchmarks.pixels.corpus import make_instance
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
 from tests.benchmarks.pixels.textless.kinds import KINDS, made, textless
+from tests.benchmarks.pixels.textless.real import real_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -46,6 +50,9 @@ if TYPE_CHECKING:
     from deid.ports import PixelInstance
     from tests.benchmarks.pixels.bases import Base
     from tests.benchmarks.pixels.burn import Placed
+    from tests.benchmarks.pixels.textless.kinds import Kind
+
+    Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 _STYLES = ("plain", "plain", "plain", "outlined", "shadowed", "boxed", "bitmap", "dots", "italic")
 _HARD = (
@@ -58,13 +65,19 @@ _HARD = (
     "coils and electrodes",
     "ECG traces",
     "rows of parts",
+    "mixed parts",
     "threads",
     "patches",
     "meshes",
     "colour map",
+    "masked map",
+    "power Doppler",
     "line pairs",
     "MR mosaic",
 )
+_PIECE, _ROOM = 400, 240  # pixels of a side
+_IN_PLAIN_FONTS = ("Greek", "Cyrillic", "Hebrew", "Arabic", "Georgian", "Armenian", "Han")
+FEATURES = 111
 _LARGEST = 1300  # pixels of a frame's longer side; larger ones cost more than they teach
 _PARAMETERS = {
     "objective": "binary",
@@ -96,40 +109,135 @@ class Example:
     features: NDArray[np.float32]
     is_text: bool
     weight: float
-    source: str
 
 
-def examples(detector: PPOCR, seeds: range) -> Iterator[Example]:
-    """Yield windows on frames without text, then on frames with text in all manners and scripts."""
-    for frame in textless(seeds):
-        if _is_small_enough(frame.instance):
-            random = Random(zlib.crc32(frame.kind.encode()) + frame.seed)
-            yield from _of_textless(detector, frame.instance, random, frame.kind)
-    for kind in KINDS:
-        if kind.is_held_out:
-            continue
-        for seed in seeds:
-            random = Random(zlib.crc32(kind.name.encode()) * 7 + seed)
-            base = _some_base(random) if seed % 4 else made(kind, seed + 1000)
-            if max(base.values.shape[:2]) <= _LARGEST:
-                yield from _of_texts(detector, base, random)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Examples that are made together: on one frame, or on a few.
+
+    Attributes
+    ----------
+    how
+        A key of `_MAKERS`.
+    kind
+        Name of a kind of frames without text; empty where it does not matter.
+    """
+
+    how: str
+    kind: str
+    seed: int
+
+    def random(self) -> Random:
+        """Return what decides of everything in this part."""
+        return Random(zlib.crc32(f"{self.how} {self.kind}".encode()) * 1000 + self.seed)
+
+    @property
+    def file_name(self) -> str:
+        """Under which its examples are kept."""
+        return f"{self.how}-{self.kind}-{self.seed}.npz".replace(" ", "-")
 
 
-def hard_examples(detector: PPOCR, seeds: range) -> Iterator[Example]:
-    """Yield more of what is mistaken most: texts that the window hides, devices, rulers, spectra."""
-    for seed in seeds:
-        random = Random(seed + 90_000)
-        for _ in range(3):
-            base = synthetic_ct(random, random.choice([256, 512]))
-            yield from _of_texts(detector, base, random, is_hidden=True)
-    for kind in KINDS:
-        if kind.name in _HARD:
-            for seed in seeds:
-                base = made(kind, seed + 2000)
-                instance = make_instance([base.values], base.attributes, ())
-                if _is_small_enough(instance):
-                    random = Random(zlib.crc32(kind.name.encode()) * 3 + seed)
-                    yield from _of_textless(detector, instance, random, kind.name)
+def parts(seeds: int) -> list[Part]:
+    """Return every part: half as many seeds a kind, and twelve times that of what is mistaken most."""
+    kinds = [kind.name for kind in KINDS if not kind.is_held_out]
+    even = range(0, seeds, 2)
+    return [
+        *(
+            Part("devices", kind, seed)
+            for kind in _HARD
+            for seed in range(2000, 2000 + 12 * seeds, 2)
+        ),
+        *(Part("short", "", seed) for seed in range(0, 20 * seeds, 2)),
+        *(Part("names", "", seed) for seed in range(0, 40 * seeds, 2)),
+        *(Part("plain names", "", seed) for seed in range(0, 20 * seeds, 2)),
+        *(Part("hidden", "", seed) for seed in range(0, 8 * seeds, 2)),
+        *(Part("texts", kind, seed) for kind in kinds for seed in even),
+        *(Part("textless", kind, seed) for kind in [*kinds, "multi-frame"] for seed in even),
+        Part("textless", "real", 0),
+    ]
+
+
+def _textless(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on frames without text."""
+    random = part.random()
+    for frame in textless(range(part.seed, part.seed + 2, 2), only=part.kind):
+        if frame.kind == part.kind and _is_small_enough(frame.instance):
+            yield from _of_textless(detector, frame.instance, random)
+
+
+def _devices(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on what is mistaken most: devices, rulers, spectra."""
+    base = made(_kind(part.kind), part.seed)
+    instance = make_instance([base.values], base.attributes, ())
+    if _is_small_enough(instance):
+        yield from _of_textless(detector, instance, part.random())
+
+
+def _texts(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on texts in all manners and scripts, every fourth time on a kind of its own."""
+    random = part.random()
+    is_own = part.seed % 4 == 0
+    base = made(_kind(part.kind), part.seed + 1000) if is_own else _some_base(random)
+    if max(base.values.shape[:2]) <= _LARGEST:
+        yield from _of_texts(detector, base, random, _either(random))
+
+
+def _short(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on texts of a few letters or digits: sides, views, numbers with a unit."""
+    random = part.random()
+    side = random.choice([256, 384])
+    ground = random.choice([synthetic_ct(random, side), synthetic_ultrasound(random, side, side)])
+    base = random.choice([ground, synthetic_cr(random, side, side)])
+    yield from _of_texts(detector, base, random, _few_letters(random))
+
+
+def _names(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on names in eight scripts, on a piece of a frame without text."""
+    random = part.random()
+    is_plain = part.how == "plain names"  # in a font of many scripts, which knows only some
+    base = random.choice(_real()) if is_plain and random.random() < 0.6 else _some_base(random)
+    rows, columns = base.values.shape[:2]
+    top, left = rows // 2 - min(rows, _PIECE) // 2, columns // 2 - min(columns, _PIECE) // 2
+    piece = base.values[top : top + _PIECE, left : left + _PIECE]
+    scripts = [
+        entry
+        for entry in SCRIPTS
+        if not entry.is_held_out and (not is_plain or entry.name in _IN_PLAIN_FONTS)
+    ]
+    chosen = [random.choice(scripts) for _ in range(8)]
+    texts = [
+        ("" if is_plain else script.font, [Burned(script.text(random, 0), is_identifying=True)])
+        for script in chosen
+    ]
+    yield from _of_texts(detector, replace(base, values=np.ascontiguousarray(piece)), random, texts)
+
+
+@cache
+def _real() -> list[Base]:
+    """Return the bundled frames of the tuning half that have room for text."""
+    return [base for base in list(real_frames())[::2] if min(base.values.shape[:2]) >= _ROOM]
+
+
+def _hidden(detector: PPOCR, part: Part) -> Iterator[Example]:
+    """Yield windows on texts beyond the window."""
+    random = part.random()
+    base = synthetic_ct(random, random.choice([256, 512]))
+    yield from _of_texts(detector, base, random, _either(random), is_hidden=True)
+
+
+_MAKERS: dict[str, Callable[[PPOCR, Part], Iterator[Example]]] = {
+    "devices": _devices,
+    "short": _short,
+    "names": _names,
+    "plain names": _names,
+    "hidden": _hidden,
+    "texts": _texts,
+    "textless": _textless,
+}
+
+
+def _kind(name: str) -> Kind:
+    return next(kind for kind in KINDS if kind.name == name)
 
 
 def _is_small_enough(instance: PixelInstance) -> bool:
@@ -147,14 +255,12 @@ def _some_base(random: Random) -> Base:
     return random.choice(choices)()
 
 
-def _of_textless(
-    detector: PPOCR, instance: PixelInstance, random: Random, kind: str
-) -> Iterator[Example]:
+def _of_textless(detector: PPOCR, instance: PixelInstance, random: Random) -> Iterator[Example]:
     views, found = detector.candidates(_picture(instance))
     for number, candidate in enumerate(found[:40]):
-        yield from _windows(views, candidate.corners, kind, is_text=False)
+        yield from _windows(views, candidate.corners, is_text=False)
         if number < 10:
-            yield from _windows(views, _jittered(random, candidate.corners), kind, False, 0.5)
+            yield from _windows(views, _jittered(random, candidate.corners), False, 0.5)
     rows, columns = views[0].shape[:2]
     for _ in range(8):
         height = random.uniform(8, max(min(rows, columns) / 8, 10))
@@ -163,33 +269,70 @@ def _of_textless(
         box = rectangle_of((middle, size, random.choice([0, 0, 90, random.uniform(-20, 20)])))
         part = views[0][max(int(middle[1]) - 10, 0) : int(middle[1]) + 10]
         if part.size and part.std() > 4:
-            yield from _windows(views, box, kind, False, 0.4)
+            yield from _windows(views, box, False, 0.4)
+
+
+def _either(random: Random) -> list[tuple[str, list[Burned]]]:
+    """Return four pairs of texts, each with its font: names in some script, or what screens show."""
+    person = make_person(random, 0)
+    chosen: list[tuple[str, list[Burned]]] = []
+    for _ in range(4):
+        if random.random() < 0.5:
+            script = random.choice([entry for entry in SCRIPTS if not entry.is_held_out])
+            names = [Burned(script.text(random, 0), is_identifying=True) for _ in range(2)]
+            chosen.append((script.font, names))
+        else:
+            chosen.append(("", some_texts(random, person, 0, 2)))
+    return chosen
+
+
+def _few_letters(random: Random) -> list[tuple[str, list[Burned]]]:
+    """Return eight texts of up to five signs."""
+    letters = "ABCDEFGHIKLMNOPRSTUVWXYZ"
+
+    def word(low: int, high: int) -> str:
+        return "".join(random.choice(letters) for _ in range(random.randint(low, high)))
+
+    def text() -> str:
+        number = str(random.choice([random.randrange(1, 99), random.randrange(100, 999)]))
+        choices = [
+            word(2, 3),
+            word(2, 4).title(),
+            f"{word(1, 2)} {number}",
+            f"{number}%",
+            f"{number} {random.choice(['cm', 'mm', 'Hz', 's', 'dB'])}",
+            f"{random.randrange(10)}.{random.randrange(10)}",
+            f"{word(1, 1)}{number[0]}-{number[-1]}",
+            number,
+        ]
+        return random.choice(choices)
+
+    return [("", [Burned(text(), is_identifying=False)]) for _ in range(8)]
 
 
 def _of_texts(
-    detector: PPOCR, base: Base, random: Random, *, is_hidden: bool = False
+    detector: PPOCR,
+    base: Base,
+    random: Random,
+    texts: Sequence[tuple[str, list[Burned]]],
+    *,
+    is_hidden: bool = False,
 ) -> Iterator[Example]:
     taken = np.zeros(base.values.shape[:2], np.bool_)
     placed: list[Placed] = []
-    person = make_person(random, 0)
-    for _ in range(4):
+    for font, some in texts:
         manner = Manner(
             height=(random.choice([8, 11, 15, 22]), random.choice([24, 32, 48])),
             contrast=random.choice([(24, 60), (90, 255), (140, 255)]),
             angle=random.choice([(0,), (0,), (0,), (90,), (270,), (180,), (-15, -8, 7, 12, 30)]),
-            style=random.choice(_STYLES),
+            style=random.choice(_STYLES if some[0].text.isascii() else _STYLES[:6]),
             is_dark=random.random() < 0.2,
             spacing=int(random.random() < 0.1),
             over_anatomy=random.random() < 0.6,
             beyond_window=is_hidden,
+            font=font,
         )
-        if random.random() < 0.5:
-            script = random.choice([entry for entry in SCRIPTS if not entry.is_held_out])
-            manner = replace(manner, font=script.font, style=random.choice(_STYLES[:6]))
-            texts = [Burned(script.text(random, 0), is_identifying=True) for _ in range(2)]
-        else:
-            texts = some_texts(random, person, 0, 2)
-        base, entries = burn(random, base, texts, manner, taken)
+        base, entries = burn(random, base, some, manner, taken)
         placed += entries
     if not placed:
         return
@@ -202,9 +345,9 @@ def _of_texts(
         shared = max(box.overlap(candidate.area) / box.area for box in boxes)
         inside = sum(box.overlap(candidate.area) for box in boxes) / candidate.area.area
         if shared > 0.3 and inside > 0.25:
-            yield from _windows(views, candidate.corners, "text", is_text=True)
+            yield from _windows(views, candidate.corners, is_text=True)
         elif shared < 0.02 and inside < 0.02:
-            yield from _windows(views, candidate.corners, "beside text", is_text=False)
+            yield from _windows(views, candidate.corners, is_text=False)
     for entry in placed:
         rows, columns = np.nonzero(entry.ink)
         points = np.stack((columns, rows), axis=1).astype(np.float32)
@@ -213,7 +356,7 @@ def _of_texts(
         corners = rectangle_of((middle, grown, angle))
         letters = sum(character.isalnum() for character in entry.text)
         weight = 0.5 if letters > 1 else 0.25
-        yield from _windows(views, _jittered(random, corners, 0.12), "text", True, weight)
+        yield from _windows(views, _jittered(random, corners, 0.12), True, weight)
 
 
 def _jittered(random: Random, corners: NDArray[Any], most: float = 0.3) -> NDArray[Any]:
@@ -227,13 +370,12 @@ def _jittered(random: Random, corners: NDArray[Any], most: float = 0.3) -> NDArr
 def _windows(
     views: list[NDArray[Any]],
     corners: NDArray[Any],
-    source: str,
     is_text: bool,
     weight: float = 1.0,
 ) -> Iterator[Example]:
     rows = features_of(views[:2], corners)
     for row in rows:
-        yield Example(row, is_text, weight / len(rows), source)
+        yield Example(row, is_text, weight / len(rows))
 
 
 def _picture(instance: PixelInstance) -> Any:
@@ -282,23 +424,59 @@ def _flattened(root: dict[str, Any]) -> list[tuple[float, float, float, float, f
     return nodes
 
 
+@cache
+def _detector() -> PPOCR:
+    return make_detector()
+
+
+def _made(part: Part, folder: str) -> Arrays:
+    """Return a part's rows, labels and weights, from the folder where they are kept there."""
+    file = Path(folder) / part.file_name if folder else None
+    if file is not None and file.is_file():
+        with np.load(file) as kept:
+            return kept["rows"], kept["labels"], kept["weights"]
+    found = [*_MAKERS[part.how](_detector(), part)]
+    rows = np.array([example.features for example in found], np.float32).reshape(-1, FEATURES)
+    labels = np.array([example.is_text for example in found], np.bool_)
+    weights = np.array([example.weight for example in found])
+    if file is not None:
+        unfinished = file.with_suffix(".part.npz")
+        np.savez(unfinished, rows=rows, labels=labels, weights=weights)
+        unfinished.rename(file)
+    return rows, labels, weights
+
+
+def examples(wanted: Sequence[Part], *, processes: int, folder: str, fonts: str) -> Arrays:
+    """Return the rows, labels and weights of all parts, in their order."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(processes, _begin, (fonts,)) as pool:
+        made_of = pool.map(partial(_made, folder=folder), wanted, chunksize=1)
+    rows, labels, weights = (np.concatenate(arrays) for arrays in zip(*made_of, strict=True))
+    return rows, labels, weights
+
+
+def _begin(fonts: str) -> None:
+    cv2.setNumThreads(1)
+    use_fonts(fonts)
+
+
 def main() -> None:
     """Make the examples, train, write."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pixels.training")
     parser.add_argument("--fonts", required=True, help="a folder of fonts of many scripts")
-    parser.add_argument("--seeds", type=int, default=10, help="seeds a kind (default 10)")
-    parser.add_argument("--keep", default="", help="keep the examples in this file")
+    parser.add_argument("--seeds", type=int, default=4, help="seeds a kind (default 4)")
+    parser.add_argument("--processes", type=int, default=2, help="that make examples (default 2)")
+    parser.add_argument("--keep", default="", help="a folder for examples; what it has is not made")
     arguments = parser.parse_args()
     os.nice(10)
-    use_fonts(arguments.fonts)
-    detector, seeds = make_detector(), range(0, 2 * arguments.seeds, 2)
-    made_of = [*examples(detector, seeds), *hard_examples(detector, seeds)]
-    rows = np.stack([example.features for example in made_of])
-    labels = np.array([example.is_text for example in made_of])
-    weights = np.array([example.weight for example in made_of])
     if arguments.keep:
-        sources = np.array([example.source for example in made_of])
-        np.savez(arguments.keep, rows=rows, labels=labels, weights=weights, sources=sources)
+        Path(arguments.keep).mkdir(parents=True, exist_ok=True)
+    rows, labels, weights = examples(
+        parts(arguments.seeds),
+        processes=arguments.processes,
+        folder=arguments.keep,
+        fonts=arguments.fonts,
+    )
     data = trained(rows, labels, weights)
     target = Path(__file__).parents[3] / "deid" / "tables" / SHAPES
     target.write_bytes(data)
