@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from deid.identity.disguises import Disguises
 
-_LONG_COUNT: Final = re.compile(rb"(?<![\d.])[1-9]\d{9,13}(?!\d)")
+_LONG_COUNT: Final = re.compile(rb"[1-9](?<![\d.].)\d{9,13}(?!\d)")
 _ALL: Final = bytes(range(256))
 _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _NO_LETTERS: Final = _ALL.translate(None, _LOWER)
