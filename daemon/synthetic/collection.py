@@ -91,7 +91,7 @@ _PROGRAMME: tuple[_Step, ...] = (
     ("CT for planning", make_ct, 7, ExplicitVRLittleEndian, {"instance": 1, "rows": 256}),
     ("CT for planning", make_ct, 7, ExplicitVRLittleEndian, {"instance": 2, "rows": 256}),
     ("RT structure set", make_rtstruct, 7, ImplicitVRLittleEndian, {}),
-    ("segmentation", make_seg, 7, ExplicitVRLittleEndian, {}),
+    ("segmentation", make_seg, 7, ExplicitVRLittleEndian, {"rows": 256, "frames": 2}),
     ("XA cine", make_xa, 7, ExplicitVRLittleEndian, {}),
     ("XA cine, JPEG baseline", make_xa, 7, JPEGBaseline8Bit, {"instance": 2}),
     ("secondary capture", make_sc, 7, ExplicitVRLittleEndian, {}),
