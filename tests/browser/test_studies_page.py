@@ -52,7 +52,7 @@ def test_the_keyboard_alone_filters_pages_and_opens(visit: Visit, site: Site) ->
     expect(page.locator("#earlier")).to_be_visible()
     tab_to(page, "#earlier")
     page.keyboard.press("Enter")
-    expect(page.locator("#list tbody tr")).to_have_count(25)
+    expect(page.locator("#earlier")).to_have_count(0)  # both pages are full: the rows do not tell
     tab_to(page, "input[name=modality]")
     page.keyboard.type("US")
     page.keyboard.press("Enter")

@@ -139,6 +139,7 @@ def test_everything_sent_was_received_and_nothing_twice(filled: RunningDaemon) -
         Receiver.STOW: STORED,
         Receiver.WATCH: DROPPED,
         Receiver.RECOVERED: 0,
+        Receiver.OPERATION: 0,
     }
     originals = [entry.original_uid for entry in journal]
     assert len(set(originals)) == len(originals)
