@@ -32,15 +32,17 @@ class Needles:
     Parameters
     ----------
     pieces
-        Byte strings of at least four bytes, taken as they are; shorter ones make it slower.
+        Byte strings, taken as they are; many of fewer than four bytes make it slower.
     """
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = sorted(set(pieces))
+        self._short = [piece for piece in self._pieces if len(piece) < _HEAD]
         self._heads = frozenset(
-            int.from_bytes(piece[:_HEAD], sys.byteorder) for piece in self._pieces
+            int.from_bytes(piece[:_HEAD], sys.byteorder)
+            for piece in self._pieces
+            if len(piece) >= _HEAD
         )
-        self._has_heads = all(len(piece) >= _HEAD for piece in self._pieces)
         self._searches = 0
         self._search: Search | None = None
         self._set: Any = None
@@ -55,12 +57,8 @@ class Needles:
         return self._stand_in(data)
 
     def _stand_in(self, data: bytes) -> bool:
-        if (
-            self._has_heads
-            and len(data) <= _SHORT
-            and self._has_none_of_the_heads(memoryview(data))
-        ):
-            return False
+        if len(data) <= _SHORT and self._has_none_of_the_heads(memoryview(data)):
+            return any(map(data.__contains__, self._short))
         return any(map(data.__contains__, self._pieces))
 
     def _has_none_of_the_heads(self, data: memoryview) -> bool:
