@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import random
@@ -58,8 +59,10 @@ class Reader:
         while not self._ended.wait(_BETWEEN_S):
             try:
                 self._read_some(self._chance.choice(("source", "deid")))
-            except (OSError, urllib.error.URLError, AssertionError):
-                continue  # killed meanwhile; what is served is judged, not that it is served
+            except (OSError, urllib.error.URLError, http.client.HTTPException, AssertionError):
+                # Killed meanwhile, perhaps between the head of an answer and its body; what is served whole
+                # is judged, not that it is served.
+                continue
 
     def _read_some(self, store: str) -> None:
         status, body = self._daemon.get(f"/dicomweb/{store}/instances?limit={_NEWEST}")
