@@ -38,8 +38,8 @@ _LEET: Final = (
 )
 _NUMBER_STRINGS: Final = frozenset((b"DS", b"IS"))
 _OF_NUMBERS: Final = b"0123456789.+-eE\\ \0\n"
-_APART: Final = b"\n" * 5
-"""More than may stand between the digits of one number."""
+_APART: Final = b"\n" * 8
+"""More than may stand between the digits of one number (`_in_a_row`): none goes on in the next text."""
 _LEAST_LETTERS: Final = 4
 _LEAST_DIGITS: Final = 5
 _MEASURED_DIGITS: Final = 7
@@ -123,7 +123,7 @@ class Signs:
 
     def may_stand_in_any(self, texts: Iterable[bytes]) -> bool:
         """Whether a disguise seems to stand in one of some texts, or elements without VRs."""
-        return self.may_stand_in(b"\n".join(texts))
+        return self.may_stand_in(_APART.join(texts))
 
     def may_stand_in_elements(self, elements: Iterable[bytes]) -> bool:
         """Whether a disguise seems to stand in one of some elements encoded with their VRs.
@@ -140,7 +140,7 @@ class Signs:
             elif vr != b"UI":
                 others.append(element)
         return bool(numbers and self._may_stand_in_numbers(_APART.join(numbers))) or bool(
-            others and self.may_stand_in(b"\n".join(others))
+            others and self.may_stand_in(_APART.join(others))
         )
 
     def _may_stand_in_numbers(self, data: bytes) -> bool:

@@ -241,3 +241,14 @@ def test_a_blob_about_somebody_else_stays_byte_by_byte() -> None:
         + bytes(range(256))
     )
     assert who.blanked(blob) == blob
+
+
+@pytest.mark.parametrize(("first", "second"), [("room 7061", "7781 steps"), ("7061", "7781")])
+def test_digits_of_two_texts_are_no_number_together(first: str, second: str) -> None:
+    signs = Signs([("K70617781", "MEDICAL_RECORD_NUMBER")])
+    one, other = first.encode(), second.encode()
+    assert signs.may_stand_in_any([one + b" " + other])
+    assert not signs.may_stand_in_any([one, other])
+    assert not signs.may_stand_in_elements(
+        [element(0x00081030, "LO", one), element(0x0008103E, "LO", other)]
+    )
