@@ -16,7 +16,7 @@ from daemon.fhir.representation import resource as represented
 from daemon.healthcare.batches import insisting
 from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Study, Tied, tie
 from daemon.resources import ResourceQuery, TokenFilter, TokenTest
-from daemon.store.associating import SEVERAL, study_of, with_one_identity
+from daemon.store.associating import SEVERAL, studies_named, study_of, with_one_identity
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Tying:
             named: dict[str, set[str]] = {}
             for number, each in resources.items():
                 key = ("named", store.id, number)
-                of_this = self._memory.of(key, partial(_named, session, store, each))
+                of_this = self._memory.of(key, partial(studies_named, session, store, each.ties))
                 for study, uids in of_this.items():
                     named.setdefault(study, set()).update(uids)
             for uid, uids in named.items():
@@ -219,18 +219,3 @@ class Tying:
 def _study(session: Session, store: Store, uid: str) -> Study | None:
     row = session.studies.get(store, uid)
     return None if row is None else study_of(row, set())
-
-
-def _named(session: Session, store: Store, resource: ReadResource) -> dict[str, set[str]]:
-    """Return the studies that a resource may mean, each with those of its UIDs that mean it."""
-    found: dict[str, set[str]] = {}
-    for uid in sorted(resource.ties.uids):
-        for study in session.studies.with_uid(store, uid):
-            found.setdefault(study, set()).add(uid)
-    for issued in resource.ties.accessions:
-        for study in session.studies.with_accession(store, issued.value):
-            found.setdefault(study, set())
-    for issued in resource.ties.patient_identifiers:
-        for study in session.studies.with_patient_id(store, issued.value):
-            found.setdefault(study, set())
-    return found

@@ -46,9 +46,10 @@ if TYPE_CHECKING:
 
     from daemon.records import StoredInstance
     from daemon.store.ports import Session
-    from daemon.store.rows import Identifier
+    from daemon.store.rows import Identifier, Store
     from daemon.store.sidecar_rows import SidecarRow, StudyRow
     from daemon.store.store_set import StoreSet
+    from deid.fhir.ties import Ties
 
 _AT_ONCE: Final = 200
 _MOST_KNOWN: Final = 4096
@@ -189,7 +190,11 @@ class Associating:
     def _tied(
         self, session: Session, rows: Mapping[int, SidecarRow]
     ) -> tuple[dict[int, Tied | Conflict], dict[str, StudyRow]]:
-        named = self._named_studies(session, rows.values())
+        named = dict[str, set[str]]()
+        for row in rows.values():
+            of_row = studies_named(session, self._stores.source, row.ties)
+            for named_uid, by in of_row.items():
+                named.setdefault(named_uid, set()).update(by)
         of_source = self._stores.source
         studies = {uid: session.studies.get(of_source, uid) for uid in named}
         known = {uid: study for uid, study in studies.items() if study is not None}
@@ -206,21 +211,6 @@ class Associating:
                     if study is not None:
                         known[uid] = study
         return found, known
-
-    def _named_studies(self, session: Session, rows: Iterable[SidecarRow]) -> dict[str, set[str]]:
-        """Return the studies that resources may mean, each with those of the UIDs that mean it."""
-        source, found = self._stores.source, dict[str, set[str]]()
-        for row in rows:
-            for uid in sorted(row.ties.uids)[:_MOST_UIDS]:
-                for study in session.studies.with_uid(source, uid):
-                    found.setdefault(study, set()).add(uid)
-            for issued in row.ties.accessions:
-                for study in session.studies.with_accession(source, issued.value):
-                    found.setdefault(study, set())
-            for issued in row.ties.patient_identifiers:
-                for study in session.studies.with_patient_id(source, issued.value):
-                    found.setdefault(study, set())
-        return found
 
     def _add_outside(
         self,
@@ -399,6 +389,21 @@ def job_of(
 
 def _versioned(around: bytes) -> str:
     return hashlib.sha256(around).hexdigest()
+
+
+def studies_named(session: Session, store: Store, ties: Ties) -> dict[str, set[str]]:
+    """Return the studies of a store that a resource may mean, each with those of its UIDs that mean it."""
+    found: dict[str, set[str]] = {}
+    for uid in sorted(ties.uids)[:_MOST_UIDS]:
+        for study in session.studies.with_uid(store, uid):
+            found.setdefault(study, set()).add(uid)
+    for issued in ties.accessions:
+        for study in session.studies.with_accession(store, issued.value):
+            found.setdefault(study, set())
+    for issued in ties.patient_identifiers:
+        for study in session.studies.with_patient_id(store, issued.value):
+            found.setdefault(study, set())
+    return found
 
 
 def study_of(row: StudyRow, uids: set[str]) -> Study:
