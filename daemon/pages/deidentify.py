@@ -159,15 +159,18 @@ class _Pages:
 
     async def operation(self, request: web.Request) -> web.Response:
         """Show how far an operation is, and what it could not do."""
+        name, progress = await self._progress(request)
+        return self._view.page(request, "operation.html", context=progress | {"name": name})
+
+    async def _progress(self, request: web.Request) -> tuple[str, dict[str, Any]]:
+        """Return the name of the operation that is asked for, and how far it is."""
         name = _name(request.query.get("name", ""))
         try:
             operation = await self._console.operation(name)
             failures = await self._console.failures(name)
         except ApiError:
             raise web.HTTPNotFound from None
-        return self._view.page(
-            request, "operation.html", context=_progress(operation, failures) | {"name": name}
-        )
+        return name, _progress(operation, failures)
 
     async def studies(self, request: web.Request) -> web.Response:
         """Let one of the newest studies be chosen for a trial."""
@@ -205,17 +208,11 @@ class _Pages:
 
     async def dry(self, request: web.Request) -> web.Response:
         """Show how far a trial is, and what it refused; lead to what would become of the study."""
-        name = _name(request.query.get("name", ""))
-        try:
-            operation = await self._console.operation(name)
-            failures = await self._console.failures(name)
-        except ApiError:
-            raise web.HTTPNotFound from None
+        name, progress = await self._progress(request)
         return self._view.page(
             request,
             "dry.html",
-            context=_progress(operation, failures)
-            | {"name": name, "number": name.rpartition("/")[2]},
+            context=progress | {"name": name, "number": name.rpartition("/")[2]},
         )
 
     async def _trial(self, request: web.Request) -> Compared:
