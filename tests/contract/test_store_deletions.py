@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.errors import StoreUnavailable
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
 from daemon.store.visibility import delete, hide
@@ -104,6 +105,24 @@ async def test_a_look_up_sees_what_was_committed_before_it(stores: Stores) -> No
     assert stores.database.look_up(find) is not None
     await taken_away(stores)
     assert stores.database.look_up(find) is None
+
+
+async def test_an_instance_is_found_by_waiting_where_a_look_up_would_have_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = await Stores.open(tmp_path / "state")  # only its blobs have files to be found
+    await store(stores, INSTANCE)
+    asked: list[object] = []
+
+    def refuse(function: object) -> object:
+        asked.append(function)
+        raise StoreUnavailable("it would have to wait")
+
+    monkeypatch.setattr(stores.database, "look_up", refuse)
+    (found,) = await stores.source.locate(LEVELS[-1])
+    assert found.sop_instance_uid == INSTANCE.sop_instance_uid
+    assert len(asked) == 1
+    await stores.close()
 
 
 async def test_what_retention_removes_was_deleted(stores: Stores) -> None:
