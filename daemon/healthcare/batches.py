@@ -60,6 +60,14 @@ class Made:
     where: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row of a source that is to be done, by its number, and what does it."""
+
+    number: int
+    do: Callable[[], Awaitable[Made]]
+
+
 @dataclass(slots=True)
 class Counted:
     """What a batch adds to its operation's counters."""
@@ -139,8 +147,8 @@ class Task:
 class Batch(Protocol):
     """The next rows of a source, on their way to a destination."""
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the number of the last row that is looked at, and jobs for those that are wanted.
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the number of the last row that is looked at, and those that are wanted.
 
         That number is the operation's own when there is nothing left.
         """
@@ -149,7 +157,10 @@ class Batch(Protocol):
         """Make files durable, before any row."""
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
-        """Make results visible, in the transaction of the session."""
+        """Make results visible, in the transaction of the session; what has a reason has none.
+
+        It may be called again, with less of what was made, when that transaction is undone.
+        """
 
     async def clear(self, made: Sequence[Made]) -> None:
         """Remove what turned out not to be needed."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from daemon.healthcare import provenance, refusals, streams
-from daemon.healthcare.batches import Counted, Made, insisting
+from daemon.healthcare.batches import Counted, Item, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
 from daemon.healthcare.names import DRY_RUNS
 from daemon.healthcare.operations import name_of
@@ -22,7 +22,7 @@ from daemon.store.settling import BLOB_MISSING, CONFLICT, output_blob
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from daemon.healthcare.batches import Task
@@ -51,12 +51,12 @@ class DicomStep:
         self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next instances that are wanted, as jobs."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next instances that are wanted."""
         after = self.operation.after
         last, wanted = await next_wanted(self.stores, self.source, self.step, after)
         self.originals = {each.id: each for each in wanted}
-        return last, [partial(self.deidentify, each) for each in wanted]
+        return last, [Item(each.id, partial(self.deidentify, each)) for each in wanted]
 
     async def deidentify(self, instance: IndexedInstance) -> Made:
         """Return what a worker makes of an instance, or why it makes nothing."""
@@ -102,6 +102,8 @@ class DicomStep:
         self._unneeded = []
         for each in made:
             reason = each.reason or self._show(session, each)
+            if each.reason and each.output is not None:
+                self._forgo(session, each.output.instance.sop_instance_uid, self._blob(each))
             if reason:
                 failure = Failure(self.source.id, each.number, reason, each.where)
                 counted.failures.append(failure)
@@ -148,6 +150,12 @@ class DicomStep:
             instance.dataset_digest,
         )
         return "" if is_same else CONFLICT
+
+    def _forgo(self, session: Session, sop_instance_uid: str, blob: str) -> None:
+        """Let go of the file of an output that cannot be shown."""
+        shown = session.instances.find(self.destination, sop_instance_uid)
+        if shown is None or shown.blob != blob:
+            self._unneeded.append(blob)
 
     def _tell(self, session: Session, made: Made, now: float) -> None:
         """Say what was done to an instance, where somebody asked for that."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
-from daemon.healthcare.batches import BATCH, Counted, Made, insisting
+from daemon.healthcare.batches import BATCH, Counted, Item, Made, insisting
 from daemon.healthcare.tying import Tying
 from daemon.pipeline.ties import CONFLICTING_TIES, Tied
 from daemon.resources import Method, ToRetell
@@ -18,7 +18,7 @@ from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from daemon.healthcare.batches import Task
     from daemon.healthcare.tying import Found
@@ -44,8 +44,8 @@ class FhirStep:
         self._tying = tying_of(task)
         self._memory = task.memory
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next resources that are wanted, as jobs."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next resources that are wanted."""
         after, last = self.operation.after, self.step.last
 
         def read(session: Session) -> list[tuple[ResourceVersion, list[bytes]]]:
@@ -55,7 +55,7 @@ class FhirStep:
         page = await self.database.read(read)
         wanted = [each for each in page if self.is_wanted(each[0])]
         following = page[-1][0].number if page else after
-        return following, [partial(self.deidentify, *each) for each in wanted]
+        return following, [Item(each[0].number, partial(self.deidentify, *each)) for each in wanted]
 
     def is_wanted(self, version: ResourceVersion) -> bool:
         """Tell whether the request meant a resource."""
@@ -150,20 +150,22 @@ class LearnStep:
         self._step = task.step
         self._source = task.source
         self._tying = tying_of(task)
-        self._found: list[Found] = []
+        self._found: dict[int, Found] = {}
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next resources as jobs."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next resources."""
         after, last = self._operation.after, self._step.last
         page = await self._database.read(
             lambda session: session.resources.page(self._source, after, BATCH)
         )
-        jobs = [partial(self._look, each) for each in page if each.number <= last]
-        return page[-1].number if page else after, jobs
+        items = [
+            Item(each.number, partial(self._look, each)) for each in page if each.number <= last
+        ]
+        return page[-1].number if page else after, items
 
     async def _look(self, version: ResourceVersion) -> Made:
         assert self._tying is not None
-        self._found.append(await self._tying.of(version))
+        self._found[version.number] = await self._tying.of(version)
         return Made(version.number)
 
     async def prepare(self, made: Sequence[Made]) -> None:
@@ -171,9 +173,9 @@ class LearnStep:
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
         """Remember what was told."""
-        del made
-        for each in self._found:
-            each.tell(session)
+        for each in made:
+            if not each.reason:
+                self._found[each.number].tell(session)
         return Counted()
 
     async def clear(self, made: Sequence[Made]) -> None:

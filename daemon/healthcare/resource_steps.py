@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.errors import StoreUnavailable
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
-from daemon.healthcare.batches import BATCH, Counted, Made, insisting
+from daemon.healthcare.batches import BATCH, Counted, Item, Made, insisting
 from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, opened, written
 from daemon.resources import Method
 from daemon.store.operation_rows import Failure
@@ -27,7 +27,7 @@ from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from daemon.resources import ReadDocument, ReadResource, ResourceVersion
     from daemon.store.ports import Session
@@ -61,13 +61,13 @@ class _Line:
 class ImportResourcesStep(TransferStep):
     """Files into a FHIR store. Implements `daemon.healthcare.batches.Batch`."""
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next lines as jobs, and the place behind the last."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next lines and the place behind the last."""
         files = [Path(each) for each in self._step.only or ()]
         after, lines = await asyncio.to_thread(
             _lines, files, self._operation.after, is_whole=self._step.folder == _WHOLE
         )
-        return after, [partial(self._read, each) for each in lines]
+        return after, [Item(each.place, partial(self._read, each)) for each in lines]
 
     async def _read(self, line: _Line) -> Made:
         if line.reason:
@@ -166,8 +166,8 @@ def _line(file: io.BufferedReader) -> bytes:
 class ExportResourcesStep(TransferStep):
     """A store's resources of one type into files. Implements `daemon.healthcare.batches.Batch`."""
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next resources as one job: a file."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next resources as one item: a file."""
         after, (wanted, *_) = self._operation.after, self._step.only or ("",)
 
         def read(session: Session) -> list[ResourceVersion]:
@@ -181,7 +181,7 @@ class ExportResourcesStep(TransferStep):
         since = self._step.changed_since_ms
         chosen = [each for each in page if not since or each.updated_ms > since]
         last = page[-1].number if page else after
-        return last, [partial(self._put, wanted, chosen)] if chosen else []
+        return last, [Item(last, partial(self._put, wanted, chosen))] if chosen else []
 
     async def _put(self, wanted: str, chosen: Sequence[ResourceVersion]) -> Made:
         target = Path(self._step.folder, f"{wanted}-{chosen[0].number & _COUNT:08d}.ndjson")

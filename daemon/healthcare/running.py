@@ -17,6 +17,7 @@ import asyncio
 import json
 import time
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ import structlog
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare import names, provenance, streams
-from daemon.healthcare.batches import Memory, Task
+from daemon.healthcare.batches import Made, Memory, Task
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep, LearnStep
 from daemon.healthcare.operations import CANCELLED, name_of, response_type
@@ -36,11 +37,12 @@ from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
 from daemon.store.rows import StoreKind
 from daemon.workers.errors import PoolClosed
+from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from daemon.healthcare.batches import Batch, Made
+    from daemon.healthcare.batches import Batch, Item
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.store.operation_rows import Operation
     from daemon.store.ports import Session
@@ -59,6 +61,8 @@ _AGAIN_S: Final = 1.0
 _REST_S: Final = 1.0
 _AFTER_BUG_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 2.0
+_NOT_OURS: Final = (PoolClosed, StoreUnavailable, SpoolFull)
+"""What says nothing about the item in hand: it is done again."""
 _KINDS: Final[Mapping[str, Callable[[Task], Batch]]] = {
     "dicom": DicomStep,
     "learn": LearnStep,
@@ -215,7 +219,7 @@ class Running:
                 self._memories[number],
             )
         )
-        after, jobs = await doing.next_jobs()
+        after, items = await doing.next_items()
         if after == operation.after and streams.is_stream(operation):
             await self._rest(number)
             return False
@@ -224,11 +228,11 @@ class Running:
                 lambda session: session.operations.change(number, step=operation.step + 1, after=0)
             )
             return False
-        made = await self._made(number, jobs)
+        made = await self._made(number, items)
         await doing.prepare(made)
-        is_whole = len(made) == len(jobs)
+        is_whole = len(made) == len(items)
 
-        def settle(session: Session) -> None:
+        def settle(session: Session, made: Sequence[Made]) -> None:
             counted = doing.settle(session, made)
             now = session.operations.get(number)
             assert now is not None
@@ -242,7 +246,13 @@ class Running:
             )
             session.operations.add_failures(number, counted.failures)
 
-        await self._database.write(settle)
+        try:
+            await self._database.write(partial(settle, made=made))
+        except _NOT_OURS:
+            raise
+        except Exception:  # noqa: BLE001 (told by `_without_bugs`, of each that it costs)
+            made = await self._without_bugs(number, doing, made)
+            await self._database.write(partial(settle, made=made))
         await doing.clear(made)
         if not is_whole:
             await self._stop(number)
@@ -304,9 +314,30 @@ class Running:
         )
         _log.info("operation_ended", operation=number, count=operation.success)
 
-    async def _made(self, number: int, jobs: Sequence[Callable[[], Awaitable[Made]]]) -> list[Made]:
-        """Have workers do the jobs; when the operation is cancelled, return what was made until then."""
-        tasks = [asyncio.create_task(self._in_a_slot(job)) for job in jobs]
+    async def _without_bugs(self, number: int, doing: Batch, made: Sequence[Made]) -> list[Made]:
+        """Return what was made, without results that cannot be made visible because of a bug of ours."""
+
+        def attempt(session: Session, each: Made) -> None:
+            doing.settle(session, [each])
+            raise _Undone
+
+        found = []
+        for each in made:
+            try:
+                await self._database.write(partial(attempt, each=each))
+            except _Undone:
+                found.append(each)
+            except _NOT_OURS:
+                raise
+            except Exception as error:  # noqa: BLE001 (a bug costs one item, not those beside it)
+                failed = _failed(number, each.number, error)
+                # What is said of its output is what has to be cleared away.
+                found.append(replace(failed, output=each.output, receipt_id=each.receipt_id))
+        return found
+
+    async def _made(self, number: int, items: Sequence[Item]) -> list[Made]:
+        """Have workers do the items; when the operation is cancelled, return what was made until then."""
+        tasks = [asyncio.create_task(self._in_a_slot(number, each)) for each in items]
         cancelled = asyncio.create_task(self._cancelled[number].wait())
         waiting: set[asyncio.Task[Made]] = set(tasks)
         try:
@@ -323,13 +354,29 @@ class Running:
                 each.cancel()
         return [task.result() for task in tasks if task.done() and not task.cancelled()]
 
-    async def _in_a_slot(self, job: Callable[[], Awaitable[Made]]) -> Made:
+    async def _in_a_slot(self, number: int, item: Item) -> Made:
         async with self._slots:
             began = time.monotonic()
-            made = await job()
+            try:
+                made = await item.do()
+            except _NOT_OURS:
+                raise
+            except Exception as error:  # noqa: BLE001 (a bug costs one item, not those beside it)
+                made = _failed(number, item.number, error)
             if self._is_busy():
                 await asyncio.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
             return made
+
+
+class _Undone(Exception):
+    """What was tried is not to be kept."""
+
+
+def _failed(operation: int, number: int, error: Exception) -> Made:
+    """Return what became of an item in which a bug of ours came up, and tell where."""
+    where = trace(error)
+    _log.error("operation_item_failed", operation=operation, where=where)
+    return Made(number, reason=WorkerReason.INTERNAL_ERROR.value, where=where)
 
 
 def _forget(session: Session, before: float) -> None:

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import deid
-from daemon.healthcare.batches import BATCH, Counted
+from daemon.healthcare.batches import BATCH, Counted, Item
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from daemon.healthcare.batches import Made
     from daemon.resources import ResourceVersion
@@ -29,8 +29,8 @@ class StreamInstances(DicomStep):
 
     _gone: tuple[int, ...] = ()
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return what is noted as jobs; the first number grows when there is something to do."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return what is noted; the first number grows when there is something to do."""
 
         def read(session: Session) -> dict[int, IndexedInstance | None]:
             noted = session.operations.changed(self.operation.id, BATCH)
@@ -40,7 +40,9 @@ class StreamInstances(DicomStep):
         self.originals = {each: there for each, there in found.items() if there is not None}
         self._gone = tuple(found.keys() - self.originals.keys())
         after = self.operation.after + bool(found)
-        return after, [partial(self.deidentify, each) for each in self.originals.values()]
+        return after, [
+            Item(number, partial(self.deidentify, each)) for number, each in self.originals.items()
+        ]
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
         """Make outputs visible, and forget what was noted of them."""
@@ -64,8 +66,8 @@ class StreamResources(FhirStep):
     _versions: dict[int, ResourceVersion]
     _noted: tuple[int, ...] = ()
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return what is noted as jobs; the first number grows when there is something to do."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return what is noted; the first number grows when there is something to do."""
 
         def read(session: Session) -> list[tuple[ResourceVersion, list[bytes]]]:
             self._noted = tuple(session.operations.changed(self.operation.id, BATCH))
@@ -79,7 +81,7 @@ class StreamResources(FhirStep):
         self._versions = {version.number: version for version, _ in found}
         wanted = [each for each in found if not each[0].is_deleted]
         after = self.operation.after + bool(self._noted)
-        return after, [partial(self.deidentify, *each) for each in wanted]
+        return after, [Item(each[0].number, partial(self.deidentify, *each)) for each in wanted]
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
         """Make results visible, delete those of what was deleted, and forget what was noted."""

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
-from daemon.healthcare.batches import BATCH, Counted, Made
+from daemon.healthcare.batches import BATCH, Counted, Item, Made
 from daemon.healthcare.instance_pages import next_wanted
-from daemon.healthcare.uploads import StoreUploads
+from daemon.healthcare.uploads import StoreUploads, UploadRefused
 from daemon.store.operation_rows import Failure
 from daemon.store.settling import BLOB_MISSING
 from dicomweb.errors import InstanceRefused, StoreFull
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
 
     from daemon.healthcare.batches import Task
     from daemon.store.ports import Session
@@ -60,12 +60,15 @@ class TransferStep:
 class ImportStep(TransferStep):
     """Files into a store, by the door of STOW-RS. Implements `daemon.healthcare.batches.Batch`."""
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next files as jobs; they are counted from 1."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next files, which are counted from 1."""
         after = self._operation.after
         files = (self._step.only or ())[after : after + BATCH]
-        jobs = [partial(self._take, after + at, Path(each)) for at, each in enumerate(files, 1)]
-        return after + len(files), jobs
+        items = [
+            Item(number, partial(self._take, number, Path(each)))
+            for number, each in enumerate(files, after + 1)
+        ]
+        return after + len(files), items
 
     async def _take(self, number: int, path: Path) -> Made:
         try:
@@ -78,6 +81,8 @@ class ImportStep(TransferStep):
             while chunk := await asyncio.to_thread(os.read, descriptor, _CHUNK_BYTES):
                 upload.write(chunk)
             await upload.finish()
+        except UploadRefused as refused:
+            return Made(number, reason=refused.reason)
         except InstanceRefused:
             return Made(number, reason=_REFUSED)
         except StoreFull as error:
@@ -94,11 +99,11 @@ class ImportStep(TransferStep):
 class ExportStep(TransferStep):
     """A store's instances into a folder. Implements `daemon.healthcare.batches.Batch`."""
 
-    async def next_jobs(self) -> tuple[int, Sequence[Callable[[], Awaitable[Made]]]]:
-        """Return the next instances that are wanted, as jobs."""
+    async def next_items(self) -> tuple[int, Sequence[Item]]:
+        """Return the next instances that are wanted."""
         after = self._operation.after
         last, wanted = await next_wanted(self._stores, self._store, self._step, after)
-        return last, [partial(self._put, each) for each in wanted]
+        return last, [Item(each.id, partial(self._put, each)) for each in wanted]
 
     async def _put(self, instance: IndexedInstance) -> Made:
         blob = self._stores.stores.blobs_of(self._store).local_path(instance.blob)

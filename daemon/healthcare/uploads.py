@@ -19,12 +19,16 @@ from uuid import uuid4
 
 from daemon.errors import StoreUnavailable
 from daemon.healthcare import streams
+from daemon.healthcare.batches import insisting
 from daemon.receive.stow import SpoolUpload
 from daemon.records import Job, Origin, Receipt, Receiver, State
 from daemon.store.files.folders import refusal
 from daemon.store.ports import Move
 from daemon.store.rows import Place
-from daemon.workers.errors import PoolClosed, WorkerKilled
+from daemon.store.settling import BLOB_MISSING, CONFLICT
+from daemon.workers.errors import PoolClosed
+from daemon.workers.reasons import WorkerReason
+from deid.errors import Reason
 from dicomweb.errors import InstanceRefused, StoreFull
 
 if TYPE_CHECKING:
@@ -39,6 +43,27 @@ if TYPE_CHECKING:
 
 _PROCESSING_FAILURE: Final = 0x0110
 _CANNOT_UNDERSTAND: Final = 0xC000
+
+
+class UploadRefused(InstanceRefused):
+    """An instance that came whole and cannot be kept.
+
+    Attributes
+    ----------
+    reason
+        Its code, as quarantine has it.
+    """
+
+    def __init__(
+        self, reason: str, failure_reason: int, instance: StoredInstance | None = None, *, why: str
+    ) -> None:
+        super().__init__(
+            failure_reason,
+            sop_class_uid="" if instance is None else instance.sop_class_uid,
+            sop_instance_uid="" if instance is None else instance.sop_instance_uid,
+            why=why,
+        )
+        self.reason = reason
 
 
 class StoreUploads:
@@ -95,11 +120,17 @@ class _StagedFile:
         job = Job(self._id, origin, self._path, self._path.with_suffix(".out"))
         try:
             try:
-                described = await self._workers.describe(job, self._size)
-            except (WorkerKilled, PoolClosed) as error:
+                described = await insisting(lambda: self._workers.describe(job, self._size))
+            except PoolClosed as error:
                 raise StoreUnavailable("worker") from error
             if described is None:
-                raise InstanceRefused(_CANNOT_UNDERSTAND, why="it cannot be read")
+                raise UploadRefused(
+                    Reason.NOT_DICOM.value, _CANNOT_UNDERSTAND, why="it cannot be read"
+                )
+            if isinstance(described, WorkerReason):
+                raise UploadRefused(
+                    described.value, _PROCESSING_FAILURE, why="no worker could read it"
+                )
             receipt = Receipt(self._id, origin, time.time(), self._size, State.STORED)
             await self._keep(receipt, described)
         finally:
@@ -131,17 +162,19 @@ class _StagedFile:
             return False
         if found.dataset_digest == instance.dataset_digest:
             return True
-        raise InstanceRefused(
+        raise UploadRefused(
+            CONFLICT,
             _PROCESSING_FAILURE,
-            sop_class_uid=instance.sop_class_uid,
-            sop_instance_uid=instance.sop_instance_uid,
+            instance,
             why="another instance with this UID already exists",
         )
 
     def _show(self, session: Session, receipt: Receipt, instance: StoredInstance) -> bool:
         store = self._store
         if session.stores.find(store.dataset, store.kind, store.name) != store:
-            raise InstanceRefused(_PROCESSING_FAILURE, why="the store was deleted meanwhile")
+            raise UploadRefused(
+                BLOB_MISSING, _PROCESSING_FAILURE, why="the store was deleted meanwhile"
+            )
         if self._is_there(session, instance):
             return False
         session.receipts.insert(receipt)

@@ -1,0 +1,140 @@
+"""Doing operations: what a bug of ours in one item costs. Stores are real, workers are left out."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from daemon.healthcare import running
+from daemon.healthcare.batches import Made
+from daemon.healthcare.dicom_step import DicomStep
+from daemon.healthcare.running import Running
+from daemon.healthcare.work import Step, Work
+from daemon.records import Output, Receipt, State
+from daemon.store.operation_rows import Dataset
+from daemon.store.rows import StoreKind
+from daemon.store.stores import Stores
+from deid.identity.keys import SiteKey
+from tests.store_samples import ORIGIN, file_of, make_instance, veiled
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from daemon.pipeline.changing import ChangingWorkers
+    from daemon.store.operation_rows import Operation
+    from daemon.store.ports import Session
+    from daemon.store.rows import IndexedInstance
+
+DATASET: Final = "projects/p/locations/l/datasets/d"
+VALUE: Final = "DOE^JANE"
+COUNT: Final = 20
+"""More than a batch."""
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state")
+    yield opened
+    await opened.close()
+
+
+class Copying(DicomStep):
+    """Makes outputs as a worker does, without one."""
+
+    bad = "1.2.3.1.5"
+
+    async def deidentify(self, instance: IndexedInstance) -> Made:
+        made = veiled(make_instance(sop_instance_uid=instance.sop_instance_uid))
+        self._file(instance.id).write_bytes(file_of(made))
+        return Made(instance.id, instance.receipt_id, Output("default", made))
+
+    def is_bad(self, made: Made) -> bool:
+        return self.originals[made.number].sop_instance_uid == self.bad
+
+
+class FailingToMake(Copying):
+    async def deidentify(self, instance: IndexedInstance) -> Made:
+        made = await super().deidentify(instance)
+        if self.is_bad(made):
+            raise ValueError(VALUE)
+        return made
+
+
+class FailingToShow(Copying):
+    def _show(self, session: Session, made: Made) -> str:
+        shown = super()._show(session, made)
+        if self.is_bad(made):
+            raise ValueError(VALUE)
+        return shown
+
+
+async def done(stores: Stores, work: Callable[[Any], Any]) -> Any:
+    return await stores.database.write(work)
+
+
+def begin(session: Session) -> int:
+    session.datasets.put(Dataset(DATASET, "{}"))
+    source, destination = (
+        session.stores.add(DATASET, StoreKind.DICOM, name) for name in ("source", "target")
+    )
+    for number in range(1, COUNT + 1):
+        receipt = Receipt(f"{number:032x}", ORIGIN, 1.0, 1, State.STORED)
+        session.receipts.insert(receipt)
+        instance = replace(make_instance(number), blob=receipt.id)
+        session.instances.add(source, instance, blob=receipt.id, receipt_id=receipt.id)
+    step = Step("dicom", source.id, destination.id, session.instances.last(source))
+    work = Work((step,), '{"dicom": {}}', DATASET, "deidentify.DeidentifyDicomStoreSummary")
+    made = session.operations.add(
+        DATASET, "v1", "method", created_at=1.0, work=work.to_json(), pending=COUNT
+    )
+    return int(made.id)
+
+
+async def ended(stores: Stores, number: int) -> Operation:
+    key = SiteKey(bytes(range(32)))
+    # The steps of these tests ask no worker for anything.
+    nobody = cast("ChangingWorkers", None)
+    working = Running(stores, nobody, key, at_once=2, is_busy=lambda: False)
+    task = asyncio.create_task(working.run())
+    try:
+        while True:
+            found = await done(stores, lambda session: session.operations.get(number))
+            assert found is not None
+            if found.ended_at:
+                return cast("Operation", found)
+            await asyncio.sleep(0.01)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("step", [FailingToMake, FailingToShow])
+async def test_a_bug_of_ours_costs_the_item_that_it_comes_up_in_and_no_other(
+    stores: Stores,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: type[Copying],
+) -> None:
+    monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "dicom", step)
+    number = await done(stores, begin)
+    operation = await ended(stores, number)
+    assert (operation.error_code, operation.error) == (0, "")
+    assert (operation.success, operation.failure, operation.pending) == (COUNT - 1, 1, 0)
+    (failure,) = await done(stores, lambda session: session.operations.failures(number, 10, (0, 0)))
+    assert failure.reason == "internal_error"
+    target = await done(
+        stores, lambda session: session.stores.find(DATASET, StoreKind.DICOM, "target")
+    )
+    shown = await done(stores, lambda session: session.instances.page(target, 0, 100))
+    assert len(shown) == COUNT - 1
+    assert f"2.25.{step.bad}" not in {each.sop_instance_uid for each in shown}
+    # Nothing is left of what is not shown.
+    blobs = stores.stores.blobs_of(target)
+    assert sorted(blobs.names()) == sorted(each.blob for each in shown)
+    assert list(stores.layout.work.iterdir()) == []
+    printed = capsys.readouterr()
+    assert VALUE not in printed.out + printed.err
