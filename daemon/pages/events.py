@@ -58,11 +58,13 @@ class Events:
         self._listeners: set[asyncio.Event] = set()
         self._marks: Mapping[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
+        self._has_looked = asyncio.Event()
         self._is_stopping = False
 
     async def stop(self) -> None:
         """End every stream, so that the listener need not wait for them."""
         self._is_stopping = True
+        self._has_looked.set()
         for listener in self._listeners:
             listener.set()
         await self._look_no_more()
@@ -77,7 +79,10 @@ class Events:
         self._listeners.add(listener)
         try:
             if self._looking is None:
+                self._has_looked.clear()
                 self._looking = asyncio.create_task(self._keep_looking())
+            # What changes from the first word on is told: it differs from what was there by then.
+            await self._has_looked.wait()
             response = web.StreamResponse(headers=_HEADERS)
             await response.prepare(request)
             with suppress(ConnectionError):
@@ -112,6 +117,7 @@ class Events:
                 self._marks = marks
                 for listener in self._listeners:
                     listener.set()
+            self._has_looked.set()
             await asyncio.sleep(self._interval_s)
 
     async def _look(self) -> dict[str, str]:

@@ -203,7 +203,6 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> 
 async def test_a_change_is_told_once_by_the_name_of_its_subject(tmp_path: Path) -> None:
     async with serving(tmp_path) as site, site.client.get(f"{site.root}/events") as stream:
         assert await stream.content.readline() == b": listening\n"
-        await asyncio.sleep(1.2)  # what is there has been looked at
         await fill(site.stores)
         told: list[str] = []
         async with asyncio.timeout(20):
