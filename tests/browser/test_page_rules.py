@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.browser.conftest import wait_for
+
 if TYPE_CHECKING:
     from tests.browser.conftest import Site, Visit
 
@@ -63,7 +65,7 @@ def test_what_the_policy_forbids_is_noticed_here(visit: Visit) -> None:
         "document.body.append(Object.assign(document.createElement('div'), "
         "{ innerHTML: '<b style=\"color:red\">x</b>' }))"
     )
-    visit.page.wait_for_function("window.violations.length > 0")
+    wait_for(visit.page, "window.violations.length > 0")
     assert visit.violations()[0].startswith("style-src")
     visit.page.evaluate("window.violations = []")
     visit.faults.clear()

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests import factories
+from tests.browser.conftest import wait_for
 from tests.browser.test_studies_page import tab_to
 
 if TYPE_CHECKING:
@@ -23,16 +24,36 @@ if TYPE_CHECKING:
 COUNT = 7
 SOON_MS = 60_000
 REASON = "/quarantine?reason=screen_capture"
+_ASK_TWICE = """
+() => {
+  const { fetch } = window;
+  window.asked = 0;
+  window.fetch = async (...question) => {
+    const answer = await fetch(...question);
+    window.asked += 1;
+    if (window.asked === 1) await new Promise((resolve) => { window.answer = resolve; });
+    return answer;
+  };
+  for (let time = 0; time < 2; time += 1) document.body.dispatchEvent(new CustomEvent("quarantine"));
+}
+"""
+"""Tell the page twice that something has changed, the second time before it has its first answer."""
 
 
 @pytest.fixture(scope="module")
-def captures(site: Site) -> Iterator[list[Dataset]]:
+def captures(site: Site) -> list[Dataset]:
     """Screens that are not trusted: one for each that is decided."""
     datasets = [factories.make_sc(rows=64, study=200 + number) for number in range(COUNT)]
     site.send(*datasets)
     site.daemon.wait_until_settled(len(site.sent))
-    yield datasets
-    # Whatever is looked at next finds the work done.
+    return datasets
+
+
+@pytest.fixture(autouse=True)
+def _settled(site: Site, captures: list[Dataset]) -> Iterator[None]:
+    """Begin once what was decided before has come to rest: it changes what is shown."""
+    assert captures
+    yield
     site.daemon.wait_until_settled(len(site.sent))
 
 
@@ -86,10 +107,7 @@ def test_boxes_are_drawn_with_the_mouse_and_the_result_is_shown(
     assert waiting(page) == before - 1
 
 
-def test_the_keyboard_alone_adds_moves_and_releases(
-    visit: Visit, site: Site, captures: list[Dataset]
-) -> None:
-    assert captures
+def test_the_keyboard_alone_adds_moves_and_releases(visit: Visit, site: Site) -> None:
     page = visit.open(REASON)
     tab_to(page, "a[id^=review-]")
     page.keyboard.press("Enter")
@@ -111,10 +129,7 @@ def test_the_keyboard_alone_adds_moves_and_releases(
     assert not result.pixel_array[13:19, 21:42].std(axis=(0, 1)).any()
 
 
-def test_several_are_decided_together_and_what_is_refused_again_says_so(
-    visit: Visit, captures: list[Dataset]
-) -> None:
-    assert captures
+def test_several_are_decided_together_and_what_is_refused_again_says_so(visit: Visit) -> None:
     page = visit.open(REASON)
     for box in page.locator("tr:has(a) input[name=id]").all()[-2:]:
         box.check()
@@ -128,10 +143,7 @@ def test_several_are_decided_together_and_what_is_refused_again_says_so(
         expect(page.locator("#made tbody tr").nth(row)).to_contain_text("retry by default")
 
 
-def test_the_keyboard_alone_sends_one_to_another_deidentifier(
-    visit: Visit, captures: list[Dataset]
-) -> None:
-    assert captures
+def test_the_keyboard_alone_sends_one_to_another_deidentifier(visit: Visit) -> None:
     page = visit.open(REASON)
     tab_to(page, "tr:has(a) input[name=id]")
     page.keyboard.press("Space")
@@ -143,8 +155,7 @@ def test_the_keyboard_alone_sends_one_to_another_deidentifier(
     expect(page.locator("#made tbody tr").first).to_contain_text("retry by default")
 
 
-def test_several_share_the_boxes_of_one(visit: Visit, captures: list[Dataset]) -> None:
-    assert captures
+def test_several_share_the_boxes_of_one(visit: Visit) -> None:
     page = visit.open(REASON)
     for box in page.locator("tr:has(a) input[name=id]").all()[-2:]:
         box.check()
@@ -159,10 +170,7 @@ def test_several_share_the_boxes_of_one(visit: Visit, captures: list[Dataset]) -
         )
 
 
-def test_a_discard_asks_first_and_the_keyboard_answers(
-    visit: Visit, captures: list[Dataset]
-) -> None:
-    assert captures
+def test_a_discard_asks_first_and_the_keyboard_answers(visit: Visit) -> None:
     page = visit.open(REASON)
     before = waiting(page)
     tab_to(page, "tr:has(a) input[name=id]")
@@ -186,10 +194,15 @@ def test_a_discard_asks_first_and_the_keyboard_answers(
     assert waiting(page) == before - 1
 
 
-def test_what_is_chosen_outlasts_what_comes_in(
-    visit: Visit, site: Site, captures: list[Dataset]
-) -> None:
-    assert captures
+def test_what_changes_while_the_page_asks_is_asked_for_once_more(visit: Visit) -> None:
+    page = visit.open(REASON)
+    page.evaluate(_ASK_TWICE)
+    wait_for(page, "window.asked === 1")
+    page.evaluate("window.answer()")
+    wait_for(page, "window.asked >= 2")
+
+
+def test_what_is_chosen_outlasts_what_comes_in(visit: Visit, site: Site) -> None:
     page = visit.open(REASON)
     before = waiting(page)
     page.locator("tr:has(a) input[name=id]").first.check()
