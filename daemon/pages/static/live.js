@@ -27,9 +27,17 @@ function listenWhileShown() {
   addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 }
 
-// What somebody has unfolded stays so when the list around it comes anew, and the focus stays in it.
+// What somebody has unfolded stays so when the list around it comes anew, what was copied stays marked, and the
+// focus stays in it.
 let unfolded = [];
 let focused = "";
+let copied = "";
+
+function label(id, text) {
+  const button = document.getElementById(id);
+  if (button) button.textContent = text;
+}
+
 document.addEventListener("htmx:beforeSwap", (event) => {
   unfolded = [...event.target.querySelectorAll("details[open][id]")].map(({ id }) => id);
   focused = event.target.contains(document.activeElement) ? document.activeElement.id : "";
@@ -37,6 +45,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSettle", () => {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
+  label(copied, "Copied");
 });
 
 if (document.querySelector("[hx-trigger]") || document.querySelector("[data-live]")) listenWhileShown();
@@ -45,6 +54,12 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
   if (!button) return;
   await navigator.clipboard.writeText(button.dataset.copy);
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  label(copied, "Copy");
+  copied = button.id;
+  label(copied, "Copied");
+  setTimeout(() => {
+    if (copied !== button.id) return;
+    label(copied, "Copy");
+    copied = "";
+  }, 1500);
 });
