@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from playwright.sync_api import expect
 from daemon.synthetic.patients import PATIENTS
 from daemon.synthetic.resources import study_resources
 from tests.browser.test_studies_page import tab_to
+from tests.service import DEADLINE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,12 +67,10 @@ def changes(page: Page, side: str, act: Callable[[], Any]) -> None:
     """Do something, and wait until it can be seen."""
     before = look(page, side)
     act()
-    for _ in range(100):
-        if look(page, side) != before:
-            return
+    end = time.monotonic() + DEADLINE_S
+    while look(page, side) == before:
+        assert time.monotonic() < end, "nothing changed"
         page.wait_for_timeout(50)
-    message = "nothing changed"
-    raise AssertionError(message)
 
 
 def top_strip(page: Page) -> tuple[float, float, float, float]:

@@ -168,6 +168,8 @@ def tab(site: Site, browser: Browser, artifacts: Any) -> Iterator[Visit]:
     visit.open("/")
     yield visit
     visit.page.close()
+    # Whatever is looked at next finds the work done.
+    site.daemon.wait_until_settled(len(site.sent))
     assert visit.faults == []
 
 
