@@ -59,7 +59,7 @@ async def store(tmp_path: Path) -> AsyncIterator[TestStore]:
 async def url(store: TestStore) -> AsyncIterator[str]:
     settings = Http(
         cors_origins={"source": ("https://viewer.example",)}, max_parts=50, max_instance_bytes=1 << 20,
-        max_body_bytes=4 << 20, body_timeout_s=0.5, max_results=2,
+        max_body_bytes=4 << 20, max_results=2,
     )  # fmt: skip
     async with served(store, settings=settings) as address:
         yield address
@@ -260,18 +260,17 @@ async def test_a_body_announced_as_too_long_is_not_read(http: ClientSession, url
     await writer.wait_closed()
 
 
-async def test_a_body_that_stands_still_is_given_up(
-    http: ClientSession, url: str, store: TestStore
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+async def test_a_body_that_stands_still_is_given_up(store: TestStore) -> None:
     body = multipart(CT)
-    writer.write(
-        b"POST /dicomweb/source/studies HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(body)
-        + b"Content-Type: " + MULTIPART.encode() + b"\r\n\r\n" + body[:2000]
-    )  # fmt: skip
-    assert b" 408 " in await asyncio.wait_for(reader.readline(), 30)
-    writer.close()
-    await writer.wait_closed()
+    async with served(store, settings=Http(body_timeout_s=0.5)) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+        writer.write(
+            b"POST /dicomweb/source/studies HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n" % len(body)
+            + b"Content-Type: " + MULTIPART.encode() + b"\r\n\r\n" + body[:2000]
+        )  # fmt: skip
+        assert b" 408 " in await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
+        await writer.wait_closed()
     assert store.accepted == 0
 
 

@@ -214,7 +214,9 @@ async def test_a_message_that_drips_in_is_aborted(disk_path: Path) -> None:
 
 async def test_an_idle_association_is_aborted(disk_path: Path) -> None:
     async with (
-        running_server(disk_path, idle_timeout_s=SHORT_S) as running,
+        running_server(
+            disk_path, first_message_timeout_s=10 * SHORT_S, idle_timeout_s=5 * SHORT_S
+        ) as running,
         wire(running.port) as sender,
     ):
         await sender.ask(associate_rq((1, VERIFICATION, [EXPLICIT])))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -435,6 +436,7 @@ def test_where_the_system_refuses_a_process_ahead_there_is_none_and_nothing_stay
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EAGAIN, VALUE)
 
+    gc.collect()  # nothing of what came before is closed meanwhile
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     monkeypatch.setattr(subprocess, "Popen", refuse)
     with spawned_ahead(1, "") as spawned:

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.factories import encoded, make_ct
-from tests.service import RunningDaemon, wait_until
+from tests.service import DEADLINE_S, RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _MOST = 8
-_PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def test_bodies_sent_byte_by_byte_do_not_keep_others_out(daemon: RunningDaemon) 
             wait_until(
                 lambda: len(list(spool.iterdir())) == len(peers), what="it is being received"
             )
-        end = time.monotonic() + _PATIENCE_S
+        end = time.monotonic() + DEADLINE_S
         while not _gets_in(daemon):
             assert time.monotonic() < end, "nobody else got in"
             _trickle(peers)
@@ -95,7 +94,7 @@ def test_answers_that_nobody_reads_do_not_keep_others_out(daemon: RunningDaemon)
         for _ in range(_MOST):
             peer = _connect(daemon, held, retrieve)
             assert peer.recv(1)
-        wait_until(lambda: _gets_in(daemon), what="somebody else gets in", deadline_s=_PATIENCE_S)
+        wait_until(lambda: _gets_in(daemon), what="somebody else gets in")
 
 
 def test_an_upload_that_gets_on_is_not_given_up_for_a_newcomer(daemon: RunningDaemon) -> None:

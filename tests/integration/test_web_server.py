@@ -104,7 +104,7 @@ async def test_a_header_that_drips_is_closed_although_bytes_keep_coming() -> Non
 
 
 async def test_a_slow_answer_is_not_mistaken_for_a_silent_client() -> None:
-    settings = Http(port=0, header_timeout_s=0.2, keepalive_timeout_s=0.2)
+    settings = Http(port=0, header_timeout_s=0.5, keepalive_timeout_s=0.5)
     async with (
         serving(settings) as server,
         aiohttp.ClientSession() as client,
