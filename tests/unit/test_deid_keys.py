@@ -1,5 +1,7 @@
 """Keys, not tables."""
 
+import hmac
+
 import pytest
 
 from deid import KeyRefused, Replacements, SiteKey, patient_identity
@@ -35,6 +37,15 @@ def test_a_shift_is_never_zero_and_reaches_both_ends_of_its_range() -> None:
     assert 0 not in shifts
     assert min(shifts) == -100
     assert max(shifts) == 100
+
+
+@pytest.mark.parametrize("length", [1, 32, 64, 65, 300])
+def test_a_shift_follows_from_the_hmac_of_the_configurations_key_however_long(length: int) -> None:
+    secret = bytes(range(length % 256)) or b"\xff"
+    found = Replacements(KEY, date_shift_secret=secret).shift("1|a|17").days
+    digest = hmac.digest(secret, b"date-shift\x001|a|17", "sha256")
+    step = int.from_bytes(digest[:8], "big") % 200
+    assert found == (step - 100 if step < 100 else step - 99)
 
 
 @pytest.mark.parametrize(("range_days", "jitter_s"), [(365, 60), (3650, 43_200)])
