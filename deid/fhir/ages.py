@@ -66,9 +66,9 @@ def capped(path: str) -> Before:
 
     def before(value: dict[str, Any], run: Run) -> dict[str, Any]:
         number = value.get("value")
-        if type(number) is int and number <= OLDEST_YEARS:
+        if not is_decimal(number) or as_number(number) <= OLDEST_YEARS:
             return value  # whatever its unit
-        if not is_decimal(number) or _years(as_number(number), value, is_age) <= OLDEST_YEARS:
+        if _years(as_number(number), value, is_age) <= OLDEST_YEARS:
             return value
         run.actions[f"{path}.value", CAPPED] += 1
         return _at_most(value)
@@ -104,7 +104,11 @@ def labelled_ages(path: str) -> Before | None:
     if not labels or not (values or answers):
         return None
 
+    numbered = frozenset({*values, *((answers,) if answers else ())})
+
     def before(value: dict[str, Any], run: Run) -> dict[str, Any]:
+        if numbered.isdisjoint(value):
+            return value
         found = [name for name in values if name in value and _may_be_age(value[name])]
         inner = value.get(answers) if answers else None
         if not found and not inner:
@@ -160,7 +164,12 @@ def _texts(label: Any) -> Iterator[str]:
 
 
 def _may_be_age(value: Any) -> bool:
-    number = value.get("value") if isinstance(value, dict) and "value" in value else value
+    if isinstance(value, dict) and "value" in value:
+        number, unit = value["value"], _unit(value)
+        if unit and unit not in _YEARS and unit not in _IN_A_YEAR:
+            return False
+    else:
+        number = value
     return isinstance(number, dict) or (is_decimal(number) and as_number(number) > OLDEST_YEARS)
 
 
@@ -201,8 +210,13 @@ def _years(number: float, value: dict[str, Any], is_age: bool) -> float:
 
 def _unit(value: dict[str, Any]) -> str:
     """Return a quantity's unit as far as it is one of time, else what it is called; empty where it has none."""
-    said = [value.get("code"), value.get("unit")]
-    units = [each.strip().lower() for each in said if isinstance(each, str) and each.strip()]
+    code, unit = value.get("code"), value.get("unit")
+    return _said(code if isinstance(code, str) else "", unit if isinstance(unit, str) else "")
+
+
+@lru_cache(maxsize=4096)
+def _said(code: str, unit: str) -> str:
+    units = [each.strip().lower() for each in (code, unit) if each.strip()]
     return next(
         (each for each in units if each in _YEARS or each in _IN_A_YEAR), "".join(units[:1])
     )

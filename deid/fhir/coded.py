@@ -211,7 +211,7 @@ def _judged(
         else:
             removed = REMOVED
     if value.get("userSelected") in (True, False):
-        kept["userSelected"] = value["userSelected"]
+        kept["userSelected"] = bool(value["userSelected"])  # 1 is the same key of a memory as true
     return kept, tuple(open_texts), removed
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from deid.fhir.references import address_of
 
@@ -36,14 +36,13 @@ def _entries(full_url: str, resource: Resource) -> Iterator[Entry]:
     if resource.get("resourceType") != "Bundle":
         yield Entry(full_url, resource)
         return
-    for each in _objects(resource.get("entry")):
-        inner = each.get("resource")
+    given = resource.get("entry")
+    for each in given if isinstance(given, list) else ():
+        inner = each.get("resource") if isinstance(each, dict) else None
         if isinstance(inner, dict):
-            given = each.get("fullUrl")
-            yield from _entries(given if isinstance(given, str) else "", inner)
-
-
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
-    for each in value if isinstance(value, list) else ():
-        if isinstance(each, dict):
-            yield each
+            url = each.get("fullUrl")
+            url = url if isinstance(url, str) else ""
+            if inner.get("resourceType") == "Bundle":
+                yield from _entries(url, inner)
+            else:
+                yield Entry(url, inner)

@@ -32,6 +32,8 @@ OUR_SYSTEM: Final = "https://dicomveil.invalid/identifier/"
 DICOM_UID: Final = "urn:dicom:uid"
 STUDY_INSTANCE_UID: Final = 0x0020000D
 _OID: Final = "urn:oid:"
+_UUID: Final = "urn:uuid:"
+_URN_UUID: Final = re.compile(r"urn:uuid:[0-9a-f.\-]{1,128}\Z")
 _UID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9]\d{0,38}))+\Z")
 
 LABELS_BY_OWNER: Final[dict[str, Label]] = {
@@ -131,11 +133,12 @@ def identifier_parts(path: str, owner: str) -> Callable[[dict[str, Any], Run], d
 
 def resource_id(path: str, kind: str) -> Leaf:
     """Replace a resource's own id, as references to it are replaced."""
+    replaced = (path, REPLACED)
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        run.actions[path, REPLACED] += 1
+        run.actions[replaced] += 1
         return contained_id(value, run) if run.inside else run.plan.resource_id(kind, value)
 
     return leaf
@@ -143,6 +146,7 @@ def resource_id(path: str, kind: str) -> Leaf:
 
 def reference_text(path: str) -> Leaf:
     """Replace what a Reference's reference says, so that it points where it pointed."""
+    replaced, removed = (path, REPLACED), (path, REMOVED)
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
@@ -152,7 +156,7 @@ def reference_text(path: str) -> Leaf:
             new = references[value]
         else:
             new = references[value] = replaced_reference(value, run)
-        run.actions[path, REMOVED if new is None else REPLACED] += 1
+        run.actions[removed if new is None else replaced] += 1
         return new
 
     return leaf
@@ -160,15 +164,17 @@ def reference_text(path: str) -> Leaf:
 
 def replaced_reference(text: str, run: Run) -> str | None:
     """Return what stands for a reference in any of its forms, None for what is none."""
-    parsed = parse_reference(text)
     plan = run.plan
+    if _URN_UUID.match(text) is not None:  # of each resource of a record, and found in no cache
+        return _UUID + plan.uuid(text[len(_UUID) :])
+    parsed = parse_reference(text)
     match parsed:
         case Literal():
             base = _base(parsed.base, run)
             new = f"{base}{parsed.type}/{plan.resource_id(parsed.type, parsed.id)}"
             return f"{new}/_history/{version(parsed.version, run)}" if parsed.version else new
         case Urn("uuid", value):
-            return f"urn:uuid:{plan.uuid(value)}"
+            return _UUID + plan.uuid(value)
         case Urn():
             return plan.oid_urn(parsed.value)
         case Fragment():
@@ -222,6 +228,8 @@ def replaced_query(parameters: tuple[tuple[str, str], ...], kind: str, run: Run)
 
 def replaced_url(text: str, run: Run) -> str | None:
     """Return what stands for a request's address: a type, a resource, its history, or a search."""
+    if text in fhir_resources():
+        return text
     path, mark, query = text.partition("?")
     if not mark:
         parts = path.strip("/").split("/")
@@ -242,6 +250,7 @@ def displayed(path: str, targets: tuple[str, ...]) -> Leaf:
     """Remove a Reference's display; a person's or a place's is looked for everywhere else."""
     kinds = tuple(dict.fromkeys(_DISPLAYED[each] for each in targets if each in _DISPLAYED))
     info_type = kinds[0] if kinds else ""
+    removed = (path, REMOVED)
 
     def leaf(value: Any, run: Run) -> None:
         if type(value) is not str:
@@ -249,7 +258,7 @@ def displayed(path: str, targets: tuple[str, ...]) -> Leaf:
         if info_type and value not in run.displays:
             run.displays.add(value)
             run.meets(without_titles(value) if info_type == "PERSON_NAME" else value, info_type)
-        run.actions[path, REMOVED] += 1
+        run.actions[removed] += 1
 
     return leaf
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.errors import Reason, Unsafe
-from deid.fhir.decimals import is_decimal
+from deid.fhir.decimals import MARK, is_decimal
 from deid.fhir.forms import is_usual_code
 from deid.fhir.names import without_titles
 from deid.identity.shifts import DAY_S, UNMOVED
@@ -72,7 +72,7 @@ def number(path: str) -> Leaf:
             raise Unsafe(Reason.NUMBER_REFUSED, path) if type(value) is float else malformed(path)
         if type(value) is int and -10_000 < value < 10_000:
             return value
-        text = str(value).removeprefix("\x01")
+        text = str(value).removeprefix(MARK)
         if sum(map(str.isdigit, text)) < _OPEN_DIGITS or run.keeps(path, text):
             return value
         return None

@@ -59,6 +59,13 @@ class Place(NamedTuple):
 
 def node_for(kind: str, plan: FhirPlan) -> Leaf:
     """Return what walks a resource of a type."""
+    found: Leaf | None = plan.resources.get(kind)
+    if found is None:
+        found = plan.resources[kind] = _resource(kind, plan)
+    return found
+
+
+def _resource(kind: str, plan: FhirPlan) -> Leaf:
     inherited = None
     if plan.policy.keeps_unmatched or plan.policy.profile is FhirProfile.KEEP_ALL:
         inherited = Verb.KEEP
@@ -243,6 +250,9 @@ def _listed(path: str, inner: Leaf) -> Leaf:
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not list:
             raise malformed(path)
+        if len(value) == 1 and value[0] is not None:  # as most have
+            new = inner(value[0], run)
+            return None if new is None else [new]
         return [
             new for each in value if each is not None and (new := inner(each, run)) is not None
         ] or None

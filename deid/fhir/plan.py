@@ -48,6 +48,7 @@ class FhirPlan:
     replacements: Replacements
     primary_uid: Callable[[int, str], str]
     nodes: dict[Any, Any] = field(default_factory=dict)
+    resources: dict[str, Any] = field(default_factory=dict)
     _patients: dict[str, tuple[str, Shift]] = field(default_factory=dict)
     _tokens: dict[tuple[str, str], str] = field(default_factory=dict)
     _ids: dict[str, str] = field(default_factory=dict)

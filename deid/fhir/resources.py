@@ -72,6 +72,7 @@ def contained(path: str, node_for: NodeFor) -> Leaf:
 
 def resource(path: str, node_for: NodeFor) -> Leaf:
     """Walk the resource of an entry, which `entry` went on to, or of a parameter."""
+    is_entered = path == "Bundle.entry.resource"
 
     def leaf(value: Any, run: Run) -> Any:
         kind = kind_of(value)
@@ -80,7 +81,7 @@ def resource(path: str, node_for: NodeFor) -> Leaf:
                 raise malformed(path)
             run.actions[path, REMOVED] += 1
             return None
-        if path != "Bundle.entry.resource":
+        if not is_entered:
             run.enter(Entry("", value))
         return node_for(kind, run.plan)(value, run)
 
@@ -89,6 +90,7 @@ def resource(path: str, node_for: NodeFor) -> Leaf:
 
 def entry(path: str, node: Callable[[], Leaf]) -> Leaf:
     """Walk a Bundle's entry; one whose resource may not pass goes as a whole."""
+    made: list[Leaf] = []  # when the first comes, as it may be a Bundle's, too
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not dict:
@@ -102,6 +104,8 @@ def entry(path: str, node: Callable[[], Leaf]) -> Leaf:
                 return None
             full_url = value.get("fullUrl")
             run.enter(Entry(full_url if type(full_url) is str else "", inner))
-        return node()(value, run)
+        if not made:
+            made.append(node())
+        return made[0](value, run)
 
     return leaf

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OWNERS: Final = ("patient", "subject", "beneficiary", "individual", "for")
 """Elements that say whose a resource is, the surest first."""
 _MOST_MET: Final = 1 << 20
+_ADDRESSED: Final = (Literal, Urn)
 
 
 class Run:
@@ -163,15 +164,13 @@ class Run:
             if isinstance(each, dict) and isinstance(each.get("id"), str)
         }
         identity = self._owner(entry)
-        if identity != self.identity or not self.pseudonym:
-            self.identity = identity
-            self.pseudonym, self.shift = self.plan.patient(identity)
+        if identity == self.identity and self.pseudonym:
+            return
+        self.identity = identity
+        self.pseudonym, self.shift = self.plan.patient(identity)
         if identity in self.patients:
             self.pseudonyms.add(self.pseudonym)
-        dates = self.shifts.get(self.shift)
-        if dates is None:
-            dates = self.shifts[self.shift] = {}
-        self.dates = dates
+        self.dates = self.shifts.setdefault(self.shift, {})
 
     def _owner(self, entry: Entry) -> str:
         identities = self.identities
@@ -198,7 +197,7 @@ class Run:
                 if inner.get("resourceType") == "Patient":
                     return self._identity_of(inner, ()) or self.sole
                 return ""
-            if isinstance(parsed, Literal | Urn):
+            if isinstance(parsed, _ADDRESSED):
                 found = self.identities.get(parsed.address, "")
                 if found or not (isinstance(parsed, Literal) and parsed.type == "Patient"):
                     return found

@@ -22,9 +22,12 @@ def concept(walk: Leaf) -> Leaf:
         if run.forbidden is not None or plan.inspects or type(value) is not dict:
             return walk(value, run)
         key = _key(value)
-        if key is None:
+        try:
+            found = plan.concepts.get(key) if key else None
+        except TypeError:  # it holds more than texts
+            key = ()
+        if not key:
             return walk(value, run)
-        found = plan.concepts.get(key)
         if found is None:
             found = _decided(walk, value, run)
             if len(plan.concepts) < _MEMO_ENTRIES:
@@ -39,16 +42,19 @@ def concept(walk: Leaf) -> Leaf:
     return leaf
 
 
-def _key(value: dict[str, Any]) -> tuple[Any, ...] | None:
-    if not _CONCEPT.issuperset(value):
-        return None
-    codings = value.get("coding", ())
-    try:
-        key = (value.get("text"), *(tuple(each.items()) for each in codings))
-        hash(key)
-    except (AttributeError, TypeError):
-        return None
-    return key
+def _key(value: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what tells a concept from all others, the order of its members included; empty if unusual."""
+    codings = value.get("coding")
+    if type(codings) is not list or not _CONCEPT.issuperset(value):
+        return ()
+    if len(codings) == 1 and type(coding := codings[0]) is dict:
+        return (*value, value.get("text"), *coding, *coding.values())
+    key = [*value, value.get("text")]
+    for each in codings:
+        if type(each) is not dict:
+            return ()
+        key += (len(each), *each, *each.values())
+    return tuple(key)
 
 
 def _decided(

@@ -557,3 +557,21 @@ def test_the_outcome_tells_what_was_done_and_no_value() -> None:
     text = outcome.to_json()
     assert b"Thistle" not in text
     assert orjson.loads(text)["key_id"] == KEY.id
+
+
+def test_a_concept_is_judged_alike_whatever_like_it_came_before() -> None:
+    coding = {"system": "http://loinc.org", "code": "8302-2"}
+    plain: dict[str, Any] = {"coding": [coding]}
+    with_null = resource("Observation", status="final", code={**plain, "text": None})
+    plan = fhir_plan()
+    assert result(resource("Observation", status="final", code=plain), plan)["code"] == plain
+    with pytest.raises(Unsafe):
+        run(with_null, plan)
+    one: dict[str, Any] = {**coding, "userSelected": 1}
+    for each in (one, {**one, "userSelected": True}):
+        found = result(resource("Observation", status="final", code={"coding": [each]}), plan)
+        assert found["code"]["coding"][0]["userSelected"] is True
+    turned = {"text": "Body height", "coding": [coding]}
+    for code in (dict(reversed(turned.items())), turned):
+        found = result(resource("Observation", status="final", code=code), plan)["code"]
+        assert list(found) == list(code)
