@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.healthcare import provenance, refusals, streams
 from daemon.healthcare.batches import Counted, Item, Made, insisting
 from daemon.healthcare.instance_pages import next_wanted
-from daemon.healthcare.names import DRY_RUNS
+from daemon.healthcare.names import is_trial
 from daemon.healthcare.operations import name_of
 from daemon.records import Job, Origin, Receiver, Result, State
 from daemon.store.files.folders import refusal
@@ -107,7 +107,7 @@ class DicomStep:
             if reason:
                 failure = Failure(self.source.id, each.number, reason, each.where)
                 counted.failures.append(failure)
-                if self.destination.dataset == DRY_RUNS:
+                if is_trial(self.destination):
                     continue  # a trial asks nobody for a decision
                 refusals.refuse(
                     session,
@@ -120,7 +120,7 @@ class DicomStep:
                 )
             else:
                 counted.success += 1
-                if self.destination.dataset == DRY_RUNS and each.output is not None:
+                if is_trial(self.destination) and each.output is not None:
                     uid = each.output.instance.sop_instance_uid
                     self._outcomes.note(self.destination, uid, each.outcome)
                 self._tell(session, each, now)

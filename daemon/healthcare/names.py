@@ -23,8 +23,10 @@ _DATASET: Final = re.compile(r"projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+"
 _STORE: Final = re.compile(
     rf"(?P<dataset>{_DATASET.pattern})/(?P<kind>dicomStores|fhirStores)/(?P<store>[^/:]+)"
 )
-_DATASET_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
-_STORE_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+# Of a path, clients take the parts . and .. away.
+_DATASET_ID: Final = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9_.-]{1,256}")
+_STORE_ID: Final = _DATASET_ID
+_TRIAL: Final = re.compile(r"dry-[0-9]{1,18}")
 KINDS: Final = {"dicomStores": StoreKind.DICOM, "fhirStores": StoreKind.FHIR}
 _COLLECTIONS: Final = {kind: collection for collection, kind in KINDS.items()}
 
@@ -109,6 +111,11 @@ def existing_store(session: Session, name: str, kind: StoreKind | None, field: s
 def location_of(name: str) -> str:
     """Return the location that a full name begins with."""
     return "/".join(name.split("/")[:4])
+
+
+def is_trial(store: Store) -> bool:
+    """Tell whether a store is one that a trial of the pages writes."""
+    return store.dataset == DRY_RUNS and _TRIAL.fullmatch(store.name) is not None
 
 
 def is_configured(store: Store) -> bool:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from daemon.healthcare import names, streams
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import FailedPrecondition
 from daemon.healthcare.names import DRY_RUNS
@@ -71,14 +72,20 @@ async def forget(stores: Stores, *, kept: int = KEPT, now: float | None = None) 
 
     def remove(session: Session) -> list[Store]:
         removed = []
-        found = session.stores.of_dataset(DRY_RUNS, StoreKind.DICOM)
+        # What others make there is theirs.
+        found = [
+            each
+            for each in session.stores.of_dataset(DRY_RUNS, StoreKind.DICOM)
+            if names.is_trial(each)
+        ]
         for position, store in enumerate(sorted(found, key=lambda each: -each.id)):
             if position < kept and _began(store) >= oldest:
                 continue
             try:
                 refuse_used(session, {store.id})
+                streams.release(session, {store.id}, time.time())
             except FailedPrecondition:
-                continue  # an operation writes it still
+                continue  # an operation uses it still
             session.stores.remove(store)
             removed.append(store)
         return removed
@@ -88,5 +95,4 @@ async def forget(stores: Stores, *, kept: int = KEPT, now: float | None = None) 
 
 
 def _began(store: Store) -> int:
-    began = store.name.rpartition("-")[2]
-    return int(began) if began.isascii() and began.isdigit() else 0
+    return int(store.name.rpartition("-")[2])

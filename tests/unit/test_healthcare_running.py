@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from daemon.healthcare import running
+from daemon.healthcare import running, trials
 from daemon.healthcare.batches import Made
 from daemon.healthcare.dicom_step import DicomStep
+from daemon.healthcare.names import DRY_RUNS
 from daemon.healthcare.running import Running
 from daemon.healthcare.work import Step, Work
 from daemon.records import Output, Receipt, State
@@ -138,3 +139,16 @@ async def test_a_bug_of_ours_costs_the_item_that_it_comes_up_in_and_no_other(
     assert list(stores.layout.work.iterdir()) == []
     printed = capsys.readouterr()
     assert VALUE not in printed.out + printed.err
+
+
+async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -> None:
+    names = ("dry-1", "dry-2-of-mine", "mine")
+
+    def make(session: Session) -> None:
+        for name in names:
+            session.stores.add(DRY_RUNS, StoreKind.DICOM, name)
+
+    await done(stores, make)
+    await trials.forget(stores)
+    left = await done(stores, lambda session: session.stores.of_dataset(DRY_RUNS, StoreKind.DICOM))
+    assert [each.name for each in left] == ["dry-2-of-mine", "mine"]
