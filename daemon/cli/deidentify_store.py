@@ -45,6 +45,7 @@ EXAMPLES = (
 _POLL_S: Final = 0.5
 _TIMEOUT_S: Final = 60
 _SEGMENTS: Final = 3
+_BETA: Final = ("dicomTagConfig", "fhirFieldConfig", "operationMetadata")
 _PARENT: Final = "projects/local/locations/local/datasets"
 
 
@@ -177,7 +178,8 @@ class _Service:
         import urllib.error  # noqa: PLC0415
         import urllib.request  # noqa: PLC0415
 
-        is_beta = body is not None and "dicomTagConfig" in body.get("config", {})
+        config = {} if body is None else body.get("config", {})
+        is_beta = any(each in config for each in _BETA)
         version = "v1beta1" if is_beta else "v1"
         request = urllib.request.Request(  # noqa: S310 - http, to an address of our own
             f"{self._address}/{version}/{path}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging, store_settings, streams
+from daemon.healthcare import bodies, names, paging, store_settings, streams
 from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, NotFound
 from daemon.healthcare.operations import response_type, told
 from daemon.store.operation_rows import Dataset
@@ -104,7 +104,9 @@ class Datasets:
 
     async def _patch(self, call: Call) -> Answer:
         given = store_settings.of_dataset(call.checked("Dataset"))
-        changed = store_settings.fields(call.query.get("updateMask", "")) or list(given)
+        known = bodies.messages(call.version)["Dataset"]
+        mask = store_settings.masked(call.query.get("updateMask", ""), known)
+        changed = [each[0] for each in mask] or list(given)
 
         def patch(session: Session) -> Dataset:
             before = json.loads(_found(session, call.dataset).settings)

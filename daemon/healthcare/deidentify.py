@@ -20,8 +20,9 @@ from daemon.healthcare.errors import (
     FailedPrecondition,
     InvalidArgument,
 )
+from daemon.healthcare.instance_pages import count_wanted
 from daemon.healthcare.operations import name_of
-from daemon.healthcare.work import Step, Work, is_wanted
+from daemon.healthcare.work import Step, Work, field_of, without_requests
 from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
 from deid.configuration.coverage import Coverage
@@ -48,7 +49,6 @@ _NOTE: Final = (
 )
 _RESOURCE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}")
 _COVERAGE: Final = {StoreKind.DICOM: Coverage.DICOM, StoreKind.FHIR: Coverage.FHIR}
-_PAGE: Final = 1000
 
 
 class Deidentify:
@@ -103,7 +103,7 @@ class Deidentify:
 
     async def _fhir_store(self, call: Call) -> Answer:
         body = call.checked("DeidentifyFhirStoreRequest")
-        if (body.get("config") or {}).get("operationMetadata"):
+        if field_of(body.get("config"), "operationMetadata"):
             raise InvalidArgument(
                 "operationMetadata is told of instances; an operation on a FHIR store has none"
             )
@@ -127,7 +127,7 @@ class Deidentify:
         collection = "dicomStores" if kind is StoreKind.DICOM else "fhirStores"
         source_name = f"{call.dataset}/{collection}/{call.path[3]}"
         destination_name = body.get("destinationStore", "")
-        if kind.value not in _kinds(work.configuration, call.version):
+        if kind.value not in _kinds(work.configuration):
             raise InvalidArgument(
                 f"config says nothing about {kind.value.upper()}: add"
                 f" {'dicom' if kind is StoreKind.DICOM else 'fhir'}"
@@ -140,6 +140,9 @@ class Deidentify:
             whole = _whole(
                 session, source, replace(step, source=source.id, destination=destination.id)
             )
+            if kind is StoreKind.FHIR:
+                beside = session.stores.of_dataset(source.dataset, StoreKind.DICOM)
+                whole = replace(whole, beside=tuple(each.id for each in beside))
             made = session.operations.add(
                 names.row_name(call.dataset),
                 call.version,
@@ -161,7 +164,11 @@ class Deidentify:
             raise InvalidArgument("destinationDataset is in the location of the source")
         names.dataset_id(destination.rpartition("/")[2])
         work = await self._work(call, body, "deidentify.DeidentifySummary")
-        kinds = _kinds(work.configuration, call.version)
+        kinds = _kinds(work.configuration)
+        if not kinds:
+            raise InvalidArgument(
+                "config says nothing about DICOM or FHIR: add dicom, fhir, or both"
+            )
 
         def begin(session: Session) -> str:
             row = names.existing_dataset(session, call.dataset)
@@ -221,11 +228,9 @@ class Deidentify:
                 parse_configuration(given, call.version)
             except ConfigurationInvalid as error:
                 raise InvalidArgument(f"config: {error}") from error
-        told = (given.get("operationMetadata") or {}).get("fhirOutput") or {}
-        # A result is the same whoever is told of it.
-        given = {name: each for name, each in given.items() if name != "operationMetadata"}
-        provenance = await self._told(told["fhirStore"]) if told.get("fhirStore") else 0
-        return Work((), json.dumps(given), "", summary, note, provenance)
+        told = field_of(given, "operationMetadata", "fhirOutput", "fhirStore")
+        provenance = await self._told(told) if told else 0
+        return Work((), without_requests(given), "", summary, note, provenance)
 
     async def _told(self, name: str) -> int:
         """Return the number of the store that Provenance goes into."""
@@ -254,9 +259,8 @@ def _resources(given: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(wanted) or None
 
 
-def _kinds(configuration: str, version: str) -> frozenset[str]:
+def _kinds(configuration: str) -> frozenset[str]:
     """Return the kinds of stores that a configuration says something about."""
-    del version  # the shipped preset has fields of both
     covers = parse_configuration(json.loads(configuration)).covers
     return frozenset(kind.value for kind, coverage in _COVERAGE.items() if coverage in covers)
 
@@ -292,14 +296,7 @@ def _count(session: Session, source: Store, step: Step) -> int:
     """Return how many there are to do."""
     if source.kind is StoreKind.FHIR:
         return len(step.only) if step.only else sum(session.resources.types(source).values())
-    chosen = step.chosen
-    if chosen is None:
-        return session.figures.of_store(source).instances
-    last, count = 0, 0
-    while page := session.instances.page(source, last, _PAGE):
-        count += sum(is_wanted(each, chosen) for each in page)
-        last = page[-1].id
-    return count
+    return count_wanted(session, source, step)
 
 
 def _copy_settings(session: Session, source: Store, made: Store) -> None:

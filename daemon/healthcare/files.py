@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +18,24 @@ MOST_BYTES: Final = 64 * 1024 * 1024
 _PATH: Final = re.compile(
     r"/?studies/[0-9.]{1,64}(?:/series/[0-9.]{1,64}(?:/instances/[0-9.]{1,64})?)?"
 )
+
+
+def opened(path: Path) -> int:
+    """Open a regular file; what is none, or a link, raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError
+    return descriptor
+
+
+def made_folder(path: Path) -> None:
+    """Make a folder with all above it that are not there, for their owner alone; raises `OSError`."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        raise NotADirectoryError
 
 
 class AllowedFiles:
@@ -34,16 +54,26 @@ class AllowedFiles:
         PermissionDenied
             If no allowed folder holds it. Whether there is such a file is not told.
         """
-        parts = urlsplit(address)
+        try:
+            parts = urlsplit(address)
+        except ValueError:
+            raise InvalidArgument(f"{field} is no address") from None
         if parts.scheme != "file" or parts.netloc not in {"", "localhost"}:
             raise InvalidArgument(
                 f"{field}: there is no Google Cloud Storage here. Put the file into a folder that"
                 " healthcare.folders of the configuration names, and give its address as file:///..."
             )
+        if "?" in address or "#" in address:
+            raise InvalidArgument(f"{field}: of a file's name, ? is written as %3F and # as %23")
         given = unquote(parts.path)
+        if "\0" in given:
+            raise InvalidArgument(f"{field}: no file's name has such a character")
         for folder in self._folders:
             root = folder.resolve()
-            found = (root / given).resolve() if given.startswith("/") else None
+            try:
+                found = (root / given).resolve() if given.startswith("/") else None
+            except (OSError, RuntimeError):  # links that go round
+                continue
             if found is not None and found.is_relative_to(root):
                 return found
         raise PermissionDenied(
@@ -54,7 +84,7 @@ class AllowedFiles:
         """Return the text of a file; raises as `path`, and `FailedPrecondition` when it cannot be read."""
         path = self.path(address, field)
         try:
-            with path.open("rb") as file:
+            with os.fdopen(opened(path), "rb") as file:
                 content = file.read(MOST_BYTES + 1)
             if len(content) > MOST_BYTES:
                 raise FailedPrecondition(f"{field}: the file has more than {MOST_BYTES} bytes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from daemon.healthcare.batches import BATCH
 from daemon.healthcare.work import is_wanted
@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.stores import Stores
+
+_PAGE: Final = 1000
+
+
+def count_wanted(session: Session, store: Store, step: Step) -> int:
+    """Return how many instances of a store an operation wants."""
+    chosen = step.chosen
+    if chosen is None:
+        return session.figures.of_store(store).instances
+    last, count = 0, 0
+    while page := session.instances.page(store, last, _PAGE):
+        count += sum(is_wanted(each, chosen) for each in page)
+        last = page[-1].id
+    return count
 
 
 async def next_wanted(

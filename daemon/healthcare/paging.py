@@ -13,18 +13,16 @@ T = TypeVar("T")
 
 _USUAL: Final = 100
 MOST: Final = 1000
+_MOST_DIGITS: Final = 9
 
 
 def size(query: Mapping[str, str]) -> int:
     """Return how many a page has at most; raises `InvalidArgument`."""
     given = query.get("pageSize", "0")
-    try:
-        wanted = int(given)
-    except ValueError:
-        wanted = -1
-    if wanted < 0:
+    if not given.isascii() or not given.isdigit():
         raise InvalidArgument("pageSize is a number")
-    return min(wanted or _USUAL, MOST)
+    digits = given.lstrip("0")
+    return MOST if len(digits) > _MOST_DIGITS else min(int(digits or _USUAL), MOST)
 
 
 def page(

@@ -20,7 +20,8 @@ from daemon.errors import StoreUnavailable
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
 from daemon.healthcare.batches import BATCH, Counted, Item, Made, insisting
-from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, opened, written
+from daemon.healthcare.files import opened
+from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, written
 from daemon.resources import Method
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
@@ -187,7 +188,7 @@ class ExportResourcesStep(TransferStep):
         target = Path(self._step.folder, f"{wanted}-{chosen[0].number & _COUNT:08d}.ndjson")
         text = b"".join(represented(each) + b"\n" for each in chosen)
         try:
-            await asyncio.to_thread(written, target, io.BytesIO(text))
+            await asyncio.to_thread(written, target, io.BytesIO(text), self._operation.id)
         except OSError as error:
             raise StoreUnavailable("the folder refuses") from error
         return Made(chosen[-1].number, count=len(chosen))

@@ -7,7 +7,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.healthcare import names, paging, store_settings, streams
+from daemon.healthcare import bodies, names, paging, store_settings, streams
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from daemon.store.rows import StoreKind
@@ -105,7 +105,8 @@ class StoreMethods:
 
     async def _patch(self, kind: StoreKind, call: Call) -> Answer:
         given = call.checked(_MESSAGES[kind])
-        mask = call.query.get("updateMask", "")
+        known = bodies.messages(call.version)[_MESSAGES[kind]]
+        mask = store_settings.masked(call.query.get("updateMask", ""), known)
 
         def patch(session: Session) -> Answer:
             store = _named(session, kind, call)

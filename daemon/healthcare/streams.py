@@ -12,14 +12,13 @@ at, so that it goes on after a kill. It ends when it is taken out of its store's
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.deidentifiers.configuration_files import resolve
 from daemon.healthcare import names
 from daemon.healthcare.errors import FailedPrecondition, InvalidArgument
-from daemon.healthcare.work import Step, Work
+from daemon.healthcare.work import Step, Work, without_requests
 from daemon.resources import Place, ResourceQuery, TokenFilter, TokenTest
 from daemon.store.rows import StoreKind
 from deid.configuration.coverage import Coverage
@@ -106,7 +105,8 @@ def _stream(kind: StoreKind, given: Mapping[str, Any], at: str, version: str | N
         section = "dicom" if kind is StoreKind.DICOM else "fhir"
         raise InvalidArgument(f"{field}.config says nothing about {kind.upper()}: add {section}")
     types = given.get("resourceTypes")
-    return Stream(destination["store"], json.dumps(configuration), tuple(types) if types else None)
+    text = without_requests(configuration)
+    return Stream(destination["store"], text, tuple(types) if types else None)
 
 
 def follow(

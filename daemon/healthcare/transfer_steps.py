@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import stat
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from daemon.errors import StoreUnavailable
 from daemon.healthcare.batches import BATCH, Counted, Item, Made
+from daemon.healthcare.files import made_folder, opened
 from daemon.healthcare.instance_pages import next_wanted
 from daemon.healthcare.uploads import StoreUploads, UploadRefused
 from daemon.store.operation_rows import Failure
@@ -108,10 +108,11 @@ class ExportStep(TransferStep):
     async def _put(self, instance: IndexedInstance) -> Made:
         blob = self._stores.stores.blobs_of(self._store).local_path(instance.blob)
         folder = Path(self._step.folder, instance.study_uid, instance.series_uid)
+        target = folder / f"{instance.sop_instance_uid}.dcm"
         try:
             if blob is None:
                 return Made(instance.id, reason=BLOB_MISSING)
-            await asyncio.to_thread(_copied, blob, folder / f"{instance.sop_instance_uid}.dcm")
+            await asyncio.to_thread(_copied, blob, target, self._operation.id)
         except FileNotFoundError:
             return Made(instance.id, reason=BLOB_MISSING)
         except OSError as error:
@@ -129,24 +130,21 @@ class _Unheard:
         """Do nothing."""
 
 
-def opened(path: Path) -> int:
-    """Open a regular file; what is none, or a link, raises `OSError`."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError
-    return descriptor
-
-
-def _copied(blob: Path, target: Path) -> None:
+def _copied(blob: Path, target: Path, operation: int) -> None:
     with blob.open("rb") as source:
-        written(target, source)
+        written(target, source, operation)
 
 
-def written(target: Path, content: IO[bytes]) -> None:
-    """Write a file so that its name is there only when all of it is; an earlier one of that name goes."""
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial_name = target.with_suffix(".part")
+def written(target: Path, content: IO[bytes], operation: int) -> None:
+    """Write a file so that its name is there only when all of it is; an earlier one of that name goes.
+
+    Parameters
+    ----------
+    operation
+        Who writes: another may write the same file at the same time.
+    """
+    made_folder(target.parent)
+    partial_name = target.with_suffix(f".{operation}.part")
     descriptor = os.open(partial_name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         shutil.copyfileobj(content, file, _CHUNK_BYTES)

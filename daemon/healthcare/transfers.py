@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from daemon.healthcare import names
 from daemon.healthcare.datasets import method_name
 from daemon.healthcare.errors import FailedPrecondition, InvalidArgument
+from daemon.healthcare.files import made_folder, opened
+from daemon.healthcare.instance_pages import count_wanted
 from daemon.healthcare.operations import name_of
+from daemon.healthcare.wildcards import Wildcards, plain_part
 from daemon.healthcare.work import Step, Work
 from daemon.resources import span_of
 from daemon.store.rows import StoreKind
@@ -66,8 +69,6 @@ _STRUCTURES: Final = {
     "RESOURCE_PRETTY": True,
 }
 """Whether a file is one document, rather than one a line."""
-_WILD: Final = re.compile(r"[*?]")
-_PIECES: Final = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -152,7 +153,7 @@ class Transfers:
         def begin(session: Session, store: Store) -> tuple[list[Step], int]:
             last = session.instances.last(store)
             step = Step("export", 0, 0, last, only, folder=folder)
-            return [step], session.figures.of_store(store).instances
+            return [step], count_wanted(session, store, step)
 
         return begin
 
@@ -191,30 +192,30 @@ class Transfers:
 
     def _listed(self, address: str) -> list[Path]:
         """Return the files that an address means: one, those of a folder, or those that ``*`` stands for."""
-        wild = _WILD.search(address)
-        if wild is not None:
-            plain, _, _ = address[: wild.start()].rpartition("/")
-            root = self._files.path(plain, "gcsSource.uri")
-            pattern = _pattern(address[len(plain) + 1 :])
-            found = (
-                each
-                for each in root.rglob("*")
-                if pattern.fullmatch(each.relative_to(root).as_posix())
-            )
-            return sorted(each for each in found if not each.is_dir())
-        path = self._files.path(address, "gcsSource.uri")
-        if path.is_file():
-            return [path]
-        if not path.is_dir():
-            raise FailedPrecondition("gcsSource.uri: there is no such file or folder")
-        return sorted(each for each in path.rglob("*") if not each.is_dir())
+        field = "gcsSource.uri"
+        plain = plain_part(address)
+        path = self._files.path(address if plain is None else plain, field)
+        try:
+            if plain is None and path.is_file():
+                return [path]
+            found = [each for each in path.rglob("*") if not each.is_dir()]
+            is_there = path.is_dir()
+        except OSError as error:
+            raise FailedPrecondition(f"{field}: it cannot be read") from error
+        if plain is not None:
+            wild = Wildcards(address[len(plain) + 1 :])
+            found = [each for each in found if wild.match(each.relative_to(path).as_posix())]
+            is_there = bool(found)
+        if not is_there:
+            raise FailedPrecondition(f"{field}: there is no such file or folder")
+        return sorted(found)
 
     def _folder(self, address: str) -> str:
         """Return a folder that an export can be written into; it is made."""
         field = "gcsDestination.uriPrefix"
         folder = self._files.path(address, field)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made_folder(folder)
         except OSError as error:
             raise FailedPrecondition(f"{field}: no such folder can be made") from error
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -238,11 +239,6 @@ def _into(
     return steps, pending
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    pieces = re.split(r"(\*\*|\*|\?)", text)
-    return re.compile("".join(_PIECES.get(each) or re.escape(each) for each in pieces), re.DOTALL)
-
-
 def _lines(files: list[Path]) -> int:
     """Return how many lines files have; what cannot be read has one, which tells so."""
     return sum(map(_lines_of, files))
@@ -251,7 +247,7 @@ def _lines(files: list[Path]) -> int:
 def _lines_of(path: Path) -> int:
     count, last = 0, b"\n"
     try:
-        with path.open("rb") as file:
+        with os.fdopen(opened(path), "rb") as file:
             while chunk := file.read(_CHUNK_BYTES):
                 count, last = count + chunk.count(b"\n"), chunk[-1:]
     except OSError:

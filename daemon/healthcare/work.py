@@ -6,15 +6,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.records import OwnDeidentifier
+from deid.configuration.proto_json import camel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from daemon.store.rows import IndexedInstance
     from deid.identity.keys import SiteKey
+
+
+_OF_REQUESTS: Final = frozenset({"operationMetadata", "useRegionalDataProcessing"})
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,25 @@ class Work:
         own = key.derive(f"healthcare:{self.label}").secret
         digest = hashlib.sha256(own + self.configuration.encode()).hexdigest()[:16]
         return OwnDeidentifier(f"operation:{digest}", self.configuration, own)
+
+
+def without_requests(configuration: Mapping[str, Any]) -> str:
+    """Return a configuration that was judged as JSON, without what its result does not depend on.
+
+    Who is told of a result, and where it is processed: the latter is judged by the version of the request,
+    and all fields of the former are of one version alone.
+    """
+    kept = {name: each for name, each in configuration.items() if camel(name) not in _OF_REQUESTS}
+    return json.dumps(kept)
+
+
+def field_of(message: Any, *path: str) -> Any:
+    """Return a field of a JSON object by its name, in camelCase or snake_case; None when it is not there."""
+    for name in path:
+        if not isinstance(message, dict):
+            return None
+        message = next((each for key, each in message.items() if camel(key) == name), None)
+    return message
 
 
 def is_wanted(instance: IndexedInstance, only: Collection[str]) -> bool:

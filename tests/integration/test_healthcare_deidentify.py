@@ -280,12 +280,27 @@ def test_v1beta1_has_its_own_configuration(
     assert len(uids(service, target)) == 6
 
 
+def test_where_it_is_processed_is_judged_by_the_version_of_the_request(
+    service: Any, datasets: Any, source: str, target: str
+) -> None:
+    image: dict[str, Any] = {"textRedactionMode": "REDACT_SENSITIVE_TEXT"}
+    config = {**BASIC, "image": image, "useRegionalDataProcessing": True}
+    if service._rootDesc["version"] == "v1beta1":
+        request = datasets.dicomStores().deidentify(
+            sourceStore=source, body={"destinationStore": target, "config": config}
+        )
+        assert "LOCATION" in refused(request, 400, "INVALID_ARGUMENT")
+        image["excludeInfoTypes"] = ["LOCATION"]
+    ended = done(service, deidentify(datasets, source, target, config=config))
+    assert ended["metadata"]["counter"] == {"success": "6"}
+
+
 @pytest.mark.parametrize("service", ["v1beta1"], indirect=True)
 def test_provenance_tells_what_was_done_without_an_original_value(
     service: Any, datasets: Any, dataset: str, source: str, target: str
 ) -> None:
     told = make_store(service, dataset, "told", fhir=True)
-    config = {**V1BETA1, "operationMetadata": {"fhirOutput": {"fhirStore": told}}}
+    config = {**V1BETA1, "operation_metadata": {"fhirOutput": {"fhir_store": told}}}
     ended = done(service, deidentify(datasets, source, target, config=config))
     number = ended["name"].rpartition("/")[2]
     found = {each["id"]: each for each in entries(datasets, told, "Provenance")}
@@ -692,6 +707,15 @@ def test_instances_and_resources_of_a_dataset_know_each_others_people(
     assert f"urn:oid:{clean.StudyInstanceUID}" in json.dumps(study)
     (found,) = entries(datasets, clean_store, "Observation")
     assert found["note"] == [{"text": "[PERSON_NAME] seen, thorax clear"}]
+    # The method of the store does the same: what it makes belongs to the same instances.
+    again = make_store(service, target, "again", fhir=True)
+    body = {"destinationStore": again, "config": CLEANING}
+    done(service, datasets.fhirStores().deidentify(sourceStore=told, body=body).execute())
+    for kind in {each["resourceType"] for each in resources}:
+        first, second = (entries(datasets, where, kind) for where in (clean_store, again))
+        for resource in (*first, *second):
+            del resource["meta"]["lastUpdated"]
+        assert first == second
 
 
 def test_a_kind_that_the_configuration_leaves_out_is_skipped(
@@ -711,6 +735,11 @@ def test_the_destination_dataset_is_a_full_name_in_the_same_location(
         body: dict[str, Any] = {"destinationDataset": name, "config": {"fhir": {}}}
         request = datasets.deidentify(sourceDataset=dataset, body=body)
         refused(request, 400, "INVALID_ARGUMENT")
+    nothing = {"destinationDataset": f"{dataset}-none", "config": {"image": {}, "text": {}}}
+    said = refused(
+        datasets.deidentify(sourceDataset=dataset, body=nothing), 400, "INVALID_ARGUMENT"
+    )
+    assert "add dicom, fhir, or both" in said
 
 
 # -- operations that are under way --
