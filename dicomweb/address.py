@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -31,10 +32,16 @@ def root_of(request: web.Request, public_root: str) -> str:
     if public_root:
         return public_root
     mounted = request.match_info.route.resource
-    match = None if mounted is None else _COLLECTION.search(mounted.canonical)
-    prefix = "" if mounted is None or match is None else mounted.canonical[: match.start()]
+    prefix = "" if mounted is None else _mounted_at(mounted.canonical)
     path = prefix if request.rel_url.raw_path.startswith(prefix) else ""
     return f"{_origin(request)}{path}"
+
+
+@lru_cache(maxsize=256)
+def _mounted_at(pattern: str) -> str:
+    """Return what the pattern of a route begins with before it names one of our resources."""
+    match = _COLLECTION.search(pattern)
+    return "" if match is None else pattern[: match.start()]
 
 
 def base_of(request: web.Request, public_root: str) -> str:
@@ -60,6 +67,7 @@ def _origin(request: web.Request) -> str:
     return f"{request.scheme}://{match['name']}{port}"
 
 
+@lru_cache(maxsize=64)
 def _is_loopback(name: str) -> bool:
     if name.lower() == "localhost":
         return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import re
 import secrets
 from dataclasses import dataclass, replace
-from typing import IO, TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from aiohttp import web
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 SENDFILE_MIN_BYTES: Final = 64 * 1024
 """Shorter stretches are read and written: the system call's set-up costs more than the copy."""
+WHOLE_BYTES: Final = 64 * 1024
+"""Bodies up to this are read whole: what a connection takes at once, whoever reads it."""
 CHUNK_BYTES: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
 SENT_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
@@ -94,29 +98,80 @@ async def send(
     """Answer with parts, in one multipart/related body or as the one representation there is.
 
     The length is known before the first byte goes out, so that a client sees when a body was cut
-    short. Nothing is read ahead; a client that reads slowly is waited for.
+    short. Short bodies are read whole and go out with their heads; of longer ones nothing is read
+    ahead, and a client that reads slowly is waited for.
 
     Parameters
     ----------
     send_timeout_s
         How long the client may take to read `SENT_AT_ONCE_BYTES`; then the connection is dropped.
     """
-    boundary = secrets.token_hex(16)
-    response = web.StreamResponse(status=status, headers=headers)
+    boundary = secrets.token_hex(16) if multipart else None
+    # Of aiohttp's two kinds this one sends its head with what follows, in one write.
+    response = web.Response(status=status, headers=headers)
     if not multipart and status == 200:
         parts = [_ranged(request, response, parts[0])]
-    response.headers["Content-Type"] = (
-        f'{MULTIPART}; type="{parts[0].content_type.partition(";")[0]}"; boundary={boundary}'
-        if multipart
-        else parts[0].content_type
-    )
-    if not multipart and parts[0].location:
+    kind = parts[0].content_type
+    if boundary is not None:
+        kind = f'{MULTIPART}; type="{kind.partition(";")[0]}"; boundary={boundary}'
+    elif parts[0].location:
         response.headers["Content-Location"] = parts[0].location
-    if all(part.make is None for part in parts):
-        framing = len(_closing(boundary)) if multipart else 0
-        response.content_length = framing + sum(
-            part.size + (len(_opening(part, boundary)) + 2 if multipart else 0) for part in parts
-        )
+    response.headers["Content-Type"] = kind
+    if any(part.make is not None for part in parts):
+        # In chunks, as no length is known.
+        return await _sent(
+            request, web.StreamResponse(status=response.status, headers=response.headers),
+            parts, boundary, send_timeout_s,
+        )  # fmt: skip
+    length = _length(parts, boundary)
+    if length <= WHOLE_BYTES and request.method != "HEAD":
+        body = _whole(parts, boundary)
+        if body is not None:
+            response.body = body
+            return response
+    response.headers["Content-Length"] = str(length)
+    return await _sent(request, response, parts, boundary, send_timeout_s)
+
+
+def _length(parts: Iterable[Part], boundary: str | None) -> int:
+    if boundary is None:
+        return sum(part.size for part in parts)
+    framing = len(_closing(boundary))
+    return framing + sum(part.size + len(_opening(part, boundary)) + 2 for part in parts)
+
+
+def _whole(parts: Iterable[Part], boundary: str | None) -> bytes | None:
+    """Return the bytes of a body, None where some of them have to be made."""
+    pieces = []
+    with _OpenFile() as files:
+        for part in parts:
+            if boundary is not None:
+                pieces.append(_opening(part, boundary))
+            for segment in part.segments:
+                if isinstance(segment, Made):
+                    return None
+                pieces.append(
+                    segment
+                    if isinstance(segment, bytes)
+                    else swapped(
+                        files.read(segment, segment.start, segment.count), segment.word_bytes
+                    )
+                )
+            if boundary is not None:
+                pieces.append(b"\r\n")
+    if boundary is not None:
+        pieces.append(_closing(boundary))
+    return b"".join(pieces)
+
+
+async def _sent(
+    request: web.Request,
+    response: web.StreamResponse,
+    parts: Sequence[Part],
+    boundary: str | None,
+    send_timeout_s: float,
+) -> web.StreamResponse:
+    """Send a body piece by piece."""
     if request.method == "HEAD":
         await response.prepare(request)
         return response
@@ -125,8 +180,8 @@ async def send(
         await response.prepare(request)
         try:
             for part in parts:
-                await sender.send_part(part, boundary if multipart else None)
-            if multipart:
+                await sender.send_part(part, boundary)
+            if boundary is not None:
                 await sender.send(_closing(boundary))
             await sender.flush()
         except Exception:
@@ -202,6 +257,44 @@ def _closing(boundary: str) -> bytes:
     return f"--{boundary}--\r\n".encode("ascii")
 
 
+class _OpenFile:
+    """The file that is read now; one after the other."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file: io.FileIO | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, if one is open."""
+        if self._file is not None:
+            self._file.close()
+
+    def of(self, path: Path) -> io.FileIO:
+        """Return the file, open."""
+        if self._file is None or path != self._path:
+            if self._file is not None:
+                self._file.close()
+            self._file = io.FileIO(path)
+            self._path = path
+        return self._file
+
+    def read(self, span: Span, start: int, count: int) -> bytes:
+        """Return some of the bytes of a stretch, as they are stored; `start` is in the file."""
+        data = os.pread(self.of(span.path).fileno(), count, start)
+        while len(data) < count:
+            more = os.pread(self.of(span.path).fileno(), count - len(data), start + len(data))
+            if not more:
+                raise OSError("a stored file is shorter than it was")
+            data += more
+        return data
+
+
 class _Sender:
     """Writes segments to a response; gathers short ones, lets the kernel copy long ones."""
 
@@ -213,22 +306,20 @@ class _Sender:
         self._send_timeout_s = send_timeout_s
         self._pending = bytearray()
         self._begun = False
-        self._path: Path | None = None
-        self._file: IO[bytes] | None = None
+        self._files = _OpenFile()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        self._files.close()
 
     def check(self, parts: Iterable[Part]) -> None:
         """Open the first file, so that a missing one is an answer and not a torn body."""
         for part in parts:
             for segment in part.segments:
                 if isinstance(segment, Span):
-                    self._open(segment.path)
+                    self._files.of(segment.path)
                     return
 
     async def send_part(self, part: Part, boundary: str | None) -> None:
@@ -271,14 +362,9 @@ class _Sender:
             await self.flush()
 
     async def _copy(self, span: Span) -> None:
-        file = self._open(span.path)
-        file.seek(span.start)
-        left = span.count
-        while left:
-            data = file.read(min(left, CHUNK_BYTES))
-            if not data:
-                raise OSError("a stored file is shorter than it was")
-            left -= len(data)
+        for start in range(span.start, span.start + span.count, CHUNK_BYTES):
+            count = min(CHUNK_BYTES, span.start + span.count - start)
+            data = self._files.read(span, start, count)
             await self._write(swapped(data, span.word_bytes))
 
     async def _sendfile(self, span: Span) -> None:
@@ -293,18 +379,10 @@ class _Sender:
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client has gone")
         loop = asyncio.get_running_loop()
-        file = self._open(span.path)
+        file = self._files.of(span.path)
         while count:
             async with asyncio.timeout(self._send_timeout_s):
                 sent = await loop.sendfile(transport, file, start, min(count, SENT_AT_ONCE_BYTES))
             if not sent:
                 raise OSError("a stored file is shorter than it was")
             start, count = start + sent, count - sent
-
-    def _open(self, path: Path) -> IO[bytes]:
-        if self._file is None or path != self._path:
-            if self._file is not None:
-                self._file.close()
-            self._file = path.open("rb", buffering=0)
-            self._path = path
-        return self._file

@@ -148,21 +148,25 @@ class _Service:
         study = "/studies/{study}"
         series = f"{study}/series/{{series}}"
         instance = f"{series}/instances/{{instance}}"
+        # They are tried in this order: first what viewers ask for most.
         found: list[web.RouteDef] = [
+            web.get(f"{instance}/frames/{{frames}}", self._frames),
+            web.get(instance, self._retrieve),
             web.get("/studies", self._searches("study")),
             web.get("/series", self._searches("series")),
             web.get("/instances", self._searches("instance")),
             web.get(f"{study}/series", self._searches("series")),
             web.get(f"{study}/instances", self._searches("instance")),
             web.get(f"{series}/instances", self._searches("instance")),
-            web.get(f"{instance}/frames/{{frames}}", self._frames),
-            web.get(f"{instance}/bulkdata/{{path:.+}}", self._bulk),
-            web.get("/wado", self._by_uri),
             web.post("/studies", self._stores),
             web.post(study, self._stores),
+            web.get(study, self._retrieve),
+            web.get(series, self._retrieve),
+            web.get(f"{instance}/bulkdata/{{path:.+}}", self._bulk),
+            web.get("/wado", self._by_uri),
         ]
-        for path in (study, series, instance):
-            found += [web.get(path, self._retrieve), web.get(f"{path}/metadata", self._metadata)]
+        for path in (series, instance, study):
+            found.append(web.get(f"{path}/metadata", self._metadata))
             found.append(web.get(f"{path}/bulkdata", partial(self._all_bulk, pixels_only=False)))
             found.append(web.get(f"{path}/pixeldata", partial(self._all_bulk, pixels_only=True)))
         for path in (study, series, instance, f"{instance}/frames/{{frames}}"):

@@ -223,7 +223,7 @@ def serving(versions: Sequence[Version], folder: Path, rounds: int) -> list[Row]
             server = servers[version.name]
             paths = dicomweb_paths("/dicomweb/deid/studies", *_first(server.http))
             for row, (path, accept) in zip(rows, paths, strict=True):
-                ask(row, version.name, server.http, path, accept, is_ours=version.is_now)
+                ask(row, version.name, server, path, accept, is_ours=version.is_now)
     return [*rows, size]
 
 
