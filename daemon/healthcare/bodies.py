@@ -101,7 +101,7 @@ def _message(
         kind = fields.get(_camel(name))
         if kind is None:
             problems.append((at, _unknown(name, path, fields)))
-        elif value not in (None, False, 0, "", [], {}) or (kind not in _SCALARS and value == {}):
+        elif not _says_nothing(kind, value):
             found[_camel(name)] = _value(version, kind, value, at, problems)
     return {name: value for name, value in found.items() if value is not None}
 
@@ -115,6 +115,15 @@ _SCALARS: Final[Mapping[str, tuple[type, ...]]] = {
     "object": (dict,),
     "any": (object,),
 }
+
+
+def _says_nothing(kind: str, value: Any) -> bool:
+    """Tell whether a value is like none; what is empty is so only where it is of the field's kind."""
+    if value in ("", [], {}):
+        is_list = kind.startswith("[")
+        kinds = (list,) if is_list else _SCALARS.get(kind, ())
+        return isinstance(value, kinds)
+    return value is None or value is False or value == 0
 
 
 def _value(version: str, kind: str, value: Any, at: str, problems: list[tuple[str, str]]) -> Any:

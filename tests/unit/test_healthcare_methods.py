@@ -94,6 +94,13 @@ def test_what_is_false_zero_or_null_is_like_what_is_not_there() -> None:
     assert bodies.checked("v1", "DicomStore", body) == {"notificationConfig": {}}
 
 
+def test_what_is_empty_is_so_only_where_it_is_of_the_kind_of_its_field() -> None:
+    body = {"name": "", "labels": {}, "streamConfigs": [], "notificationConfig": 0}
+    assert bodies.checked("v1", "DicomStore", body) == {}
+    with pytest.raises(InvalidArgument, match="Invalid value"):
+        bodies.checked("v1", "DeidentifyDicomStoreRequest", {"config": []})
+
+
 def test_names_in_snake_case_are_those_in_camel_case() -> None:
     assert bodies.checked("v1", "Dataset", {"time_zone": "UTC"}) == {"timeZone": "UTC"}
 
@@ -103,7 +110,21 @@ def test_names_that_begin_with_an_underscore_are_known() -> None:
     assert bodies.checked("v1", "ExportResourcesRequest", said) == said
 
 
-@pytest.mark.parametrize("body", [{"labels": "x"}, {"name": 7}, {"streamConfigs": {"a": 1}}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"labels": "x"},
+        {"name": 7},
+        {"streamConfigs": {"a": 1}},
+        {"streamConfigs": {}},
+        {"streamConfigs": ""},
+        {"notificationConfig": []},
+        {"notificationConfig": ""},
+        {"labels": []},
+        {"name": []},
+        {"name": {}},
+    ],
+)
 def test_a_value_of_another_kind_is_refused(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match="Invalid value"):
         bodies.checked("v1", "DicomStore", body)
