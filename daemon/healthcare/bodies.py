@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 _READ_BYTES: Final = 65536
+_MOST_PROBLEMS: Final = 25
+"""As many are looked into and told: a body may have a hundred thousand."""
 _OWN: Final[Mapping[str, Mapping[str, str]]] = {
     # The API streams resources, not instances, into another store: this is ours.
     "GoogleCloudHealthcareV1DicomStreamConfig": {"dicomveil": "OwnStreamConfig"},
@@ -97,6 +99,8 @@ def _message(
     fields = messages(version)[message]
     found = {}
     for name, value in given.items():
+        if len(problems) >= _MOST_PROBLEMS:
+            break
         at = f"{path}.{name}" if path else name
         kind = fields.get(_camel(name))
         if kind is None:

@@ -26,7 +26,7 @@ from daemon.healthcare.work import Step, Work, field_of, without_requests
 from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
 from deid.configuration.coverage import Coverage
-from deid.configuration.document import parse_configuration, parse_configuration_text
+from deid.configuration.document import parse_configuration
 from deid.configuration.json_text import loads
 from deid.errors import ConfigurationInvalid
 
@@ -95,7 +95,9 @@ class Deidentify:
     async def _dicom(
         self, call: Call, body: Mapping[str, Any], only: tuple[str, ...] | None
     ) -> Answer:
-        work = await self._work(call, body, "deidentify.DeidentifyDicomStoreSummary")
+        work = await self._work(
+            call, body, "deidentify.DeidentifyDicomStoreSummary", StoreKind.DICOM
+        )
         step = Step("dicom", 0, 0, 0, only)
         return await self._of_stores(
             call, body, StoreKind.DICOM, step, work, "DeidentifyService.DeidentifyDicomStore"
@@ -109,7 +111,7 @@ class Deidentify:
             )
         only = _resources(body.get("resourceFilter", {}))
         since = int(self._clock() * 1000) if body.get("skipModifiedResources") else 0
-        work = await self._work(call, body, "deidentify.DeidentifyFhirStoreSummary")
+        work = await self._work(call, body, "deidentify.DeidentifyFhirStoreSummary", StoreKind.FHIR)
         step = Step("fhir", 0, 0, 0, only, since)
         return await self._of_stores(
             call, body, StoreKind.FHIR, step, work, "DeidentifyService.DeidentifyFhirStore"
@@ -127,11 +129,6 @@ class Deidentify:
         collection = "dicomStores" if kind is StoreKind.DICOM else "fhirStores"
         source_name = f"{call.dataset}/{collection}/{call.path[3]}"
         destination_name = body.get("destinationStore", "")
-        if kind.value not in _kinds(work.configuration):
-            raise InvalidArgument(
-                f"config says nothing about {kind.value.upper()}: add"
-                f" {'dicom' if kind is StoreKind.DICOM else 'fhir'}"
-            )
 
         def begin(session: Session) -> str:
             source = names.existing_store(session, source_name, kind)
@@ -163,12 +160,8 @@ class Deidentify:
         if names.location_of(destination) != names.location_of(call.dataset):
             raise InvalidArgument("destinationDataset is in the location of the source")
         names.dataset_id(destination.rpartition("/")[2])
-        work = await self._work(call, body, "deidentify.DeidentifySummary")
-        kinds = _kinds(work.configuration)
-        if not kinds:
-            raise InvalidArgument(
-                "config says nothing about DICOM or FHIR: add dicom, fhir, or both"
-            )
+        work = await self._work(call, body, "deidentify.DeidentifySummary", None)
+        kinds = await asyncio.to_thread(_kinds, json.loads(work.configuration))
 
         def begin(session: Session) -> str:
             row = names.existing_dataset(session, call.dataset)
@@ -181,7 +174,7 @@ class Deidentify:
             beside = tuple(each.id for each in session.stores.of_dataset(row, StoreKind.DICOM))
             steps, pending = _learning(session, row, beside, kinds), 0
             for kind in StoreKind:
-                if kind.value not in kinds:
+                if kind not in kinds:
                     continue
                 for source in session.stores.of_dataset(row, kind):
                     made = session.stores.add(target, kind, source.name)
@@ -208,26 +201,44 @@ class Deidentify:
         self._begun()
         return {"name": name}
 
-    async def _work(self, call: Call, body: Mapping[str, Any], summary: str) -> Work:
-        """Return what is to be done, without its steps; judges the configuration."""
+    async def _work(
+        self, call: Call, body: Mapping[str, Any], summary: str, kind: StoreKind | None
+    ) -> Work:
+        """Return what is to be done, without its steps; judges the configuration.
+
+        Parameters
+        ----------
+        kind
+            What the configuration has to say something about; None is anything.
+        """
         given, note = body.get("config"), ""
-        if body.get("gcsConfigUri"):
+        version: str | None = call.version
+        field = "gcsConfigUri" if body.get("gcsConfigUri") else "config"
+        if field == "gcsConfigUri":
             if given is not None:
                 raise InvalidArgument("config and gcsConfigUri: give one of them")
-            text = await asyncio.to_thread(self._files.read, body["gcsConfigUri"], "gcsConfigUri")
+            text = await asyncio.to_thread(self._files.read, body[field], field)
             try:
-                parse_configuration_text(text, call.version)
                 given = loads(text)[0]
-            except (ConfigurationInvalid, ValueError) as error:
-                raise InvalidArgument(f"gcsConfigUri: {error}") from error
+            except ValueError as error:
+                raise InvalidArgument(f"{field}: the file {error}") from error
+            if not isinstance(given, dict):
+                raise InvalidArgument(f"{field}: the file holds no JSON object")
         if given is None:
-            given, note = resolve(_PRESET), _NOTE
-        assert isinstance(given, dict)
-        if not note:
-            try:
-                parse_configuration(given, call.version)
-            except ConfigurationInvalid as error:
-                raise InvalidArgument(f"config: {error}") from error
+            # The shipped preset has fields of both versions.
+            given, note, version = resolve(_PRESET), _NOTE, None
+        try:
+            kinds = await asyncio.to_thread(_kinds, given, version)
+        except ConfigurationInvalid as error:
+            raise InvalidArgument(f"{field}: {error}") from error
+        if not kinds or kind not in {None, *kinds}:
+            wanted = {
+                StoreKind.DICOM: "dicom",
+                StoreKind.FHIR: "fhir",
+                None: "dicom, fhir, or both",
+            }
+            about = "DICOM or FHIR" if kind is None else kind.value.upper()
+            raise InvalidArgument(f"{field} says nothing about {about}: add {wanted[kind]}")
         told = field_of(given, "operationMetadata", "fhirOutput", "fhirStore")
         provenance = await self._told(told) if told else 0
         return Work((), without_requests(given), "", summary, note, provenance)
@@ -259,10 +270,10 @@ def _resources(given: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(wanted) or None
 
 
-def _kinds(configuration: str) -> frozenset[str]:
-    """Return the kinds of stores that a configuration says something about."""
-    covers = parse_configuration(json.loads(configuration)).covers
-    return frozenset(kind.value for kind, coverage in _COVERAGE.items() if coverage in covers)
+def _kinds(configuration: Mapping[str, Any], version: str | None = None) -> frozenset[StoreKind]:
+    """Return the kinds of stores that a configuration says something about; raises `ConfigurationInvalid`."""
+    covers = parse_configuration(configuration, version).covers
+    return frozenset(kind for kind, coverage in _COVERAGE.items() if coverage in covers)
 
 
 def _refuse_place(source: Store, destination: Store) -> None:
@@ -275,10 +286,10 @@ def _refuse_place(source: Store, destination: Store) -> None:
 
 
 def _learning(
-    session: Session, row: str, beside: tuple[int, ...], kinds: frozenset[str]
+    session: Session, row: str, beside: tuple[int, ...], kinds: frozenset[StoreKind]
 ) -> list[Step]:
     """Return steps that tell DICOM stores, before they are gone through, what resources beside them know."""
-    if not beside or StoreKind.DICOM.value not in kinds:
+    if not beside or StoreKind.DICOM not in kinds:
         return []
     return [
         _whole(session, each, Step("learn", each.id, each.id, 0, beside=beside))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.policy import FhirPolicy, FhirProfile, FieldRule, TextLevel, Verb
@@ -125,7 +126,7 @@ def _parts(notes: Notes, path: str, text: str) -> tuple[str, ...]:
     known = _names()
     for part in parts:
         if part not in known:
-            near = difflib.get_close_matches(part, known, 1, 0.6)
+            near = difflib.get_close_matches(part[:64], known, 1, 0.6)
             hint = f"did you mean {near[0]}?" if near else "see FHIR R4's definitions"
             notes.problems.append(
                 f"{path} names {part[:64] or 'nothing'}, which R4 does not have; {hint}"
@@ -134,6 +135,7 @@ def _parts(notes: Notes, path: str, text: str) -> tuple[str, ...]:
     return parts
 
 
+@cache
 def _names() -> frozenset[str]:
     names: set[str] = {"LanguageCode", "AdministrativeGenderCode"}
     for kind, elements in fhir_types().items():

@@ -14,6 +14,8 @@ import difflib
 import re
 from typing import Any, Final
 
+from deid.configuration.problems import Problems
+
 # field -> type; "[]" repeated, "@" fields that v1 does not have. Fields of ours stand in `dicomveil`.
 MESSAGES: Final[dict[str, dict[str, str]]] = {
     # The bodies of datasets.deidentify, dicomStores.deidentify and fhirStores.deidentify in one; the
@@ -259,7 +261,7 @@ class Reader:
 
     def __init__(self, version: str | None = None) -> None:
         self.version = version
-        self.problems: list[str] = []
+        self.problems = Problems()
         self.numbered: list[str] = []
 
     def message(self, kind: str, value: Any, path: str = "") -> dict[str, Any]:

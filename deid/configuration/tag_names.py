@@ -12,6 +12,8 @@ from deid.tables.dictionary import attributes, repeating_attributes, tag_for_key
 if TYPE_CHECKING:
     from deid.configuration.notes import Notes
 
+_LONGEST: Final = 256
+"""Characters of what may be meant as a name; none is as long."""
 VRS: Final = frozenset(vr.decode() for vr in LONG_VRS | SHORT_VRS)
 # (0010,0010), 0010,0010 and (60xx,3000), as the standard prints tags.
 _PRINTED: Final = re.compile(
@@ -46,7 +48,7 @@ def unknown_tag(notes: Notes, path: str, name: str) -> None:
     keywords = {
         each.keyword.lower(): each.keyword for each in attributes().values() if each.keyword
     }
-    plain = re.sub(r"[\W_]|'s\b", "", name).lower()
+    plain = re.sub(r"[\W_]|'s\b", "", name[:_LONGEST]).lower()
     near = difflib.get_close_matches(plain, keywords, 1, 0.6)
     hint = "give a keyword or eight hex digits"
     if name.strip().upper() in VRS and "queries" in path:

@@ -11,6 +11,7 @@ import pytest
 
 from deid.configuration.coverage import Coverage
 from deid.configuration.document import Parsed, parse_configuration, parse_configuration_text
+from deid.configuration.problems import MOST
 from deid.errors import ConfigurationInvalid
 from deid.pixels.policy import RedactionMode
 from deid.tags.policy import BurnedIn, Option, Profile, TagOverride
@@ -677,6 +678,23 @@ def test_text_that_nothing_uses_gives_a_warning() -> None:
     parsed = parse_configuration({"dicom": {"filterProfile": BASIC}, "text": {}})
     assert parsed.text is None
     assert codes(parsed) == ["text_is_not_used"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"dicom": {"keepList": {"tags": ["x"] * 1000}}},
+        {"dicom": {}, "text": {"excludeInfoTypes": ["x"] * 1000}},
+        {"fhir": {"fieldMetadataList": [{"paths": ["x"], "action": "TRANSFORM"}] * 1000}},
+        {f"x{number}": 1 for number in range(1000)},
+    ],
+)
+def test_of_very_many_mistakes_the_first_are_told_and_that_there_are_more(
+    wrong: dict[str, Any],
+) -> None:
+    told = problems(wrong)
+    assert len(told) == MOST + 1
+    assert "more" in told[-1]
 
 
 def test_regional_processing_has_the_documented_incompatibilities() -> None:

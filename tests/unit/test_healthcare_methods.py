@@ -83,6 +83,13 @@ def test_a_field_that_a_message_does_not_have_is_named_with_the_nearest() -> Non
     assert caught.value.details[0]["fieldViolations"][0]["field"] == "lables"
 
 
+def test_of_very_many_mistakes_in_a_body_the_first_are_told() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        bodies.checked("v1", "DicomStore", {f"x{number}": 1 for number in range(1000)})
+    (detail,) = caught.value.details
+    assert len(detail["fieldViolations"]) == 25
+
+
 def test_an_unknown_name_that_may_be_anything_is_not_repeated() -> None:
     with pytest.raises(InvalidArgument) as caught:
         bodies.checked("v1", "Dataset", {"Zqxwurm^Ottilienz": 1})
