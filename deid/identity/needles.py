@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _MOST_MEMORY: Final = 64 << 20
 _HEAD: Final = 4
 _SHORT: Final = 1024
+_MANY: Final = 100
 _PATIENCE: Final = 200
 
 
@@ -38,14 +39,18 @@ class Needles:
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = sorted(set(pieces))
         self._short = [piece for piece in self._pieces if len(piece) < _HEAD]
-        self._heads = frozenset(
-            int.from_bytes(piece[:_HEAD], sys.byteorder)
-            for piece in self._pieces
-            if len(piece) >= _HEAD
-        )
         self._searches = 0
         self._search: Search | None = None
         self._set: Any = None
+
+    @cached_property
+    def _by_head(self) -> dict[int, list[bytes]]:
+        """The pieces by how they begin, which is read as a number."""
+        found: dict[int, list[bytes]] = {}
+        for piece in self._pieces:
+            if len(piece) >= _HEAD:
+                found.setdefault(int.from_bytes(piece[:_HEAD], sys.byteorder), []).append(piece)
+        return found
 
     def occur_in(self, data: bytes) -> bool:
         """Whether one of the pieces stands in data."""
@@ -57,17 +62,19 @@ class Needles:
         return self._stand_in(data)
 
     def _stand_in(self, data: bytes) -> bool:
-        if len(data) <= _SHORT and self._has_none_of_the_heads(memoryview(data)):
-            return any(map(data.__contains__, self._short))
-        return any(map(data.__contains__, self._pieces))
+        if len(data) > _SHORT and len(self._pieces) < _MANY:
+            return any(map(data.__contains__, self._pieces))
+        return self._begin_in(data) or any(map(data.__contains__, self._short))
 
-    def _has_none_of_the_heads(self, data: memoryview) -> bool:
-        """Whether no four bytes in a row, read as numbers from each of four places on, begin a piece."""
+    def _begin_in(self, data: bytes) -> bool:
+        """Whether four bytes in a row, read as numbers from each of four places on, begin a piece of these."""
+        view, heads = memoryview(data), self._by_head.keys()
         for first in range(min(_HEAD, max(0, len(data) - _HEAD + 1))):
             last = first + (len(data) - first) // _HEAD * _HEAD
-            if not self._heads.isdisjoint(data[first:last].cast("I")):
-                return False
-        return True
+            for head in heads & view[first:last].cast("I"):
+                if any(map(data.__contains__, self._by_head[head])):
+                    return True
+        return False
 
     def found_in(self, data: bytes) -> list[bytes]:
         """Return the pieces that stand in data."""

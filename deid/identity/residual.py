@@ -160,6 +160,8 @@ class Forbidden:
         if (uids := [uid for uid in uids if len(uid) >= _MIN_UID]) and _stand_in(uids, stretches):
             return True
         unknown = [stretch for stretch in stretches if stretch not in self._free]
+        if not unknown:
+            return False
         elements = [
             element
             for stretch in unknown
@@ -193,7 +195,7 @@ class Forbidden:
             for token in self.strong:
                 if token in lowered and _in_stream(token).search(lowered) is not None:
                     return True
-        return any(
+        return bool(self.weak) and any(
             token in lowered and _as_written(token).search(data) is not None for token in self.weak
         )
 
@@ -256,21 +258,23 @@ _TEMPORAL: Final = frozenset({"DA", "DT", "TM"})
 _CODED: Final = _TEMPORAL | {"CS", "DS", "IS", "AS", "UI"}
 
 
-def _elements(stretch: bytes, encoding: Encoding | None) -> Iterator[bytes]:
-    """Yield the elements of a stretch as long as their headers are short, then the rest whole."""
+def _elements(stretch: bytes, encoding: Encoding | None) -> list[bytes]:
+    """Return the elements of a stretch as long as their headers are short, then the rest whole."""
     if encoding is None or not encoding.explicit:
-        yield stretch
-        return
+        return [stretch]
+    found = []
     pos, end = 0, len(stretch)
     unpack = encoding.head.unpack_from
-    while pos < end:
-        head, length = unpack(stretch, pos) if pos + 8 <= end else (b"", 0)
+    while end - pos >= 8:
+        head, length = unpack(stretch, pos)
         after = pos + 8 + length
         if head[4:] not in SHORT_VRS or after > end:
-            yield stretch[pos:]
-            return
-        yield stretch[pos:after]
+            break
+        found.append(stretch[pos:after])
         pos = after
+    if pos < end:
+        found.append(stretch[pos:])
+    return found
 
 
 def _stand_in(uids: Sequence[bytes], stretches: Sequence[bytes]) -> bool:

@@ -65,6 +65,8 @@ _AS_DIGITS: Final = bytes.maketrans(b"oilsbz", b"011582")
 _MIXED: Final = re.compile(rb"[a-z][0134578$@!|6-9]|[0134578$@!|6-9][a-z]")
 _DAY_MARKS: Final = rb" /.|*_,;~#+^=\\-"
 _SHORT_DAY: Final = re.compile(rb"(?<![\d.])\d{1,2}([" + _DAY_MARKS + rb"])\d{1,2}\1\d{2}(?!\.?\d)")
+_DAY_IN_NUMBERS: Final = re.compile(rb"\d(?:([ .-])\d{1,2}\1\d{2}|\d{9})")
+"""What both kinds of day among numbers have, short ones and counts: a quick look, on the safe side."""
 _SHORT_DAY_IN_NUMBERS: Final = re.compile(rb"(?<![\d.])\d{1,2}([ .-])\d{1,2}\1\d{2}(?!\.?\d)")
 _ROMAN_DAY: Final = rb"\d[ ./-](?:xi{1,2}|i{1,3}|i[vx]|vi{0,3})[ ./-]{1,2}\d|\d[./-]x[./-]\d"
 _OTHER_YEAR: Final = (
@@ -77,6 +79,7 @@ _UNUSUAL_DAY: Final = re.compile(_ROMAN_DAY + b"|" + _OTHER_YEAR)
 _DICTATED: Final = re.compile(_IN_PAIRS)
 
 
+_IS_ODD: Final = Patterns((_ODD.pattern,))
 _PECULIAR: Final = Patterns(
     (
         _ODD.pattern,
@@ -146,9 +149,13 @@ class Signs:
     def _may_stand_in_numbers(self, data: bytes) -> bool:
         if data.translate(None, _OF_NUMBERS):
             return self.may_stand_in(data)
-        if self._has_days and (
-            _SHORT_DAY_IN_NUMBERS.search(data) is not None
-            or any(self._days.counted(int(match[0])) for match in _LONG_COUNT.finditer(data))
+        if (
+            self._has_days
+            and _DAY_IN_NUMBERS.search(data) is not None
+            and (
+                _SHORT_DAY_IN_NUMBERS.search(data) is not None
+                or any(self._days.counted(int(match[0])) for match in _LONG_COUNT.finditer(data))
+            )
         ):
             return True
         return self._has_digits(data, measured=True)
@@ -174,7 +181,7 @@ class Signs:
 
     def _is_peculiar(self, data: bytes, low: bytes) -> bool:
         """Whether what is written in a peculiar way may be somebody's."""
-        if _ODD.search(low) is not None:
+        if _IS_ODD.occur_in(low):
             return True
         if any(True for _ in self._initials.find(low.decode("latin-1"))):
             return True
