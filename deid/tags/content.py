@@ -8,7 +8,7 @@ to decide, the item stays and its value becomes a dummy.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.header import each_item, index_top_level, item_encoding, text_of
@@ -61,18 +61,18 @@ IDENTIFIERS: Final = {
 """Concepts whose values are the patient's or a person's numbers, and their infoType."""
 
 
-class Fate(Enum):
+class Fate(IntEnum):  # numbers, as sequences are looked up by it
     """What becomes of a content item."""
 
-    ORDINARY = "ordinary"
+    ORDINARY = 0
     """The rules for elements decide."""
-    DROP = "drop"
+    DROP = 1
     """The item goes, and with it the items it contains."""
-    DUMMY = "dummy"
+    DUMMY = 2
     """The item stays, its value becomes a dummy."""
-    KEEP = "keep"
+    KEEP = 3
     """The value stays."""
-    CLEAN = "clean"
+    CLEAN = 4
     """A text is cleaned, a date moved."""
 
 

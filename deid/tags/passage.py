@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deid.identity.identifiers import KnownIdentifier
     from deid.identity.residual import Forbidden
     from deid.tags.private import Block
+    from deid.tags.repeated import Made
     from deid.tags.samples import Scrub
     from deid.tags.tag_plan import TagPlan
 
@@ -135,6 +136,13 @@ class Passage:
         """Note that something happened to an element."""
         key = tag << 8 | kind
         self.actions[key] = self.actions.get(key, 0) + 1
+
+    def learn(self, made: Made) -> None:
+        """Take over what an earlier pass learnt in the same sequence."""
+        self.known.found.update(made.found)
+        self.known.uids.update(made.uids)
+        for action, times in made.actions.items():
+            self.actions[action] = self.actions.get(action, 0) + times
 
     def names_anybody(self, raw: bytes, text: str, vr: str) -> bool:
         """Whether a known identifier stands in a value, as encoded or as decoded; False on the first pass."""

@@ -10,16 +10,20 @@ from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.encoding.value_representations import BINARY
 from deid.tables.dictionary import uids
 from deid.tags.actions import KIND_MASK, Action
+from deid.tags.repeated import RepeatedSequences
 
 if TYPE_CHECKING:
     from deid.encoding.transfer_syntaxes import Encoding
+    from deid.identity.facts import Person
     from deid.identity.keys import Replacements
     from deid.identity.labels import Label
     from deid.identity.shifts import Shift
     from deid.ports import TextCleaner
     from deid.tags.content import ContentRules
     from deid.tags.policy import TagPolicy
+    from deid.tags.repeated import Key, Made
     from deid.tags.rules import Rules
+    from deid.tags.table import Table
 
 # DICOM's own arcs and HL7's code systems, NCI Thesaurus among them; a record number fits in none.
 _REGISTERED: Final = re.compile(
@@ -80,6 +84,7 @@ class TagPlan:
     text_cleaner: TextCleaner | None = None
     uids: dict[bytes, bytes] = field(default_factory=dict)
     uids_of_patients: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
+    _repeated: RepeatedSequences = field(default_factory=RepeatedSequences)
     _memories: dict[Encoding, Memory] = field(default_factory=dict)
     _registered: dict[bytes, bool] = field(default_factory=dict)
     _uids: dict[str, str] = field(default_factory=dict)
@@ -93,6 +98,15 @@ class TagPlan:
         if found is None:
             found = self._memories[encoding] = Memory()
         return found
+
+    def repeated(self, person: Person, sop_class_uid: str, table: Table) -> dict[Key, Made] | None:
+        """Return what became of sequences of a patient's instances; None where more decides than their bytes.
+
+        Text is cleaned of what is known from elsewhere, and content items belong to the tree around them.
+        """
+        if self.text_cleaner is not None or self.content is not None:
+            return None
+        return self._repeated.of((person, sop_class_uid, table.sop_class_uid, table.encoding))
 
     def is_registered(self, raw: bytes) -> bool:
         """Whether every UID of a value is one that the standard or HL7 registers."""

@@ -37,8 +37,9 @@ from deid.tags.content import (
 from deid.tags.cursor import Cursor
 from deid.tags.happenings import HAPPENINGS
 from deid.tags.numbers import SAMPLES
-from deid.tags.passage import Given, Original, Passage
+from deid.tags.passage import Given, Known, Original, Passage
 from deid.tags.recognition import may_stay
+from deid.tags.repeated import MOST_BYTES, Made
 from deid.tags.replacements import UNCHANGED
 from deid.tags.samples import Samples
 from deid.tags.table import ACTION_MASK, KEY_SHIFT, TAG_SHIFT
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deid.identity.residual import Forbidden
+    from deid.tags.repeated import Key
     from deid.tags.table import Table
 
 _SPAN_MIN: Final = 1 << 16
@@ -102,6 +104,7 @@ class Walk:
         self._strict = forbidden is not None
         self._keeps_positions = False
         self._is_image = False
+        self._repeated: dict[Key, Made] | None = None
 
     def rewrite(
         self, pos: int, encoding: Encoding, inserts: Sequence[tuple[int, bytes]]
@@ -123,6 +126,9 @@ class Walk:
         """
         out: list[Segment] = []
         table = self._plan.rules.root(self.given.sop_class_uid, encoding)
+        given = self.given
+        if not self._strict and not given.blocks:  # of which an instance says itself what stays
+            self._repeated = self._plan.repeated(given.person, given.sop_class_uid, table)
         end, shift = len(self._source), self.given.person.shift
         self.passage.carries = midnight.carries(self._source, pos, end, encoding, shift)
         try:
@@ -306,7 +312,12 @@ class Walk:
                 actions[count] = actions.get(count, 0) + 1
                 at = at or Cursor(table, encoding, end, depth, out)
                 at.tag, at.word, at.pos, at.value, at.length = tag, word, pos, value, length
-                pos = run = self._sequence(at, dummy=kind == _RECURSE_DUMMY)
+                dummy = kind == _RECURSE_DUMMY
+                if depth == 0 and 0 < length <= MOST_BYTES and self._repeated is not None:
+                    self._put_sequence(at, self._repeated, dummy=dummy)
+                    pos = run = after
+                else:
+                    pos = run = self._sequence(at, dummy=dummy)
                 continue
             actions[count] = actions.get(count, 0) + 1
             pos = run = after
@@ -383,6 +394,23 @@ class Walk:
         return verdict
 
     # ------------------------------------------------------------------ sequences
+
+    def _put_sequence(self, at: Cursor, repeated: dict[Key, Made], *, dummy: bool) -> None:
+        """Put out what becomes of a sequence of the top level, as it did in an earlier instance."""
+        passage = self.passage
+        key = (self._source[at.pos : at.value + at.length], passage.charset)
+        made = repeated.get(key)
+        if made is None:
+            known, actions, put = passage.known, passage.actions, len(at.out)
+            passage.known, passage.actions = Known(), {}
+            self._sequence(at, dummy=dummy)
+            made = Made(at.out[put:], passage.known.found, passage.known.uids, passage.actions)
+            passage.known, passage.actions = known, actions
+            if not passage.labels:  # which are told apart in the whole instance
+                repeated[key] = made
+        else:
+            at.out += made.segments
+        passage.learn(made)
 
     def _sequence(self, at: Cursor, *, dummy: bool) -> int:
         """Rewrite a sequence; return the position after it. Defined lengths stay defined.
