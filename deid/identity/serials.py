@@ -41,6 +41,7 @@ _ERAS: Final = (
 _ERA: Final = re.compile(
     r"(?<![^\W\d_])([tshr]|大正|昭和|平成|令和)[\s.]?(\d{1,2})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})(?!\d)"
 )
+_ERAS_OR_SECONDS: Final = "[tshr大昭平令]|[0-9a-f]{8}"
 _ORDINAL: Final = re.compile(
     r"(?<![\d.])(?:(?P<year>\d{4}|\d{2})[^\w]{0,2}(?P<day>\d{3})|d?(?P<first>\d{3})[^\w]?y?(?P<last>\d{4}|\d{2}))(?!\d)"
 )
@@ -123,6 +124,8 @@ class CountedDays:
 
     def are_written_in(self, text: str) -> bool:
         """Whether any day seems to stand in a text in lower case, other characters beside it included."""
+        if self._needed.search(text) is None:
+            return False
         hexadecimal = (int(match[1], base=16) for match in _HEXADECIMAL.finditer(text))
         return any(map(self.counted, hexadecimal)) or any(True for _ in self.find(text))
 
@@ -161,6 +164,12 @@ class CountedDays:
                 if kind := self._by_number.get(first.toordinal() + int(part // 1)):
                     return kind
         return ""
+
+    @cached_property
+    def _needed(self) -> re.Pattern[str]:
+        """What stands wherever a day is written: its year, a count, an era, or digits enough for seconds."""
+        years = {day.strftime(year) for day in self._days for year in ("%y", "%g")}
+        return re.compile("|".join((*sorted(years), *sorted(self.counts), _ERAS_OR_SECONDS)))
 
     @cached_property
     def _by_number(self) -> dict[int, str]:

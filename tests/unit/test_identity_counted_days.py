@@ -37,6 +37,7 @@ WHO = prepare(
 )  # fmt: skip
 def test_a_day_is_found_however_it_is_counted(text: str) -> None:
     assert list(DAYS.find(text))
+    assert DAYS.are_written_in(f"x {text} x")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,15 @@ def test_a_day_is_found_however_it_is_counted(text: str) -> None:
 )  # fmt: skip
 def test_other_numbers_are_no_days(text: str) -> None:
     assert list(DAYS.find(text)) == []
+
+
+@given(text=st.text(st.sampled_from("0123456789./- wkchsty"), max_size=14), at=st.integers(0, 14))
+@settings(max_examples=500, deadline=None)
+def test_a_quick_look_passes_no_day_over(text: str, at: int) -> None:
+    for year in ("17", "2017", "42972"):
+        written = text[:at] + year + text[at:]
+        assert DAYS.are_written_in(written) or not list(DAYS.find(written))
+    assert DAYS.are_written_in(text) or not list(DAYS.find(text))
 
 
 @pytest.mark.parametrize("text", ["42972", "57990", "17237", "0.1503662400", "525355200"])

@@ -243,6 +243,15 @@ def test_a_blob_about_somebody_else_stays_byte_by_byte() -> None:
     assert who.blanked(blob) == blob
 
 
+@pytest.mark.parametrize(
+    ("first", "second"), [(b"Tann", b"berg"), (b"grebn", b"nat"), (b"ort", b"rud")]
+)
+def test_letters_of_two_texts_are_no_name_together(first: bytes, second: bytes) -> None:
+    signs = Signs([("Tannberg^Ortrud", "PERSON_NAME")])
+    assert signs.may_stand_in_any([first + b" " + second])
+    assert not signs.may_stand_in_any([first, second])
+
+
 @pytest.mark.parametrize(("first", "second"), [("room 7061", "7781 steps"), ("7061", "7781")])
 def test_digits_of_two_texts_are_no_number_together(first: str, second: str) -> None:
     signs = Signs([("K70617781", "MEDICAL_RECORD_NUMBER")])
