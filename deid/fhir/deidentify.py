@@ -83,10 +83,10 @@ def deidentify_document(
     ahead = known_identifiers(document.resources) if plan.inspects else ()
     known = (*context.known, *ahead)
     listed = list(entries(document.resources))
-    first, resources = _walked(document, listed, plan, context, known, None)
-    forbidden = _forbidden(first, context)
-    if _may_be_left(first, forbidden):
-        second, resources = _walked(document, listed, plan, context, known, forbidden)
+    first, resources = walked_through(document, listed, plan, context, known, None)
+    forbidden = forbidden_in(first, context)
+    if may_be_left(first, forbidden):
+        second, resources = walked_through(document, listed, plan, context, known, forbidden)
         second.warnings |= first.warnings
     else:
         second = first
@@ -104,7 +104,7 @@ def deidentify_document(
     )
 
 
-def _walked(
+def walked_through(
     document: Document,
     listed: list[Entry],
     plan: FhirPlan,
@@ -112,6 +112,15 @@ def _walked(
     known: tuple[KnownIdentifier, ...],
     forbidden: Forbidden | None,
 ) -> tuple[Run, list[Resource]]:
+    """Return the passage through a document, and what came of its resources.
+
+    Parameters
+    ----------
+    listed
+        Its resources, those of Bundles apart.
+    forbidden
+        On the second passage, what may not be left.
+    """
     run = Run(plan, context, known, forbidden)
     run.survey(listed)
     resources = []
@@ -127,7 +136,7 @@ def _walked(
     return run, resources
 
 
-def _forbidden(run: Run, context: Context) -> Forbidden:
+def forbidden_in(run: Run, context: Context) -> Forbidden:
     """Return what may not be left, but for what stands in replacements of ours."""
     originals = {*run.met, *((each.value, each.info_type) for each in context.known)}
     ours = b"\n".join(each.encode() for each in run.pseudonyms)
@@ -137,9 +146,9 @@ def _forbidden(run: Run, context: Context) -> Forbidden:
     ).without(ours)
 
 
-def _may_be_left(run: Run, forbidden: Forbidden) -> bool:
+def may_be_left(run: Run, forbidden: Forbidden) -> bool:
     """Whether something that identifies seems to stand in one of the strings that stayed."""
-    texts = [text.encode("utf-8", "replace") for text in run.open]
+    texts = [text.encode("utf-8", "replace") for text in sorted(run.open)]
     return forbidden.may_occur_in(texts)
 
 
