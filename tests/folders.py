@@ -18,9 +18,16 @@ KEY = bytes(range(1, 33))
 
 
 class Deid:
-    """The command in a child process, with a home of its own and no configuration but a key."""
+    """The command in a child process, with a home of its own and no configuration but a key.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    config
+        What the deidentifier ``default`` is; empty for the shipped one, or a configuration file's. The
+        shipped one looks at pixels, too: its workers take three times as long to start.
+    """
+
+    def __init__(self, folder: Path, config: str = "basic") -> None:
         self.folder = folder
         self.key = self.key_file("site.key", KEY)
         self.inputs = folder / "in"
@@ -31,6 +38,8 @@ class Deid:
             "HOME": str(folder / "home"),
             "DICOMVEIL_STATE_DIR": str(folder / "state"),
         }
+        if config:
+            self.environment["DICOMVEIL_DEIDENTIFIERS__DEFAULT__CONFIG"] = config
 
     def key_file(self, name: str, secret: bytes) -> Path:
         file = self.folder / name

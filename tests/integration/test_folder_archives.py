@@ -88,12 +88,18 @@ def outputs(deid: Deid, out: str = "out") -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.dcm")}
 
 
+_EXPECTED: dict[object, dict[str, bytes]] = {}
+
+
 def expected(deid: Deid, files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return what the files give when they lie in a folder."""
-    lay_out(deid.folder / "plain", files)
-    run = deid(deid.folder / "plain", "--out", "expected", "--key-file", deid.key)
-    assert run.returncode == 0, run.stderr
-    return outputs(deid, "expected")
+    """Return what the files give when they lie in a folder; the same files are run once for all tests."""
+    asked = tuple(sorted(files.items()))
+    if asked not in _EXPECTED:
+        lay_out(deid.folder / "plain", files)
+        run = deid(deid.folder / "plain", "--out", "expected", "--key-file", deid.key)
+        assert run.returncode == 0, run.stderr
+        _EXPECTED[asked] = outputs(deid, "expected")
+    return _EXPECTED[asked]
 
 
 class TestEntered:

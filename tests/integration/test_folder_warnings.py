@@ -47,7 +47,7 @@ HIDING: list[dict[str, Any]] = [
 
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
-    return Deid(disk_path)
+    return Deid(disk_path, config="")
 
 
 @pytest.mark.parametrize("configuration", IDENTIFYING, ids=json.dumps)
