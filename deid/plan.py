@@ -234,7 +234,7 @@ def compile_plan(
     Raises
     ------
     ConfigurationInvalid
-        With every problem found, not only the first.
+        With the problems found, not only the first.
     """
     parsed = parse_configuration(configuration)
     if pixel_cleaner is None and engines is not None:

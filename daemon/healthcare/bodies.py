@@ -56,15 +56,21 @@ def parsed(body: bytes) -> dict[str, Any]:
     """Return the object in a body."""
     if not body.strip():
         return {}
+    is_json = True
     try:
-        found = orjson.loads(body)
+        orjson.loads(body)
     except orjson.JSONDecodeError:
-        try:
-            found, _was_single_quoted = loads(body.decode("utf-8"))
-            # Halves of surrogate pairs are JSON, and no text: nothing could be told of them again.
-            json.dumps(found, ensure_ascii=False).encode("utf-8")
-        except (ValueError, RecursionError):
-            raise InvalidArgument("the request's body is not JSON in UTF-8") from None
+        is_json = False
+    try:
+        found, _was_single_quoted = loads(body.decode("utf-8"))
+        # Halves of surrogate pairs are JSON, and no text: nothing could be told of them again.
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        raise InvalidArgument(
+            "the request's body gives a name twice in one object, or is nested too deeply"
+            if is_json
+            else "the request's body is not JSON in UTF-8"
+        ) from None
     if not isinstance(found, dict):
         raise InvalidArgument("the request's body is not a JSON object")
     return found

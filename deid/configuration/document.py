@@ -87,7 +87,7 @@ def parse_configuration(configuration: Mapping[str, Any], version: str | None = 
     Raises
     ------
     ConfigurationInvalid
-        With every problem: the JSON path, what is wrong, and the nearest valid choice.
+        With the problems, at most some dozens: the JSON path, what is wrong, and the nearest valid choice.
     """
     return _Parser(version).parse(dict(configuration))
 

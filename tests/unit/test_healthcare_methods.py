@@ -147,6 +147,19 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
         bodies.parsed(body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"timeZone": "UTC", "timeZone": "UTC"}',
+        b'{"config": {"dicom": {"keepList": {}, "keepList": {}}}}',
+        b"{'a': {'b': 1, 'b': 1}}",
+    ],
+)
+def test_a_name_that_an_object_gives_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidArgument):
+        bodies.parsed(body)
+
+
 def test_all_fields_of_a_dataset_are_known() -> None:
     fields = document("v1")["schemas"]["Dataset"]["properties"]
     assert set(fields) == set(bodies.messages("v1")["Dataset"])
