@@ -185,8 +185,8 @@ class Prepared(list[bytes]):
     Attributes
     ----------
     made_of
-        For each object something that changes with it, such as the name of its stored file; empty where the
-        store knows nothing of the kind.
+        For each object something that changes with it, such as its checksum; empty where the store knows
+        nothing of the kind.
     """
 
     def __init__(self, objects: Iterable[bytes] = (), made_of: Sequence[bytes] = ()) -> None:

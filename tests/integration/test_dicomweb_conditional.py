@@ -17,6 +17,8 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
+from daemon.store.sqlite.packing import METADATA, pack, unpack
+from daemon.store.sqlite.session import SqliteSession
 from dicomweb.searching import PAGE
 from tests.dicomweb_service import TestStore, bundled, served
 from tests.factories import many_ct
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohttp import ClientResponse
+
+    from daemon.store.ports import Session
 
 CT = bundled("CT_small.dcm")
 CT_STUDY = "/studies/1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
@@ -112,6 +116,26 @@ async def test_an_entity_tag_changes_with_what_is_stored(
         async with http.get(url + path, headers={"If-None-Match": etag}) as response:
             assert response.status == 200
             assert response.headers["ETag"] != etag
+
+
+async def test_metadata_that_were_made_anew_of_the_same_file_have_another_tag(
+    store: TestStore, url: str, http: ClientSession
+) -> None:
+    path = f"{url}{CT_PATH}/metadata"
+    before = (await http.get(path)).headers["ETag"]
+
+    def tell_otherwise(session: Session) -> None:
+        assert isinstance(session, SqliteSession)
+        ((packed,),) = session.connection.execute("SELECT packed FROM metadata").fetchall()
+        told = unpack(packed, METADATA).replace(b'"CompressedSamples', b'"compressedSamples')
+        session.connection.execute("UPDATE metadata SET packed = ?", (pack(told, METADATA),))
+
+    await store.database.write(tell_otherwise)
+    asked = {"If-None-Match": before, "Accept-Encoding": "identity"}
+    async with http.get(path, headers=asked) as response:
+        assert response.status == 200
+        assert b"compressedSamples" in await response.read()
+        assert response.headers["ETag"] != before
 
 
 async def test_metadata_of_other_files_of_the_same_length_have_another_tag(

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Iterator
 
+    from daemon.store.sqlite.packing import Unpacked
+
 _READ: Final = Remembered(16 << 20)
 """A series is read by every viewer that opens it, and nothing that is packed changes."""
 
@@ -36,12 +38,13 @@ def remove(connection: sqlite3.Connection, series_id: int, row_id: int) -> None:
     connection.execute("DELETE FROM metadata WHERE id = ?", (row_id,))
 
 
-def unpacked(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> Iterator[bytes]:
+def unpacked(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> Iterator[Unpacked]:
     """Yield the metadata in rows of ``id, base, packed``."""
     bases: dict[int, bytes] = {}
     for row in rows:
         if row["base"] is None:
-            metadata = bases[row["id"]] = _READ.unpack(row["packed"], METADATA)
+            metadata = _READ.unpack(row["packed"], METADATA)
+            bases[row["id"]] = metadata.value
             yield metadata
             continue
         if row["base"] not in bases:
@@ -59,7 +62,7 @@ def _change_base(connection: sqlite3.Connection, series_id: int, leaving: int) -
     base_id = rows[0]["id"] if rows else None
     _set_base(connection, series_id, base_id)
     base = b""
-    for row, metadata in zip(rows, unpacked(connection, rows), strict=True):
+    for row, (metadata, _) in zip(rows, unpacked(connection, rows), strict=True):
         if row["id"] == base_id:
             base = metadata
             packed = pack(metadata, METADATA)
@@ -94,4 +97,4 @@ def _base(connection: sqlite3.Connection, base_id: int) -> bytes:
     (packed,) = connection.execute(
         "SELECT packed FROM metadata WHERE id = ?", (base_id,)
     ).fetchone()
-    return _READ.unpack(packed, METADATA)
+    return _READ.unpack(packed, METADATA).value

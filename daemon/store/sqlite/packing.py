@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import zlib
 from importlib.resources import files
-from typing import Final
+from typing import Final, NamedTuple
 
 SEPARATOR: Final = b",\n"
 """Between the members of an object that `daemon.store.sqlite.indexing` wrote; in no JSON string."""
@@ -36,28 +36,37 @@ OUTCOME: Final = _dictionary("outcome-1.txt")
 """For outcome records."""
 
 
+class Unpacked(NamedTuple):
+    """What was packed, and checksums that tell it from what it was before."""
+
+    value: bytes
+    checksums: bytes
+
+
 class Remembered:
     """Unpacked values that are asked for again and again, small ones, up to so many bytes; for any thread."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._values: dict[tuple[bytes, bytes], bytes] = {}
+        self._values: dict[tuple[bytes, bytes], Unpacked] = {}
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def unpack(self, packed: bytes, dictionary: bytes) -> bytes:
+    def unpack(self, packed: bytes, dictionary: bytes) -> Unpacked:
         """Return what was packed, as `unpack` does."""
         key = packed, dictionary
-        value = self._values.get(key)
-        if value is None:
+        found = self._values.get(key)
+        if found is None:
             value = unpack(packed, dictionary)
+            checksums = zlib.crc32(value) << 32 | zlib.adler32(value)
+            found = Unpacked(value, checksums.to_bytes(8, "big"))
             if len(value) <= _REMEMBERED_BYTES:
                 with self._lock:
                     if self._bytes > self._most_bytes:
                         self._values, self._bytes = {}, 0
-                    self._values[key] = value
+                    self._values[key] = found
                     self._bytes += len(value) + len(packed)
-        return value
+        return found
 
 
 def pack(value: bytes, dictionary: bytes) -> bytes:

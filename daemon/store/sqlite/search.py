@@ -246,10 +246,12 @@ def _above(
 def metadata(connection: sqlite3.Connection, store: Store, resource: Resource) -> list[bytes]:
     """Return the metadata of the instances of a resource, on a connection."""
     sql, parameters = _instances_of(store, resource, "CROSS JOIN metadata m ON m.id = i.id")
-    found = connection.execute(f"SELECT m.id, m.base, m.packed, i.blob {sql}", parameters)
-    rows = found.fetchall()
-    # A blob never changes, and is named by what it holds or by the receipt of that.
-    return Prepared(unpacked(connection, rows), [row["blob"].encode("ascii") for row in rows])
+    rows = connection.execute(f"SELECT m.id, m.base, m.packed {sql}", parameters).fetchall()
+    objects, checksums = [], []
+    for value, sums in unpacked(connection, rows):
+        objects.append(value)
+        checksums.append(sums)
+    return Prepared(objects, checksums)
 
 
 def locate(
