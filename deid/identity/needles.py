@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from bisect import bisect_left
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
@@ -44,13 +45,10 @@ class Needles:
         self._set: Any = None
 
     @cached_property
-    def _by_head(self) -> dict[int, list[bytes]]:
-        """The pieces by how they begin, which is read as a number."""
-        found: dict[int, list[bytes]] = {}
-        for piece in self._pieces:
-            if len(piece) >= _HEAD:
-                found.setdefault(int.from_bytes(piece[:_HEAD], sys.byteorder), []).append(piece)
-        return found
+    def _heads(self) -> frozenset[int]:
+        """How the pieces begin, read as numbers."""
+        heads = b"".join([piece[:_HEAD] for piece in self._pieces if len(piece) >= _HEAD])
+        return frozenset(memoryview(heads).cast("I"))
 
     def occur_in(self, data: bytes) -> bool:
         """Whether one of the pieces stands in data."""
@@ -68,12 +66,16 @@ class Needles:
 
     def _begin_in(self, data: bytes) -> bool:
         """Whether four bytes in a row, read as numbers from each of four places on, begin a piece of these."""
-        view, heads = memoryview(data), self._by_head.keys()
+        view = memoryview(data)
         for first in range(min(_HEAD, max(0, len(data) - _HEAD + 1))):
             last = first + (len(data) - first) // _HEAD * _HEAD
-            for head in heads & view[first:last].cast("I"):
-                if any(map(data.__contains__, self._by_head[head])):
-                    return True
+            for number in self._heads.intersection(view[first:last].cast("I")):
+                head = number.to_bytes(_HEAD, sys.byteorder)
+                at = bisect_left(self._pieces, head)
+                while at < len(self._pieces) and self._pieces[at].startswith(head):
+                    if self._pieces[at] in data:
+                        return True
+                    at += 1
         return False
 
     def found_in(self, data: bytes) -> list[bytes]:
