@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from daemon.cli import arguments, exit_codes, output, state
@@ -10,7 +11,7 @@ from daemon.cli.errors import CommandFailed, UsageError
 if TYPE_CHECKING:
     import argparse
 
-    from daemon.store.operation_rows import Operation
+    from daemon.store.operation_rows import Failure, Operation
     from daemon.store.ports import Session
 
 NAME = "operations"
@@ -18,6 +19,10 @@ HELP = "list, show or cancel operations of the Cloud Healthcare API"
 EXAMPLES = (
     ("operations list", "the newest first, with their counters"),
     ("operations show 17", "one, with what it could not do and why"),
+    (
+        "operations show 17 --originals",
+        "and which instances or resources these are in the source: identifying",
+    ),
     ("operations cancel 17", "stop it; what it has done stays"),
 )
 
@@ -39,6 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing.set_defaults(action=_list)
     showing = actions.add_parser("show", help="show one, and what it could not do")
     _add_number(showing)
+    showing.add_argument(
+        "--originals",
+        action="store_true",
+        help="tell by which UIDs or id the source has what was not done: identifying, for your eyes alone",
+    )
+    showing.add_argument(
+        "--limit",
+        type=int,
+        default=_LIMIT,
+        metavar="N",
+        help=f"at most N of what was not done (default {_LIMIT})",
+    )
     arguments.add_json(showing)
     showing.set_defaults(action=_show)
     cancelling = actions.add_parser("cancel", help="stop one; what it has done stays")
@@ -89,26 +106,50 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
+    if options.limit < 1:
+        raise UsageError("--limit is at least 1")
     with state.connected(arguments.settings(options), query_only=True) as (session, _):
         operation = _found(session, options.number)
-        failures = session.operations.failures(operation.id, _LIMIT)
-    document = {
-        **_document(operation),
-        "failures": [
-            {"number": each.number, "reason": each.reason, "where": each.where} for each in failures
-        ],
-    }
+        failures = [
+            {
+                "number": each.number,
+                "reason": each.reason,
+                "where": each.where,
+                **({"original": _original(session, operation, each)} if options.originals else {}),
+            }
+            for each in session.operations.failures(operation.id, options.limit)
+        ]
+    document = {**_document(operation), "failures": failures}
     if options.json:
         output.print_json(document)
         return exit_codes.OK
     for name, value in document.items():
         if name != "failures":
             output.print_line(f"{name:9} {output.printable(str(value))}")
-    output.print_table(
-        ("instance or resource", "reason", "where"),
-        [(each.number, each.reason, each.where) for each in failures],
-    )
+    names = ("instance or resource", "reason", "where", "in the source")
+    rows = [tuple(each.values()) for each in failures]
+    output.print_table(names if options.originals else names[:-1], rows)
+    if operation.failure > len(failures):
+        left = operation.failure - len(failures)
+        output.print_line(f"and {left} more: --limit tells more of them", sys.stderr)
     return exit_codes.OK
+
+
+def _original(session: Session, operation: Operation, failure: Failure) -> str:
+    """Return by which UIDs or id the source has what was not done; empty when it is there no more."""
+    if ".Import" in operation.method:
+        return ""  # a number is a file's, or a line's
+    store = next((each for each in session.stores.all() if each.id == failure.store_id), None)
+    if store is None:
+        return ""
+    if store.kind == "fhir":
+        resource = session.resources.by_number(store, failure.number)
+        return "" if resource is None else f"{resource.type}/{resource.id}"
+    page = session.instances.page(store, failure.number - 1, 1)
+    if not page or page[0].id != failure.number:
+        return ""
+    found = page[0]
+    return f"studies/{found.study_uid}/series/{found.series_uid}/instances/{found.sop_instance_uid}"
 
 
 def _cancel(options: argparse.Namespace) -> int:

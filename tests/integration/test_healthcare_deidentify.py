@@ -357,6 +357,37 @@ def test_what_cannot_be_done_is_counted_and_the_rest_is_done(
 
 
 @pytest.mark.parametrize("service", ["v1"], indirect=True)
+def test_what_could_not_be_done_is_named_to_those_who_ask_for_originals(
+    daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
+) -> None:
+    scan = make_ct(SOPClassUID="1.2.840.10008.5.1.4.1.1.999")
+    scans = make_store(service, dataset, "scans")
+    store_instance(service, scans, encoded(scan))
+    told, clean = (make_store(service, dataset, name, fhir=True) for name in ("told", "clean"))
+    for number, status in ((1, "final"), (2, ["final"])):
+        observation = {"resourceType": "Observation", "id": f"{CANARY}-{number}", "status": status}
+        datasets.fhirStores().fhir().update(
+            name=f"{told}/fhir/Observation/{CANARY}-{number}", body=observation
+        ).execute()
+    begun = [
+        deidentify(datasets, scans, target),
+        datasets.fhirStores()
+        .deidentify(sourceStore=told, body={"destinationStore": clean})
+        .execute(),
+    ]
+    (uid,) = uids(service, scans)
+    wanted = ["studies/{}/series/{}/instances/{}".format(*uid), f"Observation/{CANARY}-2"]
+    for operation, original in zip(begun, wanted, strict=True):
+        done(service, operation)
+        number = operation["name"].rpartition("/")[2]
+        (failure,) = json.loads(dicomveil(daemon, "operations", "show", number, "--json"))[
+            "failures"
+        ]
+        assert "original" not in failure
+        assert original in dicomveil(daemon, "operations", "show", number, "--originals")
+
+
+@pytest.mark.parametrize("service", ["v1"], indirect=True)
 def test_the_command_line_has_a_store_deidentified(
     daemon: RunningDaemon, service: Any, source: str, target: str, tmp_path: Path, lists: Path
 ) -> None:
