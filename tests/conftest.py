@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from deid.identity.keys import SiteKey
 from tests.service import RunningDaemon, running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
@@ -80,19 +79,6 @@ def state_dir(disk_path: Path) -> Path:
     folder = disk_path / "state"
     folder.mkdir(mode=0o700)
     return folder
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Ask the kernel for a port that is free now, for peers that cannot bind port 0 themselves."""
-
-    def ask() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
-
-    return ask
 
 
 @pytest.fixture

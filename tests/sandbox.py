@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.factories import PATIENTS, encoded, make_ct, make_us, write
+from tests.free_ports import free_ports
 from tests.service import ROOT
 from tests.unit.test_deid_encrypted import TRUSTEE, certificate, private
 from tests.viewer_package import folder, tarball
@@ -42,7 +42,7 @@ class Sandbox:
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m daemon "$@"\n')
         program.chmod(0o755)
         (folder / "bin" / "python").symlink_to(sys.executable)
-        http_port, dimse_port = _free_ports()
+        http_port, dimse_port = free_ports(2)
         self.environment = {
             "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
@@ -174,11 +174,3 @@ class Serving:
             os.killpg(self._process.pid, signal.SIGINT)
         self.code = self._process.wait(DEADLINE_S)
         self._process = None
-
-
-def _free_ports() -> tuple[int, int]:
-    """Return two ports that are free now, and not the same one."""
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]

@@ -55,9 +55,10 @@ from tests.dimse_peers import (
     until,
     wire,
 )
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 # How to make storescu propose a transfer syntax.
 PROPOSE = {
@@ -132,11 +133,11 @@ async def test_echoscu_verifies(disk_path: Path) -> None:
 
 @pytest.mark.peer("storescu", "storescp", "echoscu")
 async def test_what_storescu_sends_in_any_encoding_is_what_storescp_would_keep(
-    disk_path: Path, free_port: Callable[[], int]
+    disk_path: Path,
 ) -> None:
     reference = disk_path / "reference"
     reference.mkdir()
-    port = free_port()
+    (port,) = free_ports()
     compared, seen, refused = [], set(), 0
     async with (
         bit_preserving_storescp(reference, port),

@@ -20,6 +20,7 @@ from daemon.store.layout import Layout
 from daemon.store.rows import Arrival
 from daemon.synthetic.encodings import encoded
 from tests.factories import make_ct
+from tests.free_ports import free_ports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,10 +111,10 @@ def test_every_receiver_has_a_way_in() -> None:
 
 
 def test_a_port_in_use_is_not_offered() -> None:
+    (port,) = free_ports()
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
         assert free_port(port) == 0
     assert free_port(port) == port
 
