@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import cv2
 import numpy as np
 
+from deid.pixels.find.percentiles import percentile, percentiles
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -64,7 +66,7 @@ def busy_part(strip: NDArray[Any]) -> tuple[int, int, int, int]:
     limits = []
     for axis in (0, 1):
         busy = steps.mean(axis=axis)
-        at = np.flatnonzero(busy > _CALM * float(np.percentile(busy, 75)))
+        at = np.flatnonzero(busy > _CALM * percentile(busy, 75))
         limits.append((int(at[0]), int(at[-1]) + 1) if len(at) else (0, len(busy)))
     (left, right), (top, bottom) = limits
     return left, top, right, bottom
@@ -141,7 +143,7 @@ def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
     profile
         Values along the line, two or more to a pixel.
     """
-    low, high = np.percentile(profile, (10, 90))
+    low, high = percentiles(profile, 10, 90)
     if high - low < _LEAST_SPAN:
         return False
     is_high = profile > (low + high) / 2
@@ -153,16 +155,16 @@ def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
     )  # the outermost runs go on beyond the code
     if len(widths) < _LEAST_RUNS:
         return False
-    narrows = sorted(float(np.percentile(own, 10)) for own in (widths[::2], widths[1::2]))
+    narrows = sorted(percentile(own, 10) for own in (widths[::2], widths[1::2]))
     if narrows[1] > _NARROW * narrows[0] or not _are_multiples(widths, sum(narrows) / 2):
         return False
     for own in (widths[::2], widths[1::2]):
-        narrow = float(np.percentile(own, 10))
+        narrow = percentile(own, 10)
         is_wide = own > _NARROW * narrow
         share = float(is_wide.mean())
         if not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
             return False
-        if float(np.percentile(own, 95)) > _WIDEST * narrow:
+        if percentile(own, 95) > _WIDEST * narrow:
             return False
         turns = float(np.count_nonzero(is_wide[1:] != is_wide[:-1]))
         if turns < _LEAST_TURNS * 2 * share * (1 - share) * len(own):

@@ -20,6 +20,7 @@ from deid.pixels.find.code_shapes import (
     correlation,
     straightened,
 )
+from deid.pixels.find.percentiles import percentile
 from deid.pixels.ports import TextRegion
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ _WIDER: Final = 0.06
 _SCALES: Final = (1, 2, 4)
 _LARGE: Final = 1600  # pixels of the longer side
 _AROUND: Final = 15  # pixels over which directions are averaged
+_STEP: Final = 3  # pixels from one average to the next
 _TWO_DIRECTIONS: Final = (
     0.6  # of 1: how alike the edges' directions are, those across taken for the same
 )
@@ -172,7 +174,7 @@ def _narrow(is_bright: NDArray[Any]) -> float:
     steps = np.diff(is_bright.astype(np.int8), axis=1) != 0
     widths = [np.diff(np.flatnonzero(row)) for row in steps]
     runs = np.concatenate(widths) if widths else np.empty(0)
-    return float(np.percentile(runs, 15)) if len(runs) >= _LEAST_LENGTH else 0.0
+    return percentile(runs, 15) if len(runs) >= _LEAST_LENGTH else 0.0
 
 
 def _bars_end(shares: NDArray[Any], narrow: float) -> int:
@@ -242,7 +244,7 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
     down: NDArray[Any] = np.zeros_like(wide)
     across[:, :-1], down[:-1] = wide[:, 1:] - wide[:, :-1], wide[1:] - wide[:-1]
     power = across * across + down * down
-    energy = cv2.blur(power, (_AROUND, _AROUND))
+    energy = _around(power)
     is_busy = energy > _LEAST_ENERGY
     if not is_busy.any():
         return
@@ -252,8 +254,7 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
     # Four times an angle is the same for directions that are a quarter turn apart.
     even, odd = across * across - down * down, 2 * across * down
     power += 1.0
-    real = cv2.blur((even * even - odd * odd) / power, (_AROUND, _AROUND))
-    imaginary = cv2.blur(2 * even * odd / power, (_AROUND, _AROUND))
+    real, imaginary = _around((even * even - odd * odd) / power), _around(2 * even * odd / power)
     is_of_two = np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy
     for least in (_LEAST_ENERGY, *_MUCH_ENERGY):
         for points, mine in _fields(is_of_two & (energy > least)):
@@ -261,16 +262,37 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
             yield _along(points, float(angle))
 
 
+def _around(figures: NDArray[Any]) -> NDArray[Any]:
+    """Return the mean of what lies around every third pixel of every third row."""
+    rows, columns = (-(-side // _STEP) for side in figures.shape)
+    padded = cv2.copyMakeBorder(
+        figures,
+        0,
+        rows * _STEP - figures.shape[0],
+        0,
+        columns * _STEP - figures.shape[1],
+        cv2.BORDER_REFLECT_101,
+    )
+    few = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
+    return cv2.blur(few, (_AROUND // _STEP, _AROUND // _STEP))
+
+
 def _fields(is_field: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], Any]]:
-    """Yield the pixels of each connected part of a mask, as (column, row), and as an index."""
+    """Yield the pixels of each connected part of a mask, as (column, row), and as an index.
+
+    Of the mask's pixels each is so many of the frame's; their outermost are among those yielded.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(is_field.astype(np.uint8))
     for number in range(1, count):
         left, top, width, height, area = (int(figure) for figure in stats[number])
-        if area < _LEAST_LENGTH * _LEAST_HEIGHT or max(width, height) < _LEAST_LENGTH:
+        if _STEP**2 * area < _LEAST_LENGTH * _LEAST_HEIGHT:
+            continue
+        if _STEP * max(width, height) < _LEAST_LENGTH:
             continue
         rows, columns = np.nonzero(labels[top : top + height, left : left + width] == number)
         rows, columns = rows + top, columns + left
-        yield np.stack((columns, rows), axis=1).astype(np.float32), (rows, columns)
+        first = np.stack((columns, rows), axis=1).astype(np.float32) * _STEP
+        yield np.concatenate((first, first + _STEP - 1)), (rows, columns)
 
 
 def _tight(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.alike import evenness, features_of_line
+from deid.pixels.find.percentiles import percentile, percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,20 +160,20 @@ def _sharpness(part: NDArray[Any], corners: NDArray[Any]) -> tuple[float, float,
     inside = grey[mask > 0].astype(np.float32)
     if inside.size < 8:
         return 0.0, 0.0, 0.0
-    low, high = np.percentile(inside, (2, 98))
-    span = max(float(high - low), 4.0)
+    low, high = percentiles(inside, 2, 98)
+    span = max(high - low, 4.0)
     wide = grey.astype(np.float32)
     steps = np.maximum(
         np.abs(np.diff(wide, axis=0, append=wide[-1:])),
         np.abs(np.diff(wide, axis=1, append=wide[:, -1:])),
     )
-    steep = np.percentile(steps[mask > 0], 95) / span
+    steep = percentile(steps[mask > 0], 95) / span
     counts = np.bincount(inside.astype(np.uint8), minlength=256).astype(np.float32)
     near = np.convolve(counts, np.ones(5), "same") / inside.size
     ends = near.copy()
     middle = int((low + high) / 2)
     lower, upper = float(ends[:middle].max(initial=0)), float(ends[middle:].max(initial=0))
-    return float(steep), max(lower, upper), min(lower, upper)
+    return steep, max(lower, upper), min(lower, upper)
 
 
 def _of_window(grey: NDArray[Any], begin: int, end: int) -> list[float]:
