@@ -31,7 +31,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 run: setup
 	@exec $(BIN)/python -m daemon.demo
 
-test: setup peers $(STAMPS)/video
+test: setup peers $(STAMPS)/video $(STAMPS)/openvino
 	$(BIN)/python -Im pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 setup: $(STAMPS)/project
@@ -63,6 +63,8 @@ lock: setup
 	$(COMPILE) requirements/dev.in --output-file requirements/dev.lock
 	$(COMPILE) requirements/run.in --constraints requirements/dev.lock --output-file requirements/run.lock
 	$(COMPILE) requirements/video.in --output-file requirements/video.lock
+	$(COMPILE) requirements/openvino.in --no-emit-package numpy --no-emit-package openvino-telemetry \
+		--output-file requirements/openvino.lock
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -82,10 +84,10 @@ $(STAMPS)/packages: requirements/dev.lock | $(BIN)/python
 	@$(PIP) install --no-deps --require-hashes --only-binary :all: --requirement $<
 	@mkdir -p $(STAMPS) && touch $@
 
-# Apart from what we run with, as a site may have it (requirements/video.in).
-$(STAMPS)/video: requirements/video.lock | $(STAMPS)/packages
-	@echo "Installing packages into $(VENV)/video from $<"
-	@$(PIP) install --no-deps --require-hashes --only-binary :all: --upgrade --target $(VENV)/video --requirement $<
+# Apart from what we run with, as a site may have it (requirements/video.in, requirements/openvino.in).
+$(STAMPS)/video $(STAMPS)/openvino: $(STAMPS)/%: requirements/%.lock | $(STAMPS)/packages
+	@echo "Installing packages into $(VENV)/$* from $<"
+	@$(PIP) install --no-deps --require-hashes --only-binary :all: --upgrade --target $(VENV)/$* --requirement $<
 	@touch $@
 
 $(BIN)/python:

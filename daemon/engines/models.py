@@ -13,7 +13,7 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.engines.runtimes import OnnxRuntimeModel
+from daemon.engines.runtimes import ready_model
 from deid.pixels.find.ppocr import PPOCR, Tuning
 from deid.pixels.find.reading import Recogniser
 from deid.pixels.templates import RegionTemplate, read_templates
@@ -73,8 +73,8 @@ def make_detector(
     give_back_freed_memory()
     found = models or read_pixel_models()
     alphabet = metadata_of(found.recognition)["character"].splitlines()
-    recogniser = Recogniser(OnnxRuntimeModel(found.recognition, threads=threads), alphabet)
-    return PPOCR(OnnxRuntimeModel(found.detection, threads=threads), recogniser, tuning=tuning)
+    recogniser = Recogniser(ready_model(found.recognition, threads=threads), alphabet)
+    return PPOCR(ready_model(found.detection, threads=threads), recogniser, tuning=tuning)
 
 
 def give_back_freed_memory() -> None:

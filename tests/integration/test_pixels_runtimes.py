@@ -1,0 +1,68 @@
+"""Both runtimes find the same; OpenVINO lies where `make test` put it (requirements/openvino.in)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_OPENVINO = Path(sys.prefix) / "openvino"
+
+_BOTH = """
+import json
+import numpy as np
+from daemon.engines.models import make_detector, metadata_of, read_pixel_models
+from daemon.engines.runtimes import OnnxRuntimeModel
+from deid.pixels.find.ppocr import PPOCR
+from deid.pixels.find.reading import Recogniser
+from deid.pixels.ports import Picture
+from tests import pixel_samples as samples
+
+models = read_pixel_models()
+alphabet = metadata_of(models.recognition)["character"].splitlines()
+recogniser = Recogniser(OnnxRuntimeModel(models.recognition), alphabet)
+detectors = [make_detector(), PPOCR(OnnxRuntimeModel(models.detection), recogniser)]
+found = {type(detector._detection).__name__: [] for detector in detectors}
+for number, text in enumerate(("SMITH JOHN 1961", "Fr. Erika Mustermann", "ID 77-01934")):
+    frame = samples.with_text(samples.texture(number) // 4, text)
+    view = np.repeat(np.asarray(frame, np.uint8), 3, axis=2)
+    for detector in detectors:
+        (regions,) = detector.find([Picture(view, np.ascontiguousarray(view[..., 0]))])
+        found[type(detector._detection).__name__].append(
+            sorted((*region.box, region.text) for region in regions)
+        )
+print(json.dumps(found))
+"""
+
+
+def _found(**environment: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-c", _BOTH],
+        capture_output=True,
+        check=True,
+        text=True,
+        env={**os.environ, **environment},
+        cwd=Path(__file__).parents[2],
+    )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_where_openvino_is_installed_it_runs_the_models_and_finds_what_onnxruntime_finds() -> None:
+    if not _OPENVINO.is_dir():
+        if os.environ.get("CI") == "true":
+            pytest.fail("OpenVINO is required here; `make test` installs it", pytrace=False)
+        pytest.skip("OpenVINO is not installed in a folder apart")
+    found = _found(PYTHONPATH=str(_OPENVINO))
+    assert found.keys() == {"OpenVinoModel", "OnnxRuntimeModel"}
+    assert found["OpenVinoModel"] == found["OnnxRuntimeModel"]
+    assert all(found["OpenVinoModel"])
+
+
+def test_without_openvino_the_models_are_run_by_onnxruntime() -> None:
+    assert _found(PYTHONPATH="").keys() == {"OnnxRuntimeModel"}
