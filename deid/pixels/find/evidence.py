@@ -31,6 +31,18 @@ _LEAST_PIXELS = 12
 _LEAST_CELLS = 2
 _SURROUND = 24, 12
 _WIDEST_STROKE = 9
+#: Of strokes in the display: the levels by which they stand out at least, and how many times as much as
+#: what is usual in the calmest place nearby, over so many pixels, or by so many levels wherever they are
+#: (a page of text has no calm place); how many pixels of them make a cell worth a look. Wider strokes are
+#: seen on a smaller scale.
+_PLAIN = 12
+_ABOVE_CALM = np.float32(2.0)
+_ANYWHERE = 40
+_CALM, _NEARBY = 17, 33
+_LEAST_PLAIN = 8
+_SMALLER = 3
+#: Of strokes in the view by local contrast beside a line of text.
+_BESIDE = 40
 
 
 def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
@@ -57,15 +69,20 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
     cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
     share = cv2.resize(is_hidden.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
     busy = (share >= _LEAST_PIXELS / _CELL**2).astype(np.uint8)
+    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS)
+
+
+def _areas_of_cells(busy: NDArray[Any], rows: int, columns: int, least: int) -> list[Box]:
+    """Return areas around cells that lie together, at least so many of them."""
     if not busy.any():
         return []
     joined = cv2.dilate(busy, np.ones((1, 3), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     busy_cells = np.bincount(labels[busy > 0], minlength=count)
-    wide, tall = columns / cells[0], rows / cells[1]
+    wide, tall = columns / busy.shape[1], rows / busy.shape[0]
     boxes = []
     for label in range(1, count):
-        if busy_cells[label] < _LEAST_CELLS:
+        if busy_cells[label] < least:
             continue
         left, top, width, height = (int(number) for number in stats[label][:4])
         box = Box(int(left * wide), int(top * tall), round(width * wide), round(height * tall))
@@ -73,6 +90,77 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
         if inside is not None:
             boxes.append(inside)
     return areas_of(boxes, rows, columns)
+
+
+def stroked_areas(
+    display: NDArray[Any], *, level: int = _PLAIN, is_coarse: bool = True
+) -> list[Box]:
+    """Return where anything stands out as strokes do; elsewhere no detector needs to look.
+
+    Parameters
+    ----------
+    display
+        Shape (rows, columns, 3), 8 bits.
+    level
+        By how much at least.
+    is_coarse
+        Whether wide strokes count, too.
+    """
+    rows, columns = display.shape[:2]
+    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
+    view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
+    busy = _stroked(view, level, cells)
+    if is_coarse:
+        smaller = cv2.resize(
+            view, None, fx=1 / _SMALLER, fy=1 / _SMALLER, interpolation=cv2.INTER_AREA
+        )
+        busy |= _stroked(smaller, level, cells)
+    return _areas_of_cells(busy, rows, columns, 1)
+
+
+def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:
+    """Return the cells with strokes, as 0 and 1."""
+    strokes = _strokes(view)
+    if strokes.ndim == 3:
+        strokes = np.asarray(strokes.max(axis=2))
+    calm = cv2.blur(strokes, (_CALM, _CALM))
+    calm = cv2.erode(calm, np.ones((_NEARBY, _NEARBY), np.uint8))
+    stands_out = (strokes >= level) & (strokes >= np.minimum(_ABOVE_CALM * calm, _ANYWHERE))
+    share = cv2.resize(stands_out.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    return np.asarray(share >= _LEAST_PLAIN / _CELL**2, np.uint8)
+
+
+def _has_colours(display: NDArray[Any]) -> bool:
+    return not (
+        np.array_equal(display[..., 0], display[..., 1])
+        and np.array_equal(display[..., 1], display[..., 2])
+    )
+
+
+def going_on(contrast: NDArray[Any], lines: Iterable[tuple[Box, Box]]) -> list[Box]:
+    """Return the lines beside whose text the view by local contrast shows strokes.
+
+    Parameters
+    ----------
+    contrast
+        Shape (rows, columns), 8 bits.
+    lines
+        What was found of each line, and the box in which it may go on.
+    """
+    kept = []
+    for found, line in lines:
+        around = line.grown(_NEIGHBOURHOOD // 2).clipped(*contrast.shape) or line
+        strokes = _strokes(contrast[around.top : around.bottom, around.left : around.right])
+        usual = cv2.blur(strokes, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
+        shown = (strokes >= _BESIDE) & (strokes >= _ABOVE_NOISE * usual)
+        inner = found.grown(2).moved(-around.left, -around.top).clipped(*shown.shape)
+        if inner is not None:
+            shown[inner.top : inner.bottom, inner.left : inner.right] = False
+        beside = line.moved(-around.left, -around.top)
+        part = shown[beside.top : beside.bottom, beside.left : beside.right]
+        if np.count_nonzero(part) >= _LEAST_PIXELS:
+            kept.append(line)
+    return kept
 
 
 def _strokes(grey: NDArray[Any]) -> NDArray[Any]:

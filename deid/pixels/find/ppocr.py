@@ -32,7 +32,7 @@ from deid.pixels.find.candidates import (
     short_side,
 )
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
-from deid.pixels.find.evidence import areas_of, hidden_areas
+from deid.pixels.find.evidence import areas_of, going_on, hidden_areas, stroked_areas
 from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters, in_colour
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.sheets import sheet_of
@@ -67,11 +67,16 @@ class Tuning:
     tile, overlap
         Side of the square given to the detector at once, and how far neighbours overlap, in
         pixels after scaling.
+    at_once
+        What has no more pixels than so many of those squares is not cut.
     small, small_scale
         Pictures whose longer side is below `small` are enlarged by this factor at once.
     large
         Pictures whose longer side is this long are looked at in half their size, too: lettering
-        higher than a hundred pixels.
+        higher than a hundred pixels. In their own size only where that leaves a trace, or something
+        fine stands out.
+    fine
+        By so many display levels of 256.
     trace
         Probability from which a place is looked at again, enlarged, unless it is settled.
     settled, settled_height
@@ -105,10 +110,12 @@ class Tuning:
     """
 
     tile: int = 736
+    at_once: float = 1.5
     overlap: int = 96
     small: int = 300
     small_scale: float = 2.0
     large: int = 1600
+    fine: int = 16
     trace: float = 0.05
     settled: float = 0.75
     settled_height: float = 12.0
@@ -229,9 +236,17 @@ class PPOCR:
         rows, columns = picture.display.shape[:2]
         whole = Box(0, 0, columns, rows)
         scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
-        found, unsettled = self._look(picture.display, 0, scale, [whole])
-        if tuning.half_resolution or max(rows, columns) >= tuning.large:
-            found += self._look(picture.display, 0, scale / 2, [whole])[0]
+        is_large = max(rows, columns) >= tuning.large
+        found: list[Candidate] = []
+        if tuning.half_resolution or is_large:
+            found, traces = self._look(picture.display, 0, scale / 2, [whole])
+        if is_large:
+            fine = stroked_areas(picture.display, level=tuning.fine, is_coarse=False)
+            areas = areas_of([*traces, *fine], rows, columns)
+        else:
+            areas = stroked_areas(picture.display)
+        more, unsettled = self._look(picture.display, 0, scale, areas)
+        found += more
         closer = self._closer(max(rows, columns))
         if unsettled and closer[0]:
             found += self._look(picture.display, 0, closer[0], unsettled)[0]
@@ -244,8 +259,11 @@ class PPOCR:
                 unsettled += traces
             if closer[1]:
                 # What is found may go on where the display shows it too faintly.
-                lines = [_line_of(entry).clipped(rows, columns) for entry in found]
-                around = areas_of([*unsettled, *filter(None, lines)], rows, columns)
+                lines = [(entry.area, _line_of(entry).clipped(rows, columns)) for entry in found]
+                beside = going_on(
+                    picture.contrast, [(area, line) for area, line in lines if line is not None]
+                )
+                around = areas_of([*unsettled, *beside], rows, columns)
                 found += self._look(picture.contrast, 1, closer[1], around)[0]
         dotted = dotted_areas(picture.display)
         if dotted:
@@ -295,7 +313,12 @@ class PPOCR:
         """Yield pictures to look at, each with the parts of the view that it shows and their places."""
         tuning = self.tuning
         side, overlap = int(tuning.tile / scale), int(tuning.overlap / scale)
-        parts = [part for area in areas for part in tiles(area, side, overlap)]
+        at_once = tuning.at_once * side * side
+        parts = [
+            part
+            for area in areas
+            for part in ([area] if area.area <= at_once else tiles(area, side, overlap))
+        ]
         waiting: list[tuple[Box, NDArray[Any]]] = []
         for part in parts:
             shown = view[part.top : part.bottom, part.left : part.right]
@@ -319,10 +342,11 @@ class PPOCR:
         padded = cv2.copyMakeBorder(
             tile, 0, padded_rows - rows, 0, padded_columns - columns, cv2.BORDER_REPLICATE
         )
-        given: NDArray[Any] = ((padded.astype(np.float32) - _MEAN) / _DEVIATION).transpose(2, 0, 1)[
-            None
-        ]
-        cut: NDArray[Any] = self._detection(np.ascontiguousarray(given))[0, 0, :rows, :columns]
+        given: NDArray[Any] = np.empty((1, 3, padded_rows, padded_columns), np.float32)
+        for channel, plane in enumerate(given[0]):
+            np.subtract(padded[..., channel], _MEAN[channel], out=plane)
+            np.divide(plane, _DEVIATION[channel], out=plane)
+        cut: NDArray[Any] = self._detection(given)[0, 0, :rows, :columns]
         return cut
 
     def _regions(self, probability: NDArray[Any]) -> Iterator[tuple[NDArray[Any], float]]:

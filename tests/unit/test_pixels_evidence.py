@@ -1,0 +1,82 @@
+"""Where the detector is asked to look, told without a model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from deid.pixels.find.evidence import going_on, stroked_areas
+from deid.pixels.geometry import Box
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+ROWS, COLUMNS = 384, 512
+WORD = Box(200, 160, 120, 24)
+
+
+def _ground(value: int = 40) -> NDArray[np.uint8]:
+    return np.full((ROWS, COLUMNS, 3), value, np.uint8)
+
+
+def _written(
+    ground: NDArray[Any], colour: tuple[int, int, int], *, size: float = 0.6, width: int = 1
+) -> NDArray[Any]:
+    written = ground.copy()
+    place = WORD.left, WORD.bottom - 6
+    cv2.putText(written, "SMITH", place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, width, cv2.LINE_AA)
+    return written
+
+
+def test_a_frame_without_strokes_needs_no_look() -> None:
+    columns = np.linspace(0, 255, COLUMNS)
+    shade = np.repeat(np.tile(columns, (ROWS, 1))[..., None], 3, axis=2).astype(np.uint8)
+    assert stroked_areas(_ground()) == []
+    assert stroked_areas(shade) == []
+
+
+@pytest.mark.parametrize(
+    ("ground", "colour"),
+    [
+        (40, (255, 255, 255)),
+        (200, (0, 0, 0)),
+        (60, (110, 110, 110)),
+        (128, (255, 66, 128)),  # of about the ground's luminance
+    ],
+    ids=("bright", "dark", "faint", "coloured"),
+)
+def test_a_word_is_looked_at_where_it_lies(ground: int, colour: tuple[int, int, int]) -> None:
+    found = stroked_areas(_written(_ground(ground), colour))
+    assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in found)
+    assert sum(area.area for area in found) < ROWS * COLUMNS / 4
+
+
+def test_letters_of_wide_strokes_are_looked_at() -> None:
+    place = 40, 300
+    frame = _ground()
+    cv2.putText(frame, "AB", place, cv2.FONT_HERSHEY_SIMPLEX, 7, (220, 220, 220), 22)
+    assert any(area.area > ROWS * COLUMNS / 4 for area in stroked_areas(frame))
+
+
+def test_many_lines_close_together_are_no_noise() -> None:
+    frame = _ground()
+    for row in range(20, ROWS, 14):
+        cv2.putText(
+            frame, "MUSTERMANN ERIKA 1961 " * 4, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (230,) * 3
+        )
+    covered = np.zeros((ROWS, COLUMNS), np.bool_)
+    for area in stroked_areas(frame):
+        covered[area.top : area.bottom, area.left : area.right] = True
+    assert covered.mean() > 0.95
+
+
+def test_a_line_is_followed_only_where_strokes_show_beside_what_was_found_of_it() -> None:
+    shown = np.ascontiguousarray(_written(_ground(90), (255, 255, 255))[..., 0])
+    whole = Box(WORD.left - 4, WORD.top - 2, 90, 30)
+    half = Box(WORD.left - 4, WORD.top - 2, 30, 30)
+    line = whole.grown(60, 10)
+    assert going_on(shown, [(half, line)]) == [line]
+    assert going_on(shown, [(whole, line)]) == []
