@@ -69,6 +69,8 @@ def read_sidecar(data: bytes, most_bytes: int) -> ReadDocument:
     """
     try:
         document = read(inflated(data, most_bytes))
+        for resource in document.resources:
+            _refuse_odd(resource)
         found = tuple(
             ReadEntry(each.full_url, resource=read_resource(each, frozenset()))
             for each in entries(document.resources)
@@ -76,6 +78,25 @@ def read_sidecar(data: bytes, most_bytes: int) -> ReadDocument:
     except Unsafe as unsafe:
         return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
     return ReadDocument(found, document.kind.value)
+
+
+def _refuse_odd(resource: Resource) -> None:
+    """Refuse a Bundle in which something that is no resource stands where one has to: nobody would miss it."""
+    if resource.get("resourceType") != "Bundle":
+        return
+    for each in _entries_of(resource):
+        inner = each.get("resource") if isinstance(each, dict) else each
+        if isinstance(inner, dict):
+            _refuse_odd(inner)
+        elif inner is not None or not isinstance(each, dict):
+            raise Unsafe(Reason.MALFORMED, "Bundle.entry")
+
+
+def _entries_of(bundle: Resource) -> list[Any]:
+    given = bundle.get("entry", [])
+    if not isinstance(given, list):
+        raise Unsafe(Reason.MALFORMED, "Bundle.entry")
+    return given
 
 
 def inflated(data: bytes, most_bytes: int) -> bytes:
@@ -109,9 +130,11 @@ def read_resource(entry: Entry, full_urls: frozenset[str]) -> ReadResource:
     Raises
     ------
     Unsafe
-        When its id or its meta is none.
+        When its type, its id or its meta is none.
     """
     resource = entry.resource
+    if not isinstance(resource.get("resourceType"), str):  # one of a Bundle: nobody looked yet
+        raise Unsafe(Reason.MALFORMED, "resourceType")
     resource_id = resource.get("id", "")
     if not isinstance(resource_id, str):
         raise Unsafe(Reason.MALFORMED, "id")
@@ -168,9 +191,7 @@ def _inside(members: Mapping[str, Any]) -> bytes:
 
 
 def _read_bundle(bundle: Resource) -> ReadDocument:
-    given = bundle.get("entry", [])
-    all_entries = given if isinstance(given, list) else []
-    objects = [each if isinstance(each, dict) else {} for each in all_entries]
+    objects = [each if isinstance(each, dict) else {} for each in _entries_of(bundle)]
     full_urls = frozenset(_text(each, "fullUrl") for each in objects) - {""}
     found = tuple(
         _read_entry(each, full_urls, f"entry {position}")

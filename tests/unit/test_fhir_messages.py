@@ -165,6 +165,37 @@ def test_a_version_says_when_it_came_to_be(resource: dict[str, Any], stated: int
     assert (found.stated_ms if found else 0) == stated
 
 
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ('[{"resource":{"id":"1"}}]', "not_fhir"),
+        ('[{"resource":{"id":"1","resourceType":["Patient"]}}]', "not_fhir"),
+        ('[{"resource":{"id":"1","resourceType":{"a":1}}}]', "not_fhir"),
+        ('[{"resource":[{"resourceType":"Patient"}]}]', "not_fhir"),
+        ('[{"resource":"x"}]', "not_fhir"),
+        ('{"resource":{"resourceType":"Patient"}}', "malformed"),
+        ("null", "malformed"),
+    ],
+)
+def test_a_bundle_with_what_is_no_resource_is_refused_whole_by_each_door(
+    entry: str, reason: str
+) -> None:
+    body = f'{{"resourceType":"Bundle","type":"batch","entry":{entry}}}'.encode()
+    for inside in (body, b'{"resourceType":"Bundle","entry":[{"resource":%s}]}' % body):
+        dropped = read_sidecar(inside, 1000)
+        assert (dropped.reason, dropped.entries) == ("malformed", ())
+    posted = read_document(body, {})
+    assert (posted.reason, posted.entries) == (reason, ())
+
+
+def test_a_bundle_of_requests_without_resources_holds_none() -> None:
+    body = (
+        b'{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}},{}]}'
+    )
+    assert read_sidecar(body, 1000).reason == ""
+    assert read_sidecar(b'{"resourceType":"Bundle"}', 1000).reason == ""
+
+
 def test_issued_is_of_a_version_in_reports_and_observations_only() -> None:
     body = b'{"resourceType":"Condition","issued":"2024-01-01T00:00:00Z"}'
     found = read_document(body, {}).entries[0].resource
