@@ -287,10 +287,7 @@ def _confirm(count: int) -> None:
 
 def _left_over(changed: Changed) -> int:
     if changed.missing:
-        output.print_line(
-            f"{len(changed.missing)} have no bytes here (for an operation's, begin another)",
-            sys.stderr,
-        )
+        output.print_line(f"{len(changed.missing)} have no bytes here", sys.stderr)
     if changed.passed_over:
         output.print_line(f"{len(changed.passed_over)} are not refused (any more)", sys.stderr)
     for receipt_id, why in changed.not_allowed.items():

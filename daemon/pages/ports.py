@@ -60,6 +60,9 @@ class Review(Protocol):
     async def counts(self) -> Mapping[str, int]:
         """Return how many wait, by reason code, most frequent first."""
 
+    async def of_operations(self, reason: str) -> int:
+        """Return how many of those that wait for one reason were refused by operations."""
+
     async def refused(self, reason: str, limit: int, offset: int) -> Sequence[Refused]:
         """Return those that wait for one reason, oldest first."""
 

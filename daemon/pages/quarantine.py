@@ -92,6 +92,7 @@ class _Pages:
             reason = next(iter(counts), "")
         offset = _offset(request)
         shown = await self._quarantine.refused(reason, _MOST + 1, offset) if reason else []
+        of_operations = await self._quarantine.of_operations(reason)
         return self._view.page(
             request,
             "quarantine.html",
@@ -99,6 +100,8 @@ class _Pages:
                 "reasons": [(code, count, advice_for(code)) for code, count in counts.items()],
                 "reason": reason,
                 "count": counts.get(reason, 0),
+                "of_operations": of_operations,
+                "is_decided_here": of_operations < counts.get(reason, 0),
                 "advice": advice_for(reason),
                 "refused": shown[:_MOST],
                 "first": offset + 1,
@@ -231,7 +234,11 @@ class _Pages:
 
     async def _chosen(self, query: MultiMapping[Any]) -> Sequence[Refused]:
         ids = (await self._ids(query))[:_MOST_DRAWN_TOGETHER]
-        return await self._quarantine.chosen(ids)
+        waiting = await self._quarantine.chosen(ids)
+        found = [each for each in waiting if not each.is_of_operation]
+        if waiting and not found:
+            raise _Wrong("Operations refused these: begin another between the same stores.")
+        return found
 
     def _refuse(self, request: web.Request, wrong: _Wrong) -> web.Response:
         return self._view.page(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from daemon.pipeline.states import check_move
 from daemon.reasons import REASONS
-from daemon.records import Ruling, State
+from daemon.records import Receiver, Ruling, State
 from daemon.store.decision_rows import Choice, Decision
 from daemon.store.queries import REFUSED, Changed, remove_garbage
 from daemon.store.rows import Garbage, Place, Role, StoreKind
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 _BATCH: Final = 500
 MOST_BOXES: Final = 200
 MOST_REVIEWER: Final = 64
+REFUSED_BY_OPERATION: Final = (
+    "an operation refused it: begin another between the same stores, which takes it out of here once it can"
+    " do it; or discard it"
+)
 
 
 class DecisionInvalid(Exception):
@@ -190,6 +194,9 @@ def _process_again(
     session: Session, entry: Entry, decided: _Decided, now: float, changed: Changed
 ) -> None:
     receipt_id = entry.receipt.id
+    if entry.receipt.origin.receiver == Receiver.OPERATION:
+        changed.not_allowed[receipt_id] = REFUSED_BY_OPERATION
+        return
     if entry.place is Place.GONE:
         changed.missing.append(receipt_id)
         return

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from daemon.records import State
+from daemon.records import Receiver, State
 from daemon.store import deciding, queries
 from daemon.store.deciding import Discard, Release, Retry
 from deid.ports import DrawnBox
@@ -42,6 +42,11 @@ class Refused:
     receipt: Receipt
     picture: PictureSize | None
     found: Sequence[DrawnBox] = ()
+
+    @property
+    def is_of_operation(self) -> bool:
+        """Whether an operation refused it: then it lies where that took it from, and only another decides."""
+        return self.receipt.origin.receiver == Receiver.OPERATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,20 @@ class Quarantine:
                     reason = tally.reason or tally.state
                     found[reason] = found.get(reason, 0) + tally.instances
             return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+        return await self._database.read(read)
+
+    async def of_operations(self, reason: str) -> int:
+        """Return how many of those that wait for one reason were refused by operations."""
+
+        def read(session: Session) -> int:
+            return sum(
+                tally.instances
+                for tally in session.figures.tallies()
+                if tally.state in queries.REFUSED
+                and (tally.reason or tally.state) == reason
+                and tally.receiver == Receiver.OPERATION
+            )
 
         return await self._database.read(read)
 

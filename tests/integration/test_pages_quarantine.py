@@ -7,15 +7,16 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from daemon.records import State
+from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store.rows import Place
 from tests.integration.test_pages_room import serving
 from tests.store_samples import element, make_instance, store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from daemon.records import Receipt
     from daemon.store.decision_rows import Decision
+    from daemon.store.ports import Session
     from daemon.store.stores import Stores
     from tests.integration.test_pages_room import Site
 
@@ -31,6 +32,24 @@ async def refused(stores: Stores, number: int = 1, reason: str = "too_much_text"
     }
     instance = replace(instance, metadata=json.dumps(attributes).encode())
     return await store(stores, instance, state=State.QUARANTINED, reason=reason)
+
+
+async def refused_by_operation(stores: Stores, reason: str = "too_much_text") -> str:
+    """Put an instance into the quarantine as `daemon.healthcare.refusals` does."""
+    receipt = Receipt("f" * 32, Origin(Receiver.OPERATION, peer="operation 7"), 1.0, 4096)
+
+    def refuse(session: Session) -> None:
+        session.receipts.insert(receipt)
+        session.receipts.change(
+            receipt.id,
+            state=State.QUARANTINED,
+            reason=reason,
+            place=Place.GONE,
+            changed_at=1.0,
+        )
+
+    await stores.database.write(refuse)
+    return receipt.id
 
 
 async def post(
@@ -135,6 +154,55 @@ async def test_all_of_a_reason_are_decided_at_once(tmp_path: Path) -> None:
         assert "27 decided." in page
         made = await decisions(site.stores)
     assert {(each.reason, each.ruling.deidentifier) for each in made} == {("malformed", "research")}
+
+
+async def test_what_operations_refused_can_only_be_discarded_and_the_page_says_so(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as site:
+        receipt_id = await refused_by_operation(site.stores)
+        _, page, _ = await site.get("/quarantine")
+        for absent in (
+            "Retry",
+            "Draw boxes",
+            "Retry as configured",
+            "as routed",
+            "quarantine/review",
+        ):
+            assert absent not in page
+        for present in ("Discard", "Operations refused these", "operation 7"):
+            assert present in page
+        status, page, _ = await site.get(f"/source/quarantine/review?id={receipt_id}")
+        assert (status, "Operations refused these" in page) == (400, True)
+        for form in (
+            [("choice", "retry")],
+            [("choice", "forget")],
+            [("choice", "release"), *BOX.items()],
+        ):
+            _, page = await post(site, "/source/quarantine/decide", [("id", receipt_id), *form])
+            assert "0 decided." in page
+            assert "begin another between the same stores" in page
+        assert await decisions(site.stores) == []
+        form = [("id", receipt_id), ("choice", "discard"), ("confirmed", "yes")]
+        assert "1 decided." in (await post(site, "/source/quarantine/decide", form))[1]
+
+
+async def test_beside_what_operations_refused_the_others_are_decided_as_always(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as site:
+        receipt = await refused(site.stores)
+        receipt_id = await refused_by_operation(site.stores)
+        _, page, _ = await site.get("/quarantine")
+        for present in ("Retry", "Draw boxes", "1 of these were refused by operations"):
+            assert present in page
+        asked = f"/source/quarantine/review?id={receipt_id}&id={receipt.id}"
+        status, page, _ = await site.get(asked)
+        assert (status, receipt.id[:12] in page, receipt_id[:12] in page) == (200, True, False)
+        form = [("all_of", "too_much_text"), ("choice", "retry")]
+        _, page = await post(site, "/source/quarantine/decide", form)
+        assert "1 decided." in page
+        assert {each.receipt_id for each in await decisions(site.stores)} == {receipt.id}
 
 
 async def test_a_discard_asks_first(tmp_path: Path) -> None:
