@@ -126,6 +126,31 @@ def test_wheel_buttons_slider_and_keys_go_through_every_frame(visit: Visit, site
     shown(page, 16)
 
 
+def test_a_cine_plays_round_and_pauses_by_button_and_key(visit: Visit, site: Site) -> None:
+    page = visit.open_compare(f"/source/compare/{site.results['cine']}")
+    play = page.locator("#play")
+    page.get_by_label("Frames a second").fill("10")
+    page.locator("#image").evaluate("(image) => { image.value = 11; }")
+    page.get_by_role("button", name="Play").click()
+    # Of twelve frames, the first comes after the last; the other instance of the series is not shown.
+    shown(page, 12)
+    shown(page, 1)
+    shown(page, 2)
+    expect(play).to_have_text("Pause")
+    page.locator("#stage").focus()
+    page.keyboard.press("Space")
+    expect(play).to_have_text("Play")
+    page.keyboard.press("p")
+    expect(play).to_have_text("Pause")
+    # Whoever goes on by hand has it stopped where he goes.
+    page.keyboard.press("End")
+    shown(page, 16)
+    expect(play).to_have_text("Play")
+    page.wait_for_selector("#stage[aria-busy=false]")
+    expect(page.locator("#where")).to_have_text("Image 16 of 16, instance 2, frame 4 of 4")
+    expect(page.locator("#header-result")).not_to_have_value("")
+
+
 def test_the_four_ways_to_compare(visit: Visit, site: Site) -> None:
     page = visit.open_compare(f"/source/compare/{site.results['cine']}")
     page.get_by_role("button", name="Outlines").click()

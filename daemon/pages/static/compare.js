@@ -1,5 +1,6 @@
 // The Compare page: which image is shown, with which window, and what keys, wheel and buttons do.
 
+import { Cine, MOST_RATE, rateOf } from "./compare-cine.js";
 import { Frames, NotShown, roomAhead } from "./compare-frames.js";
 import { wholeRange } from "./compare-picture.js";
 import { Stage } from "./compare-stage.js";
@@ -21,6 +22,7 @@ const stores = {
   received: new Frames(new URL(main.dataset.receivedRoot, root).href),
 };
 const stage = new Stage(panes, find("divider"));
+const cine = new Cine(advance, rate, tellCine);
 const outcomes = new Map();
 
 let study = { series: [], reasons: {} };
@@ -48,6 +50,7 @@ function place() {
 }
 
 function openSeries() {
+  cine.stop();
   places = placesOf(seriesShown());
   const image = find("image");
   image.max = String(Math.max(1, places.length));
@@ -55,6 +58,7 @@ function openSeries() {
   stage.fit();
   chosenWindow = null;
   listPresets(seriesShown());
+  recommendRate();
   return show();
 }
 
@@ -81,7 +85,9 @@ async function showNow() {
   if (!shown) return;
   find("stage").setAttribute("aria-busy", "true");
   tellWhere(shown);
-  askHeader(shown.instance);
+  // In a cine of many instances nobody reads headers as they go by.
+  if (!cine.isRunning) askHeader(shown.instance);
+  find("play").disabled = !isPlayable(shown);
   const window_ = chosenWindow ?? await windowOf(shown);
   const pictures = await Promise.all(Object.keys(panes).map((side) => pictureOf(side, shown, window_)));
   const regions = (await outcomeOf(shown.instance)).regions;
@@ -252,8 +258,58 @@ function askHeader(instance) {
   find("header-form").dispatchEvent(new Event("instance"));
 }
 
+/** Return between which images a cine goes round: the frames of one instance, else all of the series. */
+function roundOf({ instance, position }) {
+  if (instance.frames <= 1) return [0, places.length - 1];
+  const first = places.findIndex((each) => each.position === position);
+  return [first, first + instance.frames - 1];
+}
+
+function isPlayable(shown) {
+  const [from, to] = roundOf(shown);
+  return to > from;
+}
+
+/** Show the next image of a cine; while one is not there yet, the cine waits. */
+function advance() {
+  if (isShowing || !place()) return;
+  const image = find("image");
+  const at = Number(image.value) - 1;
+  const [from, to] = roundOf(place());
+  direction = 1;
+  image.value = String((at >= to ? from : at + 1) + 1);
+  show();
+}
+
+function rate() {
+  const given = Number(find("rate").value);
+  return given >= 1 ? Math.min(MOST_RATE, given) : 1;
+}
+
+async function recommendRate() {
+  const shown = place();
+  const side = shown?.instance.result ? "result" : "received";
+  if (!shown || !panes[side]) return;
+  try {
+    find("rate").value = String(rateOf((await stores[side].description(shown.instance[side])).attributes));
+  } catch (error) {
+    if (!(error instanceof NotShown)) throw error;
+  }
+}
+
+function tellCine() {
+  find("play").textContent = cine.isRunning ? "Pause" : "Play";
+  find("where").setAttribute("aria-live", cine.isRunning ? "off" : "polite");
+  if (!cine.isRunning && place()) askHeader(place().instance);
+}
+
+function togglePlay() {
+  if (!find("play").disabled) cine.toggle();
+}
+
 /** Go on by so many images. */
 function step(count) {
+  cine.stop();
   const image = find("image");
   const to = Math.min(places.length, Math.max(1, Number(image.value) + count));
   if (to === Number(image.value)) return;
@@ -298,6 +354,7 @@ const KEYS = {
   Home: () => step(-places.length), End: () => step(places.length),
   "+": () => stage.zoom(1.25), "=": () => stage.zoom(1.25), "-": () => stage.zoom(0.8), 0: () => stage.fit(),
   l: () => changeWindow(0.1, 0), j: () => changeWindow(-0.1, 0), i: () => changeWindow(0, 0.05), k: () => changeWindow(0, -0.05),
+  p: () => togglePlay(), " ": () => togglePlay(),
   n: () => nextPreset(), o: () => toggleOutlines(),
   1: () => setMode("beside"), 2: () => setMode("blink"), 3: () => setMode("slider"), 4: () => setMode("difference"),
 };
@@ -357,7 +414,8 @@ function listen() {
   element.addEventListener("keydown", listenToKeys);
   listenToPointer(element);
   find("series").addEventListener("change", openSeries);
-  find("image").addEventListener("input", show);
+  find("image").addEventListener("input", () => { cine.stop(); show(); });
+  find("play").addEventListener("click", togglePlay);
   find("previous").addEventListener("click", () => step(-1));
   find("next").addEventListener("click", () => step(1));
   find("preset").addEventListener("change", usePreset);
