@@ -5,7 +5,8 @@
     DaemonError
     |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
     |-- StoreUnavailable  the database or disk refused; the peer must try again
-    |   `-- DatabaseDamaged   its file is not what was written; the operator must decide
+    |   |-- DatabaseDamaged   its file is not what was written; the operator must decide
+    |   `-- RowRefused        what was to be written contradicts what is there: a bug of ours
     |-- StateIncomplete   parts of the state folder are missing beside others; the operator must decide
     |-- SchemaTooNew      the database was written by a newer program; the operator must fix it
     |-- AddressRefused    a listener cannot have its address; the operator must fix it
@@ -42,6 +43,10 @@ class StoreUnavailable(DaemonError):
 
 class DatabaseDamaged(StoreUnavailable):
     """The database's file is damaged: pages that contradict each other, or not a database at all."""
+
+
+class RowRefused(StoreUnavailable):
+    """The database refuses what was to be written, however often it is asked: a bug of ours."""
 
 
 class StateIncomplete(DaemonError):

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.errors import RowRefused, SpoolFull, StoreUnavailable
 from daemon.healthcare import names, provenance, streams
 from daemon.healthcare.batches import Made, Memory, Task
 from daemon.healthcare.dicom_step import DicomStep
@@ -61,8 +61,6 @@ _AGAIN_S: Final = 1.0
 _REST_S: Final = 1.0
 _AFTER_BUG_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 2.0
-_NOT_OURS: Final = (PoolClosed, StoreUnavailable, SpoolFull)
-"""What says nothing about the item in hand: it is done again."""
 _KINDS: Final[Mapping[str, Callable[[Task], Batch]]] = {
     "dicom": DicomStep,
     "learn": LearnStep,
@@ -157,10 +155,13 @@ class Running:
                     return
             except PoolClosed:
                 return  # it goes on at the next start
-            except (StoreUnavailable, SpoolFull) as error:
-                _log.warning("operation_postponed", operation=number, error=type(error).__name__)
-                await asyncio.sleep(_AGAIN_S)
             except Exception as error:  # noqa: BLE001 (a bug costs one operation, not the service)
+                if not _is_ours(error):
+                    _log.warning(
+                        "operation_postponed", operation=number, error=type(error).__name__
+                    )
+                    await asyncio.sleep(_AGAIN_S)
+                    continue
                 _log.error("operation_failed", operation=number, where=trace(error))
                 if not await self._is_stream(number):
                     await self._fail(number)
@@ -248,9 +249,9 @@ class Running:
 
         try:
             await self._database.write(partial(settle, made=made))
-        except _NOT_OURS:
-            raise
-        except Exception:  # noqa: BLE001 (told by `_without_bugs`, of each that it costs)
+        except Exception as error:
+            if not _is_ours(error):
+                raise
             made = await self._without_bugs(number, doing, made)
             await self._database.write(partial(settle, made=made))
         await doing.clear(made)
@@ -327,9 +328,9 @@ class Running:
                 await self._database.write(partial(attempt, each=each))
             except _Undone:
                 found.append(each)
-            except _NOT_OURS:
-                raise
-            except Exception as error:  # noqa: BLE001 (a bug costs one item, not those beside it)
+            except Exception as error:
+                if not _is_ours(error):
+                    raise
                 failed = _failed(number, each.number, error)
                 # What is said of its output is what has to be cleared away.
                 found.append(replace(failed, output=each.output, receipt_id=each.receipt_id))
@@ -359,13 +360,19 @@ class Running:
             began = time.monotonic()
             try:
                 made = await item.do()
-            except _NOT_OURS:
-                raise
-            except Exception as error:  # noqa: BLE001 (a bug costs one item, not those beside it)
+            except Exception as error:
+                if not _is_ours(error):
+                    raise
                 made = _failed(number, item.number, error)
             if self._is_busy():
                 await asyncio.sleep(min(time.monotonic() - began, _LONGEST_PAUSE_S))
             return made
+
+
+def _is_ours(error: Exception) -> bool:
+    """Tell whether an error is a bug of ours: what is none passes, and says nothing of the item in hand."""
+    passes = isinstance(error, PoolClosed | StoreUnavailable | SpoolFull)
+    return isinstance(error, RowRefused) or not passes
 
 
 class _Undone(Exception):

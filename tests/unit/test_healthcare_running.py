@@ -73,6 +73,14 @@ class FailingToShow(Copying):
         return shown
 
 
+class FailingToRefer(Copying):
+    """Makes an output that the database takes from nobody."""
+
+    async def deidentify(self, instance: IndexedInstance) -> Made:
+        made = await super().deidentify(instance)
+        return replace(made, receipt_id="0" * 32) if self.is_bad(made) else made
+
+
 async def done(stores: Stores, work: Callable[[Any], Any]) -> Any:
     return await stores.database.write(work)
 
@@ -113,7 +121,7 @@ async def ended(stores: Stores, number: int) -> Operation:
         await asyncio.gather(task, return_exceptions=True)
 
 
-@pytest.mark.parametrize("step", [FailingToMake, FailingToShow])
+@pytest.mark.parametrize("step", [FailingToMake, FailingToShow, FailingToRefer])
 async def test_a_bug_of_ours_costs_the_item_that_it_comes_up_in_and_no_other(
     stores: Stores,
     monkeypatch: pytest.MonkeyPatch,

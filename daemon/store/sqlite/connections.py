@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from daemon.errors import DatabaseDamaged, SpoolFull, StoreUnavailable
+from daemon.errors import DatabaseDamaged, RowRefused, SpoolFull, StoreUnavailable
 from daemon.store.files.folders import refusal
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_MS: Final = 10_000
 _DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NEVER: Final = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_MISMATCH}
+)
 _PRIMARY: Final = 0xFF
 """Of an extended result code, what the error is."""
 
@@ -42,6 +45,8 @@ def translated(error: sqlite3.Error | OSError) -> DaemonError:
         return DatabaseDamaged(
             "the database is damaged; `dicomveil fsck` says how and what can be done", name
         )
+    if code is not None and code & _PRIMARY in _NEVER:
+        return RowRefused(f"the database refused: {name}", name)
     return StoreUnavailable(f"the database refused: {name}", name)
 
 
