@@ -243,6 +243,10 @@ REASONS: Final[Mapping[str, Advice]] = {
         "It could not be read: no permission, or a failing disk.",
         "Give dicomveil's user the right to read it; put it in again.",
     ),
+    "unwritable": Advice(
+        "An export could not make its file: something else has its name, or that of a folder above it.",
+        "Remove that, or export into another folder.",
+    ),
     "archive_broken": Advice("The zip archive is damaged or cut off.", "Put it in again, whole."),
     "archive_too_many_entries": Advice("More entries than an archive may have.", _ARCHIVE),
     "archive_bomb": Advice("It unfolds to far more than its size.", _ARCHIVE),

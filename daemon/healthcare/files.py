@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -35,7 +36,7 @@ def made_folder(path: Path) -> None:
     for each in reversed(missing):
         each.mkdir(mode=0o700, exist_ok=True)
     if not path.is_dir():
-        raise NotADirectoryError
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder")
 
 
 class AllowedFiles:

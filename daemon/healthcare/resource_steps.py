@@ -21,7 +21,13 @@ from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
 from daemon.healthcare.batches import BATCH, Counted, Item, Made, insisting
 from daemon.healthcare.files import opened
-from daemon.healthcare.transfer_steps import UNREADABLE, TransferStep, written
+from daemon.healthcare.transfer_steps import (
+    UNREADABLE,
+    UNWRITABLE,
+    TransferStep,
+    is_in_the_way,
+    written,
+)
 from daemon.resources import Method
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
@@ -190,5 +196,7 @@ class ExportResourcesStep(TransferStep):
         try:
             await asyncio.to_thread(written, target, io.BytesIO(text), self._operation.id)
         except OSError as error:
+            if is_in_the_way(error):
+                return Made(chosen[-1].number, reason=UNWRITABLE, where=target.name)
             raise StoreUnavailable("the folder refuses") from error
         return Made(chosen[-1].number, count=len(chosen))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 _CHUNK_BYTES: Final = 1 << 20
 _REFUSED: Final = "not_dicom"
 UNREADABLE: Final = "unreadable"
+UNWRITABLE: Final = "unwritable"
+_IN_THE_WAY: Final = frozenset(
+    {errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOTDIR}
+)
+"""What is so until somebody clears the folder up; a full disk passes."""
 
 
 class TransferStep:
@@ -116,6 +123,8 @@ class ExportStep(TransferStep):
         except FileNotFoundError:
             return Made(instance.id, reason=BLOB_MISSING)
         except OSError as error:
+            if is_in_the_way(error):
+                return Made(instance.id, reason=UNWRITABLE)
             raise StoreUnavailable("the folder refuses") from error
         return Made(instance.id)
 
@@ -128,6 +137,11 @@ class _Unheard:
 
     def instance_refused(self, reason: str) -> None:
         """Do nothing."""
+
+
+def is_in_the_way(error: OSError) -> bool:
+    """Tell whether something else has the name of a file that is to be written, or of a folder above it."""
+    return error.errno in _IN_THE_WAY
 
 
 def _copied(blob: Path, target: Path, operation: int) -> None:
@@ -146,8 +160,13 @@ def written(target: Path, content: IO[bytes], operation: int) -> None:
     made_folder(target.parent)
     partial_name = target.with_suffix(f".{operation}.part")
     descriptor = os.open(partial_name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        shutil.copyfileobj(content, file, _CHUNK_BYTES)
-        file.flush()
-        os.fsync(file.fileno())
-    partial_name.rename(target)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            shutil.copyfileobj(content, file, _CHUNK_BYTES)
+            file.flush()
+            os.fsync(file.fileno())
+        partial_name.rename(target)
+    except OSError:
+        with suppress(OSError):
+            partial_name.unlink()
+        raise

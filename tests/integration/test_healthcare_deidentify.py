@@ -525,6 +525,14 @@ def test_instances_go_into_and_out_of_allowed_folders(
     }
     done(service, stores.export(name=source, body=some).execute())
     assert [each.stem for each in (folder / "some").rglob("*.dcm")] == [uids(service, source)[0][2]]
+    # A file where one folder shall be, and a folder where one file shall be.
+    (first, _, _), *_others, (study, series, instance) = uids(service, source)
+    occupied = lists / uuid4().hex
+    (occupied / study / series / f"{instance}.dcm").mkdir(parents=True)
+    (occupied / first).touch()
+    there = stores.export(name=source, body={"gcsDestination": {"uriPrefix": occupied.as_uri()}})
+    assert done(service, there.execute())["metadata"]["counter"] == {"success": "2", "failure": "4"}
+    assert list(occupied.rglob("*.part")) == []
     outside = stores.import_(name=target, body={"gcsSource": {"uri": "file:///etc"}})
     refused(outside, 403, "PERMISSION_DENIED")
     bucket = stores.export(name=source, body={"gcsDestination": {"uriPrefix": "gs://b/x"}})

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from daemon.batch.inputs import UNREADABLE
+from daemon.healthcare.transfer_steps import UNWRITABLE
 from daemon.pipeline.ties import CONFLICTING_TIES, CONFLICTING_VERSIONS
 from daemon.reasons import REASONS
 from daemon.receive.archive import ArchiveReason
@@ -26,7 +27,7 @@ def test_every_code_that_is_given_has_an_explanation_and_no_other() -> None:
         for code in kind
     }
     of_stores = {BLOB_MISSING, CONFLICT, CONFLICTING_TIES, CONFLICTING_VERSIONS, UNASSOCIATED}
-    assert set(REASONS) == {*codes, *of_stores, UNREADABLE}
+    assert set(REASONS) == {*codes, *of_stores, UNREADABLE, UNWRITABLE}
 
 
 def test_the_document_is_the_table() -> None:
