@@ -15,7 +15,8 @@ from tests.crash.senders import DOORS, Supply
 if TYPE_CHECKING:
     from tests.service import RunningDaemon
 
-KILLS = 12
+KILLS = 6
+"""One of each turn; `make crash` takes a hundred."""
 
 
 @pytest.mark.timeout(400)

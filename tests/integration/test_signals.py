@@ -20,7 +20,7 @@ from tests.factories import encoded, make_ct
 from tests.integration.test_web_server import Well
 from tests.malformed import command, p_data
 from tests.scu import PlainScu, dataset_of
-from tests.service import RunningDaemon, wait_until
+from tests.service import RunningDaemon, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +151,15 @@ def test_sighup_takes_over_deidentifiers_while_bytes_come_in(
     assert daemon.is_alive()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """Run one daemon for what leaves it as it was."""
+    folder = tmp_path_factory.mktemp("shared")
+    (folder / "state").mkdir(mode=0o700)
+    with running(folder, folder / "state") as daemon:
+        yield daemon
+
+
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
@@ -162,26 +171,29 @@ def test_sighup_takes_over_deidentifiers_while_bytes_come_in(
     ],
 )
 def test_an_invalid_configuration_leaves_the_old_one_running_and_says_why(
-    running_daemon: RunningDaemon, broken: str, named: str
+    shared: RunningDaemon, broken: str, named: str
 ) -> None:
-    daemon = running_daemon
+    daemon = shared
     kept = daemon.config_path.read_text()
-    with half_stored(daemon, seed=40) as half:
+    before, settled = len(daemon.log), len(daemon.journal())
+    with half_stored(daemon, seed=40 + settled) as half:
         text = kept.partition("[dimse]")[0] if broken.startswith("[dimse]") else kept
         daemon.config_path.write_text(f"{text}\n{broken}")
         assert daemon.process is not None
         daemon.process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "the configuration stays as it was" in daemon.log, what="it says so")
+        wait_until(
+            lambda: "the configuration stays as it was" in daemon.log[before:], what="it says so"
+        )
         half.finish_transfers()
         half.finish_file()
-    assert named in daemon.log.partition("the configuration stays as it was")[2]
-    assert {each.state for each in daemon.wait_until_settled(3)} == {State.STORED}
+    assert named in daemon.log[before:].partition("the configuration stays as it was")[2]
+    assert {each.state for each in daemon.wait_until_settled(settled + 3)} == {State.STORED}
     assert not is_logged(daemon, "configuration_reloaded")
     daemon.config_path.write_text(kept)
 
 
-def test_what_needs_a_restart_is_said(running_daemon: RunningDaemon) -> None:
-    daemon = running_daemon
+def test_what_needs_a_restart_is_said(shared: RunningDaemon) -> None:
+    daemon = shared
     text = daemon.config_path.read_text()
     daemon.config_path.write_text(f"{text}\n[spool]\nmax_instances = 7\n")
     hang_up(daemon, "configuration_needs_restart")
