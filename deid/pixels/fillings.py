@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from deid.pixels.geometry import Box
+from deid.pixels.judgement import says_what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -163,9 +164,12 @@ def together(
     None as well when the two cannot be read as one.
     """
     region = entry.region
+    says_itself = says_what_it_is(region.text)
     for other in found:
         if other is entry or other.frame != entry.frame:
             continue
+        if says_itself and judge(other.region) not in (None, "unreadable"):
+            continue  # it is the other that identifies, as a record number beside a tube voltage
         first, second = sorted((region, other.region), key=lambda piece: piece.box.left)
         if not _are_neighbours(first.box, second.box):
             continue

@@ -241,8 +241,14 @@ class KnownTexts:
         """Whether an upper-case text shows one of them, fuzzily."""
         tokens = [_folded(token) for token in _TOKEN.findall(upper)]
         compact = "".join(tokens)
+        # MEAN 43.2 HU is no Sean; MEAN alone may be one.
+        certain = _FOLDED_PLAIN_WORDS if says_what_it_is(upper) else frozenset[str]()
         return (
-            any(_is_like(word, token) for word in self._words for token in tokens)
+            any(
+                word == token or (token not in certain and _is_like(word, token))
+                for word in self._words
+                for token in tokens
+            )
             or any(len(word) >= 5 and _contains(compact, word) for word in self._words)
             or any(_contains(compact, code) for code in self._codes)
         )
@@ -297,6 +303,18 @@ def is_harmless(upper: str) -> bool:
     # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.
     return all(_is_word(token) or _is_run_of_words(token) for token in tokens) or _is_run_of_words(
         "".join(tokens)
+    )
+
+
+def says_what_it_is(text: str) -> bool:
+    """Whether a text is a number with words that may stay and are nobody's name: kV 100, MEAN 43.2 HU."""
+    upper = _plain(text)
+    if not any(map(str.isdigit, upper)) or not is_harmless(upper):
+        return False
+    words = _LETTERS.findall(_NUMBER_AND_UNIT.sub(_without_known_unit, upper))
+    units = [match["unit"] for match in _NUMBER_AND_UNIT.finditer(upper)]
+    return not any(word in ALSO_NAMES for word in words) and any(
+        len(word) > 1 and (word in WORDS or word in UNITS) for word in (*words, *units)
     )
 
 
@@ -414,3 +432,4 @@ def _compiled(custom: CustomRegex) -> tuple[re.Pattern[str], tuple[int, ...]]:
 
 
 _FOLDED_WORDS = frozenset(_folded(word) for word in WORDS)
+_FOLDED_PLAIN_WORDS = frozenset(_folded(word) for word in WORDS - ALSO_NAMES)

@@ -6,6 +6,8 @@ import pytest
 
 from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
+from deid.pixels.fillings import together
+from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement
 from deid.pixels.policy import CustomRegex
@@ -220,3 +222,38 @@ def test_what_consoles_print_stays(text: str) -> None:
 )
 def test_names_and_dates_beside_words_of_consoles_go(text: str) -> None:
     assert _why(text) is not None
+
+
+def test_a_measurement_is_not_taken_for_a_name_like_its_word_and_the_word_alone_is() -> None:
+    judgement = Judgement()
+    known = judgement.knowing([KnownIdentifier("MARTIN^SEAN", "PERSON_NAME")])
+
+    def why(text: str) -> str | None:
+        return judgement.why(TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97), known)
+
+    assert [why(text) for text in ("MEAN 43.2 HU", "Mean 12 mm2")] == [None, None]
+    assert all(why(text) for text in ("MEAN", "SEAN 43", "5EAN 43", "MEAN SEAN 4", "MARTIM 43.2"))
+
+
+@pytest.mark.parametrize(
+    ("text", "beside", "goes"),
+    [
+        ("kV 100", "PID B5108", False),
+        ("SE 3", "OCONNOR", False),
+        ("1961", "OCONNOR", True),
+        ("W 400", "SIOBHAN", True),
+        ("DR 65", "OCONNOR", True),
+        ("27", "FEB 2013", True),
+    ],
+)
+def test_what_says_itself_what_it_is_stays_beside_what_identifies(
+    text: str, beside: str, goes: bool
+) -> None:
+    judgement = Judgement()
+    known = judgement.knowing(KNOWN)
+    entry, other = (
+        FoundRegion(0, TextRegion(Box(left, 0, 60, 20), 0.9, words, 0.97))
+        for left, words in ((0, text), (64, beside))
+    )
+    why = together(entry, [entry, other], lambda region: judgement.why(region, known))
+    assert (why is not None) == goes
