@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from typing import IO, TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
@@ -20,11 +21,13 @@ _ENTRY_KEY: Final = re.compile(rb'"entry"\s*:\s*\[\Z')
 def lines(source: IO[bytes]) -> Iterator[bytes]:
     """Yield the lines of NDJSON that hold something, from its beginning."""
     source.seek(0)
+    if source.read(len(BOM_UTF8)) != BOM_UTF8:
+        source.seek(0)
     while line := source.readline(_LARGEST):
         if not line.endswith(b"\n") and len(line) == _LARGEST:
             raise Unsafe(Reason.MALFORMED, "a line")
         if stripped := line.strip():
-            yield stripped.removeprefix(b"\xef\xbb\xbf")
+            yield stripped
 
 
 class BundleParts:
@@ -42,7 +45,7 @@ class BundleParts:
 
     def skeleton(self) -> bytes:
         """Return the Bundle without its entries; after all of them were yielded."""
-        return bytes(self._beside)
+        return bytes(self._beside).removeprefix(BOM_UTF8)
 
     def entries(self) -> Iterator[bytes]:
         """Yield each entry's JSON.
@@ -50,11 +53,12 @@ class BundleParts:
         Raises
         ------
         Unsafe
-            TRUNCATED where the document ends within, MALFORMED where one part is larger than 64 MiB.
+            TRUNCATED where the document ends within, MALFORMED where one part is larger than 64 MiB, or
+            where something else stands among the entries.
         """
         self._source.seek(0)
         buffer, at, done, name = b"", 0, 0, 0
-        depth, inside = 0, False
+        depth, inside, comma = 0, False, b""
         while chunk := self._source.read(_CHUNK):
             buffer = buffer[done:] + chunk
             at, name, done = at - done, name - done, 0
@@ -68,11 +72,13 @@ class BundleParts:
                 if byte in b"[{":
                     depth += 1
                     if not inside and depth == 2 and _ENTRY_KEY.search(buffer, done, at):
-                        inside = True
+                        inside, comma = True, b""
                         self._beside += buffer[done:at]
                         done = at
                     elif inside and depth == 3:
-                        done = token.start()
+                        if byte != b"{" or buffer[done : token.start()].strip() != comma:
+                            raise Unsafe(Reason.MALFORMED, "Bundle.entry")
+                        done, comma = token.start(), b","
                 elif byte not in b"]}":
                     name = token.start()
                 else:
@@ -81,6 +87,8 @@ class BundleParts:
                         yield buffer[done:at]
                         done = at
                     elif inside and depth == 1:
+                        if buffer[done : token.start()].strip():
+                            raise Unsafe(Reason.MALFORMED, "Bundle.entry")
                         inside = False
                         done = token.start()
             if not inside:

@@ -16,9 +16,11 @@ from deid.fhir.context import NOTHING_KNOWN
 from deid.fhir.deidentify import deidentify, deidentify_document
 from deid.fhir.entries import Entry
 from deid.fhir.known import known_identifiers
+from deid.fhir.leaves import REMOVED
 from deid.fhir.outcome import FhirOutcome
 from deid.fhir.reading import Document, Kind, collector_at_rest, is_ndjson, read_resource, utf_8
 from deid.fhir.references import address_of
+from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
 from deid.fhir.splitting import BundleParts, lines
 
@@ -146,9 +148,16 @@ class _Passage:
 
     def lines(self, pieces: Iterable[bytes], context: Context) -> None:
         """Write NDJSON, a batch at a time."""
+        is_any_listed = False
         for batch in _batches(pieces):
             resources = tuple(read_resource(line) for line in batch)
+            if not any(map(kind_of, resources)):
+                self.actions["Resource", REMOVED] += len(resources)
+                continue
+            is_any_listed = True
             self.write(self._done(Document(Kind.NDJSON, resources), batch, context).content)
+        if not is_any_listed:
+            raise Unsafe(Reason.RESOURCE_NOT_LISTED)
 
     def bundle(self, parts: BundleParts, context: Context) -> None:
         """Write a Bundle: what stands beside its entries first, then the entries, a batch at a time."""

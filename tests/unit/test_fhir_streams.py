@@ -118,6 +118,42 @@ def test_what_is_refused_whole_is_refused_in_pieces(source: bytes, reason: Reaso
     assert refusal.value.reason is reason
 
 
+@pytest.mark.parametrize(
+    "among",
+    [b"[0]", b"[:]", b'["x"]', b"[[{}]]", b"[null]", b"[{},]", b"[{} {}]", b"[,{}]", b"[{},0,{}]"],
+)
+def test_nothing_but_entries_passes_for_them(among: bytes) -> None:
+    source = b'{"resourceType":"Bundle",' + b" " * 900 + b'"entry":' + among + b"}"
+    with pytest.raises(Unsafe) as refusal:
+        streamed(source)
+    assert refusal.value.reason is Reason.MALFORMED
+
+
+def test_lines_that_may_not_pass_keep_none_of_the_others_from_passing() -> None:
+    events = [orjson.dumps(resource("AuditEvent", id=f"{at:0>90}")) for at in range(200)]
+    patient = orjson.dumps(resource("Patient", id="1"))
+    source = b"\n".join([*events, patient, *events]) + b"\n"
+    content, result = streamed(source)
+    whole = deidentify(source, fhir_plan())
+    assert content == whole.content
+    assert result.outcome.actions["Resource", "removed"] == 400
+    assert whole.outcome.actions["Resource", "removed"] == 400
+    with pytest.raises(Unsafe) as refusal:
+        streamed(b"\n".join(events) + b"\n")
+    assert refusal.value.reason is Reason.RESOURCE_NOT_LISTED
+
+
+def test_a_byte_order_mark_stands_at_the_beginning_alone() -> None:
+    mark = b"\xef\xbb\xbf"
+    lines = [orjson.dumps(resource("Patient", id=f"{at:0>90}")) for at in range(20)]
+    for plain in (SOURCE, b"\n".join(lines)):
+        assert orjson.loads(streamed(mark + plain)[0].splitlines()[0])
+        assert streamed(mark + plain)[0] == streamed(plain)[0]
+    with pytest.raises(Unsafe) as refusal:
+        streamed(b"\n".join([*lines, mark + lines[0]]))
+    assert refusal.value.reason is Reason.MALFORMED
+
+
 def test_entries_are_found_whatever_stands_in_strings() -> None:
     entries: list[dict[str, Any]] = [
         {"a": '"entry":[{]}', "b": "\\"},
