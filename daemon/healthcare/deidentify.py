@@ -105,10 +105,6 @@ class Deidentify:
 
     async def _fhir_store(self, call: Call) -> Answer:
         body = call.checked("DeidentifyFhirStoreRequest")
-        if field_of(body.get("config"), "operationMetadata"):
-            raise InvalidArgument(
-                "operationMetadata is told of instances; an operation on a FHIR store has none"
-            )
         only = _resources(body.get("resourceFilter", {}))
         since = int(self._clock() * 1000) if body.get("skipModifiedResources") else 0
         work = await self._work(call, body, "deidentify.DeidentifyFhirStoreSummary", StoreKind.FHIR)
@@ -239,6 +235,10 @@ class Deidentify:
             }
             about = "DICOM or FHIR" if kind is None else kind.value.upper()
             raise InvalidArgument(f"{field} says nothing about {about}: add {wanted[kind]}")
+        if kind is StoreKind.FHIR and field_of(given, "operationMetadata"):
+            raise InvalidArgument(
+                f"{field}: operationMetadata is told of instances; an operation on a FHIR store has none"
+            )
         told = field_of(given, "operationMetadata", "fhirOutput", "fhirStore")
         provenance = await self._told(told) if told else 0
         return Work((), without_requests(given), "", summary, note, provenance)

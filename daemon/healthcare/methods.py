@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERSIONS: Final = ("v1", "v1beta1")
+PROJECT: Final = "[^/:]+(?::[^/:]+)?"
+"""What a project's id looks like: those of an organization have its domain before a colon."""
 _PARAMETER: Final = "{}"
 # Of bulk data the last parameter is a path.
 _REST: Final = "bulkdata/{}/{}"
@@ -100,6 +102,7 @@ def _patterns() -> Sequence[tuple[Method, re.Pattern[str]]]:
 def _expression(path: str) -> str:
     # A colon ends a name: what follows it is a verb.
     expression = re.escape(path).replace(re.escape(_PARAMETER), "([^/:]+)")
+    expression = expression.replace("projects/([^/:]+)", f"projects/({PROJECT})", 1)
     if path.endswith(_REST):
         return expression.removesuffix("([^/:]+)") + "(.+)"
     if path.endswith(_BLOB_SETTINGS):

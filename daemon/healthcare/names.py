@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from daemon.healthcare.errors import InvalidArgument, NotFound
+from daemon.healthcare.methods import PROJECT
 from daemon.store.rows import Role, Store, StoreKind
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ CONFIGURED: Final = "projects/local/locations/local/datasets/default"
 DRY_RUNS: Final = "projects/local/locations/local/datasets/dry-runs"
 """Where trials of the pages write: results that nobody keeps."""
 _CONFIGURED_ROW: Final = "default"
-_DATASET: Final = re.compile(r"projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+")
+_DATASET: Final = re.compile(rf"projects/{PROJECT}/locations/[^/:]+/datasets/[^/:]+")
 _STORE: Final = re.compile(
     rf"(?P<dataset>{_DATASET.pattern})/(?P<kind>dicomStores|fhirStores)/(?P<store>[^/:]+)"
 )

@@ -19,6 +19,7 @@ from yarl import URL
 
 from daemon.healthcare.calls import GLOBAL_PARAMETERS
 from daemon.healthcare.errors import envelope
+from daemon.healthcare.methods import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from daemon.healthcare.methods import Meant
 
 _SERVICE: Final = re.compile(
-    r"(?P<dataset>projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+)"
+    rf"(?P<dataset>projects/{PROJECT}/locations/[^/:]+/datasets/[^/:]+)"
     r"/(?P<kind>dicomStores|fhirStores)/(?P<store>[^/:]+)/(?P<service>dicomWeb|fhir)(?P<rest>/.*)?"
 )
 _SERVICES: Final = {"dicomStores": "dicomWeb", "fhirStores": "fhir"}

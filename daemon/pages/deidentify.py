@@ -41,7 +41,7 @@ _PASTED: Final = "pasted"
 _DEFAULT: Final = "default"
 _MOST_CHARACTERS: Final = 200_000
 _OPERATION: Final = re.compile(
-    r"projects/[^/:]+/locations/[^/:]+/datasets/[^/:]+/operations/[0-9]{1,18}"
+    r"projects/[^/]+/locations/[^/:]+/datasets/[^/:]+/operations/[0-9]{1,18}"
 )
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 

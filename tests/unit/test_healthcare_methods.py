@@ -55,6 +55,8 @@ def test_every_documented_path_means_its_method_or_one_that_answers_the_same_pat
             "dicomStores.dicomWeb.studies.getStudyMetrics",
         ),
         ("POST", "projects/p/locations/l/datasets/d/operations/7:cancel", "operations.cancel"),
+        ("POST", "projects/example.com:p/locations/l/datasets/d:deidentify", "deidentify"),
+        ("GET", "projects/example.com:p/locations/l/datasets/d", "get"),
     ],
 )
 def test_a_verb_after_a_colon_is_no_part_of_a_name(verb: str, path: str, name: str) -> None:
