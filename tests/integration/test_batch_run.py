@@ -399,6 +399,8 @@ _CHILD = textwrap.dedent(
 
     def tell(progress):
         print(progress.done, flush=True)
+        if progress.done >= 40:
+            sys.stdin.readline()  # no further before the signal has been sent
 
     source, out, configuration = map(Path, sys.argv[1:])
     request = BatchRequest(
@@ -420,16 +422,18 @@ def _interrupt(source: Path, out: Path, number: int, is_time: Callable[[int], bo
     child = subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(source), str(out), str(configuration)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    assert child.stdin is not None
     assert child.stdout is not None
-    with child.stdout:
+    with child.stdin, child.stdout:
         for line in child.stdout:
-            if line.strip().isdigit() and is_time(int(line)):
+            if not child.stdin.closed and line.strip().isdigit() and is_time(int(line)):
                 child.send_signal(number)
-                break
+                child.stdin.close()
     return child.wait(DEADLINE_S)
 
 

@@ -8,12 +8,14 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from collections import Counter
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 import fhirkit
+import psutil
 import pydicom
 import pytest
 from googleapiclient.errors import HttpError
@@ -31,16 +33,17 @@ from tests.healthcare_client import (
     search,
     store_instance,
 )
-from tests.service import RunningDaemon, wait_until
+from tests.service import DEADLINE_S, RunningDaemon
 from tests.sidecar_samples import make_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 V1BETA1 = {"dicomTagConfig": {"profileType": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 CANARY = "Zqxwurm"
+COUNT = 120
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +96,32 @@ def source(service: Any, dataset: str) -> str:
 @pytest.fixture
 def target(service: Any, dataset: str) -> str:
     return make_store(service, dataset, "target")
+
+
+class Held:
+    """The service's workers, standing still: an operation that is under way stays so."""
+
+    def __init__(self, daemon: RunningDaemon) -> None:
+        assert daemon.process is not None
+        self._workers = psutil.Process(daemon.process.pid).children()
+
+    def __enter__(self) -> Self:
+        for each in self._workers:
+            each.suspend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._workers:
+            each.resume()
+
+    def go_on_until(self, is_true: Callable[[], bool]) -> None:
+        """Let them work until something is so, and no longer."""
+        end = time.monotonic() + DEADLINE_S
+        self.__exit__()
+        while not is_true():
+            assert time.monotonic() < end
+            time.sleep(0.001)
+        self.__enter__()
 
 
 def deidentify(datasets: Any, source: str, target: str, **body: Any) -> dict[str, Any]:
@@ -467,21 +496,16 @@ def test_the_command_line_writes_who_was_who(
 
 @pytest.mark.parametrize("service", ["v1"], indirect=True)
 def test_the_command_line_lists_shows_and_cancels(
-    daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
 ) -> None:
     def command(*arguments: str, status: int = 0) -> str:
         return dicomveil(daemon, "operations", *arguments, status=status)
 
-    source = many(service, dataset, 150)
-    # Others share the workers, so that it is under way for as long as a command needs to start.
-    spare = make_store(service, dataset, "spare")
-    others = [deidentify(datasets, source, spare, config=BASIC) for _ in range(5)]
-    operation = deidentify(datasets, source, target, config=BASIC)
-    number = operation["name"].rpartition("/")[2]
-    assert "It will stop" in command("cancel", number)
-    for other in others:
-        datasets.operations().cancel(name=other["name"], body={}).execute()
-    ended = done(service, operation)
+    with Held(daemon):
+        operation = deidentify(datasets, source, target, config=BASIC)
+        number = operation["name"].rpartition("/")[2]
+        assert "It will stop" in command("cancel", number)
+        ended = done(service, operation)
     assert ended["error"]["code"] == 1
     listed = json.loads(command("list", "--json"))
     assert (listed[0]["number"], listed[0]["state"]) == (int(number), "cancelled")
@@ -792,35 +816,31 @@ def many(service: Any, dataset: str, count: int) -> str:
 
 
 def test_a_cancelled_operation_says_what_it_did_and_another_completes_it(
-    service: Any, datasets: Any, dataset: str, target: str
+    daemon: RunningDaemon, service: Any, datasets: Any, dataset: str, target: str
 ) -> None:
-    source = many(service, dataset, 200)
-    operation = deidentify(datasets, source, target, config=BASIC)
-    operations = datasets.operations()
-
-    def successes() -> int:
-        counter = operations.get(name=operation["name"]).execute()["metadata"]["counter"]
-        return int(counter.get("success", "0"))
-
-    wait_until(lambda: successes() > 0, what="the operation has done something")
-    operations.cancel(name=operation["name"], body={}).execute()
-    ended = done(service, operation)
+    source = many(service, dataset, COUNT)
+    work = daemon.state_dir / "work"
+    with Held(daemon) as held:
+        operation = deidentify(datasets, source, target, config=BASIC)
+        held.go_on_until(lambda: len(list(work.glob("*.out"))) > 2)
+        datasets.operations().cancel(name=operation["name"], body={}).execute()
+        ended = done(service, operation)
     assert ended["error"]["code"] == 1
     assert ended["metadata"]["cancelRequested"] is True
     counter = {name: int(count) for name, count in ended["metadata"]["counter"].items()}
-    assert counter["success"] == len(uids(service, target)) < 200
-    assert counter["pending"] == 200 - counter["success"]
+    assert 0 < counter["success"] == len(uids(service, target)) < COUNT
+    assert counter["pending"] == COUNT - counter["success"]
     rest = done(service, deidentify(datasets, source, target, config=BASIC))
-    assert rest["metadata"]["counter"] == {"success": "200"}
+    assert rest["metadata"]["counter"] == {"success": str(COUNT)}
     assert max(Counter(uids(service, target)).values()) == 1
-    assert len(uids(service, target)) == 200
+    assert len(uids(service, target)) == COUNT
 
 
 def test_a_store_that_an_operation_uses_is_not_deleted(
-    service: Any, datasets: Any, dataset: str, target: str
+    daemon: RunningDaemon, service: Any, datasets: Any, source: str, target: str
 ) -> None:
-    source = many(service, dataset, 60)
-    operation = deidentify(datasets, source, target, config=BASIC)
-    refused(datasets.dicomStores().delete(name=target), 400, "FAILED_PRECONDITION")
+    with Held(daemon):
+        operation = deidentify(datasets, source, target, config=BASIC)
+        refused(datasets.dicomStores().delete(name=target), 400, "FAILED_PRECONDITION")
     done(service, operation)
     datasets.dicomStores().delete(name=target).execute()
