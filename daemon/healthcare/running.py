@@ -311,7 +311,7 @@ class Running:
             response=response,
             # What is not done any more is not pending; nothing of a finished operation is.
             pending=operation.pending if error_code else 0,
-            work=Work.from_json(operation.work).to_json(is_over=True),
+            work=Work.over(operation.work),
         )
         _log.info("operation_ended", operation=number, count=operation.success)
 

@@ -139,7 +139,7 @@ def follow(
             continue
         _begin(session, store, work, version, earlier, now)
     for earlier in before.values():
-        _end(session, earlier.operation, earlier.work, now)
+        _end(session, earlier.operation, now)
 
 
 def _work(store: Store, destination: Store, stream: Stream) -> Work:
@@ -161,7 +161,7 @@ def _begin(
     if earlier is not None:
         noted = session.operations.changed(earlier.operation.id, _LAST)
         session.operations.add_changed(made.id, noted)
-        _end(session, earlier.operation, earlier.work, now)
+        _end(session, earlier.operation, now)
 
 
 def _refuse_place(session: Session, source: Store, destination: Store) -> None:
@@ -188,7 +188,7 @@ def release(session: Session, store_ids: set[int], now: float) -> None:
     """End the streams of stores that go away; raises `FailedPrecondition` when others write into them."""
     for each in _running(session):
         if each.step.source in store_ids:
-            _end(session, each.operation, each.work, now)
+            _end(session, each.operation, now)
         elif each.step.destination in store_ids:
             raise FailedPrecondition(
                 "streamConfigs of another store go into this one: take them out of that first"
@@ -265,10 +265,10 @@ def _from(session: Session, store: Store) -> list[_Running]:
     return [each for each in _running(session) if each.step.source == store.id]
 
 
-def _end(session: Session, operation: Operation, work: Work, now: float) -> None:
+def _end(session: Session, operation: Operation, now: float) -> None:
     session.operations.settle_changed(operation.id, session.operations.changed(operation.id, _LAST))
     session.operations.change(
-        operation.id, ended_at=now, response="{}", work=work.to_json(is_over=True), pending=0
+        operation.id, ended_at=now, response="{}", work=Work.over(operation.work), pending=0
     )
 
 

@@ -115,11 +115,8 @@ class Work:
     note: str = ""
     provenance: int = 0
 
-    def to_json(self, *, is_over: bool = False) -> str:
-        """Return it for the operation's row; of one that is over, what is left to tell."""
-        if is_over:
-            stores = [[each.source, each.destination] for each in self.steps]
-            return json.dumps({"note": self.note, "stores": stores})
+    def to_json(self) -> str:
+        """Return it for the operation's row."""
         return json.dumps(
             {
                 "steps": [each.document() for each in self.steps],
@@ -130,6 +127,15 @@ class Work:
                 "provenance": self.provenance,
             }
         )
+
+    @staticmethod
+    def over(text: str) -> str:
+        """Return what is left to tell of what `to_json` made, of whatever version, once that is over."""
+        document = json.loads(text)
+        stores = [
+            [each.get("source"), each.get("destination")] for each in document.get("steps", ())
+        ]
+        return json.dumps({"note": document.get("note", ""), "stores": stores})
 
     @classmethod
     def from_json(cls, text: str) -> Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -103,22 +104,25 @@ def begin(session: Session) -> int:
     return int(made.id)
 
 
-async def ended(stores: Stores, number: int) -> Operation:
+async def ended(stores: Stores, *numbers: int) -> list[Operation]:
+    """Run operations until all of these have ended, and return them."""
     key = SiteKey(bytes(range(32)))
     # The steps of these tests ask no worker for anything.
     nobody = cast("ChangingWorkers", None)
     working = Running(stores, nobody, key, at_once=2, is_busy=lambda: False)
     task = asyncio.create_task(working.run())
     try:
-        while True:
-            found = await done(stores, lambda session: session.operations.get(number))
-            assert found is not None
-            if found.ended_at:
-                return cast("Operation", found)
+        while not task.done():
+            found = await done(
+                stores, lambda session: [session.operations.get(each) for each in numbers]
+            )
+            if all(each.ended_at for each in found):
+                return cast("list[Operation]", found)
             await asyncio.sleep(0.01)
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        (how,) = await asyncio.gather(task, return_exceptions=True)
+    raise AssertionError(how)
 
 
 @pytest.mark.parametrize("step", [FailingToMake, FailingToShow, FailingToRefer])
@@ -130,7 +134,7 @@ async def test_a_bug_of_ours_costs_the_item_that_it_comes_up_in_and_no_other(
 ) -> None:
     monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "dicom", step)
     number = await done(stores, begin)
-    operation = await ended(stores, number)
+    (operation,) = await ended(stores, number)
     assert (operation.error_code, operation.error) == (0, "")
     assert (operation.success, operation.failure, operation.pending) == (COUNT - 1, 1, 0)
     (failure,) = await done(stores, lambda session: session.operations.failures(number, 10, (0, 0)))
@@ -147,6 +151,24 @@ async def test_a_bug_of_ours_costs_the_item_that_it_comes_up_in_and_no_other(
     assert list(stores.layout.work.iterdir()) == []
     printed = capsys.readouterr()
     assert VALUE not in printed.out + printed.err
+
+
+async def test_an_operation_that_this_version_cannot_do_ends_alone(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "dicom", Copying)
+
+    def begin_unknown(session: Session) -> int:
+        later = {"kind": "later", "source": 1, "destination": 2, "last": 3, "unheard": 4}
+        work = json.dumps({"steps": [later], "configuration": "{}", "label": "", "summary": ""})
+        made = session.operations.add(DATASET, "v1", "method", created_at=1.0, work=work, pending=1)
+        return int(made.id)
+
+    unknown = await done(stores, begin_unknown)
+    known = await done(stores, begin)
+    failed, operation = await ended(stores, unknown, known)
+    assert failed.error_code == 13
+    assert (operation.error_code, operation.success) == (0, COUNT)
 
 
 async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -> None:
