@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _HOST: Final = re.compile(
-    r"(?P<name>[0-9A-Za-z._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?P<port>:\d{1,5})?"
+    r"(?P<name>[0-9A-Za-z._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?P<port>:[0-9]{1,5})?"
 )
 _PROXIED: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto")
 _COLLECTION: Final = re.compile(r"/(?:studies|series|instances|wado)(?:/|$)")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VARY: Final = "Accept, Accept-Encoding"
+_LONGEST_LOCATION: Final = 4096
 _AT_ONCE_BYTES: Final = 64 * 1024
 """Shorter bodies are compressed in the loop: a thread would take longer."""
 
@@ -52,13 +53,13 @@ def headers(
 ) -> Mapping[str, str]:
     """Return what a JSON answer says of itself.
 
-    Content-Location is the request's own address: the representation is chosen by headers alone.
+    Content-Location is the request's own address: the representation is chosen by headers alone. A long one is
+    left out, as clients do not take long headers.
     """
-    found = {
-        "Content-Type": media_type,
-        "Content-Location": location(request, root),
-        "Vary": VARY,
-    }
+    found = {"Content-Type": media_type, "Vary": VARY}
+    address = location(request, root)
+    if len(address) <= _LONGEST_LOCATION:
+        found["Content-Location"] = address
     if etag:
         found["ETag"] = etag
     return found

@@ -25,7 +25,7 @@ SENDFILE_MIN_BYTES: Final = 64 * 1024
 WHOLE_BYTES: Final = 64 * 1024
 """Bodies up to this are read whole: what a connection takes at once, whoever reads it."""
 CHUNK_BYTES: Final = 256 * 1024
-_RANGE: Final = re.compile(r"bytes=(?P<first>\d{0,18})-(?P<last>\d{0,18})")
+_RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 SENT_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """What the kernel copies while nobody looks whether the client still reads."""
 

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 MAX_VIEWPORT: Final = 8192
 """Of a side, in pixels."""
 THUMBNAIL: Final = (128, 128)
-_NUMBER: Final = re.compile(r"[+-]?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})(?:[eE][+-]?\d{1,3})?")
-_INTEGER: Final = re.compile(r"\d{1,9}")
+_NUMBER: Final = re.compile(
+    r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[eE][+-]?[0-9]{1,3})?"
+)
+_INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _FUNCTIONS: Final[Mapping[str, str]] = {
     "linear": "LINEAR",
     "linear-exact": "LINEAR_EXACT",

@@ -42,17 +42,20 @@ if TYPE_CHECKING:
 
 LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
 MAX_SORT_KEYS: Final = 8
+MAX_VALUES: Final = 512
+"""Different values of one parameter, other than UIDs, of which lists are long: SQLite takes a thousand."""
+_MOST_WARNINGS: Final = 20
 MAX_OFFSET: Final = 2**31 - 1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 _USUAL_UID: Final = re.compile(rb'"[0-9A-F]{8}":\{"vr":"UI","Value":\["([0-9.]{1,64})"\]\}')
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _NAME: Final = re.compile(r"[0-9A-Za-z]{1,64}(?:\.[0-9A-Za-z]{1,64}){0,8}")
-_DATE: Final = r"(?:\d{8}|\d{4}\.\d{2}\.\d{2}|\d{4}-\d{2}-\d{2})"
-_TIME: Final = r"(?:\d{2}(?::?\d{2}(?::?\d{2}(?:\.\d{1,6})?)?)?)"
+_DATE: Final = r"(?:[0-9]{8}|[0-9]{4}\.[0-9]{2}\.[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2})"
+_TIME: Final = r"(?:[0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2}(?:\.[0-9]{1,6})?)?)?)"
 _PATTERNS: Final = {
     "DA": re.compile(rf"{_DATE}|{_DATE}-(?:{_DATE})?|-{_DATE}|\*"),
     "TM": re.compile(rf"{_TIME}|{_TIME}-(?:{_TIME})?|-{_TIME}|\*"),
-    "IS": re.compile(r"[+-]?\d{1,12}|\*"),
+    "IS": re.compile(r"[+-]?[0-9]{1,12}|\*"),
     "UI": re.compile(r"[0-9.]{1,64}|\*"),
 }
 _EXPECTED: Final = {
@@ -171,7 +174,7 @@ def parse(
     wanted = None if include_all else answered | extra
     query = Query(
         level=level,
-        matches={keyword: values for keyword, values in matches.items() if any(values)},
+        matches=_different(matches),
         within=within,
         fuzzy=fuzzy,
         limit=limit + 1,
@@ -179,7 +182,20 @@ def parse(
         sort=tuple(sort[:MAX_SORT_KEYS]),
         with_attributes=include_all or bool(extra),
     )
-    return Search(query, limit, capped, wanted, tuple(dict.fromkeys(warnings)))
+    told = tuple(dict.fromkeys(warnings))
+    return Search(query, limit, capped, wanted, told[:_MOST_WARNINGS])
+
+
+def _different(matches: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return each value once, of the parameters that have any."""
+    found = {}
+    for keyword, values in matches.items():
+        if not any(values):
+            continue
+        found[keyword] = list(dict.fromkeys(values))
+        if len(found[keyword]) > MAX_VALUES and VR_OF_KEY[keyword] not in _LISTS:
+            raise BadRequest(f"more than {MAX_VALUES} values of {keyword}")
+    return found
 
 
 def _answered_tags(level: Level, within: Resource | None) -> frozenset[bytes]:
@@ -241,7 +257,7 @@ def _values(keyword: str, value: str) -> list[str]:
 
 def _compact_dates(value: str) -> str:
     """Write ``2024-01-31`` as ``20240131``, keeping the hyphen of a range."""
-    return re.sub(r"(\d{4})-(\d{2})-(\d{2})", r"\1\2\3", value)
+    return re.sub(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", r"\1\2\3", value)
 
 
 def _sort_keys(level: Level, value: str) -> Iterator[tuple[str, bool]]:

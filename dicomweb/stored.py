@@ -404,7 +404,11 @@ def locate_bulk(path: Path, size: int, steps: Sequence[int]) -> Bulk:
     with StoredFile(path) as stored:
         cursor, stop = stored.cursor, stored.stop
         for tag, number in zip(steps[0:-1:2], steps[1:-1:2], strict=True):
-            cursor, stop = _enter(cursor, stop, tag, number)
+            try:
+                cursor, stop = _enter(cursor, stop, tag, number)
+            except DescribeError as error:
+                # The file was described when it was stored: what has no items there is no sequence.
+                raise NotFound("no such bulk data") from error
         stored.cursor = cursor
         found: Bulk | None = None
         for tag, vr, length in elements(cursor, stop):

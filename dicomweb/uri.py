@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from dicomweb.ports import InstanceFile, InstanceStore
 
 _UID: Final = re.compile(r"[0-9.]{1,64}")
-_FRACTION: Final = re.compile(r"(?:0|1)?(?:\.\d{0,18})?")
-_INTEGER: Final = re.compile(r"\d{1,9}")
+_FRACTION: Final = re.compile(r"(?:0|1)?(?:\.[0-9]{0,18})?")
+_INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _OF_PICTURES: Final = (
     *("annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality"),
     *("frameNumber", "presentationUID", "presentationSeriesUID"),

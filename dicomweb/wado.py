@@ -63,8 +63,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 MAX_FRAMES_PER_REQUEST: Final = 10_000
-_FRAME_LIST: Final = re.compile(r"\d{1,9}(?:,\d{1,9})*")
-_BULK_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/\d{1,9}/[0-9A-Fa-f]{8}){0,32}")
+_FRAME_LIST: Final = re.compile(r"[0-9]{1,9}(?:,[0-9]{1,9})*")
+_BULK_PATH: Final = re.compile(r"[0-9A-Fa-f]{8}(?:/[0-9]{1,9}/[0-9A-Fa-f]{8}){0,32}")
 _METADATA_OFFERS: Final = (
     Offer(DICOM_JSON, multipart=False),
     Offer(JSON, multipart=False),

@@ -29,7 +29,7 @@ from pydicom.uid import (
 from yarl import URL
 
 from config.settings import Http
-from dicomweb import wado
+from dicomweb import qido, wado
 from tests.dicomweb_service import TestStore, bundled, served
 
 if TYPE_CHECKING:
@@ -383,6 +383,35 @@ async def test_what_viewers_ask_is_answered(http: ClientSession, url: str, query
 
 
 @pytest.mark.parametrize(
+    ("key", "pattern"),
+    [
+        ("ModalitiesInStudy", "C{}"), ("ModalitiesInStudy", "*{}"), ("PatientName", "a{}*"),
+        ("PatientID", "a{}*"), ("StudyDescription", "*{}*"), ("StudyDate", "20000101-{:08}"),
+        ("StudyTime", "10-113000.{:03}"), ("StationName", "a?{}*"), ("InstanceNumber", "{}"),
+        ("RequestAttributesSequence.RequestedProcedureID", "a{}"), ("ContentTime", "10-113000.{:03}"),
+    ],
+)  # fmt: skip
+async def test_as_many_values_as_a_search_takes_are_looked_for(
+    store: TestStore, key: str, pattern: str
+) -> None:
+    await store.add(CT)
+    values = [pattern.format(number) for number in range(qido.MAX_VALUES)]
+    for level in qido.LEVELS:
+        parameters = [("includefield", "all"), *((key, value) for value in values)]
+        search = qido.parse(level, None, parameters, max_results=10)
+        assert len(search.query.matches[key]) == len(values)
+        await store.index.search(search.query)
+
+
+async def test_a_long_address_is_not_sent_back(http: ClientSession, url: str) -> None:
+    for parameters, is_told in ((1, True), (6, False)):
+        query = "&".join([f"PatientID={'x' * 1000}"] * parameters)
+        response = await http.get(f"{url}/studies?{query}")
+        assert response.status == 200
+        assert ("Content-Location" in response.headers) == is_told
+
+
+@pytest.mark.parametrize(
     ("query", "warning"),
     [
         ("Foo=1", "Foo"), ("PatientWeight=80", "PatientWeight"), ("00091001=x", "00091001"),
@@ -545,7 +574,9 @@ async def test_what_can_be_sent_of_a_mixed_study_is_sent_as_partial(
         ("/studies/9.9", 404), (f"/studies/{CT_STUDY}/series/9", 404), ("/studies/9.9/metadata", 404),
         (CT_PATH + "/frames/2", 404), (CT_PATH + "/frames/1,2", 404), (CT_PATH + "/frames/0", 400),
         (CT_PATH + "/frames/x", 400), (CT_PATH + "/frames/1,,2", 400), (CT_PATH + "/frames/99999999999", 400),
-        (CT_PATH + "/bulkdata/00420011", 404),
+        (CT_PATH + "/bulkdata/00420011", 404), (CT_PATH + "/bulkdata/7FE00010/1/00080018", 404),
+        (CT_PATH + "/bulkdata/00100010/1/00080018", 404), (CT_PATH + "/bulkdata/7FE00010/%D9%A1/00080018", 404),
+        (CT_PATH + "/frames/%D9%A1", 400),
         (CT_PATH + "/bulkdata/..%2F..%2Fx", 404), (CT_PATH + "/bulkdata/xyz", 404),
         ("/studies/..%2F..%2Fetc", 400), ("/studies/abc", 400), (f"/studies/{'1' * 65}", 400),
         ("/nonsense", 404),

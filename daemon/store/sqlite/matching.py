@@ -221,8 +221,8 @@ def _below(store: Store, level: Level, keyword: str, values: Sequence[str]) -> C
 
 def _test_several(column: str, values: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Return the SQL that one of the values is among those of a column."""
-    test = " OR ".join([f"{column} GLOB ?"] * len(values))
-    return f"({test})", tuple(f"*\\{_globbed(value)}\\*" for value in values)
+    test = _any_of([f"{column} GLOB ?"] * len(values))
+    return test, tuple(f"*\\{_globbed(value)}\\*" for value in values)
 
 
 def _of_study(store: Store, table: str, test: str, parameters: tuple[str, ...]) -> Condition:
@@ -243,15 +243,36 @@ def _unindexed(test: str) -> str:
 
 def _test(vr: str, column: str, values: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     """Return the SQL that one of the values matches, and its parameters."""
-    if vr == "UI":
-        return f"{column} IN ({', '.join('?' * len(values))})", tuple(values)
+    equal = [value for value in values if _is_single(vr, value)]
     tests: list[str] = []
-    parameters: list[str] = []
+    parameters: list[str] = [*equal]
+    if len(equal) > 1 or (equal and vr == "UI"):
+        tests.append(f"{column} IN ({', '.join('?' * len(equal))})")
+    elif equal:
+        tests.append(f"{column} = ?")
     for value in values:
-        test, bound = _test_one(vr, column, value)
-        tests.append(test)
-        parameters += bound
-    return (tests[0] if len(tests) == 1 else f"({' OR '.join(tests)})"), tuple(parameters)
+        if not _is_single(vr, value):
+            test, bound = _test_one(vr, column, value)
+            tests.append(test)
+            parameters += bound
+    return _any_of(tests), tuple(parameters)
+
+
+def _any_of(tests: Sequence[str]) -> str:
+    """Return the SQL that one of the tests holds; halves of halves, as SQLite takes no deep expression."""
+    if len(tests) == 1:
+        return tests[0]
+    middle = len(tests) // 2
+    return f"({_any_of(tests[:middle])} OR {_any_of(tests[middle:])})"
+
+
+def _is_single(vr: str, value: str) -> bool:
+    """Whether a value stands for itself alone."""
+    if vr == "UI":
+        return True
+    if vr == "TM" or (vr == "DA" and "-" in value):
+        return False
+    return vr in _NO_WILDCARD or not ("*" in value or "?" in value)
 
 
 def _test_one(vr: str, column: str, value: str) -> tuple[str, tuple[str, ...]]:
@@ -261,9 +282,7 @@ def _test_one(vr: str, column: str, value: str) -> tuple[str, tuple[str, ...]]:
     if vr == "DA" and "-" in value:
         earliest, _, latest = value.partition("-")
         return _between(column, earliest, latest)
-    if vr not in _NO_WILDCARD and ("*" in value or "?" in value):
-        return _wildcard(column, value)
-    return f"{column} = ?", (value,)
+    return _wildcard(column, value)
 
 
 def _between(column: str, earliest: str, latest: str) -> tuple[str, tuple[str, ...]]:
