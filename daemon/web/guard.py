@@ -59,7 +59,8 @@ class ConnectionGuard:
     header_timeout_s
         From connection, or the first byte of a next request, to the end of that request's header.
     keepalive_timeout_s
-        From the end of a response to the first byte of a next request.
+        From the end of a response to the first byte of a next request; twice as long where the peer has
+        not read all of the response.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class ConnectionGuard:
             return await handler(request)
         self._stop_clock(connection)
         connection.is_answering = True
+        connection.is_given_time = False
         try:
             return await handler(request)
         finally:
@@ -203,6 +205,11 @@ class ConnectionGuard:
             timer.cancel()
 
     def _expired(self, connection: GuardedConnection) -> None:
+        if connection.unsent_bytes and not connection.is_given_time:
+            # It is not idle: aiohttp has taken over the answer whole, and the peer reads it still.
+            connection.is_given_time = True
+            self._start_clock(connection, self._keepalive_timeout_s)
+            return
         _log.info("http_connection_expired", reason="no_request")
         self._close(connection)
 
@@ -236,6 +243,7 @@ class GuardedConnection(asyncio.Protocol):
         self.peer = ""
         self.has_begun = True
         self.is_answering = False
+        self.is_given_time = False
         self.moved = 0
         self.moved_at = 0.0
         self._guard = guard

@@ -30,6 +30,8 @@ _RETRY_AFTER_S: Final = 10
 _LINGERING_S: Final = 2.0
 # Twice as much of a request's body is read ahead before the client has to wait.
 _READ_BYTES: Final = 256 * 1024
+# A request's line; a list of 10 000 frames (`dicomweb.wado`) has 49 000 characters.
+_LINE_BYTES: Final = 64 * 1024
 # Neither ours nor the libraries' versions concern anybody who only connects.
 _SERVER: Final = "dicomveil"
 _SECURITY_HEADERS: Final = {
@@ -124,6 +126,7 @@ class HttpServer:
             shutdown_timeout=_SHUTDOWN_S,
             lingering_time=_LINGERING_S,
             read_bufsize=_READ_BYTES,
+            max_line_size=_LINE_BYTES,
         )
         self._server: asyncio.Server | None = None
         self._ends_at: float | None = None

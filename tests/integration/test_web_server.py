@@ -113,6 +113,37 @@ async def test_a_slow_answer_is_not_mistaken_for_a_silent_client() -> None:
         assert await response.text() == "late but whole"
 
 
+async def test_an_answer_that_is_still_read_is_given_time_once() -> None:
+    async with serving(Http(port=0)) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
+        writer.write(_ASK)
+        guard = server._guard
+        async with asyncio.timeout(30):
+            # Nobody is told when the answer has begun.
+            while not any(each.unsent_bytes for each in guard._silent):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        (connection,) = guard._silent
+        guard._expired(connection)
+        assert connection in guard._silent
+        assert connection.unsent_bytes
+        guard._expired(connection)
+        assert connection not in guard._silent
+        assert not connection.unsent_bytes
+        writer.close()
+        del reader
+
+
+async def test_a_line_may_be_as_long_as_a_list_of_ten_thousand_frames() -> None:
+    frames = ",".join(map(str, range(1, 10_001)))
+    async with serving(Http(port=0)) as server:
+        for query, status in ((frames, b"200"), (frames * 2, b"400")):
+            reader, writer = await connect(server)
+            head = f"GET /healthz?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            writer.write(head.encode())
+            assert (await reader.read()).split()[1] == status
+            writer.close()
+
+
 async def test_silent_connections_make_room_for_one_that_speaks() -> None:
     async with serving(Http(port=0, max_connections=5)) as server:
         silent = [await connect(server) for _ in range(5)]
