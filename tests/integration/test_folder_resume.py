@@ -163,7 +163,7 @@ def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_ru
     )
     assert undisturbed.returncode == 3, undisturbed.stderr
     out = deid.folder / "out"
-    for target in (150, 700, 1200):
+    for target in (150, 500, 800):
         child = _start(deid, out, "--resume", "--report", "out.jsonl")
         end = time.monotonic() + _DEADLINE_S
         while _remembered(out) < target and child.poll() is None:
@@ -172,7 +172,7 @@ def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_ru
         os.killpg(child.pid, signal.SIGKILL)
         assert child.wait() == -signal.SIGKILL
     before = _remembered(out)
-    assert before >= 1200
+    assert before >= 800
     resumed = deid(
         deid.inputs, "--out", "out", "--key-file", deid.key, "--resume", "--report", "out.jsonl"
     )
@@ -342,7 +342,7 @@ def test_a_resumed_run_traces_all_and_counts_none_twice(deid: Deid) -> None:
 
 
 def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(disk_path: Path) -> None:
-    deid = Deid(disk_path)
+    deid = Deid(disk_path, config="")  # it looks at pixels: slow enough to be caught
     for number in range(300):
         _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
     out = deid.folder / "out"
@@ -361,7 +361,7 @@ def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(disk_path: Pa
 
 
 def test_a_first_signal_says_how_to_go_on(disk_path: Path) -> None:
-    deid = Deid(disk_path)
+    deid = Deid(disk_path, config="")  # it looks at pixels: slow enough to be caught
     for number in range(300):
         _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
     out = deid.folder / "out"
