@@ -24,7 +24,7 @@ from daemon.healthcare.instance_pages import count_wanted
 from daemon.healthcare.operations import name_of
 from daemon.healthcare.work import Step, Work, field_of, without_requests
 from daemon.store.operation_rows import Dataset
-from daemon.store.rows import StoreKind
+from daemon.store.rows import Role, StoreKind
 from deid.configuration.coverage import Coverage
 from deid.configuration.document import parse_configuration
 from deid.configuration.json_text import loads
@@ -134,8 +134,7 @@ class Deidentify:
                 session, source, replace(step, source=source.id, destination=destination.id)
             )
             if kind is StoreKind.FHIR:
-                beside = session.stores.of_dataset(source.dataset, StoreKind.DICOM)
-                whole = replace(whole, beside=tuple(each.id for each in beside))
+                whole = replace(whole, beside=_beside(session, source.dataset))
             made = session.operations.add(
                 names.row_name(call.dataset),
                 call.version,
@@ -167,7 +166,7 @@ class Deidentify:
             if session.datasets.get(target) is not None:
                 raise AlreadyExists("destinationDataset is there already")
             session.datasets.put(Dataset(target, settings.settings))
-            beside = tuple(each.id for each in session.stores.of_dataset(row, StoreKind.DICOM))
+            beside = _beside(session, row)
             steps, pending = _learning(session, row, beside, kinds), 0
             for kind in StoreKind:
                 if kind not in kinds:
@@ -283,6 +282,12 @@ def _refuse_place(source: Store, destination: Store) -> None:
         raise FailedPrecondition(
             "destinationStore is one that the service is configured to write by itself: make another"
         )
+
+
+def _beside(session: Session, row: str) -> tuple[int, ...]:
+    """Return the DICOM stores of a dataset whose studies its resources may belong to: none of results."""
+    stores = session.stores.of_dataset(row, StoreKind.DICOM)
+    return tuple(each.id for each in stores if each.role is not Role.DESTINATION)
 
 
 def _learning(

@@ -11,6 +11,7 @@ import pytest
 
 from daemon.healthcare import running, trials
 from daemon.healthcare.batches import Made
+from daemon.healthcare.deidentify import _beside
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.names import DRY_RUNS
 from daemon.healthcare.running import Running
@@ -182,3 +183,8 @@ async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -
     await trials.forget(stores)
     left = await done(stores, lambda session: session.stores.of_dataset(DRY_RUNS, StoreKind.DICOM))
     assert [each.name for each in left] == ["dry-2-of-mine", "mine"]
+
+
+async def test_resources_are_not_tied_to_the_studies_of_results(stores: Stores) -> None:
+    beside = await done(stores, lambda session: _beside(session, "default"))
+    assert beside == (stores.stores.source.id,)
