@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from daemon.errors import SchemaTooNew, SpoolFull, StoreUnavailable
+from daemon.errors import RowRefused, SchemaTooNew, SpoolFull, StoreUnavailable
 from daemon.store.sqlite.connections import connect
 from daemon.store.sqlite.database import SqliteDatabase, connect_current, create_or_migrate
 from tests.store_samples import raw
@@ -164,6 +164,34 @@ async def test_another_process_can_write_while_the_daemon_runs(
     assert await numbers(database) == [7]
 
 
+async def test_what_is_read_in_several_steps_is_of_one_moment(database: SqliteDatabase) -> None:
+    loop = asyncio.get_running_loop()
+    await database.write(insert(1))
+
+    def read(session: SqliteSession) -> list[int]:
+        found = []
+        for number in (2, 3):
+            (count,) = session.connection.execute("SELECT count(*) FROM t").fetchone()
+            found.append(count)
+            asyncio.run_coroutine_threadsafe(database.write(insert(number)), loop).result()
+        return found
+
+    assert await database.read(read) == [1, 1]
+    assert await numbers(database) == [1, 2, 3]
+
+
+async def test_a_reader_that_fails_leaves_the_next_one_the_newest(database: SqliteDatabase) -> None:
+    def fail(session: SqliteSession) -> None:
+        session.connection.execute("SELECT n FROM t").fetchall()
+        raise ValueError("of its own")
+
+    for number in range(10):
+        with pytest.raises(ValueError, match="of its own"):
+            await database.read(fail)
+        await database.write(insert(number))
+        assert await numbers(database) == list(range(number + 1))
+
+
 async def test_readers_cannot_write(database: SqliteDatabase) -> None:
     with pytest.raises(StoreUnavailable):
         await database.read(insert(1))
@@ -218,7 +246,7 @@ async def test_a_stage_prepares_before_the_rows_and_undoes_what_got_none(
         *(database.write_staged(stage, number, insert(number)) for number in (1, 13, 100, 2)),
         return_exceptions=True,
     )
-    assert [type(result) for result in results] == [int, SpoolFull, StoreUnavailable, int]
+    assert [type(result) for result in results] == [int, SpoolFull, RowRefused, int]
     assert sorted(stage.undone) == [13, 100]
     assert await numbers(database) == [1, 2]
 

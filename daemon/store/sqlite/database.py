@@ -199,7 +199,9 @@ class SqliteDatabase:
         return piece.future
 
     async def read(self, function: Callable[[SqliteSession], T]) -> T:
-        """Run `function` on a read-only connection in a thread, seeing all that was committed.
+        """Run `function` on a read-only connection in a thread, seeing all that was committed before.
+
+        All that it reads is of one moment, so that rows it finds in several steps belong together.
 
         Raises
         ------
@@ -213,6 +215,8 @@ class SqliteDatabase:
 
     def look_up(self, function: Callable[[SqliteSession], T]) -> T:
         """Run `function` on a read-only connection in the event loop's thread, seeing all that was committed.
+
+        For one step: what it reads in another may be of a later moment.
 
         Raises
         ------
@@ -229,10 +233,14 @@ class SqliteDatabase:
             return function(self._looking)
 
     def _read(self, function: Callable[[SqliteSession], T]) -> T:
-        try:
-            return function(self._read_session())
-        except sqlite3.Error as error:
-            raise translated(error) from error
+        with translating():
+            session = self._read_session()
+            session.connection.execute("BEGIN")
+            try:
+                return function(session)
+            finally:
+                if session.connection.in_transaction:
+                    session.connection.execute("ROLLBACK")
 
     def _read_session(self) -> SqliteSession:
         session: SqliteSession | None = getattr(self._reading, "session", None)
