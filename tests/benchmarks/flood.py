@@ -176,6 +176,7 @@ class Good:
         self._contents = many_ct(100_000, rows=64, seed=41)
         self.waits: defaultdict[str, list[float]] = defaultdict(list)
         self.failures: Counter[str] = Counter()
+        self.reasons: list[str] = []
 
     def store_some(self, count: int) -> None:
         """Store so many, half by each door."""
@@ -199,8 +200,9 @@ class Good:
         began = time.monotonic()
         try:
             work()
-        except (OSError, Hangup, http.client.HTTPException, AssertionError):
+        except (OSError, Hangup, http.client.HTTPException, AssertionError) as error:
             self.failures[name] += 1
+            self.reasons.append(f"{name}: {type(error).__name__} {error}")
         self.waits[name].append(time.monotonic() - began)
 
     def _c_store(self) -> None:
@@ -221,8 +223,9 @@ class Good:
         return found
 
     def _retrieve(self) -> None:
+        newest = self._search()[0]
         study, series, instance = (
-            self._search()[0][tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018")
+            newest[tag]["Value"][0] for tag in ("0020000D", "0020000E", "00080018")
         )
         self._get(f"/dicomweb/deid/studies/{study}/series/{series}/instances/{instance}")
 
@@ -232,7 +235,7 @@ class Good:
             connection.request("GET", path, headers={"Accept": accept})
             response = connection.getresponse()
             body = response.read()
-            assert response.status == 200
+            assert response.status == 200, f"{response.status} for {path.partition('?')[0]}"
             return body
 
     def _connection(self) -> http.client.HTTPConnection:
@@ -297,6 +300,8 @@ def main() -> int:
         f"longest {longest:.2f} s (goal {GOAL_S:.0f}), failed {good.failures.total()} (goal 0), memory grew by"
         f" {grown_mb:.0f} MB (goal {GOAL_MB:.0f})"
     )
+    for reason in good.reasons:
+        print_line(reason)
     return 0
 
 
