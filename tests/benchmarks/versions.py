@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.cli.output import print_line
 from tests.benchmarks import measure, table
+from tests.benchmarks.pixels import speed
+from tests.benchmarks.pixels.files import write_file
 from tests.benchmarks.receive import multipart, outbox, post, store
 from tests.benchmarks.serve import ask, ask_json, dicomweb_paths
 from tests.benchmarks.servers import Server
@@ -41,6 +43,13 @@ _STORED: Final = 300
 _SERVED: Final = 1000
 _PER_STUDY: Final = 50
 _FILES: Final = (1, 200, 2000)
+#: Of before, in the order of `speed.CASES`.
+_LOOKED_AT: Final = (
+    "at most 0.1 of before",
+    "at most 0.125 of before",
+    "at most before",
+    "at most 0.14 of before",
+)
 _BATCH_ROWS: Final = 128
 
 # Run in each checkout: only what both have. Prints the seconds of processor time for each file.
@@ -227,11 +236,42 @@ def serving(versions: Sequence[Version], folder: Path, rounds: int) -> list[Row]
     return [*rows, size]
 
 
+def pixels(versions: Sequence[Version], folder: Path, rounds: int) -> list[Row]:
+    """Measure processor time for looking at every frame of an instance, less that of a start."""
+    folder.mkdir(parents=True)
+    key = folder / "key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    cases = {"": speed.make_small(), **{case: speed.make_case(case) for case in speed.CASES}}
+    for number, instance in enumerate(cases.values()):
+        write_file(folder / f"{number}.dcm", instance)
+    rows = {
+        case: Row(f"{case}, every frame looked at, processor time", "s", goal)
+        for case, goal in zip(speed.CASES, _LOOKED_AT, strict=True)
+    }
+    for version in _in_turn(versions, rounds):
+        start = 0.0
+        for number, case in enumerate(cases):
+            out = folder / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            cost = version.run(
+                "-m", "daemon", "deid", folder / f"{number}.dcm", "--out", out,
+                "--key-file", key, "--jobs", "1", "--deidentifier", "research",
+            )  # fmt: skip
+            measure.expect(len(list(out.rglob("*.dcm"))), 1, version.name)
+            if case:
+                _note(rows[case], version, cost.cpu_s - start)
+            else:
+                start = cost.cpu_s
+    return [*rows.values()]
+
+
 WORKS: Final[dict[str, Callable[[Sequence[Version], Path, int], list[Row]]]] = {
     "tags": tags,
     "command-line": command_line,
     "receiving": receiving,
     "serving": serving,
+    "pixels": pixels,
 }
 
 

@@ -9,7 +9,7 @@ some of that, seldom all of it. Size is left out: it tells more of the frame tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -124,19 +124,39 @@ def features_of(views: Sequence[NDArray[Any]], corners: NDArray[Any]) -> NDArray
     Parameters
     ----------
     views
-        Display and local contrast; the display alone stands for both.
+        Display and local contrast, or the display alone, which stands for both then.
     """
-    parts = [cut_around(view, corners) for view in (views[0], views[-1])]
-    shown = [windows_of(part, moved) for part, moved in parts]
-    sharp = [_sharpness(part, moved) for part, moved in parts]
+    seen = [_of_view(view, corners) for view in views]
+    display, contrast = seen[0], seen[-1]
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
     aspect = float(np.log(max(sides.max(), 1) / max(sides.min(), 1)))
-    whole = [figure for part, moved in parts for figure in _of_line(part, moved)]
+    beside = (*display.sharpness, *contrast.sharpness, aspect, *display.line, *contrast.line)
     rows = [
-        [*_of_window(*display), *_of_window(*contrast), *sharp[0], *sharp[1], aspect, *whole]
-        for display, contrast in zip(*shown, strict=True)
+        [*shown, *equalised, *beside]
+        for shown, equalised in zip(display.windows, contrast.windows, strict=True)
     ]
     return np.asarray(rows, np.float32)
+
+
+class _Seen(NamedTuple):
+    """The features of a candidate in one view: of each window, at its edges, of the whole line."""
+
+    windows: list[list[float]]
+    sharpness: tuple[float, float, float]
+    line: list[float]
+
+
+def _of_view(view: NDArray[Any], corners: NDArray[Any]) -> _Seen:
+    part, moved = cut_around(view, corners)
+    if part.ndim == 3 and _is_without_colour(part):
+        part = np.ascontiguousarray(part[..., 0])  # and nothing is done three times
+    windows = [_of_window(*window) for window in windows_of(part, moved)]
+    return _Seen(windows, _sharpness(part, moved), _of_line(part, moved))
+
+
+def _is_without_colour(part: NDArray[Any]) -> bool:
+    first, second, third = cv2.split(part)
+    return np.array_equal(first, second) and np.array_equal(second, third)
 
 
 def _grey(window: NDArray[Any]) -> NDArray[Any]:

@@ -11,11 +11,14 @@ from daemon.engines.models import make_detector
 from daemon.engines.tesseract import Tesseract, make_paranoid_detector
 from tests.benchmarks.pixels.burn import fonts_at_hand, use_fonts
 from tests.benchmarks.pixels.corpus import samples
+from tests.benchmarks.pixels.runtimes import differing
 from tests.benchmarks.pixels.score import Harm, Tally, harm, score
 from tests.benchmarks.pixels.speed import report
-from tests.benchmarks.pixels.textless.kinds import textless
+from tests.benchmarks.pixels.textless.kinds import Textless, textless
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from deid.pixels.ports import TextDetector
 
 
@@ -34,6 +37,11 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true", help="name each text that went wrong")
     parser.add_argument("--textless", action="store_true", help="frames without text only")
     parser.add_argument("--fonts", default="", help="one more folder of fonts to burn in with")
+    parser.add_argument(
+        "--runtimes",
+        action="store_true",
+        help="compare what onnxruntime and OpenVINO find instead; PYTHONPATH=.venv/openvino",
+    )
     parser.add_argument("--speed", action="store_true", help="measure time and memory instead")
     arguments = parser.parse_args()
     os.nice(10)
@@ -47,10 +55,23 @@ def main() -> None:
     start = time.process_time()
     first = arguments.first + (1 if arguments.held_out else 0)
     seeds = range(first, first + 2 * arguments.seeds, 2)
+    if arguments.runtimes:
+        frames, names = differing(
+            (f"{entry.kind} {entry.seed}", entry.instance)
+            for entry in _frames(seeds, arguments.only)
+        )
+        print(f"{frames} frames; regions differ in {len(names)}: {', '.join(names) or 'none'}")
+        return
     if not arguments.textless:
         _print(score(samples(seeds, only=arguments.only), detector, talk=arguments.misses))
     _print_harm(harm(textless(seeds, only=arguments.only), detector))
     print(f"CPU {time.process_time() - start:.0f} s")
+
+
+def _frames(seeds: range, only: str) -> Iterator[Textless]:
+    for sample in samples(seeds, only=only):
+        yield Textless(sample.category, sample.seed, sample.instance)
+    yield from textless(seeds, only=only)
 
 
 def _engine(name: str) -> TextDetector:
