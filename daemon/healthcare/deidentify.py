@@ -24,7 +24,7 @@ from daemon.healthcare.instance_pages import count_wanted
 from daemon.healthcare.operations import name_of
 from daemon.healthcare.work import Step, Work, field_of, without_requests
 from daemon.store.operation_rows import Dataset
-from daemon.store.rows import Role, StoreKind
+from daemon.store.rows import StoreKind
 from deid.configuration.coverage import Coverage
 from deid.configuration.document import parse_configuration
 from deid.configuration.json_text import loads
@@ -285,9 +285,14 @@ def _refuse_place(source: Store, destination: Store) -> None:
 
 
 def _beside(session: Session, row: str) -> tuple[int, ...]:
-    """Return the DICOM stores of a dataset whose studies its resources may belong to: none of results."""
+    """Return the DICOM stores of a dataset whose studies its resources may belong to.
+
+    Results are not asked whose a resource is where there is what they were made of: they may have its UIDs.
+    """
     stores = session.stores.of_dataset(row, StoreKind.DICOM)
-    return tuple(each.id for each in stores if each.role is not Role.DESTINATION)
+    first = [(each, session.instances.page(each, 0, 1)) for each in stores]
+    originals = [each for each, page in first if page and not page[0].deidentifier]
+    return tuple(each.id for each in originals or stores)
 
 
 def _learning(

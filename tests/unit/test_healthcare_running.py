@@ -185,6 +185,28 @@ async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -
     assert [each.name for each in left] == ["dry-2-of-mine", "mine"]
 
 
-async def test_resources_are_not_tied_to_the_studies_of_results(stores: Stores) -> None:
-    beside = await done(stores, lambda session: _beside(session, "default"))
-    assert beside == (stores.stores.source.id,)
+async def test_resources_are_tied_to_results_only_where_there_is_nothing_else(
+    stores: Stores,
+) -> None:
+    def add(session: Session, dataset: str, name: str, deidentifier: str) -> int:
+        store = session.stores.add(dataset, StoreKind.DICOM, name)
+        receipt = Receipt(f"{store.id:032x}", ORIGIN, 1.0, 1, State.STORED)
+        session.receipts.insert(receipt)
+        session.instances.add(
+            store,
+            replace(make_instance(), blob=receipt.id),
+            blob=receipt.id,
+            receipt_id=receipt.id,
+            deidentifier=deidentifier,
+        )
+        return int(store.id)
+
+    def fill(session: Session) -> tuple[int, int]:
+        session.stores.add(DATASET, StoreKind.DICOM, "empty")
+        add(session, DATASET, "clean", "d")
+        return add(session, DATASET, "scans", ""), add(session, f"{DATASET}-out", "scans", "d")
+
+    scans, results = await done(stores, fill)
+    assert await done(stores, lambda session: _beside(session, DATASET)) == (scans,)
+    # What is de-identified once more has nothing but results.
+    assert await done(stores, lambda session: _beside(session, f"{DATASET}-out")) == (results,)
