@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from deid.identity.keys import SiteKey
 from tests.service import RunningDaemon, running
@@ -27,6 +28,9 @@ REQUIRED_PEERS = {
 
 ARTIFACTS = os.environ.pop("DICOMVEIL_ARTIFACTS", "")
 """Folder for what people look at after a run; taken from the environment, where a service meets settings."""
+
+# Whatever the machine is busy with, the same examples are tried, and none fails by the time that it took.
+settings.load_profile("ci")
 
 _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 

@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, date, datetime, time
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -84,10 +84,10 @@ def _probes(name: str) -> Iterator[Probe]:
                 continue
             tag, vr = _place(text, index + turn * 5)
             raw = text.encode()
-            content = file_about(who, {tag: element(tag, vr, raw)})
+            made = partial(file_about, who, {tag: element(tag, vr, raw)})
             traces = tuple(each.lower().encode() for each in told)
             where = f"{template.kind}, {template.text}, {tag:08X}, {who.number}"
-            yield Probe(where, content, traces, held_out=name != "exports")
+            yield Probe(where, made, traces, held_out=name != "exports")
 
 
 def filled(template: Template, known: dict[str, object]) -> tuple[str, list[str]]:

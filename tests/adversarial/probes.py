@@ -12,7 +12,7 @@ import math
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -244,7 +244,7 @@ BINARY_PLACES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Probe:
     """One file with one disguised identifier.
 
@@ -252,14 +252,22 @@ class Probe:
     ----------
     id
         What is disguised, how, where, and whose.
+    made
+        Returns the file; it is written when it is first asked for.
     traces
         What the output may not hold: bytes, letters in lower case.
     """
 
     id: str
-    content: bytes
+    made: Callable[[], bytes]
     traces: tuple[bytes, ...]
     held_out: bool
+
+    @cached_property
+    def content(self) -> bytes:
+        """The file."""
+        with relaxed():
+            return self.made()
 
     def is_left_in(self, output: bytes) -> bool:
         """Whether the identifier is still there."""
@@ -280,8 +288,7 @@ def left(chosen: Iterable[Probe], plan: deid.Plan) -> list[Probe]:
 @cache
 def probes(people: int = PEOPLE) -> tuple[Probe, ...]:
     """Return the probes of so many people of each half, in a fixed order."""
-    with relaxed():
-        return tuple(probe for number in range(2 * people) for probe in probes_of(person(number)))
+    return tuple(probe for number in range(2 * people) for probe in probes_of(person(number)))
 
 
 def probes_of(who: Person) -> Iterator[Probe]:
@@ -343,9 +350,11 @@ def file_about(who: Person, planted: dict[int, bytes]) -> bytes:
 
 
 def _probe(who: Person, name: str, tag: int, vr: str, value: bytes) -> Probe:
-    content = file_about(who, {tag: element(tag, vr, value)})
     return Probe(
-        f"{name}, {tag:08X}, {who.number:02d}", content, (value.lower().strip(),), who.is_held_out
+        f"{name}, {tag:08X}, {who.number:02d}",
+        partial(file_about, who, {tag: element(tag, vr, value)}),
+        (value.lower().strip(),),
+        who.is_held_out,
     )
 
 

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 STORES = ("source", "deid")
 _LISTED = 101
 """Studies that the viewer asks for at a time."""
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -152,8 +152,9 @@ def _filled(daemon: RunningDaemon) -> int:
         for number in range(_LISTED + 4)
     ]
     last = list(sent_last())
+    today = datetime.now(UTC).strftime("%Y%m%d")
     for dataset in last:
-        dataset.StudyDate = datetime.now(UTC).strftime("%Y%m%d")
+        dataset.StudyDate = today
     with Client(f"{daemon.http}/dicomweb/source") as client:
         for datasets in (earlier, last):
             body = body_of(*map(encoded, datasets))
