@@ -53,6 +53,8 @@ _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PAGE: Final = "_page"
 _USUAL_COUNT: Final = 50
 _MOST_VALUES: Final = 500
+_MOST_FILTERS: Final = 50
+"""Conditions that have to hold together; a store takes some hundreds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, max_results: 
         else:
             continue
         understood.append((name, value))
+    if len(filters) > _MOST_FILTERS:
+        raise BadRequest(f"more than {_MOST_FILTERS} conditions in a search")
     wants_resources = wants_resources and limit > 0
     query = ResourceQuery(resource_type, tuple(filters), order, after, limit)
     return Search(query, tuple(understood), wants_total, wants_resources)

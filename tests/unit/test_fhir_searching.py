@@ -131,6 +131,12 @@ def test_what_would_answer_more_than_was_asked_for_is_refused(pair: tuple[str, s
     assert pair[1] not in str(refusal.value) or not pair[1]
 
 
+def test_more_conditions_than_a_store_can_be_asked_for_are_refused() -> None:
+    parse("Patient", [("identifier", "a")] * 50, max_results=50)
+    with pytest.raises(BadRequest, match="more than 50 conditions"):
+        parse("Patient", [("identifier", "a")] * 51, max_results=50)
+
+
 def test_a_condition_needs_something_to_search_by() -> None:
     with pytest.raises(BadRequest):
         conditional("Patient", [("_count", "1")])
