@@ -151,6 +151,38 @@ def _searches(any_of: Callable[[], int]) -> dict[str, Callable[[], Asked]]:
         "instances of a series": lambda: instances_of(any_of()),
         "series of a study": lambda: ("series", Resource(f"1.2.3.{any_of()}"), []),
         "series of a modality": lambda: ("series", None, [("Modality", "US"), _PAGE]),
+        "PatientName=*x* (nobody)": lambda: studies(("PatientName", "*zzz*")),
+        "StudyDescription=*x* (nobody)": lambda: studies(("StudyDescription", "*ZZZ*")),
+        "SeriesDescription=*x* (nobody)": lambda: (
+            "series",
+            None,
+            [("SeriesDescription", "*ZZZ*"), _PAGE],
+        ),
+        "studies by it (nobody)": lambda: studies(("SeriesDescription", "*ZZZ*")),
+        "everything of 101 studies": lambda: studies(("includefield", "all")),
+        "everything of a series": lambda: (
+            "instance",
+            Resource(f"1.2.3.{any_of()}"),
+            [("includefield", "all")],
+        ),
+        "by date, newest first": lambda: studies(("sort", "-StudyDate")),
+        "by name": lambda: studies(("sort", "PatientName")),
+        "by description": lambda: studies(("sort", "StudyDescription")),
+        "of a modality, by date": lambda: studies(
+            ("ModalitiesInStudy", "MR"), ("sort", "-StudyDate")
+        ),
+        "instances of a class": lambda: (
+            "instance",
+            None,
+            [("SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"), _PAGE],
+        ),
+        "instances by number": lambda: ("instance", None, [("InstanceNumber", "7"), _PAGE]),
+        "instances by time (nobody)": lambda: (
+            "instance",
+            None,
+            [("ContentTime", "235959"), _PAGE],
+        ),
+        "instances far behind": lambda: ("instance", None, [("limit", "25"), ("offset", "500000")]),
         "a page far behind": lambda: ("study", None, [("limit", "25"), ("offset", "5000")]),
     }
 

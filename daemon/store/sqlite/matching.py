@@ -149,7 +149,7 @@ def sort_terms(sort: Sequence[tuple[str, bool]]) -> Iterator[tuple[Level, str]]:
         direction = "DESC" if descends else "ASC"
         if keyword in NAMES:
             value = f"(SELECT min(term) FROM terms WHERE study_id = s.id AND keyword = '{keyword}')"  # noqa: S608 - fixed names
-            yield "study", f"{value} IS NULL, {value} {direction}"
+            yield "study", f"{value} {direction} NULLS LAST"
             continue
         column = column_of(keyword)
         level = _LEVEL_OF_COLUMN[column]
