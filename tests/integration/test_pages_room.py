@@ -33,7 +33,7 @@ from tests.integration.test_web_server import Well
 from tests.store_samples import make_instance, store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from multidict import CIMultiDictProxy
@@ -242,6 +242,42 @@ async def test_listeners_are_few_and_end_when_the_service_does(tmp_path: Path) -
         await asyncio.gather(events.stop(), server.stop(drain_s=60))
         # Ended in good order: a stream that is broken off would raise here.
         assert b"listening" in await stream.content.read()
+    await stores.close()
+
+
+@dataclass
+class Unhurried:
+    """Marks that are told once they may be."""
+
+    marks_of: StudyQueries
+    may_tell: asyncio.Event
+
+    async def marks(self) -> Mapping[str, str]:
+        await self.may_tell.wait()
+        return await self.marks_of.marks()
+
+
+async def test_nobody_is_told_that_he_is_heard_before_the_stores_have_been_looked_at(
+    tmp_path: Path,
+) -> None:
+    """What changed in between would be taken for what had been there before."""
+    stores = await Stores.open(tmp_path / "state")
+    queries = StudyQueries(stores.database, stores.stores)
+    unhurried = Unhurried(queries, asyncio.Event())
+    events = Events(unhurried)
+    view = made(stores, queries, tmp_path)
+    server = HttpServer(
+        Http(port=0), {}, Well(), lambda *_: None, callers=Callers(), pages=routes(view, events)
+    )
+    await server.start()
+    async with aiohttp.ClientSession() as client:
+        asking = asyncio.ensure_future(client.get(f"http://127.0.0.1:{server.port}/events"))
+        await asyncio.wait({asking}, timeout=0.5)
+        assert not asking.done()
+        unhurried.may_tell.set()
+        async with await asking as stream:
+            assert await stream.content.readline() == b": listening\n"
+            await asyncio.gather(events.stop(), server.stop(drain_s=60))
     await stores.close()
 
 
