@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from deid.ports import PixelInstance
 
 #: What a factory's CT says of its own pixels.
-_ITS_OWN = ("RescaleSlope", "RescaleIntercept", "SmallestImagePixelValue", "PixelPaddingValue")
+_ITS_OWN = (
+    "RescaleSlope",
+    "RescaleIntercept",
+    "SmallestImagePixelValue",
+    "PixelPaddingValue",
+    "WindowCenter",
+    "WindowWidth",
+)
 
 
 def write_file(path: Path, instance: PixelInstance) -> None:
