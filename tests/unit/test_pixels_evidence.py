@@ -80,3 +80,8 @@ def test_a_line_is_followed_only_where_strokes_show_beside_what_was_found_of_it(
     line = whole.grown(60, 10)
     assert going_on(shown, [(half, line)]) == [line]
     assert going_on(shown, [(whole, line)]) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (40, 2)])
+def test_a_frame_of_any_size_can_be_asked(size: tuple[int, int]) -> None:
+    assert stroked_areas(np.zeros((*size, 3), np.uint8)) == []

@@ -111,9 +111,8 @@ def stroked_areas(
     view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
     busy = _stroked(view, level, cells)
     if is_coarse:
-        smaller = cv2.resize(
-            view, None, fx=1 / _SMALLER, fy=1 / _SMALLER, interpolation=cv2.INTER_AREA
-        )
+        size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
+        smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
         busy |= _stroked(smaller, level, cells)
     return _areas_of_cells(busy, rows, columns, 1)
 
