@@ -197,7 +197,8 @@ REASONS: Final[Mapping[str, Advice]] = {
         "A FHIR resource that came twice, under one type and id, with different content, and neither says that"
         " it is the later one (`meta.lastUpdated`, else `issued` of a report or an observation, else a number"
         " in `meta.versionId`), or they tell of different people or studies. Both are versions in the source."
-        " In folders an earlier version beside a later one is passed over.",
+        " In folders an earlier version beside a later one is passed over, where each is a file of its own: in"
+        " a Bundle or NDJSON every version stays where it stood.",
         "Update it at `/fhir/source` with what holds; where two systems count alike, give the resources of one"
         " other ids.",
     ),
