@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find.evidence import going_on, stroked_areas
+from deid.pixels.find.evidence import stroked_areas
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
@@ -73,13 +73,14 @@ def test_many_lines_close_together_are_no_noise() -> None:
     assert covered.mean() > 0.95
 
 
-def test_a_line_is_followed_only_where_strokes_show_beside_what_was_found_of_it() -> None:
-    shown = np.ascontiguousarray(_written(_ground(90), (255, 255, 255))[..., 0])
-    whole = Box(WORD.left - 4, WORD.top - 2, 90, 30)
-    half = Box(WORD.left - 4, WORD.top - 2, 30, 30)
-    line = whole.grown(60, 10)
-    assert going_on(shown, [(half, line)]) == [line]
-    assert going_on(shown, [(whole, line)]) == []
+@pytest.mark.parametrize("turns", [0, 1], ids=["lying", "upright"])
+def test_a_line_is_looked_at_whole_with_what_is_around_it(turns: int) -> None:
+    frame = np.ascontiguousarray(np.rot90(_written(_ground(), (255, 255, 255)), turns))
+    shown = np.argwhere(frame[..., 0] > 60)
+    (top, left), (bottom, right) = shown.min(axis=0), shown.max(axis=0)
+    word = Box(int(left), int(top), int(right - left) + 1, int(bottom - top) + 1)
+    (area,) = stroked_areas(frame)
+    assert area.contains(word.grown(24))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (40, 2)])

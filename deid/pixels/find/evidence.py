@@ -41,8 +41,9 @@ _ANYWHERE = 40
 _CALM, _NEARBY = 17, 33
 _LEAST_PLAIN = 8
 _SMALLER = 3
-#: Of strokes in the view by local contrast beside a line of text.
-_BESIDE = 40
+#: What is looked at around them: a row of parts is told from letters by what it goes on as, and lines run
+#: in any direction.
+_CONTEXT = 32, 32
 
 
 def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
@@ -69,14 +70,30 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
     cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
     share = cv2.resize(is_hidden.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
     busy = (share >= _LEAST_PIXELS / _CELL**2).astype(np.uint8)
-    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS)
+    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
 
 
-def _areas_of_cells(busy: NDArray[Any], rows: int, columns: int, least: int) -> list[Box]:
-    """Return areas around cells that lie together, at least so many of them."""
+def _areas_of_cells(
+    busy: NDArray[Any],
+    rows: int,
+    columns: int,
+    least: int,
+    *,
+    near: tuple[int, int],
+    surround: tuple[int, int],
+) -> list[Box]:
+    """Return areas around cells that lie together, at least so many of them.
+
+    Parameters
+    ----------
+    near
+        Rows and columns of cells within which two lie together.
+    surround
+        Pixels beside and above that an area takes along.
+    """
     if not busy.any():
         return []
-    joined = cv2.dilate(busy, np.ones((1, 3), np.uint8))
+    joined = cv2.dilate(busy, np.ones(near, np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     busy_cells = np.bincount(labels[busy > 0], minlength=count)
     wide, tall = columns / busy.shape[1], rows / busy.shape[0]
@@ -86,7 +103,7 @@ def _areas_of_cells(busy: NDArray[Any], rows: int, columns: int, least: int) -> 
             continue
         left, top, width, height = (int(number) for number in stats[label][:4])
         box = Box(int(left * wide), int(top * tall), round(width * wide), round(height * tall))
-        inside = box.grown(*_SURROUND).clipped(rows, columns)
+        inside = box.grown(*surround).clipped(rows, columns)
         if inside is not None:
             boxes.append(inside)
     return areas_of(boxes, rows, columns)
@@ -114,7 +131,7 @@ def stroked_areas(
         size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
         smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
         busy |= _stroked(smaller, level, cells)
-    return _areas_of_cells(busy, rows, columns, 1)
+    return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
 
 
 def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:
@@ -134,32 +151,6 @@ def _has_colours(display: NDArray[Any]) -> bool:
         np.array_equal(display[..., 0], display[..., 1])
         and np.array_equal(display[..., 1], display[..., 2])
     )
-
-
-def going_on(contrast: NDArray[Any], lines: Iterable[tuple[Box, Box]]) -> list[Box]:
-    """Return the lines beside whose text the view by local contrast shows strokes.
-
-    Parameters
-    ----------
-    contrast
-        Shape (rows, columns), 8 bits.
-    lines
-        What was found of each line, and the box in which it may go on.
-    """
-    kept = []
-    for found, line in lines:
-        around = line.grown(_NEIGHBOURHOOD // 2).clipped(*contrast.shape) or line
-        strokes = _strokes(contrast[around.top : around.bottom, around.left : around.right])
-        usual = cv2.blur(strokes, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
-        shown = (strokes >= _BESIDE) & (strokes >= _ABOVE_NOISE * usual)
-        inner = found.grown(2).moved(-around.left, -around.top).clipped(*shown.shape)
-        if inner is not None:
-            shown[inner.top : inner.bottom, inner.left : inner.right] = False
-        beside = line.moved(-around.left, -around.top)
-        part = shown[beside.top : beside.bottom, beside.left : beside.right]
-        if np.count_nonzero(part) >= _LEAST_PIXELS:
-            kept.append(line)
-    return kept
 
 
 def _strokes(grey: NDArray[Any]) -> NDArray[Any]:

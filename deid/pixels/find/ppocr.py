@@ -32,7 +32,7 @@ from deid.pixels.find.candidates import (
     short_side,
 )
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
-from deid.pixels.find.evidence import areas_of, going_on, hidden_areas, stroked_areas
+from deid.pixels.find.evidence import areas_of, hidden_areas, stroked_areas
 from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters, in_colour
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.sheets import sheet_of
@@ -67,8 +67,6 @@ class Tuning:
     tile, overlap
         Side of the square given to the detector at once, and how far neighbours overlap, in
         pixels after scaling.
-    at_once
-        What has no more pixels than so many of those squares is not cut.
     small, small_scale
         Pictures whose longer side is below `small` are enlarged by this factor at once.
     large
@@ -110,7 +108,6 @@ class Tuning:
     """
 
     tile: int = 736
-    at_once: float = 1.5
     overlap: int = 96
     small: int = 300
     small_scale: float = 2.0
@@ -259,11 +256,8 @@ class PPOCR:
                 unsettled += traces
             if closer[1]:
                 # What is found may go on where the display shows it too faintly.
-                lines = [(entry.area, _line_of(entry).clipped(rows, columns)) for entry in found]
-                beside = going_on(
-                    picture.contrast, [(area, line) for area, line in lines if line is not None]
-                )
-                around = areas_of([*unsettled, *beside], rows, columns)
+                lines = [_line_of(entry).clipped(rows, columns) for entry in found]
+                around = areas_of([*unsettled, *filter(None, lines)], rows, columns)
                 found += self._look(picture.contrast, 1, closer[1], around)[0]
         dotted = dotted_areas(picture.display)
         if dotted:
@@ -313,12 +307,7 @@ class PPOCR:
         """Yield pictures to look at, each with the parts of the view that it shows and their places."""
         tuning = self.tuning
         side, overlap = int(tuning.tile / scale), int(tuning.overlap / scale)
-        at_once = tuning.at_once * side * side
-        parts = [
-            part
-            for area in areas
-            for part in ([area] if area.area <= at_once else tiles(area, side, overlap))
-        ]
+        parts = [part for area in areas for part in tiles(area, side, overlap)]
         waiting: list[tuple[Box, NDArray[Any]]] = []
         for part in parts:
             shown = view[part.top : part.bottom, part.left : part.right]

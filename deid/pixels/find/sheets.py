@@ -67,7 +67,7 @@ def sheet_of(parts: Sequence[NDArray[Any]], side: int) -> tuple[NDArray[Any], li
     Parameters
     ----------
     parts
-        Of one number of channels, 8 bits. One that is longer than `side` has a shelf of its own.
+        Of one number of channels, 8 bits, none longer or higher than `side`.
     """
     places, rows, columns = laid_out(
         [Box(0, 0, part.shape[1], part.shape[0]) for part in parts], side
