@@ -26,8 +26,8 @@ REQUIRED_PEERS = {
 }  # fmt: skip
 """Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, genisoimage, chromium; a C compiler."""
 
-ARTIFACTS = os.environ.pop("DICOMVEIL_ARTIFACTS", "")
-"""Folder for what people look at after a run; taken from the environment, where a service meets settings."""
+ARTIFACTS = os.environ.get("TEST_ARTIFACTS", "")
+"""Folder for what people look at after a run. What begins with DICOMVEIL_ would be a setting to a service."""
 
 # Whatever the machine is busy with, the same examples are tried, and none fails by the time that it took.
 settings.load_profile("ci")

@@ -254,7 +254,7 @@ class Visit:
 
 @pytest.fixture(scope="package")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return where pictures are kept: ``DICOMVEIL_ARTIFACTS``, or a temporary folder."""
+    """Return where pictures are kept: ``TEST_ARTIFACTS``, or a temporary folder."""
     folder = Path(ARTIFACTS) if ARTIFACTS else tmp_path_factory.mktemp("artifacts")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
