@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 BASIC = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 V1BETA1 = {"dicomTagConfig": {"profileType": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
 CANARY = "Zqxwurm"
-COUNT = 120
+COUNT = 200
 
 
 @pytest.fixture(scope="module")

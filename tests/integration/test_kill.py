@@ -15,8 +15,7 @@ from tests.crash.senders import DOORS, Supply
 if TYPE_CHECKING:
     from tests.service import RunningDaemon
 
-KILLS = 6
-"""One of each turn; `make crash` takes a hundred."""
+KILLS = 12
 
 
 @pytest.mark.timeout(400)

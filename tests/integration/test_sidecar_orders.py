@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from daemon.store.ports import Session
     from deid.identity.keys import SiteKey
 
-SEEDS: Final = range(4)
+SEEDS: Final = range(10)
 STUDIES: Final = 3
 INSTANCES: Final = 3
 SHARED_ACCESSION: Final = "SHARED1"

@@ -373,7 +373,7 @@ def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder:
                 drop(folder / name / "inbox", files)
                 drop(folder / name / "inbox", {f"{number}/r.json": packed(resources, "bundle")})
                 if number < kills:
-                    time.sleep(choose.uniform(0.0, 0.8))
+                    time.sleep(choose.uniform(0.0, 2.5))
                     daemon.kill()
                     daemon.start()
             found = wait_for_results(daemon, 210)
