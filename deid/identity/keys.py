@@ -11,19 +11,16 @@ what refers to a de-identified instance goes on pointing at it.
 
 from __future__ import annotations
 
+import hmac
 import re
 import unicodedata
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from deid.errors import KeyRefused
 from deid.identity.labels import Label
 from deid.identity.shifts import Shift
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 KEY_BYTES = 32
 SHIFT_RANGE_DAYS = 100
@@ -270,22 +267,13 @@ def _spelled(digest: bytes, length: int) -> str:
 def _mac(secret: bytes, label: str, message: bytes) -> bytes:
     """Return the HMAC-SHA-256 (RFC 2104) of a label and a message.
 
-    What comes of the secret and the label is kept begun: setting up an HMAC takes four times as long as
-    the rest of a short one.
+    One of the secret and the label is kept begun: setting it up takes longer than the rest of a short one.
     """
-    begun, ending = _begun(secret, label)
-    inner, outer = begun.copy(), ending.copy()
-    inner.update(message)
-    outer.update(inner.digest())
-    return outer.digest()
+    mac = _begun(secret, label).copy()
+    mac.update(message)
+    return mac.digest()
 
 
 @lru_cache(maxsize=256)
-def _begun(secret: bytes, label: str) -> tuple[_Hash, _Hash]:
-    """Return the two hashes of an HMAC: the inner one after key and label, the outer one after the key."""
-    block = sha256().block_size
-    key = sha256(secret).digest() if len(secret) > block else secret
-    key = key.ljust(block, b"\0")
-    inner = sha256(bytes(byte ^ 0x36 for byte in key))
-    inner.update(label.encode() + b"\x00")
-    return inner, sha256(bytes(byte ^ 0x5C for byte in key))
+def _begun(secret: bytes, label: str) -> hmac.HMAC:
+    return hmac.new(secret, label.encode() + b"\x00", "sha256")
