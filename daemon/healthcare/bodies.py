@@ -52,25 +52,24 @@ async def read(request: web.Request) -> dict[str, Any]:
     return parsed(bytes(body))
 
 
+def _why_not_read(body: bytes) -> str:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return "the request's body is not JSON in UTF-8"
+    return "the request's body gives a name twice in one object, or is nested too deeply"
+
+
 def parsed(body: bytes) -> dict[str, Any]:
     """Return the object in a body."""
     if not body.strip():
         return {}
-    is_json = True
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        is_json = False
     try:
         found, _was_single_quoted = loads(body.decode("utf-8"))
         # Halves of surrogate pairs are JSON, and no text: nothing could be told of them again.
         json.dumps(found, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
-        raise InvalidArgument(
-            "the request's body gives a name twice in one object, or is nested too deeply"
-            if is_json
-            else "the request's body is not JSON in UTF-8"
-        ) from None
+        raise InvalidArgument(_why_not_read(body)) from None
     if not isinstance(found, dict):
         raise InvalidArgument("the request's body is not a JSON object")
     return found

@@ -156,7 +156,7 @@ class Running:
             except PoolClosed:
                 return  # it goes on at the next start
             except Exception as error:  # noqa: BLE001 (a bug costs one operation, not the service)
-                if not _is_ours(error):
+                if not _is_bug(error):
                     _log.warning(
                         "operation_postponed", operation=number, error=type(error).__name__
                     )
@@ -250,7 +250,7 @@ class Running:
         try:
             await self._database.write(partial(settle, made=made))
         except Exception as error:
-            if not _is_ours(error):
+            if not _is_bug(error):
                 raise
             made = await self._without_bugs(number, doing, made)
             await self._database.write(partial(settle, made=made))
@@ -329,7 +329,7 @@ class Running:
             except _Undone:
                 found.append(each)
             except Exception as error:
-                if not _is_ours(error):
+                if not _is_bug(error):
                     raise
                 failed = _failed(number, each.number, error)
                 # What is said of its output is what has to be cleared away.
@@ -361,7 +361,7 @@ class Running:
             try:
                 made = await item.do()
             except Exception as error:
-                if not _is_ours(error):
+                if not _is_bug(error):
                     raise
                 made = _failed(number, item.number, error)
             if self._is_busy():
@@ -369,7 +369,7 @@ class Running:
             return made
 
 
-def _is_ours(error: Exception) -> bool:
+def _is_bug(error: Exception) -> bool:
     """Tell whether an error is a bug of ours: what is none passes, and says nothing of the item in hand."""
     passes = isinstance(error, PoolClosed | StoreUnavailable | SpoolFull)
     return isinstance(error, RowRefused) or not passes

@@ -8,10 +8,7 @@ at nothing but the status and where the body ends.
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Final, Self
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from typing import Final, Self
 
 _BUFFER_BYTES: Final = 4 << 20
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -36,12 +33,7 @@ class Wire:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self._view.release()
         self._socket.close()
 
