@@ -10,7 +10,7 @@ from tests import factories
 from tests.browser.conftest import SCRIPT, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from tests.browser.conftest import Site, Visit
 
@@ -78,6 +78,25 @@ def test_the_keyboard_alone_filters_pages_and_opens(visit: Visit, site: Site) ->
     page.keyboard.press("Enter")
     page.wait_for_selector("#stage[aria-busy=false]")
     assert page.url.endswith(f"/source/compare/{site.named['cine']}")
+
+
+def test_a_newer_filter_takes_the_place_of_one_that_is_being_answered(visit: Visit) -> None:
+    page = visit.open("/source/studies")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/studies?*description=Filling*", hold)
+    page.get_by_label("Description").fill("Filling 7")
+    while not held:
+        page.wait_for_timeout(50)
+    page.get_by_label("Description").fill("")
+    page.get_by_label("Modality").fill("US")
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    expect(page.locator("#list tbody")).to_contain_text("US")
+    for route in held:
+        route.abort()
 
 
 def test_what_arrives_appears_by_itself(visit: Visit, site: Site) -> None:
