@@ -17,9 +17,9 @@ from aiohttp import web
 from config.settings import Http, Workers
 from daemon.records import Origin, Receipt, Receiver, State, StoredInstance
 from daemon.rendering.pictures import Pictures
+from daemon.store.blobs import Move
 from daemon.store.dicom import DicomStore
 from daemon.store.files.blobs import FileBlobs
-from daemon.store.ports import Move
 from daemon.store.rows import Role, Store, StoreKind
 from daemon.store.sqlite.database import SqliteDatabase, create_or_migrate
 from daemon.workers.limits import Limits

@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from daemon.store.blobs import Move
     from daemon.store.layout import Layout
-    from daemon.store.ports import Move, Session, Stage
+    from daemon.store.ports import Session, Stage
 
 T = TypeVar("T")
 _FIRST = (
@@ -559,7 +560,7 @@ def _raise_first(failures: Mapping[int, Exception]) -> None:
 
 
 class RowBlobs:
-    """Implements `daemon.store.ports.Blobs` with rows: nobody finds a file of it."""
+    """Implements `daemon.store.blobs.Blobs` with rows: nobody finds a file of it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

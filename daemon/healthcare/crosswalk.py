@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     import deid
-    from daemon.store.ports import Blobs, Session
+    from daemon.store.blobs import Blobs
+    from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
 
 _PAGE: Final = 200

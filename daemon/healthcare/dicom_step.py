@@ -15,9 +15,9 @@ from daemon.healthcare.instance_pages import next_wanted
 from daemon.healthcare.names import is_trial
 from daemon.healthcare.operations import name_of
 from daemon.records import Job, Origin, Receiver, Result, State
+from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal
 from daemon.store.operation_rows import Failure
-from daemon.store.ports import Move
 from daemon.store.settling import BLOB_MISSING, CONFLICT, output_blob
 from daemon.workers.reasons import WorkerReason
 

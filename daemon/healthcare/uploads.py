@@ -22,8 +22,8 @@ from daemon.healthcare import streams
 from daemon.healthcare.batches import insisting
 from daemon.receive.stow import SpoolUpload
 from daemon.records import Job, Origin, Receipt, Receiver, State
+from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal
-from daemon.store.ports import Move
 from daemon.store.rows import Place
 from daemon.store.settling import BLOB_MISSING, CONFLICT
 from daemon.workers.errors import PoolClosed

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from daemon.store.ports import Blobs, Database, Session
+    from daemon.store.blobs import Blobs
+    from daemon.store.ports import Database, Session
     from daemon.store.rows import LocatedInstance, Store
     from dicomweb.ports import Match, Query, Resource
 

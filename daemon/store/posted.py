@@ -19,8 +19,8 @@ import orjson
 from daemon.fhir.representation import bundle, entry, etag, instant, resource
 from daemon.pipeline.fhir_reading import read_resource
 from daemon.resources import Content, Method
+from daemon.store.blobs import Move
 from daemon.store.files.folders import write_private
-from daemon.store.ports import Move
 from daemon.store.sidecars import Sidecars
 from deid.errors import Unsafe
 from deid.fhir.decimals import marked_exactly
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
     from daemon.fhir.ports import Change, Changed
     from daemon.resources import ReadResource
-    from daemon.store.ports import Blobs, Session
+    from daemon.store.blobs import Blobs
+    from daemon.store.ports import Session
     from daemon.store.store_set import StoreSet
 
 _STATED: Final = "https://dicomveil.invalid/stated"

@@ -33,8 +33,8 @@ import structlog
 from daemon.pipeline.states import RE_EXAMINE, WAITING
 from daemon.pipeline.unshown import Unshown
 from daemon.records import Comparison, Job, output_file
+from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal, write_private
-from daemon.store.ports import Move
 from daemon.store.settling import (
     BLOB_MISSING,
     ConflictPolicy,

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from daemon.store.blobs import Blobs
     from daemon.store.layout import Layout
-    from daemon.store.ports import Blobs, Engine, Session
+    from daemon.store.ports import Engine, Session
     from daemon.store.rows import Store
 
 

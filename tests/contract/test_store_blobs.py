@@ -1,4 +1,4 @@
-"""What every `daemon.store.ports.Blobs` does."""
+"""What every `daemon.store.blobs.Blobs` does."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from daemon.store.blobs import Blobs, Move
 from daemon.store.files.blobs import FileBlobs
-from daemon.store.ports import Blobs, Move
 from tests.document_engine import RowBlobs
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from daemon.fhir.ports import Change, Wish
 from daemon.pipeline.fhir_reading import read_resource
 from daemon.records import Origin, Receiver
-from daemon.store.ports import Move
+from daemon.store.blobs import Move
 from daemon.store.posted import put_back
 from daemon.store.sidecars import Sidecars
 from daemon.store.stores import Stores

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import queries, redo
-from daemon.store.ports import Move
+from daemon.store.blobs import Move
 from daemon.store.settling import output_blob
 from daemon.store.stores import Stores
 from tests.store_samples import ORIGIN, make_instance, receive, store, veiled, work

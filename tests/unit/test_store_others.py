@@ -12,10 +12,10 @@ import pytest
 from daemon.healthcare.uploads import StoreUploads
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import fsck
+from daemon.store.blobs import Move
 from daemon.store.embedded import EMBEDDED
 from daemon.store.fsck import Kind
 from daemon.store.layout import Layout
-from daemon.store.ports import Move
 from daemon.store.rows import Garbage, Place, StoreKind
 from daemon.store.stores import Stores
 from dicomweb.errors import InstanceRefused

@@ -1,6 +1,6 @@
 """Blobs in a folder of this machine: ``ab/cd/<name>.dcm``, or ``.json``; ``abcd`` is how a name begins.
 
-What a blob store has to keep stands in `daemon.store.ports.Blobs`. Folders are 0700, files 0600.
+What a blob store has to keep stands in `daemon.store.blobs.Blobs`. Folders are 0700, files 0600.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from daemon.store.layout import FILE_MODE, FOLDER_MODE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from daemon.store.ports import Move
+    from daemon.store.blobs import Move
 
 _NAME_CHARACTERS = frozenset("0123456789abcdef-")
 _SHORTEST_NAME = 32
 
 
 class FileBlobs:
-    """Blobs in a folder of this machine's file system. Implements `daemon.store.ports.Blobs`."""
+    """Blobs in a folder of this machine's file system. Implements `daemon.store.blobs.Blobs`."""
 
     def __init__(self, folder: Path, suffix: str = ".dcm") -> None:
         self.folder = make_private_folder(folder)

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.records import StoredInstance
-    from daemon.store.ports import Blobs, Session
+    from daemon.store.blobs import Blobs
+    from daemon.store.ports import Session
     from daemon.store.rows import Store
     from daemon.store.store_set import StoreSet
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.sheets import GUTTER, LINE_GUTTER, edge_level, laid_out, pages_of
-from deid.pixels.geometry import Box, tiles
+from deid.pixels.geometry import Box, joined_where_cheaper, tiles
 from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
         box = inside.moved(area.left, area.top).grown(*_SURROUND).clipped(rows, columns)
         if box is not None:
             boxes.append(box)
-    return _merged(boxes)
+    return joined_where_cheaper(boxes)
 
 
 def _busy_cells(new: NDArray[np.uint8], pixels: int) -> NDArray[Any]:
@@ -236,28 +236,6 @@ def _around(new: NDArray[np.uint8], cells: NDArray[np.uint8]) -> Box:
     mask = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_NEAREST)
     left, top, width, height = cv2.boundingRect(cv2.bitwise_and(new, mask))
     return Box(left, top, width, height)
-
-
-def _merged(boxes: list[Box]) -> list[Box]:
-    """Join boxes that overlap where the joined box is no larger than both are.
-
-    What others share is looked at twice, which is less than what would lie between them.
-    """
-    merged: list[Box] = []
-    for box in sorted(boxes, key=lambda found: (found.top, found.left)):
-        wide = box
-        while True:
-            other = next((other for other in merged if _are_cheaper_joined(other, wide)), None)
-            if other is None:
-                break
-            merged.remove(other)
-            wide = wide.joined(other)
-        merged.append(wide)
-    return merged
-
-
-def _are_cheaper_joined(one: Box, other: Box) -> bool:
-    return bool(one.overlap(other)) and one.joined(other).area <= one.area + other.area
 
 
 class _Sheet:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.geometry import Box
+from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -164,20 +164,7 @@ def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
 
 def areas_of(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
     """Join boxes that are cheaper looked at together; the whole frame when they fill most of it."""
-    merged: list[Box] = []
-    for box in sorted(boxes, key=lambda found: (found.top, found.left)):
-        wide = box
-        while True:
-            other = next((other for other in merged if _are_cheaper_joined(other, wide)), None)
-            if other is None:
-                break
-            merged.remove(other)
-            wide = wide.joined(other)
-        merged.append(wide)
+    merged = joined_where_cheaper(boxes)
     if sum(box.area for box in merged) >= 0.8 * rows * columns:
         return [Box(0, 0, columns, rows)]
     return merged
-
-
-def _are_cheaper_joined(one: Box, other: Box) -> bool:
-    return bool(one.overlap(other)) and one.joined(other).area <= one.area + other.area
