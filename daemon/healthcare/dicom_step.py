@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.healthcare import provenance, refusals, streams
 from daemon.healthcare.batches import Counted, Item, Made, insisting
@@ -64,9 +65,17 @@ class DicomStep:
         if blob is None or not await asyncio.to_thread(blob.is_file):
             return Made(instance.id, reason=BLOB_MISSING)
         job = Job(self._id(instance.id), _ORIGIN, blob, self._file(instance.id))
-        found = await insisting(
-            lambda: self._workers.process(job, instance.size, own=self.own, known=self._known)
+        asked = asyncio.ensure_future(
+            insisting(
+                lambda: self._workers.process(job, instance.size, own=self.own, known=self._known)
+            )
         )
+        try:
+            found = await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            # The worker is not disturbed; what it then leaves is taken by nobody.
+            asked.add_done_callback(partial(_drop, job.output))
+            raise
         if isinstance(found, WorkerReason):
             return Made(instance.id, reason=found.value)
         return _made(instance, found)
@@ -191,3 +200,10 @@ def _made(instance: IndexedInstance, found: Result) -> Made:
     if found.state is State.STORED and found.outputs:
         return Made(instance.id, instance.receipt_id, found.outputs[0], found.outcome)
     return Made(instance.id, reason=found.reason or found.state.value, where=found.where)
+
+
+def _drop(file: Path, asked: asyncio.Future[Any]) -> None:
+    if not asked.cancelled():
+        asked.exception()  # it says nothing to anybody any more
+    with suppress(OSError):  # the next start clears what is left
+        file.unlink()

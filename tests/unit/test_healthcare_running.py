@@ -20,6 +20,7 @@ from daemon.records import Output, Receipt, State
 from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
 from daemon.store.stores import Stores
+from daemon.workers.errors import PoolClosed
 from deid.identity.keys import SiteKey
 from tests.store_samples import ORIGIN, file_of, make_instance, veiled
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from daemon.pipeline.changing import ChangingWorkers
+    from daemon.records import Job
     from daemon.store.operation_rows import Operation
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance
@@ -170,6 +172,56 @@ async def test_an_operation_that_this_version_cannot_do_ends_alone(
     failed, operation = await ended(stores, unknown, known)
     assert failed.error_code == 13
     assert (operation.error_code, operation.success) == (0, COUNT)
+
+
+class Slow:
+    """Workers that write what they make before they answer, and answer when they are told to."""
+
+    def __init__(self) -> None:
+        self.begun: list[Path] = []
+        self.both = asyncio.Event()
+        self.answer = asyncio.Event()
+
+    async def process(self, job: Job, _size: int, **_more: object) -> None:
+        self.begun.append(job.output)
+        if len(self.begun) == 2:
+            self.both.set()
+        await self.answer.wait()
+        job.output.write_bytes(b"made too late")
+        raise PoolClosed("closed")
+
+
+async def test_what_a_worker_ends_after_a_cancellation_leaves_no_file(stores: Stores) -> None:
+    number = await done(stores, begin)
+    source = await done(
+        stores, lambda session: session.stores.find(DATASET, StoreKind.DICOM, "source")
+    )
+    for each in await done(stores, lambda session: session.instances.page(source, 0, COUNT)):
+        file = stores.stores.blobs_of(source).local_path(each.blob)
+        assert file is not None
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"sent")
+    workers = Slow()
+    key = SiteKey(bytes(range(32)))
+    working = Running(
+        stores, cast("ChangingWorkers", workers), key, at_once=2, is_busy=lambda: False
+    )
+    task = asyncio.create_task(working.run())
+    await workers.both.wait()
+    await done(stores, lambda session: session.operations.change(number, is_cancelled=True))
+    working.wake()
+    await asyncio.gather(*_tasks_named(f"operation-{number}"))
+    assert len(workers.begun) == 2
+    left = asyncio.all_tasks() - {task, asyncio.current_task()}
+    workers.answer.set()
+    await asyncio.gather(*left, return_exceptions=True)
+    assert list(stores.layout.work.iterdir()) == []
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _tasks_named(name: str) -> list[asyncio.Task[Any]]:
+    return [each for each in asyncio.all_tasks() if each.get_name() == name]
 
 
 async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -> None:
