@@ -27,6 +27,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
 }
 _ANNOTATIONS: Final = frozenset({"patient", "technique"})
 _PROFILES: Final = frozenset({"no", "yes", "srgb"})
+_OVERLAYS: Final = frozenset({"yes", "no", "only"})
 _OTHER_PROFILES: Final = frozenset({"adobergb", "rommrgb", "displayp3"})
 
 
@@ -51,7 +52,10 @@ def parse(parameters: Mapping[str, str], *, is_thumbnail: bool = False) -> Asked
         If the value of one of them is malformed.
     """
     viewport, region = _viewport(parameters.get("viewport"), is_thumbnail=is_thumbnail)
-    picture = Picture("", viewport=viewport, region=region)
+    overlays = parameters.get("overlays", "yes")
+    if overlays not in _OVERLAYS:
+        raise BadRequest("overlays is not yes, no or only")
+    picture = Picture("", viewport=viewport, region=region, overlays=overlays)
     if is_thumbnail:
         return Asked(replace(picture, viewport=viewport or THUMBNAIL))
     annotations, warnings = _annotations(parameters.get("annotation"))

@@ -98,6 +98,8 @@ class Picture:
         ``no``, ``yes`` or ``srgb``.
     state
         The presentation state that is applied.
+    overlays
+        ``yes``, ``no``, or ``only``: nothing but what is set in overlay planes, on transparent ground.
     """
 
     media_type: str
@@ -109,6 +111,7 @@ class Picture:
     icc: str = "no"
     annotations: tuple[str, ...] = ()
     state: InstanceFile | None = None
+    overlays: str = "yes"
 
 
 @dataclass(frozen=True, slots=True)

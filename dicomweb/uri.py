@@ -31,7 +31,7 @@ _FRACTION: Final = re.compile(r"(?:0|1)?(?:\.[0-9]{0,18})?")
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _OF_PICTURES: Final = (
     *("annotation", "rows", "columns", "region", "windowCenter", "windowWidth", "imageQuality"),
-    *("frameNumber", "presentationUID", "presentationSeriesUID"),
+    *("frameNumber", "presentationUID", "presentationSeriesUID", "overlays"),
 )
 DOCUMENTS: Final = (reports.HTML, reports.PLAIN, "application/pdf")
 _NOT_WITH_STATE: Final = ("windowCenter", "windowWidth", "region")
@@ -129,7 +129,7 @@ async def picture(
     """
     given = asked.parameters
     understood = picture_parameters.parse(
-        {"annotation": given["annotation"]} if "annotation" in given else {}
+        {name: given[name] for name in ("annotation", "overlays") if name in given}
     )
     frame = _frame(given, file, kind)
     found = replace(understood.picture, media_type=kind, frame=frame, viewport=_viewport(given))

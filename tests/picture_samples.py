@@ -91,6 +91,26 @@ def make_image(
     return dataset
 
 
+def overlaid(
+    dataset: Dataset, plane: NDArray[np.bool_], *, group: int = 0x6000, **elements: Any
+) -> Dataset:
+    """Give an image a plane; `plane` has frames before rows and columns where it has any."""
+    rows, columns = plane.shape[-2:]
+    packed = np.packbits(plane.ravel(), bitorder="little").tobytes()
+    dataset.add_new((group, 0x0010), "US", rows)
+    dataset.add_new((group, 0x0011), "US", columns)
+    if plane.ndim > 2:
+        dataset.add_new((group, 0x0015), "IS", len(plane))
+    dataset.add_new((group, 0x0040), "CS", elements.get("kind", "G"))
+    dataset.add_new((group, 0x0050), "SS", list(elements.get("origin", (1, 1))))
+    if "frame_origin" in elements:
+        dataset.add_new((group, 0x0051), "US", elements["frame_origin"])
+    dataset.add_new((group, 0x0100), "US", 1)
+    dataset.add_new((group, 0x0102), "US", 0)
+    dataset.add_new((group, 0x3000), "OW", packed + bytes(len(packed) % 2))
+    return dataset
+
+
 def as_bytes(dataset: Dataset) -> bytes:
     """Return the Part 10 file."""
     out = io.BytesIO()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from daemon.rendering import overlays
 from daemon.rendering.colour import GREY, profile_of, red_green_blue, srgb_profile, to_srgb
 from daemon.rendering.errors import NoPicture, OutsideImage
 from daemon.rendering.grey import Greyscale, grey
@@ -76,8 +77,40 @@ def _size(stored: StoredImage, picture: Picture) -> tuple[int, int]:
 
 
 def _drawn(stored: StoredImage, picture: Picture, state: Dataset | None, frame: int) -> Image.Image:
-    decoded = stored.decoded(frame)
     applied = None if state is None else PresentationState(state, stored, frame)
+    planes = _planes(stored, picture, applied)
+    if picture.overlays == "only":
+        drawn = overlays.alone(planes, stored, frame)
+    else:
+        drawn = _displayed(stored, picture, applied, frame)
+        drawn = overlays.drawn_on(drawn, planes, stored, frame) if planes else drawn
+    if applied is not None:
+        if picture.overlays != "only":
+            applied.annotate(drawn)
+        area = applied.displayed_area()
+        drawn = drawn if area is None else _region(drawn, area)
+        drawn = applied.turned(drawn)
+    if picture.region is not None:
+        drawn = _region(drawn, picture.region)
+    drawn = _fitted(drawn, picture.viewport)
+    if picture.annotations:
+        drawn = _annotated(drawn, stored, picture, frame)
+    return drawn
+
+
+def _planes(
+    stored: StoredImage, picture: Picture, applied: PresentationState | None
+) -> list[overlays.Plane]:
+    if picture.overlays == "no":
+        return []
+    return overlays.planes_of(stored.dataset) if applied is None else applied.overlays()
+
+
+def _displayed(
+    stored: StoredImage, picture: Picture, applied: PresentationState | None, frame: int
+) -> Image.Image:
+    """Return a frame in its display values, nothing drawn on it."""
+    decoded = stored.decoded(frame)
     if decoded.photometric in GREY:
         how = Greyscale() if applied is None else applied.greyscale()
         samples = grey(stored, decoded, frame, replace(how, window=picture.window or how.window))
@@ -89,16 +122,6 @@ def _drawn(stored: StoredImage, picture: Picture, state: Dataset | None, frame: 
     if picture.icc == "srgb" and drawn.mode == "RGB":
         profile = profile_of(stored.dataset)
         drawn = drawn if profile is None else to_srgb(drawn, profile)
-    if applied is not None:
-        applied.annotate(drawn)
-        area = applied.displayed_area()
-        drawn = drawn if area is None else _region(drawn, area)
-        drawn = applied.turned(drawn)
-    if picture.region is not None:
-        drawn = _region(drawn, picture.region)
-    drawn = _fitted(drawn, picture.viewport)
-    if picture.annotations:
-        drawn = _annotated(drawn, stored, picture, frame)
     return drawn
 
 
@@ -188,6 +211,7 @@ def _encoded(
     if kind == "PNG":
         begun.save(out, kind, compress_level=4, icc_profile=profile)
     else:
+        begun = begun.convert("RGB") if begun.mode == "P" else begun
         begun.save(out, kind, quality=picture.quality, subsampling=0, icc_profile=profile)
     return out.getvalue()
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dicomweb.stored import Pixels
 
 LOSSLESS_JPEG: Final = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+_NATIVE_FRAMES: Final = frozenset({"1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"})
 _DESCRIBED: Final = (
     "Rows",
     "Columns",
@@ -117,6 +118,22 @@ class StoredImage:
         except Exception as error:  # decoders raise whatever they like
             raise NoPicture(f"frame {number}") from error
 
+    def words(self, number: int) -> NDArray[Any]:
+        """Return whole samples of a frame of one component, what stands in unused bits included."""
+        encoded = self.encoded(number)
+        codec = CODECS.get(self.pixels.transfer_syntax_uid)
+        shape = (self.image.rows, self.image.columns, 1)
+        try:
+            if self.pixels.encapsulated and codec is not None:
+                return codec.decode(encoded, self.image).samples.reshape(shape)
+            kind = f"<u{self.image.bits_allocated // 8}"
+            count = self.image.rows * self.image.columns
+            return np.frombuffer(self._native(encoded), kind, count).reshape(shape)
+        except MemoryError:
+            raise
+        except Exception as error:  # decoders raise whatever they like
+            raise NoPicture(f"frame {number}") from error
+
     def stored(self, number: int) -> Decoded:
         """Return the samples as they were before they were compressed without loss."""
         if self.pixels.transfer_syntax_uid in LOSSLESS_JPEG and self.image.samples > 1:
@@ -132,16 +149,19 @@ class StoredImage:
             return Decoded(samples, "YBR_FULL" if photometric == "YBR_FULL_422" else photometric)
         return self.decoded(number)
 
-    def _decoded(self, encoded: bytes) -> Decoded:
-        if not self.pixels.encapsulated:
-            return NativeFrame(self.image, encoded).decoded()
+    def _native(self, encoded: bytes) -> bytes:
+        """Return the native samples of a frame that no codec has encoded."""
         size = -(-self.image.native_frame_bits // 8)
         match self.pixels.transfer_syntax_uid:
             case "1.2.840.10008.1.2.1.98":  # encapsulated, uncompressed (PS3.5 A.4.11)
-                return NativeFrame(self.image, encoded[:size]).decoded()
+                return encoded[:size]
             case "1.2.840.10008.1.2.8.1":  # each frame deflated by itself (PS3.5 A.4.12)
-                inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded, size)
-                return NativeFrame(self.image, inflated).decoded()
+                return zlib.decompressobj(-zlib.MAX_WBITS).decompress(encoded, size)
+        return encoded
+
+    def _decoded(self, encoded: bytes) -> Decoded:
+        if not self.pixels.encapsulated or self.pixels.transfer_syntax_uid in _NATIVE_FRAMES:
+            return NativeFrame(self.image, self._native(encoded)).decoded()
         codec = CODECS.get(self.pixels.transfer_syntax_uid)
         if codec is None:
             raise NoPicture("(0002,0010)")

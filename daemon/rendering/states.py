@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image, ImageDraw
 
+from daemon.rendering import overlays
 from daemon.rendering.errors import NoPicture
 from daemon.rendering.grey import Greyscale
 from daemon.rendering.reading import first, number, several
@@ -39,6 +40,7 @@ class PresentationState:
     def __init__(self, state: Dataset, stored: StoredImage, frame: int) -> None:
         self._state = state
         self._uid = str(first(stored.dataset, "SOPInstanceUID") or "")
+        self._stored = stored
         self._frame = frame
         if self._uid not in referenced(state):
             raise NoPicture("(0008,1115)")
@@ -79,11 +81,22 @@ class PresentationState:
             points = [(column - 1, row - 1) for row, column in _pairs(vertices)]
             if len(points) >= 3:
                 shown &= _polygon(points, rows, columns)
+        if "BITMAP" in shapes:
+            group = number(self._state, "ShutterOverlayGroup")
+            plane = None if group is None else overlays.plane_of(self._state, int(group))
+            occluded = None if plane is None else plane.on(self._stored, self._frame)
+            if occluded is None:
+                raise NoPicture("ShutterOverlayGroup")
+            shown &= ~occluded
         if shown.all():
             return picture
         shuttered = picture.copy()
         shuttered[~shown] = 0
         return shuttered
+
+    def overlays(self) -> list[overlays.Plane]:
+        """Return the overlay planes that it shows: of the image's own only those that it names."""
+        return list(overlays.activated(self._state, self._stored.dataset))
 
     def annotate(self, picture: Image.Image) -> None:
         """Draw the graphic annotations of the frame (PS3.3 C.10.5)."""

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from playwright.sync_api import expect, sync_playwright
 from pydicom.uid import JPEGBaseline8Bit
 
@@ -18,11 +20,13 @@ from daemon.synthetic.encodings import encode_as, encoded
 from daemon.synthetic.patients import PATIENTS
 from tests import factories
 from tests.conftest import ARTIFACTS, program
+from tests.picture_samples import overlaid
 from tests.service import DEADLINE_S, RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
     from playwright.sync_api import Browser, Page, Request, Route
     from pydicom.dataset import Dataset
 
@@ -108,10 +112,17 @@ def _instances() -> dict[str, Sequence[Dataset]]:
     return {
         "cine": [cine, encode_as(lossy, JPEGBaseline8Bit)],
         "volume": [*volume, factories.make_sr()],
-        "enhanced": [factories.make_enhanced_mr()],
+        "enhanced": [overlaid(factories.make_enhanced_mr(), written("Jane Doe"))],
         "script": [named],
         "refused": [capture],
     }
+
+
+def written(words: str) -> NDArray[np.bool_]:
+    """Return a bitmap with words drawn in it."""
+    plane = Image.new("1", (64, 20))
+    ImageDraw.Draw(plane).text((2, 4), words, fill=1)
+    return np.asarray(plane, np.bool_)
 
 
 def _many() -> list[Dataset]:

@@ -26,14 +26,15 @@ _LOOK = """
   const canvas = document.querySelector(`#pane-${side} canvas`);
   const [x, y, w, h] = box.map((part, index) => Math.round(part * (index % 2 ? canvas.height : canvas.width)));
   const data = canvas.getContext("2d").getImageData(x, y, Math.max(1, w), Math.max(1, h)).data;
-  let [hash, brightest, lightest] = [0, 0, 0];
+  let [hash, brightest, lightest, inked] = [0, 0, 0, false];
   for (let at = 0; at < data.length; at += 4) {
     const [red, green, blue] = [data[at], data[at + 1], data[at + 2]];
     hash = (Math.imul(hash, 31) + red + 256 * green + 65536 * blue) | 0;
     brightest = Math.max(brightest, Math.min(red, green, blue));
     lightest = Math.max(lightest, red, green, blue);
+    inked ||= red > green + 60 && blue > green + 60;
   }
-  return { hash, brightest, lightest };
+  return { hash, brightest, lightest, has_ink: inked };
 }
 """
 _WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -42,11 +43,16 @@ _MIDDLE = (0.4, 0.4, 0.2, 0.2)
 
 @dataclass(frozen=True)
 class Looks:
-    """How a part of a canvas looks: the whitest pixel, the strongest of any colour, and a hash of all."""
+    """How a part of a canvas looks.
+
+    The whitest pixel, the strongest of any colour, whether any has the colour of overlay planes, and a hash
+    of all.
+    """
 
     hash: int
     brightest: int
     lightest: int
+    has_ink: bool
 
     @property
     def is_bright(self) -> bool:
@@ -227,6 +233,26 @@ def test_window_zoom_and_place_by_mouse_and_by_fields(visit: Visit, site: Site) 
     changes(page, "result", lambda: page.get_by_role("button", name="Fit").click())
     page.get_by_label("Preset").select_option("As stored")
     expect(page.locator("#width")).to_have_value(width)
+
+
+def test_overlay_planes_are_seen_until_they_are_hidden(visit: Visit, site: Site) -> None:
+    page = visit.open_compare(f"/source/compare/{site.results['enhanced']}")
+    button = page.get_by_role("button", name="Overlay planes")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    visit.picture("compare-overlays")
+    assert look(page, "received").has_ink
+    assert not look(page, "result").has_ink  # the profile of the service keeps none
+    for name in ("4", "3", "1"):
+        page.locator("#stage").focus()
+        page.keyboard.press(name)
+        assert look(page, "result").has_ink == (name != "1")
+    changes(page, "received", button.click)
+    assert not look(page, "received").has_ink
+    page.locator("#stage").focus()
+    changes(page, "received", lambda: page.keyboard.press("v"))
+    assert look(page, "received").has_ink
+    page = visit.open_compare(f"/source/compare/{site.results['volume']}")
+    expect(page.locator("#overlays")).to_be_hidden()
 
 
 def test_the_header_says_what_became_of_each_element_at_every_depth(

@@ -138,7 +138,7 @@ async def test_what_cannot_be_produced_is_406(
         "window=1e999,4,linear", "viewport=0,0", "viewport=10", "viewport=10,0", "viewport=-5,5",
         "viewport=a,b", "viewport=10,10,0,0", "viewport=10,10,0,0,0,0", "viewport=10,10,-1,0,5,5",
         "viewport=99999,99999", "viewport=1.5,2", "viewport=", "quality=0", "quality=101", "quality=high",
-        "quality=", "iccprofile=maybe", "annotation=", "annotation=a,,b",
+        "quality=", "iccprofile=maybe", "annotation=", "annotation=a,,b", "overlays=maybe",
     ],
 )  # fmt: skip
 async def test_a_malformed_parameter_is_400(

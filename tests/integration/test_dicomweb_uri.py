@@ -93,7 +93,7 @@ async def test_the_default_is_a_jpeg(store: TestStore, url: str, http: ClientSes
         {"columns": "-1"}, {"rows": "99999"}, {"rows": "1.5"}, {"region": "0,0,1"}, {"region": "0,0,2,1"},
         {"region": "0.5,0,0.5,1"}, {"region": "a,b,c,d"}, {"imageQuality": "0"}, {"imageQuality": "101"},
         {"frameNumber": "1"}, {"frameNumber": "0"}, {"anonymize": "yes"}, {"transferSyntax": EXPLICIT},
-        {"transferSyntax": "x"}, {"annotation": ""}, {"presentationUID": "1.2"},
+        {"transferSyntax": "x"}, {"annotation": ""}, {"overlays": "maybe"}, {"presentationUID": "1.2"},
         {"presentationSeriesUID": "1.2"}, {"contentType": "application/dicom", "rows": "5"},
         {"contentType": "application/dicom", "frameNumber": "1"},
         {"presentationUID": "1.2", "presentationSeriesUID": "1.3", "region": "0,0,1,1"},

@@ -7,8 +7,8 @@ const MOST_BYTES = 192 * 2 ** 20;
 const MOST_PICTURE_BYTES = 128 * 2 ** 20;
 
 /** Return how many pictures of a size there is room for ahead, beside the one that is shown and the one before. */
-export function roomAhead({ width, height }) {
-  return Math.max(1, Math.floor(MOST_PICTURE_BYTES / (width * height * 4)) - 2);
+export function roomAhead({ width, height, overlay }) {
+  return Math.max(1, Math.floor(MOST_PICTURE_BYTES / (width * height * (overlay ? 8 : 4))) - 2);
 }
 
 /** What a store would not show: `status` is that of HTTP. */
@@ -133,8 +133,28 @@ export class Frames {
     return found;
   }
 
-  /** Return a canvas with a frame as it is displayed; undefined where an instance has no pictures. */
+  /**
+   * Return a canvas with a frame as it is displayed; undefined where an instance has no pictures.
+   * What is set in its overlay planes is a canvas of its own, `overlay`, to be laid over it.
+   */
   async picture(instance, number, window) {
+    const canvas = await this.plain(instance, number, window);
+    if (canvas && !canvas.overlay && (await this.description(instance)).hasOverlays) {
+      canvas.overlay = await this.overlay(instance, number);
+    }
+    return canvas;
+  }
+
+  async overlay(instance, number) {
+    const key = `${instance.instance}/${number}/overlay`;
+    const known = this.pictures.get(key);
+    if (known) return known;
+    const canvas = await this.rendered(instance, number, "overlays=only");
+    this.pictures.put(key, canvas, canvas.width * canvas.height * 4);
+    return canvas;
+  }
+
+  async plain(instance, number, window) {
     const description = await this.description(instance);
     if (["nothing", "video"].includes(description.how)) return undefined;
     const told = description.isGrey && window ? [window.center, window.width, window.kind].join() : "";
@@ -146,14 +166,13 @@ export class Frames {
     const samples = byService ? undefined : await this.frame(instance, number);
     const canvas = samples
       ? drawn(description, samples, number, window)
-      : await this.rendered(instance, number, told);
+      : await this.rendered(instance, number, told ? `overlays=no&window=${told.replace("_", "-").toLowerCase()}` : "overlays=no");
     this.pictures.put(key, canvas, canvas.width * canvas.height * 4);
     return canvas;
   }
 
-  async rendered(instance, number, window) {
-    const asked = window ? `?window=${window.replace("_", "-").toLowerCase()}` : "";
-    const response = await this.fetched(`${this.address(instance)}/frames/${number}/rendered${asked}`, "image/png");
+  async rendered(instance, number, asked) {
+    const response = await this.fetched(`${this.address(instance)}/frames/${number}/rendered?${asked}`, "image/png");
     return onCanvas(await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" }));
   }
 }

@@ -11,6 +11,8 @@ const LOSSLESS = new Set([
 const BASELINE_JPEG = "1.2.840.10008.1.2.4.50";
 const JPEG_LS = "1.2.840.10008.1.2.4.80";
 const VIDEO = /^1\.2\.840\.10008\.1\.2\.4\.10\d(\.1)?$/;
+/** Overlay Data, or the bit of Pixel Data that a plane lies in: groups 6000 to 60FE (PS3.3 C.9.2). */
+const OVERLAY = /^60[0-9A-F][02468ACE](3000|0102)$/;
 const GREY = new Set(["MONOCHROME1", "MONOCHROME2"]);
 
 /** Return the values of an attribute. */
@@ -53,6 +55,7 @@ export function describe(attributes, syntax) {
     isPlanar: first(attributes, "00280006", 0) === 1 && NATIVE.has(syntax) && samples > 1,
     photometric: NATIVE.has(syntax) ? stored : decodedAs(stored, syntax),
     isGrey: GREY.has(stored),
+    hasOverlays: Object.keys(attributes).some((tag) => OVERLAY.test(tag)),
     palette: undefined,
     attributes,
   };

@@ -11,6 +11,7 @@ export class Stage {
     this.images = {};
     this.regions = [];
     this.hasOutlines = true;
+    this.hasOverlays = true;
     this.mode = "beside";
     this.chosen = null;
     this.blinksTo = "result";
@@ -163,6 +164,7 @@ export class Stage {
     context.imageSmoothingEnabled = scale < 3;
     context.imageSmoothingQuality = "medium";
     context.drawImage(image, left, top, image.width * scale, image.height * scale);
+    if (this.hasOverlays && image.overlay) context.drawImage(image.overlay, left, top, image.width * scale, image.height * scale);
   }
 
   slide(context, width, height) {
@@ -179,10 +181,20 @@ export class Stage {
     context.fillRect(at - 1, 0, 2, height);
   }
 
+  /** Return a picture with its overlay planes drawn on it, as one. */
+  flat(image) {
+    if (!this.hasOverlays || !image.overlay) return image;
+    const canvas = new OffscreenCanvas(image.width, image.height);
+    const context = canvas.getContext("2d");
+    context.drawImage(image, 0, 0);
+    context.drawImage(image.overlay, 0, 0);
+    return canvas;
+  }
+
   subtract(context) {
     this.put(context, this.images.received);
     context.globalCompositeOperation = "difference";
-    this.put(context, this.images.result);
+    this.put(context, this.flat(this.images.result));
     context.globalCompositeOperation = "source-over";
   }
 

@@ -96,6 +96,7 @@ async function showNow() {
   const ofFrame = regions.filter(({ frame }) => frame === shown.frame);
   stage.chosen = null;
   stage.show(images, ofFrame);
+  find("overlays").hidden = !Object.values(images).some((image) => image?.overlay);
   tellWindow(window_);
   listRegions(ofFrame, regions);
   tellRefused(shown.instance);
@@ -346,6 +347,12 @@ function toggleOutlines() {
   stage.draw();
 }
 
+function toggleOverlays() {
+  stage.hasOverlays = !stage.hasOverlays;
+  find("overlays").setAttribute("aria-pressed", String(stage.hasOverlays));
+  stage.draw();
+}
+
 const MOVE = 40;
 const KEYS = {
   ArrowRight: () => step(1), ArrowLeft: () => step(-1),
@@ -355,7 +362,7 @@ const KEYS = {
   "+": () => stage.zoom(1.25), "=": () => stage.zoom(1.25), "-": () => stage.zoom(0.8), 0: () => stage.fit(),
   l: () => changeWindow(0.1, 0), j: () => changeWindow(-0.1, 0), i: () => changeWindow(0, 0.05), k: () => changeWindow(0, -0.05),
   p: () => togglePlay(), " ": () => togglePlay(),
-  n: () => nextPreset(), o: () => toggleOutlines(),
+  n: () => nextPreset(), o: () => toggleOutlines(), v: () => toggleOverlays(),
   1: () => setMode("beside"), 2: () => setMode("blink"), 3: () => setMode("slider"), 4: () => setMode("difference"),
 };
 const SHIFTED = {
@@ -429,6 +436,7 @@ function listen() {
   find("smaller").addEventListener("click", () => stage.zoom(0.8));
   find("fit").addEventListener("click", () => stage.fit());
   find("outlines").addEventListener("click", toggleOutlines);
+  find("overlays").addEventListener("click", toggleOverlays);
   find("divider")?.addEventListener("input", () => stage.draw());
   for (const input of document.querySelectorAll('input[name="mode"]')) input.addEventListener("change", () => setMode(input.value));
 }
