@@ -315,7 +315,7 @@ async def test_a_file_written_slowly_is_taken_whole(bench: Bench) -> None:
 async def test_a_writer_that_reopens_the_file_between_its_parts_is_waited_for(bench: Bench) -> None:
     content = part10(rows=64)
     path = bench.inbox / "appended.dcm"
-    async with bench.watching():
+    async with bench.watching(incomplete_s=3600.0):
         for at in range(0, len(content), 2000):
             with path.open("ab") as file:
                 file.write(content[at : at + 2000])
@@ -644,7 +644,7 @@ async def test_too_many_entries_are_refused(bench: Bench) -> None:
 async def test_a_zip_still_being_written_is_waited_for(bench: Bench) -> None:
     content = zipped({f"{n}.dcm": part10(n) for n in range(5)})
     path = bench.inbox / "slow.zip"
-    async with bench.watching():
+    async with bench.watching(incomplete_s=3600.0):
         path.write_bytes(content[: len(content) // 2])
         await asyncio.sleep(0.2)
         with path.open("ab") as file:

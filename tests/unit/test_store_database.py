@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,10 @@ async def test_what_waited_behind_others_waits_so_much_less_for_a_lock(path: Pat
     held.set()
     await holding
     assert await waiting <= 59_400
-    assert await database.write(patience) > 59_400
+    began = time.monotonic()
+    told = await database.write(patience)
+    # What this one has waited for its turn, if the machine is slow, is all that it lacks.
+    assert told >= 60_000 - 1000 * (time.monotonic() - began)
     await database.close()
 
 
