@@ -66,7 +66,7 @@ def test_a_trial_is_shown_in_compare_with_what_was_filled(visit: Visit) -> None:
 def test_the_keyboard_alone_starts_and_cancels(visit: Visit) -> None:
     page = visit.open("/deidentify")
     tab_to(page, "#preset")
-    page.keyboard.type("basic")
+    page.keyboard.press("b")
     expect(page.locator("#checked")).to_contain_text("Valid")
     tab_to(page, "#destination")
     page.keyboard.type("hospital/basic")
@@ -137,8 +137,8 @@ def test_nothing_serious_is_wrong_for_people_who_cannot_see_or_point(visit: Visi
             expect(page.locator("#checked")).to_contain_text("Valid")
         found += Axe().run(page).response["violations"]
     page = visit.open("/quarantine?reason=screen_capture")
-    page.get_by_role("link", name="Review").first.click()
-    page.wait_for_selector("#stage")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Review").first.click()
     found += Axe().run(page).response["violations"]
     serious = [
         (each["id"], [node["html"] for node in each["nodes"]])

@@ -42,7 +42,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   unfolded = [...event.target.querySelectorAll("details[open][id]")].map(({ id }) => id);
   focused = event.target.contains(document.activeElement) ? document.activeElement.id : "";
 });
-document.addEventListener("htmx:afterSettle", () => {
+// At once, not when htmx has settled: what is pressed in between would go nowhere.
+document.addEventListener("htmx:afterSwap", () => {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
   if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus();
   label(copied, "Copied");
