@@ -6,20 +6,23 @@ import platform
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from daemon.engines import runtimes
+from daemon.engines.models import read_pixel_models
 from daemon.engines.pixels import engines
 from tests.sections import make_pixels
 
 _FREES_BLOCKS_AMONG_OTHERS = """
 from pathlib import Path
 import numpy as np
-from daemon.engines.models import give_back_freed_memory
+from daemon.engines.models import map_large_blocks
 
 def resident_pages():
     return int(Path("/proc/self/statm").read_text().split()[1])
 
-give_back_freed_memory()
+map_large_blocks()
 np.ones(30 << 20, np.uint8)  # as it comes, glibc keeps blocks of this size from here on
 before = resident_pages()
 blocks, pins = [], []
@@ -30,6 +33,22 @@ del blocks
 print((resident_pages() - before) * 4096 >> 20)
 """
 
+_LOOKS_AND_GIVES_BACK = """
+from pathlib import Path
+import numpy as np
+from daemon.engines.models import map_large_blocks, read_pixel_models
+from daemon.engines.runtimes import OnnxRuntimeModel
+
+def resident_pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+map_large_blocks()
+model = OnnxRuntimeModel(read_pixel_models().detection)
+model(np.zeros((1, 3, 64, 64), np.float32))
+before = resident_pages()
+model(np.zeros((1, 3, 640, 640), np.float32))
+print((resident_pages() - before) * 4096 >> 20)
+"""
 
 _LOADED = """
 import sys
@@ -66,6 +85,25 @@ def test_blocks_freed_among_others_go_back_to_the_system() -> None:
     )
     kept_mib = int(done.stdout)
     assert kept_mib < 20  # 80 MiB of blocks were freed, 4 MiB are still held
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="reads /proc")
+def test_a_look_gives_back_the_memory_of_its_layers() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOKS_AND_GIVES_BACK], capture_output=True, check=True, text=True
+    )
+    kept_mib = int(done.stdout)
+    assert kept_mib < 45  # of some 90 MiB
+
+
+def test_a_model_answers_the_same_with_layers_that_share_blocks_and_with_layers_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = runtimes.OnnxRuntimeModel(read_pixel_models().detection)
+    given = np.random.default_rng(3).normal(0, 1, (1, 3, 96, 160)).astype(np.float32)
+    shared = model(given)
+    monkeypatch.setattr(runtimes, "_LARGE", 0)
+    assert np.array_equal(model(given), shared)
 
 
 def test_a_worker_loads_its_detector_once_for_all_configurations() -> None:
