@@ -339,11 +339,7 @@ class Service:
         services = web_services(
             self._settings, stores, self._workers, metrics, imaging, self._operations.wake
         )
-        live = Live(
-            self._history,
-            lambda: sorted(self._settings.deidentifiers),
-            self._operations.outcomes,
-        )
+        live = Live(self._history, lambda: sorted(self._settings.deidentifiers))
         shown, events = pages(self._settings, stores, services, live)
         server = HttpServer(
             http,

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from config.settings import Settings
     from daemon.healthcare.calls import Handlers
-    from daemon.healthcare.trial_outcomes import Outcomes
     from daemon.observe.history import History
     from daemon.observe.metrics import Metrics
     from daemon.pipeline.changing import ChangingWorkers
@@ -129,13 +128,10 @@ class Live(NamedTuple):
     ----------
     deidentifiers
         Returns the names of those that are configured now.
-    outcomes
-        What trials did to instances.
     """
 
     history: History
     deidentifiers: Callable[[], Sequence[str]]
-    outcomes: Outcomes
 
 
 def pages(
@@ -160,7 +156,7 @@ def pages(
             lambda session: queries.status(session, stores.layout.state_dir)
         ),
         history=live.history,
-        console=Console(stores, services.methods, live.outcomes),
+        console=Console(stores, services.methods),
         sees_source=settings.pages.source and is_loopback(settings.http.host),
         has_viewer=lambda: stamp(viewer_place(settings.state_dir)) != NOTHING,
         addresses=first_addresses(

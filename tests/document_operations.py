@@ -64,6 +64,9 @@ class DocumentStores:
             latest = body[-1]
             if latest["store"] == store.id:
                 self._documents.delete("resource", f"{store.id}/{latest['type']}/{latest['id']}")
+        for key in self._documents.get("outcomes", str(store.id)) or []:
+            self._documents.delete("outcome of operation", key)
+        self._documents.delete("outcomes", str(store.id))
         self._documents.delete("settings", str(store.id))
         self._documents.delete("store", f"{store.id:04}")
 
@@ -145,6 +148,16 @@ class DocumentOperations:
     def settle_changed(self, number: int, changed: Sequence[int]) -> None:
         for each in changed:
             self._documents.delete("changed", f"{_key(number)}/{each:020}")
+
+    def set_outcome(self, store: Store, sop_instance_uid: str, outcome: bytes) -> None:
+        key = f"{_key(store.id)} {sop_instance_uid}"
+        self._documents.put("outcome of operation", key, outcome.decode())
+        noted = self._documents.get("outcomes", str(store.id)) or []
+        self._documents.put("outcomes", str(store.id), [*noted, key])
+
+    def outcome(self, store: Store, sop_instance_uid: str) -> bytes:
+        found = self._documents.get("outcome of operation", f"{_key(store.id)} {sop_instance_uid}")
+        return b"" if found is None else str(found).encode()
 
     def forget_ended_before(self, time: float) -> int:
         old = [each for each in self._all() if each.ended_at and each.ended_at < time]

@@ -15,7 +15,6 @@ from daemon.workers.reasons import WorkerReason
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
-    from daemon.healthcare.trial_outcomes import Outcomes
     from daemon.healthcare.work import Step
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.records import Output, OwnDeidentifier
@@ -119,8 +118,6 @@ class Task:
         The number of the FHIR store that is told what was done; 0 is none.
     memory
         What the operation has found out, for as long as it runs.
-    outcomes
-        What trials did to instances.
     """
 
     stores: Stores
@@ -130,7 +127,6 @@ class Task:
     own: OwnDeidentifier
     places: Mapping[int, Store]
     provenance: int
-    outcomes: Outcomes
     memory: Memory = field(default_factory=Memory)
 
     @property

@@ -17,8 +17,7 @@ from daemon.healthcare.deidentify import OF_STUDY
 from daemon.healthcare.errors import AlreadyExists, InvalidArgument, NotFound
 from daemon.healthcare.methods import meant
 from daemon.healthcare.names import DRY_RUNS
-from daemon.healthcare.trial_outcomes import KEPT
-from daemon.healthcare.trials import Trial
+from daemon.healthcare.trials import KEPT, Trial
 from daemon.records import State
 from daemon.store.rows import Role, StoreKind
 from daemon.store.studies import Pair
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from daemon.healthcare.calls import Answer, Handlers
-    from daemon.healthcare.trial_outcomes import Outcomes
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance, Store
     from daemon.store.stores import Stores
@@ -49,22 +47,18 @@ class Console:
     ----------
     handlers
         Who answers which method.
-    outcomes
-        What trials did to instances.
     """
 
     def __init__(
         self,
         stores: Stores,
         handlers: Handlers,
-        outcomes: Outcomes,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stores = stores
         self._database = stores.database
         self._handlers = handlers
-        self._outcomes = outcomes
         self._clock = clock
 
     # -- what there is --
@@ -199,7 +193,7 @@ class Console:
             _root(destination),
             pairs,
             destination,
-            self._outcomes,
+            self._database,
         )
 
     async def _store(self, name: str) -> Store:

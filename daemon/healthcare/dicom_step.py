@@ -47,7 +47,6 @@ class DicomStep:
         self.own = task.own
         self.source = task.source
         self.destination = task.destination
-        self._outcomes = task.outcomes
         self._provenance = task.places.get(task.provenance)
         self.originals: dict[int, IndexedInstance] = {}
         self._unneeded: list[str] = []
@@ -131,7 +130,7 @@ class DicomStep:
                 counted.success += 1
                 if is_trial(self.destination) and each.output is not None:
                     uid = each.output.instance.sop_instance_uid
-                    self._outcomes.note(self.destination, uid, each.outcome)
+                    session.operations.set_outcome(self.destination, uid, each.outcome)
                 self._tell(session, each, now)
                 refusals.settle(session, self.source, self.destination, each.number, now)
         return counted

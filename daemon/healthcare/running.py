@@ -32,7 +32,6 @@ from daemon.healthcare.operations import CANCELLED, name_of, response_type
 from daemon.healthcare.resource_steps import ExportResourcesStep, ImportResourcesStep
 from daemon.healthcare.stream_steps import StreamInstances, StreamResources
 from daemon.healthcare.transfer_steps import ExportStep, ImportStep
-from daemon.healthcare.trial_outcomes import Outcomes
 from daemon.healthcare.work import Work
 from daemon.observe.traces import trace
 from daemon.store.rows import StoreKind
@@ -99,7 +98,6 @@ class Running:
         self._database = stores.database
         self._workers = workers
         self._key = key
-        self.outcomes: Final = Outcomes()
         self._slots = asyncio.Semaphore(at_once)
         self._is_busy = is_busy
         self._clock = clock
@@ -216,7 +214,6 @@ class Running:
                 work.deidentifier(self._key),
                 places,
                 work.provenance,
-                self.outcomes,
                 self._memories[number],
             )
         )

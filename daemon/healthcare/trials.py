@@ -10,19 +10,19 @@ from daemon.healthcare import names, streams
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import FailedPrecondition
 from daemon.healthcare.names import DRY_RUNS
-from daemon.healthcare.trial_outcomes import KEPT
 from daemon.store.rows import StoreKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemon.healthcare.trial_outcomes import Outcomes
-    from daemon.store.ports import Session
+    from daemon.store.ports import Database, Session
     from daemon.store.rows import Store
     from daemon.store.stores import Stores
     from daemon.store.studies import Pair, ResourcePair
     from dicomweb.ports import InstanceStore
 
+KEPT: Final = 3
+"""Trials of which results are kept."""
 KEPT_S: Final = 3600.0
 
 
@@ -42,7 +42,7 @@ class Trial:
     result_root: str
     found: Sequence[Pair]
     store: Store
-    outcomes: Outcomes
+    database: Database
 
     async def pairs(self, _study_uid: str) -> Sequence[Pair]:
         """Return the instances of the study, whatever it is called."""
@@ -53,8 +53,10 @@ class Trial:
         return ()
 
     async def outcome_of_result(self, sop_instance_uid: str) -> bytes:
-        """Return the outcome record of a result; empty where it is not known any more."""
-        return self.outcomes.of(self.store, sop_instance_uid)
+        """Return the outcome record of a result; empty where there is none."""
+        return await self.database.read(
+            lambda session: session.operations.outcome(self.store, sop_instance_uid)
+        )
 
     async def outcome_of_received(self, _sop_instance_uid: str) -> bytes:
         """Return nothing: what is known of the received instance is about the configured destination."""

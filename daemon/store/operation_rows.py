@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypedDict, Unpack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from daemon.store.rows import Store
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -148,6 +150,12 @@ class OperationRows(Protocol):
 
     def settle_changed(self, number: int, changed: Sequence[int]) -> None:
         """Forget what was noted."""
+
+    def set_outcome(self, store: Store, sop_instance_uid: str, outcome: bytes) -> None:
+        """Keep what was done to an instance, under its result, which has no receipt of its own."""
+
+    def outcome(self, store: Store, sop_instance_uid: str) -> bytes:
+        """Return the JSON outcome record of a result; empty if there is none."""
 
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before; return how many."""

@@ -57,6 +57,20 @@ async def test_a_store_is_found_by_dataset_kind_and_name(stores: Stores) -> None
     assert [each.name for each in listed] == ["a", "b"]
 
 
+async def test_an_outcome_is_kept_under_its_result_until_the_store_goes(stores: Stores) -> None:
+    one = await done(stores, lambda s: s.stores.add(DATASET, StoreKind.DICOM, "one"))
+    other = await done(stores, lambda s: s.stores.add(DATASET, StoreKind.DICOM, "other"))
+    await done(stores, lambda s: s.operations.set_outcome(one, "1.2", b'{"regions": []}'))
+    await done(stores, lambda s: s.operations.set_outcome(one, "1.2", b'{"regions": [1]}'))
+    await done(stores, lambda s: s.operations.set_outcome(other, "1.2", b"{}"))
+    told = await done(stores, lambda s: s.operations.outcome(one, "1.2"))
+    assert told == b'{"regions": [1]}'
+    assert await done(stores, lambda s: s.operations.outcome(one, "1.3")) == b""
+    await done(stores, lambda s: s.stores.remove(one))
+    assert await done(stores, lambda s: s.operations.outcome(one, "1.2")) == b""
+    assert await done(stores, lambda s: s.operations.outcome(other, "1.2")) == b"{}"
+
+
 async def test_what_an_owner_says_of_a_store_is_kept(stores: Stores) -> None:
     store = await done(stores, lambda s: s.stores.add(DATASET, StoreKind.DICOM, "s"))
     assert await done(stores, lambda s: s.stores.settings(store)) == "{}"

@@ -188,3 +188,27 @@ def test_a_dataset_is_de_identified_into_a_new_one_and_can_be_cancelled(
     until_done(daemon, address)
     assert post(daemon, "/source/deidentify/cancel", name="x")[0] == 404
     assert daemon.get("/deidentify/operation?name=x")[0] == 404
+
+
+def test_what_a_trial_did_is_known_after_a_restart(daemon: RunningDaemon) -> None:
+    _, chosen, _ = post(daemon, "/source/deidentify/studies", **form())
+    study = re.findall(r'name="study" required value="([\d.]+)"', chosen)[0]
+    cleaned = json.dumps({**json.loads(BASIC), "image": {"textRedactionMode": "REDACT_ALL_TEXT"}})
+    asked = form(study=study, config=cleaned)
+    _, _, address = post(daemon, "/source/deidentify/dry", **asked)
+    number = re.findall(r"source/deidentify/trials/(\d+)", until_done(daemon, address))[0]
+    compared = f"/source/deidentify/trials/{number}"
+
+    def outcomes() -> list[Any]:
+        (series,) = json.loads(daemon.get(f"{compared}/study.json")[1])["series"]
+        results = [each["result"]["instance"] for each in series["instances"] if each["result"]]
+        return [
+            json.loads(daemon.get(f"{compared}/outcome.json?instance={each}")[1])
+            for each in results
+        ]
+
+    before = outcomes()
+    assert [each["pixels_examined"] for each in before] == [True, True]
+    daemon.stop()
+    daemon.start()
+    assert outcomes() == before

@@ -16,7 +16,6 @@ from config.settings import Http, Settings
 from daemon.healthcare.api import handlers
 from daemon.healthcare.console import Console
 from daemon.healthcare.files import AllowedFiles
-from daemon.healthcare.trial_outcomes import Outcomes
 from daemon.observe.history import History
 from daemon.pages.events import Events
 from daemon.pages.routes import routes
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
-LIVE = Live(History(), lambda: ["default", "research"], Outcomes())
+LIVE = Live(History(), lambda: ["default", "research"])
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -222,7 +221,7 @@ def made(stores: Stores, queries: StudyQueries, folder: Path) -> View:
         review=Quarantine(stores.database, stores.stores, list),
         status=lambda: stores.database.read(lambda session: store_queries.status(session, folder)),
         history=History(),
-        console=Console(stores, web(stores).methods, Outcomes()),
+        console=Console(stores, web(stores).methods),
     )
 
 

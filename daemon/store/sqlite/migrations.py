@@ -395,3 +395,12 @@ def work_of_operations(db: SchemaDatabase) -> None:
     )
     db.execute("INSERT INTO operation_work SELECT id, work FROM operations")
     db.execute("UPDATE operations SET work = ''")
+
+
+@migrations()
+def outcomes_of_operations(db: SchemaDatabase) -> None:
+    """Keep what trials did to instances, whose results have no receipts of their own."""
+    db.execute(
+        "CREATE TABLE operation_outcomes (store_id INTEGER NOT NULL, sop_instance_uid TEXT NOT NULL,"
+        " packed BLOB NOT NULL, PRIMARY KEY (store_id, sop_instance_uid)) STRICT, WITHOUT ROWID"
+    )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Unpack
 
 from daemon.store.operation_rows import Dataset, Failure, Operation
+from daemon.store.sqlite import packing
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from daemon.store.operation_rows import OperationChange
+    from daemon.store.rows import Store
 
 _COLUMNS: Final = (
     "id, dataset, version, method, created_at, ended_at, is_cancelled,"
@@ -149,6 +151,22 @@ class OperationTables:
             "DELETE FROM operation_changes WHERE operation = ? AND number = ?",
             [(number, each) for each in changed],
         )
+
+    def set_outcome(self, store: Store, sop_instance_uid: str, outcome: bytes) -> None:
+        """Keep what was done to an instance; it goes with the store."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO operation_outcomes (store_id, sop_instance_uid, packed)"
+            " VALUES (?, ?, ?)",
+            (store.id, sop_instance_uid, packing.pack(outcome, packing.OUTCOME)),
+        )
+
+    def outcome(self, store: Store, sop_instance_uid: str) -> bytes:
+        """Return what was done to an instance."""
+        row = self._connection.execute(
+            "SELECT packed FROM operation_outcomes WHERE store_id = ? AND sop_instance_uid = ?",
+            (store.id, sop_instance_uid),
+        ).fetchone()
+        return b"" if row is None else packing.unpack(row[0], packing.OUTCOME)
 
     def forget_ended_before(self, time: float) -> int:
         """Forget those that ended before."""

@@ -7,7 +7,8 @@
     datasets     what stores belong to, and what its owner said of each
     operations   what was asked for and takes long, and how far it is; operation_failures: what it could not do,
                  operation_work: what it has to do,
-                 operation_changes: what has changed in the source of one that does not end
+                 operation_changes: what has changed in the source of one that does not end,
+                 operation_outcomes: what was done to an instance by one whose results are no receipt's
     totals       instances and bytes of each store (kept by triggers)
     receipts     one row per acknowledged instance, from acknowledgement to the end
     intents      files about to be taken from a watched folder by rename (`daemon.store.spool`)

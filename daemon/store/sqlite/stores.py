@@ -79,6 +79,7 @@ class StoreTable:
         self._delete("study_json", "id BETWEEN ? AND ?", first, last)
         for table in ("terms", "studies", "identifiers", "study_patients", "garbage", "deletions"):
             self._delete(table, "store_id = ?", store.id)
+        self._delete("operation_outcomes", "store_id = ?", store.id)
         for table in ("fhir_tokens", "fhir_dates", "fhir_keys", "fhir_sidecars"):
             self._delete(table, "store_id = ?", store.id)
         self._delete("fhir_versions", "resource BETWEEN ? AND ?", first, last)
