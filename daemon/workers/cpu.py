@@ -1,4 +1,4 @@
-"""How much CPU a process has used, seen from outside: by itself and by what it started."""
+"""What a process does with the CPU, seen from outside: by itself and by what it started."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 #: After the name, which may hold spaces and parentheses: state is the first, utime the twelfth.
-_USER_TIME = 11
+_STATE, _USER_TIME = 0, 11
+_RUNNABLE = b"R"
 
 
 def cpu_seconds(pid: int) -> float | None:
@@ -16,9 +17,34 @@ def cpu_seconds(pid: int) -> float | None:
     None where the system does not tell: the process is gone, or /proc hides what others do.
     """
     try:
-        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()
+        after_name = _after_name(Path(f"/proc/{pid}/stat"))
+        children = _children(pid)
     except OSError:
         return None
     own = sum(int(ticks) for ticks in after_name[_USER_TIME : _USER_TIME + 4]) / _TICKS
-    return own + sum(cpu_seconds(int(child)) or 0.0 for child in children)
+    return own + sum(cpu_seconds(child) or 0.0 for child in children)
+
+
+def is_runnable(pid: int) -> bool:
+    """Tell whether a process, or one that it started, runs or waits for its turn; not for anything else."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = _children(pid)
+    except OSError:
+        return False
+    return any(map(_is_runnable_thread, threads)) or any(map(is_runnable, children))
+
+
+def _is_runnable_thread(thread: Path) -> bool:
+    try:
+        return _after_name(thread / "stat")[_STATE] == _RUNNABLE
+    except OSError:  # it has ended
+        return False
+
+
+def _after_name(stat: Path) -> list[bytes]:
+    return stat.read_bytes().rpartition(b")")[2].split()
+
+
+def _children(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()]

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from daemon.workers.cpu import cpu_seconds
+from daemon.workers.cpu import cpu_seconds, is_runnable
 from daemon.workers.errors import (
     WorkerCrashed,
     WorkerKilled,
@@ -292,7 +292,9 @@ class Worker(asyncio.Protocol):
             return 0.0
         look = _Look(now, used - self._cpu_before)
         before, self._looked_at = self._looked_at, look
-        if look.cpu_s - before.cpu_s < _STANDS_STILL * (look.at - before.at):
+        has_worked = look.cpu_s - before.cpu_s >= _STANDS_STILL * (look.at - before.at)
+        # All of a machine that stood still for a moment, as virtual ones do, has only waited for its turn.
+        if not has_worked and not is_runnable(self.pid):
             return 0.0
         return min(allowed_s - look.cpu_s, allowed_s)
 

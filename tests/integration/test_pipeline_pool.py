@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
+from daemon.workers import worker
 from daemon.workers.errors import (
     PoolClosed,
     WorkerCrashed,
@@ -259,10 +261,22 @@ async def test_time_limits_grow_with_the_size() -> None:
 
 async def test_a_job_that_waits_for_its_turn_has_the_time_it_may_use() -> None:
     # 0.16 s of CPU in 1 s: on a busy machine, where a limit of 0.4 s by the clock would end it.
-    limits = make_limits(timeout_s=0.4, timeout_per_mb_s=0.0, memory_bytes=512 * MIB)
+    limits = make_limits(timeout_s=0.4, timeout_per_mb_s=0.0, memory_bytes=512 * MIB, niceness=0)
     async with make_pool(limits, count=1) as pool:
         for n in range(3):  # each has the whole of it
             assert (await pool.run(job("work_slowly", n=n))).header["n"] == n
+
+
+async def test_a_job_that_has_not_had_its_turn_yet_does_not_hang(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a machine that gave the process nothing of the time until it was looked at."""
+    monkeypatch.setattr(worker, "cpu_seconds", lambda _pid: 0.0)
+    monkeypatch.setattr(worker, "_LONGEST", math.inf)
+    async with make_pool(SHORT, count=1) as pool:
+        await pool.run(job("look", pixels=0))
+        with pytest.raises(WorkerTimeout):
+            await pool.run(job("hang"))
 
 
 async def test_time_limits_follow_the_pixels_that_a_job_looks_at() -> None:
