@@ -261,6 +261,53 @@ REASONS: Final[Mapping[str, Advice]] = {
 }
 
 
+_STORE_ANEW: Final = (
+    "Store it again from where it is whole, in place of what the source has; then begin another"
+    " operation."
+)
+_STORE_REPAIRED: Final = (
+    "Have the sender repair or export it anew, and store that in place of what the source has; then begin"
+    " another operation."
+)
+_ANOTHER: Final[Mapping[str, str]] = {_SEND_AGAIN: _STORE_ANEW, _MISFORMED: _STORE_REPAIRED}
+"""Of reasons that share a remedy."""
+OF_OPERATIONS: Final[Mapping[str, str]] = {
+    "not_configured": "Begin another operation whose configuration has the section.",
+    "no_study": "De-identify it with `dicomveil deid` if it is wanted.",
+    "sop_class_unknown": 'Begin another operation with `"unknownSopClass": "pass"` if you know the class.',
+    "pixels_not_cleaned": "Begin another operation whose configuration cleans pixels, such as that of the"
+    " preset `research`. What has no pixels, such as a document, passes with `burnedIn: pass` only.",
+    "pixels_undecodable": "Have the sender convert it to another transfer syntax, and store that in place of"
+    " what the source has; then begin another operation.",
+    "video_not_cleaned": "Install PyAV (docs/pixels.md, Engines); begin another operation.",
+    "screen_capture": "Name it under `[pixels] trusted` if yours are harmless; begin another operation.",
+    "too_much_text": "Raise `[pixels] most_filled` for its modality if it is to be filled; begin another"
+    " operation.",
+    "document_not_cleaned": "Begin another operation with a configuration that leaves an empty document in"
+    " its place, such as that of the preset `basic`.",
+    "resource_not_listed": "Nothing is missing without it.",
+    "worker_timeout": "Raise `workers.timeout_s`, `timeout_per_mb_s` or `timeout_per_megapixel_s`; begin"
+    " another operation.",
+    "worker_memory": "Raise `workers.memory_bytes` if the machine has more; begin another operation.",
+    "worker_crashed": "Begin another operation, once; then report it with its transfer syntax.",
+    "internal_error": "Report what `where` says; begin another operation after an update.",
+    "too_many_identifiers": "See whether one study UID was given to many patients; begin another operation"
+    " with a configuration that removes text instead of cleaning it.",
+    "deidentifier_gone": "Begin another operation.",
+    "conflict": "The destination has it with other content: begin another operation into a store that is"
+    " empty.",
+}
+"""What can be done about what an operation refused: no decision in the quarantine changes what it does."""
+
+
+def remedy_of_operation(code: str) -> str:
+    """Return what can be done where an operation refused something; empty for what is not a known reason."""
+    advice = REASONS.get(code)
+    if advice is None:
+        return ""
+    return OF_OPERATIONS.get(code) or _ANOTHER.get(advice.then, advice.then)
+
+
 def remedies(counts: Mapping[str, int]) -> list[str]:
     """Return a sentence for each reason code, the most frequent first: how many, what it means, what to do."""
     ranked = sorted(counts.items(), key=lambda each: (-each[1], each[0]))

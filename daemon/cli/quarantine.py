@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.cli import arguments, deciding, exit_codes, output, state
 from daemon.cli.errors import UsageError
-from daemon.reasons import REASONS
+from daemon.reasons import REASONS, remedy_of_operation
+from daemon.records import Receiver
 
 if TYPE_CHECKING:
     import argparse
@@ -104,6 +105,13 @@ def _list(options: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
+def _then(receipt: Receipt) -> str:
+    if receipt.origin.receiver is Receiver.OPERATION:
+        return remedy_of_operation(receipt.reason)
+    advice = REASONS.get(receipt.reason)
+    return advice.then if advice else ""
+
+
 def _show(options: argparse.Namespace) -> int:
     from daemon.store import queries  # noqa: PLC0415
 
@@ -117,7 +125,7 @@ def _show(options: argparse.Namespace) -> int:
     document = {
         **_document(shown.receipt),
         "means": advice.means if advice else "",
-        "then": advice.then if advice else "",
+        "then": _then(shown.receipt),
         "place": shown.place,
         "related": shown.related,
         "changed_at": state.instant(shown.changed_at),

@@ -21,6 +21,7 @@ from daemon.pages.attributes import text
 from daemon.pages.compare import MOST_AT_ONCE, Compared
 from daemon.pages.quarantine import advice_for
 from daemon.pages.view import SOURCE, Page
+from daemon.reasons import remedy_of_operation
 from deid.configuration.explain import explain
 from deid.configuration.json_text import loads
 from deid.errors import ConfigurationInvalid
@@ -268,7 +269,10 @@ def _progress(
         "ended": metadata.get("endTime", ""),
         "note": metadata.get("dicomveil", {}).get("note", ""),
         "error": error,
-        "failures": [(each, advice_for(each["reason"])) for each in failures],
+        "failures": [
+            (each, advice_for(each["reason"]).means, remedy_of_operation(each["reason"]))
+            for each in failures
+        ],
     }
 
 

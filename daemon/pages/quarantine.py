@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from daemon.pages.view import SOURCE, Page
-from daemon.reasons import REASONS, Advice
+from daemon.reasons import REASONS, Advice, remedy_of_operation
 from daemon.records import State
 from daemon.store.deciding import DecisionInvalid, checked_reviewer
 from daemon.store.decision_rows import Choice, Decider, Place
@@ -103,6 +103,7 @@ class _Pages:
                 "of_operations": of_operations,
                 "is_decided_here": of_operations < counts.get(reason, 0),
                 "advice": advice_for(reason),
+                "remedy": remedy_of_operation(reason) if of_operations else "",
                 "refused": shown[:_MOST],
                 "first": offset + 1,
                 "here": urlencode({"reason": reason, "offset": offset}),

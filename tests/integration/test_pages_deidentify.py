@@ -124,6 +124,9 @@ def test_a_trial_shows_what_would_become_and_leaves_nothing(daemon: RunningDaemo
     _, _, address = post(daemon, "/source/deidentify/dry", **form(destination="", study=study))
     shown = until_done(daemon, address)
     assert "1 done, 1 not done, 0 to do" in shown
+    refused = shown.partition("Not done</h2>")[2]
+    assert "Begin another operation whose configuration cleans pixels" in refused
+    assert "retry" not in refused
     number = re.findall(r"source/deidentify/trials/(\d+)", shown)[0]
     compared = f"/source/deidentify/trials/{number}"
     study_json = json.loads(daemon.get(f"{compared}/study.json")[1])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from daemon.batch.inputs import UNREADABLE
 from daemon.healthcare.transfer_steps import UNWRITABLE
 from daemon.pipeline.ties import CONFLICTING_TIES, CONFLICTING_VERSIONS
-from daemon.reasons import REASONS
+from daemon.reasons import OF_OPERATIONS, REASONS, remedy_of_operation
 from daemon.receive.archive import ArchiveReason
 from daemon.receive.faults import Fault
 from daemon.receive.watch.reasons import WatchReason
@@ -33,3 +35,21 @@ def test_every_code_that_is_given_has_an_explanation_and_no_other() -> None:
 def test_the_document_is_the_table() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (.+) \| (.+) \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE)
     assert rows == [(code, advice.means, advice.then) for code, advice in REASONS.items()]
+
+
+def test_the_document_has_what_is_to_be_done_about_operations() -> None:
+    text = DOCUMENT.read_text("utf-8")
+    assert dict(re.findall(r"^- `(\w+)`: (.+)$", text, re.MULTILINE)) == dict(OF_OPERATIONS)
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_nothing_is_offered_of_what_an_operation_refused_that_cannot_be_done(code: str) -> None:
+    remedy = remedy_of_operation(code)
+    assert remedy
+    assert not re.search(
+        r"\b(retry|release|discard|[Rr]oute)\b|by hand|dicomveil quarantine", remedy
+    )
+
+
+def test_a_reason_of_an_operation_that_is_not_known_has_no_remedy() -> None:
+    assert remedy_of_operation("no such reason") == ""
