@@ -20,6 +20,13 @@ class Fhir(Section):
     max_entries: Annotated[int, Field(ge=1)] = Field(
         default=10_000, description="Entries accepted in one batch or transaction."
     )
+    max_file_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=2048 * MIB,
+        description=(
+            "Largest file of resources taken, in bytes of text (of one in gzip, unpacked); larger ones are "
+            "quarantined as `inflate_limit`."
+        ),
+    )
     max_results: Annotated[int, Field(ge=1)] = Field(
         default=1000,
         description="Most resources in one answer; the client follows its link for more.",

@@ -235,6 +235,7 @@ class Service:
                 known=stores.known,
                 figures=metrics.pool,
                 limits=Limits.of(settings.workers),
+                most_text_bytes=settings.fhir.max_file_bytes,
                 pixels=PixelSettings.of(settings.pixels),
             )
 

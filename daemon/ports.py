@@ -65,6 +65,12 @@ class Receipts(Protocol):
         `Result.compared`.
         """
 
+    async def take_pieces(self, receipt_id: str, count: int) -> None:
+        """Keep the resources of a large file, which a worker wrote in so many pieces, before it is settled.
+
+        Repeating it changes nothing.
+        """
+
     async def postpone(self, receipt_id: str, reason: str, delay_s: float) -> None:
         """Count a worker that it killed, and try again no sooner than `delay_s` from now.
 

@@ -73,7 +73,9 @@ REASONS: Final[Mapping[str, Advice]] = {
     ),
     "transfer_syntax_mismatch": Advice("The data set is not encoded as the file says.", _MISFORMED),
     "inflate_limit": Advice(
-        "A deflated data set that unfolds beyond 512 MiB, or to 200 times its size.", _MISFORMED
+        "A deflated data set that unfolds beyond 512 MiB, or a file of resources beyond `fhir.max_file_bytes`; "
+        "or either to more than 200 times its size.",
+        _MISFORMED,
     ),
     "missing_identity": Advice(
         "No usable SOP class, or study, series or instance UID.", _MISFORMED

@@ -340,12 +340,16 @@ class ReadDocument:
         Why it cannot be read, and nothing else is told; or empty.
     where
         The place in it, without a value.
+    pieces
+        Of a file that is too large for one answer, and has no entries here: how many pieces of it the worker
+        wrote (`daemon.pipeline.fhir_large`).
     """
 
     entries: tuple[ReadEntry, ...] = ()
     bundle_type: str = ""
     reason: str = ""
     where: str = ""
+    pieces: int = 0
 
 
 def span_of(text: str) -> Span | None:

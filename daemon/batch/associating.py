@@ -16,6 +16,7 @@ from daemon.pipeline.fhir_messages import ties_from
 from daemon.pipeline.ties import (
     CONFLICTING_TIES,
     CONFLICTING_VERSIONS,
+    SHARED,
     Conflict,
     Issuers,
     Sidecar,
@@ -43,17 +44,37 @@ _Key = tuple[str, int | None]
 
 @dataclass(slots=True)
 class _Document:
-    """A file with resources."""
+    """A file with resources.
+
+    Attributes
+    ----------
+    ties, identifiers
+        Of each resource, or of some that are told together.
+    is_large
+        Whether they may be: then there are too many people in it for all of them to be of any one's study.
+    """
 
     folder: str
     name: str
     ties: list[Ties]
-    identifiers: set[Identifier]
+    identifiers: list[set[Identifier]]
+    is_large: bool
     versions: list[tuple[int, str]]
 
     def is_alone(self) -> bool:
         """Whether it is one resource with an id, which another file may have another version of."""
         return len(self.ties) == 1 and bool(self.ties[0].addresses)
+
+    def known_of(self, place: int) -> set[Identifier]:
+        """Return what is known of people where the study of the resource in this place is."""
+        if not self.is_large:
+            return {one for each in self.identifiers for one in each}
+        shared = [
+            known
+            for ties, known in zip(self.ties, self.identifiers, strict=True)
+            if ties.type in SHARED and not ties.addresses
+        ]
+        return self.identifiers[place].union(*shared)
 
 
 @dataclass(slots=True)
@@ -111,7 +132,11 @@ class Associations:
             folder,
             name,
             [ties_from(each["ties"]) for each in resources],
-            {(str(kind), str(value)) for each in resources for kind, value in each["identifiers"]},
+            [
+                {(str(kind), str(value)) for kind, value in each["identifiers"]}
+                for each in resources
+            ],
+            any("is_part" in each for each in resources),
             [(int(each["stated_ms"]), str(each["digest"])) for each in resources],
         )
 
@@ -126,20 +151,19 @@ class Associations:
         if not self._documents:
             return
         sidecars: list[Sidecar] = []
-        owners: dict[int, _Key] = {}
+        owners: dict[int, tuple[_Key, int]] = {}
         for key, document in sorted(self._documents.items(), key=lambda item: _sortable(item[0])):
-            for ties in document.ties:
-                owners[len(sidecars)] = key
+            for place, ties in enumerate(document.ties):
+                owners[len(sidecars)] = key, place
                 sidecars.append(Sidecar(len(sidecars), ties, document.folder, document.name))
         found = tie(sidecars, self._studies(), self._issuers)
         of_file: dict[_Key, list[tuple[Sidecar, Tied | Conflict | None]]] = {}
         for sidecar in sidecars:
-            of_file.setdefault(owners[sidecar.number], []).append(
-                (sidecar, found.get(sidecar.number))
-            )
-        for key, tied in of_file.items():
-            for study in _studies_of(tied):
-                known.setdefault(study, set()).update(self._documents[key].identifiers)
+            key, place = owners[sidecar.number]
+            its = found.get(sidecar.number)
+            of_file.setdefault(key, []).append((sidecar, its))
+            for study in its.studies if isinstance(its, Tied) else ():
+                known.setdefault(study, set()).update(self._documents[key].known_of(place))
         everybody = self._everybody(sidecars, found)
         versions = self._versions(of_file)
         for key, tied in of_file.items():

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from daemon.batch.layout import Layout
+from daemon.pipeline.fhir_work import MOST_TEXT_BYTES
 from daemon.receive.archive import ArchiveLimits
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ class BatchRequest:
         Whether instances that an earlier run wrote, and that are still as it left them, stay.
     dry_run
         Whether everything is done but writing to `out`, which may be None then.
+    most_text_bytes
+        Of a file of resources, unpacked; larger ones are refused.
     """
 
     inputs: Sequence[Path]
@@ -80,6 +83,7 @@ class BatchRequest:
     rename_folders: Path | None = None
     resume: bool = False
     dry_run: bool = False
+    most_text_bytes: int = MOST_TEXT_BYTES
     archive: ArchiveLimits = field(default_factory=ArchiveLimits)
 
 

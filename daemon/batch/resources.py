@@ -2,30 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Final
+from hashlib import sha256
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from daemon.batch.associating import CONTEXT
 from daemon.batch.naming import WITHOUT_PATIENT
+from daemon.pipeline.fhir_large import unpacked
 from daemon.pipeline.fhir_messages import ties_document
-from daemon.pipeline.fhir_reading import inflated, read_sidecar
+from daemon.pipeline.fhir_reading import read_sidecar
 from daemon.pipeline.fhir_retelling import identity_of
-from daemon.pipeline.fhir_work import MOST_BYTES
+from daemon.pipeline.ties import SHARED
 from deid.errors import Reason, Unsafe
 from deid.fhir.context import Context
-from deid.fhir.deidentify import deidentify
-from deid.fhir.reading import Kind
+from deid.fhir.known import known_identifiers
+from deid.fhir.pieces import SMALL, kind_of_large, pieces
+from deid.fhir.streams import deidentify_stream
+from deid.fhir.ties import Ties, ties_of
 from deid.identity.identifiers import KnownIdentifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from daemon.resources import Content
-    from deid.fhir.deidentify import Deidentified
+    from daemon.batch.associating import Identifier
+    from daemon.resources import Content, ReadResource
+    from deid.fhir.entries import Entry
     from deid.plan import Plan
 
 _DIGEST: Final = 12
+_MOST_IDENTIFIERS: Final = 2000
+_SHARED_KIND: Final = "Organization"
+_OTHER_KIND: Final = "Basic"
+_TO_STUDIES: Final = (
+    "DiagnosticReport/",
+    "DocumentReference/",
+    "Endpoint/",
+    "ImagingStudy/",
+    "Media/",
+    "ServiceRequest/",
+)
+"""References to what may have a study's numbers."""
 
 
 class Contradictory(Exception):
@@ -43,35 +59,117 @@ class Contradictory(Exception):
         self.is_earlier = is_earlier
 
 
-def ties_in(data: bytes) -> list[dict[str, Any]]:
-    """Return what each resource of a file says of its place, and of people; nothing of what cannot be read."""
-    document = read_sidecar(data, MOST_BYTES)
+def ties_in(file: IO[bytes], most_bytes: int) -> list[dict[str, Any]]:
+    """Return what the resources of a file say of their place, and of people; nothing of what cannot be read.
+
+    Each by itself, but in a document that is not taken whole: there those that nothing but their patients
+    ties to anything are told together, so that what is told grows with the patients only.
+    """
+    try:
+        text = unpacked(file, most_bytes)
+        start = text.read(SMALL + 1)
+        if len(start) > SMALL:
+            del start
+            return _gathered(pieces(text, kind_of_large(text)))
+    except Unsafe:
+        return []
     return [
-        {
-            "ties": ties_document(each.resource.ties),
-            "identifiers": [[*known] for known in each.resource.identifiers],
-            "stated_ms": each.resource.stated_ms,
-            "digest": _digest(each.resource.content),
-        }
-        for each in document.entries
-        if each.resource is not None
+        _told(each.resource) for each in read_sidecar(start).entries if each.resource is not None
     ]
+
+
+def _told(resource: ReadResource) -> dict[str, Any]:
+    return {
+        "ties": ties_document(resource.ties),
+        "identifiers": [[*known] for known in resource.identifiers],
+        "stated_ms": resource.stated_ms,
+        "digest": _digest(resource.content),
+    }
+
+
+def _gathered(found: Iterable[Entry]) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    groups: dict[Ties, dict[Identifier, None]] = {}
+    for each in found:
+        ties = ties_of(each)
+        known = dict.fromkeys(
+            (one.info_type, one.value) for one in known_identifiers((each.resource,))
+        )
+        if _is_anchor(ties):
+            told.append(_part(ties, known))
+            continue
+        group = groups.setdefault(_shared_part(ties), {})
+        if len(group) < _MOST_IDENTIFIERS:
+            group |= known
+    return told + [_part(ties, known) for ties, known in groups.items()]
+
+
+def _part(ties: Ties, known: Iterable[Identifier]) -> dict[str, Any]:
+    identifiers = [[*each] for each in known]
+    return {
+        "ties": ties_document(ties),
+        "identifiers": identifiers,
+        "stated_ms": 0,
+        "digest": "",
+        "is_part": True,
+    }
+
+
+def _is_anchor(ties: Ties) -> bool:
+    """Whether something beside its patient may tie a resource, or it is the patient."""
+    ways = (ties.uids, ties.accessions, ties.patient_identifiers, ties.searches)
+    return ties.type == "Patient" or any(ways)
+
+
+def _shared_part(ties: Ties) -> Ties:
+    """Return what resources have in common that belong to the same patients."""
+    kind = _SHARED_KIND if ties.type in SHARED else _OTHER_KIND
+    to_studies = (each for each in ties.references if each.startswith(_TO_STUDIES))
+    return Ties(
+        kind,
+        references=tuple(dict.fromkeys((*ties.patients, *to_studies))),
+        patients=ties.patients,
+    )
 
 
 def _digest(content: Content) -> str:
     parts = (content.type.encode(), content.meta, content.rest)
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    return sha256(b"\0".join(parts)).hexdigest()
+
+
+class Made(NamedTuple):
+    """What a file of resources became.
+
+    Attributes
+    ----------
+    patient, name
+        What it is to be called by: made of replacements only.
+    digest
+        Of its bytes (SHA-256).
+    """
+
+    patient: str
+    name: str
+    digest: str
 
 
 def deidentify_resources(
-    data: bytes, plan: Plan, known: Sequence[tuple[str, str]]
-) -> tuple[bytes, dict[str, str]]:
-    """Return the new bytes of a file of resources, and what it is to be called by.
+    file: IO[bytes],
+    most_bytes: int,
+    plan: Plan,
+    known: Sequence[tuple[str, str]],
+    write: Callable[[bytes], object],
+) -> Made:
+    """De-identify a file of resources.
 
     Parameters
     ----------
+    most_bytes
+        Of the text, unpacked.
     known
         InfoType and value of what is known of people; `CONTEXT` says whose the resources are.
+    write
+        Takes the new bytes, piece by piece; they are to be thrown away where this raises.
 
     Raises
     ------
@@ -90,8 +188,15 @@ def deidentify_resources(
         address: identity_of(patient, issuer)
         for address, patient in context.get("identities", {}).items()
     }
-    made = deidentify(
-        inflated(data, MOST_BYTES),
+    digest = sha256()
+
+    def noted(piece: bytes) -> None:
+        digest.update(piece)
+        write(piece)
+
+    made = deidentify_stream(
+        unpacked(file, most_bytes),
+        noted,
         plan.fhir,
         Context(
             identities,
@@ -99,19 +204,7 @@ def deidentify_resources(
             tuple(KnownIdentifier(value, kind) for kind, value in known if kind != CONTEXT),
         ),
     )
-    if not made.document.resources:
-        raise Unsafe(Reason.RESOURCE_NOT_LISTED)
-    new = made.to_bytes()
     patient = made.pseudonyms[0] if len(made.pseudonyms) == 1 else WITHOUT_PATIENT
-    return new, {"patient_id": patient, "name": _name(made, new)}
-
-
-def _name(made: Deidentified, new: bytes) -> str:
-    """Return the name of an output, made of replacements only."""
-    first = made.document.resources[0]
-    digest = hashlib.sha256(new).hexdigest()[:_DIGEST]
-    kind, resource_id = str(first["resourceType"]), first.get("id")
-    if made.document.kind is Kind.NDJSON:
-        return f"resources-{digest}.ndjson"
-    named = resource_id if isinstance(resource_id, str) and resource_id else digest
-    return f"{kind}-{named}.json"
+    short = digest.hexdigest()[:_DIGEST]
+    name = f"{made.type}-{made.id or short}.json" if made.type else f"resources-{short}.ndjson"
+    return Made(patient, name, digest.hexdigest())

@@ -257,6 +257,7 @@ class _Run:
                 "out": str(self.output.path),
                 "archive": asdict(request.archive),
                 "pixels": request.pixels.document(),
+                "most_text_bytes": request.most_text_bytes,
             },
             request.key,
             count=max(1, min(wanted, self.survey.total)),

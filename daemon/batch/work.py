@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import deid
 from daemon.batch.archives.gzip_stream import GzipStream
@@ -26,6 +26,7 @@ from daemon.batch.tracing import traced
 from daemon.deidentifiers.identifying import still_identifying
 from daemon.engines.pixels import PixelSettings, engines
 from daemon.errors import Refused
+from daemon.pipeline.fhir_work import MOST_TEXT_BYTES
 from daemon.receive.archive import ArchiveLimits, ArchiveReason
 from daemon.receive.structure import Kind, examine, examine_start
 from daemon.workers.announcing import announce
@@ -61,14 +62,15 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``configuration``; ``out``, the output folder; ``archive``, fields of `ArchiveLimits`;
-        ``pixels``, document of `PixelSettings`.
+        ``pixels``, document of `PixelSettings`; ``most_text_bytes``, of a file of resources, unpacked.
     secret
         The deidentifier's key.
     """
     pixels = engines(PixelSettings.from_document(document["pixels"]), announce)
     plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels)
     load_tables()
-    work = BatchWork(plan, document["out"], Sources(ArchiveLimits(**document["archive"])))
+    sources = Sources(ArchiveLimits(**document["archive"]))
+    work = BatchWork(plan, document["out"], sources, document["most_text_bytes"])
     jobs = count()
 
     def process(message: Message) -> Message:
@@ -99,6 +101,7 @@ class BatchWork:
     plan: deid.Plan
     out: str
     sources: Sources
+    most_text_bytes: int = MOST_TEXT_BYTES
 
     def process(self, message: Message) -> Message:
         """Return what became of one input; its ``output`` is written when it is clean.
@@ -172,8 +175,9 @@ class BatchWork:
         try:
             structure = examine(source, size, thorough=False)
             if structure.kind is Kind.FHIR:
-                with mapped(source) as buffer:
-                    return Message({"resources": _resources().ties_in(buffer[:])})
+                with _file_of(source) as file:
+                    told = _resources().ties_in(file, self.most_text_bytes)
+                return Message({"resources": told})
             if structure.kind is Kind.BARE:
                 completed = self._complete(structure.head, source, size)
                 os.close(source)
@@ -225,23 +229,22 @@ class BatchWork:
     def _deidentify_resources(self, source: int, job: Mapping[str, Any]) -> Message:
         resources = _resources()
         known = [(info_type, value) for info_type, value in job["known"]]
-        with mapped(source) as buffer:
-            try:
-                new, named = resources.deidentify_resources(buffer[:], self.plan, known)
-            except resources.Contradictory as error:
-                state = BatchState.SKIPPED if error.is_earlier else BatchState.REFUSED
-                return _answer(state, error.reason)
-        extra = {} if job["output"] else {"digest": sha256(new).hexdigest()}
-        if job["output"]:
-            with _writing(), _new_file(job["output"]) as target:
-                _Writer(target).write(new)
+        try:
+            with _file_of(source) as file, self._target(job["output"]) as target:
+                made = resources.deidentify_resources(
+                    file, self.most_text_bytes, self.plan, known, _Writer(target).write
+                )
+        except resources.Contradictory as error:
+            state = BatchState.SKIPPED if error.is_earlier else BatchState.REFUSED
+            return _answer(state, error.reason)
+        extra = {} if job["output"] else {"digest": made.digest}
         header = {
             **extra,
             "state": BatchState.DEIDENTIFIED.value,
-            "patient_id": named["patient_id"],
+            "patient_id": made.patient,
             "study_uid": RESOURCES,
             "series_uid": RESOURCES,
-            "sop_instance_uid": named["name"],
+            "sop_instance_uid": made.name,
             "method": [],
         }
         return Message(header, (b"",))
@@ -317,6 +320,11 @@ class _Writer:
             view = memoryview(data)
             while view:
                 view = view[os.write(self.descriptor, view) :]
+
+
+def _file_of(descriptor: int) -> IO[bytes]:
+    """Return a file for reading that leaves the descriptor open: what is mapped, and read, stays in memory."""
+    return os.fdopen(os.dup(descriptor), "rb", buffering=0)
 
 
 def _resources() -> ModuleType:

@@ -260,6 +260,7 @@ def _request(
         resume=options.resume,
         dry_run=options.dry_run,
         limits=Limits.of(settings.workers),
+        most_text_bytes=settings.fhir.max_file_bytes,
         pixels=pixels,
     )
 

@@ -219,7 +219,14 @@ class Dispatcher:
 
     async def _processed(self, receipt: Receipt) -> Result:
         job = self._receipts.job(receipt)
-        return await self._outlasting(lambda: self._answered(job, receipt))
+        result = await self._outlasting(lambda: self._answered(job, receipt))
+        pieces = 0 if result.sidecar is None else result.sidecar.pieces
+        if pieces:
+            await self._outlasting(lambda: self._taken(receipt, pieces))
+        return result
+
+    async def _taken(self, receipt: Receipt, pieces: int) -> None:
+        await self._receipts.take_pieces(receipt.id, pieces)
 
     async def _compare(self, flight: Flight, comparison: Comparison) -> None:
         """Have two files compared, and queue the result again; what cannot be compared is not the same."""

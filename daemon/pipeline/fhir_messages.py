@@ -160,7 +160,13 @@ def sidecar_from(message: Message, job: Job) -> Result | None:
         return None
     document = document_from(message)
     is_whole = all(each.resource is not None for each in document.entries)
-    if message.header[SIDECAR] != job.receipt_id or document.reason or not is_whole:
+    is_told_twice = bool(document.pieces and document.entries)
+    if (
+        message.header[SIDECAR] != job.receipt_id
+        or document.reason
+        or not is_whole
+        or is_told_twice
+    ):
         raise MalformedAnswer("contradiction")
     return Result(job.receipt_id, State.STORED, sidecar=document)
 
@@ -180,6 +186,7 @@ def document_message(document: ReadDocument) -> Message:
         "bundle_type": document.bundle_type,
         "reason": document.reason,
         "where": document.where,
+        "pieces": document.pieces,
     }
     return Message(header, (b"".join(contents),))
 
@@ -208,6 +215,7 @@ def document_from(message: Message) -> ReadDocument:
             _text(header["bundle_type"]),
             _text(header["reason"]),
             _text(header["where"]),
+            _number(header["pieces"]),
         )
     except _WRONG as error:
         raise MalformedAnswer("field") from error

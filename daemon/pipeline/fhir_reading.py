@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import re
-import zlib
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.pipeline.fhir_indexing import dates_of, tokens_of
@@ -21,6 +18,7 @@ from daemon.resources import (
 from deid.errors import Reason, Unsafe
 from deid.fhir.entries import Entry, entries
 from deid.fhir.known import known_identifiers
+from deid.fhir.pieces import entries_of, refuse_odd
 from deid.fhir.reading import Kind, read, write_resource
 from deid.fhir.ties import ties_of
 
@@ -35,8 +33,6 @@ _LINKS: Final = frozenset({"reference", "url", "uri"})
 """Members in which a transaction's references to its own entries stand (FHIR R4, 3.1.0.11.2)."""
 _ISSUED: Final = frozenset({"DiagnosticReport", "Observation"})
 _COUNTED: Final = re.compile(r"[1-9]\d{0,8}")
-_GZIP: Final = b"\x1f\x8b"
-_CHUNK: Final = 1 << 20
 
 
 def read_document(body: bytes, resolved: Mapping[str, str]) -> ReadDocument:
@@ -59,18 +55,12 @@ def _read_document(body: bytes, resolved: Mapping[str, str]) -> ReadDocument:
     return _read_bundle(resource)
 
 
-def read_sidecar(data: bytes, most_bytes: int) -> ReadDocument:
-    """Return the resources of a file: one, those of a Bundle, or of NDJSON; plain or in gzip.
-
-    Parameters
-    ----------
-    most_bytes
-        Of the text, unpacked.
-    """
+def read_sidecar(text: bytes) -> ReadDocument:
+    """Return the resources of a file: one, those of a Bundle, or of NDJSON."""
     try:
-        document = read(inflated(data, most_bytes))
+        document = read(text)
         for resource in document.resources:
-            _refuse_odd(resource)
+            refuse_odd(resource)
         found = tuple(
             ReadEntry(each.full_url, resource=read_resource(each, frozenset()))
             for each in entries(document.resources)
@@ -78,45 +68,6 @@ def read_sidecar(data: bytes, most_bytes: int) -> ReadDocument:
     except Unsafe as unsafe:
         return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
     return ReadDocument(found, document.kind.value)
-
-
-def _refuse_odd(resource: Resource) -> None:
-    """Refuse a Bundle in which something that is no resource stands where one has to: nobody would miss it."""
-    if resource.get("resourceType") != "Bundle":
-        return
-    for each in _entries_of(resource):
-        inner = each.get("resource") if isinstance(each, dict) else each
-        if isinstance(inner, dict):
-            _refuse_odd(inner)
-        elif inner is not None or not isinstance(each, dict):
-            raise Unsafe(Reason.MALFORMED, "Bundle.entry")
-
-
-def _entries_of(bundle: Resource) -> list[Any]:
-    given = bundle.get("entry", [])
-    if not isinstance(given, list):
-        raise Unsafe(Reason.MALFORMED, "Bundle.entry")
-    return given
-
-
-def inflated(data: bytes, most_bytes: int) -> bytes:
-    """Return a text, unpacked if it is in gzip; raises `Unsafe` past the limit."""
-    if data[:2] != _GZIP:
-        if len(data) > most_bytes:
-            raise Unsafe(Reason.INFLATE_LIMIT)
-        return data
-    out = bytearray()
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-            while piece := packed.read(_CHUNK):
-                out += piece
-                if len(out) > most_bytes:
-                    raise Unsafe(Reason.INFLATE_LIMIT)
-    except EOFError as error:
-        raise Unsafe(Reason.TRUNCATED) from error
-    except (OSError, zlib.error) as error:
-        raise Unsafe(Reason.MALFORMED) from error
-    return bytes(out)
 
 
 def read_resource(entry: Entry, full_urls: frozenset[str]) -> ReadResource:
@@ -191,7 +142,7 @@ def _inside(members: Mapping[str, Any]) -> bytes:
 
 
 def _read_bundle(bundle: Resource) -> ReadDocument:
-    objects = [each if isinstance(each, dict) else {} for each in _entries_of(bundle)]
+    objects = [each if isinstance(each, dict) else {} for each in entries_of(bundle)]
     full_urls = frozenset(_text(each, "fullUrl") for each in objects) - {""}
     found = tuple(
         _read_entry(each, full_urls, f"entry {position}")

@@ -17,7 +17,9 @@ from daemon.pipeline.fhir_messages import (
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from daemon.resources import ReadDocument
     from daemon.workers.frames import Message
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 4096
 _GZIP: Final = b"\x1f\x8b"
-MOST_BYTES: Final = 256 * 1024 * 1024
-"""Of the text of a file with resources, unpacked."""
+MOST_TEXT_BYTES: Final = 2 << 30
+"""Of the text of a file of resources, unpacked, where nobody decides otherwise."""
 
 
 def fhir_answer(message: Message, plans: Mapping[str, Plan]) -> Message | None:
@@ -42,11 +44,25 @@ def fhir_answer(message: Message, plans: Mapping[str, Plan]) -> Message | None:
     return None
 
 
-def sidecar_in(buffer: mmap.mmap | bytes) -> ReadDocument | None:
-    """Return the resources of a received file; None when it is none of FHIR."""
+def sidecar_in(
+    buffer: mmap.mmap | bytes,
+    source: Path,
+    most_bytes: int,
+    pieces_to: Callable[[], AbstractContextManager[int]],
+) -> ReadDocument | None:
+    """Return the resources of a received file; None when it is none of FHIR.
+
+    Parameters
+    ----------
+    buffer, source
+        The file: what of it is mapped and looked at stays in memory, so it is read anew.
+    most_bytes, pieces_to
+        As `daemon.pipeline.fhir_large.read_file` takes them.
+    """
     head = buffer[:_HEAD]
     if head[:2] != _GZIP and head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] != b"{":
         return None
-    from daemon.pipeline.fhir_reading import read_sidecar  # noqa: PLC0415
+    from daemon.pipeline.fhir_large import read_file  # noqa: PLC0415
 
-    return read_sidecar(buffer[:], MOST_BYTES)
+    with source.open("rb", buffering=0) as file:
+        return read_file(file, most_bytes, pieces_to)

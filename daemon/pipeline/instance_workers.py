@@ -15,6 +15,7 @@ from daemon.pipeline.fhir_messages import (
     retold_from,
     sidecar_from,
 )
+from daemon.pipeline.fhir_work import MOST_TEXT_BYTES
 from daemon.pipeline.messages import (
     answer_from,
     are_alike_from,
@@ -72,6 +73,8 @@ class InstanceWorkers:
     known
         Tells what is known of a study's people and of its patient; without it an instance is cleaned of its
         own identifiers only.
+    most_text_bytes
+        Of a file of resources, unpacked.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class InstanceWorkers:
         limits: Limits,
         pixels: PixelSettings,
         count: int = 0,
+        most_text_bytes: int = MOST_TEXT_BYTES,
         known: Callable[[Question], Awaitable[Known]] | None = None,
         figures: PoolFigures | None = None,
     ) -> None:
@@ -102,6 +106,7 @@ class InstanceWorkers:
                 "routes": [each.document() for each in routes],
                 "deidentifiers": {each.name: dict(each.configuration) for each in deidentifiers},
                 "pixels": pixels.document(),
+                "most_text_bytes": most_text_bytes,
             },
             b"".join(each.key.secret for each in deidentifiers),
             count=count,
@@ -112,7 +117,12 @@ class InstanceWorkers:
         # pixels for seconds.
         self.readers = WorkerPool(
             "daemon.pipeline.work:start",
-            {"routes": [], "deidentifiers": {}, "pixels": pixels.document()},
+            {
+                "routes": [],
+                "deidentifiers": {},
+                "pixels": pixels.document(),
+                "most_text_bytes": most_text_bytes,
+            },
             b"",
             count=1,
             limits=replace(limits, timeout_s=min(limits.timeout_s, _READERS_WAIT_S)),

@@ -17,7 +17,7 @@ from daemon.errors import StoreUnavailable
 from daemon.observe.traces import trace
 from daemon.pipeline.describing import stored_instance
 from daemon.pipeline.fhir_messages import sidecar_message
-from daemon.pipeline.fhir_work import fhir_answer, sidecar_in
+from daemon.pipeline.fhir_work import MOST_TEXT_BYTES, fhir_answer, sidecar_in
 from daemon.pipeline.messages import (
     are_alike_message,
     compared_files,
@@ -75,7 +75,8 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
         name: deid.compile_plan(configuration, SiteKey(key), engines=pixels).prepare()
         for (name, configuration), key in zip(configurations.items(), keys, strict=True)
     }
-    work = Work([Route.from_document(each) for each in document["routes"]], plans)
+    routes = [Route.from_document(each) for each in document["routes"]]
+    work = Work(routes, plans, document["most_text_bytes"])
     own_plans = OwnPlans(plans, pixels)
 
     def handle(message: Message) -> Message:
@@ -101,10 +102,17 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
 
 @dataclass(frozen=True)
 class Work:
-    """Everything that stays the same from job to job."""
+    """Everything that stays the same from job to job.
+
+    Attributes
+    ----------
+    most_text_bytes
+        Of a file of resources, unpacked.
+    """
 
     routes: Sequence[Route]
     plans: Mapping[str, deid.Plan]
+    most_text_bytes: int = MOST_TEXT_BYTES
 
     def process(self, job: Job) -> Result:
         """Return what became of one instance, as `answer`; without an answer nothing else is known."""
@@ -159,7 +167,9 @@ class Work:
             return None
 
     def _judge(self, job: Job, buffer: Buffer, deidentifier: str) -> Result | Question:
-        sidecar = sidecar_in(buffer)
+        sidecar = sidecar_in(
+            buffer, job.source, self.most_text_bytes, lambda: _new_file(job.output)
+        )
         if sidecar is not None:
             if sidecar.reason:
                 reason, where = sidecar.reason, sidecar.where[:_WHERE_LENGTH]

@@ -44,6 +44,7 @@ from daemon.store.settling import (
     Undecided,
     output_blob,
 )
+from daemon.store.sidecar_pieces import take_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -200,6 +201,11 @@ class StoreReceipts:
 
     def _output_file(self, receipt_id: str) -> Path:
         return self._layout.work / f"{receipt_id}.out"
+
+    async def take_pieces(self, receipt_id: str, count: int) -> None:
+        """Take the resources that a worker wrote in pieces; see `daemon.store.sidecar_pieces.take_pieces`."""
+        file = self._output_file(receipt_id)
+        await take_pieces(self._database, self._stores, receipt_id, file, count)
 
     async def settle(self, results: Sequence[Result]) -> list[Comparison]:
         """Apply results: blobs first (rename, folder fsync), then rows, one transaction for all.

@@ -106,9 +106,9 @@ def serve(channel: Channel, handler: Handler, limits: Limits) -> None:
             channel.send(Kind.RAISED, _raised(error))
 
 
-def _announce(channel: Channel, limits: Limits, pixels: int) -> None:
-    allow_more_cpu(limits.look_timeout_s(pixels) * (os.cpu_count() or 1))
-    channel.send(Kind.PIXELS, Message({"pixels": pixels}))
+def _announce(channel: Channel, limits: Limits, pixels: int, size: int) -> None:
+    allow_more_cpu(limits.look_timeout_s(pixels, size) * (os.cpu_count() or 1))
+    channel.send(Kind.PIXELS, Message({"pixels": pixels, "size": size}))
 
 
 class Channel:

@@ -39,7 +39,7 @@ class Kind(IntEnum):
         5  # from the worker: the callable (or the start) raised; the type and a trace, no values
     )
     MEMORY = 6  # from the worker: the job needs more memory than there is
-    PIXELS = 7  # from the worker: how many pixels it is about to look at for text
+    PIXELS = 7  # from the worker: how many pixels or bytes of text it is about to look at
 
 
 _KINDS = frozenset(Kind)

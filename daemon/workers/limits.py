@@ -67,9 +67,10 @@ class Limits:
         """Return how much CPU a job over `size` bytes may take."""
         return self.timeout_s + self.timeout_per_mb_s * size / _MEGABYTE
 
-    def look_timeout_s(self, pixels: int) -> float:
-        """Return by how much a look for text in so many pixels lengthens that."""
-        return self.timeout_per_megapixel_s * pixels / _MEGABYTE
+    def look_timeout_s(self, pixels: int, size: int = 0) -> float:
+        """Return by how much a look for text in so many pixels, or at unpacked bytes, lengthens that."""
+        seconds = self.timeout_per_megapixel_s * pixels + self.timeout_per_mb_s * size
+        return seconds / _MEGABYTE
 
     def document(self) -> dict[str, Any]:
         """Return what `Limits(**document)` builds again in the child."""

@@ -36,7 +36,7 @@ _UNREAD_GRACE_S = 0.2
 _STANDS_STILL = 0.001
 #: No job goes on for more than so many times the CPU that it may use.
 _LONGEST = 20
-#: Whatever a process says of the pixels that it looks at.
+#: Whatever a process says of what it looks at.
 _MOST_FOR_A_LOOK_S = 3600.0
 
 
@@ -229,7 +229,8 @@ class Worker(asyncio.Protocol):
             case Kind.REPLY | Kind.RAISED if self.jobs:
                 self._on_answer(frame)
             case Kind.PIXELS if self.jobs:
-                more_s = self._program.limits.look_timeout_s(int(frame.message.header["pixels"]))
+                said = frame.message.header
+                more_s = self._program.limits.look_timeout_s(int(said["pixels"]), int(said["size"]))
                 self.jobs[0].timeout_s += min(max(more_s, 0.0), _MOST_FOR_A_LOOK_S)
             case Kind.MEMORY if self.jobs:
                 self._kill(WorkerMemory())

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _CHUNK: Final = 1 << 20
 _LARGEST: Final = 64 << 20
 """One resource, or what stands in a Bundle beside its entries."""
-_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|"', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|"', re.DOTALL)
 _ENTRY_KEY: Final = re.compile(rb'"entry"\s*:\s*\[\Z')
 
 
@@ -59,7 +59,8 @@ class BundleParts:
         self._source.seek(0)
         buffer, at, done, name = b"", 0, 0, 0
         depth, inside, comma = 0, False, b""
-        while chunk := self._source.read(_CHUNK):
+        # Of a string that goes on and on, twice as much each time, lest it is gone through again and again.
+        while chunk := self._source.read(max(_CHUNK, len(buffer) - at)):
             buffer = buffer[done:] + chunk
             at, name, done = at - done, name - done, 0
             if len(buffer) > _LARGEST or len(self._beside) > _LARGEST:

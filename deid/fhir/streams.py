@@ -18,7 +18,16 @@ from deid.fhir.entries import Entry
 from deid.fhir.known import known_identifiers
 from deid.fhir.leaves import REMOVED
 from deid.fhir.outcome import FhirOutcome
-from deid.fhir.reading import Document, Kind, collector_at_rest, is_ndjson, read_resource, utf_8
+from deid.fhir.pieces import (
+    BATCH_HEAD,
+    BATCH_TAIL,
+    SMALL,
+    as_bundle,
+    batches,
+    kind_of_large,
+    skeleton_of,
+)
+from deid.fhir.reading import Document, Kind, collector_at_rest, read_resource
 from deid.fhir.references import address_of
 from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
@@ -30,27 +39,31 @@ if TYPE_CHECKING:
     from deid.fhir.context import Context
     from deid.fhir.deidentify import Deidentified
     from deid.fhir.plan import FhirPlan
+    from deid.fhir.reading import Resource
     from deid.identity.identifiers import KnownIdentifier
 
-SMALL: Final = 8 << 20
-"""Documents up to here are taken whole."""
 _BATCH: Final = 2 << 20
-_HEAD: Final = 1 << 16
-_LONGEST_LINE: Final = 16 << 20
 _PEOPLE: Final = re.compile(
     rb'"resourceType"\s*:\s*"(Patient|Practitioner|RelatedPerson|Person|Organization|Location)"'
 )
 _REFERENCE: Final = re.compile(rb'"reference"\s*:\s*"([^"\\]{1,300})"')
 _MOST_OTHERS: Final = 2_000
-_BATCH_HEAD: Final = b'{"resourceType":"Bundle","type":"batch","entry":['
 
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """What came of a document of any length; `pseudonyms` as `Deidentified` has them."""
+    """What came of a document of any length; `pseudonyms` as `Deidentified` has them.
+
+    Attributes
+    ----------
+    type, id
+        Of a single resource or a Bundle, as it is now; empty for NDJSON. The id may be empty.
+    """
 
     outcome: FhirOutcome
     pseudonyms: tuple[str, ...]
+    type: str = ""
+    id: str = ""
 
 
 def deidentify_stream(
@@ -77,15 +90,15 @@ def deidentify_stream(
     head = source.read(SMALL + 1)
     if len(head) <= SMALL:
         result = deidentify(head, plan, context)
+        new = result.document
+        if not new.resources:
+            raise Unsafe(Reason.RESOURCE_NOT_LISTED)
         write(result.content)
-        return Streamed(result.outcome, result.pseudonyms)
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise Unsafe(Reason.CHARACTER_ENCODING)
-    utf_8(head[:_HEAD])
+        named = ("", "") if new.kind is Kind.NDJSON else _named(new.resources[0])
+        return Streamed(result.outcome, result.pseudonyms, *named)
     del head
-    is_lines = _begins_with_a_line(source)
     passage = _Passage(plan, write)
-    if is_lines:
+    if kind_of_large(source) is Kind.NDJSON:
         context = passage.learn(
             (Entry("", read_resource(line)) for line in _telling(lines(source))), context
         )
@@ -97,10 +110,9 @@ def deidentify_stream(
     return passage.result()
 
 
-def _begins_with_a_line(source: IO[bytes]) -> bool:
-    source.seek(0)
-    line = source.readline(_LONGEST_LINE)
-    return line.endswith(b"\n") and is_ndjson(utf_8(line + source.read(_HEAD)))
+def _named(resource: Resource) -> tuple[str, str]:
+    own = resource.get("id")
+    return str(resource["resourceType"]), own if isinstance(own, str) else ""
 
 
 def _telling(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -109,7 +121,7 @@ def _telling(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _entry(piece: bytes) -> Entry:
-    bundle = read_resource(_BATCH_HEAD + piece + b"]}")
+    bundle = read_resource(as_bundle([piece]))
     entry = bundle["entry"][0]
     resource, full_url = entry.get("resource"), entry.get("fullUrl")
     return Entry(
@@ -130,6 +142,7 @@ class _Passage:
     residuals: dict[str, None] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     pseudonyms: set[str] = field(default_factory=set)
+    named: tuple[str, str] = ("", "")
 
     def learn(self, entries: Iterable[Entry], context: Context) -> Context:
         """Return the context with what the people of a document tell."""
@@ -149,7 +162,7 @@ class _Passage:
     def lines(self, pieces: Iterable[bytes], context: Context) -> None:
         """Write NDJSON, a batch at a time."""
         is_any_listed = False
-        for batch in _batches(pieces):
+        for batch in batches(pieces, _BATCH):
             resources = tuple(read_resource(line) for line in batch)
             if not any(map(kind_of, resources)):
                 self.actions["Resource", REMOVED] += len(resources)
@@ -163,26 +176,27 @@ class _Passage:
         """Write a Bundle: what stands beside its entries first, then the entries, a batch at a time."""
         written = 0
         waiting: list[bytes] = []
-        for batch in _batches(parts.entries()):
-            document = Document(
-                Kind.BUNDLE, (read_resource(_BATCH_HEAD + b",".join(batch) + b"]}"),)
-            )
+        for batch in batches(parts.entries(), _BATCH):
+            document = Document(Kind.BUNDLE, (read_resource(as_bundle(batch)),))
             content = self._done(document, batch, context).content
-            if content.startswith(_BATCH_HEAD):
-                waiting.append(content[len(_BATCH_HEAD) : -2])
+            if content.startswith(BATCH_HEAD):
+                waiting.append(content[len(BATCH_HEAD) : -len(BATCH_TAIL)])
             for each in waiting:
                 self.write((b"," if written else b'{"entry":[') + each)
                 written += 1
             waiting.clear()
-        skeleton = read_resource(parts.skeleton())
+        skeleton = skeleton_of(parts)
         if skeleton["resourceType"] != "Bundle" and not written:
             document = Document(Kind.RESOURCE, (skeleton,))
-            self.write(self._done(document, [parts.skeleton()], context).content)
+            made = self._done(document, [parts.skeleton()], context)
+            self.named = _named(made.document.resources[0])
+            self.write(made.content)
             return
         if skeleton.pop("entry", None) not in (None, []) or skeleton["resourceType"] != "Bundle":
             raise Unsafe(Reason.MALFORMED, "Bundle.entry")
-        rest = self._done(Document(Kind.BUNDLE, (skeleton,)), [], context).content
-        self.write((b"]," if written else b"{") + rest[1:])
+        made = self._done(Document(Kind.BUNDLE, (skeleton,)), [], context)
+        self.named = _named(made.document.resources[0])
+        self.write((b"]," if written else b"{") + made.content[1:])
 
     def _done(self, document: Document, batch: list[bytes], context: Context) -> Deidentified:
         known = set(self.others)
@@ -210,17 +224,4 @@ class _Passage:
             tuple(self.residuals),
             tuple(sorted(self.warnings)),
         )
-        return Streamed(outcome, tuple(sorted(self.pseudonyms)))
-
-
-def _batches(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece)
-        if size >= _BATCH:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
+        return Streamed(outcome, tuple(sorted(self.pseudonyms)), *self.named)

@@ -126,7 +126,7 @@ def test_a_document_of_other_types_is_none() -> None:
 
 def test_the_resources_of_a_file_are_those_of_the_file_that_was_asked_about() -> None:
     job = Job("a" * 32, Origin(Receiver.WATCH), Path("x"), Path("y"))
-    document = read_sidecar(b'{"resourceType":"Patient","id":"a"}', 1000)
+    document = read_sidecar(b'{"resourceType":"Patient","id":"a"}')
     found = sidecar_from(sidecar_message(job.receipt_id, document), job)
     assert found is not None
     assert found.sidecar == document
@@ -134,7 +134,8 @@ def test_the_resources_of_a_file_are_those_of_the_file_that_was_asked_about() ->
     for wrong in (
         sidecar_message("b" * 32, document),
         sidecar_message(job.receipt_id, replace(document, reason="malformed")),
-        sidecar_message(job.receipt_id, read_sidecar(b"{", 1000)),
+        sidecar_message(job.receipt_id, read_sidecar(b"{")),
+        sidecar_message(job.receipt_id, replace(document, pieces=1)),
     ):
         with pytest.raises(MalformedAnswer):
             sidecar_from(wrong, job)
@@ -182,7 +183,7 @@ def test_a_bundle_with_what_is_no_resource_is_refused_whole_by_each_door(
 ) -> None:
     body = f'{{"resourceType":"Bundle","type":"batch","entry":{entry}}}'.encode()
     for inside in (body, b'{"resourceType":"Bundle","entry":[{"resource":%s}]}' % body):
-        dropped = read_sidecar(inside, 1000)
+        dropped = read_sidecar(inside)
         assert (dropped.reason, dropped.entries) == ("malformed", ())
     posted = read_document(body, {})
     assert (posted.reason, posted.entries) == (reason, ())
@@ -192,8 +193,8 @@ def test_a_bundle_of_requests_without_resources_holds_none() -> None:
     body = (
         b'{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Patient/1"}},{}]}'
     )
-    assert read_sidecar(body, 1000).reason == ""
-    assert read_sidecar(b'{"resourceType":"Bundle"}', 1000).reason == ""
+    assert read_sidecar(body).reason == ""
+    assert read_sidecar(b'{"resourceType":"Bundle"}').reason == ""
 
 
 def test_issued_is_of_a_version_in_reports_and_observations_only() -> None:

@@ -25,6 +25,7 @@ from daemon.records import (
     Result,
     State,
 )
+from daemon.resources import ReadDocument
 from daemon.workers.backoff import Backoff
 from daemon.workers.errors import (
     PoolClosed,
@@ -67,6 +68,7 @@ class Table:
         self.rushed = False
         self.has_rival: set[str] = set()
         self.settled: dict[str, Result] = {}
+        self.pieces: dict[str, int] = {}
         self.batches: list[int] = []
         self.began: list[list[str]] = []
         self.postponed: list[tuple[str, str, float]] = []
@@ -86,6 +88,11 @@ class Table:
     async def release(self, receipt_ids: Sequence[str]) -> None:
         await self._turn("release")
         self._count(receipt_ids, -1)
+
+    async def take_pieces(self, receipt_id: str, count: int) -> None:
+        await self._turn("pieces")
+        assert receipt_id not in self.settled
+        self.pieces[receipt_id] = count
 
     async def settle(self, results: Sequence[Result]) -> Sequence[Comparison]:
         await self._turn("settle")
@@ -219,6 +226,21 @@ async def test_each_receipt_is_processed_and_settled_once(tmp_path: Path) -> Non
     assert tally.done == {(State.UNROUTED, ""): 200}
     assert tally.taken == 200
     assert tally.bytes == 200 * 100
+
+
+async def test_the_pieces_of_a_large_file_are_taken_before_it_is_settled(tmp_path: Path) -> None:
+    table = Table(tmp_path, 3)
+    table.refuse["pieces"] = [StoreUnavailable("away")]
+
+    class Reading(Crew):
+        async def process(self, job: Job, size: int) -> Result:
+            await super().process(job, size)
+            return Result(job.receipt_id, State.STORED, sidecar=ReadDocument(pieces=7))
+
+    receipt_ids = list(table.waiting)
+    await run_until_settled(table, Reading())
+    assert table.pieces == dict.fromkeys(receipt_ids, 7)
+    assert set(table.settled) == set(receipt_ids)
 
 
 @pytest.mark.parametrize("is_moved", [True, False])

@@ -1,0 +1,216 @@
+"""``python -m tests.benchmarks.fhir_large``: large files of resources through the doors, and their memory.
+
+NDJSON of 1 GB and a Bundle of 500 MB (``--scale`` makes them smaller) are dropped into the watched folder and
+given to ``dicomveil deid``. Printed are size, seconds, resources in the index or the output, and by how much
+the process that grew most grew above what it held when it was idle (the kernel's peak, VmHWM).
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from daemon.cli.output import print_line
+from deid.fhir.splitting import BundleParts
+from tests.benchmarks.fhir_speed import bundle, ndjson
+from tests.service import RunningDaemon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MOST_MIB: Final = 256
+_SETTINGS: Final = """
+[workers]
+count = 2
+[fhir]
+max_body_bytes = 2000000000
+max_entries = 10000000
+[deidentifiers.default.config.fhir]
+"""
+_GIVE_UP_S: Final = 7200
+_POLL_S: Final = 0.1
+_IDLE_MIB: Final = 60
+"""What a process of `dicomveil deid` holds before its first input."""
+
+
+class Growth:
+    """Watches the processes that one began: how much more each came to hold than it did when it was idle.
+
+    Parameters
+    ----------
+    idle_mib
+        What a process holds that has nothing to do, where all of them are new; 0 has them looked at now.
+    """
+
+    def __init__(self, root: int, idle_mib: int = 0) -> None:
+        self._root = root
+        self._new_kib = idle_mib * 1024
+        self._idle: dict[int, int] = {}
+        self._peak: dict[int, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        if not self._new_kib:
+            self._idle = {pid: _kib(pid, "VmRSS") for pid in _pids(self._root)}
+        for pid in self._idle:
+            with suppress(OSError):
+                Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_POLL_S):
+            for pid in _pids(self._root):
+                self._peak[pid] = max(self._peak.get(pid, 0), _kib(pid, "VmHWM"))
+
+    @property
+    def mebibytes(self) -> float:
+        """The most that one process grew; one that came later, from nothing."""
+        grown = [peak - self._idle.get(pid, self._new_kib) for pid, peak in self._peak.items()]
+        return max(grown, default=0) / 1024
+
+
+def _pids(root: int) -> list[int]:
+    """Return a process and all that it, or one of those, began."""
+    children: dict[int, list[int]] = {}
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            with suppress(OSError, IndexError, ValueError):
+                fields = (each / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(each.name))
+    found = [root]
+    for pid in found:
+        found += children.get(pid, [])
+    return found
+
+
+def _kib(pid: int, name: str) -> int:
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+        return int(next(line for line in lines if line.startswith(name)).split()[1])
+    return 0
+
+
+def _written(folder: Path, name: str, made: Callable[[int], Iterator[bytes]], size: int) -> Path:
+    path = folder / name
+    with path.open("wb") as file:
+        for chunk in made(size):
+            file.write(chunk)
+    return path
+
+
+@contextmanager
+def _running(folder: Path) -> Iterator[RunningDaemon]:
+    inbox = folder / "inbox"
+    inbox.mkdir(parents=True)
+    daemon = RunningDaemon(folder / "state", folder, inbox=inbox, settings=_SETTINGS)
+    daemon.start()
+    time.sleep(2)
+    try:
+        yield daemon
+    finally:
+        daemon.stop()
+
+
+def _count(daemon: RunningDaemon, store: str) -> int:
+    query = (
+        "SELECT count(*) FROM fhir_resources r JOIN stores s ON s.id = r.store_id"
+        " WHERE s.kind = 'fhir' AND s.role = ? AND r.is_deleted = 0"
+    )
+    with sqlite3.connect(f"file:{daemon.database}?mode=ro", uri=True) as connection:
+        return int(connection.execute(query, (store,)).fetchone()[0])
+
+
+def watched(folder: Path, source: Path, resources: int) -> bool:
+    """Drop a file into the watched folder, and wait until it is in the source."""
+    with _running(folder) as daemon:
+        assert daemon.process is not None
+        assert daemon.inbox is not None
+        with Growth(daemon.process.pid) as growth:
+            started = time.monotonic()
+            unfinished = daemon.inbox / f".{source.name}"
+            shutil.copyfile(source, unfinished)
+            unfinished.rename(daemon.inbox / source.name)
+            daemon.wait_until_settled(1, deadline_s=_GIVE_UP_S)
+            spent = time.monotonic() - started
+            found = _count(daemon, "source")
+        return _tell("watched folder", source, spent, found, resources, growth)
+
+
+def by_command(folder: Path, source: Path, resources: int) -> bool:
+    """Give a file to ``dicomveil deid``, by itself."""
+    folder.mkdir()
+    config = folder / "dicomveil.toml"
+    key = folder / "site.key"
+    key.touch(0o600)
+    key.write_bytes(bytes(range(100, 132)))
+    config.write_text(f'[key]\nfile = "{key}"\n[deidentifiers.default.config.fhir]\n')
+    out = folder / "out"
+    command = [
+        *(sys.executable, "-m", "daemon", "deid", str(source), "--out", str(out)),
+        *("--config", str(config), "--jobs", "1"),
+    ]
+    started = time.monotonic()
+    with subprocess.Popen(command, start_new_session=True) as process:
+        with Growth(process.pid, idle_mib=_IDLE_MIB) as growth:
+            process.wait()
+        spent = time.monotonic() - started
+    found = sum(_resources_in(each) for each in out.rglob("*.*json"))
+    return _tell("dicomveil deid", source, spent, found, resources, growth)
+
+
+def _resources_in(path: Path) -> int:
+    with path.open("rb") as file:
+        if path.suffix == ".ndjson":
+            return sum(1 for _ in file)
+        return sum(1 for _ in BundleParts(file).entries())
+
+
+def _tell(door: str, source: Path, spent: float, found: int, wanted: int, growth: Growth) -> bool:
+    size = source.stat().st_size / 1e6
+    print_line(
+        f"{door}: {source.name} of {size:.0f} MB: {spent:.0f} s, {found} of {wanted} resources,"
+        f" {growth.mebibytes:.0f} MiB above idle (at most {MOST_MIB})"
+    )
+    return found == wanted and growth.mebibytes <= MOST_MIB
+
+
+DOORS: Final = {"watch": watched, "deid": by_command}
+
+
+def main() -> int:
+    """Measure; end with 1 where a ceiling is passed, or a resource is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.fhir_large", description=__doc__
+    )
+    parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--doors", nargs="*", choices=DOORS, default=list(DOORS))
+    options = parser.parse_args()
+    fits = True
+    with tempfile.TemporaryDirectory(prefix="fhir-large-", dir="/tmp") as name:
+        folder = Path(name)
+        for file, made, size in (("a.ndjson", ndjson, 1e9), ("b.json", bundle, 5e8)):
+            source = _written(folder, file, made, int(size * options.scale))
+            resources = _resources_in(source)
+            for door in options.doors:
+                fits = DOORS[door](folder / f"{door}-{file}", source, resources) and fits
+            source.unlink()
+    return int(not fits)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
