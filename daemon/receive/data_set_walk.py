@@ -24,6 +24,9 @@ STUDY: Final = 0x0020000D
 SERIES: Final = 0x0020000E
 
 _WANTED: Final = frozenset({SOP_CLASS, SOP_INSTANCE, STUDY, SERIES})
+_WANTED_NUMBERS: Final = frozenset(tag & 0xFFFF for tag in _WANTED)
+_TELLING_GROUPS: Final = frozenset({0x0002, 0xFFFE})
+"""Of File Meta Information, and of items: their elements say where the walk is."""
 _ITEM: Final = 0xFFFEE000
 _ENDS: Final = frozenset({0xFFFEE00D, 0xFFFEE0DD})
 _DEEPEST: Final = 2 * MAX_DEPTH  # sequences and their items
@@ -182,13 +185,23 @@ class DataSetWalk:
             long.unpack_from,
         )
         explicit, outside = self._explicit, self._outside
+        left, is_lost = _MOST_ELEMENTS - self._elements, False
         while position + 8 <= size:
-            self._elements += 1
-            if self._elements > _MOST_ELEMENTS:
+            left -= 1
+            if left < 0:
                 self.is_blind = True
                 break
             group, number, vr, length = unpack_short(data, position)
             value = position + 8
+            # Nearly all are of this kind; what each costs is most of what a door does for an instance.
+            if (
+                explicit
+                and vr in SHORT_VRS
+                and number not in _WANTED_NUMBERS
+                and group not in _TELLING_GROUPS
+            ):
+                position = value + length
+                continue
             if not explicit or group == 0xFFFE:
                 length = unpack_implicit(data, position)[2]
             elif vr in LONG_VRS:
@@ -197,7 +210,7 @@ class DataSetWalk:
                 (length,) = unpack_long(data, value)
                 value += 4
             elif vr not in SHORT_VRS:
-                self._lost()
+                is_lost = True
                 break
             if length == UNDEFINED_LENGTH:
                 if len(outside) >= _DEEPEST:
@@ -212,7 +225,7 @@ class DataSetWalk:
             if group == 0xFFFE:
                 if tag in _ENDS:
                     if not outside:
-                        self._lost()
+                        is_lost = True
                         break
                     explicit = outside.pop()
                     position = value
@@ -232,6 +245,9 @@ class DataSetWalk:
                         self.uids[tag] = bytes(data[value : value + length]).rstrip(b"\0 ")
             position = value + length
         self._explicit = explicit
+        self._elements = _MOST_ELEMENTS - left
+        if is_lost:
+            self._lost()
         return position
 
     def _lost(self) -> None:

@@ -59,6 +59,11 @@ class FileGate:
         """How many of the next bytes may be passed by unread."""
         return 0 if self._held is not None or self._gate is None else self._gate.skippable
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether it is not clear yet what the first bytes are: what is fed now is copied."""
+        return self._held is not None
+
     def skip(self, count: int) -> None:
         """Pass so many bytes by."""
         assert self._gate is not None

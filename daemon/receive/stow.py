@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.faults import SAYINGS
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from daemon.ports import Spool, SpoolFile
+
+
+_BEGINNING_BYTES: Final = 4096
+"""Of what comes, that is handed to the gate at first, which copies it: nearly always enough."""
 
 
 class StowEvents(Protocol):
@@ -57,7 +61,12 @@ class SpoolUpload:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append bytes; raises `StoreFull` past a limit."""
         with self._full_is_said():
-            self._put(self._gate.feed(data))
+            view = memoryview(data)
+            while self._gate.holds_back and view:
+                self._put(self._gate.feed(view[:_BEGINNING_BYTES]))
+                view = view[_BEGINNING_BYTES:]
+            if len(view):
+                self._put(self._gate.feed(view))
 
     async def finish(self) -> Accepted:
         """Make it durable, then name it. What the gate does not let pass is refused before that."""

@@ -98,6 +98,25 @@ def test_parts_may_have_no_header_fields_and_no_body() -> None:
     assert parsed(body) == [({}, b""), ({"a": "b"}, b"")]
 
 
+@pytest.mark.parametrize("count", [15, 16, 17, 100])
+@pytest.mark.parametrize("size", [1, 37, 100_000])
+def test_parts_are_as_many_however_many_of_them_come_at_once(count: int, size: int) -> None:
+    contents = [b"x--B-1\r\n" * number for number in range(count)]
+    assert [data for _headers, data in parsed(body_of(contents), [size])] == contents
+
+
+def test_a_parts_bytes_are_not_copied() -> None:
+    parser = MultipartParser(BOUNDARY, max_parts=1)
+    chunks = [b"--B-1\r\n\r\n" + bytes(1000), bytes(1000)]
+    data = [
+        event.data
+        for chunk in chunks
+        for event in parser.feed(chunk)
+        if isinstance(event, PartData)
+    ]
+    assert [view.obj is chunk for view, chunk in zip(data, chunks, strict=True)] == [True, True]
+
+
 def test_a_boundary_may_be_followed_by_blanks() -> None:
     assert parsed(b"--B-1 \t \r\n\r\nx\r\n--B-1--") == [({}, b"x")]
 
