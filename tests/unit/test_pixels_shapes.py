@@ -125,6 +125,12 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (-2.0, ("MIO", 0.99), False),
         (6.0, ("MIO", 0.99), True),
         (-3.1, ("HR 72 BPM", 0.99), False),
+        (-2.0, ("NAME: LUE HIECARTHY", 0.82), True),  # dots of a name, as they are misread
+        (-2.0, ("NAME: LUE HIECARTHY", 0.78), False),
+        (-2.0, ("RMMMINK NIK", 0.82), False),
+        (-2.0, ("0000000000", 0.94), False),
+        (-2.0, ("LUE HIE", 0.82), False),
+        (-3.1, ("NAME: LUE HIECARTHY", 0.82), False),
     ],
 )
 def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_sure(

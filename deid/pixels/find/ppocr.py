@@ -101,6 +101,9 @@ class Tuning:
         reads surely; one that falls short by more when it reads surely and has many signs.
     sure, least_signs, many_signs
         A sure reading has at least this certainty and so many letters or digits, not all the same.
+    fairly_sure, long, different
+        Less certainty is enough for a reading of so many signs, so many of them different: what is no text
+        reads as one sign again and again, or not at all.
     dotted
         Factor for the look at areas of single dots.
     half_resolution
@@ -138,6 +141,9 @@ class Tuning:
     sure: float = 0.95
     least_signs: int = 3
     many_signs: int = 6
+    fairly_sure: float = 0.8
+    long: int = 8
+    different: int = 6
     dotted: float = 0.75
     half_resolution: bool = False
 
@@ -219,9 +225,12 @@ class PPOCR:
 
     def _reads_surely(self, text: str, legibility: float, least: int) -> bool:
         """Whether a reading alone makes text of a region: so many signs, of which some differ."""
+        tuning = self.tuning
         signs = [sign for sign in text.upper() if sign.isalnum()]
+        if len(signs) >= max(least, tuning.long) and len(set(signs)) >= tuning.different:
+            return legibility >= tuning.fairly_sure
         return (
-            legibility >= self.tuning.sure
+            legibility >= tuning.sure
             and len(signs) >= least
             and len(set(signs)) >= min(least - 1, 4)
         )
