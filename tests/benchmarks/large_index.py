@@ -100,6 +100,8 @@ def _copy(path: Path, studies: int, per_study: int) -> None:
             "study_id": "study_id + n",
             "series_id": "series_id + n",
             "SOPInstanceUID": "'1.2.5.' || n || '.' || s.id",
+            "ContentDate": "printf('20%02d%02d%02d', n % 25, 1 + n % 12, 1 + n % 28)",
+            "AcquisitionDate": "printf('20%02d%02d%02d', n % 25, 1 + n % 12, 1 + n % 28)",
         },
         "study_json": {"id": "s.id + n"},
         "series_json": {"id": "s.id + n"},
@@ -182,6 +184,7 @@ def _searches(any_of: Callable[[], int]) -> dict[str, Callable[[], Asked]]:
             None,
             [("ContentTime", "235959"), _PAGE],
         ),
+        "studies by it, acquired (nobody)": lambda: studies(("AcquisitionTime", "235959")),
         "instances far behind": lambda: ("instance", None, [("limit", "25"), ("offset", "500000")]),
         "a page far behind": lambda: ("study", None, [("limit", "25"), ("offset", "5000")]),
     }

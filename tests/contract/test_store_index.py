@@ -522,7 +522,7 @@ async def test_everything_that_may_be_sorted_by_can_be(stores: Stores, level: Le
 
 
 @pytest.mark.parametrize("level", ["study", "series", "instance"])
-@pytest.mark.parametrize("matches", [{}, {"StudyDescription": ["x*"]}])
+@pytest.mark.parametrize("matches", [{}, {"IssuerOfPatientID": ["x*"]}])
 async def test_a_walk_sorts_no_more_than_a_study_at_a_time(
     stores: Stores, level: Level, matches: dict[str, list[str]]
 ) -> None:
@@ -540,6 +540,53 @@ async def test_a_walk_sorts_no_more_than_a_study_at_a_time(
     sorting = [step for step in steps if "B-TREE" in step]
     # The first term of the order, the study, comes by itself: a page ends the walk.
     assert all("RIGHT PART" in step or "LAST" in step for step in sorting), steps
+
+
+@pytest.mark.parametrize(
+    ("level", "keyword", "value", "index"),
+    [
+        ("instance", "ContentTime", "235959", "instances_by_ContentDate"),
+        ("study", "AcquisitionTime", "235959", "instances_by_AcquisitionDate"),
+        ("instance", "NumberOfFrames", "12", "instances_by_NumberOfFrames"),
+        ("series", "SeriesDescription", "*zzz*", "series_by_SeriesDescription"),
+        ("study", "SeriesDescription", "*zzz*", "series_by_SeriesDescription"),
+        ("study", "StudyDescription", "*zzz*", "studies_by_StudyDescription"),
+    ],
+)
+async def test_what_nobody_has_is_not_looked_for_in_every_row(
+    stores: Stores, level: Level, keyword: str, value: str, index: str
+) -> None:
+    def steps(session: Session) -> list[str]:
+        statements: list[str] = []
+        connection = raw(session)
+        connection.set_trace_callback(statements.append)
+        query = Query(level, {keyword: [value]}, None, fuzzy=False, limit=5, offset=0)
+        assert sqlite_search.search(connection, stores.source.store, query) == []
+        connection.set_trace_callback(None)
+        plans = [connection.execute(f"EXPLAIN QUERY PLAN {each}").fetchall() for each in statements]
+        return [row["detail"] for plan in plans for row in plan]
+
+    await store(stores, make_instance())
+    found = await stores.database.read(steps)
+    assert any(index in step for step in found)
+    assert not [step for step in found if step.startswith(("SCAN instances", "SCAN series"))]
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+async def test_a_time_is_found_whatever_the_date_or_without_one(
+    stores: Stores, level: Level
+) -> None:
+    times = [("20240101", "0915"), ("20240102", "101530"), ("", "091559.5"), ("20240103", "")]
+    for number, (date, time) in enumerate(times, start=1):
+        instance = make_instance(
+            study=f"1.{number}", series=f"1.{number}.1", ContentDate=date, ContentTime=time
+        )
+        await store(stores, instance)
+    for asked, wanted in (("0915", [1, 3]), ("10-11", [2]), ("-", [1, 2, 3]), ("0916", [])):
+        query = Query(level, {"ContentTime": [asked]}, None, fuzzy=False, limit=9, offset=0)
+        found = await stores.source.search(query)
+        studies = sorted(orjson.loads(each.attributes)["0020000D"]["Value"][0] for each in found)
+        assert studies == [f"1.{number}" for number in wanted]
 
 
 async def test_a_study_is_counted_by_the_states_of_its_receipts(stores: Stores) -> None:

@@ -52,7 +52,7 @@ KEY_COLUMNS: Final[Mapping[Level, tuple[str, ...]]] = {
 }
 """What searches match on besides UIDs and person names: a column for each (last part of the keyword)."""
 
-INDEXED_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+FIRST_INDEXED: Final[Mapping[str, tuple[str, ...]]] = {
     "studies": ("StudyDate", "AccessionNumber", "PatientID", "PatientBirthDate", "StudyID"),
     "series": (
         "SeriesInstanceUID",
@@ -73,3 +73,18 @@ INDEXED_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         "NumberOfFrames",
     ),
 }
+"""What the first schema with stores as rows has indexes for."""
+
+INDEXED_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "studies": (*FIRST_INDEXED["studies"], "StudyDescription"),
+    "series": (*FIRST_INDEXED["series"], "SeriesDescription"),
+    "instances": FIRST_INDEXED["instances"],
+}
+"""What has an index of its own, within a store."""
+SPARSE_COLUMNS: Final = frozenset({"NumberOfFrames"})
+"""Those of them whose index leaves out rows without a value, which most are."""
+DATE_OF_TIME: Final[Mapping[str, str]] = {
+    "ContentTime": "ContentDate",
+    "AcquisitionTime": "AcquisitionDate",
+}
+"""Times that stand in the index of a date: dates are few, and of each only the times asked for are read."""

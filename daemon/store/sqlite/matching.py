@@ -19,7 +19,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from daemon.store.sqlite.columns import INDEXED_COLUMNS, KEY_COLUMNS
+from daemon.store.sqlite.columns import (
+    DATE_OF_TIME,
+    INDEXED_COLUMNS,
+    KEY_COLUMNS,
+    SPARSE_COLUMNS,
+)
 from dicomweb.attributes import MATCHABLE, SEARCHABLE, VR_OF_KEY, normalise
 
 if TYPE_CHECKING:
@@ -180,12 +185,7 @@ def _conditions(
         level = _LEVEL_OF_COLUMN[column]
         vr = VR_OF_KEY[keyword]
         check, parameters = _test(vr, f"+{ALIAS[level]}.{column}", values)
-        candidates = None
-        if column in INDEXED[level]:
-            candidates = (
-                f"SELECT id FROM {TABLES[level]} WHERE store_id = {store.id}"  # noqa: S608 - fixed names
-                f" AND {_test(vr, column, values)[0]}"
-            )
+        candidates = _looked_up(store, level, column, "id", values)
         yield Condition(level, check, candidates, parameters)
 
 
@@ -206,17 +206,36 @@ def _below(store: Store, level: Level, keyword: str, values: Sequence[str]) -> C
         rows = f"series parent CROSS JOIN {rows} ON {alias}.series_id = parent.id"
         joined = f"parent.study_id = {ALIAS[level]}.id"
     candidates = None
-    if column in INDEXED[of] and column not in _SEVERAL:
-        candidates = (
-            f"SELECT {level}_id FROM {TABLES[of]} WHERE store_id = {store.id}"  # noqa: S608 - fixed names
-            f" AND {_test(vr, column, values)[0]}"
-        )
+    if column not in _SEVERAL:
+        candidates = _looked_up(store, of, column, f"{level}_id", values)
     return Condition(
         level,
         f"EXISTS (SELECT 1 FROM {rows} WHERE {joined} AND {check})",  # noqa: S608 - fixed names
         candidates,
         parameters,
     )
+
+
+def _looked_up(
+    store: Store, level: Level, column: str, wanted: str, values: Sequence[str]
+) -> str | None:
+    """Return the SELECT of a column of all rows that match, by an index; None where there is none."""
+    table = TABLES[level]
+    test, _ = _test(_VR_OF_COLUMN[column], column, values)
+    date = DATE_OF_TIME.get(column)
+    if date is not None:
+        # From one date to the next, which are few however many rows there are, and its times.
+        dates = f"SELECT min({date}) FROM {table} WHERE store_id = {store.id}"  # noqa: S608 - fixed names
+        return (
+            f"WITH RECURSIVE dates (date) AS ({dates} UNION ALL SELECT ({dates} AND {date} > date)"  # noqa: S608 - fixed names
+            f" FROM dates WHERE date IS NOT NULL) SELECT {wanted} FROM dates CROSS JOIN {table}"
+            f" ON store_id = {store.id} AND {date} = date WHERE {test}"
+        )
+    if column not in INDEXED[level]:
+        return None
+    if column in SPARSE_COLUMNS:
+        test = f"{test} AND {column} <> ''"
+    return f"SELECT {wanted} FROM {table} WHERE store_id = {store.id} AND {test}"  # noqa: S608 - fixed names
 
 
 def _test_several(column: str, values: Sequence[str]) -> tuple[str, tuple[str, ...]]:

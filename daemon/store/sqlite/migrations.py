@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite import packing
-from daemon.store.sqlite.columns import INDEXED_COLUMNS, KEY_COLUMNS
+from daemon.store.sqlite.columns import DATE_OF_TIME, FIRST_INDEXED, KEY_COLUMNS
 from daemon.store.sqlite.first_migrations import migrations
 from daemon.store.sqlite.numbering import FIRST_ID_BITS
 
@@ -107,7 +107,7 @@ def _create_index(db: SchemaDatabase) -> None:
     db.execute("CREATE INDEX instances_of_series ON instances (series_id)")
     db.execute("CREATE INDEX instances_of_receipt ON instances (receipt_id)")
     db.execute("CREATE INDEX instances_by_blob ON instances (store_id, blob)")
-    for table, columns in INDEXED_COLUMNS.items():
+    for table, columns in FIRST_INDEXED.items():
         for column in columns:
             db.execute(f"CREATE INDEX {table}_by_{column} ON {table} (store_id, {column})")
     for level in ("study", "series"):
@@ -403,4 +403,19 @@ def outcomes_of_operations(db: SchemaDatabase) -> None:
     db.execute(
         "CREATE TABLE operation_outcomes (store_id INTEGER NOT NULL, sop_instance_uid TEXT NOT NULL,"
         " packed BLOB NOT NULL, PRIMARY KEY (store_id, sop_instance_uid)) STRICT, WITHOUT ROWID"
+    )
+
+
+@migrations()
+def quicker_searches(db: SchemaDatabase) -> None:
+    """Find descriptions by a part of them, and times, without a look at every row."""
+    db.execute("CREATE INDEX studies_by_StudyDescription ON studies (store_id, StudyDescription)")
+    db.execute("CREATE INDEX series_by_SeriesDescription ON series (store_id, SeriesDescription)")
+    for time, date in DATE_OF_TIME.items():
+        db.execute(f"DROP INDEX instances_by_{date}")
+        db.execute(f"CREATE INDEX instances_by_{date} ON instances (store_id, {date}, {time})")
+    db.execute("DROP INDEX instances_by_NumberOfFrames")
+    db.execute(
+        "CREATE INDEX instances_by_NumberOfFrames ON instances (store_id, NumberOfFrames)"
+        " WHERE NumberOfFrames <> ''"
     )
