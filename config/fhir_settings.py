@@ -20,6 +20,13 @@ class Fhir(Section):
     max_entries: Annotated[int, Field(ge=1)] = Field(
         default=10_000, description="Entries accepted in one batch or transaction."
     )
+    max_transaction_bytes: Annotated[int, Field(ge=1)] = Field(
+        default=64 * MIB,
+        description=(
+            "Largest transaction accepted, in bytes: it is held whole until it is done. A batch may be as "
+            "large as `max_body_bytes` lets it be."
+        ),
+    )
     max_file_bytes: Annotated[int, Field(ge=1)] = Field(
         default=2048 * MIB,
         description=(

@@ -343,6 +343,8 @@ class ReadDocument:
     pieces
         Of a file that is too large for one answer, and has no entries here: how many pieces of it the worker
         wrote (`daemon.pipeline.fhir_large`).
+    total
+        How many entries these have.
     """
 
     entries: tuple[ReadEntry, ...] = ()
@@ -350,6 +352,7 @@ class ReadDocument:
     reason: str = ""
     where: str = ""
     pieces: int = 0
+    total: int = 0
 
 
 def span_of(text: str) -> Span | None:

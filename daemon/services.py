@@ -17,6 +17,7 @@ from daemon.healthcare.viewing import viewable
 from daemon.pages.events import Events
 from daemon.pages.routes import routes
 from daemon.pages.view import View
+from daemon.pipeline.fhir_large import read_pieces
 from daemon.receive.stow import SpoolSink
 from daemon.store import queries
 from daemon.store.reviewing import Quarantine
@@ -88,7 +89,12 @@ def web_services(
         )
         for path, (store, sink) in served.items()
     }
-    reader = ReadByWorkers(workers.read_document)
+    reader = ReadByWorkers(
+        workers.read_document,
+        partial(workers.write_pieces, requests=True),
+        read_pieces,
+        stores.layout.work,
+    )
     services |= fhir_service.applications(
         resources, reader, settings=settings.fhir, patience=http, cors_origins=origins, root=root
     )

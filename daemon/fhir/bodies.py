@@ -1,15 +1,25 @@
-"""Request bodies: whole, within limits of size and patience."""
+"""Request bodies: whole, within limits of size and patience; large ones in files."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from daemon.fhir.errors import BadRequest, NotAcceptable, PayloadTooLarge, UnsupportedMedia
+from daemon.fhir.errors import (
+    BadRequest,
+    NotAcceptable,
+    PayloadTooLarge,
+    Unavailable,
+    UnsupportedMedia,
+)
+from deid.fhir.pieces import SMALL
 from dicomweb.media import parse_accept, parse_content_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from aiohttp import web
 
@@ -29,6 +39,51 @@ async def read_body(request: web.Request, max_bytes: int, patience: Patience) ->
     ------
     PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
     """
+    body = bytearray()
+    async for chunk in _whole(request, max_bytes, patience):
+        body += chunk
+    return bytes(body)
+
+
+@asynccontextmanager
+async def held_body(
+    request: web.Request, max_bytes: int, patience: Patience, place: Callable[[], Path]
+) -> AsyncIterator[bytes | Path]:
+    """Return a body, or a file that holds one of more than 8 MiB; it is removed in the end.
+
+    Raises
+    ------
+    Unavailable
+        When the disk refuses.
+    PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
+    """
+    body = bytearray()
+    path: Path | None = None
+    try:
+        async for chunk in _whole(request, max_bytes, patience):
+            body += chunk
+            if len(body) > SMALL:
+                path = path or place()
+                await asyncio.to_thread(_append, path, body)
+                body.clear()
+        if path is not None:
+            await asyncio.to_thread(_append, path, body)
+        yield bytes(body) if path is None else path
+    finally:
+        if path is not None:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+def _append(path: Path, data: bytearray) -> None:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Unavailable("no room now; send it again later") from error
+
+
+async def _whole(request: web.Request, max_bytes: int, patience: Patience) -> AsyncIterator[bytes]:
     if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia("Content-Encoding is not supported: send the body as it is")
     media_type, parameters = parse_content_type(request.headers.get("Content-Type", ""))
@@ -38,14 +93,14 @@ async def read_body(request: web.Request, max_bytes: int, patience: Patience) ->
         raise UnsupportedMedia("JSON is taken in UTF-8")
     if request.content_length is not None and request.content_length > max_bytes:
         raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
-    body = bytearray()
+    size = 0
     async for chunk in _chunks(request, patience):
-        body += chunk
-        if len(body) > max_bytes:
+        size += len(chunk)
+        if size > max_bytes:
             raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
-    if not body:
+        yield chunk
+    if not size:
         raise BadRequest("the body is empty")
-    return bytes(body)
 
 
 async def _chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:

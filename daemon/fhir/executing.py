@@ -61,7 +61,7 @@ class Executing:
             When a transaction cannot be done; nothing of it was.
         """
         if document.bundle_type == "batch":
-            return await self._batch(document)
+            return await self.batch(document)
         for attempt in range(_TRIES):
             try:
                 return await self._transaction(body, document)
@@ -70,7 +70,8 @@ class Executing:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    async def _batch(self, document: ReadDocument) -> list[bytes]:
+    async def batch(self, document: ReadDocument) -> list[bytes]:
+        """Return the entries of the answer to a batch, or to some entries of one."""
         changes, readings, wrong = asked(document.entries, _new_id, self._is_type)
         answers = {position: _error_entry(error) for position, error in wrong.items()}
         for each in changes:

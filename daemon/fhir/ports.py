@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from daemon.resources import ReadDocument, ReadResource, ResourceQuery, ResourceVersion
 
@@ -22,6 +23,10 @@ class Settings(Protocol):
     @property
     def max_entries(self) -> int:
         """Most entries of a Bundle that asks for something."""
+
+    @property
+    def max_transaction_bytes(self) -> int:
+        """Most bytes of a transaction, which is held whole until it is done."""
 
     @property
     def max_results(self) -> int:
@@ -58,6 +63,23 @@ class Reader(Protocol):
         daemon.fhir.errors.Unprocessable
             When nobody survived reading it.
         """
+
+    def place(self) -> Path:
+        """Return where a body that is too large to be held may be written; whoever asked removes it."""
+
+    async def read_large(self, body: Path) -> LargeDocument:
+        """Return what such a body, a Bundle that asks for something, says; raises as `read`."""
+
+
+class LargeDocument(Protocol):
+    """A document that is read in pieces; the file that they are in is gone with it."""
+
+    @property
+    def summary(self) -> ReadDocument:
+        """The kind of Bundle, and how many entries it has; or why it cannot be read."""
+
+    async def next(self) -> ReadDocument | None:
+        """Return some entries more, in their order; None after the last."""
 
 
 class Wish(StrEnum):

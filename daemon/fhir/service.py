@@ -16,9 +16,11 @@ origins carry CORS headers, errors too. Nothing is fetched from any address that
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import re
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
@@ -36,7 +38,7 @@ from daemon.fhir.answers import (
     single,
     version_headers,
 )
-from daemon.fhir.bodies import FHIR_JSON, NDJSON, answered_type, read_body
+from daemon.fhir.bodies import FHIR_JSON, NDJSON, answered_type, held_body, read_body
 from daemon.fhir.bundles import condition_of, refuse_wrong_type, version_of
 from daemon.fhir.errors import (
     BadRequest,
@@ -44,9 +46,11 @@ from daemon.fhir.errors import (
     Gone,
     NotAllowed,
     NotFound,
+    PayloadTooLarge,
     Unprocessable,
 )
 from daemon.fhir.executing import Executing
+from daemon.fhir.large_batches import answer_in_pieces
 from daemon.fhir.ports import Change, Wish
 from deid.tables.fhir import fhir_resources
 
@@ -310,13 +314,8 @@ class _Service:
             status=204, headers={} if version is None else {"ETag": representation.etag(version)}
         )
 
-    async def _execute(self, request: web.Request) -> web.Response:
+    async def _execute(self, request: web.Request) -> web.StreamResponse:
         sink = self._writable()
-        body = await read_body(request, self._settings.max_body_bytes, self._patience)
-        document = readable(await self._reader.read(body))
-        refuse_wrong_type(document.bundle_type)
-        if len(document.entries) > self._settings.max_entries:
-            raise Unprocessable(f"a Bundle has more than {self._settings.max_entries} entries")
         executing = Executing(
             self._store,
             sink,
@@ -325,9 +324,34 @@ class _Service:
             answer=self.answer_of,
             root=self._root(request),
         )
-        entries = await executing.execute(body, document)
+        most = self._settings.max_body_bytes
+        async with held_body(request, most, self._patience, self._reader.place) as held:
+            if isinstance(held, Path):
+                large = await self._reader.read_large(held)
+                self._refuse_unasked(large.summary, large.summary.total)
+                if large.summary.bundle_type == "batch":
+                    await asyncio.to_thread(held.unlink)  # all of it is in pieces
+                    return await answer_in_pieces(request, executing, large)
+                body = await asyncio.to_thread(self._transaction_in, held)
+            else:
+                body = held
+            document = await self._reader.read(body)
+            self._refuse_unasked(document, len(document.entries))
+            entries = await executing.execute(body, document)
         kind = f"{document.bundle_type}-response"
         return json_response(request, 200, representation.bundle(kind, entries))
+
+    def _refuse_unasked(self, document: ReadDocument, entries: int) -> None:
+        """Refuse what cannot be read, asks for nothing, or asks for too much."""
+        refuse_wrong_type(readable(document).bundle_type)
+        if entries > self._settings.max_entries:
+            raise Unprocessable(f"a Bundle has more than {self._settings.max_entries} entries")
+
+    def _transaction_in(self, body: Path) -> bytes:
+        most = self._settings.max_transaction_bytes
+        if body.stat().st_size > most:
+            raise PayloadTooLarge(f"a transaction is taken up to {most} bytes: send a batch")
+        return body.read_bytes()
 
     async def answer_of(self, url: str, root: str) -> tuple[bytes, str]:
         """Return what an entry of a Bundle asks to read, and its version's tag, if it is one resource's."""

@@ -2,7 +2,8 @@
 
 A line of a file is a resource or a Bundle (NDJSON); or the whole file is one of them. Resources come with their
 ids, and take the place of what the store has under them; references are not checked. What goes out lies in
-files of one type each, which are written whole or not at all.
+files of one type each, which are written whole or not at all. A whole file of more than 8 MiB is read by a
+worker first, all of it, and then stored piece by piece.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,13 +30,15 @@ from daemon.healthcare.transfer_steps import (
     is_in_the_way,
     written,
 )
+from daemon.pipeline.fhir_large import read_pieces
 from daemon.resources import Method
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
+from deid.fhir.pieces import SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from daemon.resources import ReadDocument, ReadResource, ResourceVersion
     from daemon.store.ports import Session
@@ -47,6 +51,9 @@ _PAGE: Final = 5000
 _COUNT: Final = (1 << 40) - 1
 _TOO_LARGE: Final = "too_large"
 _WHOLE: Final = "whole"
+_PLACE: Final = (1 << _OFFSET_BITS) - 1
+_PIECES: Final = "pieces"
+_PIECES_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,43 @@ class ImportResourcesStep(TransferStep):
     async def next_items(self) -> tuple[int, Sequence[Item]]:
         """Return the next lines and the place behind the last."""
         files = [Path(each) for each in self._step.only or ()]
+        number, place = self._operation.after >> _OFFSET_BITS, self._operation.after & _PLACE
+        is_whole = self._step.folder == _WHOLE and number < len(files)
+        if is_whole and await asyncio.to_thread(_is_large, files[number]):
+            return await self._next_pieces(files[number], number, place)
         after, lines = await asyncio.to_thread(
             _lines, files, self._operation.after, is_whole=self._step.folder == _WHOLE
         )
         return after, [Item(each.place, partial(self._read, each)) for each in lines]
+
+    async def _next_pieces(self, path: Path, number: int, place: int) -> tuple[int, Sequence[Item]]:
+        """Return some pieces of a file that is too large to be read whole; a place in it is that of a piece."""
+        here, following = number << _OFFSET_BITS | place, (number + 1) << _OFFSET_BITS
+        pieces = self._memory.get((_PIECES, number))
+        if pieces is None or pieces.at != place:
+            pieces = _Pieces(self._stores.layout.work / f"{self._operation.id}-{number}.pieces")
+            reason = await self._written(path, pieces)
+            if reason:
+                pieces.path.unlink(missing_ok=True)
+                failure = Made(here, reason=reason, where=_Line(here).where)
+                return following, [Item(here, partial(_given, failure))]
+            self._memory.put((_PIECES, number), pieces)
+            await asyncio.to_thread(pieces.go_to, place)
+        found = await asyncio.to_thread(pieces.next, _PIECES_AT_ONCE)
+        items = [
+            Item(here + at, partial(_given, _made(here + at, document)))
+            for at, document in enumerate(found)
+        ]
+        return (here + len(found) if len(found) == _PIECES_AT_ONCE else following), items
+
+    async def _written(self, path: Path, pieces: _Pieces) -> str:
+        """Have a worker write the pieces of a file; return why it cannot, or nothing."""
+        try:
+            size = await asyncio.to_thread(_size, path)
+        except OSError:
+            return UNREADABLE
+        document = await insisting(lambda: self._workers.write_pieces(path, pieces.path, size))
+        return document.value if isinstance(document, WorkerReason) else document.reason
 
     async def _read(self, line: _Line) -> Made:
         if line.reason:
@@ -88,10 +128,7 @@ class ImportResourcesStep(TransferStep):
             if isinstance(again, WorkerReason):
                 return Made(line.place, reason=again.value, where=line.where)
             document = again
-        found = [each.resource for each in document.entries if each.resource is not None]
-        named = tuple(each for each in found if each.id)
-        reason = document.reason or (Reason.MALFORMED.value if len(named) < len(found) else "")
-        return Made(line.place, read=named, reason=reason, where=line.where if reason else "")
+        return _made(line.place, document)
 
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
         """Store what was read; what is there already is no new version."""
@@ -115,6 +152,56 @@ class ImportResourcesStep(TransferStep):
             self._store, resource.id, content, method=Method.UPDATE, now_ms=now_ms
         )
         streams.note_resource(session, self._store, version)
+
+
+class _Pieces:
+    """A file of pieces (`daemon.pipeline.fhir_large`), read in order."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.at = 0
+        self._documents: Iterator[ReadDocument] = iter(())
+
+    def go_to(self, place: int) -> None:
+        """Begin at a piece; what there is before it was stored. The file is gone with whoever reads it."""
+        self._documents = read_pieces(self.path)
+        self.path.unlink()
+        self.at = place
+        for _ in range(place):
+            next(self._documents, None)
+
+    def next(self, count: int) -> list[ReadDocument]:
+        """Return the next pieces; fewer at the end."""
+        found = list(islice(self._documents, count))
+        self.at += len(found)
+        return found
+
+
+async def _given(made: Made) -> Made:
+    return made
+
+
+def _made(place: int, document: ReadDocument) -> Made:
+    """Return the resources of a line or a piece; those that have no id have no place in a store."""
+    found = [each.resource for each in document.entries if each.resource is not None]
+    named = tuple(each for each in found if each.id)
+    reason = document.reason or (Reason.MALFORMED.value if len(named) < len(found) else "")
+    return Made(place, read=named, reason=reason, where=_Line(place).where if reason else "")
+
+
+def _is_large(path: Path) -> bool:
+    try:
+        return _size(path) > SMALL
+    except OSError:
+        return False
+
+
+def _size(path: Path) -> int:
+    descriptor = opened(path)
+    try:
+        return os.fstat(descriptor).st_size
+    finally:
+        os.close(descriptor)
 
 
 def _resolved(document: ReadDocument) -> Mapping[str, str]:

@@ -46,6 +46,7 @@ class TransferStep:
         self._operation = task.operation
         self._step = task.step
         self._store = task.source
+        self._memory = task.memory
 
     async def prepare(self, made: Sequence[Made]) -> None:
         """Do nothing: each job has done it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from daemon.pipeline.instance_workers import InstanceWorkers
@@ -80,6 +81,13 @@ class ChangingWorkers:
         """Return what the body of a FHIR request says, in the same way."""
         with self._used() as workers:
             return await workers.read_document(body, resolved)
+
+    async def write_pieces(
+        self, source: Path, output: Path, size: int, *, requests: bool = False
+    ) -> ReadDocument:
+        """Return how many pieces there are of a document that is too large for one answer, in the same way."""
+        with self._used() as workers:
+            return await workers.write_pieces(source, output, size, requests=requests)
 
     async def retell(self, job: ToRetell, *, own: OwnDeidentifier | None = None) -> Retold:
         """Return what became of a resource that is to be de-identified, in the same way."""

@@ -18,23 +18,42 @@ import gzip
 import io
 import os
 import zlib
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
 from daemon.pipeline.fhir_messages import document_from, document_message
-from daemon.pipeline.fhir_reading import read_resource, read_sidecar
+from daemon.pipeline.fhir_reading import (
+    read_entry,
+    read_resource,
+    read_sidecar,
+    refer,
+    type_of_bundle,
+)
 from daemon.pipeline.messages import MalformedAnswer
 from daemon.resources import ReadDocument, ReadEntry
 from daemon.workers.announcing import announce
 from daemon.workers.frames import Decoder, FrameError, Kind, encode
 from deid.errors import Reason, Unsafe
-from deid.fhir.pieces import SMALL, kind_of_large, pieces
+from deid.fhir.pieces import (
+    SMALL,
+    as_bundle,
+    batches,
+    entries_of,
+    kind_of_large,
+    pieces,
+    skeleton_of,
+)
+from deid.fhir.reading import read_resource as read_bytes
+from deid.fhir.splitting import BundleParts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from _typeshed import WriteableBuffer
+
+    from deid.fhir.entries import Entry
 
 _GZIP: Final = b"\x1f\x8b"
 _CHUNK: Final = 1 << 18
@@ -150,15 +169,75 @@ def read_file(
         return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
 
 
+def read_linked(file: IO[bytes], most_bytes: int, write: Callable[[bytes], object]) -> ReadDocument:
+    """Write the resources of a document as pieces, with references to its own entries as they are in a store.
+
+    Parameters
+    ----------
+    write
+        What was written is to be thrown away where the answer has a reason.
+    """
+    try:
+        text = unpacked(file, most_bytes)
+        kind = kind_of_large(text)
+        addresses = {
+            each.full_url: f"{each.resource.get('resourceType')}/{each.resource['id']}"
+            for each in pieces(text, kind)
+            if each.full_url and each.resource.get("id")
+        }
+        entries = (_linked(each, addresses) for each in pieces(text, kind))
+        return _written(entries, write)
+    except Unsafe as unsafe:
+        return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
+
+
+def _linked(entry: Entry, addresses: Mapping[str, str]) -> ReadEntry:
+    refer(entry.resource, addresses)
+    return ReadEntry(entry.full_url, resource=read_resource(entry, frozenset()))
+
+
+def read_requests(
+    file: IO[bytes], most_bytes: int, write: Callable[[bytes], object]
+) -> ReadDocument:
+    """Write what a Bundle asks for as pieces, as `daemon.pipeline.fhir_reading.read_document` returns it."""
+    try:
+        text = unpacked(file, most_bytes)
+        kind_of_large(text)
+        parts = BundleParts(text)
+        written = _written(_requests(parts), write)
+        bundle = skeleton_of(parts)
+    except Unsafe as unsafe:
+        return ReadDocument(reason=unsafe.reason.value, where=unsafe.where)
+    if bundle["resourceType"] != "Bundle":
+        return ReadDocument(reason=Reason.NOT_FHIR.value, where="Bundle")
+    return replace(written, bundle_type=type_of_bundle(bundle))
+
+
+def _requests(parts: BundleParts) -> Iterator[ReadEntry]:
+    position = 0
+    for batch in batches(parts.entries(), _PIECE_BYTES):
+        bundle = read_bytes(as_bundle(batch))
+        for each in entries_of(bundle):
+            position += 1
+            yield read_entry(each, frozenset(), f"entry {position}")
+
+
 def _write_pieces(source: IO[bytes], write: Callable[[bytes], object]) -> ReadDocument:
-    count = 0
     kind = kind_of_large(source)
+    entries = (
+        ReadEntry(each.full_url, resource=read_resource(each, frozenset()))
+        for each in pieces(source, kind)
+    )
+    return replace(_written(entries, write), bundle_type=kind.value)
+
+
+def _written(entries: Iterable[ReadEntry], write: Callable[[bytes], object]) -> ReadDocument:
+    count = total = size = 0
     waiting: list[ReadEntry] = []
-    size = 0
-    for each in pieces(source, kind):
-        resource = read_resource(each, frozenset())
-        waiting.append(ReadEntry(each.full_url, resource=resource))
-        size += len(resource.content.rest)
+    for entry in entries:
+        waiting.append(entry)
+        total += 1
+        size += len(entry.resource.content.rest) if entry.resource is not None else 0
         if size >= _PIECE_BYTES or len(waiting) == _PIECE_ENTRIES:
             write(_piece(waiting))
             count, size = count + 1, 0
@@ -166,7 +245,7 @@ def _write_pieces(source: IO[bytes], write: Callable[[bytes], object]) -> ReadDo
     if waiting:
         write(_piece(waiting))
         count += 1
-    return ReadDocument(bundle_type=kind.value, pieces=count)
+    return ReadDocument(pieces=count, total=total)
 
 
 def _piece(entries: list[ReadEntry]) -> bytes:
@@ -174,18 +253,22 @@ def _piece(entries: list[ReadEntry]) -> bytes:
 
 
 def read_pieces(path: Path) -> Iterator[ReadDocument]:
-    """Yield what `read_file` wrote.
+    """Open a file of pieces, and return an iterator over them.
 
     Raises
     ------
     MalformedAnswer
-        When that is not what is in the file: a worker wrote it, and a worker parses hostile input.
+        When something else is in the file: a worker wrote it, and a worker parses hostile input.
     OSError
-        When the file cannot be read.
+        When the file cannot be opened, or read.
     """
-    decoder = Decoder()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    return _pieces_in(os.fdopen(descriptor, "rb", buffering=0))
+
+
+def _pieces_in(file: io.FileIO) -> Iterator[ReadDocument]:
+    decoder = Decoder()
+    with file:
         while data := file.read(_CHUNK):
             try:
                 frames = decoder.feed(data)
@@ -193,6 +276,6 @@ def read_pieces(path: Path) -> Iterator[ReadDocument]:
                 raise MalformedAnswer("frame") from error
             for frame in frames:
                 document = document_from(frame.message)
-                if document.reason or any(each.resource is None for each in document.entries):
+                if document.reason:
                     raise MalformedAnswer("contradiction")
                 yield document

@@ -27,11 +27,13 @@ from deid.fhir.ties import Issued, Ties
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from daemon.records import Job
 
 READING: Final = "fhir_reading"
 SIDECAR: Final = "fhir_sidecar"
+PIECES: Final = "fhir_pieces"
 RETELLING: Final = "fhir_retelling"
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _ENTRY_TEXT: Final = (
@@ -50,6 +52,21 @@ _WRONG: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 def reading_message(body: bytes, resolved: Mapping[str, str]) -> Message:
     """Return the question what a request's body says."""
     return Message({READING: dict(resolved)}, (body,))
+
+
+def pieces_message(source: Path, output: Path, most_bytes: int, *, requests: bool) -> Message:
+    """Return the question what a file says that is too large for one answer.
+
+    Parameters
+    ----------
+    output
+        Where the worker writes pieces (`daemon.pipeline.fhir_large`).
+    most_bytes
+        Of the text.
+    requests
+        Whether it is a Bundle that asks for something.
+    """
+    return Message({PIECES: [str(source), str(output), most_bytes, requests]})
 
 
 def retelling_message(job: ToRetell) -> Message:
@@ -187,6 +204,7 @@ def document_message(document: ReadDocument) -> Message:
         "reason": document.reason,
         "where": document.where,
         "pieces": document.pieces,
+        "total": document.total,
     }
     return Message(header, (b"".join(contents),))
 
@@ -216,6 +234,7 @@ def document_from(message: Message) -> ReadDocument:
             _text(header["reason"]),
             _text(header["where"]),
             _number(header["pieces"]),
+            _number(header["total"]),
         )
     except _WRONG as error:
         raise MalformedAnswer("field") from error

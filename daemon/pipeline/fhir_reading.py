@@ -49,7 +49,7 @@ def _read_document(body: bytes, resolved: Mapping[str, str]) -> ReadDocument:
         raise Unsafe(Reason.NOT_FHIR, "more than one resource")
     (resource,) = document.resources
     if resolved:
-        _replace(resource, resolved)
+        refer(resource, resolved)
     if document.kind is Kind.RESOURCE:
         return ReadDocument((ReadEntry(resource=read_resource(Entry("", resource), frozenset())),))
     return _read_bundle(resource)
@@ -145,13 +145,25 @@ def _read_bundle(bundle: Resource) -> ReadDocument:
     objects = [each if isinstance(each, dict) else {} for each in entries_of(bundle)]
     full_urls = frozenset(_text(each, "fullUrl") for each in objects) - {""}
     found = tuple(
-        _read_entry(each, full_urls, f"entry {position}")
-        for position, each in enumerate(objects, 1)
+        read_entry(each, full_urls, f"entry {position}") for position, each in enumerate(objects, 1)
     )
-    return ReadDocument(found, _text(bundle, "type") or "collection")
+    return ReadDocument(found, type_of_bundle(bundle))
 
 
-def _read_entry(entry: Mapping[str, Any], full_urls: frozenset[str], where: str) -> ReadEntry:
+def type_of_bundle(bundle: Resource) -> str:
+    """Return what kind of Bundle it is."""
+    return _text(bundle, "type") or "collection"
+
+
+def read_entry(given: object, full_urls: frozenset[str], where: str) -> ReadEntry:
+    """Return an entry of a Bundle that asks for something; `full_urls` as `read_resource` takes them.
+
+    Raises
+    ------
+    Unsafe
+        When its resource is none, or is a Bundle.
+    """
+    entry = given if isinstance(given, dict) else {}
     request = entry.get("request")
     request = request if isinstance(request, dict) else {}
     resource = entry.get("resource")
@@ -181,7 +193,8 @@ def _unresolved(value: Any, full_urls: frozenset[str]) -> Iterator[str]:
             yield text
 
 
-def _replace(value: Any, resolved: Mapping[str, str]) -> None:
+def refer(value: Any, resolved: Mapping[str, str]) -> None:
+    """Let links in a resource be others: those that are named, by what they say now."""
     for inner, name in _links(value):
         inner[name] = resolved.get(inner[name], inner[name])
 

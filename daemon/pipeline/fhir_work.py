@@ -5,21 +5,24 @@ The modules are loaded when the first resource comes: most sites have none.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.fhir_messages import (
+    PIECES,
     READING,
     RETELLING,
     document_message,
     retelling_from,
     retold_message,
 )
+from daemon.workers.writing import new_file
 
 if TYPE_CHECKING:
     import mmap
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from daemon.resources import ReadDocument
     from daemon.workers.frames import Message
@@ -37,11 +40,26 @@ def fhir_answer(message: Message, plans: Mapping[str, Plan]) -> Message | None:
         from daemon.pipeline.fhir_reading import read_document  # noqa: PLC0415
 
         return document_message(read_document(message.fields[0], message.header[READING]))
+    if PIECES in message.header:
+        return document_message(_read_large(*message.header[PIECES]))
     if RETELLING in message.header:
         from daemon.pipeline.fhir_retelling import retell  # noqa: PLC0415
 
         return retold_message(retell(retelling_from(message), plans))
     return None
+
+
+def _read_large(source: str, output: str, most_bytes: int, requests: bool) -> ReadDocument:
+    from daemon.pipeline.fhir_large import read_linked, read_requests  # noqa: PLC0415
+
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    with (
+        os.fdopen(os.open(source, flags), "rb", buffering=0) as file,
+        new_file(Path(output)) as descriptor,
+        os.fdopen(os.dup(descriptor), "wb") as target,
+    ):
+        read = read_requests if requests else read_linked
+        return read(file, most_bytes, target.write)
 
 
 def sidecar_in(

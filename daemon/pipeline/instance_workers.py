@@ -10,6 +10,7 @@ from daemon.errors import StoreUnavailable, first_of
 from daemon.observe.traces import name_of_type
 from daemon.pipeline.fhir_messages import (
     document_from,
+    pieces_message,
     reading_message,
     retelling_message,
     retold_from,
@@ -32,6 +33,7 @@ from daemon.workers.pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from pathlib import Path
     from types import TracebackType
 
     from daemon.engines.pixels import PixelSettings
@@ -95,6 +97,7 @@ class InstanceWorkers:
         figures: PoolFigures | None = None,
     ) -> None:
         self._known = known or _nothing_known
+        self._most_text_bytes = most_text_bytes
         routes = named(routes)
         names = {each.name for each in deidentifiers}
         wanted = {each.deidentifier for each in routes}
@@ -201,6 +204,26 @@ class InstanceWorkers:
         """Return what the body of a FHIR request says, in the same way; raises as `process`."""
         message = reading_message(body, resolved or {})
         return document_from(await self._run(message, len(body), by=self.readers))
+
+    async def write_pieces(
+        self, source: Path, output: Path, size: int, *, requests: bool = False
+    ) -> ReadDocument:
+        """Return how many pieces there are of a document that is too large for one answer.
+
+        Parameters
+        ----------
+        output
+            Where they are written (`daemon.pipeline.fhir_large.read_pieces`); to be removed.
+        size
+            Of the file.
+        requests
+            Whether it is a Bundle that asks for something, and is read as `read_document` reads it; otherwise
+            the references between its entries are what they are in a store.
+
+        Raises as `process`.
+        """
+        message = pieces_message(source, output, self._most_text_bytes, requests=requests)
+        return document_from(await self._run(message, size))
 
     async def retell(self, job: ToRetell, *, own: OwnDeidentifier | None = None) -> Retold:
         """Return what became of a resource that is to be de-identified; raises as `process`."""

@@ -33,7 +33,7 @@ from daemon.records import Job, Known, Output, Question, Result, Ruling, State, 
 from daemon.workers.announcing import announce
 from daemon.workers.mapping import mapped
 from daemon.workers.reasons import WorkerReason
-from daemon.workers.writing import write_segments
+from daemon.workers.writing import new_file, write_segments
 from deid.errors import Reason, Unsafe
 from deid.identity.keys import KEY_BYTES, SiteKey, patient_identity
 from dicomweb.errors import CutShort, DescribeError, NoIdentity
@@ -167,9 +167,7 @@ class Work:
             return None
 
     def _judge(self, job: Job, buffer: Buffer, deidentifier: str) -> Result | Question:
-        sidecar = sidecar_in(
-            buffer, job.source, self.most_text_bytes, lambda: _new_file(job.output)
-        )
+        sidecar = sidecar_in(buffer, job.source, self.most_text_bytes, lambda: new_file(job.output))
         if sidecar is not None:
             if sidecar.reason:
                 reason, where = sidecar.reason, sidecar.where[:_WHERE_LENGTH]
@@ -302,7 +300,7 @@ def _internal_error(
 
 def _written(job: Job, source: Buffer, segments: Sequence[Segment]) -> StoredInstance:
     """Write the output, and describe it as it can be read back; the store flushes it to the disk."""
-    with _new_file(job.output) as fd_out:
+    with new_file(job.output) as fd_out:
         write_segments(fd_out, source, segments)
         with mapped(fd_out) as buffer:
             return stored_instance(
@@ -337,20 +335,5 @@ def _opened(path: Path) -> Iterator[Buffer]:
     try:
         with mapped(fd) as buffer:
             yield buffer
-    finally:
-        os.close(fd)
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[int]:
-    """Create a file that nobody else can read; it is gone again when the body raises."""
-    # What a worker that was killed left behind is not ours to continue.
-    path.unlink(missing_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        yield fd
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
     finally:
         os.close(fd)

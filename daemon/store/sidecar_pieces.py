@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from daemon.errors import StoreUnavailable
-from daemon.pipeline.fhir_large import read_pieces
 from daemon.pipeline.messages import MalformedAnswer
 from daemon.pipeline.states import WAITING
 from daemon.store.sidecars import Sidecars
@@ -42,16 +41,23 @@ async def take_pieces(
     SpoolFull, StoreUnavailable
         When the disk or the database refused; to be called again, or the file to be read again.
     """
-    documents = read_pieces(file)
+    # Commands that look at receipts do without.
+    from daemon.pipeline.fhir_large import read_pieces  # noqa: PLC0415
+
+    documents: Iterator[ReadDocument] | None = None
     taken = 0
     sidecars = Sidecars(stores)
     while True:
         try:
+            if documents is None:
+                documents = await asyncio.to_thread(read_pieces, file)
             document = await asyncio.to_thread(_next, documents)
         except OSError as error:
             raise StoreUnavailable("the pieces of a worker cannot be read") from error
         if document is None:
             break
+        if any(each.resource is None for each in document.entries):
+            raise MalformedAnswer("contradiction")
         taken += 1
         await database.write(partial(_take, sidecars=sidecars, receipt_id=receipt_id, of=document))
     if taken != count:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deid.encoding.segments import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from deid.encoding.header import Buffer
     from deid.encoding.segments import Segment
@@ -89,3 +91,18 @@ def _write_all(fd: int, pieces: list[bytes | memoryview]) -> int:
         while rest:
             rest = rest[os.write(fd, rest) :]
     return total
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[int]:
+    """Create a file that nobody else can read; it is gone again when the body raises."""
+    # What a worker that was killed left behind is not ours to continue.
+    path.unlink(missing_ok=True)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield fd
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(fd)

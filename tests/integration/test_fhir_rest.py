@@ -23,7 +23,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     running = RunningDaemon(
         folder / "state",
         folder,
-        settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 2000000\n",
+        settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 12000000\nmax_transaction_bytes = 2000000\n",
     )
     running.start()
     yield running
@@ -177,7 +177,7 @@ def test_plain_json_is_taken_and_answered_too(peer: FhirPeer, media_type: str) -
         (b'{"resourceType":"Observation"}', 400, "invalid"),
         (b'{"resourceType":"Bundle","type":"collection"}', 400, "invalid"),
         (b'{"resourceType":"Patient"}\n{"resourceType":"Patient"}', 422, "processing"),
-        (b'"' + b"x" * 2_000_001 + b'"', 413, "too-long"),
+        (b'"' + b"x" * 12_000_001 + b'"', 413, "too-long"),
     ],
 )
 def test_a_body_that_is_no_such_resource_is_refused(
@@ -408,6 +408,52 @@ def test_a_batch_does_what_it_can(peer: FhirPeer) -> None:
     assert statuses == ["201", "204", "400", "200", "404"]
     assert answer["entry"][3]["resource"]["total"] == 1
     assert answer["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
+
+
+def large(kind: str, value: str) -> dict[str, Any]:
+    """Return a Bundle that is too large to be held, of few entries."""
+    note = [{"text": "x" * 30_000}]
+    subject = {"identifier": {"system": "urn:oid:1.2.3", "value": value}}
+    observation = {"resourceType": "Observation", "status": "final", "note": note}
+    many = [
+        entry("PUT", f"Observation/{value}-{at}", {**observation, "id": f"{value}-{at}"})
+        for at in range(290)
+    ]
+    return bundle(
+        kind,
+        entry("POST", "Patient", identified(value)),
+        *many,
+        entry("PUT", "Observation/a", {**observation, "id": "b", "subject": subject}),
+        entry("GET", f"Patient?identifier={value}"),
+        entry("GET", f"Observation/{value}-7"),
+    )
+
+
+def test_a_large_batch_is_done_and_answered_as_a_small_one_is(
+    peer: FhirPeer, daemon: RunningDaemon
+) -> None:
+    value = unique()
+    answer = peer.ask("POST", "/", large("batch", value))
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("application/fhir+json")
+    assert answer.json["type"] == "batch-response"
+    entries = answer.json["entry"]
+    assert [each["response"]["status"] for each in entries] == [*["201"] * 291, "400", "200", "200"]
+    assert entries[7]["resource"]["id"] == f"{value}-6"
+    assert entries[-2]["resource"]["total"] == 1
+    assert entries[-1]["resource"]["id"] == f"{value}-7"
+    assert peer.get(f"/Observation/{value}-289").status == 200
+    assert not [*(daemon.state_dir / "work").glob("*.body"), *daemon.state_dir.rglob("*.pieces")]
+
+
+def test_of_a_large_bundle_that_is_wrong_anywhere_nothing_is_done(peer: FhirPeer) -> None:
+    value = unique()
+    batch = json.dumps(large("batch", value)).encode()
+    refused(peer.ask("POST", "/", batch[:-3]), 422, "processing")
+    refused(peer.ask("POST", "/", large("transaction", value)), 413, "too-long")
+    refused(peer.ask("POST", "/", large("collection", value)), 400, "invalid")
+    refused(peer.ask("POST", "/", batch + b" " * 4_000_000), 413, "too-long")
+    assert peer.get(f"/Observation/{value}-0").status == 404
 
 
 # -- the whole store --

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
+from daemon.healthcare import resource_steps
 from daemon.healthcare.running import Running
 from daemon.healthcare.work import Step, Work
 from daemon.pipeline.changing import ChangingWorkers
@@ -14,10 +18,16 @@ from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
 from daemon.store.stores import Stores
 from daemon.workers.pool import WorkerPool
+from tests.benchmarks.fhir_record import record
 from tests.factories import encoded, make_ct
 from tests.sections import make_limits, make_pixels, make_route
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pytest
+
+    from daemon.store.operation_rows import Failure
     from daemon.store.ports import Session
     from deid.identity.keys import SiteKey
 
@@ -25,27 +35,97 @@ DATASET: Final = "projects/p/locations/l/datasets/d"
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
-def poisoned(key: SiteKey) -> InstanceWorkers:
-    """Return the usual workers, but for one instance they meet a reader that crashes."""
+def made_workers(key: SiteKey) -> InstanceWorkers:
     basic = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
-    limits = make_limits(niceness=0)
-    workers = InstanceWorkers(
+    return InstanceWorkers(
         [make_route()],
         [Deidentifier("default", basic, key)],
-        limits=limits,
+        limits=make_limits(niceness=0),
         pixels=make_pixels(),
         count=1,
     )
+
+
+def poisoned(key: SiteKey) -> InstanceWorkers:
+    """Return the usual workers, but for one instance they meet a reader that crashes."""
+    workers = made_workers(key)
     usual = workers.readers._program
     workers.readers = WorkerPool(
         "tests.integration.pipeline_poison:start_poisoned",
         usual.document,
         usual.secret,
         count=1,
-        limits=limits,
+        limits=make_limits(niceness=0),
         import_path=[ROOT],
     )
     return workers
+
+
+async def imported(
+    stores: Stores, workers: ChangingWorkers, key: SiteKey, step: Step, name: str = "source"
+) -> tuple[Any, Sequence[Failure]]:
+    """Import files into a store that is made for them, one at a time."""
+    kind = StoreKind.DICOM if step.kind == "import" else StoreKind.FHIR
+
+    def begin(session: Session) -> int:
+        session.datasets.put(Dataset(DATASET, "{}"))
+        store = session.stores.add(DATASET, kind, name)
+        steps = (replace(step, source=store.id, destination=store.id),)
+        work = Work(steps, "", "", "Response").to_json()
+        made = session.operations.add(
+            DATASET, "v1", "method", created_at=1.0, work=work, pending=len(step.only or ())
+        )
+        return int(made.id)
+
+    number = await stores.database.write(begin)
+    # One at a time: the first of two that contradict each other is kept.
+    running = Running(stores, workers, key, at_once=1, is_busy=lambda: False)
+    task = asyncio.create_task(running.run())
+    while True:
+        found: Any = await stores.database.read(lambda s: s.operations.get(number))
+        if found.ended_at:
+            break
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return found, await stores.database.read(lambda s: s.operations.failures(number, 9, (0, 0)))
+
+
+async def test_a_large_file_of_resources_is_stored_as_a_small_one_is(
+    tmp_path: Path, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_ = record(500)
+    for number, entry in enumerate(record_["entry"]):
+        entry["resource"]["id"] = f"r{number}"
+    whole, cut, nameless = (tmp_path / each for each in ("whole", "cut", "nameless"))
+    whole.write_bytes(orjson.dumps(record_))
+    cut.write_bytes(orjson.dumps(record_)[:-200])
+    del record_["entry"][7]["resource"]["id"]
+    nameless.write_bytes(orjson.dumps(record_))
+    files = tuple(map(str, (cut, nameless, whole)))
+    step = Step("import_fhir", 0, 0, 0, files, folder="whole")
+    stores = await Stores.open(tmp_path / "state")
+    stored: list[list[tuple[str, str, bytes, bytes]]] = []
+    told = []
+    async with ChangingWorkers(made_workers(site_key)) as workers:
+        for name, small in (("small", 1 << 30), ("large", 1000)):
+            monkeypatch.setattr(resource_steps, "SMALL", small)
+            found, failures = await imported(stores, workers, site_key, step, name)
+            store = await stores.database.read(
+                lambda s, name=name: s.stores.find(DATASET, StoreKind.FHIR, name)  # type: ignore[misc]
+            )
+            page = await stores.database.read(
+                lambda s, store=store: s.resources.page(store, 0, 9999)  # type: ignore[misc]
+            )
+            stored.append(sorted((each.type, each.id, each.meta, each.rest) for each in page))
+            told.append((found.error_code, found.success, [each.reason for each in failures]))
+    assert list(stores.layout.work.iterdir()) == []
+    await stores.close()
+    assert stored[0] == stored[1]
+    assert len(stored[0]) == len(record_["entry"])
+    assert b"urn:uuid:" not in b"".join(each[3] for each in stored[1])
+    assert told[0] == told[1]
+    assert told[0][2] == ["truncated", "malformed"]
 
 
 async def test_a_file_that_kills_its_workers_or_contradicts_the_store_fails_alone(
@@ -62,30 +142,10 @@ async def test_a_file_that_kills_its_workers_or_contradicts_the_store_fails_alon
         files.append(tmp_path / f"{number}.dcm")
         files[-1].write_bytes(encoded(scan))
     stores = await Stores.open(tmp_path / "state")
-
-    def begin(session: Session) -> int:
-        session.datasets.put(Dataset(DATASET, "{}"))
-        store = session.stores.add(DATASET, StoreKind.DICOM, "source")
-        step = Step("import", store.id, store.id, len(files), tuple(map(str, files)))
-        work = Work((step,), "", "", "dicom.ImportDicomDataResponse").to_json()
-        made = session.operations.add(
-            DATASET, "v1", "method", created_at=1.0, work=work, pending=len(files)
-        )
-        return int(made.id)
-
-    number = await stores.database.write(begin)
     async with ChangingWorkers(poisoned(site_key)) as workers:
-        # One at a time: the first of two that contradict each other is kept.
-        running = Running(stores, workers, site_key, at_once=1, is_busy=lambda: False)
-        task = asyncio.create_task(running.run())
-        while True:
-            found: Any = await stores.database.read(lambda s: s.operations.get(number))
-            if found.ended_at:
-                break
-            await asyncio.sleep(0.05)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    failures = await stores.database.read(lambda s: s.operations.failures(number, 9, (0, 0)))
+        found, failures = await imported(
+            stores, workers, site_key, Step("import", 0, 0, len(files), tuple(map(str, files)))
+        )
     await stores.close()
     assert (found.error_code, found.success, found.pending) == (0, 2, 0)
     told = [(each.number, each.reason) for each in failures]
