@@ -17,6 +17,7 @@ COMPRESSED_MIN_BYTES: Final = 1400
 _LEVEL: Final = 2
 _WHOLE_GZIP: Final = 16 + zlib.MAX_WBITS
 _OPAQUE_TAG: Final = re.compile(r'"[^"]*"')
+_TAG: Final = re.compile(r'(W/)?("[^"]*")')
 _ZERO: Final = re.compile(r"0(?:\.0{0,3})?")
 
 
@@ -35,7 +36,18 @@ def entity_tag(parts: Iterable[bytes], *, is_weak: bool = False) -> str:
 
 
 def is_known(request: web.Request, etag: str) -> bool:
-    """Whether the client has the representation of this tag (RFC 9110 13.1.2)."""
+    """Whether the client has the representation of this tag (RFC 9110 13.1.2).
+
+    Raises
+    ------
+    web.HTTPPreconditionFailed
+        If the client wants that of another tag only: what it goes on with has changed (13.1.1).
+    """
+    wanted = ",".join(request.headers.getall("If-Match", []))
+    # A weak tag is none of the same bytes.
+    strong = [tag for weak, tag in _TAG.findall(wanted) if not weak]
+    if wanted.strip() not in {"", "*"} and etag not in strong:
+        raise web.HTTPPreconditionFailed(text="the representation is not that of If-Match")
     given = ",".join(request.headers.getall("If-None-Match", []))
     if given.strip() == "*":
         return True

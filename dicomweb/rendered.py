@@ -93,7 +93,8 @@ class RenderedPictures:
         is_moving = is_single and len(images) == 1 and frames is None and total > 1
         offer = choose(ranges, _offers(is_single=is_single, several=total > 1, is_moving=is_moving))
         if offer is None:
-            raise NotAcceptable(f"pictures can be produced as {', '.join(PICTURES)} only")
+            how = " in parts of multipart/related" if frames is not None and total > 1 else ""
+            raise NotAcceptable(f"pictures can be produced as {', '.join(PICTURES)} only{how}")
         pictures = _pictures(images, numbers, asked, offer)
         return await self.send(
             request, pictures, multipart=offer.multipart, warnings=asked.warnings, root=root

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -12,6 +12,8 @@ from daemon.pages import wording
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from multidict import MultiDictProxy
 
     from daemon.observe.history import History
     from daemon.pages.ports import Console, Pairing, Progress, Review
@@ -118,6 +120,20 @@ class View:
     def root(self, request: web.Request) -> str:
         """Return the address of the service as a program is given it, without a slash at the end."""
         return self.public_root.rstrip("/") or f"{request.scheme}://{request.host}"
+
+
+async def form_of(request: web.Request) -> MultiDictProxy[Any]:
+    """Return the fields of a form that was posted.
+
+    Raises
+    ------
+    web.HTTPBadRequest
+        If the body is no form, or not in the encoding that it names.
+    """
+    try:
+        return await request.post()
+    except (ValueError, LookupError, RuntimeError, AssertionError):
+        raise web.HTTPBadRequest(text="the form cannot be read") from None
 
 
 def _up(request: web.Request) -> str:

@@ -100,6 +100,35 @@ async def test_what_the_client_has_is_304(
             assert await response.read() == body
 
 
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [(CT_PATH, SINGLE), (f"{CT_PATH}/frames/1", OCTETS), (f"{CT_PATH}/rendered", {})],
+)
+async def test_who_goes_on_with_what_was_there_before_is_told_of_a_change(
+    url: str, http: ClientSession, path: str, headers: dict[str, str]
+) -> None:
+    async with http.get(url + path, headers=headers) as response:
+        etag = response.headers["ETag"]
+    for wanted in ("*", etag, f'W/"other", "one", {etag}'):
+        async with http.get(url + path, headers={**headers, "If-Match": wanted}) as response:
+            assert response.status == 200
+    for wanted in ('"other"', f"W/{etag}", "other", f'W/{etag}, "other"'):
+        asked = {"If-Match": wanted, "If-None-Match": etag, "Range": "bytes=0-3"}
+        async with http.get(url + path, headers={**headers, **asked}) as response:
+            assert response.status == 412
+            assert "If-Match" in (await response.json())["error"]
+
+
+async def test_a_tag_of_what_may_differ_in_its_bytes_is_none_to_go_on_with(
+    url: str, http: ClientSession
+) -> None:
+    async with http.get(f"{url}/studies") as response:
+        etag = response.headers["ETag"]
+    assert etag.startswith("W/")
+    async with http.get(f"{url}/studies", headers={"If-Match": etag}) as response:
+        assert response.status == 412
+
+
 async def test_an_entity_tag_changes_with_what_is_stored(
     store: TestStore, url: str, http: ClientSession
 ) -> None:

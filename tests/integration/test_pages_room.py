@@ -190,6 +190,38 @@ async def test_every_page_says_that_nothing_of_others_may_run(tmp_path: Path) ->
             assert headers["Cache-Control"] == wanted
 
 
+async def test_a_form_that_cannot_be_read_is_the_senders_fault(tmp_path: Path) -> None:
+    plain, parts = "application/x-www-form-urlencoded", "multipart/form-data"
+    bodies = [
+        (plain, b"\xff\xfe=%%%"),
+        (f"{plain}; charset=nobody", b"source=x"),
+        (f"{plain}; charset=utf-16", b"a"),
+        (parts, b"--x--"),
+        (f"{parts}; boundary=x", b"no part"),
+        (f"{parts}; boundary=x", b"--x\r\n\r\nno name\r\n--x--\r\n"),
+        (
+            f"{parts}; boundary=x",
+            (
+                b'--x\r\nContent-Disposition: form-data; name="id"\r\n'
+                b"Content-Transfer-Encoding: odd\r\n\r\nv\r\n--x--\r\n"
+            ),
+        ),
+        (
+            f"{parts}; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="id"; filename="f"\r\n\r\nv\r\n--x--\r\n',
+        ),
+        ("text/plain", b"id=1"),
+    ]
+    paths = ["/source/quarantine/decide", "/deidentify/check"]
+    paths += [f"/source/deidentify/{name}" for name in ("start", "cancel", "studies", "dry")]
+    async with serving(tmp_path) as site:
+        for path in paths:
+            for kind, body in bodies:
+                headers = {"Content-Type": kind}
+                async with site.client.post(site.root + path, data=body, headers=headers) as answer:
+                    assert answer.status in {200, 400, 404}, (path, kind, body)
+
+
 async def test_a_file_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as site:
         _, _, headers = await site.get("/static/htmx.min.js")
