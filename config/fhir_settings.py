@@ -38,6 +38,13 @@ class Fhir(Section):
         default=1000,
         description="Most resources in one answer; the client follows its link for more.",
     )
+    posted_days: Annotated[float, Field(ge=0)] = Field(
+        default=30.0,
+        description=(
+            "Days to keep the file of what was posted or imported once later files tell all of it anew; "
+            "0 keeps them. Longer than the oldest backup that may be restored, earlier versions survive that."
+        ),
+    )
     unassociated_after_s: Annotated[float, Field(gt=0, le=31_536_000)] = Field(
         default=86_400.0,
         description=(

@@ -76,6 +76,8 @@ _RELOADED: Final = ("routes", "deidentifiers", "pixels")
 _TELL_INTERVAL_S: Final = 2.0
 _SCRAPERS: Final = 32
 _RETENTION_INTERVAL_S: Final = 600.0
+_PRUNE_INTERVAL_S: Final = 6 * 3600.0
+"""Each time, every file of what was posted is read."""
 _SWEEP_INTERVAL_S: Final = 60.0
 
 
@@ -287,6 +289,8 @@ class Service:
         self._stack.push_async_callback(self._stop_listening)
         if settings.source.retention_days or settings.source.retention_bytes:
             self._run_in_background(self._retain(stores), "retention")
+        if settings.fhir.posted_days:
+            self._run_in_background(self._prune(stores), "pruning")
         self._operations = Running(
             stores,
             self._workers,
@@ -424,6 +428,14 @@ class Service:
             except Exception as error:  # noqa: BLE001 - tried again; removing less loses nothing
                 _log.error("retention_failed", error=type(error).__name__)
             await asyncio.sleep(_RETENTION_INTERVAL_S)
+
+    async def _prune(self, stores: Stores) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_INTERVAL_S)
+            try:
+                await retention.prune_posted(stores, self._settings.fhir.posted_days * 86400)
+            except Exception as error:  # noqa: BLE001 - tried again; removing less loses nothing
+                _log.error("pruning_failed", error=type(error).__name__)
 
     def _run_until_stopped(self, dispatcher: Dispatcher) -> None:
         task = asyncio.create_task(dispatcher.run(), name="dispatcher")

@@ -40,7 +40,7 @@ from deid.fhir.pieces import SMALL
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from daemon.resources import ReadDocument, ReadResource, ResourceVersion
+    from daemon.resources import Content, ReadDocument, ReadResource, ResourceVersion
     from daemon.store.ports import Session
 
 _OFFSET_BITS: Final = 40
@@ -74,6 +74,8 @@ class _Line:
 
 class ImportResourcesStep(TransferStep):
     """Files into a FHIR store. Implements `daemon.healthcare.batches.Batch`."""
+
+    _now_ms = 0
 
     async def next_items(self) -> tuple[int, Sequence[Item]]:
         """Return the next lines and the place behind the last."""
@@ -130,9 +132,34 @@ class ImportResourcesStep(TransferStep):
             document = again
         return _made(line.place, document)
 
+    async def prepare(self, made: Sequence[Made]) -> None:
+        """Keep what is new in a file beside the rows, too."""
+        read = [resource for each in made for resource in each.read]
+
+        def new(session: Session) -> list[ReadResource]:
+            found: list[ReadResource] = []
+            told: dict[tuple[str, str], Content] = {}
+            for each in read:
+                key = (each.content.type, each.id)
+                is_there = (
+                    told[key] == each.content if key in told else self._is_there(session, each)
+                )
+                told[key] = each.content
+                if not is_there:
+                    found.append(each)
+            return found
+
+        news = await self._stores.database.read(new)
+        self._now_ms = int(time.time() * 1000)
+        try:
+            posted = self._stores.posted(self._store)
+            await asyncio.to_thread(posted.keep_imported, news, self._now_ms)
+        except OSError as error:
+            raise StoreUnavailable("no room") from error
+
     def settle(self, session: Session, made: Sequence[Made]) -> Counted:
         """Store what was read; what is there already is no new version."""
-        counted, now_ms = Counted(), int(time.time() * 1000)
+        counted, now_ms = Counted(), self._now_ms
         for each in made:
             if each.reason:
                 failure = Failure(self._store.id, each.number, each.reason, each.where)
@@ -144,14 +171,18 @@ class ImportResourcesStep(TransferStep):
 
     def _store_resource(self, session: Session, resource: ReadResource, now_ms: int) -> None:
         content = resource.content
-        latest = session.resources.get(self._store, content.type, resource.id)
-        said = None if latest is None or latest.is_deleted else (latest.meta, latest.rest)
-        if said == (content.meta, content.rest):
+        if self._is_there(session, resource):
             return
         version = session.resources.add_version(
             self._store, resource.id, content, method=Method.UPDATE, now_ms=now_ms
         )
         streams.note_resource(session, self._store, version)
+
+    def _is_there(self, session: Session, resource: ReadResource) -> bool:
+        content = resource.content
+        latest = session.resources.get(self._store, content.type, resource.id)
+        said = None if latest is None or latest.is_deleted else (latest.meta, latest.rest)
+        return said == (content.meta, content.rest)
 
 
 class _Pieces:

@@ -95,6 +95,7 @@ class StoreServices:
                 self._stores.database,
                 store=store,
                 noted=streams.note_resource,
+                posted=self._stores.posted(store),
             )
         resources = FhirStore(store, self._stores.database)
         (app,) = fhir_service.applications(

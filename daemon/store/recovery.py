@@ -218,10 +218,10 @@ def _take_back_newer_blobs(
 
 def _put_back_newer_resources(session: Session, stores: StoreSet, found: Recovered) -> None:
     """Put back what was posted after the last resource that there is."""
-    source = stores.fhir_source
-    newest = session.resources.newest_ms(source) / 1000
-    names = list(stores.blobs_of(source).names_since(newest - _CLOCK_S))
-    found.adopted += sum(could for _, could in put_back(session, stores, names))
+    for store in stores.posted:
+        newest = session.resources.newest_ms(store) / 1000
+        names = list(stores.blobs_of(store).names_since(newest - _CLOCK_S))
+        found.adopted += sum(could for _, could in put_back(session, stores, store, names))
 
 
 def receive_again(session: Session, stores: StoreSet, name: str, now: float) -> None:

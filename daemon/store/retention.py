@@ -3,6 +3,8 @@
 Only instances that are done with are removed: stored in the destination, and not waiting,
 quarantined or unrouted. Rows go first, so that nothing is served half; then blobs. The receipt and
 its outcome stay, and tell that the source is gone. The destination store is never touched.
+
+Of what was posted to FHIR stores, files go that later ones tell anew; the stores keep what they have.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.store.rows import Garbage, Place
+from daemon.store.posted import prune
+from daemon.store.rows import Garbage, Place, Role, StoreKind
 from daemon.store.visibility import delete
 
 if TYPE_CHECKING:
@@ -78,6 +81,26 @@ async def enforce(stores: Stores, retention: Retention, *, now: float | None = N
         removed += len(garbage)
     if removed:
         log.info("source_instances_expired", instances=removed)
+    return removed
+
+
+async def prune_posted(stores: Stores, max_age_s: float, *, now: float | None = None) -> int:
+    """Remove files of what was posted that later ones tell anew; return how many.
+
+    Raises
+    ------
+    StoreUnavailable, OSError
+        If the database or the disk refused; the rest goes later.
+    """
+    before_ms = int(((time.time() if now is None else now) - max_age_s) * 1000)
+    all_stores = await stores.database.read(lambda session: session.stores.all())
+    removed = 0
+    for store in all_stores:
+        if store.kind is StoreKind.FHIR and store.role is not Role.DESTINATION:
+            blobs = stores.stores.blobs_of(store)
+            removed += await asyncio.to_thread(prune, blobs, before_ms)
+    if removed:
+        log.info("posted_files_expired", count=removed)
     return removed
 
 

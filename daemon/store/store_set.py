@@ -92,6 +92,15 @@ class StoreSet:
         """DICOM stores that somebody made."""
         return [each for each in self.all if each.kind is StoreKind.DICOM and not each.role]
 
+    @property
+    def posted(self) -> list[Store]:
+        """FHIR stores that are written to from outside: the source, and those that somebody made."""
+        return [
+            each
+            for each in self.all
+            if each.kind is StoreKind.FHIR and each.role is not Role.DESTINATION
+        ]
+
     def called(self, store: Store) -> str:
         """Return what a finding calls a DICOM store: what somebody made may be named after anybody."""
         return store.name if store.role else store.folder

@@ -82,7 +82,7 @@ class Stores:
         self.destination: Final = self.dicom_store(stores.destination)
         self.fhir_source: Final = FhirStore(stores.fhir_source, database)
         self.fhir_destination: Final = FhirStore(stores.fhir_destination, database)
-        posted = Posted(stores.blobs_of(stores.fhir_source), layout.work)
+        posted = self.posted(stores.fhir_source)
         self.fhir_sink: Final = FhirSink(
             stores, database, clock=clock, changed=self._note_resources, posted=posted
         )
@@ -90,6 +90,10 @@ class Stores:
     def dicom_store(self, store: Store) -> DicomStore:
         """Return a store as the web services read it."""
         return DicomStore(store, self.database, self.stores.blobs_of(store))
+
+    def posted(self, store: Store) -> Posted:
+        """Return where what was posted to a store, or imported into it, is kept beside its rows."""
+        return Posted(self.stores.blobs_of(store), self.layout.work)
 
     async def empty(self, store: Store) -> None:
         """Remove the files of a store whose rows are gone; what the disk refuses nobody can read any more."""

@@ -12,7 +12,10 @@ from daemon.fhir.ports import Change, Wish
 from daemon.pipeline.fhir_reading import read_resource
 from daemon.records import Origin, Receiver
 from daemon.store.blobs import Move
+from daemon.store.fhir import FhirSink
 from daemon.store.posted import put_back
+from daemon.store.retention import prune_posted
+from daemon.store.rows import StoreKind
 from daemon.store.sidecars import Sidecars
 from daemon.store.stores import Stores
 from deid.fhir.entries import Entry
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from daemon.resources import ReadResource, ResourceVersion
     from daemon.store.ports import Engine, Session
+    from daemon.store.rows import Store
 
 BACK = Origin(Receiver.RECOVERED)
 Seen = dict[str, tuple[bool, bytes, bytes, int]]
@@ -120,7 +124,7 @@ async def seen(stores: Stores) -> Seen:
 async def back(stores: Stores, names: list[str]) -> list[tuple[str, bool]]:
     def work() -> list[tuple[str, bool]]:
         with stores.engine.session(stores.layout) as session:
-            return list(put_back(session, stores.stores, names))
+            return list(put_back(session, stores.stores, stores.stores.fhir_source, names))
 
     return await asyncio.to_thread(work)
 
@@ -177,6 +181,79 @@ async def test_a_dropped_file_that_comes_back_does_not_undo_what_was_posted_sinc
     sidecars = Sidecars(others.stores)
     await others.database.write(lambda session: sidecars.take(session, [dropped], BACK, 9e9))
     assert await seen(others) == before
+
+
+async def test_files_that_later_ones_tell_anew_go_and_the_rest_still_tells_everything(
+    stores: Stores, others: Stores
+) -> None:
+    await fill(stores)
+    blobs = stores.stores.blobs_of(stores.stores.fhir_source)
+    now = 1_700_000_000.0
+    assert await prune_posted(stores, 86_400, now=now) == 0  # none is so old
+    # Patient 1 stands beside what is out of date; what deletes Condition 3 has to stay.
+    assert await prune_posted(stores, 86_400, now=now + 2 * 86_400) == 1
+    assert await prune_posted(stores, 86_400, now=now + 2 * 86_400) == 0
+    assert len(list(blobs.names())) == 3
+    names = await move_files(stores, others)
+    await back(others, names)
+    assert await seen(others) == await seen(stores)
+
+
+async def test_what_is_made_anew_after_it_was_deleted_needs_no_file_that_deletes_it(
+    stores: Stores,
+) -> None:
+    await stores.fhir_sink.change([put("Condition", "3")])
+    await stores.fhir_sink.change([Change(Wish.DELETE, "Condition", "3")])
+    await stores.fhir_sink.change([put("Condition", "3", status="again")])
+    blobs = stores.stores.blobs_of(stores.stores.fhir_source)
+    torn = stores.layout.work / "torn"
+    torn.write_bytes(b'{"resourceType":"Bundle","type":"history","entry":[{"fullU')
+    blobs.take([_move(torn, "0" * 32)])
+    assert await prune_posted(stores, 1, now=1_800_000_000.0) == 2
+    assert "0" * 32 in blobs.names()
+
+
+async def made_store(stores: Stores) -> Store:
+    return await stores.database.write(
+        lambda session: session.stores.add("projects/p", StoreKind.FHIR, "made")
+    )
+
+
+async def test_what_is_posted_to_or_imported_into_any_store_is_put_back_without_its_rows(
+    tmp_path: Path, engine: Engine, stores: Stores
+) -> None:
+    made = await made_store(stores)
+    posted = stores.posted(made)
+    sink = FhirSink(stores.stores, stores.database, store=made, posted=posted)
+    await sink.change([put("Patient", "1", birthDate="1970")])
+    await sink.change([put("Observation", "2"), put("Condition", "3")])
+    await sink.change([Change(Wish.DELETE, "Condition", "3")])
+    posted.keep_imported([read("Device", "4", meta={"tag": [{"code": "x"}]})], 1_700_000_099_000)
+    posted.keep_imported([], 1_700_000_099_000)
+    assert len(list(stores.stores.blobs_of(made).names())) == 4
+    other = await Stores.open(tmp_path / "other", engine=engine)
+    new = await made_store(other)
+    await other.fhir_sink.change([put("Patient", "before")])
+    of, target = stores.stores.blobs_of(made), other.stores.blobs_of(new)
+    for name in of.names():
+        file = other.layout.work / name
+        with of.open(name) as opened:
+            file.write_bytes(opened.read())
+        target.take([_move(file, name)])
+    await other.close()
+    again = await Stores.open(tmp_path / "other", engine=engine)
+    assert again.recovered.adopted == 4
+    page = await again.database.read(lambda session: session.resources.page(new, 0, 99))
+    assert {(each.type, each.id) for each in page} == {
+        ("Patient", "1"),
+        ("Observation", "2"),
+        ("Device", "4"),
+    }
+    counts = await again.database.read(
+        lambda session: session.sidecars.counts(again.stores.fhir_source)
+    )
+    assert sum(counts.values()) == 1  # what is in a store of somebody's is nobody's sidecar
+    await again.close()
 
 
 async def test_a_start_with_an_older_database_puts_back_what_was_posted_since(

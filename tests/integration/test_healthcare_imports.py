@@ -117,6 +117,13 @@ async def test_a_large_file_of_resources_is_stored_as_a_small_one_is(
             page = await stores.database.read(
                 lambda s, store=store: s.resources.page(store, 0, 9999)  # type: ignore[misc]
             )
+            posted = [
+                stores.stores.blobs_of(store).read(each, 0, 1 << 30)
+                for each in stores.stores.blobs_of(store).names()
+            ]
+            assert sum(each.count(b'"method":"PUT"') for each in posted) == sum(
+                each.version for each in page
+            )
             stored.append(sorted((each.type, each.id, each.meta, each.rest) for each in page))
             told.append((found.error_code, found.success, [each.reason for each in failures]))
     assert list(stores.layout.work.iterdir()) == []

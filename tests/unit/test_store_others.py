@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from daemon.healthcare.uploads import StoreUploads
+from daemon.pipeline.fhir_reading import read_sidecar
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import fsck
 from daemon.store.blobs import Move
@@ -159,6 +160,29 @@ async def test_without_the_database_all_is_shown_again_in_stores_for_such(tmp_pa
     assert shown(tmp_path, recovered) == 2
     assert fsck.reindex(tmp_path)[0] == []
     assert found(tmp_path) == []
+
+
+async def test_without_the_database_resources_come_back_in_fhir_stores_for_such(
+    tmp_path: Path,
+) -> None:
+    await made(tmp_path)
+    stores = await Stores.open(tmp_path)
+    own = await stores.database.write(lambda s: s.stores.add(DATASET, StoreKind.FHIR, "Zqxwurm"))
+    text = b'{"resourceType":"Patient","id":"p","gender":"female"}'
+    (entry,) = read_sidecar(text).entries
+    assert entry.resource is not None
+    stores.posted(own).keep_imported([entry.resource], 1_700_000_000_000)
+    await stores.close()
+    lose_database(tmp_path)
+    taken, _ = fsck.reindex(tmp_path)
+    assert [each.repaired for each in taken if each.store == own.folder] == ["put back"]
+    with EMBEDDED.session(Layout(tmp_path), query_only=True) as session:
+        dataset = "projects/local/locations/local/datasets/recovered"
+        (recovered,) = session.stores.of_dataset(dataset, StoreKind.FHIR)
+        found_again = session.resources.get(recovered, "Patient", "p")
+    assert found_again is not None
+    assert found_again.rest == b'"gender":"female"'
+    assert [each for each in fsck.reindex(tmp_path)[0] if each.store == own.folder] == []
 
 
 async def test_rows_of_an_older_copy_get_back_what_came_since(tmp_path: Path) -> None:

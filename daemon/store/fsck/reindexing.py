@@ -54,11 +54,8 @@ class Reindex:
             if self._session.receipts.get(name[:_ID_LENGTH]) is None:
                 receive_again(self._session, self._stores, name, self._now)
                 yield Finding(Kind.BLOB_WITHOUT_ROW, source.name, name, "received again")
-        posted = self._stores.fhir_source
-        names = list(self._stores.blobs_of(posted).names())
-        for name, could in put_back(self._session, self._stores, names):
-            done = "put back" if could else ""
-            yield Finding(Kind.BLOB_WITHOUT_ROW, posted.name, name, done)
+        for posted in self._stores.posted:
+            yield from self._put_back(posted)
         results = sorted(self._stores.blobs[destination.id].names())
         made = Counter(name[:_ID_LENGTH] for name in results)
         for name in results:
@@ -76,7 +73,10 @@ class Reindex:
         """Show again what stores have that somebody made; of those without rows, in stores of their own."""
         stores = self._stores
         lost = [self._made_again(folder) for folder in stores.folders_without_rows(self._session)]
-        for store in (*stores.others, *lost):
+        for store in lost:
+            if store.kind is StoreKind.FHIR:
+                yield from self._put_back(store)
+        for store in (*stores.others, *(each for each in lost if each.kind is StoreKind.DICOM)):
             for name in sorted(stores.blobs_of(store).names()):
                 if self._session.instances.is_referenced(store.id, name):
                     continue
@@ -85,12 +85,21 @@ class Reindex:
                 done = "shown again" if self._show(store, name) else ""
                 yield Finding(Kind.BLOB_WITHOUT_ROW, stores.called(store), name, done)
 
+    def _put_back(self, store: Store) -> Iterator[Finding]:
+        """Put back the resources of a FHIR store that were posted or imported."""
+        names = list(self._stores.blobs_of(store).names())
+        for name, could in put_back(self._session, self._stores, store, names):
+            done = "put back" if could else ""
+            yield Finding(Kind.BLOB_WITHOUT_ROW, self._stores.called(store), name, done)
+
     def _made_again(self, folder: Path) -> Store:
         """Return a new store with the blobs of a folder that no row knows, in a dataset for such."""
         with self._session.atomically():
             if self._session.datasets.get(_LOST_DATASET) is None:
                 self._session.datasets.put(Dataset(_LOST_DATASET, "{}"))
-            store = self._session.stores.add(_LOST_DATASET, StoreKind.DICOM, folder.name)
+            has_resources = any(folder.glob("*/*/*.json"))
+            kind = StoreKind.FHIR if has_resources else StoreKind.DICOM
+            store = self._session.stores.add(_LOST_DATASET, kind, folder.name)
         self._stores.adopt(store, folder)
         return store
 
