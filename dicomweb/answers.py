@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
+from aiohttp.payload import Payload
 
 from dicomweb.conditional import (
     COMPRESSED_MIN_BYTES,
@@ -20,8 +21,11 @@ from dicomweb.conditional import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp.abc import AbstractStreamWriter
+
 VARY: Final = "Accept, Accept-Encoding"
 _LONGEST_LOCATION: Final = 4096
+_PIECE_BYTES: Final = 256 * 1024
 _AT_ONCE_BYTES: Final = 64 * 1024
 """Shorter bodies are compressed in the loop: a thread would take longer."""
 
@@ -44,8 +48,30 @@ async def json_answer(
         is_short = len(body) <= _AT_ONCE_BYTES
         body = gzip(body) if is_short else await asyncio.to_thread(gzip, body)
         response.headers["Content-Encoding"] = "gzip"
-    response.body = body
+    response.body = _Pieces(body, media_type) if len(body) > 2 * _PIECE_BYTES else body
     return response
+
+
+class _Pieces(Payload):
+    """A long body that is handed over in pieces, each let go of then: a client may be slow to read it.
+
+    Handed over whole it would be held twice, here and in the buffer of the connection.
+    """
+
+    def __init__(self, body: bytes, media_type: str) -> None:
+        pieces = [body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES)]
+        super().__init__(None, content_type=media_type)
+        self._size = len(body)
+        self._pieces = pieces[::-1]
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return what is not handed over yet, as text."""
+        return b"".join(self._pieces[::-1]).decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Hand over piece by piece, as the client reads."""
+        while self._pieces:
+            await writer.write(self._pieces.pop())
 
 
 def headers(

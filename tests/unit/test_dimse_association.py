@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ import structlog
 from config.settings import Dimse
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.admission import Admission
-from daemon.receive.dimse.association import Association, Service
+from daemon.receive.dimse.association import Association, Service, receiving_buffer
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
@@ -44,7 +45,6 @@ from tests.dimse_peers import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from daemon.ports import Spool, SpoolFile
     from daemon.records import Origin, Receipt
@@ -546,3 +546,18 @@ class StubbornFile:
 
     def abort(self) -> None:
         pass
+
+
+def _private_kb() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0])
+
+
+def test_an_association_takes_memory_for_what_it_received_at_once() -> None:
+    before_kb = _private_kb()
+    buffers = [receiving_buffer() for _ in range(256)]
+    for buffer in buffers:
+        buffer[:500] = bytes(500)
+    assert _private_kb() - before_kb < sum(map(len, buffers)) / 1024 / 4
+    buffers[0][:] = b"x" * len(buffers[0])
+    assert bytes(buffers[0]) == b"x" * len(buffers[0])

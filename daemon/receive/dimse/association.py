@@ -8,7 +8,9 @@ associations go on meanwhile.
 from __future__ import annotations
 
 import asyncio
+import mmap
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +59,14 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 _BUFFER_BYTES: Final = 256 << 10
 _BUFFER_BYTES_UNASSOCIATED: Final = 4 << 10
 _MAX_COMMAND_SET_BYTES: Final = 16 << 10
+
+
+def receiving_buffer() -> memoryview:
+    """Return an association's buffer: as much of it takes memory as was ever filled at once."""
+    pages = mmap.mmap(-1, _BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with suppress(OSError):  # a kernel without huge pages
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return memoryview(pages)
 
 
 @dataclass(slots=True)
@@ -245,7 +255,7 @@ class Association(asyncio.BufferedProtocol):
         self._state = State.ESTABLISHED
         self._contexts, pdu = accept(request, service.settings)
         self._peer_max_pdu_bytes = request.peer_max_pdu_bytes
-        self._view = memoryview(bytearray(_BUFFER_BYTES))
+        self._view = receiving_buffer()
         service.events.association_accepted()
         log.info(
             "association_accepted",
