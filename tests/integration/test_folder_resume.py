@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 
 _KEPT = ".dicomveil-run.jsonl"
 _DEADLINE_S = 100.0
+_KILLED_AT_THE_END = """
+import os, signal
+from daemon.batch.journal import Journal
+from daemon.cli.main import main
+Journal.finish = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+main()
+"""
+"""The program, killed where it would forget what it has done: who looks on from outside may come too late."""
 
 
 @pytest.fixture
@@ -80,33 +88,16 @@ def undisturbed(deid: Deid, *arguments: str | Path) -> dict[str, str]:
 def interrupted(deid: Deid, *arguments: str | Path) -> tuple[bytes, dict[str, str]]:
     """Run, killed at the end, so that all is done and remembered; return the journal and the whole output."""
     whole = undisturbed(deid, *arguments)
-    lines = _kill_when(deid, len([name for name in whole if name.endswith(".dcm")]), *arguments)
-    return lines, whole
-
-
-def _kill_when(deid: Deid, count: int, *arguments: str | Path) -> bytes:
-    """Run, kill once so many are remembered, and return what is remembered then."""
     out = deid.folder / "out"
-    child = _start(deid, out, *arguments)
-    try:
-        end = time.monotonic() + _DEADLINE_S
-        lines = b""
-        while lines.count(b"\n") < count:
-            assert time.monotonic() < end
-            if (out / _KEPT).exists():
-                lines = (out / _KEPT).read_bytes()
-            if child.poll() is not None:
-                # Too quick to be caught: what it had remembered is what it did.
-                break
-            time.sleep(0.002)
-    finally:
-        child.kill()
-        child.wait()
-    return lines
+    child = _start(deid, out, *arguments, program=("-c", _KILLED_AT_THE_END))
+    assert child.wait(_DEADLINE_S) == -signal.SIGKILL
+    return (out / _KEPT).read_bytes(), whole
 
 
-def _start(deid: Deid, out: Path, *arguments: str | Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "daemon", "deid", deid.inputs, "--out", out]
+def _start(
+    deid: Deid, out: Path, *arguments: str | Path, program: tuple[str, str] = ("-m", "daemon")
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *program, "deid", deid.inputs, "--out", out]
     return subprocess.Popen(
         [*map(str, command), "--key-file", str(deid.key), *map(str, arguments)],
         cwd=deid.folder,
