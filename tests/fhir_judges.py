@@ -64,7 +64,7 @@ def by_medplum(node_modules: Path, resources: Iterable[Resource]) -> list[list[s
         input=b"".join(orjson.dumps(each) + b"\n" for each in resources),
         capture_output=True,
         check=True,
-        timeout=300,
+        timeout=500,
     )
     return [orjson.loads(line) for line in done.stdout.splitlines()]
 

@@ -65,7 +65,7 @@ class Deid:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=500,
             env=self.environment,
             preexec_fn=preexec,
         )

@@ -152,7 +152,7 @@ def by_dcmtk(path: Path, out: Path, *options: str) -> NDArray[np.uint8] | None:
         ["dcmj2pnm", "--write-png", "-O", *options, str(path), str(out)],
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=500,
     )
     if done.returncode:
         return None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DEADLINE_S = 100.0
+DEADLINE_S = 240.0
 
 
 class Sandbox:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from daemon.store.rows import Arrival
 
 ROOT = Path(__file__).resolve().parent.parent
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 """How long anything may take before a test gives up on it; no test measures how long it took."""
 
 
@@ -167,7 +167,7 @@ class RunningDaemon:
         )
 
     def get(
-        self, path: str, *, accept: str = "application/dicom+json", timeout_s: float = 30
+        self, path: str, *, accept: str = "application/dicom+json", timeout_s: float = 240
     ) -> tuple[int, bytes]:
         """Return status and body of a GET."""
         request = urllib.request.Request(self.http + path, headers={"Accept": accept})

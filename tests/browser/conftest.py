@@ -76,7 +76,7 @@ class Site:
                 headers={"Content-Type": "application/fhir+json"},
                 method="PUT",
             )
-            with urllib.request.urlopen(request, timeout=60):
+            with urllib.request.urlopen(request, timeout=240):
                 pass
 
         def are_made() -> bool:
@@ -96,7 +96,7 @@ class Site:
             data=b"".join(parts) + b"--page--\r\n",
             headers={"Content-Type": 'multipart/related; type="application/dicom"; boundary=page'},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=240) as answer:
             assert answer.status == 200
         self.sent += datasets
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.browser.conftest import Site, Visit
 
 COUNT = 7
-SOON_MS = 60_000
+SOON_MS = 240_000
 REASON = "/quarantine?reason=screen_capture"
 _HOLD_THE_FIRST_ANSWER = """
 () => {

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PROFILE = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
 BASIC = json.dumps({"dicom": {"filterProfile": PROFILE}})
-SOON_MS = 60_000
+SOON_MS = 240_000
 PAGES = ("/quarantine", "/deidentify", "/status")
 
 

@@ -49,7 +49,7 @@ def _written(segment: Segment) -> bytes:
 def run(name: str, *arguments: str) -> str:
     executable = program(name)
     assert executable is not None
-    done = subprocess.run([executable, *arguments], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([executable, *arguments], capture_output=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr.decode("latin-1")[-500:]
     return done.stdout.decode("latin-1")
 

@@ -66,7 +66,7 @@ def drawn_by_dcmtk(path: Path, folder: Path, *options: str) -> NDArray[np.bool_]
     for planes in (["+O", "0"], ["-O"]):
         out = folder / f"dcmtk{planes[0]}.png"
         command = ["dcmj2pnm", "--write-png", *planes, *options, str(path), str(out)]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        subprocess.run(command, check=True, capture_output=True, timeout=240)
         with Image.open(out) as opened:
             pictures.append(np.asarray(opened.convert("L")))
     found: NDArray[np.bool_] = pictures[0] != pictures[1]

@@ -152,7 +152,7 @@ async def test_kills_are_counted_apart_from_attempts(stores: Stores, clock: Cloc
 async def test_an_arrival_wakes_the_pipeline(stores: Stores) -> None:
     waiting = asyncio.ensure_future(stores.receipts.job_arrived())
     await receive(stores)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, 240)
 
 
 async def test_a_stored_instance_is_in_both_stores(stores: Stores) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = bytes(range(32))
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 CONFIGURATION = json.loads((ROOT / "config/deidentifiers/basic.json").read_text())
 
 

@@ -40,7 +40,7 @@ class Command:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=500,
             stdin=subprocess.DEVNULL,
             env=self.environment,
         )

@@ -164,7 +164,7 @@ def converted(folder: Path, out: Path) -> dict[str, bytes]:
     """Return samples, transform, b-values and directions as dcm2niix makes them."""
     out.mkdir()
     command = ("dcm2niix", "-b", "n", "-z", "n", "-f", "out", "-o", str(out), str(folder))
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=240)
     made: dict[str, bytes] = {}
     for file in sorted(out.iterdir()):
         content = file.read_bytes()

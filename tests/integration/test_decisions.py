@@ -52,7 +52,6 @@ def blanked(daemon: RunningDaemon) -> list[bool]:
     ]
 
 
-@pytest.mark.timeout(120)
 def test_a_decision_holds_through_kills_and_when_all_is_done_again(daemon: RunningDaemon) -> None:
     daemon.start()
     try:

@@ -95,20 +95,20 @@ def test_the_first_start_sends_by_each_way_shows_a_table_and_what_to_open(shown:
     assert "not received" not in text
     base = _BASE.search(text)
     assert base is not None
-    with urllib.request.urlopen(f"{base[1]}/dicomweb/deid/studies", timeout=30) as response:
+    with urllib.request.urlopen(f"{base[1]}/dicomweb/deid/studies", timeout=240) as response:
         assert len(json.load(response)) >= 6
     last = text.strip().splitlines()[-1]
     address = re.fullmatch(r"Open this first: (http://\S+/source/compare/[\d.]+)", last)
     assert address is not None
-    with urllib.request.urlopen(address[1], timeout=30) as response:
+    with urllib.request.urlopen(address[1], timeout=240) as response:
         assert "Side by side" in response.read().decode()
-    with urllib.request.urlopen(f"{address[1]}/study.json", timeout=30) as response:
+    with urllib.request.urlopen(f"{address[1]}/study.json", timeout=240) as response:
         (series,) = json.load(response)["series"]
         result = series["instances"][0]["result"]["instance"]
     outcome = f"{address[1].replace('/source', '')}/outcome.json?instance={result}"
-    with urllib.request.urlopen(outcome, timeout=30) as response:
+    with urllib.request.urlopen(outcome, timeout=240) as response:
         assert {region["box"][1] for region in json.load(response)["regions"]} == {0}
-    with urllib.request.urlopen(f"{base[1]}/healthz", timeout=30) as response:
+    with urllib.request.urlopen(f"{base[1]}/healthz", timeout=240) as response:
         assert response.status == 200
 
 

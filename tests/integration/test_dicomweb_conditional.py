@@ -357,7 +357,7 @@ def asked(url: str, host: str, *more: str) -> Any:
         f"Host: {host.replace('PORT', str(port))}",
         *more,
     ]
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=240) as connection:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         answer = b""
         while chunk := connection.recv(65536):

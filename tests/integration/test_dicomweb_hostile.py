@@ -60,7 +60,7 @@ def forget(daemon: RunningDaemon) -> int:
 def raw(daemon: RunningDaemon, *pieces: bytes) -> bytes:
     """Send bytes as they are and return the answer; a connection that is closed meanwhile is one."""
     answer = b""
-    with socket.create_connection(("127.0.0.1", daemon.addresses["http"][1]), timeout=60) as sent:
+    with socket.create_connection(("127.0.0.1", daemon.addresses["http"][1]), timeout=240) as sent:
         try:
             for piece in pieces:
                 sent.sendall(piece)
@@ -364,7 +364,7 @@ async def test_odd_requests_are_answered_at_once_and_hold_nobody_up(
     async with served(store) as url:
         for target, headers, expected in asked:
             address = URL(f"{url}{target}", encoded=True)
-            async with asyncio.timeout(20), http.get(address, headers=headers) as answer:
+            async with asyncio.timeout(240), http.get(address, headers=headers) as answer:
                 await answer.read()
                 assert answer.status in expected, target[:100]
 

@@ -49,7 +49,6 @@ def test_commands_stand_in_fenced_blocks_that_can_be_run() -> None:
     assert sum(len(block.commands) for block in _BLOCKS if block.is_shell) > 30
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.peer("storescu", "genisoimage")
 @pytest.mark.parametrize(
     "page",

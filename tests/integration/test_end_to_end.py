@@ -83,7 +83,7 @@ def filled(
         _send_by_storescu(daemon, folder / "outbox")
         _store_by_dicomweb_client(daemon)
         _drop(daemon, kinds)
-        daemon.wait_until_settled(SENT + STORED + DROPPED, deadline_s=110)
+        daemon.wait_until_settled(SENT + STORED + DROPPED, deadline_s=500)
         yield daemon
     finally:
         daemon.stop()
@@ -100,7 +100,7 @@ def _send_by_storescu(daemon: RunningDaemon, outbox: Path) -> None:
         for n in range(ASSOCIATIONS)
     ]
     for sender in senders:
-        _, complaint = sender.communicate(timeout=100)
+        _, complaint = sender.communicate(timeout=500)
         assert sender.returncode == 0, complaint
 
 

@@ -64,7 +64,7 @@ def by_kit(node_modules: Path, address: str, what: str) -> dict[str, Any]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     seen: dict[str, Any] = json.loads(done.stdout)

@@ -52,7 +52,7 @@ def test_a_zip_of_the_output_folder_holds_no_original_value(deid: Deid) -> None:
         [sys.executable, "-m", "zipfile", "-c", "share.zip", "out"],
         cwd=deid.folder,
         check=True,
-        timeout=60,
+        timeout=500,
     )
     values = {value for person in people for value in identifying_strings(person)}
     values |= {b"MUELLER", b"JUERGEN", b"19610909", str(deid.inputs).encode()}
@@ -264,7 +264,7 @@ def test_folders_and_files_without_permission_are_refused_and_the_walk_goes_on(
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
     )
     (folder / "b").chmod(0o700)
     assert walked.stdout.splitlines() == ["a.dcm unreadable", "b unreadable", "c.dcm "]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _KEPT = ".dicomveil-run.jsonl"
-_DEADLINE_S = 100.0
+_DEADLINE_S = 240.0
 _KILLED_AT_THE_END = """
 import os, signal
 from daemon.batch.journal import Journal
@@ -143,7 +143,6 @@ def mixed(folder: Path, count: int) -> set[bytes]:
     return values
 
 
-@pytest.mark.timeout(600)
 def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_run(
     disk_path: Path,
 ) -> None:

@@ -112,7 +112,6 @@ def test_what_was_shown_ahead_is_stored_in_both_stores_once(tmp_path: Path) -> N
     assert list((tmp_path / "state" / "spool").iterdir()) == []
 
 
-@pytest.mark.timeout(300)
 def test_what_was_acknowledged_is_found_at_once_after_a_kill_too(tmp_path: Path) -> None:
     daemon = RunningDaemon(tmp_path / "state", tmp_path)
     study = generate_uid()

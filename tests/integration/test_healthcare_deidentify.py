@@ -139,7 +139,7 @@ def dicomveil(daemon: RunningDaemon, *arguments: str, status: int = 0) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=500,
     )
     assert run.returncode == status, run.stderr
     return run.stdout
@@ -433,7 +433,7 @@ def test_the_command_line_has_a_store_deidentified(
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=500,
         )
 
     some = command("--config-file", str(file), "--filter", str(chosen))
@@ -460,7 +460,7 @@ def test_the_command_line_writes_who_was_who(
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
+            timeout=500,
         )  # fmt: skip
 
     place, some = tmp_path / "locked" / "who.csv", tmp_path / "some.csv"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.peer("gcloud"), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.peer("gcloud")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ class Shell:
             cwd=self._folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=500,
             check=False,
         )
         said = done.stdout + done.stderr

@@ -80,7 +80,6 @@ def content(daemon: RunningDaemon, service: Any, dataset: str) -> dict[str, str]
     return found
 
 
-@pytest.mark.timeout(400)
 def test_an_operation_that_is_killed_again_and_again_ends_as_an_undisturbed_one(
     daemon: RunningDaemon,
 ) -> None:

@@ -221,7 +221,7 @@ def test_what_cannot_go_on_waits_in_quarantine(
         env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=500,
     )
     (waiting,) = [each for each in json.loads(run.stdout) if each["receiver"] == "operation"]
     assert waiting["reason"] == "sop_class_unknown"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from daemon.records import State
 from daemon.store.rows import Arrival
 from tests.crash.account import account_for, doubled
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 KILLS = 12
 
 
-@pytest.mark.timeout(400)
 def test_kills_during_a_send_lose_tear_double_and_leave_nothing(
     running_daemon: RunningDaemon,
 ) -> None:
@@ -28,7 +25,6 @@ def test_kills_during_a_send_lose_tear_double_and_leave_nothing(
     assert min(killing.supply.by_door().values()) > 0
 
 
-@pytest.mark.timeout(200)
 def test_the_account_notices_what_is_lost_torn_twice_or_left(
     running_daemon: RunningDaemon,
 ) -> None:

@@ -106,7 +106,7 @@ def assert_each_has_a_fate(daemon: RunningDaemon) -> None:
 
 
 def post(daemon: RunningDaemon, content: bytes) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", daemon.addresses["http"][1], timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", daemon.addresses["http"][1], timeout=240)
     try:
         connection.request(
             "POST", "/dicomweb/source/studies", content, {"Content-Type": "application/dicom"}
@@ -118,14 +118,13 @@ def post(daemon: RunningDaemon, content: bytes) -> int:
         connection.close()
 
 
-@pytest.mark.timeout(300)
 def test_malformed_files_dropped_end_in_quarantine_or_refused(watched: RunningDaemon) -> None:
     inbox = watched.inbox
     assert inbox is not None
     for number, case in enumerate(CASES):
         (inbox / f"{number:04d}.dcm").write_bytes(own_uids(case, number))
-    wait_until(lambda: not list(inbox.glob("*.dcm")), what="all were taken", deadline_s=200)
-    journal = watched.wait_until_settled(0, deadline_s=200)
+    wait_until(lambda: not list(inbox.glob("*.dcm")), what="all were taken", deadline_s=500)
+    journal = watched.wait_until_settled(0, deadline_s=500)
     refused = list((inbox / ".refused").iterdir())
     reasons = [path for path in refused if path.suffix in {".json", ".txt", ".reason"}]
     received = sum(entry.receiver == Receiver.WATCH for entry in journal)
@@ -134,7 +133,6 @@ def test_malformed_files_dropped_end_in_quarantine_or_refused(watched: RunningDa
     assert_each_has_a_fate(watched)
 
 
-@pytest.mark.timeout(300)
 def test_malformed_archives_dropped_put_nothing_outside(
     watched: RunningDaemon, tmp_path: Path
 ) -> None:
@@ -142,8 +140,8 @@ def test_malformed_archives_dropped_put_nothing_outside(
     assert inbox is not None
     for number, case in enumerate(malformed_archives()):
         (inbox / f"{number}.zip").write_bytes(case.make())
-    wait_until(lambda: not list(inbox.glob("*.zip")), what="all were taken", deadline_s=200)
-    watched.wait_until_settled(0, deadline_s=200)
+    wait_until(lambda: not list(inbox.glob("*.zip")), what="all were taken", deadline_s=500)
+    watched.wait_until_settled(0, deadline_s=500)
     # Upwards from where they could have been unfolded; beside it, other tests make and remove folders.
     above = [tmp_path, *tmp_path.parents, *watched.folder.parents, Path(tempfile.gettempdir())]
     escaped = [path for folder in above for path in folder.glob("zqx_slipped*")]
@@ -152,7 +150,6 @@ def test_malformed_archives_dropped_put_nothing_outside(
     assert not any(path.is_symlink() for path in watched.folder.rglob("*"))
 
 
-@pytest.mark.timeout(300)
 def test_malformed_files_stored_by_stow_are_refused_or_end_in_quarantine(
     watched: RunningDaemon,
 ) -> None:
@@ -160,11 +157,10 @@ def test_malformed_files_stored_by_stow_are_refused_or_end_in_quarantine(
     assert set(answers.values()) <= {200, 202, 400, 409, 413, 415}
     accepted = {name for name, answer in answers.items() if answer == 200}
     assert accepted.isdisjoint(case.id for case in CASES if case.expected is Expected.REFUSED)
-    watched.wait_until_settled(0, deadline_s=200)
+    watched.wait_until_settled(0, deadline_s=500)
     assert_each_has_a_fate(watched)
 
 
-@pytest.mark.timeout(300)
 def test_malformed_datasets_sent_by_c_store_are_refused_or_end_in_quarantine(
     watched: RunningDaemon,
 ) -> None:
@@ -177,7 +173,7 @@ def test_malformed_datasets_sent_by_c_store_are_refused_or_end_in_quarantine(
         status = c_store(watched.dimse_port, dataset_of(content), uid)
         assert status is None or status == 0 or status >= 0xA700 or status == 0x0122
         accepted += status == 0
-    journal = watched.wait_until_settled(accepted, deadline_s=200)
+    journal = watched.wait_until_settled(accepted, deadline_s=500)
     assert sum(entry.receiver == Receiver.DIMSE for entry in journal) == accepted
     assert_each_has_a_fate(watched)
 
@@ -208,7 +204,6 @@ def say(port: int, conversation: Conversation) -> bytes:
     return answer
 
 
-@pytest.mark.timeout(300)
 def test_malformed_conversations_leave_the_dicom_port_serving(watched: RunningDaemon) -> None:
     for conversation in malformed_conversations():
         say(watched.dimse_port, conversation)
@@ -221,7 +216,6 @@ def test_malformed_conversations_leave_the_dicom_port_serving(watched: RunningDa
     assert_each_has_a_fate(watched)
 
 
-@pytest.mark.timeout(300)
 def test_malformed_requests_leave_the_web_services_serving(watched: RunningDaemon) -> None:
     port = int(watched.addresses["http"][1])
     answers = {}
@@ -237,7 +231,6 @@ def test_malformed_requests_leave_the_web_services_serving(watched: RunningDaemo
     assert_each_has_a_fate(watched)
 
 
-@pytest.mark.timeout(300)
 def test_bad_input_again_and_again_does_not_make_the_daemon_grow(watched: RunningDaemon) -> None:
     some = [case for case in CASES if case.id.startswith(("meta/", "length/", "not_dicom/"))]
     for number, case in enumerate(some):

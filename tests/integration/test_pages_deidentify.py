@@ -50,7 +50,7 @@ def post(daemon: RunningDaemon, path: str, **form: str) -> tuple[int, str, str]:
     body = urllib.parse.urlencode(form).encode()
     request = urllib.request.Request(daemon.http + path, data=body)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=240) as answer:
             return answer.status, answer.read().decode(), answer.url
     except urllib.error.HTTPError as error:
         with error:

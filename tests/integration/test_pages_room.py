@@ -236,7 +236,7 @@ async def test_a_change_is_told_once_by_the_name_of_its_subject(tmp_path: Path) 
         assert await stream.content.readline() == b": listening\n"
         await fill(site.stores)
         told: list[str] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(240):
             while {"studies", "quarantine"} - set(told):
                 line = (await stream.content.readline()).decode()
                 assert line.partition(":")[0] in {"event", "data", "", "\n"}, line

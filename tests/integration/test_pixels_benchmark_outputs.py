@@ -70,7 +70,7 @@ def test_what_is_cleaned_opens_in_dcmtk_and_gdcm(tmp_path: Path, category: str) 
             [found, *command[1:], str(path), str(plain)],
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=500,
         )
         assert done.returncode == 0, done.stderr[-300:]
         pixels = pydicom.dcmread(plain).pixel_array

@@ -102,7 +102,7 @@ def _run(*command: str | Path) -> None:
     name, *rest = (str(part) for part in command)
     found = program(name)
     assert found is not None
-    done = subprocess.run([found, *rest], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([found, *rest], capture_output=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr[-300:]
     assert b"corrupt" not in done.stderr.lower()
 

@@ -98,7 +98,7 @@ async def process(stores: Stores, tally: Tally, dataset: Dataset | bytes) -> tup
     spooled = stores.spool.open(ORIGIN)
     spooled.write(dataset if isinstance(dataset, bytes) else encoded(dataset))
     await spooled.commit()
-    async with asyncio.timeout(100):
+    async with asyncio.timeout(240):
         while tally.done == before:  # noqa: ASYNC110 (other processes change it)
             await asyncio.sleep(0.01)
     return next(key for key, count in tally.done.items() if count != before.get(key, 0))

@@ -175,7 +175,7 @@ def test_the_command_line_uses_the_engine_that_the_site_chose(
             cwd=tmp_path,
             capture_output=True,
             check=False,
-            timeout=120,
+            timeout=500,
             env={**environment, "PYTHONPATH": str(ROOT)},
         )
         assert ended.returncode == 0, ended.stderr
@@ -189,7 +189,7 @@ def check(tmp_path: Path, pixels: str, **environment: str) -> tuple[int, list[di
         cwd=tmp_path,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=500,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
     )
     return ended.returncode, json.loads(ended.stdout)["problems"]
@@ -249,7 +249,7 @@ def test_what_cannot_work_does_not_start(tmp_path: Path, command: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=500,
         env={**os.environ, "PYTHONPATH": str(ROOT), "DICOMVEIL_STATE_DIR": str(tmp_path / "state")},
     )
     assert ended.returncode == 78

@@ -111,7 +111,6 @@ def stored(daemon: RunningDaemon) -> bool:
     )
 
 
-@pytest.mark.timeout(240)
 def test_a_changed_configuration_is_applied_while_everything_can_be_read(
     daemon: RunningDaemon,
 ) -> None:
@@ -147,7 +146,6 @@ def test_a_changed_configuration_is_applied_while_everything_can_be_read(
     assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
 
 
-@pytest.mark.timeout(240)
 def test_killed_in_the_middle_everything_is_there_and_the_rest_is_done_after(
     daemon: RunningDaemon,
 ) -> None:

@@ -38,7 +38,7 @@ def run(*arguments: str | Path) -> None:
     name, *rest = (str(each) for each in arguments)
     path = program(name)
     assert path is not None
-    subprocess.run([path, *rest], check=True, capture_output=True, timeout=60)
+    subprocess.run([path, *rest], check=True, capture_output=True, timeout=240)
 
 
 def variants(folder: Path, original: Path) -> list[Path]:

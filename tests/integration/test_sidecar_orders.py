@@ -12,8 +12,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
-
 import deid
 from daemon.pipeline.fhir_retelling import retell
 from daemon.pipeline.routing import Route, named
@@ -220,7 +218,6 @@ def told(session: Session, stores: Stores) -> Outcome:
     )
 
 
-@pytest.mark.timeout(900)
 async def test_every_order_ties_the_same_and_nothing_wrongly(
     disk_path: Path, site_key: SiteKey
 ) -> None:

@@ -360,7 +360,6 @@ def contents(daemon: RunningDaemon) -> dict[str, str]:
     return {each[2]: hashlib.sha256(daemon.retrieve(*each)).hexdigest() for each in where}
 
 
-@pytest.mark.timeout(900)
 def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder: Path) -> None:
     outcomes = []
     for name, kills in (("undisturbed", 0), ("killed", 30)):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-DEADLINE_S = 60
+DEADLINE_S = 240.0
 
 
 class HalfStore:

@@ -48,13 +48,13 @@ if TYPE_CHECKING:
 STORES = ("source", "deid")
 _LISTED = 101
 """Studies that the viewer asks for at a time."""
-_PATIENCE_S = 60.0
+_PATIENCE_S = 240.0
 CHROMIUM = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-pytestmark = [pytest.mark.peer("chromium"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.peer("chromium")
 
 
 def sent_last() -> Iterator[Dataset]:

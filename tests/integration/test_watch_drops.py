@@ -41,7 +41,7 @@ async def dropped(
     folder = WatchedFolder(watch, stores.spool, drops=Drops(SECRET, inbox))
     await folder.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while len(await stores.receipts.due(100, [])) < count:  # noqa: ASYNC110 (a table is asked)
                 await asyncio.sleep(0.05)
     finally:

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 # watchdog says so when a folder appears while it is being listed; in one of its threads it would be fatal.
 pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
 
-DEADLINE_S = 60.0
+DEADLINE_S = 240.0
 ROOT = Path(__file__).resolve().parents[2]
 
 

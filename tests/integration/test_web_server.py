@@ -87,7 +87,7 @@ async def test_a_silent_connection_is_closed() -> None:
     async with serving(Http(port=0, header_timeout_s=0.2)) as server:
         reader, writer = await connect(server)
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 50) == b""
         writer.close()
 
 
@@ -232,7 +232,7 @@ async def test_what_is_no_http_is_not_repeated_to_its_sender(request_line: bytes
     async with serving(Http(port=0)) as server:
         reader, writer = await connect(server)
         writer.write(request_line)
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), 50)
         writer.close()
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"ZQXPHI" not in answer
