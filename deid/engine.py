@@ -121,6 +121,7 @@ def deidentify(
     instance = open_instance(source)
     if Coverage.DICOM not in plan.covers:
         raise Unsafe(Reason.NOT_CONFIGURED)
+    looks_itself = plan.pixel_cleaner is not None
     plan = plan.filling() if drawn else plan
     top = _indexed(instance, plan)
     facts = read_facts(top.data, top.found)
@@ -139,7 +140,16 @@ def deidentify(
     if not drawn:
         cleaner = cleaner_for(facts, plan.tags.policy, cleaner)
     cleaned = clean_or_refuse(top, facts, everybody, plan.tags, cleaner, drawn)
-    inserts = _inserts(top, facts, everybody, cleaned, plan, cleaner)
+    graphics = overlay_elements(
+        top,
+        facts.sop_class_uid,
+        plan.tags,
+        # Who fills boxes only looks at no plane.
+        cleaner if looks_itself else None,
+        everybody,
+        drawn,
+    )
+    inserts = _inserts(top, facts, cleaned, plan, cleaner, graphics)
     given = Given(
         top.data,
         plan.tags,
@@ -211,15 +221,14 @@ def _everybody(
 def _inserts(
     top: TopLevel,
     facts: Facts,
-    known: tuple[KnownIdentifier, ...],
     cleaned: Cleaned,
     plan: Plan,
     cleaner: PixelCleaner | None,
+    graphics: _Inserts,
 ) -> _Inserts:
     """Return what stands in the place of elements, in tag order: what was done, pixels, graphics, pictures."""
     earlier = earlier_methods(top.data, top.found, top.encoding, facts.charset)
     markers = _markers(top, facts, cleaned, plan, earlier)
-    graphics = overlay_elements(top, facts.sop_class_uid, plan.tags, cleaner, known)
     pictures = thumbnail_elements(top) if cleaner is not None else []
     alone = plan.tags.rules.left_alone(top.found, facts.sop_class_uid, top.encoding)
     return sorted(

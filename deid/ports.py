@@ -117,6 +117,10 @@ class OverlayPlane:
         (PS3.5 8.1.2).
     rows, columns, frames
         As the data set says, unchecked; 0 where it says nothing.
+    origin
+        Row and column of the image that it begins at, counted from 1.
+    first_frame
+        Of the image, counted from 1, that its first frame lies on; 0 where its one frame lies on all.
     """
 
     group: int
@@ -125,6 +129,8 @@ class OverlayPlane:
     columns: int
     frames: int
     known: Sequence[KnownIdentifier]
+    origin: tuple[int, int] = (1, 1)
+    first_frame: int = 0
 
 
 class PixelCleaner(Protocol):

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from deid.identity.keys import SiteKey
     from deid.outcome import Outcome
     from deid.pixels.find.ppocr import PPOCR
-    from deid.ports import Engines
+    from deid.ports import DrawnBox, Engines
 
 NAME = "SMITH^JOHN"
 ROWS, COLUMNS = 96, 160
@@ -201,10 +201,15 @@ def configuration(
 
 
 def deidentified(
-    source: bytes, asked: Mapping[str, Any], key: SiteKey, pixels: Engines | None = None
+    source: bytes,
+    asked: Mapping[str, Any],
+    key: SiteKey,
+    pixels: Engines | None = None,
+    drawn: Sequence[DrawnBox] = (),
 ) -> tuple[bytes, Outcome]:
     """Return the new file and the outcome, with the engines that the workers use."""
-    result = deidentify(source, compile_plan(asked, key, engines=pixels or engines(make_pixels())))
+    plan = compile_plan(asked, key, engines=pixels or engines(make_pixels()))
+    result = deidentify(source, plan, drawn=drawn)
     parts = (
         source[part.start : part.stop] if isinstance(part, Span) else part
         for part in result.segments

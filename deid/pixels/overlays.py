@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.geometry import Box
+    from deid.ports import DrawnBox, OverlayPlane
 
 _WHERE = "(60xx,3000)"
 MAX_OVERLAY_PIXELS = 1 << 28
@@ -58,10 +59,7 @@ def clean_overlay(
         `Reason.PIXELS_UNDECODABLE` when the value is too short for that size.
     """
     size = rows * columns
-    if min(rows, columns, frames) < 1 or size * frames > MAX_OVERLAY_PIXELS:
-        raise Unsafe(Reason.PIXELS_UNDECODABLE, _WHERE)
-    if len(data) * 8 < size * frames:
-        raise Unsafe(Reason.PIXELS_UNDECODABLE, _WHERE)
+    _check_size(data, rows, columns, frames)
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")
     is_changed = bool(bits[size * frames :].any())
     bits[size * frames :] = 0
@@ -79,3 +77,34 @@ def clean_overlay(
             frame[:] = after
             is_changed = True
     return np.packbits(bits, bitorder="little").tobytes() if is_changed else None
+
+
+def without_boxes(plane: OverlayPlane, drawn: Sequence[DrawnBox]) -> bytes:
+    """Return Overlay Data with nothing set where a person drew boxes over the image.
+
+    Raises
+    ------
+    Unsafe
+        `Reason.PIXELS_UNDECODABLE` when the value is too short for its size.
+    """
+    rows, columns, frames = plane.rows, plane.columns, plane.frames
+    _check_size(plane.value, rows, columns, frames)
+    bits = np.unpackbits(np.frombuffer(plane.value, np.uint8), bitorder="little")
+    whole = bits[: rows * columns * frames].reshape(frames, rows, columns)
+    top, left = plane.origin[0] - 1, plane.origin[1] - 1
+    for box in drawn:
+        lies = slice(None)
+        if box.frame and plane.first_frame:
+            number = box.frame - plane.first_frame
+            lies = slice(max(number, 0), max(number + 1, 0))
+        above, before = box.top - top, box.left - left
+        inside_rows = slice(max(above, 0), max(above + box.height, 0))
+        inside_columns = slice(max(before, 0), max(before + box.width, 0))
+        whole[lies, inside_rows, inside_columns] = 0
+    return np.packbits(bits, bitorder="little").tobytes()
+
+
+def _check_size(data: bytes, rows: int, columns: int, frames: int) -> None:
+    size = rows * columns * frames
+    if min(rows, columns, frames) < 1 or size > MAX_OVERLAY_PIXELS or len(data) * 8 < size:
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, _WHERE)

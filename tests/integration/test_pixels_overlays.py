@@ -12,9 +12,10 @@ import pytest
 from pydicom.dataset import Dataset
 
 from deid.errors import Reason, Unsafe
+from deid.ports import DrawnBox
 from tests import pixel_samples as samples
 from tests.conftest import program
-from tests.factories import encode_as, encoded, make_ct, make_pr
+from tests.factories import encode_as, encoded, make_ct, make_pr, make_us
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -308,3 +309,70 @@ def test_texts_of_a_presentation_state_go_and_its_shapes_stay(site_key: SiteKey)
     assert "Smith" not in result.TextObjectSequence[0].UnformattedTextValue
     assert result.TextObjectSequence[0].BoundingBoxTopLeftHandCorner == [1.0, 2.0]
     assert result.GraphicObjectSequence[0].GraphicData == [1.0, 2.0, 3.0, 4.0]
+
+
+BESIDE = DrawnBox(1, 0, 0, 4, 4)
+NAME = DrawnBox(0, 15, 5, 30, 20)
+
+
+def released(dataset: Dataset, asked: dict[str, Any], key: SiteKey, *drawn: DrawnBox) -> Dataset:
+    """Return the result of an instance over which a person drew boxes."""
+    written, _outcome = samples.deidentified(encoded(dataset), asked, key, drawn=drawn)
+    return pydicom.dcmread(io.BytesIO(written))
+
+
+def test_boxes_by_hand_keep_no_plane_that_nobody_has_cleaned(site_key: SiteKey) -> None:
+    dataset = make_ct(rows=32)
+    add_overlay(dataset, plane())
+    asked = samples.configuration("", options=["clean_graphics"])
+    assert overlay_tags(released(dataset, asked, site_key, BESIDE)) == set()
+
+
+def test_boxes_by_hand_leave_nothing_of_a_plane_in_unused_bits(site_key: SiteKey) -> None:
+    dataset = make_ct(rows=32)
+    dataset.BitsStored, dataset.HighBit = 12, 11
+    words = np.frombuffer(dataset.PixelData, np.uint16) & 0x0FFF | 0x8000
+    dataset.PixelData = words.tobytes()
+    for number, value in ((0x0010, 32), (0x0011, 32), (0x0100, 16), (0x0102, 15)):
+        dataset.add_new(0x60000000 | number, "US", value)
+    asked = samples.configuration("", profile="KEEP_ALL_PROFILE")
+    result = released(dataset, asked, site_key, BESIDE)
+    assert overlay_tags(result) == set()
+    after = np.frombuffer(result.PixelData, np.uint16)
+    is_negative = after >> 11 & 1 == 1
+    unused = after >> 12
+    assert set(unused[~is_negative]) <= {0}
+    assert set(unused[is_negative]) <= ({15} if dataset.PixelRepresentation else {0})
+
+
+@pytest.mark.parametrize("text", ["", "REDACT_ALL_TEXT"], ids=["no pixels", "cleaned"])
+def test_a_box_by_hand_empties_planes_where_it_lies_on_the_image(
+    site_key: SiteKey, text: str
+) -> None:
+    dataset = make_ct(rows=32)
+    bits = np.ones((ROWS, COLUMNS), np.uint8)
+    add_overlay(dataset, bits, e0050=("SS", [-3, 6]))
+    add_overlay(dataset, bits, group=0x6002)
+    asked = samples.configuration(text, profile="KEEP_ALL_PROFILE")
+    result = released(dataset, asked, site_key, NAME)
+    for group, top, left in ((0x6000, -4, 5), (0x6002, 0, 0)):
+        expected = bits.copy()
+        rows = slice(NAME.top - top, NAME.top - top + NAME.height)
+        columns = slice(NAME.left - left, NAME.left - left + NAME.width)
+        expected[rows, columns] = 0
+        assert (planes_of(result, group)[0] == expected).all()
+
+
+def test_a_box_in_a_frame_empties_the_frame_of_a_plane_that_lies_on_it(site_key: SiteKey) -> None:
+    dataset = make_us(rows=64, frames=3)
+    bits = np.ones((ROWS, COLUMNS), np.uint8)
+    add_overlay(dataset, bits, bits, e0051=("US", 2))
+    add_overlay(dataset, bits, group=0x6002)
+    asked = samples.configuration("", profile="KEEP_ALL_PROFILE")
+    result = released(dataset, asked, site_key, NAME._replace(frame=3))
+    inside = (slice(NAME.top, NAME.top + NAME.height), slice(NAME.left, NAME.left + NAME.width))
+    first, second = planes_of(result, frames=2)
+    assert first.all()
+    assert not second[inside].any()
+    # What says nothing of frames lies on all of them.
+    assert not planes_of(result, 0x6002)[0][inside].any()

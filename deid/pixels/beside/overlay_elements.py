@@ -7,6 +7,7 @@ Pixel Data (retired) lose their bits when pixels are cleaned, and so their group
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from deid.encoding.header import tag_name
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from deid.encoding.top_level import Placed, TopLevel
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.identifiers import KnownIdentifier
-    from deid.ports import PixelCleaner
+    from deid.ports import DrawnBox, PixelCleaner
     from deid.tags.policy import TagPolicy
     from deid.tags.tag_plan import TagPlan
 
 _ROWS, _COLUMNS, _FRAMES = 0x0010, 0x0011, 0x0015
+_ORIGIN, _FRAME_ORIGIN = 0x0050, 0x0051
 _BITS_ALLOCATED, _BIT_POSITION, _DATA = 0x0100, 0x0102, 0x3000
 _FIRST, _AFTER = 0x60000000, 0x61000000
 _PIXELS = frozenset({PIXEL_DATA, *FLOATS})
@@ -52,11 +54,17 @@ def overlay_elements(
     plan: TagPlan,
     cleaner: PixelCleaner | None,
     known: Sequence[KnownIdentifier],
+    drawn: Sequence[DrawnBox] = (),
 ) -> list[tuple[int, bytes]]:
     """Return what stands in the place of overlay planes, as ``(tag, encoded element)``.
 
-    An empty element removes. Nothing is returned where the rules alone decide: without a pixel cleaner,
-    all profiles but Clean Graphics.
+    An empty element removes. The rules alone decide without a pixel cleaner, in all profiles but Clean
+    Graphics. What stays has nothing set in boxes that a person drew over the image.
+
+    Parameters
+    ----------
+    cleaner
+        That looks at pixels by the configuration; None where that looks at none.
 
     Raises
     ------
@@ -64,22 +72,28 @@ def overlay_elements(
         `MALFORMED` when the elements of a plane are repeated or out of order, `PIXELS_UNDECODABLE` when
         its size is not what its data holds, and whatever cleaning raises.
     """
-    if cleaner is None and Option.CLEAN_GRAPHICS not in plan.policy.options:
+    by_rules = cleaner is None and Option.CLEAN_GRAPHICS not in plan.policy.options
+    if by_rules and not drawn:
         return []
     data, encoding = top.data, top.encoding
     elements: list[tuple[int, bytes]] = []
     for number, group in sorted(_groups(top).items()):
         tag = number << 16 | _DATA
         found = group.get(_DATA)
-        if (
-            cleaner is None
-            or found is None
-            or not _stays(tag, found, plan, sop_class_uid, encoding)
-        ):
+        stays = found is not None and _stays(tag, found, plan, sop_class_uid, encoding)
+        if by_rules and found is not None and not stays:
+            continue
+        if found is None or not stays or (cleaner is None and not by_rules):
             elements += [(number << 16 | each, b"") for each in sorted(group)]
             continue
         plane = _plane(data, number, group, encoding, known)
-        cleaned = cleaner.clean_overlay(plane)
+        cleaned = None if cleaner is None else cleaner.clean_overlay(plane)
+        if drawn:
+            # numpy, which most instances need not.
+            from deid.pixels.overlays import without_boxes  # noqa: PLC0415
+
+            kept = plane.value if cleaned is None else cleaned
+            cleaned = without_boxes(replace(plane, value=kept), drawn)
         if cleaned is None and not (found.stop - found.start) & 1:
             continue
         raw = values.even(plane.value if cleaned is None else cleaned)
@@ -166,6 +180,8 @@ def _plane(
         _unsigned(data, number, group, _COLUMNS, encoding) or 0,
         _frames(data, number, group),
         known,
+        _origin(data, number, group, encoding),
+        _first_frame(data, number, group, encoding),
     )
 
 
@@ -179,6 +195,25 @@ def _unsigned(
     if found.stop - found.start != 2:
         raise Unsafe(Reason.PIXELS_UNDECODABLE, tag_name(number << 16 | element))
     return int(encoding.short.unpack_from(data, found.start)[0])
+
+
+def _origin(data: Buffer, number: int, group: _Group, encoding: Encoding) -> tuple[int, int]:
+    """Return Overlay Origin (60xx,0050), row and column; a plane without it begins where the image does."""
+    found = group.get(_ORIGIN)
+    if found is None or found.start == found.stop:
+        return (1, 1)
+    if found.stop - found.start != 4:
+        raise Unsafe(Reason.PIXELS_UNDECODABLE, tag_name(number << 16 | _ORIGIN))
+    row, column = (
+        int(encoding.short.unpack_from(data, found.start + offset)[0]) for offset in (0, 2)
+    )
+    return row - (row >> 15 << 16), column - (column >> 15 << 16)
+
+
+def _first_frame(data: Buffer, number: int, group: _Group, encoding: Encoding) -> int:
+    """Return Image Frame Origin (60xx,0051); 0 where nothing is said of frames (PS3.3 C.9.3)."""
+    first = _unsigned(data, number, group, _FRAME_ORIGIN, encoding)
+    return first or int(_FRAMES in group or first is not None)
 
 
 def _frames(data: Buffer, number: int, group: _Group) -> int:
