@@ -90,6 +90,11 @@ class DocumentSidecars:
                 found.append(body["row"]["number"])
         return sorted(found)
 
+    def studies_of_those_having(self, store: Store, kind: KeyKind, value: str) -> list[str]:
+        having = set(self.having(store, kind, value))
+        bodies = [body for body in self._bodies(store) if body["row"]["number"] in having]
+        return sorted({uid for body in bodies for uid in body["tied"]})
+
     def _rows(self, store: Store, passes: Callable[[Any], bool], limit: int) -> list[SidecarRow]:
         found = [_row(body) for body in self._bodies(store) if passes(body)]
         return sorted(found, key=lambda row: row.number)[:limit]

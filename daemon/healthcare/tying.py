@@ -16,7 +16,7 @@ from daemon.fhir.representation import resource as represented
 from daemon.healthcare.batches import insisting
 from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Study, Tied, tie
 from daemon.resources import ResourceQuery, TokenFilter, TokenTest
-from daemon.store.associating import SEVERAL, studies_named, study_of, with_one_identity
+from daemon.store.study_ties import SEVERAL, studies_named, study_of, with_one_identity
 from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -28,10 +28,7 @@ from daemon.pipeline.ties import (
     Conflict,
     Issuers,
     Sidecar,
-    Study,
     Tied,
-    folded,
-    plain,
     tie,
 )
 from daemon.resources import ToRetell
@@ -39,24 +36,20 @@ from daemon.store import redo
 from daemon.store.queries import Changed
 from daemon.store.sidecar_rows import KeyKind, SidecarState
 from daemon.store.sidecars import UNASSOCIATED, Sidecars
-from deid.identity.keys import parts_of_identity, patient_identity
+from daemon.store.study_ties import SEVERAL, studies_named, study_of, with_one_identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from daemon.records import StoredInstance
     from daemon.store.ports import Session
-    from daemon.store.rows import Identifier, Store
+    from daemon.store.rows import Identifier
     from daemon.store.sidecar_rows import SidecarRow, StudyRow
     from daemon.store.store_set import StoreSet
-    from deid.fhir.ties import Ties
 
 _AT_ONCE: Final = 200
 _MOST_KNOWN: Final = 4096
-_MOST_UIDS: Final = 5000
 _RECEIPT_SHOWN: Final = 12
-SEVERAL: Final = "several:"
-"""How the identity of a study's patients begins when there are more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +116,12 @@ class Associating:
         for number in [n for n, row in rows.items() if self._outlives(session, row, found.get(n))]:
             del rows[number]
         for number, row in rows.items():
-            self._record(session, row, found.get(number), studies)
+            if row.type not in SHARED:
+                self._record(session, row, found.get(number), studies)
+        self._share(session, rows, found, studies, frozenset(marked))
+        for number, row in rows.items():
+            if row.type in SHARED:
+                self._record(session, row, found.get(number), studies)
         for number, row in rows.items():
             self._tell(session, row, found.get(number), looked, now)
         for number in rows:
@@ -183,7 +181,7 @@ class Associating:
             if row is None or row.reason == CONFLICTING_VERSIONS:
                 continue
             rows[number] = row
-            if row.type not in SHARED or number in marked:
+            if row.type not in SHARED:
                 queue += self._sidecars.neighbours(session, row) - rows.keys()
         return dict(sorted(rows.items()))
 
@@ -203,7 +201,6 @@ class Associating:
             with_one_identity([study_of(known[uid], named[uid]) for uid in sorted(known)]),
             Issuers(self._association.issuers),
         )
-        self._add_outside(session, rows, found)
         for each in found.values():
             if isinstance(each, Tied):
                 for uid in each.studies - known.keys():
@@ -212,29 +209,45 @@ class Associating:
                         known[uid] = study
         return found, known
 
-    def _add_outside(
+    def _share(
         self,
         session: Session,
         rows: Mapping[int, SidecarRow],
         found: dict[int, Tied | Conflict],
+        studies: dict[str, StudyRow],
+        marked: Collection[int],
     ) -> None:
-        """Add to what is shared the studies of those who refer to it and were not looked at."""
+        """Give to what is shared the studies of all who refer to it, whether they were looked at or not.
+
+        There may be millions of those. So they are asked for only where it may make a difference: when it was
+        marked itself, or when one who refers to it was tied otherwise before.
+        """
+        told = {
+            address
+            for number, row in rows.items()
+            if row.type not in SHARED and _studies_in(found.get(number)) != row.studies
+            for address in row.ties.references
+        }
+        of = session.sidecars.studies_of_those_having
         for number, row in rows.items():
-            if row.type not in SHARED:
-                continue
-            others = self._sidecars.neighbours(session, row) - rows.keys()
-            outside = [session.sidecars.get(self._source, other) for other in sorted(others)]
-            studies = {
-                uid
-                for other in outside
-                if other is not None and row.ties.addresses
-                for uid in other.studies
-                if not set(row.ties.addresses).isdisjoint(other.ties.references)
-            }
             here = found.get(number)
-            if studies and not isinstance(here, Conflict):
-                mine = here.studies if here is not None else frozenset()
-                found[number] = Tied(mine | studies, "", By.REFERENCE)
+            if row.type not in SHARED or isinstance(here, Conflict):
+                continue
+            theirs = {*row.studies}
+            if number in marked or not told.isdisjoint(row.ties.addresses):
+                theirs = {
+                    uid
+                    for address in row.ties.addresses
+                    for uid in of(self._source, KeyKind.REFERENCE, address)
+                }
+            if here is not None:
+                theirs |= here.studies
+            if theirs:
+                found[number] = Tied(frozenset(theirs), "", By.REFERENCE)
+            for uid in theirs - studies.keys():
+                study = session.studies.get(self._stores.source, uid)
+                if study is not None:
+                    studies[uid] = study
 
     # -- what follows --
 
@@ -387,94 +400,12 @@ def job_of(
     )
 
 
+def _studies_in(found: Tied | Conflict | None) -> tuple[str, ...]:
+    return tuple(sorted(found.studies)) if isinstance(found, Tied) else ()
+
+
 def _versioned(around: bytes) -> str:
     return hashlib.sha256(around).hexdigest()
-
-
-def studies_named(session: Session, store: Store, ties: Ties) -> dict[str, set[str]]:
-    """Return the studies of a store that a resource may mean, each with those of its UIDs that mean it."""
-    found: dict[str, set[str]] = {}
-    for uid in sorted(ties.uids)[:_MOST_UIDS]:
-        for study in session.studies.with_uid(store, uid):
-            found.setdefault(study, set()).add(uid)
-    for issued in ties.accessions:
-        for study in session.studies.with_accession(store, issued.value):
-            found.setdefault(study, set())
-    for issued in ties.patient_identifiers:
-        for study in session.studies.with_patient_id(store, issued.value):
-            found.setdefault(study, set())
-    return found
-
-
-def study_of(row: StudyRow, uids: set[str]) -> Study:
-    """Return a study as `tie` takes it, from its attributes in DICOM JSON."""
-    attributes = orjson.loads(row.attributes)
-    patient_id = _first(attributes, "00100020")
-    issuer = _first(attributes, "00100021")
-    patients = _named_patients(row.patients) or [patient_identity(issuer, patient_id, row.uid)]
-    accession = _first(attributes, "00080050")
-    return Study(
-        row.uid,
-        patients[0] if len(patients) == 1 else f"{SEVERAL}{row.uid}",
-        frozenset({(issuer, patient_id)} if patient_id else ()),
-        frozenset((plain(each), accession) for each in _accession_issuers(attributes) if accession),
-        frozenset(filter(None, [_first(attributes, "00100030")])),
-        frozenset(filter(None, map(folded, _families(attributes)))),
-        frozenset(uids),
-        frozenset(row.drops),
-    )
-
-
-def _named_patients(patients: Iterable[str]) -> list[str]:
-    """Return the patients of a study: some of its instances name the issuer and some do not."""
-    parts = sorted(map(parts_of_identity, patients))
-    named = {patient_id for issuer, patient_id in parts if issuer}
-    return [
-        patient_identity(issuer, patient_id, "")
-        for issuer, patient_id in parts
-        if issuer or patient_id not in named
-    ]
-
-
-def with_one_identity(studies: Sequence[Study]) -> list[Study]:
-    """Give a patient whose issuer one study names the same identity in those that name none."""
-    issuers: dict[str, set[str]] = {}
-    for study in studies:
-        issuer, patient_id = parts_of_identity(study.patient)
-        issuers.setdefault(patient_id, set()).update({issuer} - {""})
-    found = []
-    for study in studies:
-        issuer, patient_id = parts_of_identity(study.patient)
-        named = issuers[patient_id]
-        if patient_id and not issuer and len(named) == 1:
-            identity = patient_identity(next(iter(named)), patient_id, "")
-            found.append(replace(study, patient=identity))
-        else:
-            found.append(study)
-    return found
-
-
-def _first(attributes: Mapping[str, Any], tag: str) -> str:
-    values = attributes.get(tag, {}).get("Value") or [""]
-    return values[0] if isinstance(values[0], str) else ""
-
-
-def _accession_issuers(attributes: Mapping[str, Any]) -> list[str]:
-    """Return what Issuer of Accession Number Sequence says: local or universal entity ID, or nothing."""
-    items = attributes.get("00080051", {}).get("Value") or []
-    found = [
-        _first(item, tag)
-        for item in items
-        if isinstance(item, dict)
-        for tag in ("00400031", "00400032")
-    ]
-    return [each for each in found if each] or [""]
-
-
-def _families(attributes: Mapping[str, Any]) -> list[str]:
-    values = attributes.get("00100010", {}).get("Value") or []
-    groups = [group for value in values if isinstance(value, dict) for group in value.values()]
-    return [group.partition("^")[0] for group in groups if isinstance(group, str)]
 
 
 def _is_news(known: Iterable[Identifier], told: Iterable[Identifier]) -> bool:

@@ -169,6 +169,9 @@ class SidecarRows(Protocol):
     def having(self, store: Store, kind: KeyKind, value: str) -> list[int]:
         """Return the rows with a key, in the order of storing."""
 
+    def studies_of_those_having(self, store: Store, kind: KeyKind, value: str) -> list[str]:
+        """Return the studies that the rows with a key are tied to, each once, in order."""
+
     def due(self, store: Store, now: float, limit: int) -> list[SidecarRow]:
         """Return rows that are ready and whose time has come."""
 

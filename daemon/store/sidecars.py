@@ -151,6 +151,7 @@ class Sidecars:
                 where=f"{version.type}: versions 1 to {version.version}",
             ),
         )
+        session.sidecars.tie(self._source, version.number, ())
 
     def _put(
         self,
@@ -193,6 +194,7 @@ class Sidecars:
                 made=earlier.made if earlier is not None else (),
             ),
         )
+        session.sidecars.tie(self._source, version.number, ())
 
     def forget(self, session: Session, number: int) -> None:
         """Note that a resource was deleted: its results are, too."""

@@ -47,10 +47,11 @@ def resource(
     identifiers: tuple[tuple[str, str], ...] = (),
     rest: bytes = b"",
     stated_ms: int = 0,
+    kind: str = "Observation",
 ) -> ReadResource:
     issued = (Issued(accession),) if accession else ()
-    ties = Ties("Observation", (f"Observation/{name}",), references, uids=uids, accessions=issued)
-    content = Content("Observation", b"", rest)
+    ties = Ties(kind, (f"{kind}/{name}",), references, uids=uids, accessions=issued)
+    content = Content(kind, b"", rest)
     return ReadResource(name, content, ties, (), identifiers, stated_ms)
 
 
@@ -338,3 +339,36 @@ async def test_instances_of_a_study_are_what_is_made_again_and_nothing_else(
         return [each.reason for each in session.receipts.waiting()]
 
     assert await stores.database.read(waiting) == ["re_examine"]
+
+
+async def test_those_who_share_something_are_not_looked_at_with_it(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.store.associating._AT_ONCE", 1)
+    await jane(stores)
+    house = resource("house", kind="Organization")
+    tied = resource("tied", uids=frozenset({"1.2.3"}), references=("Organization/house",))
+    loose = [resource(f"loose{at}", references=("Organization/house",)) for at in range(3)]
+    await take(stores, house, tied, *loose)
+    policy, source = associating(stores), stores.stores.fhir_source
+    looks = 0
+    while (await stores.database.write(lambda s: policy.look(s, 1.0))).is_more:
+        looks += 1
+        assert len(await stores.database.read(lambda s: s.sidecars.marked(source, 9))) == 5 - looks
+
+    def studies(session: Session) -> dict[str, tuple[str, ...]]:
+        rows = [session.sidecars.get(source, number) for number in numbers(session)]
+        return {row.id: row.studies for row in rows if row is not None}
+
+    def numbers(session: Session) -> list[int]:
+        return [each.number for each in session.resources.page(source, 0, 9)]
+
+    expected = {"house": ("1.2.3",), "tied": ("1.2.3",)} | {f"loose{at}": () for at in range(3)}
+    assert await stores.database.read(studies) == expected
+    # It loses a study with the last of those who brought it, and keeps it while it is looked at alone.
+    await stores.database.write(lambda s: s.sidecars.mark(numbers(s)[:1]))
+    await look(stores)
+    assert await stores.database.read(studies) == expected
+    await take(stores, replace(tied, ties=loose[0].ties, stated_ms=9))
+    await look(stores)
+    assert await stores.database.read(studies) == dict.fromkeys(expected, ())

@@ -101,6 +101,11 @@ async def test_a_row_is_found_by_everything_that_ties_it(stores: Stores) -> None
         ]
 
     assert await stores.database.read(found) == [True] * 8 + [False]
+    of = KeyKind.ACCESSION
+    for accession, studies in (("A1", ["1.2.3"]), ("A2", [])):
+        assert studies == await stores.database.read(
+            lambda s, accession=accession: s.sidecars.studies_of_those_having(source, of, accession)  # type: ignore[misc]
+        )
     await stores.database.write(
         lambda s: s.sidecars.put(source, replace(row, ties=Ties("Patient")))
     )

@@ -156,6 +156,16 @@ class SidecarTables:
             value,
         )
 
+    def studies_of_those_having(self, store: Store, kind: KeyKind, value: str) -> list[str]:
+        """Return the studies that the rows with a key are tied to, each once, in order."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT t.value FROM fhir_keys k JOIN fhir_keys t"
+            " ON t.resource = k.resource AND t.kind = 'study'"
+            " WHERE k.store_id = ? AND k.kind = ? AND k.value = ? ORDER BY t.value",
+            (store.id, kind.value, value),
+        )
+        return [row[0] for row in rows]
+
     def due(self, store: Store, now: float, limit: int) -> list[SidecarRow]:
         """Return rows that are ready and whose time has come."""
         return self._some(
