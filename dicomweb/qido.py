@@ -228,11 +228,16 @@ def _keyword(name: str) -> str:
 
 
 def _included_tag(name: str) -> str | None:
-    first = name.partition(".")[0]
-    if _TAG.fullmatch(first):
-        return first.upper()
+    """Return the tag of the attribute that has what is named; None where a part of that is no attribute."""
+    tags = [_tag(part) for part in name.split(".")]
+    return None if None in tags else tags[0]
+
+
+def _tag(name: str) -> str | None:
+    if _TAG.fullmatch(name):
+        return name.upper()
     try:
-        return tag_of(first)
+        return tag_of(name)
     except KeyError:
         return None
 

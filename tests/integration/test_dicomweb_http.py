@@ -416,7 +416,7 @@ async def test_a_long_address_is_not_sent_back(http: ClientSession, url: str) ->
     [
         ("Foo=1", "Foo"), ("PatientWeight=80", "PatientWeight"), ("00091001=x", "00091001"),
         ("emptyvaluematching=true", "emptyvaluematching"), ("%0d%0aX:=1", "given"),
-        ("includefield=nonsense,00081030", "includefield"),
+        ("includefield=nonsense,00081030", "includefield"), ("includefield=PatientName.x", "includefield"),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_matched_is_ignored_with_a_warning(
