@@ -47,7 +47,9 @@ MAX_VALUES: Final = 512
 _MOST_WARNINGS: Final = 20
 MAX_OFFSET: Final = 2**31 - 1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
-_USUAL_UID: Final = re.compile(rb'"[0-9A-F]{8}":\{"vr":"UI","Value":\["([0-9.]{1,64})"\]\}')
+_UID_STARTS: Final = b':{"vr":"UI","Value":["'
+_UID_ENDS: Final = b'"]}'
+_OF_UIDS: Final = b"0123456789."
 _TAG: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _NAME: Final = re.compile(r"[0-9A-Za-z]{1,64}(?:\.[0-9A-Za-z]{1,64}){0,8}")
 _DATE: Final = r"(?:[0-9]{8}|[0-9]{4}\.[0-9]{2}\.[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -304,22 +306,21 @@ def answer(search: Search, matches: Sequence[Match], root: str) -> bytes:
 
 def objects(search: Search, matches: Sequence[Match], root: str) -> list[bytes]:
     """Return the answer's objects, one a match."""
-    return [
-        _object(match.attributes if search.query.with_attributes else match.defaults, search, root)
-        for match in matches
-    ]
+    addresses = _Addresses(search.query, root)
+    if search.query.with_attributes:
+        return [_object(match.attributes, addresses, search.wanted) for match in matches]
+    # What is answered unasked is what is wanted, where nothing more is.
+    return [_object(match.defaults, addresses, None) for match in matches]
 
 
-def _object(json_object: bytes, search: Search, root: str) -> bytes:
+def _object(json_object: bytes, addresses: _Addresses, wanted: frozenset[bytes] | None) -> bytes:
     members = _members(json_object)
-    wanted = search.wanted
-    url = _retrieve_url(members, search.query, root)
-    # What is answered unasked (`Match.defaults`) is what is wanted, where nothing more is.
-    if wanted is not None and search.query.with_attributes:
+    url = addresses.of(members)
+    if wanted is not None:
         members = [member for member in members if member[1:9] in wanted]
     _put(members, _AVAILABILITY)
     if url:
-        _put(members, _RETRIEVE_URL + b':{"vr":"UR","Value":["%b"]}' % url.encode())
+        _put(members, url)
     return b"{" + b",".join(members) + b"}"
 
 
@@ -337,45 +338,56 @@ def _members(json_object: bytes) -> list[bytes]:
     ]
 
 
-def _place(members: Sequence[bytes], tag: bytes) -> tuple[int, bool]:
-    """Return where a member of this quoted tag stands, or would, and whether it is there."""
-    place = bisect_left(members, tag)
-    return place, place < len(members) and members[place].startswith(tag)
-
-
 def _put(members: list[bytes], member: bytes) -> None:
-    place, is_there = _place(members, member[:10])
-    members[place : place + is_there] = [member]
+    tag = member[:10]
+    place = bisect_left(members, tag)
+    if place < len(members) and members[place].startswith(tag):
+        members[place] = member
+    else:
+        members.insert(place, member)
 
 
-def _member(members: Sequence[bytes], tag: bytes) -> bytes:
-    place, is_there = _place(members, tag)
-    return members[place] if is_there else b""
+class _Addresses:
+    """Retrieve URL (0008,1190) of what is found: how all begin, and which UIDs each goes on with."""
+
+    def __init__(self, query: Query, root: str) -> None:
+        named = query.within
+        given = (named.study_uid, named.series_uid, None) if named is not None else (None,) * 3
+        start = root
+        self._more: list[tuple[bytes, bytes]] = []
+        for level, uid in zip(LEVELS, given, strict=True):
+            if uid and not self._more:
+                start += f"/{_COLLECTIONS[level]}/{uid}"
+            else:
+                self._more.append((f"/{_COLLECTIONS[level]}/".encode(), _UID_TAGS[level]))
+            if level == query.level:
+                break
+        self._start = _RETRIEVE_URL + b':{"vr":"UR","Value":["' + start.encode()
+
+    def of(self, members: Sequence[bytes]) -> bytes:
+        """Return the member for a match, empty where a UID is missing."""
+        address = self._start
+        for collection, tag in self._more:
+            place = bisect_left(members, tag)
+            if place == len(members) or not members[place].startswith(tag):
+                return b""
+            uid = _uid(members[place])
+            if not uid:
+                return b""
+            address += collection + uid
+        return address + b'"]}'
 
 
-def _retrieve_url(members: Sequence[bytes], query: Query, root: str) -> str:
-    named = query.within
-    uids = (named.study_uid, named.series_uid) if named is not None else (None, None)
-    url = root
-    for level, given in zip(LEVELS, (*uids, None), strict=True):
-        uid = given or _uid(_member(members, _UID_TAGS[level]))
-        if not uid:
-            return ""
-        url += f"/{_COLLECTIONS[level]}/{uid}"
-        if level == query.level:
-            break
-    return url
-
-
-def _uid(member: bytes) -> str:
+def _uid(member: bytes) -> bytes:
     """Return the UID in ``"0020000D":{"vr":"UI","Value":["1.2"]}``."""
-    usual = _USUAL_UID.fullmatch(member)
-    if usual is not None:
-        return usual[1].decode("ascii")
-    if not member:
-        return ""
+    if member.startswith(_UID_STARTS, 10) and member.endswith(_UID_ENDS):
+        uid = member[10 + len(_UID_STARTS) : -len(_UID_ENDS)]
+        # Without a pattern: this is asked of each match.
+        if 0 < len(uid) <= 64 and not uid.translate(None, _OF_UIDS):
+            return uid
     values = orjson.loads(member[11:]).get("Value", [""])
-    return values[0] if isinstance(values[0], str) and _UID.fullmatch(values[0]) else ""
+    is_uid = isinstance(values[0], str) and _UID.fullmatch(values[0])
+    return values[0].encode("ascii") if is_uid else b""
 
 
 def warning_header(service: str, text: str) -> str:
