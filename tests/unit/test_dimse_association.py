@@ -467,6 +467,20 @@ async def test_a_cancel_is_not_answered(tmp_path: Path) -> None:
         assert opened.counted.refused == []
 
 
+async def test_a_sender_is_answered_before_anybody_else_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with associated(tmp_path) as opened:
+        answered = []
+
+        def received(_size: int) -> None:
+            answered.append(bool(opened.transport.written))
+
+        monkeypatch.setattr(opened.counted, "instance_received", received)
+        await opened.answered(message(store_command(), data_set()))
+        assert answered == [True]
+
+
 async def test_a_response_is_cut_to_the_maximum_length_of_the_peer(tmp_path: Path) -> None:
     async with bench(tmp_path) as opened:
         opened.ask(associate_rq(*CONTEXTS, max_length=64))

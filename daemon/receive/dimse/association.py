@@ -391,28 +391,18 @@ class Association(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _respond(self, operation: Operation) -> None:
-        command, refusal = operation.command, operation.refusal
-        if refusal:
-            self._service.events.instance_refused(refusal.code)
-            log.warning("request_refused", reason=refusal.code, **self._who())
-        elif command.field == CommandField.C_STORE:
-            self._service.events.instance_received(operation.received)
-            log.info(
-                "instance_received",
-                sop_class=listed(command.sop_class_uid),
-                transfer_syntax=listed(operation.context.transfer_syntax),
-                size=operation.received,
-                **self._who(),
+        command = operation.command
+        is_awaited = self._state is State.ESTABLISHED and command.field != CommandField.C_CANCEL
+        if is_awaited:
+            self._pace.progress()
+            self._pace.is_proven = True
+            response = encode_response(command, operation.answer)
+            self._transport.write(
+                encode_command(operation.context.id, response, self._peer_max_pdu_bytes)
             )
-        if self._state is not State.ESTABLISHED or command.field == CommandField.C_CANCEL:
-            return
-        self._pace.progress()
-        self._pace.is_proven = True
-        response = encode_response(command, operation.answer)
-        self._transport.write(
-            encode_command(operation.context.id, response, self._peer_max_pdu_bytes)
-        )
-        if self._service.is_stopping:
+        # Not before the response: a line of the log takes as long as all else that the peer waits for here.
+        self._tell_done(operation)
+        if is_awaited and self._service.is_stopping:
             self._abort(None, "stopping")
 
     def _abandon(self) -> None:
@@ -478,6 +468,21 @@ class Association(asyncio.BufferedProtocol):
             "called_ae": origin.called_ae,
             "peer": origin.peer,
         }
+
+    def _tell_done(self, operation: Operation) -> None:
+        refusal = operation.refusal
+        if refusal:
+            self._service.events.instance_refused(refusal.code)
+            log.warning("request_refused", reason=refusal.code, **self._who())
+        elif operation.command.field == CommandField.C_STORE:
+            self._service.events.instance_received(operation.received)
+            log.info(
+                "instance_received",
+                sop_class=listed(operation.command.sop_class_uid),
+                transfer_syntax=listed(operation.context.transfer_syntax),
+                size=operation.received,
+                **self._who(),
+            )
 
     def _tell_rejected(self, code: str) -> None:
         self._service.events.association_rejected(code)
