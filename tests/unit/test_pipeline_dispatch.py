@@ -66,6 +66,7 @@ class Table:
             for n in range(count)
         }
         self.rushed = False
+        self.asked: Counter[str] = Counter()
         self.has_rival: set[str] = set()
         self.settled: dict[str, Result] = {}
         self.pieces: dict[str, int] = {}
@@ -128,6 +129,7 @@ class Table:
         )
 
     def is_rushed(self) -> bool:
+        self.asked["is_rushed"] += 1
         return self.rushed
 
     def job_arrived(self) -> Awaitable[None]:
@@ -139,6 +141,7 @@ class Table:
             self.waiting[receipt_id] = replace(receipt, attempts=receipt.attempts + change)
 
     async def _turn(self, what: str) -> None:
+        self.asked[what] += 1
         await asyncio.sleep(0)
         if self.refuse[what]:
             raise self.refuse[what].pop(0)
@@ -598,6 +601,21 @@ async def test_progress_tells_since_when_the_store_refuses_and_why(tmp_path: Pat
         refusing = False
         await until(lambda: dispatcher.progress.settled == 1)
         assert (dispatcher.progress.refused_s, dispatcher.progress.refusal) == (0.0, "")
+        dispatcher.stop(10)
+
+
+async def test_in_a_rush_the_table_is_looked_at_now_and_then_only(tmp_path: Path) -> None:
+    table, crew = Table(tmp_path, 1), Crew()
+    table.rushed = True
+    (young,) = table.waiting
+    table.waiting[young] = replace(table.waiting[young], received_at=time.time())
+    dispatcher, _ = make_dispatcher(table, crew, replace(QUICK, hold_back_s=5000.0))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(dispatcher.run())
+        await until(lambda: table.asked["is_rushed"] >= 60)
+        assert table.asked["due"] <= 1 + table.asked["is_rushed"] // 5
+        table.rushed = False
+        await until(lambda: young in table.settled)
         dispatcher.stop(10)
 
 
