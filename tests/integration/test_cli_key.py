@@ -10,18 +10,37 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.test_cli_commands import Command
+from tests.service import RunningDaemon, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.service import RunningDaemon
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a state folder in which a daemon has run."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "state").mkdir(mode=0o700)
+    with running(folder, folder / "state"):
+        pass
+    return folder / "state"
 
 
 @pytest.fixture
-def key(tmp_path: Path, running_daemon: RunningDaemon) -> Command:
-    """Return the commands on a state folder in which a daemon has run."""
-    assert running_daemon.stop() == 0
-    return Command(tmp_path, running_daemon.state_dir)
+def daemon(disk_path: Path, served: Path) -> Iterator[RunningDaemon]:
+    """Return a service that is not running, on a copy of that folder."""
+    state_dir = shutil.copytree(served, disk_path / "state")
+    daemon = RunningDaemon(state_dir=state_dir, folder=disk_path)
+    yield daemon
+    daemon.stop()
+    daemon.assert_no_traceback()
+
+
+@pytest.fixture
+def key(tmp_path: Path, daemon: RunningDaemon) -> Command:
+    """Return the commands on the folder."""
+    return Command(tmp_path, daemon.state_dir)
 
 
 def refusal(daemon: RunningDaemon) -> str:
@@ -31,28 +50,28 @@ def refusal(daemon: RunningDaemon) -> str:
     return daemon.log
 
 
-def test_another_key_does_not_start(key: Command, running_daemon: RunningDaemon) -> None:
-    (running_daemon.state_dir / "site.key").write_bytes(secrets.token_bytes(32))
+def test_another_key_does_not_start(key: Command, daemon: RunningDaemon) -> None:
+    (daemon.state_dir / "site.key").write_bytes(secrets.token_bytes(32))
 
-    assert "is not the one that made what is stored here" in refusal(running_daemon)
+    assert "is not the one that made what is stored here" in refusal(daemon)
     shown = key("key", "show")
     assert shown.returncode == 1
     assert len(set(re.findall(r"\b[0-9a-f]{8}\b", shown.stdout))) == 2
 
 
-def test_a_lost_key_is_not_made_anew(key: Command, running_daemon: RunningDaemon) -> None:
-    path = running_daemon.state_dir / "site.key"
+def test_a_lost_key_is_not_made_anew(key: Command, daemon: RunningDaemon) -> None:
+    path = daemon.state_dir / "site.key"
     path.unlink()
 
-    assert "is missing, but instances were received with it" in refusal(running_daemon)
+    assert "is missing, but instances were received with it" in refusal(daemon)
     assert not path.exists()
     made = key("key", "new")
     assert made.returncode == 0, made.stderr
-    running_daemon.start()
+    daemon.start()
 
 
-def test_a_new_key_keeps_the_earlier_one(key: Command, running_daemon: RunningDaemon) -> None:
-    path = running_daemon.state_dir / "site.key"
+def test_a_new_key_keeps_the_earlier_one(key: Command, daemon: RunningDaemon) -> None:
+    path = daemon.state_dir / "site.key"
     earlier = path.read_bytes()
     earlier_id = key.json("key", "show")["key_id"]
 
@@ -67,7 +86,7 @@ def test_a_new_key_keeps_the_earlier_one(key: Command, running_daemon: RunningDa
     back = key("key", "import", str(kept))
     assert back.returncode == 0, back.stderr
     assert path.read_bytes() == earlier
-    running_daemon.start()
+    daemon.start()
 
 
 def test_a_configured_key_is_put_there_by_hand(key: Command, tmp_path: Path) -> None:
@@ -87,9 +106,8 @@ def test_a_configured_key_is_put_there_by_hand(key: Command, tmp_path: Path) -> 
     assert shown["key_id"] == shown["stored_by"]
 
 
-def test_a_key_is_not_changed_under_a_running_service(
-    running_daemon: RunningDaemon, tmp_path: Path
-) -> None:
-    refused = Command(tmp_path, running_daemon.state_dir)("key", "new")
+def test_a_key_is_not_changed_under_a_running_service(key: Command, daemon: RunningDaemon) -> None:
+    daemon.start()
+    refused = key("key", "new")
     assert refused.returncode == 1
     assert "stop it first" in refused.stderr
