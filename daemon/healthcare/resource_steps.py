@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.errors import StoreUnavailable
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare import streams
-from daemon.healthcare.batches import BATCH, Counted, Item, Made, insisting
+from daemon.healthcare.batches import Counted, Item, Made, insisting
 from daemon.healthcare.files import opened
 from daemon.healthcare.transfer_steps import (
     UNREADABLE,
@@ -47,6 +47,8 @@ _OFFSET_BITS: Final = 40
 """Of a place in files: which of them it is, and a byte in it."""
 _MOST_LINE_BYTES: Final = 64 << 20
 _MOST_BATCH_BYTES: Final = 8 << 20
+_LINES_AT_ONCE: Final = 200
+"""They share a transaction, and a flush of the file beside it."""
 _PAGE: Final = 5000
 _COUNT: Final = (1 << 40) - 1
 _TOO_LARGE: Final = "too_large"
@@ -255,7 +257,7 @@ def _lines(files: Sequence[Path], after: int, *, is_whole: bool) -> tuple[int, l
     """Return some lines from a place on, and the place behind them; at the end, the same place."""
     lines: list[_Line] = []
     size = 0
-    while len(lines) < BATCH and size < _MOST_BATCH_BYTES:
+    while len(lines) < _LINES_AT_ONCE and size < _MOST_BATCH_BYTES:
         number, offset = after >> _OFFSET_BITS, after & (1 << _OFFSET_BITS) - 1
         if number >= len(files):
             break

@@ -1,13 +1,16 @@
 """``python -m tests.benchmarks.fhir_large``: large files of resources through the doors, and their memory.
 
-NDJSON of 1 GB and a Bundle of 500 MB (``--scale`` makes them smaller) are dropped into the watched folder and
-given to ``dicomveil deid``. Printed are size, seconds, resources in the index or the output, and by how much
-the process that grew most grew above what it held when it was idle (the kernel's peak, VmHWM).
+NDJSON of 1 GB and a Bundle of 500 MB (``--scale`` makes them smaller) are dropped into the watched folder,
+given to ``dicomveil deid``, imported by the Healthcare API, and, the Bundle as a batch, posted. Printed are
+size, seconds, resources in the index or the output, and by how much the process that grew most grew above what
+it held when it was idle (the kernel's peak, VmHWM).
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -16,12 +19,14 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from daemon.cli.output import print_line
 from deid.fhir.splitting import BundleParts
 from tests.benchmarks.fhir_speed import bundle, ndjson
+from tests.healthcare_client import DATASETS, ask
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
@@ -34,10 +39,13 @@ count = 2
 [fhir]
 max_body_bytes = 2000000000
 max_entries = 10000000
+[healthcare]
+folders = ["FOLDER"]
 [deidentifiers.default.config.fhir]
 """
 _GIVE_UP_S: Final = 7200
 _POLL_S: Final = 0.1
+_JSON: Final = "application/json"
 _IDLE_MIB: Final = 60
 """What a process of `dicomveil deid` holds before its first input."""
 
@@ -117,7 +125,8 @@ def _written(folder: Path, name: str, made: Callable[[int], Iterator[bytes]], si
 def _running(folder: Path) -> Iterator[RunningDaemon]:
     inbox = folder / "inbox"
     inbox.mkdir(parents=True)
-    daemon = RunningDaemon(folder / "state", folder, inbox=inbox, settings=_SETTINGS)
+    settings = _SETTINGS.replace("FOLDER", str(folder.parent))
+    daemon = RunningDaemon(folder / "state", folder, inbox=inbox, settings=settings)
     daemon.start()
     time.sleep(2)
     try:
@@ -149,6 +158,61 @@ def watched(folder: Path, source: Path, resources: int) -> bool:
             spent = time.monotonic() - started
             found = _count(daemon, "source")
         return _tell("watched folder", source, spent, found, resources, growth)
+
+
+def imported(folder: Path, source: Path, resources: int) -> bool:
+    """Have the Healthcare API import a file into a store of its own."""
+    with _running(folder) as daemon:
+        assert daemon.process is not None
+        dataset = f"/v1/{DATASETS}/datasets/large"
+        _asked(daemon, f"/v1/{DATASETS}/datasets?datasetId=large", {})
+        _asked(daemon, f"{dataset}/fhirStores?fhirStoreId=large", {"version": "R4"})
+        structure = "RESOURCE" if source.suffix == ".ndjson" else "BUNDLE_PRETTY"
+        wanted = {"contentStructure": structure, "gcsSource": {"uri": f"file://{source}"}}
+        with Growth(daemon.process.pid) as growth:
+            started = time.monotonic()
+            operation = _asked(daemon, f"{dataset}/fhirStores/large:import", wanted)
+            while not json.loads(daemon.get(f"/v1/{operation['name']}")[1]).get("done"):
+                time.sleep(1)
+            spent = time.monotonic() - started
+        return _tell("imported", source, spent, _count(daemon, ""), resources, growth)
+
+
+def posted(folder: Path, source: Path, resources: int) -> bool:
+    """Post a Bundle as a batch, and read all of the answer."""
+    if source.suffix == ".ndjson":
+        return True  # nobody posts lines
+    with _running(folder) as daemon:
+        assert daemon.process is not None
+        with Growth(daemon.process.pid) as growth:
+            started = time.monotonic()
+            _post(daemon, source)
+            spent = time.monotonic() - started
+            found = _count(daemon, "source")
+        return _tell("posted", source, spent, found, resources, growth)
+
+
+def _asked(daemon: RunningDaemon, path: str, body: object) -> Any:
+    answer = ask(daemon.http + path, "POST", json.dumps(body).encode(), Content_Type=_JSON)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+def _post(daemon: RunningDaemon, source: Path) -> None:
+    """Send a file, its transaction as a batch, and take the answer as it comes."""
+    kind = b'"type":"transaction"'
+    with source.open("rb") as file:
+        head = file.read(100).replace(kind, b'"type":"batch"      ')
+        size = source.stat().st_size
+        chunks = chain([head], iter(lambda: file.read(1 << 20), b""))
+        connection = http.client.HTTPConnection("127.0.0.1", int(daemon.addresses["http"][1]))
+        headers = {"Content-Type": "application/fhir+json", "Content-Length": str(size)}
+        connection.request("POST", "/fhir/source", body=chunks, headers=headers)
+        with connection.getresponse() as response:
+            while response.read(1 << 20):
+                pass
+            assert response.status == 200, response.status
+        connection.close()
 
 
 def by_command(folder: Path, source: Path, resources: int) -> bool:
@@ -189,7 +253,7 @@ def _tell(door: str, source: Path, spent: float, found: int, wanted: int, growth
     return found == wanted and growth.mebibytes <= MOST_MIB
 
 
-DOORS: Final = {"watch": watched, "deid": by_command}
+DOORS: Final = {"watch": watched, "deid": by_command, "import": imported, "post": posted}
 
 
 def main() -> int:

@@ -410,6 +410,40 @@ def test_a_batch_does_what_it_can(peer: FhirPeer) -> None:
     assert answer["entry"][2]["response"]["outcome"]["resourceType"] == "OperationOutcome"
 
 
+def test_what_a_batch_cannot_do_keeps_nothing_else_from_being_done(peer: FhirPeer) -> None:
+    name = unique()
+    answer = peer.ask(
+        "POST",
+        "/",
+        bundle(
+            "batch",
+            entry("PUT", f"Patient/{name}", patient(id=name)),
+            {
+                **entry("PUT", f"Patient/{name}", patient(id=name)),
+                "request": {
+                    "method": "PUT",
+                    "url": f"Patient/{name}",
+                    "ifMatch": 'W/"7"',
+                },
+            },
+            entry("PUT", f"Patient/{name}", patient(id=name, gender="male")),
+            {
+                **entry("PUT", f"Flag/{name}", {"resourceType": "Flag", "id": name}),
+                "request": {
+                    "method": "PUT",
+                    "url": f"Flag/{name}",
+                    "ifMatch": 'W/"1"',
+                },
+            },
+            entry("POST", "Patient", identified(name)),
+        ),
+    ).json
+    statuses = [each["response"]["status"] for each in answer["entry"]]
+    assert statuses == ["201", "412", "200", "412", "201"]
+    assert peer.get(f"/Patient/{name}").json["meta"]["versionId"] == "2"
+    assert peer.get(f"/Flag/{name}").status == 404
+
+
 def large(kind: str, value: str) -> dict[str, Any]:
     """Return a Bundle that is too large to be held, of few entries."""
     note = [{"text": "x" * 30_000}]
