@@ -32,7 +32,7 @@ from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import Textless, textless
 from tests.factories import make_ct
 
-_DIGEST = "c9b5174a8365eee9200369534c16a15b6aec039de1acfa4f9690cb5ea487e72a"
+_DIGEST = "98fda44a8c3242e13a0f8e61b2e24dd46ebdb3093707afce7ae78e4eb717771a"
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:

@@ -127,13 +127,13 @@ class Tuning:
     binarise: float = 0.3
     consider: float = 0.25
     grow: float = 1.6
-    convincing: float = 0.2
-    convincing_where_clear: float = -0.8
+    convincing: float = 0.5
+    convincing_where_clear: float = -0.5
     clear: float = 0.75
-    convincing_where_faint: float = 1.2
+    convincing_where_faint: float = 1.5
     faint: float = 0.5
     cheap: float = 0.004
-    dear: float = 0.6
+    dear: float = 0.4
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
     hopeless: float = -3.0
