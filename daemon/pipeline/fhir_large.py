@@ -43,6 +43,7 @@ from deid.fhir.pieces import (
     pieces,
     skeleton_of,
 )
+from deid.fhir.reading import Kind as Document
 from deid.fhir.reading import read_resource as read_bytes
 from deid.fhir.splitting import BundleParts
 
@@ -202,7 +203,8 @@ def read_requests(
     """Write what a Bundle asks for as pieces, as `daemon.pipeline.fhir_reading.read_document` returns it."""
     try:
         text = unpacked(file, most_bytes)
-        kind_of_large(text)
+        if kind_of_large(text) is not Document.BUNDLE:
+            return ReadDocument(reason=Reason.NOT_FHIR.value, where="Bundle")
         parts = BundleParts(text)
         written = _written(_requests(parts), write)
         bundle = skeleton_of(parts)

@@ -6,12 +6,13 @@ document is found when its other resources were yielded already, so what was mad
 
 from __future__ import annotations
 
+import re
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.entries import Entry, entries
 from deid.fhir.reading import Kind, is_ndjson, read_resource, utf_8
-from deid.fhir.splitting import BundleParts, lines
+from deid.fhir.splitting import LARGEST, BundleParts, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,11 +26,14 @@ BATCH_TAIL: Final = b"]}"
 _BATCH: Final = 1 << 18
 _HEAD: Final = 1 << 16
 _LONGEST_LINE: Final = 16 << 20
+_TYPE: Final = re.compile(rb'"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def kind_of_large(source: IO[bytes]) -> Kind:
-    """Return how resources stand in a document; a single resource counts as a Bundle, until it was read.
+    """Return how resources stand in a document, going by its beginning.
+
+    What does not begin with another type of resource counts as a Bundle, until it was read.
 
     Raises
     ------
@@ -41,7 +45,25 @@ def kind_of_large(source: IO[bytes]) -> Kind:
     if line[:2] in _UTF_16:
         raise Unsafe(Reason.CHARACTER_ENCODING)
     head = utf_8(line + source.read(_HEAD))
-    return Kind.NDJSON if line.endswith(b"\n") and is_ndjson(head) else Kind.BUNDLE
+    if line.endswith(b"\n") and is_ndjson(head):
+        return Kind.NDJSON
+    named = _TYPE.search(head)
+    return Kind.RESOURCE if named is not None and named[1] != b"Bundle" else Kind.BUNDLE
+
+
+def whole(source: IO[bytes]) -> bytes:
+    """Return a document of one resource, which may be as large as one in a Bundle.
+
+    Raises
+    ------
+    Unsafe
+        MALFORMED where it is larger.
+    """
+    source.seek(0)
+    text = source.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise Unsafe(Reason.MALFORMED, "a resource")
+    return utf_8(text)
 
 
 def pieces(source: IO[bytes], kind: Kind) -> Iterator[Entry]:
@@ -64,6 +86,11 @@ def pieces(source: IO[bytes], kind: Kind) -> Iterator[Entry]:
             resource = read_resource(line, f"line {number}")
             refuse_odd(resource)
             yield from entries((resource,))
+        return
+    if kind is Kind.RESOURCE:
+        resource = read_resource(whole(source))
+        refuse_odd(resource)
+        yield from entries((resource,))
         return
     parts = BundleParts(source)
     has_entries = False

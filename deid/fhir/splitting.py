@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK: Final = 1 << 20
-_LARGEST: Final = 64 << 20
+LARGEST: Final = 64 << 20
 """One resource, or what stands in a Bundle beside its entries."""
 _TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{}]|"', re.DOTALL)
 _ENTRY_KEY: Final = re.compile(rb'"entry"\s*:\s*\[\Z')
@@ -23,8 +23,8 @@ def lines(source: IO[bytes]) -> Iterator[bytes]:
     source.seek(0)
     if source.read(len(BOM_UTF8)) != BOM_UTF8:
         source.seek(0)
-    while line := source.readline(_LARGEST):
-        if not line.endswith(b"\n") and len(line) == _LARGEST:
+    while line := source.readline(LARGEST):
+        if not line.endswith(b"\n") and len(line) == LARGEST:
             raise Unsafe(Reason.MALFORMED, "a line")
         if stripped := line.strip():
             yield stripped
@@ -63,7 +63,7 @@ class BundleParts:
         while chunk := self._source.read(max(_CHUNK, len(buffer) - at)):
             buffer = buffer[done:] + chunk
             at, name, done = at - done, name - done, 0
-            if len(buffer) > _LARGEST or len(self._beside) > _LARGEST:
+            if len(buffer) > LARGEST or len(self._beside) > LARGEST:
                 raise Unsafe(Reason.MALFORMED, "Bundle")
             for token in _TOKEN.finditer(buffer, at):
                 byte = token[0]

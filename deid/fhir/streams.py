@@ -26,6 +26,7 @@ from deid.fhir.pieces import (
     batches,
     kind_of_large,
     skeleton_of,
+    whole,
 )
 from deid.fhir.reading import Document, Kind, collector_at_rest, read_resource
 from deid.fhir.references import address_of
@@ -88,7 +89,10 @@ def deidentify_stream(
     """
     source.seek(0)
     head = source.read(SMALL + 1)
-    if len(head) <= SMALL:
+    kind = None if len(head) <= SMALL else kind_of_large(source)
+    if kind is Kind.RESOURCE:
+        head = whole(source)
+    if kind in {None, Kind.RESOURCE}:
         result = deidentify(head, plan, context)
         new = result.document
         if not new.resources:
@@ -98,7 +102,7 @@ def deidentify_stream(
         return Streamed(result.outcome, result.pseudonyms, *named)
     del head
     passage = _Passage(plan, write)
-    if kind_of_large(source) is Kind.NDJSON:
+    if kind is Kind.NDJSON:
         context = passage.learn(
             (Entry("", read_resource(line)) for line in _telling(lines(source))), context
         )

@@ -89,6 +89,15 @@ def test_a_large_resource_is_taken_too() -> None:
     assert orjson.loads(streamed(orjson.dumps(one))[0])["note"] == [{"text": "REMOVED"}]
 
 
+def test_a_large_list_is_no_bundle_though_it_has_entries() -> None:
+    entries = [{"item": {"reference": f"Patient/{at}"}} for at in range(99)]
+    source = orjson.dumps(resource("List", id="l", status="current", mode="working", entry=entries))
+    content, result = streamed(source)
+    assert content == deidentify(source, fhir_plan()).content
+    assert content.count(b'"item"') == 99
+    assert (result.type, bool(result.id)) == ("List", True)
+
+
 SOURCE = orjson.dumps(bundle(*[resource("Patient", id=str(index)) for index in range(30)]))
 
 
