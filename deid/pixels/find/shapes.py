@@ -248,7 +248,8 @@ def _ink(
 def _gradients(wide: NDArray[Any]) -> NDArray[Any]:
     across = cv2.Sobel(wide, cv2.CV_32F, 1, 0, ksize=1)
     down = cv2.Sobel(wide, cv2.CV_32F, 0, 1, ksize=1)
-    return np.asarray(cv2.magnitude(across, down))
+    # Not `cv2.magnitude`, whose last bit depends on where in memory its operands begin.
+    return np.asarray(np.sqrt(across * across + down * down))
 
 
 def _profile_features(ink: NDArray[np.bool_], inside: NDArray[Any]) -> list[float]:
