@@ -133,7 +133,7 @@ class Tuning:
     convincing_where_faint: float = 1.5
     faint: float = 0.5
     cheap: float = 0.004
-    dear: float = 0.4
+    dear: float = 0.48
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
     hopeless: float = -3.0
