@@ -719,6 +719,9 @@ async def test_nested_bulk_data_is_retrieved(http: ClientSession, url: str) -> N
     first, second = Dataset(), Dataset()
     second.add_new(0x00282000, "OB", pixels(3000))
     dataset.ReferencedSeriesSequence = [first, second]
+    dataset.SeriesDescription = text = (
+        '"BulkDataURI":"studies/'  # no address, though it looks like one
+    )
     for undefined in (False, True):
         dataset["ReferencedSeriesSequence"].is_undefined_length = undefined
         first.is_undefined_length_sequence_item = second.is_undefined_length_sequence_item = (
@@ -732,6 +735,7 @@ async def test_nested_bulk_data_is_retrieved(http: ClientSession, url: str) -> N
         (found,) = await (await http.get(f"{url}{path}/metadata")).json(content_type=None)
         uri = found["00081115"]["Value"][1]["00282000"]["BulkDataURI"]
         assert uri == f"{url}{path}/bulkdata/00081115/2/00282000"
+        assert found["0008103E"]["Value"] == [text]
         response = await http.get(
             uri,
             headers={"Accept": "application/octet-stream"},
