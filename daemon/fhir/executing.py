@@ -10,7 +10,7 @@ import orjson
 
 from daemon.fhir import representation
 from daemon.fhir.bundles import asked, in_order, refuse_twice, resolve
-from daemon.fhir.errors import Conflict, FhirError, Unprocessable
+from daemon.fhir.errors import Conflict, FhirError, Unavailable, Unprocessable
 from daemon.fhir.ports import Changed, Wish
 
 if TYPE_CHECKING:
@@ -90,8 +90,9 @@ class Executing:
         try:
             done = await self._sink.change([each.change for each in some])
         except FhirError as error:
-            if len(some) == 1:
-                return {some[0].position: _error_entry(error)}
+            # When there is no room it is no entry's fault, and all may be done already.
+            if len(some) == 1 or isinstance(error, Unavailable):
+                return dict.fromkeys((each.position for each in some), _error_entry(error))
             answers: dict[int, bytes] = {}
             for each in some:
                 answers |= await self._changed([each])
