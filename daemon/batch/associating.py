@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.batch.crowds import CROWD
 from daemon.pipeline.fhir_messages import ties_from
 from daemon.pipeline.ties import (
     CONFLICTING_TIES,
@@ -50,6 +51,8 @@ class _Document:
     ----------
     ties, identifiers
         Of each resource, or of some that are told together.
+    crowd
+        Of the very many people that they tell of, if they do.
     is_large
         Whether they may be: then there are too many people in it for all of them to be of any one's study.
     """
@@ -60,6 +63,7 @@ class _Document:
     identifiers: list[set[Identifier]]
     is_large: bool
     versions: list[tuple[int, str]]
+    crowd: str = ""
 
     def is_alone(self) -> bool:
         """Whether it is one resource with an id, which another file may have another version of."""
@@ -74,7 +78,8 @@ class _Document:
             for ties, known in zip(self.ties, self.identifiers, strict=True)
             if ties.type in SHARED and not ties.addresses
         ]
-        return self.identifiers[place].union(*shared)
+        crowd = {(CROWD, self.crowd)} if self.crowd else set()
+        return self.identifiers[place].union(*shared, crowd)
 
 
 @dataclass(slots=True)
@@ -125,8 +130,14 @@ class Associations:
         of_study.uids.add(study_uid)
         of_study.drops.add(_place(source))
 
-    def add_resources(self, source: Input, resources: list[Any]) -> None:
-        """Take note of what the resources of a file tell; raises what a wrong type raises."""
+    def add_resources(self, source: Input, resources: list[Any], crowd: str = "") -> None:
+        """Take note of what the resources of a file tell; raises what a wrong type raises.
+
+        Parameters
+        ----------
+        crowd
+            The digest of the crowd that it tells of, if it does.
+        """
         folder, name = _place(source)
         self._documents[_key(source)] = _Document(
             folder,
@@ -138,6 +149,7 @@ class Associations:
             ],
             any("is_part" in each for each in resources),
             [(int(each["stated_ms"]), str(each["digest"])) for each in resources],
+            crowd,
         )
 
     def associate(self, known: dict[str, set[Identifier]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from daemon.batch.associating import CONTEXT
 from daemon.batch.naming import WITHOUT_PATIENT
@@ -17,20 +17,20 @@ from deid.errors import Reason, Unsafe
 from deid.fhir.context import Context
 from deid.fhir.known import known_identifiers
 from deid.fhir.pieces import SMALL, kind_of_large, pieces
-from deid.fhir.streams import deidentify_stream
+from deid.fhir.streams import MOST_AT_ONCE, deidentify_stream
 from deid.fhir.ties import Ties, ties_of
 from deid.identity.identifiers import KnownIdentifier
+from deid.text.crowd import Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from daemon.batch.associating import Identifier
     from daemon.resources import Content, ReadResource
     from deid.fhir.entries import Entry
     from deid.plan import Plan
+    from deid.text.crowd import Crowd
 
 _DIGEST: Final = 12
-_MOST_IDENTIFIERS: Final = 2000
 _SHARED_KIND: Final = "Organization"
 _OTHER_KIND: Final = "Basic"
 _TO_STUDIES: Final = (
@@ -59,23 +59,39 @@ class Contradictory(Exception):
         self.is_earlier = is_earlier
 
 
-def ties_in(file: IO[bytes], most_bytes: int) -> list[dict[str, Any]]:
+class Told(NamedTuple):
+    """What the resources of a file tell.
+
+    Attributes
+    ----------
+    resources
+        Of each, or of some together, their ties and what they tell of people.
+    crowd
+        A digest of what was too much for that and stands in a file; empty where nothing was.
+    """
+
+    resources: list[dict[str, Any]]
+    crowd: str = ""
+
+
+def ties_in(file: IO[bytes], most_bytes: int, crowd: IO[bytes]) -> Told:
     """Return what the resources of a file say of their place, and of people; nothing of what cannot be read.
 
     Each by itself, but in a document that is not taken whole: there those that nothing but their patients
-    ties to anything are told together, so that what is told grows with the patients only.
+    ties to anything are told together, so that what is told grows with the patients only. Where that is very
+    much of people, it goes into a file.
     """
     try:
         text = unpacked(file, most_bytes)
         start = text.read(SMALL + 1)
         if len(start) > SMALL:
             del start
-            return _gathered(pieces(text, kind_of_large(text)))
+            return _gathered(pieces(text, kind_of_large(text)), crowd)
     except Unsafe:
-        return []
-    return [
-        _told(each.resource) for each in read_sidecar(start).entries if each.resource is not None
-    ]
+        return Told([])
+    return Told(
+        [_told(each.resource) for each in read_sidecar(start).entries if each.resource is not None]
+    )
 
 
 def _told(resource: ReadResource) -> dict[str, Any]:
@@ -87,25 +103,41 @@ def _told(resource: ReadResource) -> dict[str, Any]:
     }
 
 
-def _gathered(found: Iterable[Entry]) -> list[dict[str, Any]]:
+def _gathered(found: Iterable[Entry], crowd: IO[bytes]) -> Told:
     told: list[dict[str, Any]] = []
-    groups: dict[Ties, dict[Identifier, None]] = {}
+    groups: dict[Ties, _Group] = {}
+    gathering = Gathering(crowd)
     for each in found:
         ties = ties_of(each)
-        known = dict.fromkeys(
-            (one.info_type, one.value) for one in known_identifiers((each.resource,))
-        )
+        known = known_identifiers((each.resource,))
         if _is_anchor(ties):
             told.append(_part(ties, known))
             continue
-        group = groups.setdefault(_shared_part(ties), {})
-        if len(group) < _MOST_IDENTIFIERS:
-            group |= known
-    return told + [_part(ties, known) for ties, known in groups.items()]
+        groups.setdefault(_shared_part(ties), _Group(gathering)).add(known)
+    told += [_part(ties, group.known) for ties, group in groups.items()]
+    return Told(told, gathering.finish() if any(each.is_crowd for each in groups.values()) else "")
 
 
-def _part(ties: Ties, known: Iterable[Identifier]) -> dict[str, Any]:
-    identifiers = [[*each] for each in known]
+class _Group:
+    """What resources tell of people that are told together; once that is very much, it is gathered."""
+
+    def __init__(self, gathering: Gathering) -> None:
+        self._gathering = gathering
+        self.known: dict[KnownIdentifier, None] = {}
+        self.is_crowd = False
+
+    def add(self, known: Iterable[KnownIdentifier]) -> None:
+        if not self.is_crowd:
+            self.known |= dict.fromkeys(known)
+            if len(self.known) <= MOST_AT_ONCE:
+                return
+            self.is_crowd = True
+            known, self.known = self.known, {}
+        self._gathering.add(known)
+
+
+def _part(ties: Ties, known: Iterable[KnownIdentifier]) -> dict[str, Any]:
+    identifiers = [[each.info_type, each.value] for each in known]
     return {
         "ties": ties_document(ties),
         "identifiers": identifiers,
@@ -158,7 +190,9 @@ def deidentify_resources(
     most_bytes: int,
     plan: Plan,
     known: Sequence[tuple[str, str]],
+    crowds: Sequence[Crowd],
     write: Callable[[bytes], object],
+    scratch: Callable[[], BinaryIO],
 ) -> Made:
     """De-identify a file of resources.
 
@@ -168,8 +202,12 @@ def deidentify_resources(
         Of the text, unpacked.
     known
         InfoType and value of what is known of people; `CONTEXT` says whose the resources are.
+    crowds
+        Of very many people.
     write
         Takes the new bytes, piece by piece; they are to be thrown away where this raises.
+    scratch
+        Opens a file without a name.
 
     Raises
     ------
@@ -202,7 +240,9 @@ def deidentify_resources(
             identities,
             identity_of(context.get("patient", ""), issuer),
             tuple(KnownIdentifier(value, kind) for kind, value in known if kind != CONTEXT),
+            crowds=tuple(crowds),
         ),
+        scratch,
     )
     patient = made.pseudonyms[0] if len(made.pseudonyms) == 1 else WITHOUT_PATIENT
     short = digest.hexdigest()[:_DIGEST]

@@ -25,6 +25,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import deid
+from daemon.batch.crowds import crowds_of_run
 from daemon.batch.dry import DryFolder
 from daemon.batch.errors import BatchFailed, BatchInterrupted, BatchRefused
 from daemon.batch.inputs import Input, check_inputs, places_of, walk
@@ -250,22 +251,26 @@ class _Run:
     async def _work(self) -> None:
         request = self.request
         wanted = min(request.jobs or most_processes(), most_processes())
-        pool = WorkerPool(
-            TARGET,
-            {
-                "configuration": dict(request.configuration),
-                "out": str(self.output.path),
-                "archive": asdict(request.archive),
-                "pixels": request.pixels.document(),
-                "most_text_bytes": request.most_text_bytes,
-            },
-            request.key,
-            count=max(1, min(wanted, self.survey.total)),
-            limits=request.limits,
-            spawned=self.spawned,
-        )
-        queue: asyncio.Queue[Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
-        with ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers:
+        with (
+            crowds_of_run(str(self.output.path)) as crowds,
+            ThreadPoolExecutor(_FLUSH_THREADS, thread_name_prefix="flush") as flushers,
+        ):
+            pool = WorkerPool(
+                TARGET,
+                {
+                    "configuration": dict(request.configuration),
+                    "out": str(self.output.path),
+                    "archive": asdict(request.archive),
+                    "pixels": request.pixels.document(),
+                    "most_text_bytes": request.most_text_bytes,
+                    "crowds": crowds,
+                },
+                request.key,
+                count=max(1, min(wanted, self.survey.total)),
+                limits=request.limits,
+                spawned=self.spawned,
+            )
+            queue: asyncio.Queue[Item | None] = asyncio.Queue(pool.count * _AHEAD_PER_WORKER)
             try:
                 async with pool:
                     await self._try_configuration(pool)
@@ -326,6 +331,7 @@ class _Run:
             **place_of(source),
             "is_named_dicom": source.is_named_dicom,
             "known": item.known,
+            "crowds": self.survey.crowds(item.known),
             "output": "",
             "traces": self.books.crosswalk.is_wanted,
         }

@@ -14,13 +14,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from daemon.batch.associating import Associations
+from daemon.batch.crowds import CROWD
+from daemon.batch.errors import BatchFailed
 from daemon.batch.sources import place_of
 from daemon.workers.errors import WorkerKilled, WorkerRaised
 from daemon.workers.frames import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from daemon.batch.crowds import Place
     from daemon.batch.inputs import Input
     from daemon.workers.pool import WorkerPool
 
@@ -47,6 +50,7 @@ class Survey:
         self.may_have_resources = False
         self._studies: dict[str, set[tuple[str, str]]] = {}
         self._study_of: dict[tuple[str, int | None], str] = {}
+        self._crowds: dict[str, Place] = {}
         self._associations = Associations(issuers or {})
 
     def count(
@@ -77,15 +81,24 @@ class Survey:
         study_uid = self._study_of.get((source.path, source.member), "")
         return sorted(self._studies.get(study_uid, ()))
 
+    def crowds(self, known: Iterable[tuple[str, str]]) -> list[Place]:
+        """Return where the crowds among what is known lie (`daemon.batch.crowds`)."""
+        return [self._crowds[digest] for kind, digest in known if kind == CROWD]
+
     async def _identify_one(self, pool: WorkerPool, source: Input) -> None:
         try:
             answer = (await pool.run(Message(place_of(source)), source.size)).header
         except (WorkerKilled, WorkerRaised):
             return  # it will be set aside when its turn comes
+        if "errno" in answer:
+            raise BatchFailed(str(answer["errno"]))
         resources = answer.get("resources")
         if isinstance(resources, list):
             with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):
-                self._associations.add_resources(source, resources)
+                digest, *place = answer["crowd"]
+                if digest:
+                    self._crowds[digest] = place[0], place[1]
+                self._associations.add_resources(source, resources, digest)
             return
         study_uid, known = answer.get("study_uid"), answer.get("known")
         if not isinstance(study_uid, str) or not study_uid or not isinstance(known, list):

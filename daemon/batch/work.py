@@ -17,6 +17,7 @@ import deid
 from daemon.batch.archives.gzip_stream import GzipStream
 from daemon.batch.archives.kinds import ArchiveKind, kind_of
 from daemon.batch.archives.stretches import reader_of
+from daemon.batch.crowds import CROWD, Crowds
 from daemon.batch.inputs import UNREADABLE
 from daemon.batch.naming import RESOURCES
 from daemon.batch.request import BatchState
@@ -62,7 +63,8 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     ----------
     document
         ``configuration``; ``out``, the output folder; ``archive``, fields of `ArchiveLimits`;
-        ``pixels``, document of `PixelSettings`; ``most_text_bytes``, of a file of resources, unpacked.
+        ``pixels``, document of `PixelSettings`; ``most_text_bytes``, of a file of resources, unpacked;
+        ``crowds``, where what is known of very many people lies (`daemon.batch.crowds`).
     secret
         The deidentifier's key.
     """
@@ -70,7 +72,8 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     plan = deid.compile_plan(document["configuration"], SiteKey(secret), engines=pixels)
     load_tables()
     sources = Sources(ArchiveLimits(**document["archive"]))
-    work = BatchWork(plan, document["out"], sources, document["most_text_bytes"])
+    crowds = Crowds(document["crowds"], document["out"])
+    work = BatchWork(plan, document["out"], sources, crowds, document["most_text_bytes"])
     jobs = count()
 
     def process(message: Message) -> Message:
@@ -101,16 +104,17 @@ class BatchWork:
     plan: deid.Plan
     out: str
     sources: Sources
+    crowds: Crowds
     most_text_bytes: int = MOST_TEXT_BYTES
 
     def process(self, message: Message) -> Message:
         """Return what became of one input; its ``output`` is written when it is clean.
 
         The header of a job says where the input lies (`daemon.batch.sources.place_of`), ``output``
-        (where to write), ``is_named_dicom``, and ``known``: infoType and value of what the study's other
-        instances tell of people. That of an answer has ``state``, ``reason``, ``where``, and for a
-        clean one the replacement identifiers; its field is the outcome record. An ``errno``
-        instead of a state means that the output folder could not be written to.
+        (where to write), ``is_named_dicom``, ``known``: infoType and value of what the study's other
+        instances tell of people, and ``crowds``: where the crowds among it lie. That of an answer has
+        ``state``, ``reason``, ``where``, and for a clean one the replacement identifiers; its field is the
+        outcome record. An ``errno`` instead of a state means that the output folder could not be written to.
 
         An empty ``output`` writes nothing that stays, and the answer has a ``digest`` of the bytes. With
         ``traces`` it has ``crosswalk``, original identifiers among it; with ``made``, the output of an
@@ -118,17 +122,16 @@ class BatchWork:
 
         One with ``identifies`` asks whether the configuration lets a patient's identity through.
         A job without ``output`` only asks what the header tells of people: the answer has
-        ``study_uid`` and ``known``, empty for what is no instance.
+        ``study_uid`` and ``known``, empty for what is no instance; of resources ``resources`` and ``crowd``,
+        the digest of one and where it lies.
         """
         job = message.header
-        if "output" not in job:
-            return self._identified(job)
         if "made" in job:
             return self._traced(job)
         if "identifies" in job:
             return Message({"left": list(still_identifying(self.plan))})
         try:
-            return self._process(job)
+            return self._process(job) if "output" in job else self._identified(job)
         except Unsafe as unsafe:
             return _answer(BatchState.REFUSED, unsafe.reason, unsafe.where)
         except Refused as refusal:
@@ -170,14 +173,12 @@ class BatchWork:
         """Return what an input tells of people. What cannot be read tells nothing, and is judged later."""
         try:
             source, size = self._open(job)
-        except (OSError, Refused, _WriteFailed, _NotInstance):
+        except (OSError, Refused, _NotInstance):
             return Message({"study_uid": "", "known": []})
         try:
             structure = examine(source, size, thorough=False)
             if structure.kind is Kind.FHIR:
-                with _file_of(source) as file:
-                    told = _resources().ties_in(file, self.most_text_bytes)
-                return Message({"resources": told})
+                return self._told_by_resources(source)
             if structure.kind is Kind.BARE:
                 completed = self._complete(structure.head, source, size)
                 os.close(source)
@@ -187,11 +188,17 @@ class BatchWork:
                 study_uid = header.study_uid
                 known = [[each.info_type, each.value] for each in deid.read_identifiers(buffer)]
                 issuers = deid.read_items(buffer, _ACCESSION_ISSUER, _ENTITY)
-        except (OSError, ValueError, Unsafe, _WriteFailed):
+        except (OSError, ValueError, Unsafe):
             return Message({"study_uid": "", "known": []})
         finally:
             os.close(source)
         return Message({"study_uid": study_uid, "known": known, "facts": _facts(header, issuers)})
+
+    def _told_by_resources(self, source: int) -> Message:
+        with _file_of(source) as file, _writing(), self.crowds.scratch() as gathered:
+            told = _resources().ties_in(file, self.most_text_bytes, gathered)
+            place = self.crowds.append(gathered) if told.crowd else ()
+        return Message({"resources": told.resources, "crowd": [told.crowd, *place]})
 
     def _open(self, job: Mapping[str, Any]) -> tuple[int, int]:
         if is_file(job):
@@ -228,11 +235,17 @@ class BatchWork:
 
     def _deidentify_resources(self, source: int, job: Mapping[str, Any]) -> Message:
         resources = _resources()
-        known = [(info_type, value) for info_type, value in job["known"]]
+        known = [(info_type, value) for info_type, value in job["known"] if info_type != CROWD]
         try:
             with _file_of(source) as file, self._target(job["output"]) as target:
                 made = resources.deidentify_resources(
-                    file, self.most_text_bytes, self.plan, known, _Writer(target).write
+                    file,
+                    self.most_text_bytes,
+                    self.plan,
+                    known,
+                    self.crowds.at(job["crowds"]),
+                    _Writer(target).write,
+                    self.crowds.scratch,
                 )
         except resources.Contradictory as error:
             state = BatchState.SKIPPED if error.is_earlier else BatchState.REFUSED
@@ -250,12 +263,21 @@ class BatchWork:
         return Message(header, (b"",))
 
     def _deidentify(self, source: int, job: Mapping[str, Any]) -> Message:
-        known = [deid.KnownIdentifier(value, info_type) for info_type, value in job["known"]]
+        known = [
+            deid.KnownIdentifier(value, info_type)
+            for info_type, value in job["known"]
+            if info_type != CROWD
+        ]
         with mapped(source) as buffer:
             clean = deid.deidentify(buffer, self.plan, known)
             extra: dict[str, Any] = {}
             with _writing(), self._target(job["output"]) as target:
                 write_segments(target, buffer, clean.segments)
+                if more := self._of_crowds_in(target, job):
+                    clean = deid.deidentify(buffer, self.plan, [*known, *more])
+                    os.ftruncate(target, 0)
+                    os.lseek(target, 0, os.SEEK_SET)
+                    write_segments(target, buffer, clean.segments)
                 if not job["output"] or job["traces"]:
                     with mapped(target) as made:
                         extra = self._told(job, buffer, made)
@@ -274,6 +296,14 @@ class BatchWork:
                 ],
             }
             return Message(header, (clean.outcome.to_json(),))
+
+    def _of_crowds_in(self, made: int, job: Mapping[str, Any]) -> list[deid.KnownIdentifier]:
+        """Return those of very many identifiers that stand in an instance that was made."""
+        if not job["crowds"] or not self.plan.cleans_text:
+            return []
+        with mapped(made) as buffer:
+            texts = list(deid.read_texts(buffer))
+        return [each for crowd in self.crowds.at(job["crowds"]) for each in crowd.those_in(texts)]
 
     def _target(self, output: str) -> AbstractContextManager[int]:
         """Return where to write: the file that is named, or one without a name in a run that writes none."""

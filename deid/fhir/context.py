@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deid.identity.identifiers import KnownIdentifier
+    from deid.text.crowd import Crowd
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,15 @@ class Context:
         The same by system and value of identifiers of patients.
     known
         Identifiers from instances and other resources: texts are cleaned of them, and none may be left.
+    crowds
+        Very many more; those that stand plainly in what would stay are known, too.
     """
 
     identities: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
     known: tuple[KnownIdentifier, ...] = ()
     numbers: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    crowds: tuple[Crowd, ...] = ()
 
 
 NOTHING_KNOWN = Context()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.context import NOTHING_KNOWN
@@ -14,7 +14,9 @@ from deid.fhir.outcome import FhirOutcome
 from deid.fhir.reading import Document, collector_at_rest, read, write
 from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
+from deid.identity.identifiers import KnownIdentifier, in_order
 from deid.identity.residual import Forbidden
+from deid.text.crowd import gathered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
     from deid.fhir.context import Context
     from deid.fhir.plan import FhirPlan
     from deid.fhir.reading import Resource
-    from deid.identity.identifiers import KnownIdentifier
+    from deid.text.crowd import Crowd
 
 _UTF_8 = "ISO_IR 192"
+_OWN: Final = frozenset({"Patient", "Person", "RelatedPerson"})
+"""Whose identifiers are searched for in disguise, too, in a document that has very many."""
+_MOST_OWN: Final = 4000
+"""Identifiers of one document that are searched for one by one; more are a `Crowd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,22 @@ def deidentify_document(
         raise Unsafe(Reason.RESOURCE_NOT_LISTED)
     # Texts are cleaned of names that stand further on, too, so those are looked for first.
     ahead = known_identifiers(document.resources) if plan.inspects else ()
-    known = (*context.known, *ahead)
     listed = list(entries(document.resources))
+    told = frozenset((each.value, each.info_type) for each in ahead)
+    if len(ahead) > _MOST_OWN:
+        own = known_identifiers(each.resource for each in listed if kind_of(each.resource) in _OWN)
+        context = replace(context, crowds=(*context.crowds, gathered(ahead)))
+        ahead = own if len(own) <= _MOST_OWN else ()
+    known = (*context.known, *ahead)
     first, resources = walked_through(document, listed, plan, context, known, None)
+    if more := _of_crowds_in(first, context.crowds):
+        context = replace(context, known=(*context.known, *more))
+        known = (*known, *more)
+        first, resources = walked_through(document, listed, plan, context, known, None)
+    if len(first.met) > _MOST_OWN:
+        crowd = gathered(KnownIdentifier(*each) for each in sorted(first.met - told))
+        left = (*ahead, *_of_crowds_in(first, (*context.crowds, crowd)))
+        first.met = {(each.value, each.info_type) for each in left}
     forbidden = forbidden_in(first, context)
     if may_be_left(first, forbidden):
         second, resources = walked_through(document, listed, plan, context, known, forbidden)
@@ -144,6 +163,12 @@ def forbidden_in(run: Run, context: Context) -> Forbidden:
         (value.encode("utf-8", "replace"), info_type, _UTF_8)
         for value, info_type in sorted(originals)
     ).without(ours)
+
+
+def _of_crowds_in(run: Run, crowds: Iterable[Crowd]) -> tuple[KnownIdentifier, ...]:
+    """Return those of very many identifiers that stand in strings that would stay."""
+    found = {each for crowd in crowds for each in crowd.those_in(run.open)}
+    return tuple(sorted(found, key=in_order))
 
 
 def may_be_left(run: Run, forbidden: Forbidden) -> bool:

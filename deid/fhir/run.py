@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 _OWNERS: Final = ("patient", "subject", "beneficiary", "individual", "for")
 """Elements that say whose a resource is, the surest first."""
-_MOST_MET: Final = 1 << 20
 _ADDRESSED: Final = (Literal, Urn)
 
 
@@ -232,7 +231,7 @@ class Run:
 
     def meets(self, value: Any, info_type: str) -> None:
         """Remember an original that must not be left anywhere."""
-        if isinstance(value, str) and value and len(self.met) < _MOST_MET:
+        if isinstance(value, str) and value:
             self.met.add((value, info_type))
 
     def keeps(self, path: str, text: str) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import IO, TYPE_CHECKING, Final
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.context import NOTHING_KNOWN
@@ -33,6 +34,8 @@ from deid.fhir.references import address_of
 from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
 from deid.fhir.splitting import BundleParts, lines
+from deid.identity.identifiers import in_order
+from deid.text.crowd import Crowd, Gathering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,7 +51,8 @@ _PEOPLE: Final = re.compile(
     rb'"resourceType"\s*:\s*"(Patient|Practitioner|RelatedPerson|Person|Organization|Location)"'
 )
 _REFERENCE: Final = re.compile(rb'"reference"\s*:\s*"([^"\\]{1,300})"')
-_MOST_OTHERS: Final = 2_000
+MOST_AT_ONCE: Final = 2_000
+"""Identifiers that every batch is searched for, one by one; more are a `Crowd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def deidentify_stream(
     write: Callable[[bytes], object],
     plan: FhirPlan,
     context: Context = NOTHING_KNOWN,
+    scratch: Callable[[], BinaryIO] = BytesIO,
 ) -> Streamed:
     """De-identify a document of any length: a resource, a Bundle or NDJSON.
 
@@ -81,6 +86,8 @@ def deidentify_stream(
         It is read twice from its beginning, so it can be sought in. UTF-16 is taken up to 8 MiB only.
     write
         Takes the new document piece by piece. What was written is to be thrown away where this raises.
+    scratch
+        Opens a file for what is known of very many people. Originals: nobody else must see it.
 
     Raises
     ------
@@ -102,16 +109,17 @@ def deidentify_stream(
         return Streamed(result.outcome, result.pseudonyms, *named)
     del head
     passage = _Passage(plan, write)
-    if kind is Kind.NDJSON:
-        context = passage.learn(
-            (Entry("", read_resource(line)) for line in _telling(lines(source))), context
-        )
-        passage.lines(lines(source), context)
-    else:
-        parts = BundleParts(source)
-        context = passage.learn(map(_entry, _telling(parts.entries())), context)
-        passage.bundle(BundleParts(source), context)
-    return passage.result()
+    with scratch() as file:
+        if kind is Kind.NDJSON:
+            context = passage.learn(
+                (Entry("", read_resource(line)) for line in _telling(lines(source))), context, file
+            )
+            passage.lines(lines(source), context)
+        else:
+            parts = BundleParts(source)
+            context = passage.learn(map(_entry, _telling(parts.entries())), context, file)
+            passage.bundle(BundleParts(source), context)
+        return passage.result()
 
 
 def _named(resource: Resource) -> tuple[str, str]:
@@ -148,9 +156,10 @@ class _Passage:
     pseudonyms: set[str] = field(default_factory=set)
     named: tuple[str, str] = ("", "")
 
-    def learn(self, entries: Iterable[Entry], context: Context) -> Context:
-        """Return the context with what the people of a document tell."""
+    def learn(self, entries: Iterable[Entry], context: Context, file: BinaryIO) -> Context:
+        """Return the context with what the people of a document tell; what is very much, in a file."""
         run = Run(self.plan, context, context.known)
+        gathering: Gathering | None = None
         for entry in entries:
             with collector_at_rest():
                 run.learn(entry)
@@ -158,9 +167,18 @@ class _Passage:
                 if entry.resource.get("resourceType") == "Patient":
                     for address in entry.addresses():
                         self.by_patient[address] = known
-                elif len(self.others) < _MOST_OTHERS:
+                elif gathering is not None:
+                    gathering.add(known)
+                else:
                     self.others.update(known)
+                    if len(self.others) > MOST_AT_ONCE:
+                        gathering = Gathering(file)
+                        gathering.add(sorted(self.others, key=in_order))
+                        self.others.clear()
         run.conclude()
+        if gathering is not None:
+            gathering.finish()
+            context = replace(context, crowds=(*context.crowds, Crowd.of_file(file)))
         return replace(context, identities=run.identities, identity=run.sole, numbers=run.numbers)
 
     def lines(self, pieces: Iterable[bytes], context: Context) -> None:
@@ -210,7 +228,7 @@ class _Passage:
                     self.by_patient.get(address_of(reference.decode("utf-8", "replace")), ())
                 )
         known.difference_update(context.known)
-        ordered = sorted(known, key=lambda each: (each.info_type, each.value))
+        ordered = sorted(known, key=in_order)
         context = replace(context, known=(*context.known, *ordered))
         with collector_at_rest():
             result = deidentify_document(document, self.plan, context)

@@ -89,4 +89,9 @@ def united(
 ) -> tuple[KnownIdentifier, ...]:
     """Return an instance's own identifiers and what is known from elsewhere, each once, in a fixed order."""
     more = {*others}.difference(own)
-    return (*own, *sorted(more, key=lambda each: (each.info_type, each.value))) if more else own
+    return (*own, *sorted(more, key=in_order)) if more else own
+
+
+def in_order(identifier: KnownIdentifier) -> tuple[str, str]:
+    """Return what identifiers are sorted by."""
+    return identifier.info_type, identifier.value

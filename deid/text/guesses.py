@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from deid.text import eponyms
 from deid.text.findings import GUESSED, NAMED, Finding
 from deid.text.folding import fold, words
-from deid.text.known import WORD
+from deid.text.parts import WORD
 from deid.text.vocabulary import (
     given_names,
     is_clinical_token,

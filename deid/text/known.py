@@ -18,46 +18,30 @@ from deid.identity.disguises import Disguises
 from deid.identity.signs import Signs
 from deid.text import dates
 from deid.text.findings import KNOWN, PATTERN, Finding
-from deid.text.folding import LETTERS, fold, spellings, words
+from deid.text.folding import fold, spellings, words
+from deid.text.parts import (
+    CASE_ENDINGS,
+    CENTURY,
+    GLUE,
+    MISREAD,
+    MIXED,
+    MOST_APART,
+    WIDE,
+    WORD,
+    Parts,
+)
 from deid.text.vocabulary import clinical_words, common_words, is_own_clinical, is_recognised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from deid.identity.identifiers import KnownIdentifier
 
-WORD: Final = re.compile(rf"{LETTERS}(?:['\u2019]{LETTERS})*")
-_NAMES: Final = frozenset({"PERSON_NAME"})
-_PHRASES: Final = frozenset({"LOCATION", "ORGANIZATION_NAME", "STREET_ADDRESS"})
 _DATES: Final = frozenset({"DATE", "DATE_OF_BIRTH"})
-_TITLES: Final = words(
-    """
-    dr prof mr mrs ms miss md phd herr frau mme mlle sr sra ing dipl med von van der den de del la
-    le el al bin ibn da dos di du st san santa jr sr ii iii iv mc mac the and of und et y
-    """
-)
 _ADDRESSED: Final = words("dr prof mr mrs ms miss herr hr frau mme mlle m sr sra srta dra dott")
-_CASE_ENDINGS: Final = "аяоеийыьуюόοςαη"
-_HARMLESS: Final = words(
-    """
-    anonymous anonymized anonymised unknown none null test patient name removed unbekannt
-    """
-)
-_WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3040-\u30ff]")
-_FEWEST_DIGITS: Final = 3
-_SEPARATORS: Final = r"[\s._/:#-]{0,2}"
-_GLUE: Final = (" ", "-", "'", ". ")
-_MAX_PARTS: Final = 60
-_CENTURY: Final = 100
-"""A year of two digits may be of this century or of the last."""
 _PARTICLES: Final = words(
     "van von der den de del della di da dos du la le el al bin ibn ter t st mc mac o d"
 )
-# Words with a digit between or before letters, and the letters that digits are mistaken for.
-_MIXED: Final = re.compile(
-    r"(?<![^\W_])(?=[^\W_]{0,40}\d)(?=\d{0,2}[^\W\d_])[^\W_]{2,40}(?:['\u2019][^\W_]{1,40})?(?![^\W_])"
-)
-_MISREAD: Final = (str.maketrans("0134578", "oleastb"), str.maketrans("01345689", "oieasgbg"))
 
 
 def _is_near(text: str, tokens: list[re.Match[str]], index: int) -> bool:
@@ -133,7 +117,7 @@ class KnownText:
         return any(
             (year, day.month, day.day) in self.born
             or (day.ambiguous and (year, day.day, day.month) in self.born)
-            for year in (day.year, day.year - _CENTURY)
+            for year in (day.year, day.year - CENTURY)
         )
 
     def day_first(self, text: str) -> bool | None:
@@ -175,8 +159,8 @@ class KnownText:
         together = fold(tokens[index][0])
         if together[:2] not in self.starts:
             return 0
-        for last in range(index + 1, min(index + 4, len(tokens))):
-            if text[tokens[last - 1].end() : tokens[last].start()] not in _GLUE:
+        for last in range(index + 1, min(index + MOST_APART, len(tokens))):
+            if text[tokens[last - 1].end() : tokens[last].start()] not in GLUE:
                 return 0
             together += fold(tokens[last][0])
             if len(together) > 4 and self.words.get(together) == "PERSON_NAME":
@@ -185,7 +169,7 @@ class KnownText:
 
     def _kind(self, token: str) -> tuple[str, bool]:
         """Return the infoType of a known word, and whether it can be nothing else."""
-        if len(token) == 1 and not _WIDE.match(token):
+        if len(token) == 1 and not WIDE.match(token):
             return "", False
         plain = token.removesuffix("'s").removesuffix("\u2019s")
         for folded in spellings(plain):
@@ -214,7 +198,7 @@ class KnownText:
                 return kind
             if length >= 5 and size > length + 2 and word in folded:
                 return kind
-            stem = word if word.isascii() else word.rstrip(_CASE_ENDINGS)
+            stem = word if word.isascii() else word.rstrip(CASE_ENDINGS)
             if 4 <= len(stem) < length and folded.startswith(stem) and size - len(stem) <= 3:
                 return kind
             if abs(size - length) > 2 or length < 5:
@@ -268,10 +252,10 @@ class KnownText:
 
     def _with_digits(self, text: str) -> Iterator[Finding]:
         """Yield known words in which digits stand for letters, as misread or mistyped: ``SI0BHAN``."""
-        for match in _MIXED.finditer(text):
+        for match in MIXED.finditer(text):
             if len(match[0]) < 5:
                 continue
-            for digits in _MISREAD:
+            for digits in MISREAD:
                 read = fold(match[0].translate(digits))
                 if read in self.words or read in self.joined:
                     yield Finding(*match.span(), self.words.get(read, "PERSON_NAME"), KNOWN)
@@ -289,30 +273,17 @@ def prepare(known: Iterable[KnownIdentifier]) -> KnownText:
     known = tuple(known)
     pairs = [(each.value, each.info_type) for each in known]
     result = KnownText(disguises=forms.prepare(pairs), signs=Signs(pairs))
-    codes: dict[str, str] = {}
-    initials: set[str] = set()
-    joined: set[str] = set()
-    born: set[tuple[int, int, int]] = set()
-    days: set[tuple[int, int, int]] = set()
-    for each in known:
-        value, kind = each.value.strip(), each.info_type
-        if len(value) < 2 or fold(value) in _HARMLESS:
-            continue
-        if kind in _NAMES:
-            _add_name(result, value, initials, joined)
-        elif kind in _PHRASES:
-            _add_phrase(result, value, kind, codes)
-        elif kind in _DATES:
-            _add_date(value, kind, codes, born, days)
-        elif kind != "AGE":
-            _add_code(value, kind, codes)
-    parts = [word for word, kind in result.words.items() if kind == "PERSON_NAME"]
-    result.starts = frozenset(word[:length] for word in parts for length in (1, 2))
-    result.initials = frozenset(initials)
-    result.joined = frozenset(joined)
-    result.born = frozenset(born)
-    result.days = frozenset(days)
-    result.codes = _compiled(codes)
+    parts = Parts()
+    for value, info_type in pairs:
+        parts.add(value, info_type)
+    result.words, result.wide = parts.words, parts.wide
+    names = [word for word, kind in parts.words.items() if kind == "PERSON_NAME"]
+    result.starts = frozenset(word[:length] for word in names for length in (1, 2))
+    result.initials = frozenset(parts.initials)
+    result.joined = frozenset(parts.joined)
+    result.born = frozenset(parts.born)
+    result.days = frozenset(parts.days)
+    result.codes = _compiled(parts.codes)
     return result
 
 
@@ -325,103 +296,3 @@ def _compiled(codes: dict[str, str]) -> tuple[tuple[re.Pattern[str], str], ...]:
         (re.compile(rf"(?<![^\W_])(?:{'|'.join(patterns)})(?![^\W_])", re.IGNORECASE), kind)
         for kind, patterns in by_kind.items()
     )
-
-
-def _add_name(result: KnownText, value: str, initials: set[str], joined: set[str]) -> None:
-    for group in value.split("="):
-        parts = [part for part in re.split(r"[\^\s,;\\/]+", group) if part]
-        if any(_WIDE.search(part) for part in parts):
-            _add_wide(result, parts)
-            continue
-        folded_parts: list[str] = []
-        for part in parts[:_MAX_PARTS]:
-            for word in WORD.findall(part):
-                if fold(word) in _HARMLESS:
-                    continue
-                folded_parts.append(fold(word))
-                initials.add(fold(word)[:1])
-                if len(word) >= 2 and fold(word) not in _TITLES:
-                    for spelling in spellings(word):
-                        result.words[spelling] = "PERSON_NAME"
-        for one in folded_parts[:6]:
-            joined.update(one + other for other in folded_parts[:6] if len(one + other) > 4)
-            joined.update(
-                one[:1] + other for other in folded_parts[:6] if other != one and len(other) > 2
-            )
-
-
-def _add_wide(result: KnownText, parts: Sequence[str]) -> None:
-    for glue in ("", " ", "　", "・", "^"):
-        result.wide[glue.join(parts)] = "PERSON_NAME"
-    for part in parts:
-        if len(part) >= 2:
-            result.wide[part] = "PERSON_NAME"
-
-
-def _add_phrase(result: KnownText, value: str, kind: str, codes: dict[str, str]) -> None:
-    for line in re.split(r"[\\^\r\n,;]+", value):
-        found = WORD.findall(line)
-        if len(found) > 1 or re.search(r"\d", line):
-            pieces = [re.escape(piece) for piece in re.findall(r"[^\W_]+", line)]
-            if len("".join(pieces)) >= 5:
-                codes[r"[\W_]{1,3}".join(pieces)] = kind
-        for word in found:
-            telling = len(word) >= 3 and not is_recognised(word) and fold(word) not in _TITLES
-            if telling and (len(word) > 3 or len(found) == 1):
-                result.words.setdefault(fold(word), kind)
-
-
-def _add_code(value: str, kind: str, codes: dict[str, str]) -> None:
-    for part in value.split("\\"):
-        compact = re.sub(r"[\W_]+", "", part)
-        if len(compact) < 3 or (compact.isalpha() and is_recognised(compact)):
-            continue
-        if len(compact) == 3 and not any(c.isdigit() for c in compact):
-            continue
-        if kind == "PHONE_NUMBER" and compact.isdigit() and len(compact) > 7:
-            codes[_spaced(compact[-7:], 12)] = kind
-        codes[_spaced(compact)] = kind
-        for run in re.findall(r"\d+", part):
-            if run != compact and (len(run) > 4 or (len(run) == 4 and run[:2] not in ("19", "20"))):
-                codes[_spaced(run)] = kind
-
-
-def _spaced(compact: str, extra: int = 0) -> str:
-    """Return a pattern for a code with separators anywhere, and leading zeros.
-
-    Its own zeros may be missing where enough digits are left to tell it from any other number.
-    """
-    zeros = "0{0,6}" if compact[0].isdigit() else ""
-    stripped = compact.lstrip("0") if compact.isdigit() else compact
-    if len(stripped) < _FEWEST_DIGITS:
-        stripped = compact
-    before = rf"(?:[\d+()]{_SEPARATORS}){{0,{extra}}}" if extra else ""
-    return before + zeros + _SEPARATORS.join(re.escape(c) for c in stripped)
-
-
-def _add_date(
-    value: str,
-    kind: str,
-    codes: dict[str, str],
-    born: set[tuple[int, int, int]],
-    days: set[tuple[int, int, int]],
-) -> None:
-    digits = re.sub(r"\D", "", value)[:8]
-    if len(digits) != 8:
-        return
-    year, month, day = digits[:4], digits[4:6], digits[6:]
-    when = (int(year), int(month), int(day))
-    days.add(when)
-    if kind != "DATE_OF_BIRTH":
-        return
-    born.add(when)
-    short = year[2:]
-    for order in (
-        (day, month, year),
-        (month, day, year),
-        (year, day, month),
-        (short, month, day),
-        (day, month, short),
-        (month, day, short),
-    ):
-        codes["".join(order)] = kind

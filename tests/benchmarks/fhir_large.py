@@ -3,7 +3,8 @@
 NDJSON of 1 GB and a Bundle of 500 MB (``--scale`` makes them smaller) are dropped into the watched folder,
 given to ``dicomveil deid``, imported by the Healthcare API, and, the Bundle as a batch, posted. Printed are
 size, seconds, resources in the index or the output, and by how much the process that grew most grew above what
-it held when it was idle (the kernel's peak, VmHWM).
+it held when it was idle (the kernel's peak, VmHWM). Last, a document tells of 20 000 people (``--people``) whom
+notes and images beside it name: how many names are left by ``dicomveil deid``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from daemon.cli.output import print_line
 from deid.fhir.splitting import BundleParts
+from tests.benchmarks import fhir_people
 from tests.benchmarks.fhir_speed import bundle, ndjson
 from tests.healthcare_client import DATASETS, ask
 from tests.service import RunningDaemon
@@ -48,6 +50,7 @@ _POLL_S: Final = 0.1
 _JSON: Final = "application/json"
 _IDLE_MIB: Final = 60
 """What a process of `dicomveil deid` holds before its first input."""
+_IMAGES: Final = 10
 
 
 class Growth:
@@ -217,24 +220,50 @@ def _post(daemon: RunningDaemon, source: Path) -> None:
 
 def by_command(folder: Path, source: Path, resources: int) -> bool:
     """Give a file to ``dicomveil deid``, by itself."""
-    folder.mkdir()
-    config = folder / "dicomveil.toml"
+    spent, growth = _deidentified(folder, source, {"fhir": {}})
+    found = sum(_resources_in(each) for each in (folder / "out").rglob("*.*json"))
+    return _tell("dicomveil deid", source, spent, found, resources, growth)
+
+
+def named_elsewhere(folder: Path, count: int) -> bool:
+    """Give a document of so many people to ``dicomveil deid``, beside notes and images that name them."""
+    everybody = fhir_people.people(count)
+    source = folder / "in"
+    notes = fhir_people.write(source, everybody, images=_IMAGES)
+    spent, growth = _deidentified(folder / "made", source, fhir_people.CONFIGURATION)
+    left, texts = fhir_people.left(folder / "made" / "out", everybody)
+    size = sum(each.stat().st_size for each in source.iterdir())
+    print_line(
+        f"dicomveil deid: {count} people, {notes} notes, {_IMAGES} images, {size / 1e6:.0f} MB: {spent:.0f} s,"
+        f" {left} of {2 * count} names and numbers left in {texts} files,"
+        f" {growth.mebibytes:.0f} MiB above idle (at most {MOST_MIB})"
+    )
+    return not left and texts == notes + _IMAGES + 1 and growth.mebibytes <= MOST_MIB
+
+
+def _deidentified(
+    folder: Path, source: Path, configuration: dict[str, dict[str, Any]]
+) -> tuple[float, Growth]:
+    """Run ``dicomveil deid`` into a folder's ``out``; return how long it took, and what it grew by."""
+    folder.mkdir(exist_ok=True)
     key = folder / "site.key"
     key.touch(0o600)
     key.write_bytes(bytes(range(100, 132)))
-    config.write_text(f'[key]\nfile = "{key}"\n[deidentifiers.default.config.fhir]\n')
-    out = folder / "out"
+    lines = [f'[key]\nfile = "{key}"']
+    for name, section in configuration.items():
+        lines.append(f"[deidentifiers.default.config.{name}]")
+        lines += [f"{option} = {json.dumps(value)}" for option, value in section.items()]
+    config = folder / "dicomveil.toml"
+    config.write_text("\n".join(lines), "utf-8")
     command = [
-        *(sys.executable, "-m", "daemon", "deid", str(source), "--out", str(out)),
+        *(sys.executable, "-m", "daemon", "deid", str(source), "--out", str(folder / "out")),
         *("--config", str(config), "--jobs", "1"),
     ]
     started = time.monotonic()
     with subprocess.Popen(command, start_new_session=True) as process:
         with Growth(process.pid, idle_mib=_IDLE_MIB) as growth:
             process.wait()
-        spent = time.monotonic() - started
-    found = sum(_resources_in(each) for each in out.rglob("*.*json"))
-    return _tell("dicomveil deid", source, spent, found, resources, growth)
+        return time.monotonic() - started, growth
 
 
 def _resources_in(path: Path) -> int:
@@ -262,6 +291,7 @@ def main() -> int:
         prog="python -m tests.benchmarks.fhir_large", description=__doc__
     )
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--people", type=int, default=20_000)
     parser.add_argument("--doors", nargs="*", choices=DOORS, default=list(DOORS))
     options = parser.parse_args()
     fits = True
@@ -273,6 +303,8 @@ def main() -> int:
             for door in options.doors:
                 fits = DOORS[door](folder / f"{door}-{file}", source, resources) and fits
             source.unlink()
+        if options.people:
+            fits = named_elsewhere(folder / "people", options.people) and fits
     return int(not fits)
 
 

@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from daemon.batch.request import BatchRequest
 from daemon.batch.run import run_batch
 from daemon.deidentifiers.configuration_files import resolve
+from tests.benchmarks import fhir_people
 from tests.factories import PATIENTS, encoded, make_ct
 from tests.sections import make_limits, make_pixels
 from tests.sidecar_samples import issuer_system, make_resources
@@ -292,3 +293,15 @@ def test_a_second_run_writes_the_same_again(source: Path, tmp_path: Path) -> Non
     before = written(tmp_path / "out")
     assert run(source, tmp_path / "out").deidentified == 2
     assert written(tmp_path / "out") == before
+
+
+def test_of_very_many_people_in_one_file_nobody_is_left_in_others(tmp_path: Path) -> None:
+    everybody = fhir_people.people(450)
+    notes = fhir_people.write(tmp_path / "in", everybody, images=2)
+    summary = run(tmp_path / "in", tmp_path / "out", fhir_people.CONFIGURATION)
+    assert (summary.deidentified, summary.refused) == (notes + 3, 0)
+    assert fhir_people.left(tmp_path / "out", everybody) == (0, notes + 3)
+    said = [data for name, data in written(tmp_path / "out").items() if "Report" in name]
+    assert sum(data.count(b"reviewed with") for data in said) == 450
+    images = [pydicom.dcmread(path) for path in (tmp_path / "out").rglob("*.dcm")]
+    assert {str(each.StudyDescription).split()[0] for each in images} == {"chest"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -14,8 +14,12 @@ from deid.fhir.context import Context
 from deid.fhir.deidentify import deidentify
 from deid.fhir.splitting import BundleParts
 from deid.fhir.streams import Streamed, deidentify_stream
+from tests.benchmarks.fhir_people import people
 from tests.benchmarks.fhir_record import record
 from tests.fhir_samples import bundle, fhir_plan, resource
+
+if TYPE_CHECKING:
+    from deid.fhir.plan import FhirPlan
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +30,13 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deid.fhir.splitting._CHUNK", 777)
 
 
-def streamed(source: bytes, context: Context | None = None) -> tuple[bytes, Streamed]:
+def streamed(
+    source: bytes, context: Context | None = None, plan: FhirPlan | None = None
+) -> tuple[bytes, Streamed]:
     pieces: list[bytes] = []
-    result = deidentify_stream(BytesIO(source), pieces.append, fhir_plan(), context or Context())
+    result = deidentify_stream(
+        BytesIO(source), pieces.append, plan or fhir_plan(), context or Context()
+    )
     return b"".join(pieces), result
 
 
@@ -173,3 +181,60 @@ def test_entries_are_found_whatever_stands_in_strings() -> None:
     parts = BundleParts(BytesIO(orjson.dumps(document)))
     assert [orjson.loads(each) for each in parts.entries()] == entries
     assert orjson.loads(parts.skeleton()) == {**document, "entry": []}
+
+
+def test_of_very_many_people_nobody_is_left_in_texts_far_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "MOST_AT_ONCE", 40)
+    everybody = people(120)
+    staff = [
+        resource("Practitioner", id=each.number, name=[{"family": each.family}])
+        for each in everybody
+    ]
+    notes = [
+        resource(
+            "Observation",
+            id=f"o{each.number}",
+            status="final",
+            code={"text": "Heart"},
+            note=[{"text": f"no change, seen with {each.family.lower()} at rest"}],
+        )
+        for each in everybody
+    ]
+    source = b"\n".join(map(orjson.dumps, (*notes, *staff))) + b"\n"
+    content, _result = streamed(source, plan=fhir_plan(fhirText="inspect"))
+    assert content.count(b"no change, seen with") == 120
+    assert content.count(b'"Heart"') == 120
+    for each in everybody:
+        assert each.family.lower().encode() not in content
+
+
+def test_a_document_of_very_many_people_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deid.fhir.deidentify._MOST_OWN", 30)
+    everybody = people(60)
+    said = ", ".join(each.family.lower() for each in everybody)
+    patient = resource("Patient", id="p", name=[{"family": "Vandersteen", "given": ["Io"]}])
+    note = resource(
+        "Observation",
+        id="n",
+        status="final",
+        code={"text": "Head"},
+        bodySite={"text": "Heart"},
+        note=[{"text": f"at rest with {said}; v a n d e r s t e e n"}],
+    )
+    staff = [
+        resource("Practitioner", id=each.number, name=[{"family": each.family}])
+        for each in everybody
+    ]
+    named = resource("Practitioner", id="h", name=[{"family": "Head"}])
+    for level in ("inspect", "remove"):
+        made = deidentify(
+            orjson.dumps(bundle(patient, note, named, *staff)), fhir_plan(fhirText=level)
+        )
+        assert b'"Head"' not in made.content
+        assert b'"Heart"' in made.content
+        assert (b"at rest with" in made.content) == (level == "inspect")
+        assert b"v a n d" not in made.content
+        for each in everybody:
+            assert each.family.lower().encode() not in made.content
