@@ -32,6 +32,7 @@ from dicomweb.errors import (
     NotRenderable,
 )
 from dicomweb.intact import intact
+from dicomweb.links import json_array, with_root
 from dicomweb.media import (
     DICOM,
     DICOM_JSON,
@@ -103,29 +104,23 @@ async def send_metadata(
     send_timeout_s: float,
 ) -> web.StreamResponse:
     """Answer with the prepared objects of instances in one JSON array, or a document for each."""
-    # A quotation mark within a JSON string is escaped, so that only the member BulkDataURI can match. To split
-    # and join costs half of what `replace` does, and these few letters, from behind, are sought four times as
-    # fast as the whole name.
-    relative = b'URI":"studies/'
-    absolute = f'URI":"{root}/studies/'.encode()
+    prefix = root.encode()
     if media_type == DICOM_XML:
         return await send_documents(
             request,
-            [absolute.join(prepared.rsplit(relative)) for prepared in objects],
+            [b"".join(with_root(prepared, prefix)) for prepared in objects],
             root=root,
             send_timeout_s=send_timeout_s,
         )
     total = sum(map(len, objects))
-    etag = _tag_of_objects(objects, absolute, total)
+    etag = _tag_of_objects(objects, prefix, total)
     if etag and is_known(request, etag):
         return not_modified(etag, vary=VARY)
     if total <= _METADATA_CHUNK_BYTES:
-        pieces = b",".join(objects).rsplit(relative)
-        pieces[0] = b"[" + pieces[0]
-        pieces[-1] += b"]"
-        return await json_answer(request, absolute.join(pieces), media_type, root=root, etag=etag)
+        body = b"".join(json_array(objects, prefix))
+        return await json_answer(request, body, media_type, root=root, etag=etag)
     if not etag:
-        etag = await asyncio.to_thread(entity_tag, [absolute, *objects], is_weak=True)
+        etag = await asyncio.to_thread(entity_tag, [prefix, *objects], is_weak=True)
         if is_known(request, etag):
             return not_modified(etag, vary=VARY)
     response = web.StreamResponse(headers=headers(request, media_type, root=root, etag=etag))
@@ -133,13 +128,12 @@ async def send_metadata(
     await response.prepare(request)
     if request.method == "HEAD":
         return response
-    pending = bytearray(b"[")
-    for index, prepared in enumerate(objects):
-        pending += (b"," if index else b"") + absolute.join(prepared.rsplit(relative))
+    pending = bytearray()
+    for piece in json_array(objects, prefix):
+        pending += piece
         if len(pending) >= _METADATA_CHUNK_BYTES // 4:
             chunk, pending = pending, bytearray()
             await stream.write(chunk)
-    pending += b"]"
     await stream.write(pending)
     await stream.end()
     return response
@@ -153,7 +147,7 @@ def _tag_of_objects(objects: Sequence[bytes], address: bytes, total: int) -> str
     made_of = objects.made_of if isinstance(objects, Prepared) else ()
     if not made_of:
         return ""
-    return entity_tag([address, total.to_bytes(8, "little"), *made_of], is_weak=True)
+    return entity_tag([address, total.to_bytes(8, "little"), b"".join(made_of)], is_weak=True)
 
 
 async def send_instances(

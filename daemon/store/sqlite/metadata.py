@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from daemon.store.sqlite.packing import METADATA, Remembered, pack
+from dicomweb.links import PreparedObject
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from daemon.store.sqlite.packing import Unpacked
 
-_READ: Final = Remembered(16 << 20)
+_READ: Final = Remembered(16 << 20, PreparedObject)
 """A series is read by every viewer that opens it, and nothing that is packed changes."""
 
 

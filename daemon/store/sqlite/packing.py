@@ -12,7 +12,10 @@ from __future__ import annotations
 import threading
 import zlib
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SEPARATOR: Final = b",\n"
 """Between the members of an object that `daemon.store.sqlite.indexing` wrote; in no JSON string."""
@@ -44,10 +47,17 @@ class Unpacked(NamedTuple):
 
 
 class Remembered:
-    """Unpacked values that are asked for again and again, small ones, up to so many bytes; for any thread."""
+    """Unpacked values that are asked for again and again, small ones, up to so many bytes; for any thread.
 
-    def __init__(self, most_bytes: int) -> None:
+    Parameters
+    ----------
+    made
+        Makes of a value what is remembered and returned, which may know more about itself.
+    """
+
+    def __init__(self, most_bytes: int, made: Callable[[bytes], bytes] = bytes) -> None:
         self._most_bytes = most_bytes
+        self._made = made
         self._values: dict[tuple[bytes, bytes], Unpacked] = {}
         self._bytes = 0
         self._lock = threading.Lock()
@@ -57,7 +67,7 @@ class Remembered:
         key = packed, dictionary
         found = self._values.get(key)
         if found is None:
-            value = unpack(packed, dictionary)
+            value = self._made(unpack(packed, dictionary))
             checksums = zlib.crc32(value) << 32 | zlib.adler32(value)
             found = Unpacked(value, checksums.to_bytes(8, "big"))
             if len(value) <= _REMEMBERED_BYTES:
