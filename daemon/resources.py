@@ -204,6 +204,9 @@ class ResourceQuery:
     limit: int = 50
 
 
+PATCH_MALFORMED: Final = "patch_malformed"
+PATCH_CONFLICT: Final = "patch_conflict"
+"""Reasons of a `ReadDocument`: the body is no patch; the resource is not as the patch takes it to be."""
 BY_ISSUE: Final = 10**15
 """Added to the time at which a version was issued, where nothing says when it was updated."""
 BY_COUNT: Final = 2 * 10**15

@@ -91,6 +91,7 @@ def web_services(
     }
     reader = ReadByWorkers(
         workers.read_document,
+        workers.read_patched,
         partial(workers.write_pieces, requests=True),
         read_pieces,
         stores.layout.work,

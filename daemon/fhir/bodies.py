@@ -18,7 +18,7 @@ from deid.fhir.pieces import SMALL
 from dicomweb.media import parse_accept, parse_content_type
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
     from pathlib import Path
 
     from aiohttp import web
@@ -30,7 +30,12 @@ NDJSON: Final = "application/fhir+ndjson"
 _JSON: Final = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
 
 
-async def read_body(request: web.Request, max_bytes: int, patience: Patience) -> bytes:
+async def read_body(
+    request: web.Request,
+    max_bytes: int,
+    patience: Patience,
+    media_types: Collection[str] = _JSON,
+) -> bytes:
     """Return a body.
 
     Only the time counts in which we waited for the client.
@@ -40,7 +45,7 @@ async def read_body(request: web.Request, max_bytes: int, patience: Patience) ->
     PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
     """
     body = bytearray()
-    async for chunk in _whole(request, max_bytes, patience):
+    async for chunk in _whole(request, max_bytes, patience, media_types):
         body += chunk
     return bytes(body)
 
@@ -83,12 +88,17 @@ def _append(path: Path, data: bytearray) -> None:
         raise Unavailable("no room now; send it again later") from error
 
 
-async def _whole(request: web.Request, max_bytes: int, patience: Patience) -> AsyncIterator[bytes]:
+async def _whole(
+    request: web.Request,
+    max_bytes: int,
+    patience: Patience,
+    media_types: Collection[str] = _JSON,
+) -> AsyncIterator[bytes]:
     if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
         raise UnsupportedMedia("Content-Encoding is not supported: send the body as it is")
     media_type, parameters = parse_content_type(request.headers.get("Content-Type", ""))
-    if media_type not in _JSON:
-        raise UnsupportedMedia(f"resources are taken as {FHIR_JSON}")
+    if media_type not in media_types:
+        raise UnsupportedMedia(f"the body is taken as {' or '.join(sorted(media_types))}")
     if parameters.get("charset", "utf-8").lower() not in {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMedia("JSON is taken in UTF-8")
     if request.content_length is not None and request.content_length > max_bytes:

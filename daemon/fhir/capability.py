@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _READING = ("read", "vread", "history-instance", "search-type")
-_WRITING = ("create", "update", "delete")
+_WRITING = ("create", "update", "patch", "delete")
 
 
 def statement(
@@ -53,5 +53,6 @@ def statement(
         },
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/json"],
+        **({"patchFormat": ["application/json-patch+json"]} if is_writable else {}),
         "rest": [rest],
     }

@@ -64,6 +64,9 @@ class Reader(Protocol):
             When nobody survived reading it.
         """
 
+    async def patched(self, resource: bytes, patch: bytes) -> ReadDocument:
+        """Return what a resource of the store says after a JSON Patch; raises as `read`."""
+
     def place(self) -> Path:
         """Return where a body that is too large to be held may be written; whoever asked removes it."""
 

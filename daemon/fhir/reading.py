@@ -23,7 +23,7 @@ class ReadByWorkers:
 
     Parameters
     ----------
-    ask, write_pieces
+    ask, patched, write_pieces
         Ask a worker (`daemon.pipeline.instance_workers.InstanceWorkers`).
     read_pieces
         Opens what a worker wrote (`daemon.pipeline.fhir_large.read_pieces`).
@@ -34,11 +34,13 @@ class ReadByWorkers:
     def __init__(
         self,
         ask: Callable[[bytes, Mapping[str, str] | None], Awaitable[ReadDocument]],
+        patched: Callable[[bytes, bytes], Awaitable[ReadDocument]],
         write_pieces: Callable[[Path, Path, int], Awaitable[ReadDocument]],
         read_pieces: Callable[[Path], Iterator[ReadDocument]],
         work: Path,
     ) -> None:
         self._ask = ask
+        self._patched = patched
         self._write_pieces = write_pieces
         self._read_pieces = read_pieces
         self._work = work
@@ -52,6 +54,11 @@ class ReadByWorkers:
         """
         with _told_to_clients():
             return await self._ask(body, resolved)
+
+    async def patched(self, resource: bytes, patch: bytes) -> ReadDocument:
+        """Return what a resource says after a patch; raises as `read`."""
+        with _told_to_clients():
+            return await self._patched(resource, patch)
 
     def place(self) -> Path:
         """Return where a body that is too large to be held may be written."""

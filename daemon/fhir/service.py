@@ -7,6 +7,7 @@
     GET    /{type}  POST /{type}/_search              search               `daemon.fhir.searching`
     POST   /{type}                                    create
     GET, PUT, DELETE  /{type}/{id}                    read, update, delete
+    PATCH  /{type}/{id}  PATCH /{type}?...            change in part       `daemon.fhir.patching`
     GET    /{type}/{id}/_history[/{version}]          versions
     GET    /$export                                   everything, as NDJSON
 
@@ -51,6 +52,7 @@ from daemon.fhir.errors import (
 )
 from daemon.fhir.executing import Executing
 from daemon.fhir.large_batches import answer_in_pieces
+from daemon.fhir.patching import PATCH_TYPES, Patching
 from daemon.fhir.ports import Change, Wish
 from deid.tables.fhir import fhir_resources
 
@@ -75,7 +77,7 @@ log = structlog.get_logger()
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _RETRY_AFTER_S: Final = 10
 _EXPORT_PAGE: Final = 200
-_WRITING: Final = ("POST", "PUT", "DELETE")
+_WRITING: Final = ("POST", "PUT", "PATCH", "DELETE")
 _ALLOWED_HEADERS: Final = (
     "Accept, Authorization, Content-Type, If-Match, If-None-Exist, If-None-Match, Prefer,"
     " X-Requested-With"
@@ -157,6 +159,8 @@ class _Service:
             web.get(one, self._read),
             web.put(one, self._update),
             web.delete(one, self._delete),
+            web.patch(one, self._patch),
+            web.patch("/{type:[A-Z][A-Za-z]*}", self._conditional_patch),
             web.get(f"{one}/_history", self._history),
             web.get(f"{one}/_history/{{version}}", self._vread),
         ]
@@ -313,6 +317,24 @@ class _Service:
         return web.Response(
             status=204, headers={} if version is None else {"ETag": representation.etag(version)}
         )
+
+    async def _patch(self, request: web.Request) -> web.Response:
+        resource_type, resource_id = self._resource(request)
+        patching, patch, if_match = await self._asked_patch(request)
+        changed = await patching.patch(resource_type, resource_id, patch, if_match=if_match)
+        return self._changed_response(request, changed)
+
+    async def _conditional_patch(self, request: web.Request) -> web.Response:
+        query = searching.conditional(self._type(request), request.query.items())
+        patching, patch, if_match = await self._asked_patch(request)
+        changed = await patching.patch_found(query, patch, if_match=if_match)
+        return self._changed_response(request, changed)
+
+    async def _asked_patch(self, request: web.Request) -> tuple[Patching, bytes, int]:
+        patching = Patching(self._store, self._writable(), self._reader)
+        if_match = version_of(request.headers.get("If-Match", ""))
+        most = self._settings.max_body_bytes
+        return patching, await read_body(request, most, self._patience, PATCH_TYPES), if_match
 
     async def _execute(self, request: web.Request) -> web.StreamResponse:
         sink = self._writable()

@@ -34,8 +34,8 @@ _SERVICES: Final = {"dicomStores": "dicomWeb", "fhirStores": "fhir"}
 _RELAYED: Final = re.compile(
     r"projects\.locations\.datasets\."
     r"(?:dicomStores\.(?:.*\.)?(?:retrieve\w+|searchFor\w+|storeInstances)"
-    r"|fhirStores\.fhir\.(?:Binary-\w+|bulk-export|capabilities|create|delete|executeBundle|history|read"
-    r"|search|search-type|update|vread))"
+    r"|fhirStores\.fhir\.(?:Binary-\w+|bulk-export|capabilities|conditionalPatch|create|delete|executeBundle|history"
+    r"|patch|read|search|search-type|update|vread))"
 )
 """Methods that the services answer; what they answer beside is no method of the API."""
 _MOST_APPLICATIONS: Final = 256

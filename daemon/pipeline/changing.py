@@ -82,6 +82,11 @@ class ChangingWorkers:
         with self._used() as workers:
             return await workers.read_document(body, resolved)
 
+    async def read_patched(self, resource: bytes, patch: bytes) -> ReadDocument:
+        """Return what a resource of a store says after a patch, in the same way."""
+        with self._used() as workers:
+            return await workers.read_patched(resource, patch)
+
     async def write_pieces(
         self, source: Path, output: Path, size: int, *, requests: bool = False
     ) -> ReadDocument:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 READING: Final = "fhir_reading"
 SIDECAR: Final = "fhir_sidecar"
+PATCHING: Final = "fhir_patching"
 PIECES: Final = "fhir_pieces"
 RETELLING: Final = "fhir_retelling"
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
@@ -52,6 +53,11 @@ _WRONG: Final = (KeyError, TypeError, ValueError, AttributeError, IndexError)
 def reading_message(body: bytes, resolved: Mapping[str, str]) -> Message:
     """Return the question what a request's body says."""
     return Message({READING: dict(resolved)}, (body,))
+
+
+def patching_message(resource: bytes, patch: bytes) -> Message:
+    """Return the question what a resource of a store says after a patch."""
+    return Message({PATCHING: True}, (resource, patch))
 
 
 def pieces_message(source: Path, output: Path, most_bytes: int, *, requests: bool) -> Message:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.fhir_messages import (
+    PATCHING,
     PIECES,
     READING,
     RETELLING,
@@ -40,6 +41,10 @@ def fhir_answer(message: Message, plans: Mapping[str, Plan]) -> Message | None:
         from daemon.pipeline.fhir_reading import read_document  # noqa: PLC0415
 
         return document_message(read_document(message.fields[0], message.header[READING]))
+    if PATCHING in message.header:
+        from daemon.pipeline.fhir_patching import read_patched  # noqa: PLC0415
+
+        return document_message(read_patched(*message.fields))
     if PIECES in message.header:
         return document_message(_read_large(*message.header[PIECES]))
     if RETELLING in message.header:

@@ -10,6 +10,7 @@ from daemon.errors import StoreUnavailable, first_of
 from daemon.observe.traces import name_of_type
 from daemon.pipeline.fhir_messages import (
     document_from,
+    patching_message,
     pieces_message,
     reading_message,
     retelling_message,
@@ -204,6 +205,12 @@ class InstanceWorkers:
         """Return what the body of a FHIR request says, in the same way; raises as `process`."""
         message = reading_message(body, resolved or {})
         return document_from(await self._run(message, len(body), by=self.readers))
+
+    async def read_patched(self, resource: bytes, patch: bytes) -> ReadDocument:
+        """Return what a resource of a store says after a patch; raises as `process`."""
+        message = patching_message(resource, patch)
+        size = len(resource) + len(patch)
+        return document_from(await self._run(message, size, by=self.readers))
 
     async def write_pieces(
         self, source: Path, output: Path, size: int, *, requests: bool = False

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.fhir_peer import Answer, FhirPeer
-from tests.service import RunningDaemon
+from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,6 +124,88 @@ def test_an_update_of_another_version_than_the_latest_is_refused(peer: FhirPeer)
     assert peer.get(f"/Patient/{resource_id}").json["meta"]["versionId"] == "2"
 
 
+def patch(
+    peer: FhirPeer,
+    path: str,
+    *operations: object,
+    media_type: str = "application/json-patch+json",
+    **headers: str,
+) -> Answer:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    return peer.ask("PATCH", path, [*operations], headers=given, media_type=media_type)
+
+
+def test_a_patch_changes_a_part_and_makes_a_version(peer: FhirPeer) -> None:
+    created = peer.create(patient(birthDate="1970-02-03", name=[{"family": "A"}])).json
+    address = f"/Patient/{created['id']}"
+    family = {"op": "replace", "path": "/name/0/family", "value": "B"}
+    done = patch(peer, address, family, If_Match='W/"1"')
+    assert (done.status, done.headers["ETag"]) == (200, 'W/"2"')
+    assert done.json["name"] == [{"family": "B"}]
+    assert done.json["birthDate"] == "1970-02-03"
+    assert peer.get(address).json == done.json
+    assert peer.get(f"{address}/_history/1").json == created
+    assert patch(peer, address, family, media_type="application/json").headers["ETag"] == 'W/"3"'
+    minimal = patch(peer, address, family, Prefer="return=minimal")
+    assert (minimal.status, minimal.body) == (200, b"")
+    refused(patch(peer, address, family, If_Match='W/"2"'), 412, "conflict")
+    assert peer.get(address).json["meta"]["versionId"] == "4"
+
+
+def test_a_patch_that_cannot_be_done_changes_nothing_and_says_why(peer: FhirPeer) -> None:
+    resource_id = peer.create(patient(name=[{"family": CANARY}])).json["id"]
+    address = f"/Patient/{resource_id}"
+    good = {"op": "add", "path": "/active", "value": True}
+    test = {"op": "test", "path": "/name/0/family", "value": f"{CANARY}2"}
+    refused(patch(peer, address, good, test), 409, "conflict")
+    refused(patch(peer, address, good, {"op": "remove", "path": f"/{CANARY}"}), 409, "conflict")
+    refused(patch(peer, address, good, {"op": CANARY, "path": "/a"}), 400, "invalid")
+    refused(peer.ask("PATCH", address, b"[", media_type="application/json"), 400, "invalid")
+    wrong = {"op": "replace", "path": "/meta", "value": CANARY}
+    refused(patch(peer, address, good, wrong), 422, "processing")
+    for name, value in (("id", "another"), ("resourceType", "Person")):
+        change = {"op": "replace", "path": f"/{name}", "value": value}
+        refused(patch(peer, address, good, change), 400, "invalid")
+    refused(patch(peer, address, good, media_type="application/fhir+json"), 415, "not-supported")
+    refused(patch(peer, f"/Patient/{unique()}", good), 404, "not-found")
+    assert "active" not in peer.get(address).json
+    assert peer.ask("DELETE", address).status == 204
+    refused(patch(peer, address, good), 410, "deleted")
+
+
+def test_what_a_patch_made_is_deidentified_as_what_was_there(
+    peer: FhirPeer, daemon: RunningDaemon
+) -> None:
+    results = FhirPeer(f"{daemon.http}/fhir/deid")
+
+    def births() -> set[int]:
+        found = results.get("/Patient", _count="1000").json.get("entry", [])
+        return {each["resource"].get("multipleBirthInteger", 0) for each in found}
+
+    created = peer.create(patient(multipleBirthInteger=71, name=[{"family": CANARY}])).json
+    wait_until(lambda: 71 in births(), what="the patient is de-identified")
+    change = {"op": "replace", "path": "/multipleBirthInteger", "value": 72}
+    name = {"op": "add", "path": "/name/-", "value": {"text": f"{CANARY} again"}}
+    assert patch(peer, f"/Patient/{created['id']}", change, name).status == 200
+    wait_until(lambda: {71, 72} & births() == {72}, what="it is de-identified anew")
+    assert CANARY not in results.get("/Patient", _count="1000").body.decode()
+
+
+def test_a_conditional_patch_needs_to_mean_one_resource(peer: FhirPeer) -> None:
+    value = unique()
+    condition = f"/Patient?identifier=urn:oid:1.2.3|{value}"
+    change = {"op": "replace", "path": "/gender", "value": "other"}
+    refused(patch(peer, condition, change), 404, "not-found")
+    resource_id = peer.create(identified(value)).json["id"]
+    done = patch(peer, condition, change)
+    assert (done.status, done.json["id"], done.json["gender"]) == (200, resource_id, "other")
+    refused(patch(peer, condition, change, If_Match='W/"1"'), 412, "conflict")
+    peer.create(identified(value))
+    refused(patch(peer, condition, change), 412, "multiple-matches")
+    refused(patch(peer, "/Patient", change), 400, "invalid")
+    refused(patch(peer, "/Patient?name=x", change), 400, "invalid")
+
+
 def test_a_conditional_create_makes_no_second_one(peer: FhirPeer) -> None:
     value = unique()
     condition = f"identifier=urn:oid:1.2.3|{value}"
@@ -209,7 +291,7 @@ def test_what_is_no_fhir_in_json_is_not_taken_and_not_answered(peer: FhirPeer) -
         ("GET", "/Patient/a%2Fb", 404, "not-found"),
         ("GET", "/Patient/x/_history/no", 404, "not-found"),
         ("GET", "/nonsense", 404, "not-supported"),
-        ("PATCH", "/Patient/x", 405, "not-supported"),
+        ("PATCH", "/Patient/x/_history/1", 405, "not-supported"),
         ("GET", "/Patient?favourite=ZQXPHI", 400, "invalid"),
         ("GET", "/Patient?_has:Observation:patient:code=ZQXPHI", 400, "invalid"),
         ("GET", "/Patient?_lastUpdated=ZQXPHI", 400, "invalid"),
@@ -229,6 +311,8 @@ def test_the_store_of_results_is_read_only(daemon: RunningDaemon) -> None:
     refused(results.create(patient()), 405, "not-supported")
     refused(results.update(patient(id="x")), 405, "not-supported")
     refused(results.ask("DELETE", "/Patient/x"), 405, "not-supported")
+    refused(patch(results, "/Patient/x"), 405, "not-supported")
+    refused(patch(results, "/Patient?_id=x"), 405, "not-supported")
     refused(results.ask("POST", "/", {"resourceType": "Bundle"}), 405, "not-supported")
     statement = results.get("/metadata").json
     codes = {each["code"] for each in statement["rest"][0]["resource"][0]["interaction"]}

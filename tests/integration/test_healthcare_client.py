@@ -280,6 +280,13 @@ def test_resources_are_created_read_searched_updated_and_deleted(
     assert fhir.read(name=name).execute()["gender"] == "female"
     updated = fhir.update(name=name, body={**made, "gender": "male"}).execute()
     assert updated["meta"]["versionId"] == "2"
+    change = [{"op": "replace", "path": "/gender", "value": "other"}]
+    patched = fhir.patch(name=name, body=change).execute()
+    assert (patched["gender"], patched["meta"]["versionId"]) == ("other", "3")
+    address = f"{daemon.http}/v1/{store}/fhir/Patient?identifier=P-1&alt=json"
+    json_patch = {"Content_Type": "application/json-patch+json"}
+    answer = ask(address, "PATCH", json.dumps(change).encode(), **json_patch)
+    assert (answer.status, answer.json["meta"]["versionId"]) == (200, "4")
     found = fhir.search(parent=store, body={"resourceType": "Patient"}).execute()
     assert [each["resource"]["id"] for each in found["entry"]] == [made["id"]]
     assert found["entry"][0]["fullUrl"].endswith(f"/{name}")
