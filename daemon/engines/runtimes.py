@@ -6,7 +6,7 @@ else the processor offers: what is found must not depend on the machine.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
     from deid.pixels.ports import Model
 
-#: Values of an input, from which on its layers are mapped each by itself: three for every pixel.
-_LARGE = 3 * 600_000
+#: What all models share for their layers and keep between looks: as much as a look at the largest square
+#: needs, but for a few layers. Further blocks, which are given back after each look, are of such a size.
+_KEPT_BYTES = 96 << 20
+_FURTHER_BYTES = 8 << 20
 
 
 def ready_model(model: bytes, *, threads: int = 1) -> Model:
@@ -31,44 +33,52 @@ class OnnxRuntimeModel:
     """A model of one input and one output, run by onnxruntime.
 
     A look at a picture makes some hundred layers of several megabytes. Where each is mapped by itself and
-    given back, half of the processor time is the kernel's, which clears every page anew. So they share
-    blocks that are given back when the look is over. Of what is larger than `_LARGE` each is mapped by
-    itself all the same: blocks fit worse the larger they are, and are what a radiograph's peak is made of.
+    given back, half of the processor time is the kernel's, which clears every page anew, and a quarter where
+    they share blocks that are given back after each look. So they share one block that stays, whichever
+    the model. No pattern of blocks is planned for each size of picture: it would not fit into that one.
     """
 
     def __init__(self, model: bytes, *, threads: int = 1) -> None:
-        self._model, self._threads = model, threads
-        self._sharing = self._session(shares_blocks=True)
-        self._input = self._sharing.get_inputs()[0].name
+        import onnxruntime  # noqa: PLC0415 - large, and loaded by workers that look only
+
+        _share_one_block()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.enable_mem_pattern = False
+        options.add_session_config_entry("session.use_env_allocators", "1")
+        options.log_severity_level = 4
+        self._session = onnxruntime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+        self._given_back = onnxruntime.RunOptions()
+        self._given_back.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
 
     def __call__(self, given: NDArray[Any], /) -> NDArray[Any]:
         """Return the output for one input."""
-        from onnxruntime import RunOptions  # noqa: PLC0415 - loaded already
-
-        if given.size > _LARGE:
-            (output,) = self._apart.run(None, {self._input: given})
-        else:
-            options = RunOptions()
-            options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
-            (output,) = self._sharing.run(None, {self._input: given}, options)
+        (output,) = self._session.run(None, {self._input: given}, self._given_back)
         return np.asarray(output)
 
-    @cached_property
-    def _apart(self) -> Any:
-        """The same model for large inputs, made when there is one."""
-        return self._session(shares_blocks=False)
 
-    def _session(self, *, shares_blocks: bool) -> Any:
-        import onnxruntime  # noqa: PLC0415 - large, and loaded by workers that look only
+@cache
+def _share_one_block() -> None:
+    """Have the models of this process take their layers from one block; once, as it is the process's."""
+    import onnxruntime as runtime  # noqa: PLC0415
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.inter_op_num_threads = 1
-        options.enable_cpu_mem_arena = shares_blocks
-        options.log_severity_level = 4
-        # As much as is asked for, and no power of two.
-        provider = "CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"}
-        return onnxruntime.InferenceSession(self._model, options, providers=[provider])
+    runtime.create_and_register_allocator(
+        runtime.OrtMemoryInfo(
+            "Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT
+        ),
+        runtime.OrtArenaCfg(
+            {
+                "arena_extend_strategy": 0,  # powers of two, of which the first block is never given back
+                "initial_chunk_size_bytes": _KEPT_BYTES,
+                "initial_growth_chunk_size_bytes": _FURTHER_BYTES,
+                "max_power_of_two_extend_bytes": _FURTHER_BYTES,
+            }
+        ),
+    )
 
 
 class OpenVinoModel:

@@ -57,9 +57,12 @@ class PassOver:
     def looks(self) -> Iterator[FrameLook]:
         """Decode each frame in turn and yield a look at it."""
         for number in range(self.image.frames):
-            decoded = self._frames.decoded(number)
-            self._note_extremes(number, decoded)
-            yield FrameLook(self.image, decoded, self._instance.attributes)
+            yield FrameLook(self.image, self._decoded(number), self._instance.attributes)
+
+    def _decoded(self, number: int) -> Decoded:
+        decoded = self._frames.decoded(number)
+        self._note_extremes(number, decoded)
+        return decoded
 
     def fill(self, fillings: Sequence[Filling]) -> list[PixelRegion]:
         """Fill every box in the frames where there is something to hide; return what was filled."""

@@ -45,13 +45,13 @@ class NativeFrame:
             raise Unsafe(Reason.PIXELS_UNDECODABLE, "(0028,0004)")
         self._image = image
         self._first_bit = first_bit
-        data = np.frombuffer(raw, np.uint8).copy()
+        data = np.frombuffer(raw, np.uint8)
         if image.bits_allocated == 1:
             self._bits = np.unpackbits(data, bitorder="little")
             words: NDArray[Any] = self._bits[first_bit : first_bit + image.native_frame_bits]
         else:
-            order = ">" if is_big_endian else "<"
-            words = data.view(f"{order}u{image.bits_allocated // 8}")
+            self._dtype = f"{'>' if is_big_endian else '<'}u{image.bits_allocated // 8}"
+            words = data.view(self._dtype)
         self._words = words.reshape(_shape(image))
         self._data = data
 
@@ -78,6 +78,7 @@ class NativeFrame:
         coded = coded_values(image, np.dtype(np.uint64), values) << np.uint64(shift)
         if image.is_signed:  # unused bits above repeat the sign
             coded = _sign_extended(image, coded)
+        self._make_writable()
         for box in boxes:
             rows = slice(box.top, box.bottom)
             if image.photometric in _SUBSAMPLED:
@@ -108,8 +109,15 @@ class NativeFrame:
             clean = _sign_extended(image, clean)
         is_changed = bool((clean != words).any())
         if is_changed:
+            self._make_writable()
             self._words[...] = clean.astype(self._words.dtype)
         return is_changed
+
+    def _make_writable(self) -> None:
+        """Copy what was given; most frames are read only, many times."""
+        if not self._words.flags.writeable:
+            self._data = self._data.copy()
+            self._words = self._data.view(self._dtype).reshape(self._words.shape)
 
     def tobytes(self) -> bytes:
         """Return the frame as it goes into Pixel Data."""

@@ -98,15 +98,22 @@ def find_text(
     novelty = novelty or Novelty()
     find = partial(detector.find, needs_reading=needs_reading)
     if frames <= novelty.few_frames:
-        return [
-            FoundRegion(number, region)
-            for number, look in enumerate(looks)
-            for region in find([look.picture()])[0]
-        ]
+        return list(_in_each(looks, find))
     search = _Search(find, novelty, is_resolved)
     for number, look in enumerate(looks):
         search.look(number, look)
     return search.finished()
+
+
+def _in_each(looks: Iterable[FrameLook], find: Find) -> Iterator[FoundRegion]:
+    """Examine each frame whole."""
+    number = 0
+    for look in looks:
+        picture = look.picture()
+        del look  # and the samples with it, which are not needed while it is looked at
+        for region in find([picture])[0]:
+            yield FoundRegion(number, region)
+        number += 1  # noqa: SIM113 - `enumerate` would hold what is looked at
 
 
 class _Search:

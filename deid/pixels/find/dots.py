@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from deid.pixels.find.evidence import by_bands
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _LEAST_CELLS = 3
 _WHOLE = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
 #: Pixels around an area that are looked at with it.
 _SURROUND = 16
+_BAND_EDGE = 4  # rows: a line of three pixels reaches two
 _LINES = (
     np.ones((1, 3), np.uint8),
     np.ones((3, 1), np.uint8),
@@ -45,7 +47,9 @@ def dotted_areas(view: NDArray[Any]) -> list[Box]:
         Shape (rows, columns, 3), 8 bits.
     """
     grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
-    return [*_dense(_dots(grey)), *_dense(_dots(255 - grey))]
+    bright = _dense(by_bands(_dots, _BAND_EDGE, np.bool_, grey))
+    np.subtract(255, grey, out=grey)
+    return [*bright, *_dense(by_bands(_dots, _BAND_EDGE, np.bool_, grey))]
 
 
 def with_dots_joined(view: NDArray[Any], areas: Sequence[Box]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -10,7 +11,7 @@ import numpy as np
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -24,7 +25,7 @@ _HIDDEN = 18
 _CLIPPED = 2
 #: Strokes stand out so many times as much as what is usual in a neighbourhood of so many pixels: noise
 #: is everywhere.
-_ABOVE_NOISE = np.float32(2.5)
+_ABOVE_NOISE = 2.5
 _NEIGHBOURHOOD = 65
 #: Pixels of strokes in a cell, and cells next to each other, that make an area.
 _LEAST_PIXELS = 12
@@ -36,11 +37,15 @@ _WIDEST_STROKE = 9
 #: (a page of text has no calm place); how many pixels of them make a cell worth a look. Wider strokes are
 #: seen on a smaller scale.
 _PLAIN = 12
-_ABOVE_CALM = np.float32(2.0)
+_ABOVE_CALM = 2.0
 _ANYWHERE = 40
 _CALM, _NEARBY = 17, 33
 _LEAST_PLAIN = 8
 _SMALLER = 3
+#: Rows of a frame that are asked at a time, and those above and below that matter for them.
+_BAND, _BAND_EDGE = 768, 48
+_LEVELS = np.arange(256, dtype=np.float32)
+_WHOLE = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
 #: What is looked at around them: a row of parts is told from letters by what it goes on as, and lines run
 #: in any direction.
 _CONTEXT = 32, 32
@@ -57,6 +62,13 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
         Shape (rows, columns), 8 bits.
     """
     rows, columns = contrast.shape
+    is_hidden = by_bands(_are_hidden, _BAND_EDGE, np.bool_, display, contrast)
+    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
+    busy = _with_share(is_hidden, _LEAST_PIXELS, cells)
+    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
+
+
+def _are_hidden(display: NDArray[Any], contrast: NDArray[Any]) -> NDArray[np.bool_]:
     grey = cv2.cvtColor(display, cv2.COLOR_RGB2GRAY)
     strokes = _strokes(contrast)
     usual = cv2.blur(strokes, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
@@ -64,13 +76,10 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
     is_clipped = (cv2.dilate(grey, kernel) <= _CLIPPED) | (
         cv2.erode(grey, kernel) >= 255 - _CLIPPED
     )
-    is_faint = (strokes >= _SEEN) & (strokes >= _ABOVE_NOISE * usual)
+    is_faint = _are_at_least(strokes, np.maximum(_ABOVE_NOISE * _LEVELS, _SEEN), usual)
     is_faint &= cv2.dilate(_strokes(grey), kernel) < _HIDDEN
     is_hidden: NDArray[Any] = is_faint | (is_clipped & (strokes >= _SEEN_WHERE_CLIPPED))
-    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
-    share = cv2.resize(is_hidden.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
-    busy = (share >= _LEAST_PIXELS / _CELL**2).astype(np.uint8)
-    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
+    return is_hidden
 
 
 def _areas_of_cells(
@@ -136,14 +145,32 @@ def stroked_areas(
 
 def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:
     """Return the cells with strokes, as 0 and 1."""
+    stand_out = by_bands(partial(_stand_out, level), _BAND_EDGE, np.bool_, view)
+    return _with_share(stand_out, _LEAST_PLAIN, cells)
+
+
+def _stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
     strokes = _strokes(view)
     if strokes.ndim == 3:
         strokes = np.asarray(strokes.max(axis=2))
     calm = cv2.blur(strokes, (_CALM, _CALM))
     calm = cv2.erode(calm, np.ones((_NEARBY, _NEARBY), np.uint8))
-    stands_out = (strokes >= level) & (strokes >= np.minimum(_ABOVE_CALM * calm, _ANYWHERE))
-    share = cv2.resize(stands_out.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
-    return np.asarray(share >= _LEAST_PLAIN / _CELL**2, np.uint8)
+    least = np.maximum(np.minimum(_ABOVE_CALM * _LEVELS, _ANYWHERE), level)
+    return _are_at_least(strokes, least, calm)
+
+
+def _are_at_least(
+    strokes: NDArray[Any], least: NDArray[Any], around: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Return which strokes are at least as strong as `least` says for the level around them."""
+    below = (np.ceil(least) - 1).clip(0, 255).astype(np.uint8)
+    return np.asarray(strokes > cv2.LUT(around, below))
+
+
+def _with_share(marked: NDArray[np.bool_], pixels: int, cells: tuple[int, int]) -> NDArray[Any]:
+    """Return the cells of which so many pixels of 16 x 16 are marked, as 0 and 1."""
+    share = cv2.resize(marked * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
+    return np.asarray(share >= pixels / _CELL**2 * _WHOLE, np.uint8)
 
 
 def _has_colours(display: NDArray[Any]) -> bool:
@@ -160,6 +187,27 @@ def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
     bright = cv2.morphologyEx(even, cv2.MORPH_TOPHAT, kernel)
     dark = cv2.morphologyEx(even, cv2.MORPH_BLACKHAT, kernel)
     return np.asarray(cv2.max(bright, dark))
+
+
+def by_bands(
+    change: Callable[..., NDArray[Any]], edge: int, dtype: Any, *views: NDArray[Any]
+) -> NDArray[Any]:
+    """Return what `change` makes of views of one frame, shape (rows, columns), some rows at a time.
+
+    A large frame's steps would take much memory.
+
+    Parameters
+    ----------
+    edge
+        How many rows above and below matter for a pixel; `change` is given so many more.
+    """
+    rows, columns = views[0].shape[:2]
+    changed = np.empty((rows, columns), dtype)
+    for top in range(0, rows, _BAND):
+        first = max(top - edge, 0)
+        band = change(*(view[first : top + _BAND + edge] for view in views))
+        changed[top : top + _BAND] = band[top - first :][:_BAND]
+    return changed
 
 
 def areas_of(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
