@@ -54,6 +54,8 @@ _FOLDER_PERIOD_S: Final = 16
 _DISK_CHECK_PERIOD_S: Final = 1.0
 _EARLY_BYTES: Final = 192 * 1024
 """Of an instance that comes alone, the disk is given so much at a time while the rest comes."""
+_LONE_IN_A_ROW: Final = 4
+"""Between two groups of senders that share a flush one is alone for a moment, too."""
 
 _NEW_PART: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _EXISTING: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -104,6 +106,7 @@ class _Gauge:
         self._waiting_instances = 0
         self._waiting_bytes = 0
         self._open_instances = 0
+        self._alone_in_a_row = _LONE_IN_A_ROW
         self._open_bytes = 0
         self._disk_checked_at = float("-inf")
         self._free_bytes = 0
@@ -121,8 +124,8 @@ class _Gauge:
 
     @property
     def is_one_received(self) -> bool:
-        """Whether only one instance is being received: of several, one is flushed while others come."""
-        return self._open_instances == 1
+        """Whether instances come one at a time: of several, one is flushed while others come."""
+        return self._open_instances == 1 and self._alone_in_a_row >= _LONE_IN_A_ROW
 
     def enter(self) -> None:
         """Count one more that is being received, or raise `SpoolFull`."""
@@ -130,6 +133,7 @@ class _Gauge:
             raise SpoolFull("too much is waiting to be processed")
         self.check_disk()
         with self._lock:
+            self._alone_in_a_row = 0 if self._open_instances else self._alone_in_a_row + 1
             self._open_instances += 1
 
     def grow(self, added: int, size: int) -> None:

@@ -68,6 +68,19 @@ async def test_of_several_instances_each_is_left_to_its_flush(tmp_path: Path) ->
     assert asked == []
 
 
+async def test_one_that_is_alone_for_a_moment_is_left_to_its_flush(tmp_path: Path) -> None:
+    asked: list[int] = []
+    async with opened(tmp_path, asked) as spool:
+        for file in [spool.open(ORIGIN) for _ in range(2)]:
+            file.abort()
+        for number in range(1, 5):
+            alone = spool.open(ORIGIN)
+            alone.write(bytes(LARGE))
+            spool._early.close()
+            alone.abort()
+            assert len(asked) == number // 4
+
+
 def test_where_the_disk_does_not_keep_up_hints_are_forgotten() -> None:
     let_go = threading.Event()
     written = []
