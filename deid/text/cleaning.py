@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _MEMORY: Final = 20_000
 _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
+_MOST_HELD: Final = 4000
+"""Identifiers of all patients that are remembered: each takes some tens of kilobytes."""
 _BEHIND: Final = 10
 """Added to ranks: after all others."""
 MAX_TEXT: Final = 1 << 18
@@ -86,7 +88,8 @@ class TextCleaning:
         entries = tuple(known)
         found = self._patients.get(entries)
         if found is None:
-            if len(self._patients) >= _PATIENTS:
+            held = sum(map(len, self._patients))
+            if len(self._patients) >= _PATIENTS or held + len(entries) > _MOST_HELD:
                 self._patients.clear()
             found = self._patients[entries] = prepare(entries)
         self._last = (known, found)
