@@ -56,6 +56,13 @@ class Span(NamedTuple):
     last_ms: int
 
 
+ANY_TIME: Final = Span(-HIGHEST_TIME_MS, HIGHEST_TIME_MS)
+COMPARTMENT: Final = "_compartment"
+"""In place of a search parameter: a patient in whose compartment a resource is (FHIR R4, 2.43.1).
+
+Beside those whom `patient` and `subject` name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a version of a resource says.
@@ -202,6 +209,37 @@ class ResourceQuery:
     order: Order = Order.STORED
     after: Place | None = None
     limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """What is asked for of a patient: the patient, what refers to him, and what he refers to.
+
+    Attributes
+    ----------
+    patient_id
+        The patient's.
+    referred
+        Type and id of each resource that the patient refers to.
+    types
+        Of resources to answer; none is any.
+    since_ms
+        When they were updated at the earliest; 0 is any time.
+    care
+        When what they tell of has to have been, as far as they say when that was.
+    after
+        The number of the resource at which the page before ended; 0 is the first page.
+    limit
+        Most resources to answer.
+    """
+
+    patient_id: str
+    referred: tuple[tuple[str, str], ...] = ()
+    types: tuple[str, ...] = ()
+    since_ms: int = 0
+    care: Span = ANY_TIME
+    after: int = 0
+    limit: int = 100
 
 
 PATCH_MALFORMED: Final = "patch_malformed"

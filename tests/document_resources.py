@@ -6,9 +6,12 @@ import base64
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from daemon.pipeline.fhir_indexing import compartment
 from daemon.resources import (
+    COMPARTMENT,
     Content,
     DateTest,
+    Everything,
     Filter,
     IdFilter,
     Method,
@@ -148,6 +151,14 @@ class DocumentResources:
     def count(self, store: Store, query: ResourceQuery) -> int:
         return len(self._found(store, query))
 
+    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+        found = [
+            _version(versions[-1])
+            for versions in self._all(store)
+            if versions[-1]["number"] > wanted.after and _is_of(versions[-1], wanted)
+        ]
+        return found[: wanted.limit]
+
     def page(
         self, store: Store, after: int, limit: int, types: Sequence[str] = ()
     ) -> list[ResourceVersion]:
@@ -177,6 +188,31 @@ def _version(body: dict[str, Any]) -> ResourceVersion:
     known = {name: body[name] for name in asdict(ResourceVersion(0, "", "", 0, 0, Method.CREATE))}
     known |= {name: base64.b64decode(body[name]) for name in ("meta", "rest")}
     return ResourceVersion(**{**known, "method": Method(body["method"])})
+
+
+def _is_of(body: dict[str, Any], wanted: Everything) -> bool:
+    address = (body["type"], body["id"])
+    names = {
+        name
+        for name, value, _system in body["tokens"]
+        if value == f"Patient/{wanted.patient_id}" and body["type"] in compartment()
+    }
+    dates = [Span(*each) for each in body["dates"]]
+    return (
+        bool(names & {"patient", "subject", COMPARTMENT}) or address in wanted.referred
+    ) and not (
+        body["method"] == Method.DELETE
+        or address == ("Patient", wanted.patient_id)
+        or (wanted.types and body["type"] not in wanted.types)
+        or body["updated_ms"] < wanted.since_ms
+        or (
+            dates
+            and not any(
+                each.first_ms <= wanted.care.last_ms and each.last_ms >= wanted.care.first_ms
+                for each in dates
+            )
+        )
+    )
 
 
 def _passes(body: dict[str, Any], by: Filter) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from daemon.fhir.searching import PARAMETERS
 
@@ -11,6 +11,17 @@ if TYPE_CHECKING:
 
 _READING = ("read", "vread", "history-instance", "search-type")
 _WRITING = ("create", "update", "patch", "delete")
+
+_OPERATIONS: Final[dict[str, Any]] = {
+    "Patient": {
+        "operation": [
+            {
+                "name": "everything",
+                "definition": "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+            }
+        ]
+    }
+}
 
 
 def statement(
@@ -31,7 +42,7 @@ def statement(
     }
     rest: dict[str, Any] = {
         "mode": "server",
-        "resource": [{"type": each, **shared} for each in types],
+        "resource": [{"type": each, **shared, **_OPERATIONS.get(each, {})} for each in types],
         "operation": [
             {
                 "name": "export",

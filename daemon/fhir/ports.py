@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from daemon.resources import ReadDocument, ReadResource, ResourceQuery, ResourceVersion
+    from daemon.resources import (
+        Everything,
+        ReadDocument,
+        ReadResource,
+        ResourceQuery,
+        ResourceVersion,
+    )
 
 
 class Settings(Protocol):
@@ -161,6 +167,12 @@ class ResourceStore(Protocol):
 
     async def count(self, query: ResourceQuery) -> int:
         """Return how many pass."""
+
+    async def everything(self, wanted: Everything) -> list[ResourceVersion]:
+        """Return what is in a patient's compartment, and what the patient refers to, in the order of storing.
+
+        The patient is not among it.
+        """
 
     async def page(
         self, after: int, limit: int, types: Sequence[str] = ()

@@ -9,6 +9,7 @@
     GET, PUT, DELETE  /{type}/{id}                    read, update, delete
     PATCH  /{type}/{id}  PATCH /{type}?...            change in part       `daemon.fhir.patching`
     GET    /{type}/{id}/_history[/{version}]          versions
+    GET    /Patient/{id}/$everything                  all of a patient     `daemon.fhir.everything`
     GET    /$export                                   everything, as NDJSON
 
 Every error is an OperationOutcome; it names parameters and places, never a value. Answers to web pages of other
@@ -26,7 +27,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 import orjson
-import structlog
 from aiohttp import web
 
 from daemon.fhir import capability, representation, searching
@@ -39,17 +39,18 @@ from daemon.fhir.answers import (
     single,
     version_headers,
 )
-from daemon.fhir.bodies import FHIR_JSON, NDJSON, answered_type, held_body, read_body
+from daemon.fhir.bodies import NDJSON, held_body, read_body
 from daemon.fhir.bundles import condition_of, refuse_wrong_type, version_of
+from daemon.fhir.edge import Edge
 from daemon.fhir.errors import (
     BadRequest,
-    FhirError,
     Gone,
     NotAllowed,
     NotFound,
     PayloadTooLarge,
     Unprocessable,
 )
+from daemon.fhir.everything import everything
 from daemon.fhir.executing import Executing
 from daemon.fhir.large_batches import answer_in_pieces
 from daemon.fhir.patching import PATCH_TYPES, Patching
@@ -57,9 +58,7 @@ from daemon.fhir.ports import Change, Wish
 from deid.tables.fhir import fhir_resources
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    from aiohttp.typedefs import Handler
+    from collections.abc import Collection, Mapping
 
     from daemon.fhir.ports import (
         Changed,
@@ -72,19 +71,8 @@ if TYPE_CHECKING:
     from daemon.fhir.searching import Search
     from daemon.resources import ReadDocument, ResourceVersion
 
-log = structlog.get_logger()
-
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
-_RETRY_AFTER_S: Final = 10
 _EXPORT_PAGE: Final = 200
-_WRITING: Final = ("POST", "PUT", "PATCH", "DELETE")
-_ALLOWED_HEADERS: Final = (
-    "Accept, Authorization, Content-Type, If-Match, If-None-Exist, If-None-Match, Prefer,"
-    " X-Requested-With"
-)
-_EXPOSED_HEADERS: Final = (
-    "Content-Location, Content-Type, ETag, Last-Modified, Location, Retry-After"
-)
 
 
 def applications(
@@ -115,12 +103,11 @@ def applications(
     found = {}
     for path, (store, sink) in stores.items():
         public_root = f"{root}{path}" if root else ""
-        service = _Service(
-            store, sink, reader, settings, patience, cors_origins.get(path, ()), public_root
-        )
-        found[path] = web.Application(middlewares=[service.handle_errors])
+        service = _Service(store, sink, reader, settings, patience, public_root)
+        edge = Edge(is_writable=sink is not None, cors_origins=cors_origins.get(path, ()))
+        found[path] = web.Application(middlewares=[edge.handle_errors])
         found[path].add_routes(service.routes())
-        found[path].on_response_prepare.append(service.add_headers)
+        found[path].on_response_prepare.append(edge.add_headers)
     return found
 
 
@@ -132,7 +119,6 @@ class _Service:
         reader: Reader,
         settings: Settings,
         patience: Patience,
-        cors_origins: Collection[str],
         public_root: str,
     ) -> None:
         self._store = store
@@ -141,7 +127,6 @@ class _Service:
         self._settings = settings
         self._patience = patience
         self._types = fhir_resources()
-        self._cors_origins = cors_origins
         self._public_root = public_root.rstrip("/")
         self._version = importlib.metadata.version("dicomveil")
         self._started = representation.instant(int(time.time() * 1000))
@@ -157,6 +142,7 @@ class _Service:
             web.post("/{type:[A-Z][A-Za-z]*}/_search", self._posted_search),
             web.post("/{type:[A-Z][A-Za-z]*}", self._create),
             web.get(one, self._read),
+            web.get("/{type:Patient}/{id}/$everything", self._everything),
             web.put(one, self._update),
             web.delete(one, self._delete),
             web.patch(one, self._patch),
@@ -261,6 +247,18 @@ class _Service:
             for each in found
         ]
         return representation.bundle("searchset", entries, total=total, links=links)
+
+    async def _everything(self, request: web.Request) -> web.Response:
+        _patient, patient_id = self._resource(request)
+        body = await everything(
+            self._store,
+            patient_id,
+            [*request.query.items()],
+            max_results=self._settings.max_results,
+            types=self._types,
+            root=self._root(request),
+        )
+        return json_response(request, 200, body)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """Send every resource, a line each. What is stored meanwhile may or may not be among them."""
@@ -439,60 +437,3 @@ class _Service:
         path = canonical.partition("/{")[0].rstrip("/")
         path = path.removesuffix("/metadata").removesuffix("/$export")
         return f"{request.scheme}://{request.host}{path}"
-
-    # -- every answer --
-
-    def _methods(self) -> Sequence[str]:
-        return ("GET", "HEAD", "OPTIONS", *(_WRITING if self._sink is not None else ()))
-
-    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Add what every answer carries, errors included."""
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-cache")
-        origins = self._cors_origins
-        if not origins:
-            return
-        response.headers.add("Vary", "Origin")
-        origin = request.headers.get("Origin", "")
-        if not origin or (origin not in origins and "*" not in origins):
-            return
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-        if request.method == "OPTIONS":
-            response.headers["Access-Control-Allow-Methods"] = ", ".join(self._methods())
-            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
-            response.headers["Access-Control-Max-Age"] = "600"
-
-    @web.middleware
-    async def handle_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Turn errors into OperationOutcomes."""
-        if request.method == "OPTIONS":
-            return web.Response(status=204, headers={"Allow": ", ".join(self._methods())})
-        headers = {}
-        try:
-            answered_type(request)
-            response: web.StreamResponse = await handler(request)
-        except FhirError as error:
-            status, code, text = error.status, error.issue, str(error)
-            if status == 405:
-                headers["Allow"] = ", ".join(self._methods())
-            if status == 503:
-                headers["Retry-After"] = str(_RETRY_AFTER_S)
-        except web.HTTPException as error:
-            status, code, text = error.status, "not-supported", error.reason
-            if "Allow" in error.headers:
-                headers["Allow"] = error.headers["Allow"]
-        except TimeoutError:
-            status, code, text = 408, "timeout", "the request's body stood still for too long"
-        except (ConnectionError, web.RequestPayloadError):
-            status, code, text = 400, "incomplete", "the request's body was cut short"
-        except Exception as error:  # the edge: our own bug
-            log.exception("fhir_request_failed", error=type(error).__name__)
-            status, code, text = 500, "exception", "internal error"
-        else:
-            return response
-        body = orjson.dumps(representation.outcome("error", code, text))
-        answer = web.Response(status=status, body=body, headers=headers, content_type=FHIR_JSON)
-        if request.can_read_body and not request.content.is_eof():
-            answer.force_close()
-        return answer

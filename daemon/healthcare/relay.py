@@ -35,7 +35,7 @@ _RELAYED: Final = re.compile(
     r"projects\.locations\.datasets\."
     r"(?:dicomStores\.(?:.*\.)?(?:retrieve\w+|searchFor\w+|storeInstances)"
     r"|fhirStores\.fhir\.(?:Binary-\w+|bulk-export|capabilities|conditionalPatch|create|delete|executeBundle|history"
-    r"|patch|read|search|search-type|update|vread))"
+    r"|patch|Patient-everything|read|search|search-type|update|vread))"
 )
 """Methods that the services answer; what they answer beside is no method of the API."""
 _MOST_APPLICATIONS: Final = 256

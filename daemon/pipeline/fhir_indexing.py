@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.resources import HIGHEST_TIME_MS, Span, Token, span_of
+from daemon.resources import COMPARTMENT, HIGHEST_TIME_MS, Span, Token, span_of
 from deid.fhir.references import Literal, Urn, parse_reference
 
 if TYPE_CHECKING:
@@ -75,10 +78,58 @@ def _tokens(kind: str, resource: Resource) -> Iterator[Token]:
         yield from _coded("code", resource.get(name))
     for name in _STATUS:
         yield from _coded("status", resource.get(name))
+    yield from compartment_tokens(resource)
     for parameter, names in (("patient", _PATIENT), ("subject", _SUBJECT)):
         for name in names:
             for each in _objects(resource.get(name)):
                 yield from _referred(parameter, each.get("reference"))
+
+
+@cache
+def compartment() -> Mapping[str, tuple[tuple[str, ...], ...]]:
+    """Return by type the elements whose references put a resource into a patient's compartment (R4).
+
+    The table is HL7's (``patient_compartment.csv``, made by ``python -m tests.compartment_table``).
+    """
+    text = files("daemon.pipeline").joinpath("patient_compartment.csv").read_text("utf-8")
+    found: dict[str, tuple[tuple[str, ...], ...]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        found[row["type"]] = (*found.get(row["type"], ()), tuple(row["element"].split(".")))
+    return found
+
+
+@cache
+def _beside(kind: str) -> tuple[tuple[str, ...], ...]:
+    """Return those elements that searches by patient and subject do not look at."""
+    return tuple(element for element in compartment().get(kind, ()) if element[0] not in _PATIENT)
+
+
+def compartment_tokens(resource: Resource) -> tuple[Token, ...]:
+    """Return in whose compartments a resource is beside those of its patient and its subject."""
+    kind = str(resource.get("resourceType", ""))
+    return tuple(
+        dict.fromkeys(
+            token
+            for element in _beside(kind)
+            for each in _along(resource, element)
+            for token in _of_patient(each.get("reference"))
+        )
+    )
+
+
+def _along(value: Any, element: tuple[str, ...]) -> Iterator[Mapping[str, Any]]:
+    for each in _objects(value):
+        if element:
+            yield from _along(each.get(element[0]), element[1:])
+        else:
+            yield each
+
+
+def _of_patient(reference: object) -> Iterator[Token]:
+    if isinstance(reference, str):
+        parsed = parse_reference(reference)
+        if isinstance(parsed, Literal) and parsed.type == "Patient":
+            yield Token(COMPARTMENT, parsed.address)
 
 
 def _referred(parameter: str, reference: object) -> Iterator[Token]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from daemon.fhir.ports import Change
-    from daemon.resources import ResourceQuery, ResourceVersion
+    from daemon.resources import Everything, ResourceQuery, ResourceVersion
     from daemon.store.ports import Database, Session
     from daemon.store.posted import Posted
     from daemon.store.rows import Store
@@ -67,6 +67,12 @@ class FhirStore:
     async def count(self, query: ResourceQuery) -> int:
         """Return how many pass."""
         return await self._database.read(lambda session: session.resources.count(self.store, query))
+
+    async def everything(self, wanted: Everything) -> list[ResourceVersion]:
+        """Return what is in a patient's compartment, and what the patient refers to."""
+        return await self._database.read(
+            lambda session: session.resources.everything(self.store, wanted)
+        )
 
     async def page(
         self, after: int, limit: int, types: Sequence[str] = ()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemon.resources import Content, Method, ResourceQuery, ResourceVersion
+    from daemon.resources import Content, Everything, Method, ResourceQuery, ResourceVersion
     from daemon.store.rows import Store
 
 
@@ -63,6 +63,12 @@ class ResourceRows(Protocol):
 
     def count(self, store: Store, query: ResourceQuery) -> int:
         """Return how many pass every filter, whatever the page."""
+
+    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+        """Return what is in a patient's compartment, and what the patient refers to, in the order of storing.
+
+        The patient is not among it.
+        """
 
     def page(
         self, store: Store, after: int, limit: int, types: Sequence[str] = ()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from daemon.resources import (
+    COMPARTMENT,
     Content,
     DateFilter,
     DateTest,
+    Everything,
     Filter,
     IdFilter,
     Method,
@@ -314,3 +316,69 @@ async def test_everything_can_be_walked_through(stores: Stores) -> None:
     )
     assert numbered is not None
     assert numbered.id == "o"
+
+
+def of(patient: str, kind: str = "Observation", *, name: str = "patient", **more: Any) -> Content:
+    return content(resource_type=kind, tokens=(Token(name, f"Patient/{patient}"),), **more)
+
+
+async def test_everything_of_a_patient_is_what_refers_to_him_and_what_he_refers_to(
+    stores: Stores,
+) -> None:
+    source = stores.stores.fhir_source
+    await in_source(
+        stores,
+        ("p", content()),
+        ("q", content(tokens=(Token(COMPARTMENT, "Patient/p"),))),
+        ("by-patient", of("p")),
+        ("by-subject", of("p", name="subject")),
+        ("by-actor", of("p", "Appointment", name=COMPARTMENT)),
+        ("of-another", of("q")),
+        ("coded", of("p", name="code")),
+        ("library", of("p", "Library", name="subject")),
+        ("doctor", content(resource_type="Practitioner")),
+        ("stranger", content(resource_type="Practitioner")),
+        ("deleted", of("p")),
+    )
+    await stores.database.write(
+        lambda session: session.resources.delete(source, "Observation", "deleted", now_ms=1)
+    )
+    referred = (("Practitioner", "doctor"), ("Practitioner", "nobody"), ("Patient", "p"))
+
+    async def found(**wanted: Any) -> list[str]:
+        asked = Everything("p", referred, **wanted)
+        versions = await stores.database.read(lambda s: s.resources.everything(source, asked))
+        return [each.id for each in versions]
+
+    everything = ["q", "by-patient", "by-subject", "by-actor", "doctor"]
+    assert await found() == everything
+    assert await found(limit=2) == everything[:2]
+    third = await stores.database.read(
+        lambda s: s.resources.get(source, "Observation", "by-subject")
+    )
+    assert third is not None
+    assert await found(after=third.number) == everything[3:]
+    assert await found(types=("Practitioner", "Patient")) == ["q", "doctor"]
+    assert await found(since_ms=1003) == everything[2:]
+
+
+async def test_everything_of_a_time_has_what_tells_of_no_time(stores: Stores) -> None:
+    await in_source(
+        stores,
+        ("p", content()),
+        ("early", of("p", dates=(Span(0, DAY_MS - 1),))),
+        ("late", of("p", dates=(Span(5 * DAY_MS, 6 * DAY_MS - 1),))),
+        ("long", of("p", dates=(Span(0, 9 * DAY_MS),))),
+        ("timeless", of("p")),
+    )
+
+    async def found(first: int, last: int) -> list[str]:
+        asked = Everything("p", care=Span(first, last))
+        versions = await stores.database.read(
+            lambda s: s.resources.everything(stores.stores.fhir_source, asked)
+        )
+        return [each.id for each in versions]
+
+    assert await found(DAY_MS, 9 * DAY_MS) == ["late", "long", "timeless"]
+    assert await found(0, DAY_MS) == ["early", "long", "timeless"]
+    assert await found(2 * DAY_MS, 3 * DAY_MS) == ["long", "timeless"]

@@ -242,6 +242,116 @@ def test_plain_json_is_taken_and_answered_too(peer: FhirPeer, media_type: str) -
     assert created.headers["Content-Type"].split(";")[0] == media_type.split(";", maxsplit=1)[0]
 
 
+# -- all of a patient --
+
+
+@pytest.fixture(scope="module")
+def record(daemon: RunningDaemon) -> str:
+    """Return the id of a patient of whom there is something of every kind."""
+    peer, name = FhirPeer(f"{daemon.http}/fhir/source"), unique()
+    of = {"subject": {"reference": f"Patient/{name}"}}
+    for each in (
+        {"resourceType": "Practitioner", "id": f"doctor-{name}"},
+        patient(
+            id=name,
+            multipleBirthInteger=88,
+            generalPractitioner=[{"reference": f"Practitioner/doctor-{name}"}],
+        ),
+        patient(id=f"other-{name}"),
+        {"resourceType": "Observation", "id": f"old-{name}", "effectiveDateTime": "2020-05", **of},
+        {
+            "resourceType": "Observation",
+            "id": f"new-{name}",
+            "effectiveDateTime": "2024-05-06",
+            **of,
+        },
+        {"resourceType": "Condition", "id": f"timeless-{name}", **of},
+        {
+            "resourceType": "Appointment",
+            "id": f"visit-{name}",
+            "start": "2022-02-02T08:00:00Z",
+            "participant": [{"actor": of["subject"]}],
+        },
+        {
+            "resourceType": "Observation",
+            "id": f"of-other-{name}",
+            "subject": {"reference": f"Patient/other-{name}"},
+        },
+    ):
+        assert peer.update(each).status == 201
+    return name
+
+
+def everything(peer: FhirPeer, name: str, **parameters: str) -> list[str]:
+    answer = peer.get(f"/Patient/{name}/$everything", **parameters)
+    assert answer.json["type"] == "searchset"
+    return [each.removesuffix(f"-{name}") for each in answer.ids]
+
+
+def test_all_of_a_patient_is_he_what_tells_of_him_and_what_he_refers_to(
+    peer: FhirPeer, record: str
+) -> None:
+    assert everything(peer, record) == [record, "doctor", "old", "new", "timeless", "visit"]
+    entries = peer.get(f"/Patient/{record}/$everything").json["entry"]
+    assert [each["search"]["mode"] for each in entries] == ["match", "include", *["match"] * 4]
+    assert entries[0]["fullUrl"] == f"{peer.address}/Patient/{record}"
+    kinds = everything(peer, record, _type="Observation,Practitioner")
+    assert kinds == ["doctor", "old", "new"]
+    assert everything(peer, record, start="2021", end="2023-12-31")[2:] == ["timeless", "visit"]
+    assert everything(peer, record, end="2020")[2:] == ["old", "timeless"]
+    assert everything(peer, record, _since="2999-01-01T00:00:00Z") == []
+
+
+def test_all_of_a_patient_comes_in_pages(peer: FhirPeer, record: str) -> None:
+    page = peer.get(f"/Patient/{record}/$everything", _count="1", end="2024-06-01")
+    seen = page.ids
+    while page.link("next"):
+        page = peer.get(page.link("next"))
+        assert len(page.ids) == 1
+        seen += page.ids
+    assert seen == peer.get(f"/Patient/{record}/$everything").ids
+    none = peer.get(f"/Patient/{record}/$everything", _count="0")
+    assert (none.ids, none.link("next")) == ([], "")
+
+
+def test_all_of_nobody_is_not_found(peer: FhirPeer, record: str) -> None:
+    refused(peer.get("/Patient/nobody/$everything"), 404, "not-found")
+    for name, value in (
+        ("_type", "Nothing"),
+        ("start", "yesterday"),
+        ("_since", "x"),
+        ("_count", "-1"),
+        ("_page_token", "x"),
+        ("name", CANARY),
+    ):
+        refused(peer.get(f"/Patient/{record}/$everything", **{name: value}), 400, "invalid")
+    twice = f"/Patient/{record}/$everything?_type=Patient&_type=Observation"
+    refused(peer.get(twice), 400, "invalid")
+    refused(peer.get(f"/Observation/old-{record}/$everything"), 404, "not-supported")
+    gone = peer.create(patient()).json["id"]
+    peer.ask("DELETE", f"/Patient/{gone}")
+    refused(peer.get(f"/Patient/{gone}/$everything"), 410, "deleted")
+
+
+def test_all_of_a_patient_is_told_of_results_too(daemon: RunningDaemon, record: str) -> None:
+    results = FhirPeer(f"{daemon.http}/fhir/deid")
+
+    def told() -> list[str]:
+        found = results.get("/Patient", _count="1000").json.get("entry", [])
+        his = [
+            each["resource"] for each in found if each["resource"].get("multipleBirthInteger") == 88
+        ]
+        if not his:
+            return []
+        entries = results.get(f"/Patient/{his[0]['id']}/$everything").json["entry"]
+        return [each["resource"]["resourceType"] for each in entries]
+
+    kinds = ["Appointment", "Condition", "Observation", "Observation", "Patient", "Practitioner"]
+    wait_until(lambda: sorted(told()) == kinds, what="the record is de-identified")
+    assert told()[0] == "Patient"
+    assert record not in results.get("/Patient", _count="1000").body.decode()
+
+
 # -- what is refused --
 
 

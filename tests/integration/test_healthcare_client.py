@@ -297,6 +297,9 @@ def test_resources_are_created_read_searched_updated_and_deleted(
     assert fhir.capabilities(name=store).execute()["fhirVersion"] == "4.0.1"
     metrics = datasets.fhirStores().getFHIRStoreMetrics(name=store).execute()
     assert metrics["metrics"] == [{"resourceType": "Patient", "count": "1"}]
+    everything = fhir.Patient_everything(name=name, x_count=1, x_type="Patient").execute()
+    assert [each["resource"]["id"] for each in everything["entry"]] == [made["id"]]
+    assert everything["link"][0]["url"].endswith(f"{name}/$everything?_count=1&_type=Patient")
     fhir.delete(name=name).execute()
     with pytest.raises(HttpError) as caught:
         fhir.read(name=name).execute()

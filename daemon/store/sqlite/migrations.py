@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
+from daemon.pipeline.fhir_indexing import compartment, compartment_tokens
 from daemon.store.sqlite import packing
 from daemon.store.sqlite.columns import DATE_OF_TIME, FIRST_INDEXED, KEY_COLUMNS
 from daemon.store.sqlite.first_migrations import migrations
@@ -419,3 +422,23 @@ def quicker_searches(db: SchemaDatabase) -> None:
         "CREATE INDEX instances_by_NumberOfFrames ON instances (store_id, NumberOfFrames)"
         " WHERE NumberOfFrames <> ''"
     )
+
+
+@migrations()
+def compartments_of_patients(db: SchemaDatabase) -> None:
+    """Find what is in a patient's compartment by another element than those that searches look at."""
+    types = tuple(compartment())
+    rows = db.execute(
+        "SELECT r.id, r.store_id, r.type, v.rest FROM fhir_resources r JOIN fhir_versions v"  # noqa: S608 - marks only
+        f" ON v.resource = r.id AND v.version = r.version WHERE r.type IN ({', '.join('?' * len(types))})"
+        " AND instr(v.rest, CAST('Patient/' AS BLOB))",
+        types,
+    )
+    for number, store_id, kind, rest in rows:
+        resource = orjson.loads(b'{"resourceType":"%s",%s}' % (kind.encode(), rest))
+        for token in compartment_tokens(resource):
+            db.execute(
+                "INSERT OR IGNORE INTO fhir_tokens (store_id, type, name, value, system, resource)"
+                " VALUES (?, ?, ?, ?, '', ?)",
+                (store_id, kind, token.name, token.value, number),
+            )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
+from daemon.pipeline.fhir_indexing import compartment
 from daemon.resources import (
+    COMPARTMENT,
     HIGHEST_TIME_MS,
     Content,
     DateFilter,
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from daemon.resources import Filter, ResourceQuery, TokenTest
+    from daemon.resources import Everything, Filter, ResourceQuery, TokenTest
     from daemon.store.rows import Store
 
 _VERSION: Final = (
@@ -168,6 +171,36 @@ class ResourceTables:
             values,
         ).fetchone()
         return int(found)
+
+    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+        """Return what is in a patient's compartment, and what the patient refers to."""
+        types = tuple(compartment())
+        names = ("patient", "subject", COMPARTMENT)
+        of_types = f" AND r.type IN ({_marks(wanted.types)})" if wanted.types else ""
+        return self._some(
+            f"{_LATEST} WHERE r.id > ? AND r.id IN ("  # noqa: S608 - marks only
+            f"SELECT resource FROM fhir_tokens WHERE store_id = ? AND type IN ({_marks(types)})"
+            f" AND name IN ({_marks(names)}) AND value = ? UNION SELECT id FROM fhir_resources"
+            " WHERE store_id = ? AND (type, fhir_id) IN (SELECT json_extract(value, '$[0]'),"
+            " json_extract(value, '$[1]') FROM json_each(?))"
+            f") AND NOT r.is_deleted{of_types} AND r.updated_ms >= ?"
+            " AND NOT (r.type = 'Patient' AND r.fhir_id = ?)"
+            " AND (NOT EXISTS (SELECT 1 FROM fhir_dates d WHERE d.resource = r.id)"
+            " OR EXISTS (SELECT 1 FROM fhir_dates d WHERE d.resource = r.id AND d.last_ms >= ?"
+            " AND d.first_ms <= ?)) ORDER BY r.id LIMIT ?",
+            wanted.after,
+            store.id,
+            *types,
+            *names,
+            f"Patient/{wanted.patient_id}",
+            store.id,
+            json.dumps(wanted.referred),
+            *wanted.types,
+            wanted.since_ms,
+            wanted.patient_id,
+            *wanted.care,
+            wanted.limit,
+        )
 
     def page(
         self, store: Store, after: int, limit: int, types: Sequence[str] = ()
