@@ -7,7 +7,6 @@ or to copy what is between them more than once, would cost more than all the res
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -38,25 +37,32 @@ def with_root(prepared: bytes, root: bytes) -> list[bytes | memoryview]:
     root
         What the addresses are relative to, without a slash at its end.
     """
-    places = prepared.places if isinstance(prepared, PreparedObject) else _places(prepared)
-    if not places:
-        return [prepared]
-    view = memoryview(prepared)
-    prefix = root + b"/"
-    pieces: list[bytes | memoryview] = [view[: places[0]]]
-    for start, stop in pairwise((*places, len(prepared))):
-        pieces += (prefix, view[start:stop])
-    return pieces
+    return _pieces(prepared, root + b"/")
 
 
 def json_array(objects: Iterable[bytes], root: bytes) -> list[bytes | memoryview]:
     """Return the pieces of an array of prepared objects in which every address is absolute."""
+    prefix = root + b"/"
     pieces: list[bytes | memoryview] = []
     for prepared in objects:
         pieces.append(b",")
-        pieces += with_root(prepared, root)
+        pieces += _pieces(prepared, prefix)
     pieces[:1] = [b"["]
     pieces.append(b"]")
+    return pieces
+
+
+def _pieces(prepared: bytes, prefix: bytes) -> list[bytes | memoryview]:
+    places = prepared.places if isinstance(prepared, PreparedObject) else _places(prepared)
+    view = memoryview(prepared)
+    if len(places) == 1:  # nearly always: that of Pixel Data
+        return [view[: places[0]], prefix, view[places[0] :]]
+    pieces: list[bytes | memoryview] = []
+    start = 0
+    for place in places:
+        pieces += (view[start:place], prefix)
+        start = place
+    pieces.append(view[start:])
     return pieces
 
 
