@@ -15,6 +15,28 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 KEY = bytes(range(1, 33))
+_STANDING_STILL = """
+import asyncio, sys
+from itertools import count
+from pathlib import Path
+from daemon.cli.main import main
+from daemon.workers.pool import WorkerPool
+most, does_not_end = int(sys.argv.pop(1)), sys.argv.pop(1) == "does-not-end"
+written, answered = count(1), WorkerPool.run
+
+async def run(pool, job, size=0):
+    if job.header.get("output") and next(written) > most:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if does_not_end:
+                Path("told-to-end").touch()
+                await asyncio.Event().wait()
+    return await answered(pool, job, size)
+
+WorkerPool.run = run
+main()
+"""
 
 
 class Deid:
@@ -76,3 +98,16 @@ class Deid:
         assert run.returncode == 0, run.stderr
         folder = self.folder / out
         return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*.dcm")}
+
+
+def standing_still(most: int, *, ends: bool = True) -> tuple[str, ...]:
+    """Return the arguments of an interpreter that run the program, whose workers answer so many jobs and no more.
+
+    However late a signal comes, it comes before the end.
+
+    Parameters
+    ----------
+    ends
+        Whether it ends when it is told to; otherwise it makes a file ``told-to-end``, and does not.
+    """
+    return ("-c", _STANDING_STILL, str(most), "ends" if ends else "does-not-end")

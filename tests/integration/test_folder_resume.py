@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,8 @@ from tests.factories import (
     make_sr,
     make_us,
 )
-from tests.folders import ROOT, Deid
+from tests.folders import Deid, standing_still
+from tests.service import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,22 +90,28 @@ def interrupted(deid: Deid, *arguments: str | Path) -> tuple[bytes, dict[str, st
     whole = undisturbed(deid, *arguments)
     out = deid.folder / "out"
     child = _start(deid, out, *arguments, program=("-c", _KILLED_AT_THE_END))
-    assert child.wait(_DEADLINE_S) == -signal.SIGKILL
+    child.communicate(timeout=_DEADLINE_S)
+    assert child.returncode == -signal.SIGKILL
     return (out / _KEPT).read_bytes(), whole
 
 
 def _start(
-    deid: Deid, out: Path, *arguments: str | Path, program: tuple[str, str] = ("-m", "daemon")
-) -> subprocess.Popen[bytes]:
+    deid: Deid, out: Path, *arguments: str | Path, program: tuple[str, ...]
+) -> subprocess.Popen[str]:
     command = [sys.executable, *program, "deid", deid.inputs, "--out", out]
     return subprocess.Popen(
         [*map(str, command), "--key-file", str(deid.key), *map(str, arguments)],
         cwd=deid.folder,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=deid.environment,
         start_new_session=True,
+        text=True,
     )
+
+
+def _wait_until_remembered(out: Path, count: int) -> None:
+    wait_until(lambda: _remembered(out) >= count, what=f"{count} instances have their names")
 
 
 def mixed(folder: Path, count: int) -> set[bytes]:
@@ -154,13 +160,13 @@ def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_ru
     assert undisturbed.returncode == 3, undisturbed.stderr
     out = deid.folder / "out"
     for target in (150, 500, 800):
-        child = _start(deid, out, "--resume", "--report", "out.jsonl")
-        end = time.monotonic() + _DEADLINE_S
-        while _remembered(out) < target and child.poll() is None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        more = target - _remembered(out) + 600
+        asked = ("--resume", "--report", "out.jsonl")
+        child = _start(deid, out, *asked, program=standing_still(more))
+        _wait_until_remembered(out, target)
         os.killpg(child.pid, signal.SIGKILL)
-        assert child.wait() == -signal.SIGKILL
+        child.communicate(timeout=_DEADLINE_S)
+        assert child.returncode == -signal.SIGKILL
     before = _remembered(out)
     assert before >= 800
     resumed = deid(
@@ -331,39 +337,33 @@ def test_a_resumed_run_traces_all_and_counts_none_twice(deid: Deid) -> None:
     assert rows == (deid.folder / "fresh.jsonl").read_text().splitlines()
 
 
-def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(disk_path: Path) -> None:
-    deid = Deid(disk_path, config="")  # it looks at pixels: slow enough to be caught
-    for number in range(300):
-        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
-    out = deid.folder / "out"
-    child = _start(deid, out)
-    end = time.monotonic() + _DEADLINE_S
-    while _remembered(out) < 20:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+@pytest.fixture
+def many(disk_path: Path) -> Deid:
+    deid = Deid(disk_path)
+    for number in range(60):
+        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number)))
+    return deid
+
+
+def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(many: Deid) -> None:
+    deid, out = many, many.folder / "out"
+    child = _start(deid, out, program=standing_still(30, ends=False))
+    _wait_until_remembered(out, 20)
     child.send_signal(signal.SIGINT)
+    wait_until((deid.folder / "told-to-end").exists, what="the first one is obeyed")
     child.send_signal(signal.SIGINT)
-    assert child.wait(_DEADLINE_S) == 130
+    child.communicate(timeout=_DEADLINE_S)
+    assert child.returncode == 130
     run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
     fresh = deid(deid.inputs, "--out", "fresh", "--key-file", deid.key)
-    assert run.returncode == fresh.returncode, run.stderr
+    assert run.returncode == fresh.returncode == 0, run.stderr
     assert tree(out) == tree(deid.folder / "fresh")
 
 
-def test_a_first_signal_says_how_to_go_on(disk_path: Path) -> None:
-    deid = Deid(disk_path, config="")  # it looks at pixels: slow enough to be caught
-    for number in range(300):
-        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number, rows=64)))
-    out = deid.folder / "out"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "daemon", "deid", "in", "--out", "out", "--key-file", deid.key,
-         "--report", "r.jsonl"],
-        cwd=deid.folder, stderr=subprocess.PIPE, text=True, env={**deid.environment, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    end = time.monotonic() + _DEADLINE_S
-    while _remembered(out) < 20:
-        assert time.monotonic() < end
-        time.sleep(0.005)
+def test_a_first_signal_says_how_to_go_on(many: Deid) -> None:
+    deid, out = many, many.folder / "out"
+    child = _start(deid, out, "--report", "r.jsonl", program=standing_still(30))
+    _wait_until_remembered(out, 20)
     child.send_signal(signal.SIGINT)
     _, told = child.communicate(timeout=_DEADLINE_S)
     assert child.returncode == 130

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from http import HTTPStatus
@@ -17,6 +18,7 @@ import pytest
 from daemon.cli import main, manual
 from tests.conftest import program
 from tests.factories import encoded, make_ct
+from tests.folders import standing_still
 from tests.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -91,9 +93,10 @@ class TestProgress:
         assert told.rindex("\x1b[?25h") > told.rindex("\x1b[?25l")
 
     def test_ctrl_c_says_how_to_go_on_and_leaves_the_cursor(self, sandbox: Sandbox) -> None:
-        many(sandbox, 600)
-        child = spawn(sandbox, "dicomveil", "deid", "scans", "--out", "clean")
-        child.expect(r"[1-9]\d*/601")
+        many(sandbox, 150)
+        asked = ("deid", "scans", "--out", "clean")
+        child = spawn(sandbox, sys.executable, *standing_still(100), *asked)
+        child.expect(r"[1-9]\d*/151")
         child.sendintr()
         child.expect("with --resume goes on")
         told = child.before + child.read()
