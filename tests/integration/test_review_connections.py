@@ -16,19 +16,19 @@ from tests.service import RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _MOST = 8
 _SOON_S = 100.0
 """Before the limits that end a body or an answer that gets nowhere where nobody else wants in."""
 
 
-@pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[RunningDaemon]:
-    (tmp_path / "state").mkdir(mode=0o700)
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    folder = tmp_path_factory.mktemp("daemon")
+    (folder / "state").mkdir(mode=0o700)
     running = RunningDaemon(
-        state_dir=tmp_path / "state",
-        folder=tmp_path,
+        state_dir=folder / "state",
+        folder=folder,
         environment={
             "DICOMVEIL_HTTP__MAX_CONNECTIONS": str(_MOST),
             "DICOMVEIL_HTTP__BODY_TIMEOUT_S": "3600",
@@ -100,23 +100,3 @@ def test_answers_that_nobody_reads_do_not_keep_others_out(daemon: RunningDaemon)
             peer = _connect(daemon, held, retrieve)
             assert peer.recv(1)
         wait_until(lambda: _gets_in(daemon), what="somebody else gets in", deadline_s=_SOON_S)
-
-
-def test_an_upload_that_gets_on_is_not_given_up_for_a_newcomer(daemon: RunningDaemon) -> None:
-    content = encoded(make_ct(rows=1024, columns=1024))
-    head = (
-        "POST /dicomweb/source/studies HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        f"Content-Type: application/dicom\r\nContent-Length: {len(content)}\r\n\r\n"
-    ).encode()
-    with ExitStack() as held:
-        peers = [_connect(daemon, held, head) for _ in range(_MOST)]
-        spool = daemon.state_dir / "spool"
-        wait_until(lambda: len(list(spool.iterdir())) == _MOST, what="all are being received")
-        step = len(content) // 20
-        for start in range(0, len(content), step):
-            for peer in peers:
-                peer.sendall(content[start : start + step])
-            _gets_in(daemon)
-            time.sleep(0.25)
-        for peer in peers:
-            assert peer.recv(65536).startswith(b"HTTP/1.1 200")

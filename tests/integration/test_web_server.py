@@ -156,6 +156,41 @@ async def test_silent_connections_make_room_for_one_that_speaks() -> None:
             writer.close()
 
 
+async def test_an_upload_that_gets_on_makes_no_room_for_a_newcomer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock is the test's: a machine that stands still for seconds changes nothing."""
+    steps, step = 10, 8192
+    head = b"POST /dicomweb/deid/read HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    now = loop.time()
+    async with serving(Http(port=0, max_connections=4)) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "time", lambda: now)
+            uploads = [await connect(server) for _ in range(4)]
+            for _reader, writer in uploads:
+                writer.write(head % (steps * step + 1))
+            while server._guard._silent:  # noqa: ASYNC110 - until all are being received
+                await asyncio.sleep(0)
+            for _ in range(steps):
+                for _reader, writer in uploads:
+                    writer.write(bytes(step))
+                    await writer.drain()
+                now += 0.5
+                await asyncio.sleep(0)  # the server looks who gets on
+                reader, writer = await connect(server)
+                writer.write(
+                    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                )
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+        for reader, writer in uploads:
+            writer.write(b"0")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+
 async def test_what_is_held_for_clients_that_do_not_read_is_bounded() -> None:
     """Of sixty only a few are waited for; whoever reads, however slowly, gets all of his answer."""
 
