@@ -42,6 +42,8 @@ main()
 class Deid:
     """The command in a child process, with a home of its own and no configuration but a key.
 
+    One process works, unless a test asks for more: each costs as much to start as most tests have done by it.
+
     Parameters
     ----------
     config
@@ -76,7 +78,8 @@ class Deid:
     def __call__(
         self, *arguments: str | Path, preexec: Callable[[], None] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        return self._run("deid", *arguments, preexec=preexec)
+        jobs = () if "--jobs" in arguments else ("--jobs", "1")
+        return self._run("deid", *arguments, *jobs, preexec=preexec)
 
     def _run(
         self, *arguments: str | Path, preexec: Callable[[], None] | None = None
@@ -101,7 +104,7 @@ class Deid:
 
 
 def standing_still(most: int, *, ends: bool = True) -> tuple[str, ...]:
-    """Return the arguments of an interpreter that run the program, whose workers answer so many jobs and no more.
+    """Return the arguments of an interpreter that run the program; its workers answer so many jobs and no more.
 
     However late a signal comes, it comes before the end.
 
