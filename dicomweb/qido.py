@@ -7,6 +7,8 @@ Decisions the standard leaves open:
 * A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header, as is an
   includefield that is no attribute; a value that is malformed for a parameter that we know is 400. Values are
   never repeated.
+* ``limit``, ``offset`` and ``fuzzymatching`` that are given twice have to say the same; else it is 400, as
+  nobody knows which of them is meant: servers take the first, or the last.
 * Without ``sort``, an extension, the newest study comes first, and its instances as they were stored.
 * More results than the service gives in one answer: the first page, and a ``Warning: 299``.
 """
@@ -36,7 +38,7 @@ from dicomweb.errors import BadRequest
 from dicomweb.ports import Match, Query, Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from dicomweb.ports import Level
 
@@ -135,20 +137,17 @@ def parse(
     matches: dict[str, list[str]] = {}
     include: set[str] = set()
     warnings: list[str] = []
-    include_all = fuzzy = False
-    limit: int | None = None
-    offset = 0
+    include_all = False
+    once: dict[str, int] = {}
     sort: list[tuple[str, bool]] = []
     for name, value in parameters:
         lower = name.lower()
-        if lower == "limit":
-            limit = _unsigned(name, value)
-        elif lower == "offset":
-            offset = _unsigned(name, value)
+        if lower in _ONCE:
+            meant = _ONCE[lower](name, value)
+            if once.setdefault(lower, meant) != meant:
+                raise BadRequest(f"{lower} is given twice, and not the same")
         elif lower == "sort":
             sort += _sort_keys(level, value)
-        elif lower == "fuzzymatching":
-            fuzzy = _boolean(name, value)
         elif lower == "includefield":
             fields = [part.strip() for part in value.split(",")]
             include_all |= "all" in fields
@@ -169,8 +168,9 @@ def parse(
                 warnings.append(
                     f"The {shown} parameter is not supported for this search and was ignored."
                 )
-    capped = limit is None or limit > max_results
-    limit = max_results if limit is None else min(limit, max_results)
+    asked = once.get("limit", max_results + 1)
+    capped = asked > max_results
+    limit = min(asked, max_results)
     answered = _answered_tags(level, within)
     extra = frozenset(tag.encode() for tag in include) - answered
     wanted = None if include_all else answered | extra
@@ -178,9 +178,9 @@ def parse(
         level=level,
         matches=_different(matches),
         within=within,
-        fuzzy=fuzzy,
+        fuzzy=bool(once.get("fuzzymatching")),
         limit=limit + 1,
-        offset=offset,
+        offset=once.get("offset", 0),
         sort=tuple(sort[:MAX_SORT_KEYS]),
         with_attributes=include_all or bool(extra),
     )
@@ -291,6 +291,14 @@ def _boolean(name: str, value: str) -> bool:
     if value.lower() not in {"true", "false"}:
         raise BadRequest(f"{name.lower()} is neither true nor false")
     return value.lower() == "true"
+
+
+_ONCE: Final[Mapping[str, Callable[[str, str], int]]] = {
+    "limit": _unsigned,
+    "offset": _unsigned,
+    "fuzzymatching": _boolean,
+}
+"""Parameters of one value, which has no list (PS3.18 Table 8.3.4-1), and what reads them."""
 
 
 def answer(search: Search, matches: Sequence[Match], root: str) -> bytes:

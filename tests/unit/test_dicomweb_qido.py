@@ -47,3 +47,16 @@ def test_what_is_told_of_ignored_parameters_is_bounded() -> None:
 def test_digits_are_those_of_ascii(name: str, value: str) -> None:
     with pytest.raises(BadRequest):
         parse((name, value))
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [("limit", "5", "6"), ("offset", "0", "7"), ("fuzzymatching", "false", "true")],
+)
+def test_what_a_search_has_once_is_not_said_twice_in_two_ways(
+    name: str, one: str, other: str
+) -> None:
+    for first, last in ((one, other), (other, one)):
+        with pytest.raises(BadRequest, match=f"^{name} is given twice"):
+            parse((name, first), ("PatientID", "x"), (name.upper(), last))
+    assert parse((name, other), (name, other)).query == parse((name, other)).query
