@@ -6,11 +6,10 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-import orjson
-
 from dicomweb.answers import location
 from dicomweb.bodies import Part, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
+from dicomweb.links import attributes_of
 from dicomweb.media import DICOM_XML
 from dicomweb.native_model import as_xml
 
@@ -58,4 +57,4 @@ async def _made(prepared: bytes) -> list[bytes]:
 
 
 def _document(prepared: bytes) -> bytes:
-    return as_xml(orjson.loads(prepared))
+    return as_xml(attributes_of(prepared))

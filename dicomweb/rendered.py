@@ -16,12 +16,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import orjson
-
 from dicomweb import reports
 from dicomweb.bodies import Part, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.errors import NotAcceptable, NotFound, NotRenderable, PayloadTooLarge
+from dicomweb.links import attributes_of
 from dicomweb.media import Offer, choose
 from dicomweb.picture_parameters import parse
 from dicomweb.ports import Resource
@@ -148,7 +147,7 @@ class RenderedPictures:
         resource = Resource(file.study_uid, file.series_uid, file.sop_instance_uid)
         attributes: dict[str, dict[str, list[str]]] = {}
         for prepared in await self._store.metadata(resource):
-            attributes = orjson.loads(prepared)
+            attributes = attributes_of(prepared)
         encapsulated = attributes.get("00420012", {}).get("Value", [""])[0]
         if reports.is_report(attributes):
             kinds: tuple[str, ...] = (reports.HTML, reports.PLAIN)
@@ -295,7 +294,7 @@ def _middle_first(found: Sequence[T]) -> list[T]:
 def _referenced(prepared: bytes) -> list[tuple[str, str]]:
     """Return series and instance UIDs of the images that a presentation state is for, from its metadata."""
     found = []
-    for series in orjson.loads(prepared).get("00081115", {}).get("Value", []):
+    for series in attributes_of(prepared).get("00081115", {}).get("Value", []):
         series_uid = _uid(series, "0020000E")
         for image in series.get("00081140", {}).get("Value", []):
             uid = _uid(image, "00081155")

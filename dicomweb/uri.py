@@ -12,10 +12,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from dicomweb import picture_parameters, reports
 from dicomweb.errors import BadRequest, NotAcceptable, NotFound, NotRenderable
+from dicomweb.links import attributes_of
 from dicomweb.media import DICOM, MediaRange, Offer, choose, parse_accept
 from dicomweb.ports import Picture, Resource
 from dicomweb.rendered import PICTURES, PRESENTATION_STATES
@@ -179,7 +178,7 @@ async def _region(
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         raise BadRequest("region is not xmin,ymin,xmax,ymax from 0.0 to 1.0")
     for prepared in await store.metadata(resource):
-        attributes = orjson.loads(prepared)
+        attributes = attributes_of(prepared)
         rows, columns = (
             next(iter(attributes.get(tag, {}).get("Value", [])), None)
             for tag in ("00280010", "00280011")

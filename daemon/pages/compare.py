@@ -21,6 +21,7 @@ from daemon.pages.differences import Change, compare, result_alone
 from daemon.pages.resource_differences import compare_resources, resource_alone
 from daemon.pages.view import SOURCE, Page
 from daemon.reasons import REASONS
+from dicomweb.links import attributes_of
 from dicomweb.ports import Resource
 
 if TYPE_CHECKING:
@@ -315,8 +316,7 @@ async def _attributes(store: InstanceStore, resource: Resource | None) -> Mappin
     found = await store.metadata(resource)
     if not found:
         raise web.HTTPNotFound
-    attributes: Mapping[str, Any] = orjson.loads(found[0])
-    return attributes
+    return attributes_of(found[0])
 
 
 def _counts(rows: Sequence[Row]) -> list[tuple[str, int]]:

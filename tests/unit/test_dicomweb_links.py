@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from daemon.store.sqlite.packing import METADATA, Remembered, pack
-from dicomweb.links import PreparedObject, json_array, with_root
+from dicomweb.links import PreparedObject, attributes_of, json_array, with_root
 
 ROOT = "https://pacs.example/dicomweb/deid"
 LOOKALIKES = {
@@ -49,6 +49,12 @@ def test_every_address_becomes_absolute_and_nothing_else_changes(
     for _ in range(2):
         made = orjson.loads(b"".join(with_root(prepared, ROOT.encode())))
         assert made == _absolute(OBJECTS[name])
+
+
+@pytest.mark.parametrize("kind", [bytes, PreparedObject])
+def test_what_an_object_says_can_be_read_whoever_remembers_it(kind: type[bytes]) -> None:
+    for each in OBJECTS.values():
+        assert attributes_of(kind(orjson.dumps(each))) == each
 
 
 def test_an_array_holds_the_objects_in_their_order() -> None:
