@@ -170,7 +170,7 @@ REASONS: Final[Mapping[str, Advice]] = {
         "Report what `where` says; retry after an update.",
     ),
     "too_many_identifiers": Advice(
-        "More identifiers are known of its study than a worker can be told (4096), so that its text cannot be"
+        "More identifiers are known of its study than a worker can be told (16384), so that its text cannot be"
         " cleaned of all of them.",
         "See whether one study UID was given to many patients; route it to a deidentifier that removes text"
         " instead of cleaning it; retry.",

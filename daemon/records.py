@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,6 +168,10 @@ class Output:
 
     deidentifier: str
     instance: StoredInstance
+
+
+MOST_KNOWN: Final = 16_384
+"""Identifiers that a job may carry; a study of one patient has some ten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ reason why this instance must not be passed on. Start reading at `deid.engine.de
 
 from deid.encoding.instance import Header, read_header, read_items
 from deid.encoding.segments import Segment, Span
-from deid.encoding.texts import read_texts
 from deid.engine import Deidentified, deidentify, shift_of
 from deid.errors import ConfigurationInvalid, DeidError, KeyRefused, Reason, Unsafe
 from deid.identity.identifiers import KnownIdentifier, read_identifiers
@@ -40,6 +39,5 @@ __all__ = [
     "read_header",
     "read_identifiers",
     "read_items",
-    "read_texts",
     "shift_of",
 ]

@@ -11,11 +11,12 @@ from deid.configuration.coverage import Coverage
 from deid.encoding.header import Buffer, tag_name
 from deid.encoding.instance import open_instance
 from deid.encoding.part10 import part10
+from deid.encoding.texts import read_texts
 from deid.encoding.top_level import TopLevel
 from deid.errors import Reason, Unsafe
 from deid.identity import values
 from deid.identity.facts import FACTS, person_of, read_facts
-from deid.identity.identifiers import known_identifiers, united
+from deid.identity.identifiers import MOST_OF_ONE, known_identifiers, united
 from deid.identity.kinds import KNOWN_KINDS
 from deid.outcome import Outcome
 from deid.pixels import of_instance
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from deid.plan import Plan
     from deid.ports import DrawnBox, PixelCleaner
     from deid.tags.earlier_methods import EarlierMethods
+    from deid.text.crowd import Crowd
 
 _FACTS: Final = frozenset(
     {
@@ -97,6 +99,7 @@ def deidentify(
     plan: Plan,
     known: Iterable[KnownIdentifier] = (),
     drawn: Sequence[DrawnBox] = (),
+    crowds: Sequence[Crowd] = (),
 ) -> Deidentified:
     """De-identify a Part 10 file by a plan.
 
@@ -112,12 +115,35 @@ def deidentify(
     drawn
         Boxes that a person drew over the picture: filled beside whatever the plan fills. That person's
         judgement of the pixels stands for the automatic one, and for nothing else.
+    crowds
+        Very many more identifiers; those that stand plainly in texts that would stay are known, too.
 
     Raises
     ------
     Unsafe
         With the reason why this instance must not be passed on.
     """
+    if plan.tags.text_cleaner is None:  # nobody looks into the texts
+        return _deidentified_once(source, plan, known, drawn, ())
+    known = tuple(known)
+    if len(known) > MOST_OF_ONE:
+        # Few studies have so many, and what looks them up is slow to import.
+        from deid.text.crowd import parted  # noqa: PLC0415
+
+        known, more = parted(known, MOST_OF_ONE)
+        crowds = (*crowds, *more)
+    return _deidentified_once(source, plan, known, drawn, crowds)
+
+
+def _deidentified_once(
+    source: Buffer,
+    plan: Plan,
+    known: Iterable[KnownIdentifier],
+    drawn: Sequence[DrawnBox],
+    crowds: Sequence[Crowd],
+) -> Deidentified:
+    """Do so; once more where some of a crowd would stay."""
+    asked = plan
     instance = open_instance(source)
     if Coverage.DICOM not in plan.covers:
         raise Unsafe(Reason.NOT_CONFIGURED)
@@ -163,6 +189,12 @@ def deidentify(
         top.encoding,
     )
     result = _rewritten(top, given, facts, inserts, cleaned, plan, cleaner)
+    if crowds:
+        kept = without_samples(result.walk, result.dataset)
+        texts = frozenset(read_texts(kept, 0, top.encoding))
+        more = {each for crowd in crowds for each in crowd.those_in(texts)}
+        if more:
+            return _deidentified_once(source, asked, [*known, *more], drawn, ())
     left_out: tuple[int, ...] = ()
     if plan.recipients:
         result, left_out = _sealed(top, given, result, plan)

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from daemon.batch.scratch import unnamed_file
-from deid.text.crowd import Crowd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from deid.text.crowd import Crowd
 
 CROWD: Final = "CROWD"
 """In place of an infoType among what is known of an input: its value is the digest of a crowd."""
@@ -72,9 +73,14 @@ class Crowds:
             os.close(target)
         return start, size
 
-    def at(self, places: Iterable[Sequence[int]]) -> tuple[Crowd, ...]:
+    def at(self, places: Sequence[Sequence[int]]) -> tuple[Crowd, ...]:
         """Return the crowds that lie there. Raises OSError."""
-        found = []
+        if not places:
+            return ()
+        # Few runs have one, and it is slow to import.
+        from deid.text.crowd import Crowd  # noqa: PLC0415
+
+        found: list[Crowd] = []
         for start, size in places:
             if (start, size) not in self._opened:
                 with open(self._path, "rb", buffering=0) as file:  # noqa: PTH123 - strings, as everywhere in a job

@@ -17,9 +17,9 @@ from deid.errors import Reason, Unsafe
 from deid.fhir.context import Context
 from deid.fhir.known import known_identifiers
 from deid.fhir.pieces import SMALL, kind_of_large, pieces
-from deid.fhir.streams import MOST_AT_ONCE, deidentify_stream
+from deid.fhir.streams import deidentify_stream
 from deid.fhir.ties import Ties, ties_of
-from deid.identity.identifiers import KnownIdentifier
+from deid.identity.identifiers import MOST_AT_ONCE, KnownIdentifier
 from deid.text.crowd import Gathering
 
 if TYPE_CHECKING:

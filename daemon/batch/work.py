@@ -269,15 +269,11 @@ class BatchWork:
             if info_type != CROWD
         ]
         with mapped(source) as buffer:
-            clean = deid.deidentify(buffer, self.plan, known)
+            crowds = self.crowds.at(job["crowds"])
+            clean = deid.deidentify(buffer, self.plan, known, crowds=crowds)
             extra: dict[str, Any] = {}
             with _writing(), self._target(job["output"]) as target:
                 write_segments(target, buffer, clean.segments)
-                if more := self._of_crowds_in(target, job):
-                    clean = deid.deidentify(buffer, self.plan, [*known, *more])
-                    os.ftruncate(target, 0)
-                    os.lseek(target, 0, os.SEEK_SET)
-                    write_segments(target, buffer, clean.segments)
                 if not job["output"] or job["traces"]:
                     with mapped(target) as made:
                         extra = self._told(job, buffer, made)
@@ -296,14 +292,6 @@ class BatchWork:
                 ],
             }
             return Message(header, (clean.outcome.to_json(),))
-
-    def _of_crowds_in(self, made: int, job: Mapping[str, Any]) -> list[deid.KnownIdentifier]:
-        """Return those of very many identifiers that stand in an instance that was made."""
-        if not job["crowds"] or not self.plan.cleans_text:
-            return []
-        with mapped(made) as buffer:
-            texts = list(deid.read_texts(buffer))
-        return [each for crowd in self.crowds.at(job["crowds"]) for each in crowd.those_in(texts)]
 
     def _target(self, output: str) -> AbstractContextManager[int]:
         """Return where to write: the file that is named, or one without a name in a run that writes none."""

@@ -94,7 +94,11 @@ class FhirStep:
             beside = await self._tying.of(version)
             if beside.is_contradictory(version.number):
                 return Made(version.number, reason=CONFLICTING_TIES, where=version.type)
-            job = await self._with_studies(job, beside)
+            told = await self._with_studies(job, beside)
+            if told is None:
+                reason = WorkerReason.TOO_MANY_IDENTIFIERS.value
+                return Made(version.number, reason=reason, where=version.type)
+            job = told
         found = await insisting(lambda: self._workers.retell(job, own=self.own))
         if isinstance(found, WorkerReason):
             return Made(version.number, reason=found.value)
@@ -102,8 +106,11 @@ class FhirStep:
             return Made(version.number, reason=found.reason, where=found.where)
         return Made(version.number, resource=found.outputs[0])
 
-    async def _with_studies(self, job: ToRetell, beside: Found) -> ToRetell:
-        """Return the job with what the studies of its resource tell: who the patient is, and of whom else."""
+    async def _with_studies(self, job: ToRetell, beside: Found) -> ToRetell | None:
+        """Return the job with what the studies of its resource tell: who the patient is, and of whom else.
+
+        None when that is more than a job may carry.
+        """
         tied, read = beside.tied.get(job.number), beside.read.get(job.number)
         if not isinstance(tied, Tied) or read is None:
             return job
@@ -112,10 +119,12 @@ class FhirStep:
         if known is None:
             known = await self.database.read(lambda session: beside.known(session, job.number))
             self._memory.put(key, known)
+        if known.is_cut:
+            return None
         own = read.ties.addresses if read.content.type == "Patient" else ()
         addresses = tuple(dict.fromkeys([*own, *read.ties.patients])) if tied.patient else ()
         return replace(
-            job, patient=tied.patient, addresses=addresses, known=tuple(known), around=()
+            job, patient=tied.patient, addresses=addresses, known=known.identifiers, around=()
         )
 
     async def prepare(self, made: Sequence[Made]) -> None:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 from daemon.fhir.representation import resource as represented
 from daemon.healthcare.batches import insisting
 from daemon.pipeline.ties import SHARED, Conflict, Issuers, Sidecar, Study, Tied, tie
+from daemon.records import MOST_KNOWN, Known
 from daemon.resources import ResourceQuery, TokenFilter, TokenTest
+from daemon.store.knowing import known_of
 from daemon.store.study_ties import SEVERAL, studies_named, study_of, with_one_identity
 from daemon.workers.reasons import WorkerReason
 
@@ -27,11 +29,10 @@ if TYPE_CHECKING:
     from daemon.records import OwnDeidentifier
     from daemon.resources import ReadResource, ResourceVersion
     from daemon.store.ports import Database, Session
-    from daemon.store.rows import Identifier, Store
+    from daemon.store.rows import Store
 
 _MOST_AROUND: Final = 32
 _MOST_NAMING: Final = 8
-_MOST_KNOWN: Final = 4096
 _MOST_BYTES: Final = 16384
 """Of a resource that is remembered."""
 _NAME_STUDIES: Final = ("DiagnosticReport", "ImagingStudy", "ServiceRequest")
@@ -63,16 +64,18 @@ class Found:
             isinstance(found, Tied) and found.patient.startswith(SEVERAL)
         )
 
-    def known(self, session: Session, number: int) -> list[Identifier]:
+    def known(self, session: Session, number: int) -> Known:
         """Return what the studies of a resource tell of people."""
         found = self.tied.get(number)
         if not isinstance(found, Tied):
-            return []
-        known: set[Identifier] = set()
-        for uid in found.studies:
-            for store in self.stores.get(uid, ()):
-                known.update(session.identifiers.known(store, uid, found.patient, _MOST_KNOWN))
-        return sorted(known)
+            return Known()
+        told = [
+            known_of(session, store, uid, found.patient)
+            for uid in found.studies
+            for store in self.stores.get(uid, ())
+        ]
+        known = {identifier for each in told for identifier in each.identifiers}
+        return Known(tuple(sorted(known)), is_cut=any(each.is_cut for each in told))
 
     def tell(self, session: Session) -> None:
         """Remember with the studies what the resources tell of people."""
@@ -82,7 +85,7 @@ class Found:
                 continue
             for uid in sorted(found.studies):
                 for store in self.stores.get(uid, ()):
-                    known = session.identifiers.known(store, uid, found.patient, _MOST_KNOWN)
+                    known = session.identifiers.known(store, uid, found.patient, MOST_KNOWN)
                     if not set(told) <= set(known):
                         session.identifiers.add(store, uid, found.patient, told)
 

@@ -31,12 +31,15 @@ from daemon.pipeline.ties import (
     Tied,
     tie,
 )
+from daemon.records import MOST_KNOWN
 from daemon.resources import ToRetell
 from daemon.store import redo
+from daemon.store.knowing import known_of
 from daemon.store.queries import Changed
 from daemon.store.sidecar_rows import KeyKind, SidecarState
 from daemon.store.sidecars import UNASSOCIATED, Sidecars
 from daemon.store.study_ties import SEVERAL, studies_named, study_of, with_one_identity
+from daemon.workers.reasons import WorkerReason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -48,7 +51,6 @@ if TYPE_CHECKING:
     from daemon.store.store_set import StoreSet
 
 _AT_ONCE: Final = 200
-_MOST_KNOWN: Final = 4096
 _RECEIPT_SHOWN: Final = 12
 
 
@@ -277,7 +279,7 @@ class Associating:
             return
         source = self._stores.source
         for study_uid in sorted(found.studies):
-            known = session.identifiers.known(source, study_uid, found.patient, _MOST_KNOWN)
+            known = session.identifiers.known(source, study_uid, found.patient, MOST_KNOWN)
             if not set(row.identifiers) <= set(known):
                 session.identifiers.add(source, study_uid, found.patient, row.identifiers)
             if not _is_news(known, row.identifiers):
@@ -328,6 +330,11 @@ class Associating:
             if row.state is not SidecarState.QUARANTINED or row.reason != UNASSOCIATED:
                 self._sidecars.wait(session, row)
             return
+        knowing = [known_of(session, self._stores.source, uid, row.patient) for uid in row.studies]
+        if any(each.is_cut for each in knowing):
+            self._sidecars.refuse(session, row, WorkerReason.TOO_MANY_IDENTIFIERS, row.type)
+            session.sidecars.change(row.number, wanted="")
+            return
         wanted = self._wanted(session, row, sorted(deidentifiers))
         if wanted == row.made_of:
             session.sidecars.change(
@@ -371,8 +378,7 @@ def job_of(
     assert latest is not None
     known: set[Identifier] = set()
     for study_uid in row.studies:
-        of_study = session.identifiers.known(stores.source, study_uid, row.patient, _MOST_KNOWN)
-        known.update(of_study)
+        known.update(known_of(session, stores.source, study_uid, row.patient).identifiers)
     around = []
     if not row.studies:
         numbers = {

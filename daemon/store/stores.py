@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from config.settings import Spool
 from daemon.errors import DaemonError
-from daemon.records import Known
 from daemon.store import witnesses
 from daemon.store.dicom import DicomStore
 from daemon.store.embedded import EMBEDDED
 from daemon.store.fhir import FhirSink, FhirStore
 from daemon.store.files.folders import make_private_folder, refusal
+from daemon.store.knowing import known_of
 from daemon.store.layout import Layout, StateLock
 from daemon.store.posted import Posted
 from daemon.store.receipts import StoreReceipts
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from daemon.records import Question
+    from daemon.records import Known, Question
     from daemon.store.ports import Database, Engine, Session
     from daemon.store.retelling import Retelling
     from daemon.store.rows import Store
 
 _REMEMBERED_S: Final = 400 * 86400
 """How long it is told that something was deleted, and not merely that it is not there."""
-_KNOWN_MOST: Final = 4096
-"""Identifiers that a job may carry; a study of one patient has some ten."""
 
 
 class Stores:
@@ -117,16 +115,9 @@ class Stores:
 
     async def known_in(self, store: Store, question: Question) -> Known:
         """Return the same as a store's instances tell it."""
-
-        def read(session: Session) -> Known:
-            of = session.identifiers.known
-            study = of(store, question.study_uid, "", _KNOWN_MOST + 1)
-            both = dict.fromkeys(study)
-            if question.patient:
-                both |= dict.fromkeys(of(store, question.study_uid, question.patient, _KNOWN_MOST))
-            return Known(tuple(both)[:_KNOWN_MOST], is_cut=len(study) > _KNOWN_MOST)
-
-        return await self.database.read(read)
+        return await self.database.read(
+            lambda session: known_of(session, store, question.study_uid, question.patient)
+        )
 
     @classmethod
     async def open(

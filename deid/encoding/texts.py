@@ -1,4 +1,4 @@
-"""The texts of an instance: every value at every depth that holds characters, or may."""
+"""The texts of a data set: every value at every depth that holds characters, or may."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from deid.encoding.header import (
     each_top_level,
     item_encoding,
 )
-from deid.encoding.instance import open_instance
 from deid.encoding.transfer_syntaxes import MAX_DEPTH, UNDEFINED_LENGTH, Encoding
 from deid.encoding.value_representations import LONG_VRS, NUMBERS
 from deid.errors import Reason, Unsafe
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHARACTER_SET: Final = 0x00080005
-_PIXEL_DATA: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+_SAMPLES: Final = 0x7FE00000
 _WITHOUT_TEXT: Final = frozenset(each.encode() for each in (*NUMBERS, "UI"))
 _ITEMS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _LARGE: Final = 1 << 20
@@ -32,20 +31,19 @@ _RUN: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]{3,}")
 _WIDE: Final = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 
 
-def read_texts(source: Buffer) -> Iterator[str]:
-    """Yield the values of an instance that hold characters, decoded, and readable stretches of others.
+def read_texts(data: Buffer, offset: int, encoding: Encoding) -> Iterator[str]:
+    """Yield the values of a data set that hold characters, decoded, and readable stretches of others.
 
-    Binary numbers, UIDs, samples, and values of over 1 MiB that are no text are left out.
+    Binary numbers, UIDs, samples and what comes after them, and values of over 1 MiB that are no text are
+    left out.
 
     Raises
     ------
     Unsafe
-        When it is not an instance or its structure makes no sense.
+        When its structure makes no sense.
     """
-    instance = open_instance(source)
-    data = instance.data
     try:
-        yield from _texts(data, instance.offset, len(data), instance.encoding, "", 0)
+        yield from _texts(data, offset, len(data), encoding, "", 0)
     except struct.error as error:
         raise Unsafe(Reason.TRUNCATED) from error
 
@@ -55,11 +53,11 @@ def _texts(
 ) -> Iterator[str]:
     if depth > MAX_DEPTH:
         raise Unsafe(Reason.NESTING_TOO_DEEP)
-    for tag, start, stop in each_top_level(data, pos, encoding, 1 << 32, end=end):
+    for tag, start, stop in each_top_level(data, pos, encoding, _SAMPLES, end=end):
         vr = data[start + 4 : start + 6] if encoding.explicit else b""
         is_long = vr in LONG_VRS
         value = start + (12 if is_long else 8)
-        if tag in _PIXEL_DATA or vr in _WITHOUT_TEXT or value == stop:
+        if vr in _WITHOUT_TEXT or value == stop:
             continue
         length = encoding.long.unpack_from(data, value - 4)[0] if is_long or not vr else 0
         is_sequence = vr == b"SQ" or length == UNDEFINED_LENGTH

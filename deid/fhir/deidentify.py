@@ -14,9 +14,9 @@ from deid.fhir.outcome import FhirOutcome
 from deid.fhir.reading import Document, collector_at_rest, read, write
 from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
-from deid.identity.identifiers import KnownIdentifier, in_order
+from deid.identity.identifiers import MOST_OF_ONE, KnownIdentifier
 from deid.identity.residual import Forbidden
-from deid.text.crowd import gathered
+from deid.text.crowd import gathered, parted, those_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,13 +24,10 @@ if TYPE_CHECKING:
     from deid.fhir.context import Context
     from deid.fhir.plan import FhirPlan
     from deid.fhir.reading import Resource
-    from deid.text.crowd import Crowd
 
 _UTF_8 = "ISO_IR 192"
 _OWN: Final = frozenset({"Patient", "Person", "RelatedPerson"})
 """Whose identifiers are searched for in disguise, too, in a document that has very many."""
-_MOST_OWN: Final = 4000
-"""Identifiers of one document that are searched for one by one; more are a `Crowd`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +86,21 @@ def deidentify_document(
     ahead = known_identifiers(document.resources) if plan.inspects else ()
     listed = list(entries(document.resources))
     told = frozenset((each.value, each.info_type) for each in ahead)
-    if len(ahead) > _MOST_OWN:
+    given, crowds = parted(context.known, MOST_OF_ONE)
+    context = replace(context, known=given, crowds=(*context.crowds, *crowds))
+    if len(ahead) > MOST_OF_ONE:
         own = known_identifiers(each.resource for each in listed if kind_of(each.resource) in _OWN)
         context = replace(context, crowds=(*context.crowds, gathered(ahead)))
-        ahead = own if len(own) <= _MOST_OWN else ()
+        ahead = own if len(own) <= MOST_OF_ONE else ()
     known = (*context.known, *ahead)
     first, resources = walked_through(document, listed, plan, context, known, None)
-    if more := _of_crowds_in(first, context.crowds):
+    if more := those_in(context.crowds, first.open):
         context = replace(context, known=(*context.known, *more))
         known = (*known, *more)
         first, resources = walked_through(document, listed, plan, context, known, None)
-    if len(first.met) > _MOST_OWN:
+    if len(first.met) > MOST_OF_ONE:
         crowd = gathered(KnownIdentifier(*each) for each in sorted(first.met - told))
-        left = (*ahead, *_of_crowds_in(first, (*context.crowds, crowd)))
+        left = (*ahead, *those_in((*context.crowds, crowd), first.open))
         first.met = {(each.value, each.info_type) for each in left}
     forbidden = forbidden_in(first, context)
     if may_be_left(first, forbidden):
@@ -163,12 +162,6 @@ def forbidden_in(run: Run, context: Context) -> Forbidden:
         (value.encode("utf-8", "replace"), info_type, _UTF_8)
         for value, info_type in sorted(originals)
     ).without(ours)
-
-
-def _of_crowds_in(run: Run, crowds: Iterable[Crowd]) -> tuple[KnownIdentifier, ...]:
-    """Return those of very many identifiers that stand in strings that would stay."""
-    found = {each for crowd in crowds for each in crowd.those_in(run.open)}
-    return tuple(sorted(found, key=in_order))
 
 
 def may_be_left(run: Run, forbidden: Forbidden) -> bool:

@@ -34,7 +34,7 @@ from deid.fhir.references import address_of
 from deid.fhir.resources import kind_of
 from deid.fhir.run import Run
 from deid.fhir.splitting import BundleParts, lines
-from deid.identity.identifiers import in_order
+from deid.identity.identifiers import MOST_AT_ONCE, in_order
 from deid.text.crowd import Crowd, Gathering
 
 if TYPE_CHECKING:
@@ -51,8 +51,6 @@ _PEOPLE: Final = re.compile(
     rb'"resourceType"\s*:\s*"(Patient|Practitioner|RelatedPerson|Person|Organization|Location)"'
 )
 _REFERENCE: Final = re.compile(rb'"reference"\s*:\s*"([^"\\]{1,300})"')
-MOST_AT_ONCE: Final = 2_000
-"""Identifiers that every batch is searched for, one by one; more are a `Crowd`."""
 
 
 @dataclass(frozen=True, slots=True)

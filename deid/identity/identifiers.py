@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 _CHARACTER_SET: Final = 0x00080005
 _WANTED: Final = frozenset({*KNOWN_KINDS, _CHARACTER_SET})
 _MOST_BYTES: Final = 1024
+MOST_AT_ONCE: Final = 2_000
+"""Identifiers that are told together and searched for one by one; more are a crowd (`deid.text.crowd`)."""
+MOST_OF_ONE: Final = 4_000
+"""The same of one document, or of all that is known of a study."""
 
 
 @dataclass(frozen=True, slots=True)

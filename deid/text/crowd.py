@@ -28,7 +28,7 @@ from deid.identity.identifiers import KnownIdentifier, in_order
 from deid.text.crowd_keys import keys_in, keys_of, present
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 _HEAD: Final = struct.Struct("<4Q8s")
 _MARK: Final = b"crowd 1\n"
@@ -37,6 +37,9 @@ _NUMBER_BITS: Final = 24
 _HASH_BYTES: Final = 5
 _REMEMBERED: Final = 4096
 _WORD: Final = 8
+_ONE_BY_ONE: Final = frozenset(
+    {"PERSON_NAME", "DATE_OF_BIRTH", "MEDICAL_RECORD_NUMBER", "ACCESSION"}
+)
 
 
 class Gathering:
@@ -135,6 +138,26 @@ def gathered(known: Iterable[KnownIdentifier]) -> Crowd:
     return Crowd.of_file(file)
 
 
+def parted(
+    known: tuple[KnownIdentifier, ...], most: int
+) -> tuple[tuple[KnownIdentifier, ...], tuple[Crowd, ...]]:
+    """Return what to search for one by one, and the rest as a crowd where it is more than so many.
+
+    Names, birth dates and record numbers are searched for one by one while those alone are no more.
+    """
+    if len(known) <= most:
+        return known, ()
+    kept = tuple(each for each in known if each.info_type in _ONE_BY_ONE)
+    kept = kept if len(kept) <= most else ()
+    return kept, (_crowd_of(known),)
+
+
+@lru_cache(maxsize=2)
+def _crowd_of(known: tuple[KnownIdentifier, ...]) -> Crowd:
+    """Return the crowd of a study, which its instances and resources ask for one after the other."""
+    return gathered(known)
+
+
 class _Segment:
     def __init__(self, places: memoryview, content: memoryview, keys: memoryview) -> None:
         self._places = places
@@ -172,3 +195,9 @@ def _segments(content: memoryview) -> Iterator[_Segment]:
 def _hashed(key: str) -> int:
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_HASH_BYTES).digest()
     return int.from_bytes(digest, "little")
+
+
+def those_in(crowds: Iterable[Crowd], texts: Collection[str]) -> tuple[KnownIdentifier, ...]:
+    """Return those of several crowds that stand in texts, each once, in a fixed order."""
+    found = {each for crowd in crowds for each in crowd.those_in(texts)}
+    return tuple(sorted(found, key=in_order))

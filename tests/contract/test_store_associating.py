@@ -11,6 +11,7 @@ import pytest
 from daemon.pipeline.ties import CONFLICTING_TIES, CONFLICTING_VERSIONS
 from daemon.records import Origin, Receiver
 from daemon.resources import BY_COUNT, BY_ISSUE, Content, ReadResource, Retold, RetoldResource
+from daemon.store import knowing
 from daemon.store.associating import Associating, Association, Looked, job_of
 from daemon.store.retention import Retention, enforce
 from daemon.store.sidecar_rows import SidecarState
@@ -372,3 +373,21 @@ async def test_those_who_share_something_are_not_looked_at_with_it(
     await take(stores, replace(tied, ties=loose[0].ties, stated_ms=9))
     await look(stores)
     assert await stores.database.read(studies) == dict.fromkeys(expected, ())
+
+
+async def test_a_resource_is_not_made_with_a_part_of_what_is_known_of_its_study(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(knowing, "MOST_KNOWN", 3)
+    await store(stores, make_instance(2))
+    names = tuple(("PERSON_NAME", f"Name{number}") for number in range(4))
+    told = resource("a", uids=frozenset({"1.2.3"}), identifiers=names[:2])
+    await take(stores, told)
+    await look(stores)
+    assert await states(stores) == {"a": (SidecarState.DONE, "")}
+    await stores.database.write(
+        lambda session: session.identifiers.add(stores.stores.source, "1.2.3", "", names)
+    )
+    await take(stores, resource("b", uids=frozenset({"1.2.3"})))
+    await look(stores)
+    assert (await states(stores))["b"] == (SidecarState.QUARANTINED, "too_many_identifiers")

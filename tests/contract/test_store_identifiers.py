@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from daemon.records import Question, State
-from daemon.store import queries
-from daemon.store import stores as all_stores
+from daemon.store import knowing, queries
 from daemon.store.retention import Retention, enforce
 from daemon.store.stores import Stores
 from deid import patient_identity
@@ -128,7 +127,7 @@ async def test_a_destination_remembers_nobody(stores: Stores) -> None:
 async def test_all_of_a_study_is_told_before_anything_of_the_patient_or_it_is_said_to_be_cut(
     stores: Stores, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(all_stores, "_KNOWN_MOST", 3)
+    monkeypatch.setattr(knowing, "MOST_KNOWN", 3)
     study = [("ACCESSION", str(number)) for number in range(2)]
     of_patient = [("PERSON_NAME", str(number)) for number in range(9)]
 

@@ -14,6 +14,7 @@ from deid.fhir.context import Context
 from deid.fhir.deidentify import deidentify
 from deid.fhir.splitting import BundleParts
 from deid.fhir.streams import Streamed, deidentify_stream
+from deid.identity.identifiers import KnownIdentifier
 from tests.benchmarks.fhir_people import people
 from tests.benchmarks.fhir_record import record
 from tests.fhir_samples import bundle, fhir_plan, resource
@@ -211,7 +212,7 @@ def test_of_very_many_people_nobody_is_left_in_texts_far_away(
 
 
 def test_a_document_of_very_many_people_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deid.fhir.deidentify._MOST_OWN", 30)
+    monkeypatch.setattr("deid.fhir.deidentify.MOST_OF_ONE", 30)
     everybody = people(60)
     said = ", ".join(each.family.lower() for each in everybody)
     patient = resource("Patient", id="p", name=[{"family": "Vandersteen", "given": ["Io"]}])
@@ -238,3 +239,17 @@ def test_a_document_of_very_many_people_keeps_nobody(monkeypatch: pytest.MonkeyP
         assert b"v a n d" not in made.content
         for each in everybody:
             assert each.family.lower().encode() not in made.content
+
+
+def test_what_is_known_from_elsewhere_may_be_very_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deid.fhir.deidentify.MOST_OF_ONE", 30)
+    everybody = people(60)
+    known = tuple(KnownIdentifier(each.family, "PERSON_NAME") for each in everybody)
+    said = ", ".join(each.family.lower() for each in everybody)
+    note = resource("Observation", id="n", status="final", note=[{"text": f"at rest with {said}"}])
+    plan = fhir_plan(fhirText="inspect")
+    made = deidentify(orjson.dumps(note), plan, Context(known=known)).content
+    assert b"at rest with" in made
+    for each in everybody:
+        assert each.family.lower().encode() not in made
+        assert each.family.lower().encode() in deidentify(orjson.dumps(note), plan).content

@@ -13,8 +13,15 @@ from pydicom.uid import (
 )
 
 from daemon.synthetic.encodings import encode_as
-from deid import Unsafe, read_texts
+from deid import Unsafe
+from deid.encoding import texts
+from deid.encoding.instance import open_instance
 from tests.factories import PATIENTS, encoded, make_ct
+
+
+def read_texts(source: bytes) -> list[str]:
+    opened = open_instance(source)
+    return list(texts.read_texts(opened.data, opened.offset, opened.encoding))
 
 
 def instance(syntax: str) -> bytes:
@@ -46,10 +53,10 @@ def instance(syntax: str) -> bytes:
     ],
 )
 def test_texts_are_read_at_every_depth_in_every_encoding(syntax: str) -> None:
-    texts = list(read_texts(instance(syntax)))
+    found = read_texts(instance(syntax))
     for wanted in ("über den Berg", "Кузнецова", "one deep", "private words"):
-        assert wanted in texts
-    everything = " ".join(texts)
+        assert wanted in found
+    everything = " ".join(found)
     for wanted in ("readable", "far behind"):
         assert wanted in everything
 
@@ -57,18 +64,19 @@ def test_texts_are_read_at_every_depth_in_every_encoding(syntax: str) -> None:
 def test_samples_and_uids_are_no_texts() -> None:
     dataset = make_ct(PATIENTS[0], rows=4)
     dataset.PixelData = b"readable" * 8
-    texts = " ".join(read_texts(encoded(dataset)))
-    assert "readable" not in texts
-    assert str(dataset.StudyInstanceUID) not in texts
+    found = " ".join(read_texts(encoded(dataset)))
+    assert "readable" not in found
+    assert str(dataset.StudyInstanceUID) not in found
 
 
 def test_bytes_that_only_begin_like_a_sequence_are_read() -> None:
     dataset = make_ct(PATIENTS[0], rows=4)
     block = dataset.private_block(0x0029, "ACME", create=True)
     block.add_new(1, "OB", b"\xfe\xff\x00\xe0\xff\xff\x00\x00 and words")
-    assert " and words" in list(read_texts(encoded(dataset)))
+    assert " and words" in read_texts(encoded(dataset))
 
 
-def test_what_is_no_instance_has_no_texts() -> None:
+def test_a_data_set_that_ends_too_early_has_none() -> None:
+    opened = open_instance(encoded(make_ct(PATIENTS[0], rows=4)))
     with pytest.raises(Unsafe):
-        list(read_texts(b"nothing" * 100))
+        list(texts.read_texts(opened.data[: opened.offset + 57], opened.offset, opened.encoding))
