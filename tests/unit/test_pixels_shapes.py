@@ -119,7 +119,7 @@ def test_a_frame_without_text_keeps_its_pixels(entry: Textless) -> None:
 def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> None:
     shown = np.full((40, 190, 3), 225, np.uint8)
     cv2.putText(shown, "Tel 292-476-6685", (14, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1)
-    tuning = replace(Tuning(), least_area=1, dear=4.0, many_signs=99)
+    tuning = replace(Tuning(), least_area=1, dear=4.0, many_signs=99, likely=99.0)
     found = PPOCR(samples.detector()._detection, samples.detector()._recogniser, tuning=tuning)
     sheet = Picture(shown, None, of_pixels=800 * 1000)
     assert sheet.frame_pixels == 800 * 1000
@@ -135,6 +135,8 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (-2.0, ("LIL LIL", 0.99), False),  # what repeats is a row of something
         (-2.0, ("MIO", 0.99), False),
         (6.0, ("MIO", 0.99), True),
+        (1.0, ("18888811", 0.96), False),
+        (1.0, ("11:18:11", 0.96), True),
         (-3.1, ("HR 72 BPM", 0.99), False),
         (-2.0, ("NAME: LUE HIECARTHY", 0.82), True),  # dots of a name, as they are misread
         (-2.0, ("NAME: LUE HIECARTHY", 0.78), False),
@@ -142,6 +144,11 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (-2.0, ("0000000000", 0.94), False),
         (-2.0, ("LUE HIE", 0.82), False),
         (-3.1, ("NAME: LUE HIECARTHY", 0.82), False),
+        (0.1, ("CF", 0.96), True),  # likely text, and only too large for how likely
+        (0.1, ("CF", 0.94), False),
+        (0.1, ("FF", 0.99), False),
+        (0.1, ("C", 0.99), False),
+        (-0.1, ("CF", 0.99), False),
     ],
 )
 def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_sure(
@@ -151,8 +158,46 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     view = np.zeros((100, 300, 3), np.uint8)
     found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [shape])
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_filled
+
+
+@pytest.mark.parametrize(("confidence", "is_filled"), [(0.85, True), (0.76, False)])
+def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
+    monkeypatch: pytest.MonkeyPatch, confidence: float, is_filled: bool
+) -> None:
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
+    found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [2.5] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [large, small][not is_filled :]
+
+
+@pytest.mark.parametrize(
+    ("wider", "closer", "is_filled"), [(6.0, 6.0, True), (6.0, -3.0, True), (0.0, 0.0, False)]
+)
+def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
+    monkeypatch: pytest.MonkeyPatch, wider: float, closer: float, is_filled: bool
+) -> None:
+    """The region of 230 x 55 pixels needs a mean of 2.2."""
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
+    scores = {20.0: 6.0, 20.0 - 0.07 * 55: wider, 20.0 + 0.05 * 55: closer}
+
+    def shapes_of(_views: Any, given: Any) -> list[float]:
+        tops = [float(entry.corners[:, 1].min()) for entry in given]
+        return [scores[min(scores, key=lambda known: abs(known - top))] for top in tops]
+
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "_shapes", shapes_of)
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
 
@@ -165,7 +210,7 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     view = np.zeros((rows, columns, 3), np.uint8)
     found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [4.5])
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [4.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -189,7 +234,7 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
     detector = samples.detector()
     view = np.zeros((100, 300, 3), np.uint8)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, _found: [5.0, shape])
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [5.0, shape][: len(given)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
 

@@ -149,6 +149,13 @@ def corners_of(box: Box) -> NDArray[Any]:
     )
 
 
+def resized(corners: NDArray[Any], by: float) -> NDArray[Any]:
+    """Return corners of a rectangle that is longer and higher by this share of its height."""
+    (middle, (width, height), angle) = cv2.minAreaRect(corners.astype(np.float32))
+    more = by * min(width, height)
+    return rectangle_of((middle, (width + more, height + more), angle))
+
+
 def rectangle_of(rectangle: Any) -> NDArray[Any]:
     """Return the corners, clockwise from the top left, of what `cv2.minAreaRect` describes."""
     return ordered(cv2.boxPoints(rectangle))

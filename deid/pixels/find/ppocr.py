@@ -16,7 +16,7 @@ how sure the model is nor a reading that may be one is enough.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -29,6 +29,7 @@ from deid.pixels.find.candidates import (
     merged,
     ordered,
     outline_of,
+    resized,
     short_side,
 )
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
@@ -92,6 +93,14 @@ class Tuning:
     cheap, dear
         A candidate that is larger than the share `cheap` of the frame must score more, by `dear` times
         the square of the logarithm of how many times: a mistake costs the more of the picture.
+    slight, certain, wary
+        One that is larger than the share `slight`, and of which the detection model's mean falls short of
+        `certain`, must score more, by `wary` times what it falls short by times the logarithm of how many
+        times: of large lettering the model is surer than of devices and vessels.
+    weighty, framings
+        What covers more than the share `weighty` of the frame must score enough on average of its own frame and
+        of frames that are longer and higher by these shares of its height: what is text stays text when it is
+        framed a little wider or closer, what was taken for text by chance may not.
     least_area
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     most_of_frame
@@ -101,6 +110,9 @@ class Tuning:
         reads surely; one that falls short by more when it reads surely and has many signs.
     sure, least_signs, many_signs
         A sure reading has at least this certainty and so many letters or digits, not all the same.
+    likely, pair
+        What is likely text by its shape, and falls short only for its size or for how faintly it was found,
+        is text when it surely reads so few signs.
     fairly_sure, long, different
         Less certainty is enough for a reading of so many signs, so many of them different: what is no text
         reads as one sign again and again, or not at all.
@@ -133,7 +145,12 @@ class Tuning:
     convincing_where_faint: float = 1.5
     faint: float = 0.5
     cheap: float = 0.004
-    dear: float = 0.48
+    dear: float = 0.3
+    slight: float = 0.001
+    certain: float = 0.84
+    wary: float = 3.0
+    weighty: float = 0.002
+    framings: tuple[float, ...] = (0.14, -0.1)
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
     hopeless: float = -3.0
@@ -141,11 +158,25 @@ class Tuning:
     sure: float = 0.95
     least_signs: int = 3
     many_signs: int = 6
+    likely: float = 0.0
+    pair: int = 2
     fairly_sure: float = 0.8
     long: int = 8
     different: int = 6
     dotted: float = 0.75
     half_resolution: bool = False
+
+    def enough(self, confidence: float, share: float) -> float:
+        """Return what the shape of a candidate of that share of its frame must score to be text."""
+        if confidence >= self.clear:
+            least = self.convincing_where_clear
+        elif confidence < self.faint:
+            least = self.convincing_where_faint
+        else:
+            least = self.convincing
+        least += self.dear * max(math.log(share / self.cheap), 0) ** 2
+        lacking = max(self.certain - confidence, 0)
+        return least + self.wary * lacking * max(math.log(share / self.slight), 0)
 
 
 class PPOCR:
@@ -196,20 +227,25 @@ class PPOCR:
         """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
         tuning = self.tuning
         share = max(found.area.area, 1) / max(pixels, tuning.least_area)
-        if found.confidence >= tuning.clear:
-            enough = tuning.convincing_where_clear
-        elif found.confidence < tuning.faint:
-            enough = tuning.convincing_where_faint
-        else:
-            enough = tuning.convincing
-        enough += tuning.dear * max(math.log(share / tuning.cheap), 0) ** 2
-        if shape >= enough and found.area.area <= tuning.most_of_frame * pixels:
+        enough = tuning.enough(found.confidence, share)
+        if (
+            shape >= enough
+            and found.area.area <= tuning.most_of_frame * pixels
+            and (share <= tuning.weighty or self._framed_anew(views, found, shape) >= enough)
+        ):
             return True
         if shape < tuning.hopeless:
             return False
         text, legibility = self._recogniser.readings(views, found)[0]
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
+        if shape >= tuning.likely:
+            least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
+
+    def _framed_anew(self, views: Sequence[NDArray[Any]], found: Candidate, shape: float) -> float:
+        """Return the mean of a candidate's own score and those of wider and closer frames."""
+        others = [replace(found, corners=resized(found.corners, by)) for by in self.tuning.framings]
+        return float(np.mean([shape, *_shapes(views, others)]))
 
     def _region(
         self, views: Sequence[NDArray[Any]], found: Candidate, *, needs_reading: bool
@@ -232,7 +268,7 @@ class PPOCR:
         return (
             legibility >= tuning.sure
             and len(signs) >= least
-            and len(set(signs)) >= min(least - 1, 4)
+            and len(set(signs)) >= max(min(max(least - 1, 2), 4), len(signs) / 3)
         )
 
     def candidates(self, picture: Picture) -> tuple[list[NDArray[Any]], list[Candidate]]:
