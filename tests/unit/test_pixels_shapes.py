@@ -32,7 +32,7 @@ from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import Textless, textless
 from tests.factories import make_ct
 
-_DIGEST = "98fda44a8c3242e13a0f8e61b2e24dd46ebdb3093707afce7ae78e4eb717771a"
+_DIGEST = "81ed699a6bea168b12cccdb3d6b09f1b9bf5fc152c818e1b8e8d2e6e503a28d0"
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:

@@ -38,8 +38,7 @@ from tests.benchmarks.pixels.burn import Manner, burn, use_fonts
 from tests.benchmarks.pixels.corpus import make_instance
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
-from tests.benchmarks.pixels.textless import hardware
-from tests.benchmarks.pixels.textless.kinds import KINDS, Kind, made, textless
+from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, Kind, made, textless
 from tests.benchmarks.pixels.textless.real import real_frames
 
 if TYPE_CHECKING:
@@ -75,16 +74,6 @@ _HARD = (
     "line pairs",
     "MR mosaic",
 )
-#: Kinds that are only trained with: what the judge is measured by is drawn in other ways.
-_HARDWARE = (
-    Kind("springs", hardware.springs),
-    Kind("bolts", hardware.bolts),
-    Kind("tangles", hardware.tangles),
-    Kind("leads", hardware.leads),
-    Kind("seeds", hardware.seeds),
-    Kind("wedges", hardware.wedges),
-    Kind("hoses", hardware.hoses),
-)
 _PIECE, _ROOM = 400, 240  # pixels of a side
 _IN_PLAIN_FONTS = ("Greek", "Cyrillic", "Hebrew", "Arabic", "Georgian", "Armenian", "Han")
 FEATURES = 111
@@ -104,12 +93,8 @@ _PARAMETERS = {
     "verbosity": -1,
 }
 _ROUNDS = 320
-_SEEDS = (
-    12,
-    13,
-    14,
-    15,
-)  # of models that are averaged: what one sees in little data, another does not
+#: Of models that are averaged: what one sees in little data, another does not.
+_SEEDS = (12, 13, 14, 15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +136,7 @@ def parts(seeds: int) -> list[Part]:
     """Return every part: so many seeds a kind, and four times that of what is mistaken most."""
     kinds = [kind.name for kind in KINDS if not kind.is_held_out]
     even = range(0, 2 * seeds, 2)
-    hard = [*_HARD, *(kind.name for kind in _HARDWARE)]
+    hard = [*_HARD, *(kind.name for kind in ONLY_TRAINED)]
     return [
         *(
             Part("devices", kind, seed)
@@ -248,7 +233,7 @@ _MAKERS: dict[str, Callable[[PPOCR, Part], Iterator[Example]]] = {
 
 
 def _kind(name: str) -> Kind:
-    return next(kind for kind in (*KINDS, *_HARDWARE) if kind.name == name)
+    return next(kind for kind in (*KINDS, *ONLY_TRAINED) if kind.name == name)
 
 
 def _is_small_enough(instance: PixelInstance) -> bool:

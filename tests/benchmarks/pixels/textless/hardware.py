@@ -33,19 +33,21 @@ if TYPE_CHECKING:
 _TURNS = (0.0, np.pi / 2)  # as text lies; every other one is turned at random
 
 
-def _ground(noise: Generator) -> Canvas:
+def ground(noise: Generator) -> Canvas:
+    """Return a radiograph to draw on."""
     rows, columns = (int(side) for side in noise.choice([320, 448, 640, 900], 2))
     return radiograph(noise, rows, columns)
 
 
-def _finished(noise: Generator, image: Canvas) -> Base:
+def finished(noise: Generator, image: Canvas) -> Base:
+    """Return it as a projection shows it, with noise, seldom inverted."""
     blurred = cv2.GaussianBlur(image, (0, 0), noise.uniform(0.3, 0.9))
     shown = grain(noise, blurred if noise.random() < 0.6 else image, noise.uniform(0.004, 0.03))
     modality = str(noise.choice(["DX", "CR", "XA", "RF"]))
     return grey(shown, modality, inverted=bool(noise.random() < 0.15))
 
 
-def _axes(noise: Generator, image: Canvas) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def axes(noise: Generator, image: Canvas) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Return a point, and the steps of a pixel along a line and across it."""
     rows, columns = image.shape
     at = np.array((columns * noise.uniform(0.05, 0.75), rows * noise.uniform(0.05, 0.75)))
@@ -56,9 +58,9 @@ def _axes(noise: Generator, image: Canvas) -> tuple[NDArray[Any], NDArray[Any], 
 
 def springs(noise: Generator) -> Base:
     """Wound wire: open and close, bent, growing wider, seen from one side or from both."""
-    image = _ground(noise)
+    image = ground(noise)
     for _ in range(int(noise.integers(2, 7))):
-        at, along, across = _axes(noise, image)
+        at, along, across = axes(noise, image)
         turns, half = noise.uniform(3, 26), noise.uniform(3, 20)
         pitch = half * noise.uniform(0.25, 2.0)
         t = np.linspace(0, turns * 2 * np.pi, max(int(turns * 40), 40))
@@ -72,14 +74,14 @@ def springs(noise: Generator) -> Base:
         if noise.random() < 0.3:  # what is behind is fainter
             other = at + np.outer(t / (2 * np.pi) * pitch - lean, along) + np.outer(-reach, across)
             line(image, other, level * 0.8, 1)
-    return _finished(noise, image)
+    return finished(noise, image)
 
 
 def bolts(noise: Generator) -> Base:
     """Screws and bolts with heads, from the side and from above, alone, in rows, in plates with slots."""
-    image = _ground(noise)
+    image = ground(noise)
     for _ in range(int(noise.integers(1, 4))):
-        at, along, across = _axes(noise, image)
+        at, along, across = axes(noise, image)
         shaft, length = noise.uniform(1.5, 6), noise.uniform(18, 110)
         pitch, depth = noise.uniform(2.5, 8), noise.uniform(1, 4)
         gap, level = noise.uniform(10, 40), noise.uniform(0.85, 1)
@@ -107,7 +109,7 @@ def bolts(noise: Generator) -> Base:
             if kind == 2:
                 cup = (side * 4 - own * 6, side * 4, -side * 4, -side * 4 - own * 6)
                 line(image, np.array([foot + corner for corner in cup]), 1, 3)
-    return _finished(noise, image)
+    return finished(noise, image)
 
 
 def _head(
@@ -127,7 +129,7 @@ def _head(
 def tangles(noise: Generator) -> Base:
     """Packed coils as they fill an aneurysm: loops in loops, in sections and in projections."""
     is_section = noise.random() < 0.6
-    image = _section() if is_section else _ground(noise)
+    image = section() if is_section else ground(noise)
     rows, columns = image.shape
     level = 3000.0 if is_section else 1.0
     for _ in range(int(noise.integers(1, 5))):
@@ -145,14 +147,14 @@ def tangles(noise: Generator) -> Base:
         if is_section and noise.random() < 0.6:
             _streaks(noise, image, at)
     if is_section:
-        return _as_section(noise, image)
-    return _finished(noise, image)
+        return as_section(noise, image)
+    return finished(noise, image)
 
 
 def leads(noise: Generator) -> Base:
     """Contacts on a bent lead, rows and grids of them, markers at the ends of stents, beads on a thread."""
     is_section = noise.random() < 0.4
-    image = _section() if is_section else _ground(noise)
+    image = section() if is_section else ground(noise)
     rows, columns = image.shape
     level = 3000.0 if is_section else 1.0
     for _ in range(int(noise.integers(2, 8))):
@@ -177,12 +179,12 @@ def leads(noise: Generator) -> Base:
                 ellipse(image, (middle[0], middle[1]), (size, size * 0.6), shown, thickness=1)
         if noise.random() < 0.5:
             line(image, path[: pitch * count + 20], level * noise.uniform(0.3, 0.9), 1)
-    return _as_section(noise, image) if is_section else _finished(noise, image)
+    return as_section(noise, image) if is_section else finished(noise, image)
 
 
 def seeds(noise: Generator) -> Base:
     """Seeds of brachytherapy, gold markers, shot, staples of a stapler: many, each its own way."""
-    image = _ground(noise)
+    image = ground(noise)
     rows, columns = image.shape
     for _ in range(int(noise.integers(1, 4))):
         at = np.array((columns * noise.uniform(0.2, 0.8), rows * noise.uniform(0.2, 0.8)))
@@ -211,7 +213,7 @@ def seeds(noise: Generator) -> Base:
                 t = np.linspace(0, 2 * np.pi, 20)
                 eight = np.outer(np.sin(t) / 2, own) + np.outer(np.sin(2 * t) / 4, side)
                 line(image, middle + eight, level, 1)
-    return _finished(noise, image)
+    return finished(noise, image)
 
 
 def wedges(noise: Generator) -> Base:
@@ -247,9 +249,9 @@ def wedges(noise: Generator) -> Base:
 
 def hoses(noise: Generator) -> Base:
     """Ribbed hoses, tubes with rings, leaves of a collimator, ribs of a table, racks and combs."""
-    image = _ground(noise)
+    image = ground(noise)
     for _ in range(int(noise.integers(1, 5))):
-        at, along, across = _axes(noise, image)
+        at, along, across = axes(noise, image)
         half, pitch = noise.uniform(4, 22), noise.uniform(3, 12)
         count, kind = int(noise.integers(6, 40)), int(noise.integers(0, 3))
         level, thick = noise.uniform(0.6, 1), int(noise.integers(1, 3))
@@ -271,17 +273,19 @@ def hoses(noise: Generator) -> Base:
             for sign in (-1, 1):
                 edge = at + across * half * sign
                 line(image, np.array((edge, edge + along * pitch * count)), level, 1)
-    return _finished(noise, image)
+    return finished(noise, image)
 
 
-def _section() -> Canvas:
+def section() -> Canvas:
+    """Return a section of a head, in Hounsfield units."""
     image = canvas(512, 512, -1000)
     ellipse(image, (256, 256), (180, 214), 1200)
     ellipse(image, (256, 256), (169, 204), 35)
     return image
 
 
-def _as_section(noise: Generator, image: Canvas) -> Base:
+def as_section(noise: Generator, image: Canvas) -> Base:
+    """Return it as CT shows it, with noise and a window."""
     return hounsfield(
         grain(noise, image, noise.uniform(8, 30)),
         centre=noise.choice([40.0, 60.0, 300.0]),

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tests.benchmarks.pixels.corpus import make_instance
-from tests.benchmarks.pixels.textless import anatomy, devices, functional, objects
+from tests.benchmarks.pixels.textless import (
+    anatomy,
+    devices,
+    functional,
+    hardware,
+    machinery,
+    objects,
+)
 from tests.benchmarks.pixels.textless.real import real_frames
 
 if TYPE_CHECKING:
@@ -84,6 +91,23 @@ KINDS = (
     Kind("endoscopy", functional.endoscopy),
     Kind("microscopy", functional.microscopy),
     Kind("dose", functional.dose),
+)
+#: Trained with, never measured by: what the judge is measured by is drawn in other ways.
+ONLY_TRAINED = (
+    Kind("springs", hardware.springs),
+    Kind("bolts", hardware.bolts),
+    Kind("tangles", hardware.tangles),
+    Kind("leads", hardware.leads),
+    Kind("seeds", hardware.seeds),
+    Kind("wedges", hardware.wedges),
+    Kind("hoses", hardware.hoses),
+    Kind("sutures", machinery.sutures),
+    Kind("windings", machinery.windings),
+    Kind("racks", machinery.racks),
+    Kind("beads", machinery.beads),
+    Kind("trunks", machinery.trunks),
+    Kind("fragments", machinery.fragments),
+    Kind("cages", machinery.cages),
 )
 
 
