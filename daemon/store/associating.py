@@ -31,7 +31,7 @@ from daemon.pipeline.ties import (
     Tied,
     tie,
 )
-from daemon.records import MOST_KNOWN
+from daemon.records import MOST_KNOWN, Known
 from daemon.resources import ToRetell
 from daemon.store import redo
 from daemon.store.knowing import known_of
@@ -330,12 +330,13 @@ class Associating:
             if row.state is not SidecarState.QUARANTINED or row.reason != UNASSOCIATED:
                 self._sidecars.wait(session, row)
             return
-        knowing = [known_of(session, self._stores.source, uid, row.patient) for uid in row.studies]
-        if any(each.is_cut for each in knowing):
+        known = _known(session, self._stores, row)
+        if known.is_cut:
             self._sidecars.refuse(session, row, WorkerReason.TOO_MANY_IDENTIFIERS, row.type)
             session.sidecars.change(row.number, wanted="")
             return
-        wanted = self._wanted(session, row, sorted(deidentifiers))
+        job = job_of(session, self._stores, row, sorted(deidentifiers), known)
+        wanted = self._wanted(row.version, job)
         if wanted == row.made_of:
             session.sidecars.change(
                 row.number, state=SidecarState.DONE, wanted=wanted, reason="", where=""
@@ -355,9 +356,8 @@ class Associating:
         receipts = session.instances.of_study(self._stores.source, study_uid)
         return min(receipts)[:_RECEIPT_SHOWN] if receipts else "none"
 
-    def _wanted(self, session: Session, row: SidecarRow, deidentifiers: list[str]) -> str:
-        job = job_of(session, self._stores, row, deidentifiers)
-        made_by = [self._association.configurations.get(name, "") for name in deidentifiers]
+    def _wanted(self, version: int, job: ToRetell) -> str:
+        made_by = [self._association.configurations.get(name, "") for name in job.deidentifiers]
         content = [
             made_by,
             job.deidentifiers,
@@ -365,20 +365,29 @@ class Associating:
             job.known,
             [*map(_versioned, job.around)],
         ]
-        digest = hashlib.sha256(orjson.dumps([row.version, *content]))
-        return digest.hexdigest() + "".join(f" {name}" for name in deidentifiers)
+        digest = hashlib.sha256(orjson.dumps([version, *content]))
+        return digest.hexdigest() + "".join(f" {name}" for name in job.deidentifiers)
+
+
+def _known(session: Session, stores: StoreSet, row: SidecarRow) -> Known:
+    """Return what is known of the people of all studies of a resource, and whether of one it is cut."""
+    told = [known_of(session, stores.source, uid, row.patient) for uid in row.studies]
+    known = {identifier for each in told for identifier in each.identifiers}
+    return Known(tuple(sorted(known)), is_cut=any(each.is_cut for each in told))
 
 
 def job_of(
-    session: Session, stores: StoreSet, row: SidecarRow, deidentifiers: Sequence[str]
+    session: Session,
+    stores: StoreSet,
+    row: SidecarRow,
+    deidentifiers: Sequence[str],
+    known: Known | None = None,
 ) -> ToRetell:
-    """Return what the results of a resource are made of, as things are now."""
+    """Return what the results of a resource are made of, as things are now; `known` where it was asked for."""
     source = stores.fhir_source
     latest = session.resources.by_number(source, row.number)
     assert latest is not None
-    known: set[Identifier] = set()
-    for study_uid in row.studies:
-        known.update(known_of(session, stores.source, study_uid, row.patient).identifiers)
+    known = known or _known(session, stores, row)
     around = []
     if not row.studies:
         numbers = {
@@ -400,7 +409,7 @@ def job_of(
         tuple(deidentifiers),
         row.patient,
         addresses,
-        tuple(sorted(known)),
+        known.identifiers,
         tuple(around),
         represented(latest),
     )

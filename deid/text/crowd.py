@@ -36,6 +36,11 @@ _MOST_KEYS: Final = 1 << 19
 _NUMBER_BITS: Final = 24
 _HASH_BYTES: Final = 5
 _REMEMBERED: Final = 4096
+_SHORT: Final = 256
+"""Characters of a text that is remembered."""
+_AT_ONCE: Final = 8192
+_OVERLAP: Final = 512
+"""Characters: a text has some hundred times as many keys, and no name or number is longer than the latter."""
 _WORD: Final = 8
 _ONE_BY_ONE: Final = frozenset(
     {"PERSON_NAME", "DATE_OF_BIRTH", "MEDICAL_RECORD_NUMBER", "ACCESSION"}
@@ -116,7 +121,12 @@ class Crowd:
 
     def those_in(self, texts: Iterable[str]) -> tuple[KnownIdentifier, ...]:
         """Return those that stand plainly in one of some texts, and a few more, in a fixed order."""
-        found = {each for text in texts for each in self._find(text)}
+        found: set[KnownIdentifier] = set()
+        for text in texts:
+            for start in range(0, max(1, len(text)), _AT_ONCE):
+                piece = text[start : start + _AT_ONCE + _OVERLAP]
+                find = self._find if len(piece) <= _SHORT else self._those_in
+                found.update(find(piece))
         return tuple(sorted(found, key=in_order))
 
     def _those_in(self, text: str) -> tuple[KnownIdentifier, ...]:

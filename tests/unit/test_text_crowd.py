@@ -163,6 +163,14 @@ def test_more_than_is_held_is_found_too(monkeypatch: pytest.MonkeyPatch) -> None
         assert KnownIdentifier(word, each.info_type) in several.those_in([word])
 
 
+@pytest.mark.parametrize("before", [8180, 8186, 8192, 40_000])
+def test_a_long_text_is_looked_at_to_its_end(before: int) -> None:
+    filling = "no change since then. " * 2000
+    text = f"{filling[:before]} seen by zimmermann, mrn 00-4711"
+    values = {each.value for each in EVERYBODY.those_in([text])}
+    assert values == {"Zimmermann", "MRN-004711"}
+
+
 def test_a_crowd_is_the_same_from_a_file(tmp_path: Path) -> None:
     in_memory = BytesIO()
     digest = written(in_memory, PEOPLE)
