@@ -1,7 +1,7 @@
 """What the de-identification core is handed for looking at pixels, as a site chose it.
 
-Made in worker processes only: the models are read, and the runtime is loaded, when the first plan that
-cleans pixels asks for a detector.
+Made in worker processes only. The models are read, and the runtime is loaded, when a first frame is looked at:
+most instances come from machines that write nothing into their pixels, and are looked at by nobody.
 """
 
 from __future__ import annotations
@@ -112,10 +112,16 @@ def _problems_of(folder: str) -> list[str]:
 
 
 class Announced:
-    """A text detector that says how many pixels it is about to look at."""
+    """A text detector that says how many pixels it is about to look at.
 
-    def __init__(self, detector: TextDetector, announce: Callable[[int], None]) -> None:
-        self._detector, self._announce = detector, announce
+    Parameters
+    ----------
+    make
+        Returns the detector that looks; the same one each time.
+    """
+
+    def __init__(self, make: Callable[[], TextDetector], announce: Callable[[int], None]) -> None:
+        self._make, self._announce = make, announce
 
     def find(
         self, pictures: Sequence[Picture], *, needs_reading: bool = True
@@ -124,12 +130,12 @@ class Announced:
         self._announce(
             sum(picture.display.shape[0] * picture.display.shape[1] for picture in pictures)
         )
-        return self._detector.find(pictures, needs_reading=needs_reading)
+        return self._make().find(pictures, needs_reading=needs_reading)
 
 
 @cache
 def _announced(engine: str, languages: str, announce: Callable[[int], None]) -> TextDetector:
-    return Announced(_detector(engine, languages), announce)
+    return Announced(partial(_detector, engine, languages), announce)
 
 
 @cache

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from daemon.engines import runtimes
+import deid
+from daemon.engines import models, runtimes
 from daemon.engines.models import read_pixel_models
 from daemon.engines.pixels import engines
+from deid.errors import Reason
+from tests.factories import encoded, make_ct
 from tests.sections import make_pixels
+
+if TYPE_CHECKING:
+    from deid.identity.keys import SiteKey
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = (ROOT / "config" / "deidentifiers" / "default.json").read_text()
 
 _FREES_BLOCKS_AMONG_OTHERS = """
 from pathlib import Path
@@ -62,6 +74,23 @@ view[20:40, 20:80:6] = 255
 make_detector().find([Picture(view, view[..., 0])])
 print(*{name.partition(".")[0] for name in sys.modules})
 """
+_LOOKS_WHEN_IT_MUST = """
+import json
+import sys
+import deid
+from daemon.engines.pixels import engines
+from tests.factories import encoded, make_ct
+from tests.sections import make_pixels
+
+RUNTIMES = {"onnxruntime", "openvino"}
+configuration = json.loads(sys.argv[1])
+key = deid.SiteKey(bytes(range(32)))
+plan = deid.compile_plan(configuration, key, engines=engines(make_pixels())).prepare()
+plain, drawn = make_ct(rows=8), make_ct(rows=8, BurnedInAnnotation="YES")
+for dataset in (plain, drawn):
+    assert deid.deidentify(encoded(dataset), plan).outcome
+    print(bool(RUNTIMES & set(sys.modules)))
+"""
 #: What the package that carries the models asks for, by import name.
 _NOT_OURS = {
     "rapidocr",
@@ -107,6 +136,32 @@ def test_a_model_answers_the_same_whatever_it_looked_at_before() -> None:
     another(noise.normal(0, 1, (1, 3, 64, 256)).astype(np.float32))
     assert np.array_equal(model(given), first)
     assert np.array_equal(another(given), first)
+
+
+def test_no_model_is_loaded_before_there_is_a_frame_to_look_at() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LOOKS_WHEN_IT_MUST, DEFAULT],
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_where_the_models_cannot_be_loaded_what_has_to_be_looked_at_is_put_aside(
+    monkeypatch: pytest.MonkeyPatch, site_key: SiteKey
+) -> None:
+    def fails() -> None:
+        raise ImportError
+
+    monkeypatch.setattr(models, "make_detector", fails)
+    chosen = engines(make_pixels(tesseract_languages="epo"))
+    plan = deid.compile_plan(json.loads(DEFAULT), site_key, engines=chosen)
+    assert not deid.deidentify(encoded(make_ct(rows=8)), plan).outcome.pixels_examined
+    with pytest.raises(deid.Unsafe) as refused:
+        deid.deidentify(encoded(make_ct(rows=8, BurnedInAnnotation="YES")), plan)
+    assert refused.value.reason is Reason.PIXELS_NOT_CLEANED
 
 
 def test_a_worker_loads_its_detector_once_for_all_configurations() -> None:
