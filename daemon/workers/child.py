@@ -40,6 +40,7 @@ def main(warm_up: str = "") -> None:
     warm_up
         ``module:function`` to call before anything is received, while the daemon is still busy.
     """
+    gc.disable()  # until all is loaded: it would look through it again and again, and find nothing
     _outlive_signals()
     channel = Channel(_take_socket())
     try:
@@ -64,6 +65,7 @@ def main(warm_up: str = "") -> None:
     del first
     gc.collect()
     gc.freeze()  # what start-up built stays; later collections need not look at it
+    gc.enable()
     channel.send(Kind.READY, Message({"cpu_s": _cpu_s()}))
     serve(channel, handler, limits)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import resource
 import signal
@@ -258,8 +259,13 @@ def _print(
     return Message({})
 
 
+def _garbage(*_: Any) -> Message:
+    return Message({"is_collected": gc.isenabled(), "kept": gc.get_freeze_count()})
+
+
 DEEDS: dict[str, Callable[..., Message]] = {
     "echo": _echo,
+    "garbage": _garbage,
     "warm": _warm,
     "known": _known,
     "limits": _limits,

@@ -103,6 +103,13 @@ async def test_all_processes_take_part() -> None:
         assert len(pids) == 3
 
 
+async def test_what_a_process_loaded_stays_and_what_jobs_leave_is_collected() -> None:
+    async with make_pool(count=1) as pool:
+        told = (await pool.run(job("garbage"))).header
+    assert told["is_collected"]
+    assert told["kept"] > 10_000
+
+
 @pytest.mark.parametrize(
     ("do", "error"),
     [
