@@ -25,6 +25,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
 
+# Where it is set, each start of the program compiles all of it anew: half of its time, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: run test setup check quick bench mutants crash reference lock clean venv-module peers
 
