@@ -50,6 +50,9 @@ class RunningDaemon:
         Where the configuration file and the log are written.
     settings
         More TOML, appended to the generated configuration (whole tables only).
+    workers
+        How many processes de-identify, unless `settings` say it; 0 is one per processor. One is enough where
+        nothing is asked of what several do beside each other; each takes half a second of CPU to start.
     root, python
         The checkout whose program runs, and the interpreter that runs it.
     """
@@ -58,6 +61,7 @@ class RunningDaemon:
     folder: Path
     inbox: Path | None = None
     settings: str = ""
+    workers: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
     python: str = sys.executable
@@ -268,8 +272,9 @@ class RunningDaemon:
             if self.inbox
             else ""
         )
+        workers = "" if "[workers]" in self.settings else f"[workers]\ncount = {self.workers}\n"
         self.config_path.write_text(
-            f'state_dir = "{self.state_dir}"\n'
+            f'state_dir = "{self.state_dir}"\n{workers}'
             '[dimse]\nhost = "127.0.0.1"\nport = 0\n'
             '[http]\nhost = "127.0.0.1"\nport = 0\n'
             f"{watch}{self.settings}\n"
@@ -277,11 +282,11 @@ class RunningDaemon:
 
 
 @contextmanager
-def running(folder: Path, state_dir: Path) -> Iterator[RunningDaemon]:
+def running(folder: Path, state_dir: Path, *, workers: int = 1) -> Iterator[RunningDaemon]:
     """Run the real daemon as a child process, watching an inbox in the folder; end it by SIGTERM."""
     inbox = folder / "inbox"
     inbox.mkdir()
-    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox)
+    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox, workers=workers)
     daemon.start()
     try:
         yield daemon

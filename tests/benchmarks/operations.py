@@ -88,7 +88,7 @@ def _begun(service: Any) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="healthcare-") as folder:
-        daemon = RunningDaemon(Path(folder) / "state", Path(folder))
+        daemon = RunningDaemon(Path(folder) / "state", Path(folder), workers=0)
         daemon.start()
         try:
             with client(daemon.http) as service:

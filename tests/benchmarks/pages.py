@@ -62,7 +62,7 @@ def compare(folder: Path, rounds: int) -> list[Row]:
     state = folder / "state"
     state.mkdir(mode=0o700)
     # Nobody looks for text: what is measured is how results are shown.
-    daemon = RunningDaemon(state, folder, settings=_SETTINGS)
+    daemon = RunningDaemon(state, folder, settings=_SETTINGS, workers=0)
     daemon.start()
     try:
         kinds = dict(_kinds())

@@ -50,7 +50,7 @@ class Server:
 def dicomveil(folder: Path, settings: str = "") -> Iterator[Server]:
     """Run ours, with its defaults."""
     (folder / "state").mkdir(mode=0o700, parents=True)
-    daemon = RunningDaemon(state_dir=folder / "state", folder=folder, settings=settings)
+    daemon = RunningDaemon(state_dir=folder / "state", folder=folder, settings=settings, workers=0)
     daemon.start()
     assert daemon.process is not None
     try:

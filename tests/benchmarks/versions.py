@@ -122,7 +122,9 @@ def _environment(folder: Path, root: Path) -> str:
 def running(version: Version, folder: Path) -> Iterator[Server]:
     """Run a version's service with its defaults."""
     (folder / "state").mkdir(mode=0o700, parents=True)
-    daemon = RunningDaemon(folder / "state", folder, root=version.root, python=version.python)
+    daemon = RunningDaemon(
+        folder / "state", folder, workers=0, root=version.root, python=version.python
+    )
     daemon.start()
     assert daemon.process is not None
     try:

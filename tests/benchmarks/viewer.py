@@ -38,7 +38,7 @@ def main() -> int:
         folder = Path(name)
         (folder / "state").mkdir(mode=0o700)
         place_in(folder / "state").symlink_to(installed_once())
-        daemon = RunningDaemon(state_dir=folder / "state", folder=folder)
+        daemon = RunningDaemon(state_dir=folder / "state", folder=folder, workers=0)
         daemon.start()
         try:
             _measure(daemon, options.slices, options.rows)

@@ -39,7 +39,7 @@ def _run(folder: Path, kills: int, seed: int) -> bool:
     inbox, state_dir = folder / "inbox", folder / "state"
     inbox.mkdir()
     state_dir.mkdir(mode=0o700)
-    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox)
+    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox, workers=0)
     began = time.monotonic()
     daemon.start()
     killing = Killing(daemon, seed)

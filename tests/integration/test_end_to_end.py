@@ -76,6 +76,7 @@ def filled(
         folder=folder,
         inbox=folder / "inbox",
         settings='[log]\nlevel = "debug"\nformat = "json"\n',
+        workers=0,
         environment={"TMPDIR": str(folder / "tmp")},
     )
     daemon.start()

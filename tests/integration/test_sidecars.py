@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-SETTINGS = "[workers]\ncount = 2\n"
+SETTINGS = "[workers]\ncount = 1\n"
+SEVERAL = "[workers]\ncount = 2\n"
 PEOPLE = PATIENTS[:4]
 
 
@@ -364,7 +365,7 @@ def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder:
     outcomes = []
     for name, kills in (("undisturbed", 0), ("killed", 30)):
         choose = random.Random(20261128)
-        with running(folder / name) as daemon:
+        with running(folder / name, SEVERAL) as daemon:
             for number in range(30):
                 instances = study(number % 8, 1 + number // 8)
                 resources = make_resources(instances[0], PATIENTS[number % 8], f"k{number}")
