@@ -16,6 +16,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tests.factories import PATIENTS, encoded, make_ct, make_sr, make_us
@@ -169,9 +170,10 @@ def file(
     return meta(transfer_syntax) + dataset(changes) + after
 
 
-def malformed_files() -> list[Malformed]:
-    """Return every malformed file, in a stable order."""
-    return [
+@cache
+def malformed_files() -> tuple[Malformed, ...]:
+    """Return every malformed file, in a stable order; made once for all who ask, when tests are collected."""
+    return tuple(
         case
         for group in (
             _preambles,
@@ -194,7 +196,7 @@ def malformed_files() -> list[Malformed]:
             _random_damage,
         )
         for case in group()
-    ]
+    )
 
 
 def _case(name: str, content: bytes, expected: Expected) -> Malformed:
