@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -38,6 +39,17 @@ _SYSTEM_FOLDERS = "/usr/sbin:/usr/local/sbin:/sbin"
 def program(name: str) -> str | None:
     """Return the path of an outside program, looking where servers are installed too."""
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{_SYSTEM_FOLDERS}")
+
+
+def pytest_sessionstart() -> None:
+    """Let no garbage be collected while tests are: it would look through all of them again and again."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage again, but look at nothing that stays for the whole run."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
