@@ -11,7 +11,6 @@ from deid.configuration.coverage import Coverage
 from deid.encoding.header import Buffer, tag_name
 from deid.encoding.instance import open_instance
 from deid.encoding.part10 import part10
-from deid.encoding.texts import read_texts
 from deid.encoding.top_level import TopLevel
 from deid.errors import Reason, Unsafe
 from deid.identity import values
@@ -34,7 +33,7 @@ from deid.tags.passage import Given
 from deid.tags.policy import Option, UnknownSopClass
 from deid.tags.private import CHARACTERISTICS, declared_blocks
 from deid.tags.rules import ONLY_BESIDE
-from deid.tags.searchable import searchable, where_left, without_samples
+from deid.tags.searchable import kept_texts, searchable, where_left, without_samples
 from deid.tags.walk import Walk
 
 if TYPE_CHECKING:
@@ -190,8 +189,7 @@ def _deidentified_once(
     )
     result = _rewritten(top, given, facts, inserts, cleaned, plan, cleaner)
     if crowds:
-        kept = without_samples(result.walk, result.dataset)
-        texts = frozenset(read_texts(kept, 0, top.encoding))
+        texts = kept_texts(result.walk, result.dataset, top.encoding)
         more = {each for crowd in crowds for each in crowd.those_in(texts)}
         if more:
             return _deidentified_once(source, asked, [*known, *more], drawn, ())

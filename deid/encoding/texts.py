@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHARACTER_SET: Final = 0x00080005
-_SAMPLES: Final = 0x7FE00000
+_SAMPLES: Final = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _WITHOUT_TEXT: Final = frozenset(each.encode() for each in (*NUMBERS, "UI"))
 _ITEMS: Final = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 _LARGE: Final = 1 << 20
@@ -34,8 +34,7 @@ _WIDE: Final = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
 def read_texts(data: Buffer, offset: int, encoding: Encoding) -> Iterator[str]:
     """Yield the values of a data set that hold characters, decoded, and readable stretches of others.
 
-    Binary numbers, UIDs, samples and what comes after them, and values of over 1 MiB that are no text are
-    left out.
+    Binary numbers, UIDs, samples, and values of over 1 MiB that are no text are left out.
 
     Raises
     ------
@@ -53,11 +52,11 @@ def _texts(
 ) -> Iterator[str]:
     if depth > MAX_DEPTH:
         raise Unsafe(Reason.NESTING_TOO_DEEP)
-    for tag, start, stop in each_top_level(data, pos, encoding, _SAMPLES, end=end):
+    for tag, start, stop in each_top_level(data, pos, encoding, 1 << 32, end=end):
         vr = data[start + 4 : start + 6] if encoding.explicit else b""
         is_long = vr in LONG_VRS
         value = start + (12 if is_long else 8)
-        if vr in _WITHOUT_TEXT or value == stop:
+        if tag in _SAMPLES or vr in _WITHOUT_TEXT or value == stop:
             continue
         length = encoding.long.unpack_from(data, value - 4)[0] if is_long or not vr else 0
         is_sequence = vr == b"SQ" or length == UNDEFINED_LENGTH

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from deid.encoding.header import each_top_level, tag_name
 from deid.encoding.part10 import materialised
+from deid.encoding.texts import read_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +50,18 @@ def without_samples(walk: Walk, dataset: list[Segment]) -> bytes:
     return materialised(
         (part for number, part in enumerate(dataset) if number not in walk.samples.places),
         walk.given.source,
+    )
+
+
+def kept_texts(walk: Walk, dataset: list[Segment], encoding: Encoding) -> frozenset[str]:
+    """Return the texts of a data set that was made, at every depth."""
+    places = walk.samples.places
+    # Samples are segments of their own, behind one that has no more than their tag, VR and length.
+    parts = (dataset[: places.start - 1], dataset[places.stop :]) if places else (dataset,)
+    return frozenset(
+        text
+        for part in parts
+        for text in read_texts(materialised(part, walk.given.source), 0, encoding)
     )
 
 
