@@ -238,7 +238,7 @@ def test_bad_input_again_and_again_does_not_make_the_daemon_grow(watched: Runnin
     settled = daemon_rss_mb(watched)
     for _ in range(10):
         for conversation in malformed_conversations()[:20]:
-            with socket.create_connection(("127.0.0.1", watched.dimse_port), timeout=5) as peer:
+            with socket.create_connection(("127.0.0.1", watched.dimse_port), timeout=240) as peer:
                 peer.sendall(b"".join(conversation.pieces)[:100_000])
         for number, case in enumerate(some):
             post(watched, own_uids(case, number))

@@ -238,6 +238,6 @@ def test_logging_brings_no_drawer_of_local_variables_and_leaves_it_to_be_importe
             ("import sys; from daemon.observe import logs; print('rich' in sys.modules);"
             "logs.configure(form='console'); import rich.console; print('rich' in sys.modules)"),
         ],
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=240,
     )  # fmt: skip
     assert said.stdout.split() == ["False", "True"]

@@ -65,7 +65,7 @@ def test_numpy_is_imported_only_where_there_are_unused_bits_to_clear(
     ran = {
         how: subprocess.run(
             [sys.executable, "-c", _ONE, file, how],
-            cwd=ROOT, capture_output=True, check=True, timeout=60,
+            cwd=ROOT, capture_output=True, check=True, timeout=240,
         )
         for how in ("bare", "prepared")
     }  # fmt: skip
