@@ -50,6 +50,7 @@ class Sandbox:
             "DICOMVEIL_STATE_DIR": str(folder / "state"),
             "DICOMVEIL_HTTP__PORT": str(http_port),
             "DICOMVEIL_DIMSE__PORT": str(dimse_port),
+            "DICOMVEIL_WORKERS__COUNT": "1",  # each takes as long to start as most commands run
             "npm_config_fetch_retries": "0",
             "TERM": "xterm",
             "LANG": "C.UTF-8",
