@@ -28,10 +28,12 @@ from tests.folders import Deid, standing_still
 from tests.service import wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _KEPT = ".dicomveil-run.jsonl"
 _DEADLINE_S = 240.0
+_LONG_AGO = 1_000_000_000
 _KILLED_AT_THE_END = """
 import os, signal
 from daemon.batch.journal import Journal
@@ -42,14 +44,24 @@ main()
 """The program, killed where it would forget what it has done: who looks on from outside may come too late."""
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("resume") / "place"
+
+
 @pytest.fixture
-def deid(disk_path: Path) -> Deid:
-    deid = Deid(disk_path)
+def deid(place: Path) -> Iterator[Deid]:
+    """Hand out a dozen instances, at the same place and of the same time for each test."""
+    place.mkdir()
+    deid = Deid(place)
     for number in range(12):
         _write(
             deid.inputs / f"{number:02}.dcm", encoded(make_ct(instance=number, study=number % 3))
         )
-    return deid
+    for path in deid.inputs.rglob("*.dcm"):
+        os.utime(path, (_LONG_AGO, _LONG_AGO))
+    yield deid
+    shutil.rmtree(place)
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -85,13 +97,25 @@ def undisturbed(deid: Deid, *arguments: str | Path) -> dict[str, str]:
     return _WHOLE[asked]
 
 
+_KILLED: dict[object, Path] = {}
+
+
 def interrupted(deid: Deid, *arguments: str | Path) -> tuple[bytes, dict[str, str]]:
-    """Run, killed at the end, so that all is done and remembered; return the journal and the whole output."""
+    """Run, killed at the end, so that all is done and remembered; return the journal and the whole output.
+
+    What the same inputs give is made once for all tests, and lies where it was made.
+    """
     whole = undisturbed(deid, *arguments)
     out = deid.folder / "out"
+    asked = (arguments, tuple(sorted(tree(deid.inputs).items())))
+    if asked in _KILLED:
+        shutil.copytree(_KILLED[asked], out)
+        return (out / _KEPT).read_bytes(), whole
     child = _start(deid, out, *arguments, program=("-c", _KILLED_AT_THE_END))
     child.communicate(timeout=_DEADLINE_S)
     assert child.returncode == -signal.SIGKILL
+    _KILLED[asked] = deid.folder.with_name(f"killed-{len(_KILLED)}")
+    shutil.copytree(out, _KILLED[asked])
     return (out / _KEPT).read_bytes(), whole
 
 
@@ -220,6 +244,7 @@ class TestDoneAgain:
             file.symlink_to(elsewhere)
         run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
         assert run.returncode == 0, run.stderr
+        assert f"({len(journal.splitlines()) - 1} of them earlier)" in run.stdout
         assert tree(deid.folder / "out") == whole
         assert not file.is_symlink()
 
