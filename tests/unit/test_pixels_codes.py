@@ -11,7 +11,8 @@ import pytest
 import zxingcpp
 
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find.code_shapes import has_widths_of_a_code
+from deid.pixels.find import code_shapes
+from deid.pixels.find.code_shapes import bars_in, has_widths_of_a_code
 from deid.pixels.find.codes import codes, fields
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
@@ -181,3 +182,15 @@ def test_fields_of_text_and_noise_are_no_codes() -> None:
 def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> None:
     grey = np.arange(rows * columns, dtype=np.uint8).reshape(rows, columns)
     assert list(fields(grey)) == []
+
+
+def test_rows_alike_none_of_which_is_as_their_usual_one_are_bars_where_they_are_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bars = np.repeat(np.random.default_rng(4).integers(0, 2, 60) * 200, 4).astype(np.float32)
+    strip = np.full((80, 240), 100, np.float32)
+    strip[20:60] = bars
+    whole = bars_in(strip)
+    assert whole is not None
+    monkeypatch.setattr(code_shapes, "_OF_BARS", 1.1)
+    assert bars_in(strip) == whole

@@ -107,6 +107,8 @@ def _upright_bars(strip: NDArray[Any]) -> tuple[int, int] | None:
     away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
     usual = profile - profile.mean()
     of_bars = np.flatnonzero(away @ usual >= _OF_BARS * float(np.sqrt((usual**2).sum())))
+    if not len(of_bars):  # noise: alike to each other, and none to what they have in common
+        return begin, end
     return min(begin, int(of_bars[0])), max(end, int(of_bars[-1]) + 1)
 
 
