@@ -26,13 +26,15 @@ _MUCH_LESS = 0.6
 class Candidate:
     """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise.
 
-    `area` is the upright box around it, `view` the number of the view that shows it.
+    `area` is the upright box around it, `view` the number of the view that shows it, `shape` the logarithm of
+    the odds that its shape is that of text, where that was asked.
     """
 
     corners: NDArray[Any]
     confidence: float
     view: int
     area: Box
+    shape: float | None = None
 
 
 def candidate(corners: NDArray[Any], confidence: float, view: int) -> Candidate:
@@ -98,7 +100,8 @@ def _joined(larger: Candidate, smaller: Candidate) -> Candidate | None:
     elif _is_slanted(larger) and _is_slanted(smaller):
         points = np.concatenate((larger.corners, smaller.corners)).astype(np.float32)
         corners = rectangle_of(cv2.minAreaRect(points))
-    return replace(larger, corners=corners, area=area, confidence=confidence)
+    shape = larger.shape if corners is larger.corners else None
+    return replace(larger, corners=corners, area=area, confidence=confidence, shape=shape)
 
 
 def continues(one: Candidate, other: Candidate) -> bool:

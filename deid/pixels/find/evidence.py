@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _CELL = 16
-#: Levels of 256 by which strokes stand out in the view by local contrast, and up to which the display
-#: hides them; a person sees about 18.
+#: Levels of 256 by which strokes stand out in the view by local contrast (where the display shows nothing
+#: at all: in any case, and above noise), and up to which the display hides them; a person sees about 18.
 _SEEN = 40
 _SEEN_WHERE_CLIPPED = 24
+_FAINT_WHERE_CLIPPED = 12
 _HIDDEN = 18
 #: The display shows nothing up to this level, and from as far below white.
 _CLIPPED = 2
@@ -78,7 +79,9 @@ def _are_hidden(display: NDArray[Any], contrast: NDArray[Any]) -> NDArray[np.boo
     )
     is_faint = _are_at_least(strokes, np.maximum(_ABOVE_NOISE * _LEVELS, _SEEN), usual)
     is_faint &= cv2.dilate(_strokes(grey), kernel) < _HIDDEN
-    is_hidden: NDArray[Any] = is_faint | (is_clipped & (strokes >= _SEEN_WHERE_CLIPPED))
+    least = np.maximum(_ABOVE_NOISE * _LEVELS, _FAINT_WHERE_CLIPPED)
+    is_beyond = _are_at_least(strokes, np.minimum(least, _SEEN_WHERE_CLIPPED), usual)
+    is_hidden: NDArray[Any] = is_faint | (is_clipped & is_beyond)
     return is_hidden
 
 

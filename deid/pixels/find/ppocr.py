@@ -16,7 +16,7 @@ how sure the model is nor a reading that may be one is enough.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -30,13 +30,13 @@ from deid.pixels.find.candidates import (
     ordered,
     outline_of,
     resized,
-    short_side,
 )
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
 from deid.pixels.find.evidence import areas_of, hidden_areas, stroked_areas
 from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters, in_colour
 from deid.pixels.find.shapes import features_of
-from deid.pixels.find.sheets import sheet_of
+from deid.pixels.find.sheets import box_in_frame, corners_in_frame, placed, sheet_of
+from deid.pixels.find.traces import Bounds, unsettled_traces
 from deid.pixels.find.trees import text_shapes
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture, TextRegion
@@ -76,13 +76,15 @@ class Tuning:
         fine stands out.
     fine
         By so many display levels of 256.
-    trace
-        Probability from which a place is looked at again, enlarged, unless it is settled.
-    settled, settled_height
-        A region is settled when its mean probability and its short side are at least these.
+    traces
+        What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
+        has a shape that text may have.
     closer
         Steps of (longer side below this many pixels, factors of that second look in the display and
         in the view by local contrast): small frames have small letters.
+    follow
+        A candidate's line is followed in the view by local contrast, where it may go on, unless its shape
+        scores less than this: an organ's edges are as long and as high as many lines.
     binarise, consider
         Probability from which a pixel is text, and the mean from which a region is a candidate.
     grow
@@ -128,14 +130,13 @@ class Tuning:
     small_scale: float = 2.0
     large: int = 1600
     fine: int = 16
-    trace: float = 0.05
-    settled: float = 0.75
-    settled_height: float = 12.0
+    traces: Bounds = field(default_factory=Bounds)
     closer: tuple[tuple[int, float, float], ...] = (
         (700, 2.0, 2.0),
         (1100, 0.0, 1.5),
         (1600, 0.0, 1.0),
     )
+    follow: float = -1.0
     binarise: float = 0.3
     consider: float = 0.25
     grow: float = 1.6
@@ -244,7 +245,8 @@ class PPOCR:
 
     def _framed_anew(self, views: Sequence[NDArray[Any]], found: Candidate, shape: float) -> float:
         """Return the mean of a candidate's own score and those of wider and closer frames."""
-        others = [replace(found, corners=resized(found.corners, by)) for by in self.tuning.framings]
+        framings = self.tuning.framings
+        others = [replace(found, corners=resized(found.corners, by), shape=None) for by in framings]
         return float(np.mean([shape, *_shapes(views, others)]))
 
     def _region(
@@ -274,42 +276,43 @@ class PPOCR:
     def candidates(self, picture: Picture) -> tuple[list[NDArray[Any]], list[Candidate]]:
         """Return the views that were looked at, and all that may be text in them, not yet judged."""
         tuning = self.tuning
-        views: list[NDArray[Any]] = [picture.display]
+        views = [view for view in (picture.display, picture.contrast) if view is not None]
         rows, columns = picture.display.shape[:2]
         whole = Box(0, 0, columns, rows)
         scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
         is_large = max(rows, columns) >= tuning.large
         found: list[Candidate] = []
         if tuning.half_resolution or is_large:
-            found, traces = self._look(picture.display, 0, scale / 2, [whole])
+            found, traces = self._look(views, 0, scale / 2, [whole])
         if is_large:
             fine = stroked_areas(picture.display, level=tuning.fine, is_coarse=False)
             areas = areas_of([*traces, *fine], rows, columns)
         else:
             areas = stroked_areas(picture.display)
-        more, unsettled = self._look(picture.display, 0, scale, areas)
+        more, unsettled = self._look(views, 0, scale, areas)
         found += more
         closer = self._closer(max(rows, columns))
         if unsettled and closer[0]:
-            found += self._look(picture.display, 0, closer[0], unsettled)[0]
+            found += self._look(views, 0, closer[0], unsettled)[0]
         if picture.contrast is not None:
-            views.append(picture.contrast)
             hidden = hidden_areas(picture.display, picture.contrast)
             if hidden:
-                more, traces = self._look(picture.contrast, 1, scale, hidden)
+                more, traces = self._look(views, 1, scale, hidden)
                 found += more
                 unsettled += traces
             if closer[1]:
                 # What is found may go on where the display shows it too faintly.
-                lines = [_line_of(entry).clipped(rows, columns) for entry in found]
+                found = _judged(views, found)
+                likely = (entry for entry in found if (entry.shape or 0.0) >= tuning.follow)
+                lines = [_line_of(entry).clipped(rows, columns) for entry in likely]
                 around = areas_of([*unsettled, *filter(None, lines)], rows, columns)
-                found += self._look(picture.contrast, 1, closer[1], around)[0]
+                found += self._look(views, 1, closer[1], around)[0]
         dotted = dotted_areas(picture.display)
         if dotted:
             for view in tuple(views):
                 views.append(with_dots_joined(view, dotted))
                 number = len(views) - 1
-                found += self._look(views[-1], number, scale * tuning.dotted, dotted)[0]
+                found += self._look(views, number, scale * tuning.dotted, dotted)[0]
         return views, merged(found)
 
     def _closer(self, side: int) -> tuple[float, float]:
@@ -320,29 +323,28 @@ class PPOCR:
         return 0.0, 0.0
 
     def _look(
-        self, view: NDArray[Any], number: int, scale: float, areas: Sequence[Box]
+        self, views: Sequence[NDArray[Any]], number: int, scale: float, areas: Sequence[Box]
     ) -> tuple[list[Candidate], list[Box]]:
         """Look at areas of a view at a scale; return what may be text, and where only a trace is."""
-        rows, columns = view.shape[:2]
+        rows, columns = views[number].shape[:2]
         found: list[Candidate] = []
         traces: list[Box] = []
-        for picture, pieces in self._pictures(view, scale, areas):
+        for picture, pieces in self._pictures(views[number], scale, areas):
             probability = self._probability(in_colour(picture))
             regions = list(self._regions(probability))
-            for (corners, confidence), piece in _placed(regions, pieces):
-                back = _moved_back(corners, *piece, scale)
-                found.append(candidate(back, confidence, number))
-            for box, piece in _unsettled(probability, regions, pieces, self.tuning):
-                part, place = piece
-                inside = box.moved(-place.left, -place.top)
-                traces.append(
-                    Box(
-                        part.left + int(inside.left / scale),
-                        part.top + int(inside.top / scale),
-                        round(inside.width / scale) + 1,
-                        round(inside.height / scale) + 1,
-                    )
-                )
+            own = [
+                candidate(corners_in_frame(corners, *piece, scale), confidence, number)
+                for (corners, confidence), piece in placed(regions, pieces)
+            ]
+            for trace in unsettled_traces(probability, regions, pieces, self.tuning.traces):
+                box = box_in_frame(trace.box, *trace.piece, scale)
+                if trace.is_blob:
+                    own = _judged(views, own)
+                    inside = [entry.shape or 0.0 for entry in own if entry.area.overlap(box)]
+                    if inside and max(inside) < self.tuning.hopeless:
+                        continue
+                traces.append(box)
+            found += own
         around = [box.grown(*_SURROUND).clipped(rows, columns) for box in traces]
         return found, areas_of((box for box in around if box is not None), rows, columns)
 
@@ -403,12 +405,21 @@ class PPOCR:
 
 def _shapes(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> list[float]:
     """Return the logarithm of the odds that each candidate's shape is that of text."""
-    if not candidates:
-        return []
-    windows = [features_of(views[:2], found.corners) for found in candidates]
+    return [entry.shape or 0.0 for entry in _judged(views, candidates)]
+
+
+def _judged(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates that all have the logarithm of the odds that their shape is that of text."""
+    new = [entry for entry in candidates if entry.shape is None]
+    if not new:
+        return list(candidates)
+    windows = [features_of(views[:2], entry.corners) for entry in new]
     scores = text_shapes().score(np.concatenate(windows))
     ends = np.cumsum([len(rows) for rows in windows])[:-1]
-    return [float(own.mean()) for own in np.split(scores, ends)]
+    means = iter([float(own.mean()) for own in np.split(scores, ends)])
+    return [
+        replace(entry, shape=next(means)) if entry.shape is None else entry for entry in candidates
+    ]
 
 
 def _line_of(found: Candidate) -> Box:
@@ -428,51 +439,6 @@ def _sheet(
 ) -> tuple[NDArray[Any], list[tuple[Box, Box]]]:
     sheet, places = sheet_of([shown for _, shown in waiting], side)
     return sheet, list(zip((part for part, _ in waiting), places, strict=True))
-
-
-def _placed(
-    regions: Iterable[tuple[NDArray[Any], float]], pieces: Sequence[tuple[Box, Box]]
-) -> Iterator[tuple[tuple[NDArray[Any], float], tuple[Box, Box]]]:
-    """Yield each region with the piece that its middle lies in; what lies between pieces is nothing."""
-    for region in regions:
-        column, row = region[0].mean(axis=0)
-        for piece in pieces:
-            place = piece[1].grown(4)
-            if place.left <= column < place.right and place.top <= row < place.bottom:
-                yield region, piece
-                break
-
-
-def _moved_back(corners: NDArray[Any], part: Box, place: Box, scale: float) -> NDArray[Any]:
-    """Return corners on a sheet as corners in the frame."""
-    moved = (corners - np.array((place.left, place.top), np.float32)) / scale
-    return np.asarray(moved + np.array((part.left, part.top), np.float32), np.float32)
-
-
-def _unsettled(
-    probability: NDArray[Any],
-    regions: Sequence[tuple[NDArray[Any], float]],
-    pieces: Sequence[tuple[Box, Box]],
-    tuning: Tuning,
-) -> Iterator[tuple[Box, tuple[Box, Box]]]:
-    """Yield the boxes of traces in which nothing is settled, each with the piece it lies in."""
-    trace = (probability > tuning.trace).astype(np.uint8)
-    for corners, confidence in regions:
-        if confidence >= tuning.settled and short_side(corners) >= tuning.settled_height:
-            cv2.fillConvexPoly(trace, np.round(corners).astype(np.int32), 0)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(trace, connectivity=8)
-    for left, top, width, height, pixels in (tuple(map(int, row)) for row in stats[1:count]):
-        if pixels < 4:
-            continue
-        box = Box(left, top, width, height)
-        for piece in pieces:
-            inside = box if piece[1].contains(box) else None
-            if inside is None and piece[1].overlap(box):
-                corner = piece[1]
-                inside = box.moved(-corner.left, -corner.top).clipped(corner.height, corner.width)
-                inside = inside and inside.moved(corner.left, corner.top)
-            if inside is not None:
-                yield inside, piece
 
 
 def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:

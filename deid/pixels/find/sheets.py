@@ -9,7 +9,7 @@ import numpy as np
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,3 +78,33 @@ def sheet_of(parts: Sequence[NDArray[Any]], side: int) -> tuple[NDArray[Any], li
         sheet[around.top : around.bottom, around.left : around.right] = edge_level(part)
         sheet[place.top : place.bottom, place.left : place.right] = part
     return sheet, places
+
+
+def placed(
+    regions: Iterable[tuple[NDArray[Any], float]], pieces: Sequence[tuple[Box, Box]]
+) -> Iterator[tuple[tuple[NDArray[Any], float], tuple[Box, Box]]]:
+    """Yield each region with the piece that its middle lies in; what lies between pieces is nothing."""
+    for region in regions:
+        column, row = region[0].mean(axis=0)
+        for piece in pieces:
+            place = piece[1].grown(4)
+            if place.left <= column < place.right and place.top <= row < place.bottom:
+                yield region, piece
+                break
+
+
+def corners_in_frame(corners: NDArray[Any], part: Box, place: Box, scale: float) -> NDArray[Any]:
+    """Return corners on a sheet as corners in the frame."""
+    moved = (corners - np.array((place.left, place.top), np.float32)) / scale
+    return np.asarray(moved + np.array((part.left, part.top), np.float32), np.float32)
+
+
+def box_in_frame(box: Box, part: Box, place: Box, scale: float) -> Box:
+    """Return a box on a sheet as one in the frame."""
+    inside = box.moved(-place.left, -place.top)
+    return Box(
+        part.left + int(inside.left / scale),
+        part.top + int(inside.top / scale),
+        round(inside.width / scale) + 1,
+        round(inside.height / scale) + 1,
+    )
