@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
+import math
 import multiprocessing
 import os
 import zlib
@@ -28,7 +29,9 @@ import numpy as np
 from daemon.engines.models import make_detector
 from deid.pixels.description import describe
 from deid.pixels.find.candidates import rectangle_of
+from deid.pixels.find.ppocr import Tuning
 from deid.pixels.find.shapes import features_of
+from deid.pixels.find.traces import Bounds
 from deid.pixels.find.trees import SHAPES
 from deid.pixels.find.views import FrameLook
 from deid.pixels.frames import open_frames
@@ -422,7 +425,9 @@ def _flattened(root: dict[str, Any]) -> list[tuple[float, float, float, float, f
 
 @cache
 def _detector() -> PPOCR:
-    return make_detector()
+    """Return a detector that asks no judge where to look: the trees would be made from themselves."""
+    bounds = Bounds(least_peak=0.0, least_covered=math.inf)
+    return make_detector(tuning=Tuning(follow=-math.inf, traces=bounds))
 
 
 def _made(part: Part, folder: str) -> Arrays:
