@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _MEMORY: Final = 20_000
 _MAX_REMEMBERED: Final = 1024
 _PATIENTS: Final = 64
-_MOST_HELD: Final = 4000
+_MOST_HELD: Final = 2000
 """Identifiers of all patients that are remembered: each takes some tens of kilobytes."""
 _BEHIND: Final = 10
 """Added to ranks: after all others."""
