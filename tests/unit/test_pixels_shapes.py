@@ -180,16 +180,17 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
 
 
 @pytest.mark.parametrize(
-    ("wider", "closer", "is_filled"), [(6.0, 6.0, True), (6.0, -3.0, True), (0.0, 0.0, False)]
+    ("own", "wider", "closer", "is_filled"),
+    [(6.0, 6.0, 6.0, True), (6.0, 6.0, -3.0, True), (0.0, 6.0, 6.0, True), (6.0, 0.0, 0.0, False)],
 )
 def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
-    monkeypatch: pytest.MonkeyPatch, wider: float, closer: float, is_filled: bool
+    monkeypatch: pytest.MonkeyPatch, own: float, wider: float, closer: float, is_filled: bool
 ) -> None:
     """The region of 230 x 55 pixels needs a mean of 2.2."""
     detector = samples.detector()
     view = np.zeros((400, 300, 3), np.uint8)
     found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
-    scores = {20.0: 6.0, 20.0 - 0.07 * 55: wider, 20.0 + 0.05 * 55: closer}
+    scores = {20.0: own, 20.0 - 0.07 * 55: wider, 20.0 + 0.05 * 55: closer}
 
     def shapes_of(_views: Any, given: Any) -> list[float]:
         tops = [float(entry.corners[:, 1].min()) for entry in given]

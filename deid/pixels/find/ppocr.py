@@ -149,7 +149,7 @@ class Tuning:
     dear: float = 0.3
     slight: float = 0.001
     certain: float = 0.84
-    wary: float = 3.0
+    wary: float = 2.0
     weighty: float = 0.002
     framings: tuple[float, ...] = (0.14, -0.1)
     least_area: int = 400 * 400
@@ -229,11 +229,9 @@ class PPOCR:
         tuning = self.tuning
         share = max(found.area.area, 1) / max(pixels, tuning.least_area)
         enough = tuning.enough(found.confidence, share)
-        if (
-            shape >= enough
-            and found.area.area <= tuning.most_of_frame * pixels
-            and (share <= tuning.weighty or self._framed_anew(views, found, shape) >= enough)
-        ):
+        is_weighty = share > tuning.weighty and shape >= tuning.hopeless
+        judged = self._framed_anew(views, found, shape) if is_weighty else shape
+        if judged >= enough and found.area.area <= tuning.most_of_frame * pixels:
             return True
         if shape < tuning.hopeless:
             return False
