@@ -101,9 +101,9 @@ class NativeFrame:
         shift = image.high_bit - image.bits_stored + 1
         mask = ((1 << image.bits_stored) - 1) << shift
         allocated = (1 << image.bits_allocated) - 1
+        if not (self._words & self._words.dtype.type(allocated & ~mask)).any():
+            return False  # as of most frames, of which wider words would take much memory
         words = self._words.astype(np.uint64)
-        if not (words & np.uint64(allocated & ~mask)).any():
-            return False
         clean = words & np.uint64(mask)
         if image.is_signed:
             clean = _sign_extended(image, clean)
