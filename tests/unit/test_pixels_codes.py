@@ -187,8 +187,8 @@ def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> No
 def test_rows_alike_none_of_which_is_as_their_usual_one_are_bars_where_they_are_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bars = np.repeat(np.random.default_rng(4).integers(0, 2, 60) * 200, 4).astype(np.float32)
-    strip = np.full((80, 240), 100, np.float32)
+    bars = np.repeat(np.random.default_rng(4).integers(0, 2, 60) * 200, 4).astype(np.uint8)
+    strip = np.full((80, 240), 100, np.uint8)
     strip[20:60] = bars
     whole = bars_in(strip)
     assert whole is not None

@@ -46,8 +46,8 @@ _ALL_SQUARES: Final = 0.85  # of the pixels are of the value of their square
 _NO_ORDER: Final = 3.2  # bits of four neighbouring squares, of 4
 
 
-def straightened(view: NDArray[Any], corners: NDArray[Any], scale: int = 1) -> NDArray[np.float32]:
-    """Return what lies between corners (clockwise from the top left), so many times as large."""
+def straightened(view: NDArray[Any], corners: NDArray[Any], scale: int = 1) -> NDArray[np.uint8]:
+    """Return what of a view lies between corners (clockwise from the top left), so many times as large."""
     length = float(np.hypot(*(corners[1] - corners[0])))
     height = float(np.hypot(*(corners[3] - corners[0])))
     columns, rows = max(round(length), 1) * scale, max(round(height), 1) * scale
@@ -56,11 +56,12 @@ def straightened(view: NDArray[Any], corners: NDArray[Any], scale: int = 1) -> N
     strip = cv2.warpPerspective(
         view, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    return np.asarray(strip, np.float32)
+    return np.asarray(strip, np.uint8)
 
 
-def busy_part(strip: NDArray[Any]) -> tuple[int, int, int, int]:
+def busy_part(strip: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Return the left, top, right and bottom of what has edges in it, without the calm around it."""
+    strip = strip.astype(np.float32)
     steps = np.diff(strip, axis=0, append=strip[-1:]) ** 2
     steps += np.diff(strip, axis=1, append=strip[:, -1:]) ** 2
     limits = []
@@ -72,7 +73,7 @@ def busy_part(strip: NDArray[Any]) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def bars_in(strip: NDArray[Any]) -> tuple[int, int, int, int] | None:
+def bars_in(strip: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     """Return the left, top, right and bottom of bars in a strip, of widths that a code has.
 
     They lie across its rows or along them. A field may hold more than the bars: what is unlike them above
@@ -91,7 +92,7 @@ def bars_in(strip: NDArray[Any]) -> tuple[int, int, int, int] | None:
     return None if lying is None else (lying[0], 0, lying[1], rows)
 
 
-def _upright_bars(strip: NDArray[Any]) -> tuple[int, int] | None:
+def _upright_bars(strip: NDArray[np.uint8]) -> tuple[int, int] | None:
     """Return the first row and the end of bars across a strip's rows."""
     rows, columns = strip.shape
     if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
@@ -100,10 +101,11 @@ def _upright_bars(strip: NDArray[Any]) -> tuple[int, int] | None:
     if end - begin < 2 * _LEAST_HEIGHT:
         return None
     edge = (end - begin) // 6
-    profile = np.median(strip[begin + edge : end - edge], axis=0)
+    profile = np.median(strip[begin + edge : end - edge].astype(np.float32), axis=0)
     if not has_widths_of_a_code(profile):
         return None
-    away = strip - strip.mean(axis=1, keepdims=True)
+    wide = strip.astype(np.float32)
+    away = wide - wide.mean(axis=1, keepdims=True)
     away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
     usual = profile - profile.mean()
     of_bars = np.flatnonzero(away @ usual >= _OF_BARS * float(np.sqrt((usual**2).sum())))
@@ -112,13 +114,13 @@ def _upright_bars(strip: NDArray[Any]) -> tuple[int, int] | None:
     return min(begin, int(of_bars[0])), max(end, int(of_bars[-1]) + 1)
 
 
-def _longest_alike(strip: NDArray[Any]) -> tuple[int, int]:
+def _longest_alike(strip: NDArray[np.uint8]) -> tuple[int, int]:
     """Return the first row and the end of the most rows, one after the other, that show the same.
 
     What lies beside the bars, their number in figures above all, is often in one field with them.
     """
     step = max(len(strip) // _MOST_ROWS, 1)
-    some = strip[::step]
+    some = strip[::step].astype(np.float32)
     away = some - some.mean(axis=1, keepdims=True)
     away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
     is_alike = (away[1:] * away[:-1]).sum(axis=1) >= _ALIKE
@@ -196,7 +198,7 @@ def _crossings(profile: NDArray[Any], level: float) -> NDArray[Any]:
     return np.asarray(at + away[at] / (away[at] - away[at + 1]))
 
 
-def are_squares(strip: NDArray[Any]) -> bool:
+def are_squares(strip: NDArray[np.uint8]) -> bool:
     """Whether a strip shows dark and bright squares in no order on one grid.
 
     Parameters
@@ -207,9 +209,8 @@ def are_squares(strip: NDArray[Any]) -> bool:
     rows, columns = strip.shape
     if min(rows, columns) < _LEAST_SIDE or max(rows, columns) > _LARGEST_SIDE:
         return False
-    _, is_bright = cv2.threshold(
-        strip.clip(0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
-    )
+    _, is_bright = cv2.threshold(strip, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    strip = strip.astype(np.float32)
     share = float(is_bright.mean())
     if not 0.25 <= share <= 0.75:
         return False

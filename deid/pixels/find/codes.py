@@ -24,11 +24,13 @@ from deid.pixels.find.percentiles import percentile
 from deid.pixels.ports import TextRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from deid.pixels.ports import Picture, TextDetector
+
+    Measure = Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], ...]]
 
 #: Symbologies whose finder patterns are believed although the code has errors. Data Matrix and PDF417 are
 #: not among them: their patterns are an edge or two, which anatomy has.
@@ -47,6 +49,7 @@ _SCALES: Final = (1, 2, 4)
 _LARGE: Final = 1600  # pixels of the longer side
 _AROUND: Final = 15  # pixels over which directions are averaged
 _STEP: Final = 3  # pixels from one average to the next
+_BAND: Final = 128 * _STEP  # rows that are measured at a time
 _TWO_DIRECTIONS: Final = (
     0.6  # of 1: how alike the edges' directions are, those across taken for the same
 )
@@ -149,9 +152,7 @@ def _with_guards(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
     for _ in range(2):  # along its rows, then along its columns
         corners = np.roll(corners, 1, axis=0)
         strip = straightened(view, corners)
-        level, is_bright = cv2.threshold(
-            strip.clip(0, 255).astype(np.uint8), 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU
-        )
+        level, is_bright = cv2.threshold(strip, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
         narrow = _narrow(is_bright)
         if not narrow:
             continue
@@ -239,22 +240,14 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
     Or two across each other; a field of one direction is turned by it, any other as it lies.
     """
-    wide = view.astype(np.float32)
-    across: NDArray[Any] = np.zeros_like(wide)
-    down: NDArray[Any] = np.zeros_like(wide)
-    across[:, :-1], down[:-1] = wide[:, 1:] - wide[:, :-1], wide[1:] - wide[:-1]
-    power = across * across + down * down
-    energy = _around(power)
+    (energy,) = _averages(view, _power)
     is_busy = energy > _LEAST_ENERGY
     if not is_busy.any():
         return
     for much in _MUCH_ENERGY:
         for points, _ in _fields(energy > much):
             yield rectangle_of(cv2.minAreaRect(points))
-    # Four times an angle is the same for directions that are a quarter turn apart.
-    even, odd = across * across - down * down, 2 * across * down
-    power += 1.0
-    real, imaginary = _around((even * even - odd * odd) / power), _around(2 * even * odd / power)
+    real, imaginary = _averages(view, _directions)
     is_of_two = np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy
     for least in (_LEAST_ENERGY, *_MUCH_ENERGY):
         for points, mine in _fields(is_of_two & (energy > least)):
@@ -262,8 +255,44 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
             yield _along(points, float(angle))
 
 
-def _around(figures: NDArray[Any]) -> NDArray[Any]:
-    """Return the mean of what lies around every third pixel of every third row."""
+def _averages(view: NDArray[Any], measure: Measure) -> Iterator[NDArray[Any]]:
+    """Yield the mean, around every third pixel of every third row, of each thing that is measured of gradients.
+
+    Some rows at a time: of a large frame each of a dozen steps would take four times its memory.
+    """
+    rows = view.shape[0]
+    tops = range(0, rows - _STEP, _BAND)  # the last band is never less than a step high
+    bands = []
+    for top, bottom in zip(tops, (*tops[1:], rows), strict=True):
+        wide = view[top : bottom + 1].astype(np.float32)
+        own = wide[: bottom - top]
+        across: NDArray[Any] = np.zeros_like(own)
+        down: NDArray[Any] = np.zeros_like(own)
+        across[:, :-1] = own[:, 1:] - own[:, :-1]
+        down[: len(wide) - 1] = wide[1:] - wide[:-1]
+        bands.append([_few(figures) for figures in measure(across, down)])
+    around = (_AROUND // _STEP, _AROUND // _STEP)
+    for parts in zip(*bands, strict=True):
+        yield cv2.blur(np.concatenate(parts), around)
+
+
+def _power(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any]]:
+    return (across * across + down * down,)
+
+
+def _directions(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return real and imaginary part of the fourth power of each gradient, by its own power.
+
+    Four times an angle is the same for directions that are a quarter turn apart.
+    """
+    (power,) = _power(across, down)
+    power += 1.0
+    even, odd = across * across - down * down, 2 * across * down
+    return (even * even - odd * odd) / power, 2 * even * odd / power
+
+
+def _few(figures: NDArray[Any]) -> NDArray[Any]:
+    """Return the mean of every three rows and columns; what is missing at the ends is as what is before it."""
     rows, columns = (-(-side // _STEP) for side in figures.shape)
     padded = cv2.copyMakeBorder(
         figures,
@@ -273,8 +302,7 @@ def _around(figures: NDArray[Any]) -> NDArray[Any]:
         columns * _STEP - figures.shape[1],
         cv2.BORDER_REFLECT_101,
     )
-    few = cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
-    return cv2.blur(few, (_AROUND // _STEP, _AROUND // _STEP))
+    return cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA)
 
 
 def _fields(is_field: NDArray[np.bool_]) -> Iterator[tuple[NDArray[Any], Any]]:
