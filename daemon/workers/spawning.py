@@ -26,7 +26,13 @@ _BOOT = (
 )
 _PACKAGES = Path(__file__).resolve().parents[2]
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TESSDATA_PREFIX")
-_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_THREAD_LIMIT": "1",
+    "OPENCV_FOR_THREADS_NUM": "1",
+}
+"""Environment of a worker, which has one processor: threads that share a frame cost more than they gain."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,7 +73,7 @@ def spawn(import_path: Sequence[Path] = (), warm_up: str = "") -> Spawned:
             # Libraries quote what they parse when they complain.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment | _ONE_THREAD,
+            env=environment | ONE_THREAD,
             cwd="/",
             start_new_session=True,
         )

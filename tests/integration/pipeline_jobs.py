@@ -263,9 +263,16 @@ def _garbage(*_: Any) -> Message:
     return Message({"is_collected": gc.isenabled(), "kept": gc.get_freeze_count()})
 
 
+def _threads(*_: Any) -> Message:
+    import cv2  # noqa: PLC0415 - as workers do, when there is a frame
+
+    return Message({"count": cv2.getNumThreads()})
+
+
 DEEDS: dict[str, Callable[..., Message]] = {
     "echo": _echo,
     "garbage": _garbage,
+    "threads": _threads,
     "warm": _warm,
     "known": _known,
     "limits": _limits,

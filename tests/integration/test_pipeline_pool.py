@@ -103,6 +103,11 @@ async def test_all_processes_take_part() -> None:
         assert len(pids) == 3
 
 
+async def test_a_process_looks_at_pixels_with_one_thread() -> None:
+    async with make_pool(count=1) as pool:
+        assert (await pool.run(job("threads"))).header["count"] == 1
+
+
 async def test_what_a_process_loaded_stays_and_what_jobs_leave_is_collected() -> None:
     async with make_pool(count=1) as pool:
         told = (await pool.run(job("garbage"))).header
