@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from deid.configuration.document import parse_configuration
 from deid.identity.keys import Replacements, SiteKey
 from deid.identity.residual import Forbidden
+from deid.pixels.deferred import DeferredCleaner
 from deid.tables.dictionary import attributes
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags import recognition as judge
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from deid.fhir.plan import FhirPlan
     from deid.fhir.policy import FhirPolicy
     from deid.pixels.policy import ImagePolicy
+    from deid.pixels.templates import RegionTemplate
+    from deid.pixels.trust import Untrusted
     from deid.ports import Engines, PixelCleaner, TextCleaner
     from deid.text.policy import TextPolicy
 
@@ -299,18 +303,28 @@ def _text_cleaner(policy: TextPolicy, key: SiteKey) -> TextCleaner:
 def _pixel_cleaner(image: ImagePolicy, engines: Engines) -> PixelCleaner | None:
     if not image.looks:
         return None
+    make = partial(_pixel_cleaning, image, engines, engines.templates(), engines.untrusted())
+    # Where text is judged by what it says, that may be said wrongly, which is told at once.
+    return DeferredCleaner(make, knows_phrases=False) if image.fills_all else make()
+
+
+def _pixel_cleaning(
+    image: ImagePolicy,
+    engines: Engines,
+    templates: Sequence[RegionTemplate],
+    untrusted: Sequence[Untrusted] | None,
+) -> PixelCleaner:
     # The picture libraries are large, and most plans do without them.
     from deid.pixels.cleaning import PixelCleaning  # noqa: PLC0415
     from deid.pixels.trust import UNTRUSTED  # noqa: PLC0415
 
-    untrusted = engines.untrusted()
     return PixelCleaning(
         image.mode.value,
         engines.detector(),
         additional_info_types=image.additional_info_types,
         exclude_info_types=image.exclude_info_types,
         custom_regexes=image.custom_regexes,
-        templates=engines.templates(),
+        templates=templates,
         video=engines.video(),
         untrusted=UNTRUSTED if untrusted is None else untrusted,
         blank_outside_ultrasound_regions=engines.blank_outside_ultrasound_regions,

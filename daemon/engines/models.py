@@ -1,4 +1,4 @@
-"""Reads what pixel cleaning is handed: text models and region templates. Nothing is downloaded.
+"""Reads the text models that pixel cleaning is handed. Nothing is downloaded.
 
 The models are those that the installed rapidocr distribution carries; rapidocr itself is never
 imported, its wheel is only where they lie.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from dataclasses import dataclass, field
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.engines.runtimes import ready_model
 from deid.pixels.find.ppocr import PPOCR, Tuning
 from deid.pixels.find.reading import Recogniser
-from deid.pixels.templates import RegionTemplate, read_templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,33 +95,6 @@ def give_back_freed_memory() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-def read_region_templates(*folders: Path) -> list[RegionTemplate]:
-    """Read the shipped region templates, then the ``*.toml`` of a site's own folders, in order.
-
-    Raises
-    ------
-    deid.errors.ConfigurationInvalid
-        Naming file and template.
-    OSError
-        If a folder cannot be read.
-    """
-    shipped = resources.files("config") / "regions"
-    files = sorted(
-        (entry for entry in shipped.iterdir() if entry.name.endswith(".toml")),
-        key=lambda entry: entry.name,
-    )
-    templates = [
-        template
-        for file in files
-        for template in read_templates(file.read_bytes(), where=f"config/regions/{file.name}")
-    ]
-    for folder in folders:
-        # `iterdir`, not `glob`, which finds nothing in a folder that does not exist.
-        for path in sorted(file for file in folder.iterdir() if file.suffix == ".toml"):
-            templates += read_templates(path.read_bytes(), where=str(path))
-    return templates
 
 
 def metadata_of(model: bytes) -> dict[str, str]:

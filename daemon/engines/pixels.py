@@ -100,7 +100,7 @@ def problems(settings: PixelSettings) -> Iterator[tuple[str, str]]:
 
 
 def _problems_of(folder: str) -> list[str]:
-    from daemon.engines.models import read_region_templates  # noqa: PLC0415
+    from daemon.engines.region_templates import read_region_templates  # noqa: PLC0415
 
     try:
         read_region_templates(Path(folder))
@@ -154,7 +154,7 @@ def _detector(engine: str, languages: str) -> TextDetector:
 
 @cache
 def _templates(folders: tuple[str, ...]) -> Sequence[RegionTemplate]:
-    from daemon.engines.models import read_region_templates  # noqa: PLC0415
+    from daemon.engines.region_templates import read_region_templates  # noqa: PLC0415
 
     return read_region_templates(*map(Path, folders))
 

@@ -36,3 +36,10 @@ class ImagePolicy:
     def looks(self) -> bool:
         """Whether pixels are looked at."""
         return self.mode is not RedactionMode.NONE or bool(self.additional_info_types)
+
+    @property
+    def fills_all(self) -> bool:
+        """Whether every text goes, whatever it says."""
+        return self.mode is RedactionMode.ALL and not (
+            self.additional_info_types or self.exclude_info_types or self.custom_regexes
+        )

@@ -82,7 +82,7 @@ from daemon.engines.pixels import engines
 from tests.factories import encoded, make_ct
 from tests.sections import make_pixels
 
-RUNTIMES = {"onnxruntime", "openvino"}
+RUNTIMES = {"cv2", "onnxruntime", "openvino"}
 configuration = json.loads(sys.argv[1])
 key = deid.SiteKey(bytes(range(32)))
 plan = deid.compile_plan(configuration, key, engines=engines(make_pixels())).prepare()
@@ -138,7 +138,7 @@ def test_a_model_answers_the_same_whatever_it_looked_at_before() -> None:
     assert np.array_equal(another(given), first)
 
 
-def test_no_model_is_loaded_before_there_is_a_frame_to_look_at() -> None:
+def test_no_model_and_no_picture_library_is_loaded_before_there_is_a_frame_to_look_at() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LOOKS_WHEN_IT_MUST, DEFAULT],
         capture_output=True,

@@ -9,7 +9,8 @@ import pytest
 
 from daemon.cli import regions
 from daemon.cli.errors import CliError
-from daemon.engines.models import read_pixel_models, read_region_templates
+from daemon.engines.models import read_pixel_models
+from daemon.engines.region_templates import read_region_templates
 from deid.errors import ConfigurationInvalid
 from deid.pixels.geometry import Box
 from deid.pixels.templates import RegionTemplate, read_templates, template_document
