@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -464,7 +465,8 @@ async def test_an_instance_is_described_while_all_others_are_busy(
     async with make_workers(site_key) as workers:
         for pid in workers.pool.pids:
             os.kill(pid, signal.SIGSTOP)
-        others = [asyncio.create_task(workers.process(job, size)) for _ in range(5)]
+        jobs = [replace(job, output=job.output.with_name(f"output-{each}")) for each in range(5)]
+        others = [asyncio.create_task(workers.process(each, size)) for each in jobs]
         async with asyncio.timeout(240):
             described = await workers.describe(job, size)
         assert described is not None
