@@ -123,7 +123,7 @@ def deidentify(
         With the reason why this instance must not be passed on.
     """
     if plan.tags.text_cleaner is None:  # nobody looks into the texts
-        return _deidentified_once(source, plan, known, drawn, ())
+        return _with_crowds(source, plan, known, drawn, ())
     known = tuple(known)
     if len(known) > MOST_OF_ONE:
         # Few studies have so many, and what looks them up is slow to import.
@@ -131,17 +131,17 @@ def deidentify(
 
         known, more = parted(known, MOST_OF_ONE)
         crowds = (*crowds, *more)
-    return _deidentified_once(source, plan, known, drawn, crowds)
+    return _with_crowds(source, plan, known, drawn, crowds)
 
 
-def _deidentified_once(
+def _with_crowds(
     source: Buffer,
     plan: Plan,
     known: Iterable[KnownIdentifier],
     drawn: Sequence[DrawnBox],
     crowds: Sequence[Crowd],
 ) -> Deidentified:
-    """Do so; once more where some of a crowd would stay."""
+    """De-identify by a plan, and once more where some of a crowd would stay, who are known then."""
     asked = plan
     instance = open_instance(source)
     if Coverage.DICOM not in plan.covers:
@@ -192,7 +192,7 @@ def _deidentified_once(
         texts = kept_texts(result.walk, result.dataset, top.encoding)
         more = {each for crowd in crowds for each in crowd.those_in(texts)}
         if more:
-            return _deidentified_once(source, asked, [*known, *more], drawn, ())
+            return _with_crowds(source, asked, [*known, *more], drawn, ())
     left_out: tuple[int, ...] = ()
     if plan.recipients:
         result, left_out = _sealed(top, given, result, plan)

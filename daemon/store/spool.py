@@ -123,7 +123,7 @@ class _Gauge:
         )
 
     @property
-    def is_one_received(self) -> bool:
+    def comes_alone(self) -> bool:
         """Whether instances come one at a time: of several, one is flushed while others come."""
         return self._open_instances == 1 and self._alone_in_a_row >= _LONE_IN_A_ROW
 
@@ -462,7 +462,7 @@ class FileSpoolFile:
                 written += os.write(self._descriptor, memoryview(data).cast("B")[written:])
         except OSError as error:
             raise refusal(error) from error
-        if self._size - self._early_size >= _EARLY_BYTES and self._spool._gauge.is_one_received:  # noqa: SLF001 - as above
+        if self._size - self._early_size >= _EARLY_BYTES and self._spool._gauge.comes_alone:  # noqa: SLF001 - as above
             self._early_size = self._size
             self._spool._early.begin(self._descriptor)  # noqa: SLF001 - as above
 

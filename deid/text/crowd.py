@@ -41,7 +41,7 @@ _SHORT: Final = 256
 _AT_ONCE: Final = 8192
 _OVERLAP: Final = 512
 """Characters: a text has some hundred times as many keys, and no name or number is longer than the latter."""
-_WORD: Final = 8
+_UINT64: Final = 8
 _ONE_BY_ONE: Final = frozenset(
     {"PERSON_NAME", "DATE_OF_BIRTH", "MEDICAL_RECORD_NUMBER", "ACCESSION"}
 )
@@ -86,10 +86,10 @@ class Gathering:
         for text in texts:
             at += len(text)
             places.append(at)
-        padding = b" " * (-at % _WORD)
+        padding = b" " * (-at % _UINT64)
         content = b"".join((*texts, padding))
         keys = array("Q", sorted(self._keys))
-        size = _HEAD.size + len(content) + (len(places) + len(keys)) * _WORD
+        size = _HEAD.size + len(content) + (len(places) + len(keys)) * _UINT64
         head = _HEAD.pack(len(places), len(content), len(keys), size, _MARK)
         for piece in (head, places.tobytes(), content, keys.tobytes()):
             self._digest.update(piece)
@@ -192,12 +192,12 @@ def _segments(content: memoryview) -> Iterator[_Segment]:
     while at < len(content):
         places, texts, keys, size, _mark = _HEAD.unpack_from(content, at)
         start = at + _HEAD.size
-        middle = start + places * _WORD
+        middle = start + places * _UINT64
         end = middle + texts
         yield _Segment(
             content[start:middle].cast("Q"),
             content[middle:end],
-            content[end : end + keys * _WORD].cast("Q"),
+            content[end : end + keys * _UINT64].cast("Q"),
         )
         at += size
 

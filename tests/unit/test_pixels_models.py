@@ -149,6 +149,24 @@ def test_no_model_and_no_picture_library_is_loaded_before_there_is_a_frame_to_lo
     assert done.stdout.split() == ["False", "True"]
 
 
+@pytest.mark.parametrize(
+    ("image", "knows_phrases"),
+    [
+        ({"textRedactionMode": "REDACT_ALL_TEXT"}, False),
+        ({"textRedactionMode": "REDACT_SENSITIVE_TEXT"}, False),
+        ({"textRedactionMode": "REDACT_SENSITIVE_TEXT_CLEAN_DESCRIPTORS"}, True),
+    ],
+)
+def test_a_plan_knows_whether_pixels_are_judged_by_phrases_of_the_header(
+    image: dict[str, str], *, knows_phrases: bool, site_key: SiteKey
+) -> None:
+    configuration = {**json.loads(DEFAULT), "image": image}
+    del configuration["dicomveil"]
+    plan = deid.compile_plan(configuration, site_key, engines=engines(make_pixels()))
+    assert plan.pixel_cleaner is not None
+    assert plan.pixel_cleaner.knows_phrases is knows_phrases
+
+
 def test_where_the_models_cannot_be_loaded_what_has_to_be_looked_at_is_put_aside(
     monkeypatch: pytest.MonkeyPatch, site_key: SiteKey
 ) -> None:
