@@ -419,22 +419,24 @@ _CHILD = textwrap.dedent(
 def _interrupt(source: Path, out: Path, number: int, is_time: Callable[[int], bool]) -> int:
     """Run in a child and send it a signal once so many are done; return its exit status."""
     configuration = ROOT / "config/deidentifiers/basic.json"
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", _CHILD, str(source), str(out), str(configuration)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-    )
-    assert child.stdin is not None
-    assert child.stdout is not None
-    with child.stdin, child.stdout:
-        for line in child.stdout:
-            if not child.stdin.closed and line.strip().isdigit() and is_time(int(line)):
-                child.send_signal(number)
-                child.stdin.close()
-    return child.wait(DEADLINE_S)
+    ) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            for line in child.stdout:
+                if not child.stdin.closed and line.strip().isdigit() and is_time(int(line)):
+                    child.send_signal(number)
+                    child.stdin.close()
+            return child.wait(DEADLINE_S)
+        finally:
+            child.kill()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -10,12 +11,13 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.factories import encoded, make_ct
-from tests.service import ROOT, wait_until
+from tests.service import DEADLINE_S, ROOT, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +43,7 @@ class Shown:
         assert self.process.stdout is not None
         os.set_blocking(self.process.stdout.fileno(), False)
         self.text = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def read(self) -> str:
         """Return everything printed so far."""
@@ -50,7 +53,7 @@ class Shown:
             part = os.read(descriptor, 65536)
             if not part:
                 break
-            self.text += part.decode()
+            self.text += self._decoder.decode(part)
         return self.text
 
     def wait_for(self, words: str) -> None:
@@ -60,7 +63,7 @@ class Shown:
     def end(self, number: signal.Signals) -> int:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
-        status = self.process.wait(60)
+        status = self.process.wait(DEADLINE_S)
         self.read()
         return status
 
@@ -68,14 +71,17 @@ class Shown:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     """Start it once for those who look on; the last of them ends it."""
-    yield from _started(tmp_path_factory.mktemp("demonstration") / "state")
+    with _started(tmp_path_factory.mktemp("demonstration") / "state") as demonstration:
+        yield demonstration
 
 
 @pytest.fixture
 def interrupted(disk_path: Path) -> Iterator[Shown]:
-    yield from _started(disk_path / "state")
+    with _started(disk_path / "state") as demonstration:
+        yield demonstration
 
 
+@contextmanager
 def _started(state: Path) -> Iterator[Shown]:
     demonstration = Shown(state)
     try:
@@ -126,15 +132,11 @@ def test_it_ends_cleanly_and_a_second_start_sends_nothing_by_itself(shown: Shown
     assert shown.end(signal.SIGINT) == 0
     assert "Stopped." in shown.text
     assert "Traceback" not in shown.text
-    again = Shown(shown.state)
-    try:
+    with _started(shown.state) as again:
         again.wait_for("Open this first")
         assert "already" in again.text
         assert "became" not in again.text
         assert again.end(signal.SIGTERM) == 0
-    finally:
-        assert again.process.stdout is not None
-        again.process.stdout.close()
 
 
 def test_interrupting_in_the_middle_of_sending_ends_cleanly(interrupted: Shown) -> None:

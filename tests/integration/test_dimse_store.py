@@ -114,12 +114,14 @@ async def bit_preserving_storescp(folder: Path, port: int) -> AsyncIterator[None
     async def is_listening() -> bool:
         return (await run("echoscu", "127.0.0.1", str(port)))[0] == 0
 
-    while not await is_listening():  # noqa: ASYNC110  # it tells nobody
-        await asyncio.sleep(0.05)
     try:
+        while not await is_listening():
+            assert process.returncode is None
+            await asyncio.sleep(0.05)
         yield
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 import subprocess
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pydicom
@@ -96,13 +97,18 @@ def _send_by_storescu(daemon: RunningDaemon, outbox: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     command = ["storescu", "-aec", "DICOMVEIL", "+sd", "127.0.0.1", str(daemon.dimse_port)]
-    senders = [
-        subprocess.Popen([*command, outbox / str(n)], stderr=subprocess.PIPE)
-        for n in range(ASSOCIATIONS)
-    ]
-    for sender in senders:
-        _, complaint = sender.communicate(timeout=500)
-        assert sender.returncode == 0, complaint
+    with ExitStack() as stack:
+        senders = [
+            stack.enter_context(
+                subprocess.Popen([*command, outbox / str(n)], stderr=subprocess.PIPE)
+            )
+            for n in range(ASSOCIATIONS)
+        ]
+        for sender in senders:
+            stack.callback(sender.kill)
+        for sender in senders:
+            _, complaint = sender.communicate(timeout=500)
+            assert sender.returncode == 0, complaint
 
 
 def _store_by_dicomweb_client(daemon: RunningDaemon) -> None:

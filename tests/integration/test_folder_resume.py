@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,19 +112,21 @@ def interrupted(deid: Deid, *arguments: str | Path) -> tuple[bytes, dict[str, st
     if asked in _KILLED:
         shutil.copytree(_KILLED[asked], out)
         return (out / _KEPT).read_bytes(), whole
-    child = _start(deid, out, *arguments, program=("-c", _KILLED_AT_THE_END))
-    child.communicate(timeout=_DEADLINE_S)
+    with _started(deid, out, *arguments, program=("-c", _KILLED_AT_THE_END)) as child:
+        child.communicate(timeout=_DEADLINE_S)
     assert child.returncode == -signal.SIGKILL
     _KILLED[asked] = deid.folder.with_name(f"killed-{len(_KILLED)}")
     shutil.copytree(out, _KILLED[asked])
     return (out / _KEPT).read_bytes(), whole
 
 
-def _start(
+@contextmanager
+def _started(
     deid: Deid, out: Path, *arguments: str | Path, program: tuple[str, ...]
-) -> subprocess.Popen[str]:
+) -> Iterator[subprocess.Popen[str]]:
+    """Start it in a session of its own, which is killed where the block ends before it does."""
     command = [sys.executable, *program, "deid", deid.inputs, "--out", out]
-    return subprocess.Popen(
+    with subprocess.Popen(
         [*map(str, command), "--key-file", str(deid.key), *map(str, arguments)],
         cwd=deid.folder,
         stdout=subprocess.DEVNULL,
@@ -131,7 +134,12 @@ def _start(
         env=deid.environment,
         start_new_session=True,
         text=True,
-    )
+    ) as child:
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
 
 
 def _wait_until_remembered(out: Path, count: int) -> None:
@@ -186,10 +194,10 @@ def test_2000_mixed_files_killed_and_resumed_give_the_bytes_of_an_undisturbed_ru
     for target in (150, 500, 800):
         more = target - _remembered(out) + 600
         asked = ("--resume", "--report", "out.jsonl")
-        child = _start(deid, out, *asked, program=standing_still(more))
-        _wait_until_remembered(out, target)
-        os.killpg(child.pid, signal.SIGKILL)
-        child.communicate(timeout=_DEADLINE_S)
+        with _started(deid, out, *asked, program=standing_still(more)) as child:
+            _wait_until_remembered(out, target)
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate(timeout=_DEADLINE_S)
         assert child.returncode == -signal.SIGKILL
     before = _remembered(out)
     assert before >= 800
@@ -372,12 +380,12 @@ def many(disk_path: Path) -> Deid:
 
 def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(many: Deid) -> None:
     deid, out = many, many.folder / "out"
-    child = _start(deid, out, program=standing_still(30, ends=False))
-    _wait_until_remembered(out, 20)
-    child.send_signal(signal.SIGINT)
-    wait_until((deid.folder / "told-to-end").exists, what="the first one is obeyed")
-    child.send_signal(signal.SIGINT)
-    child.communicate(timeout=_DEADLINE_S)
+    with _started(deid, out, program=standing_still(30, ends=False)) as child:
+        _wait_until_remembered(out, 20)
+        child.send_signal(signal.SIGINT)
+        wait_until((deid.folder / "told-to-end").exists, what="the first one is obeyed")
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=_DEADLINE_S)
     assert child.returncode == 130
     run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--resume")
     fresh = deid(deid.inputs, "--out", "fresh", "--key-file", deid.key)
@@ -387,10 +395,10 @@ def test_two_signals_end_a_run_at_once_and_nothing_is_half_written(many: Deid) -
 
 def test_a_first_signal_says_how_to_go_on(many: Deid) -> None:
     deid, out = many, many.folder / "out"
-    child = _start(deid, out, "--report", "r.jsonl", program=standing_still(30))
-    _wait_until_remembered(out, 20)
-    child.send_signal(signal.SIGINT)
-    _, told = child.communicate(timeout=_DEADLINE_S)
+    with _started(deid, out, "--report", "r.jsonl", program=standing_still(30)) as child:
+        _wait_until_remembered(out, 20)
+        child.send_signal(signal.SIGINT)
+        _, told = child.communicate(timeout=_DEADLINE_S)
     assert child.returncode == 130
     assert "with --resume goes on from there" in told
     assert len((deid.folder / "r.jsonl").read_text().splitlines()) >= 20

@@ -72,7 +72,10 @@ async def eventually(is_true: Callable[[], bool]) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    return psutil.pid_exists(pid) and bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def shown_of(pid: int) -> bytes:
@@ -399,13 +402,14 @@ async def test_no_process_survives_a_daemon_that_is_killed(tmp_path: Path) -> No
         sys.executable, script, stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
-    words: list[bytes] = []
-    while not words or words[0] != b"pids":
-        words = (await owner.stdout.readline()).split()
-    pids = [int(pid) for pid in words[1:]]
-    assert all(is_alive(pid) for pid in pids)
-    owner.kill()
-    await owner.wait()
+    try:
+        words = (await owner.stdout.readuntil(b"pids ") + await owner.stdout.readline()).split()
+        pids = [int(pid) for pid in words[words.index(b"pids") + 1 :]]
+        assert pids
+        assert all(is_alive(pid) for pid in pids)
+    finally:
+        owner.kill()
+        await owner.wait()
     await eventually(lambda: not any(is_alive(pid) for pid in pids))
 
 
@@ -495,7 +499,10 @@ async def test_a_process_that_was_started_ahead_ends_with_the_one_that_started_i
         sys.executable, script, stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
-    pid = int(await owner.stdout.readline())
-    owner.kill()
-    await owner.wait()
+    try:
+        pid = int(await owner.stdout.readline())
+        assert is_alive(pid)
+    finally:
+        owner.kill()
+        await owner.wait()
     await eventually(lambda: not is_alive(pid))

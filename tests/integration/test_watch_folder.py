@@ -198,8 +198,12 @@ def start_child(bench: Bench, after: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
     )
     assert child.stdout is not None
-    child.stdout.readline()
-    child.stdout.close()
+    with child.stdout:
+        begun = child.stdout.readline()
+    if begun != b"ready\n":
+        child.kill()
+        child.wait()
+    assert begun == b"ready\n"
     return child
 
 
@@ -811,9 +815,10 @@ async def test_killed_in_the_middle_of_taking_nothing_is_lost(bench: Bench, afte
         (bench.inbox / f"{number}.dcm").write_bytes(part10(number))
     for kill in range(4):
         child = await asyncio.to_thread(start_child, bench, after)
-        await asyncio.sleep(0.02 + 0.05 * kill)
-        child.send_signal(signal.SIGKILL)
-        child.wait()
+        with child:
+            await asyncio.sleep(0.02 + 0.05 * kill)
+            child.send_signal(signal.SIGKILL)
+        assert child.returncode == -signal.SIGKILL
     everywhere = set(bench.spooled()) | {
         path.read_bytes() for path in bench.inbox.rglob("*") if path.is_file()
     }
