@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find.alike import evenness, features_of_line
+from deid.pixels.find.alike import evenness, features_of_lines
 
 _RETURNS, _NEIGHBOURS, _DIFFERENT = 0, 7, 10
 
 
 def _of(line: Any) -> list[float]:
-    return features_of_line(line, line > 127)
+    (found,) = features_of_lines([line], [line > 127])
+    return [float(figure) for figure in found]
 
 
 def _letters(text: str) -> Any:
@@ -47,6 +48,14 @@ def test_neighbouring_teeth_are_alike_and_letters_are_not() -> None:
     assert _of(_teeth())[_NEIGHBOURS] == pytest.approx(1, abs=0.05)
     assert _of(_letters("MUELLER HANS"))[_NEIGHBOURS] < 0.5
     assert _of(_teeth())[_DIFFERENT] < 0.2 < _of(_letters("MUELLER HANS"))[_DIFFERENT]
+
+
+def test_a_line_has_the_same_figures_alone_as_among_others() -> None:
+    lines = [_letters("MUELLER HANS"), _teeth(), _thread(), _letters("X")]
+    lines += [line[:, :columns] for line in lines for columns in (4, 13, 100, 161)]
+    together = features_of_lines(lines, [line > 127 for line in lines]).tolist()
+    assert together == [_of(line) for line in lines]
+    assert len({tuple(found) for found in together}) > 12
 
 
 @pytest.mark.parametrize("columns", [4, 5, 12, 480])

@@ -126,9 +126,9 @@ def test_a_line_is_followed_on_both_sides_where_its_shape_may_be_that_of_text(
 def test_what_is_framed_anew_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def features(_: object, corners: NDArray[Any]) -> NDArray[np.float32]:
-        asked.append(corners)
-        return np.zeros((1, 111), np.float32)
+    def features(_: object, candidates: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
+        asked.extend(candidates)
+        return [np.zeros((1, 111), np.float32) for _ in candidates]
 
     monkeypatch.setattr(ppocr, "features_of", features)
     found = replace(candidate(corners_of(WORD), 0.9, 0), shape=5.0)

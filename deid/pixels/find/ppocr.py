@@ -411,7 +411,7 @@ def _judged(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> l
     new = [entry for entry in candidates if entry.shape is None]
     if not new:
         return list(candidates)
-    windows = [features_of(views[:2], entry.corners) for entry in new]
+    windows = features_of(views[:2], [entry.corners for entry in new])
     scores = text_shapes().score(np.concatenate(windows))
     ends = np.cumsum([len(rows) for rows in windows])[:-1]
     means = iter([float(own.mean()) for own in np.split(scores, ends)])

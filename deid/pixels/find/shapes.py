@@ -14,44 +14,181 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 
-from deid.pixels.find.alike import evenness, features_of_line
-from deid.pixels.find.percentiles import percentile, percentiles
+from deid.pixels.find.alike import evenness, features_of_lines
+from deid.pixels.find.sharpness import sharpness_of
+from deid.pixels.find.windows import (
+    COLUMNS,
+    HEIGHT,
+    INSIDE,
+    ROWS,
+    TOP,
+    around_of,
+    features_of_windows,
+    ink,
+    otsu,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-ROWS, COLUMNS, HEIGHT = 40, 160, 21
-_TOP = (ROWS - HEIGHT) // 2
 _MOST_WINDOWS = 5
 _WINDOW = 132  # columns of text in a window; the rest is what lies beside it
-#: Connected parts of the ink that are compared with each other.
-_MOST_PARTS = 24
 _LONGEST_LINE = 480  # columns of a line that are compared with each other
+#: Windows that are looked at together: what they need at once fits a processor's cache.
+_AT_ONCE = 40
 
 
-def windows_of(view: NDArray[Any], corners: NDArray[Any]) -> list[tuple[NDArray[Any], int, int]]:
-    """Return windows on a candidate, each with the columns in which the candidate begins and ends.
+class _Straight(NamedTuple):
+    """How a candidate is straightened.
+
+    Attributes
+    ----------
+    scale
+        From the pixels of the frame.
+    windows
+        For each the matrix that leads from its pixels to the frame's, and where the candidate begins and ends.
+    line
+        The matrix of the line as a whole, of its beginning when it is very long, and its columns.
+    """
+
+    scale: float
+    windows: list[tuple[NDArray[Any], int, int]]
+    line: tuple[NDArray[Any], int]
+
+
+class _View(NamedTuple):
+    """A candidate in one view: windows, the line as a whole, the frame's own pixels and which are inside."""
+
+    windows: list[NDArray[Any]]
+    line: NDArray[Any]
+    pixels: tuple[NDArray[Any], NDArray[Any]]
+
+
+class _Seen(NamedTuple):
+    """A candidate in all views: how it was straightened, and the logarithm of length over height."""
+
+    straight: _Straight
+    views: list[_View]
+    aspect: float
+
+
+def features_of(
+    views: Sequence[NDArray[Any]], candidates: Sequence[NDArray[Any]]
+) -> list[NDArray[np.float32]]:
+    """Return of each candidate a row of features for each window on it: display, contrast, and its sides.
 
     Parameters
     ----------
-    view
-        8 bits, shape (rows, columns) or (rows, columns, 3).
-    corners
-        (4, 2), clockwise, as column and row.
+    views
+        Display and local contrast, or the display alone, which stands for both then. 8 bits, shape
+        (rows, columns) or (rows, columns, 3).
+    candidates
+        Corners (4, 2), clockwise, as column and row.
     """
+    views = _without_colour_at_once(views, candidates)
+    found: list[NDArray[np.float32]] = []
+    waiting: list[_Seen] = []
+    windows = 0
+    for corners in candidates:
+        waiting.append(_seen(views, corners))
+        windows += len(waiting[-1].straight.windows) * len(views)
+        if windows >= _AT_ONCE:
+            found += _features(waiting)
+            waiting, windows = [], 0
+    return [*found, *_features(waiting)] if waiting else found
+
+
+def _features(candidates: Sequence[_Seen]) -> Iterator[NDArray[np.float32]]:
+    """Yield the features of candidates that are looked at together."""
+    views = [view for seen in candidates for view in seen.views]
+    places = [seen.straight.windows for seen in candidates for _ in seen.views]
+    begin, end = np.array([place for own in places for _, *place in own]).T
+    windows = np.array([window for view in views for window in view.windows])
+    of_windows = iter(features_of_windows(windows, begin, end))
+    of_lines = iter(_features_of_lines([view.line for view in views]))
+    sharpness = iter(sharpness_of([view.pixels for view in views]))
+    for seen in candidates:
+        rows = [[next(of_windows) for _ in seen.straight.windows] for _ in seen.views]
+        lines = [next(of_lines) for _ in seen.views]
+        sharp = [next(sharpness) for _ in seen.views]
+        beside = sharp[0], sharp[-1], [seen.aspect], lines[0], lines[-1]
+        both = zip(rows[0], rows[-1], strict=True)
+        yield np.array([np.concatenate((*pair, *beside)) for pair in both], np.float32)
+
+
+def _features_of_lines(lines: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    greys = [_grey(line) for line in lines]
+    inside = [np.ascontiguousarray(grey[INSIDE]) for grey in greys]
+    inks = []
+    for grey, own in zip(greys, inside, strict=True):
+        around = around_of(grey[None])
+        inks.append(ink(own, np.array(otsu(own)), around))
+    even = [evenness(line[INSIDE], is_ink) for line, is_ink in zip(lines, inks, strict=True)]
+    return np.column_stack((features_of_lines(inside, inks), even))
+
+
+def _without_colour_at_once(
+    views: Sequence[NDArray[Any]], candidates: Sequence[NDArray[Any]]
+) -> list[NDArray[Any]]:
+    """Return views of one channel where they have no colour and candidates take up as much as they do."""
+    rows, columns = views[0].shape[:2]
+    parts = (_around(corners, _sides(corners), rows, columns) for corners in candidates)
+    pixels = sum((down.stop - down.start) * (along.stop - along.start) for down, along in parts)
+    if pixels < rows * columns:
+        return list(views)
+    return [_without_colour(view) for view in views]
+
+
+def _seen(views: Sequence[NDArray[Any]], corners: NDArray[Any]) -> _Seen:
+    sides = _sides(corners)
+    around = _around(corners, sides, *views[0].shape[:2])
+    moved = corners - np.array((around[1].start, around[0].start), corners.dtype)
+    straight = _straightened(moved)
+    area, is_inside = _outlined(moved, around)
+    seen = []
+    for view in views:
+        part = _without_colour(view[around])  # and nothing is done three times
+        fitting = _fitting(part, straight.scale)
+        windows = [_grey(_cut(fitting, matrix, COLUMNS)) for matrix, _, _ in straight.windows]
+        line = _cut(fitting, *straight.line)
+        seen.append(_View(windows, line, (_grey(part)[area], is_inside)))
+    aspect = np.log(max(sides.max(), 1) / max(sides.min(), 1))
+    return _Seen(straight, seen, float(aspect))
+
+
+def _sides(corners: NDArray[Any]) -> NDArray[Any]:
+    along = corners - corners[[3, 0, 1, 2]]
+    return np.asarray(np.sqrt((along * along).sum(axis=1)))
+
+
+def _around(
+    corners: NDArray[Any], sides: NDArray[Any], rows: int, columns: int
+) -> tuple[slice, slice]:
+    """Return the rows and columns with a candidate and its surroundings."""
+    margin = round(float(sides.min()) * COLUMNS / HEIGHT / 2) + 2
+    left, top = (int(edge) - margin for edge in corners.min(axis=0).tolist())
+    right, bottom = (int(edge) + margin + 1 for edge in corners.max(axis=0).tolist())
+    left, top = min(max(left, 0), columns - 1), min(max(top, 0), rows - 1)
+    return slice(top, max(min(bottom, rows), top + 1)), slice(
+        left, max(min(right, columns), left + 1)
+    )
+
+
+def _straightened(corners: NDArray[Any]) -> _Straight:
+    """Return windows of 160 columns along a candidate, and its line."""
     origin, right, below, length, scale = _laid(corners)
     count = min(max(round(length / _WINDOW), 1), _MOST_WINDOWS)
     windows = []
     for number in range(count):
         middle = length * (number + 0.5) / count
-        begin_at = origin + right * (middle - COLUMNS / 2) - below * _TOP
-        window = _cut(view, begin_at, right, below, scale, COLUMNS)
+        begin_at = origin + right * (middle - COLUMNS / 2) - below * TOP
         begin = max(round(COLUMNS / 2 - middle), 0)
         end = min(round(COLUMNS / 2 + length - middle), COLUMNS)
-        windows.append((_grey(window), begin, max(end, begin + 2)))
-    return windows
+        windows.append((_matrix(begin_at, right, below), begin, max(end, begin + 2)))
+    columns = min(max(round(length), 4), _LONGEST_LINE)
+    return _Straight(scale, windows, (_matrix(origin - below * TOP, right, below), columns))
 
 
 def _laid(
@@ -67,17 +204,13 @@ def _laid(
     return first, along / width / scale, down / height / scale, width * scale, scale
 
 
-def _cut(
-    view: NDArray[Any],
-    origin: NDArray[Any],
-    right: NDArray[Any],
-    below: NDArray[Any],
-    scale: float,
-    columns: int,
-) -> NDArray[Any]:
-    matrix = np.array(((right[0], below[0], origin[0]), (right[1], below[1], origin[1])))
+def _matrix(origin: NDArray[Any], right: NDArray[Any], below: NDArray[Any]) -> NDArray[Any]:
+    return np.array(((right[0], below[0], origin[0]), (right[1], below[1], origin[1])))
+
+
+def _cut(view: NDArray[Any], matrix: NDArray[Any], columns: int) -> NDArray[Any]:
     cut = cv2.warpAffine(
-        _fitting(view, scale),
+        view,
         matrix,
         (columns, ROWS),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -86,77 +219,31 @@ def _cut(
     return np.asarray(cut)
 
 
-def _of_line(view: NDArray[Any], corners: NDArray[Any]) -> list[float]:
-    """Return the features of a candidate as a whole, of its beginning when it is very long."""
-    origin, right, below, length, scale = _laid(corners)
-    columns = min(max(round(length), 4), _LONGEST_LINE)
-    line = _cut(view, origin - below * _TOP, right, below, scale, columns)
-    grey = _grey(line)
-    rows = slice(_TOP - 1, _TOP + HEIGHT + 1)
-    ring = np.concatenate((grey[: _TOP - 2], grey[_TOP + HEIGHT + 2 :]))
-    _, is_ink = _ink(grey, rows, 0, columns, float(np.median(ring)))
-    inside = is_ink[rows]
-    return [*features_of_line(grey[rows], inside), evenness(line[rows], inside)]
-
-
 def _fitting(view: NDArray[Any], scale: float) -> NDArray[Any]:
     # Candidates are cut out by `cut_around` first, so this blurs little; it keeps fine noise of large
     # frames from turning into false strokes.
     return cv2.blur(view, (round(0.5 / scale) * 2 - 1,) * 2) if scale < 0.34 else view
 
 
-def cut_around(view: NDArray[Any], corners: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the part of a view with a candidate and its surroundings, and its corners in that part."""
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
-    margin = round(float(sides.min()) * COLUMNS / HEIGHT / 2) + 2
-    rows, columns = view.shape[:2]
-    left, top = (max(int(edge) - margin, 0) for edge in corners.min(axis=0))
-    right = min(int(corners[:, 0].max()) + margin + 1, columns)
-    bottom = min(int(corners[:, 1].max()) + margin + 1, rows)
-    left, top = min(left, columns - 1), min(top, rows - 1)
-    part = view[top : max(bottom, top + 1), left : max(right, left + 1)]
-    return part, corners - np.array((left, top), corners.dtype)
+def _outlined(
+    corners: NDArray[Any], around: tuple[slice, slice]
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the upright box of a candidate in what is around it, and which of its pixels are inside."""
+    rows, columns = (side.stop - side.start for side in around)
+    left, top = (max(int(edge) - 2, 0) for edge in corners.min(axis=0).tolist())
+    right, bottom = (int(edge) + 4 for edge in corners.max(axis=0).tolist())
+    mask = np.zeros((max(min(bottom, rows) - top, 0), max(min(right, columns) - left, 0)), np.uint8)
+    cv2.fillConvexPoly(mask, (np.round(corners) - (left, top)).astype(np.int32), 1)
+    return (slice(top, bottom), slice(left, right)), mask.view(np.bool_)
 
 
-def features_of(views: Sequence[NDArray[Any]], corners: NDArray[Any]) -> NDArray[np.float32]:
-    """Return a row of features for each window on a candidate: display, contrast, and its sides.
-
-    Parameters
-    ----------
-    views
-        Display and local contrast, or the display alone, which stands for both then.
-    """
-    seen = [_of_view(view, corners) for view in views]
-    display, contrast = seen[0], seen[-1]
-    sides = np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1)
-    aspect = float(np.log(max(sides.max(), 1) / max(sides.min(), 1)))
-    beside = (*display.sharpness, *contrast.sharpness, aspect, *display.line, *contrast.line)
-    rows = [
-        [*shown, *equalised, *beside]
-        for shown, equalised in zip(display.windows, contrast.windows, strict=True)
-    ]
-    return np.asarray(rows, np.float32)
-
-
-class _Seen(NamedTuple):
-    """The features of a candidate in one view: of each window, at its edges, of the whole line."""
-
-    windows: list[list[float]]
-    sharpness: tuple[float, float, float]
-    line: list[float]
-
-
-def _of_view(view: NDArray[Any], corners: NDArray[Any]) -> _Seen:
-    part, moved = cut_around(view, corners)
-    if part.ndim == 3 and _is_without_colour(part):
-        part = np.ascontiguousarray(part[..., 0])  # and nothing is done three times
-    windows = [_of_window(*window) for window in windows_of(part, moved)]
-    return _Seen(windows, _sharpness(part, moved), _of_line(part, moved))
-
-
-def _is_without_colour(part: NDArray[Any]) -> bool:
-    first, second, third = cv2.split(part)
-    return np.array_equal(first, second) and np.array_equal(second, third)
+def _without_colour(view: NDArray[Any]) -> NDArray[Any]:
+    """Return one channel where all three are the same."""
+    if view.ndim == 2:
+        return view
+    grey = cv2.extractChannel(view, 0)
+    is_grey = cv2.norm(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), view, cv2.NORM_INF) == 0
+    return grey if is_grey else view
 
 
 def _grey(window: NDArray[Any]) -> NDArray[Any]:
@@ -165,185 +252,3 @@ def _grey(window: NDArray[Any]) -> NDArray[Any]:
         return window
     _, deviations = cv2.meanStdDev(window)
     return np.ascontiguousarray(window[..., int(deviations.argmax())])
-
-
-def _sharpness(part: NDArray[Any], corners: NDArray[Any]) -> tuple[float, float, float]:
-    """Return how steep edges are in the frame's own pixels, and how even its ink is.
-
-    Burned-in letters go from ground to ink within a pixel or two, and most of their ink has one value.
-    """
-    left, top = (max(int(edge) - 2, 0) for edge in corners.min(axis=0))
-    right, bottom = (int(edge) + 4 for edge in corners.max(axis=0))
-    grey = _grey(part)[top:bottom, left:right]
-    mask: NDArray[Any] = np.zeros(grey.shape, np.uint8)
-    cv2.fillConvexPoly(mask, (np.round(corners) - (left, top)).astype(np.int32), 1)
-    inside = grey[mask > 0].astype(np.float32)
-    if inside.size < 8:
-        return 0.0, 0.0, 0.0
-    low, high = percentiles(inside, 2, 98)
-    span = max(high - low, 4.0)
-    wide = grey.astype(np.float32)
-    steps = np.maximum(
-        np.abs(np.diff(wide, axis=0, append=wide[-1:])),
-        np.abs(np.diff(wide, axis=1, append=wide[:, -1:])),
-    )
-    steep = percentile(steps[mask > 0], 95) / span
-    counts = np.bincount(inside.astype(np.uint8), minlength=256).astype(np.float32)
-    near = np.convolve(counts, np.ones(5), "same") / inside.size
-    ends = near.copy()
-    middle = int((low + high) / 2)
-    lower, upper = float(ends[:middle].max(initial=0)), float(ends[middle:].max(initial=0))
-    return steep, max(lower, upper), min(lower, upper)
-
-
-def _of_window(grey: NDArray[Any], begin: int, end: int) -> list[float]:
-    rows = slice(_TOP - 1, _TOP + HEIGHT + 1)
-    wide = grey.astype(np.float32)
-    inside, ring = (
-        wide[rows, begin:end],
-        np.concatenate((wide[: _TOP - 2], wide[_TOP + HEIGHT + 2 :])),
-    )
-    level, is_ink = _ink(grey, rows, begin, end, float(np.median(ring)))
-    ink = is_ink[rows, begin:end]
-    span = max(float(inside.max() - inside.min()), 4.0)
-    share = float(ink.mean())
-    inked, ground = inside[ink], inside[~ink]
-    apart = abs(float(inked.mean()) - float(ground.mean())) if inked.size and ground.size else 0.0
-    apart = max(apart, 1.0)
-    spread = float(inside.std()) or 1.0
-    outside_share = float(np.concatenate((is_ink[: _TOP - 2], is_ink[_TOP + HEIGHT + 2 :])).mean())
-    edges = _gradients(wide)
-    edges_in, edges_out = edges[rows, begin:end], np.concatenate((edges[:8], edges[32:]))
-    features = [
-        share,
-        outside_share,
-        share / (outside_share + 0.02),
-        apart / 255,
-        share * (1 - share) * apart**2 / spread**2,
-        (float(inked.std()) if inked.size else 0.0) / apart,
-        (float(ground.std()) if ground.size else 0.0) / apart,
-        float(ring.std()) / apart,
-        spread / (float(ring.std()) + 2),
-        float(edges_in.mean()) / span,
-        float(edges_in.mean()) / (float(edges_out.mean()) + 1),
-        float((edges_in > 0.5 * apart).mean()),
-        abs(float(np.median(ring)) - level) / 255,
-    ]
-    features += _profile_features(ink, wide[rows, begin:end])
-    features += _direction_features(edges_in, wide[rows, begin:end])
-    features += _part_features(is_ink, begin, end)
-    return features
-
-
-def _ink(
-    grey: NDArray[Any], rows: slice, begin: int, end: int, around: float
-) -> tuple[float, NDArray[np.bool_]]:
-    """Return Otsu's threshold of what is inside, and the side of it on which the surroundings are not."""
-    inside = np.ascontiguousarray(grey[rows, begin:end])
-    level, _ = cv2.threshold(inside, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    is_ink: NDArray[np.bool_] = grey > level if around <= level else grey <= level
-    return float(level), is_ink
-
-
-def _gradients(wide: NDArray[Any]) -> NDArray[Any]:
-    across = cv2.Sobel(wide, cv2.CV_32F, 1, 0, ksize=1)
-    down = cv2.Sobel(wide, cv2.CV_32F, 0, 1, ksize=1)
-    # Not `cv2.magnitude`, whose last bit depends on where in memory its operands begin.
-    return np.asarray(np.sqrt(across * across + down * down))
-
-
-def _profile_features(ink: NDArray[np.bool_], inside: NDArray[Any]) -> list[float]:
-    """Tell how ink lies on the line: by rows, by columns, how often it begins, how it returns."""
-    by_row, by_column = ink.mean(axis=1), ink.mean(axis=0)
-    height = len(by_row)
-    starts = (np.diff(ink.astype(np.int8), axis=1) > 0).sum(axis=1) / max(ink.shape[1] / height, 1)
-    third = height // 4
-    edge_rows = float(by_row[:3].mean() + by_row[-3:].mean()) / (2 * float(by_row.mean()) + 1e-3)
-    columns = inside.mean(axis=0) - inside.mean()
-    power = float((columns**2).sum())
-    best = 0.0
-    if power > 0 and len(columns) > 16:
-        for lag in range(5, min(len(columns) // 2, 48)):
-            best = max(best, float((columns[lag:] * columns[:-lag]).sum()) / power)
-    return [
-        edge_rows,
-        float(by_row[third:-third].mean()),
-        float(by_row.std()),
-        float(by_column.std()),
-        float((by_column < 0.04).mean()),
-        float(starts[third:-third].mean()),
-        float(starts[third:-third].std()),
-        best,
-    ]
-
-
-def _direction_features(edges: NDArray[Any], inside: NDArray[Any]) -> list[float]:
-    """Tell how evenly edges are spread over directions, and how strong two of them are."""
-    across, down = np.gradient(inside, axis=1), np.gradient(inside, axis=0)
-    strong = edges > max(float(edges.mean()), 1.0)
-    if not strong.any():
-        return [0.0, 0.0, 0.0]
-    angles = np.arctan2(down[strong], across[strong]) % np.pi
-    counts = np.bincount(np.minimum((angles / np.pi * 8).astype(int), 7), minlength=8) / len(angles)
-    entropy = -float((counts[counts > 0] * np.log(counts[counts > 0])).sum())
-    return [entropy, float(counts[3] + counts[4]), float(counts[0] + counts[7])]
-
-
-def _part_features(is_ink: NDArray[np.bool_], begin: int, end: int) -> list[float]:
-    """Tell of the ink's connected parts: how many, how alike, their strokes' widths, their holes."""
-    mask = is_ink.astype(np.uint8)
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    parts = [
-        number
-        for number in range(1, count)
-        if stats[number, 4] >= 6
-        and begin <= centres[number, 0] < end
-        and _TOP - 2 <= centres[number, 1] < _TOP + HEIGHT + 2
-    ]
-    length = max((end - begin) / HEIGHT, 1.0)
-    if not parts:
-        return [0.0] * 14
-    boxes = stats[parts].astype(np.float32)
-    heights, widths, areas = boxes[:, 3], boxes[:, 2], boxes[:, 4]
-    inside = mask[_TOP - 1 : _TOP + HEIGHT + 1, begin:end]
-    touching = (boxes[:, 1] <= 1) | (boxes[:, 1] + heights >= ROWS - 1)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, 3)[_TOP - 1 : _TOP + HEIGHT + 1, begin:end]
-    ridge = distance[
-        (distance >= cv2.dilate(distance, np.ones((3, 3), np.uint8)) - 0.01) & (inside > 0)
-    ]
-    bottoms = boxes[:, 1] + heights
-    big = heights >= 0.3 * HEIGHT
-    contours, hierarchy = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    holes = sum(entry[3] >= 0 for entry in hierarchy[0]) if contours else 0
-    return [
-        len(parts) / length,
-        float(big.sum()) / length,
-        float(heights.mean()) / HEIGHT,
-        float(heights.std()) / HEIGHT,
-        float(widths.mean()) / HEIGHT,
-        float(widths.std()) / HEIGHT,
-        float((areas / (heights * widths)).mean()),
-        float(areas.max()) / max(float(areas.sum()), 1.0),
-        float((areas * touching).sum()) / max(float(areas.sum()), 1.0),
-        float(ridge.mean()) if ridge.size else 0.0,
-        float(ridge.std() / ridge.mean()) if ridge.size else 0.0,
-        float(bottoms[big].std()) / HEIGHT if big.any() else 1.0,
-        holes / length,
-        _distinct(
-            labels, stats, [number for number, is_big in zip(parts, big, strict=True) if is_big]
-        ),
-    ]
-
-
-def _distinct(labels: NDArray[Any], stats: NDArray[Any], parts: Sequence[int]) -> float:
-    """Return how many different shapes there are among parts; rows of blobs repeat one."""
-    kept: list[NDArray[Any]] = []
-    for number in parts[:_MOST_PARTS]:
-        left, top, width, height = stats[number, :4]
-        shape = (labels[top : top + height, left : left + width] == number).astype(np.float32)
-        small = cv2.resize(shape, (8, 10), interpolation=cv2.INTER_AREA).ravel()
-        small = np.append(small - small.mean(), (width / height - 0.6) * 2)
-        small /= max(float(np.linalg.norm(small)), 1e-6)
-        if all(float(small @ other) < 0.82 for other in kept):
-            kept.append(small)
-    return float(len(kept))

@@ -372,7 +372,7 @@ def _windows(
     is_text: bool,
     weight: float = 1.0,
 ) -> Iterator[Example]:
-    rows = features_of(views[:2], corners)
+    (rows,) = features_of(views[:2], [corners])
     for row in rows:
         yield Example(row, is_text, weight / len(rows))
 
