@@ -221,10 +221,14 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
     line, end = (
         candidate(_corners(box), 0.9, 0) for box in (Box(40, 40, 90, 20), Box(136, 41, 18, 19))
     )
+
+    def shapes_of(_views: Any, given: Any) -> list[float]:
+        return [shape if entry.corners[:, 0].min() > 130 else 5.0 for entry in given]
+
     detector = samples.detector()
     view = np.zeros((100, 300, 3), np.uint8)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [5.0, shape][: len(given)])
+    monkeypatch.setattr(ppocr, "_shapes", shapes_of)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
 

@@ -207,10 +207,11 @@ class PPOCR:
     def _find(self, picture: Picture, *, needs_reading: bool) -> list[TextRegion]:
         views, candidates = self.candidates(picture)
         shapes = _shapes(views, candidates)
+        judged = self._framed_anew(views, candidates, shapes, pixels=picture.frame_pixels)
         text = [
             entry
-            for entry, shape in zip(candidates, shapes, strict=True)
-            if self._is_text(views, entry, shape, pixels=picture.frame_pixels)
+            for entry, shape, mean in zip(candidates, shapes, judged, strict=True)
+            if self._is_text(views, entry, shape, mean, pixels=picture.frame_pixels)
         ]
         # What continues a line of text is text: a letter apart, an end that fades.
         text += [
@@ -223,14 +224,17 @@ class PPOCR:
         return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
 
     def _is_text(
-        self, views: Sequence[NDArray[Any]], found: Candidate, shape: float, *, pixels: int
+        self,
+        views: Sequence[NDArray[Any]],
+        found: Candidate,
+        shape: float,
+        judged: float,
+        *,
+        pixels: int,
     ) -> bool:
         """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
         tuning = self.tuning
-        share = max(found.area.area, 1) / max(pixels, tuning.least_area)
-        enough = tuning.enough(found.confidence, share)
-        is_weighty = share > tuning.weighty and shape >= tuning.hopeless
-        judged = self._framed_anew(views, found, shape) if is_weighty else shape
+        enough = tuning.enough(found.confidence, self._share(found, pixels))
         if judged >= enough and found.area.area <= tuning.most_of_frame * pixels:
             return True
         if shape < tuning.hopeless:
@@ -241,11 +245,35 @@ class PPOCR:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 
-    def _framed_anew(self, views: Sequence[NDArray[Any]], found: Candidate, shape: float) -> float:
-        """Return the mean of a candidate's own score and those of wider and closer frames."""
-        framings = self.tuning.framings
-        others = [replace(found, corners=resized(found.corners, by), shape=None) for by in framings]
-        return float(np.mean([shape, *_shapes(views, others)]))
+    def _share(self, found: Candidate, pixels: int) -> float:
+        """Return the share of a frame of so many pixels that a candidate covers."""
+        return max(found.area.area, 1) / max(pixels, self.tuning.least_area)
+
+    def _framed_anew(
+        self,
+        views: Sequence[NDArray[Any]],
+        candidates: Sequence[Candidate],
+        shapes: Sequence[float],
+        *,
+        pixels: int,
+    ) -> list[float]:
+        """Return each candidate's score, of weighty ones the mean with those of wider and closer frames."""
+        tuning = self.tuning
+        weighty = [
+            number
+            for number, (found, shape) in enumerate(zip(candidates, shapes, strict=True))
+            if self._share(found, pixels) > tuning.weighty and shape >= tuning.hopeless
+        ]
+        others = [
+            replace(found, corners=resized(found.corners, by), shape=None)
+            for found in (candidates[number] for number in weighty)
+            for by in tuning.framings
+        ]
+        judged, scores = list(shapes), iter(_shapes(views, others))
+        for number in weighty:
+            framed = [next(scores) for _ in tuning.framings]
+            judged[number] = float(np.mean([shapes[number], *framed]))
+        return judged
 
     def _region(
         self, views: Sequence[NDArray[Any]], found: Candidate, *, needs_reading: bool
