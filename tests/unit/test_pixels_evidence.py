@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find import dots, evidence
 from deid.pixels.find.evidence import stroked_areas
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
 ROWS, COLUMNS = 384, 512
@@ -90,25 +86,3 @@ def test_a_line_is_looked_at_whole_with_what_is_around_it(turns: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (40, 2)])
 def test_a_frame_of_any_size_can_be_asked(size: tuple[int, int]) -> None:
     assert stroked_areas(np.zeros((*size, 3), np.uint8)) == []
-
-
-@pytest.mark.parametrize(
-    ("asked", "edge", "views"),
-    [
-        (partial(evidence._stand_out, 12), evidence._BAND_EDGE, 1),
-        (evidence._are_hidden, evidence._BAND_EDGE, 2),
-        (dots._dots, dots._BAND_EDGE, 1),
-    ],
-)
-def test_a_large_frame_is_asked_some_rows_at_a_time_with_the_same_answer(
-    asked: Callable[..., NDArray[Any]], edge: int, views: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noise = np.random.default_rng(8)
-    grey = cv2.GaussianBlur(noise.integers(0, 256, (900, 320)).astype(np.uint8), (0, 0), 1.5)
-    grey[:, ::80] = noise.integers(0, 256, (900, 4))
-    display = cv2.cvtColor(grey // 8 + 4, cv2.COLOR_GRAY2RGB)
-    shown = (display, grey) if views == 2 else (grey,)
-    whole = evidence.by_bands(asked, edge, np.bool_, *shown)
-    assert 0.001 < whole.mean() < 0.999
-    monkeypatch.setattr(evidence, "_BAND", 64)
-    assert np.array_equal(evidence.by_bands(asked, edge, np.bool_, *shown), whole)

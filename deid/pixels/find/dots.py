@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.find.evidence import by_bands
+from deid.pixels.find.places import CELL, in_places, places_with, with_share
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
@@ -23,13 +23,11 @@ if TYPE_CHECKING:
 #: Display levels (of 256) by which a dot stands out.
 _LEVELS = 24
 #: Cells of so many pixels square are dotted from this share of dots on; an area has at least three.
-_CELL = 16
 _LEAST_SHARE = 0.05
-_LEAST_CELLS = 3
-_WHOLE = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
+_LEASTCELLS = 3
 #: Pixels around an area that are looked at with it.
 _SURROUND = 16
-_BAND_EDGE = 4  # rows: a line of three pixels reaches two
+_EDGE = 4  # rows: a line of three pixels reaches two
 _LINES = (
     np.ones((1, 3), np.uint8),
     np.ones((3, 1), np.uint8),
@@ -47,9 +45,14 @@ def dotted_areas(view: NDArray[Any]) -> list[Box]:
         Shape (rows, columns, 3), 8 bits.
     """
     grey = cv2.cvtColor(view, cv2.COLOR_RGB2GRAY)
-    bright = _dense(by_bands(_dots, _BAND_EDGE, np.bool_, grey))
+    rows, columns = grey.shape
+    cells = max(columns // CELL, 1), max(rows // CELL, 1)
+    places = places_with(_LEAST_SHARE, cells, _steps, _EDGE, grey)
+    if not places:
+        return []
+    bright = _dense(grey, cells, places)
     np.subtract(255, grey, out=grey)
-    return [*bright, *_dense(by_bands(_dots, _BAND_EDGE, np.bool_, grey))]
+    return [*bright, *_dense(grey, cells, places)]
 
 
 def with_dots_joined(view: NDArray[Any], areas: Sequence[Box]) -> NDArray[Any]:
@@ -67,6 +70,14 @@ def with_dots_joined(view: NDArray[Any], areas: Sequence[Box]) -> NDArray[Any]:
     return joined
 
 
+def _steps(grey: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return the pixels beside which a dot may lie: each dot stands out from its left or its right."""
+    steps = np.zeros(grey.shape, np.bool_)
+    steps[:, 1:] = cv2.absdiff(grey[:, 1:], grey[:, :-1]) >= _LEVELS
+    steps[:, :-1] |= steps[:, 1:]
+    return steps
+
+
 def _dots(grey: NDArray[Any]) -> NDArray[np.bool_]:
     """Return the pixels that no bright line of three pixels in any of four directions covers."""
     lines: NDArray[Any] = np.zeros_like(grey)
@@ -76,11 +87,10 @@ def _dots(grey: NDArray[Any]) -> NDArray[np.bool_]:
     return stands_out
 
 
-def _dense(dots: NDArray[np.bool_]) -> list[Box]:
-    rows, columns = dots.shape
-    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
-    share = cv2.resize(dots * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
-    is_dotted = (share >= _LEAST_SHARE * _WHOLE).astype(np.uint8)
+def _dense(grey: NDArray[Any], cells: tuple[int, int], places: Sequence[Box]) -> list[Box]:
+    rows, columns = grey.shape
+    dots = in_places(_dots, _EDGE, places, grey)
+    is_dotted = with_share(_LEAST_SHARE, cells, dots, places)
     if not is_dotted.any():
         return []
     joined = cv2.dilate(is_dotted, np.ones((1, 3), np.uint8))  # across spaces
@@ -89,7 +99,7 @@ def _dense(dots: NDArray[np.bool_]) -> list[Box]:
     wide, tall = columns / cells[0], rows / cells[1]
     boxes = []
     for label in range(1, count):
-        if dotted_cells[label] < _LEAST_CELLS:
+        if dotted_cells[label] < _LEASTCELLS:
             continue
         left, top, width, height = (int(number) for number in stats[label][:4])
         box = Box(round(left * wide), round(top * tall), round(width * wide), round(height * tall))

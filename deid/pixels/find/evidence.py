@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from deid.pixels.find.places import CELL, in_places, places_with, with_share
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
-_CELL = 16
 #: Levels of 256 by which strokes stand out in the view by local contrast (where the display shows nothing
 #: at all: in any case, and above noise), and up to which the display hides them; a person sees about 18.
 _SEEN = 40
@@ -30,7 +30,7 @@ _ABOVE_NOISE = 2.5
 _NEIGHBOURHOOD = 65
 #: Pixels of strokes in a cell, and cells next to each other, that make an area.
 _LEAST_PIXELS = 12
-_LEAST_CELLS = 2
+_LEASTCELLS = 2
 _SURROUND = 24, 12
 _WIDEST_STROKE = 9
 #: Of strokes in the display: the levels by which they stand out at least, and how many times as much as
@@ -43,10 +43,12 @@ _ANYWHERE = 40
 _CALM, _NEARBY = 17, 33
 _LEAST_PLAIN = 8
 _SMALLER = 3
-#: Rows of a frame that are asked at a time, and those above and below that matter for them.
-_BAND, _BAND_EDGE = 768, 48
+#: Rows and columns around a pixel that matter for it, and for how much it stands out alone.
+_EDGE, _STROKE_EDGE = 48, 16
 _LEVELS = np.arange(256, dtype=np.float32)
-_WHOLE = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
+_LEAST_WHERE_CLIPPED = np.minimum(
+    np.maximum(_ABOVE_NOISE * _LEVELS, _FAINT_WHERE_CLIPPED), _SEEN_WHERE_CLIPPED
+)
 #: What is looked at around them: a row of parts is told from letters by what it goes on as, and lines run
 #: in any direction.
 _CONTEXT = 32, 32
@@ -63,10 +65,21 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
         Shape (rows, columns), 8 bits.
     """
     rows, columns = contrast.shape
-    is_hidden = by_bands(_are_hidden, _BAND_EDGE, np.bool_, display, contrast)
-    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
-    busy = _with_share(is_hidden, _LEAST_PIXELS, cells)
-    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
+    cells = max(columns // CELL, 1), max(rows // CELL, 1)
+    share = _LEAST_PIXELS / CELL**2
+    places = places_with(share, cells, _may_be_hidden, _EDGE, contrast)
+    if not places:
+        return []
+    is_hidden = in_places(_are_hidden, _EDGE, places, display, contrast)
+    busy = with_share(share, cells, is_hidden, places)
+    return _areas_of_cells(busy, rows, columns, _LEASTCELLS, near=(1, 3), surround=_SURROUND)
+
+
+def _may_be_hidden(contrast: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return what would be hidden wherever the display showed nothing."""
+    strokes = _strokes(contrast)
+    usual = cv2.blur(strokes, (_NEIGHBOURHOOD, _NEIGHBOURHOOD))
+    return _are_at_least(strokes, _LEAST_WHERE_CLIPPED, usual)
 
 
 def _are_hidden(display: NDArray[Any], contrast: NDArray[Any]) -> NDArray[np.bool_]:
@@ -79,8 +92,7 @@ def _are_hidden(display: NDArray[Any], contrast: NDArray[Any]) -> NDArray[np.boo
     )
     is_faint = _are_at_least(strokes, np.maximum(_ABOVE_NOISE * _LEVELS, _SEEN), usual)
     is_faint &= cv2.dilate(_strokes(grey), kernel) < _HIDDEN
-    least = np.maximum(_ABOVE_NOISE * _LEVELS, _FAINT_WHERE_CLIPPED)
-    is_beyond = _are_at_least(strokes, np.minimum(least, _SEEN_WHERE_CLIPPED), usual)
+    is_beyond = _are_at_least(strokes, _LEAST_WHERE_CLIPPED, usual)
     is_hidden: NDArray[Any] = is_faint | (is_clipped & is_beyond)
     return is_hidden
 
@@ -136,7 +148,7 @@ def stroked_areas(
         Whether wide strokes count, too.
     """
     rows, columns = display.shape[:2]
-    cells = max(columns // _CELL, 1), max(rows // _CELL, 1)
+    cells = max(columns // CELL, 1), max(rows // CELL, 1)
     view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
     busy = _stroked(view, level, cells)
     if is_coarse:
@@ -148,14 +160,19 @@ def stroked_areas(
 
 def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:
     """Return the cells with strokes, as 0 and 1."""
-    stand_out = by_bands(partial(_stand_out, level), _BAND_EDGE, np.bool_, view)
-    return _with_share(stand_out, _LEAST_PLAIN, cells)
+    share = _LEAST_PLAIN / CELL**2
+    places = places_with(share, cells, partial(_may_stand_out, level), _STROKE_EDGE, view)
+    stand_out = in_places(partial(_stand_out, level), _EDGE, places, view)
+    return with_share(share, cells, stand_out, places)
+
+
+def _may_stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return what would stand out in the calmest place."""
+    return np.asarray(_strokes_of_any(view) >= level)
 
 
 def _stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
-    strokes = _strokes(view)
-    if strokes.ndim == 3:
-        strokes = np.asarray(strokes.max(axis=2))
+    strokes = _strokes_of_any(view)
     calm = cv2.blur(strokes, (_CALM, _CALM))
     calm = cv2.erode(calm, np.ones((_NEARBY, _NEARBY), np.uint8))
     least = np.maximum(np.minimum(_ABOVE_CALM * _LEVELS, _ANYWHERE), level)
@@ -170,17 +187,17 @@ def _are_at_least(
     return np.asarray(strokes > cv2.LUT(around, below))
 
 
-def _with_share(marked: NDArray[np.bool_], pixels: int, cells: tuple[int, int]) -> NDArray[Any]:
-    """Return the cells of which so many pixels of 16 x 16 are marked, as 0 and 1."""
-    share = cv2.resize(marked * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
-    return np.asarray(share >= pixels / _CELL**2 * _WHOLE, np.uint8)
-
-
 def _has_colours(display: NDArray[Any]) -> bool:
     return not (
         np.array_equal(display[..., 0], display[..., 1])
         and np.array_equal(display[..., 1], display[..., 2])
     )
+
+
+def _strokes_of_any(view: NDArray[Any]) -> NDArray[Any]:
+    """Return by how much a pixel stands out in a grey view, or in the channel where it does so most."""
+    strokes = _strokes(view)
+    return np.asarray(strokes.max(axis=2)) if strokes.ndim == 3 else strokes
 
 
 def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
@@ -190,27 +207,6 @@ def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
     bright = cv2.morphologyEx(even, cv2.MORPH_TOPHAT, kernel)
     dark = cv2.morphologyEx(even, cv2.MORPH_BLACKHAT, kernel)
     return np.asarray(cv2.max(bright, dark))
-
-
-def by_bands(
-    change: Callable[..., NDArray[Any]], edge: int, dtype: Any, *views: NDArray[Any]
-) -> NDArray[Any]:
-    """Return what `change` makes of views of one frame, shape (rows, columns), some rows at a time.
-
-    A large frame's steps would take much memory.
-
-    Parameters
-    ----------
-    edge
-        How many rows above and below matter for a pixel; `change` is given so many more.
-    """
-    rows, columns = views[0].shape[:2]
-    changed = np.empty((rows, columns), dtype)
-    for top in range(0, rows, _BAND):
-        first = max(top - edge, 0)
-        band = change(*(view[first : top + _BAND + edge] for view in views))
-        changed[top : top + _BAND] = band[top - first :][:_BAND]
-    return changed
 
 
 def areas_of(boxes: Iterable[Box], rows: int, columns: int) -> list[Box]:
