@@ -30,25 +30,30 @@ _WHOLE: Final = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame
 _MOST: Final = 0.7  # of the frame; where more may hold something, all of it is asked
 
 
-def by_bands(change: Change, edge: int, dtype: Any, *views: NDArray[Any]) -> NDArray[Any]:
+def by_bands(
+    change: Change, edge: int, dtype: Any, *views: NDArray[Any], height: int = 0
+) -> NDArray[Any]:
     """Return what `change` makes of views of one frame, shape (rows, columns), some rows at a time.
 
     Parameters
     ----------
     edge
         How many rows above and below matter for a pixel; `change` is given so many more.
+    height
+        How many rows, where each of them takes much memory.
     """
     rows, columns = views[0].shape[:2]
+    height = height or _BAND
     changed = np.empty((rows, columns), dtype)
-    for top in range(0, rows, _BAND):
-        changed[top : top + _BAND] = _band(change, edge, top, views)
+    for top in range(0, rows, height):
+        changed[top : top + height] = _band(change, edge, slice(top, top + height), views)
     return changed
 
 
-def _band(change: Change, edge: int, top: int, views: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    first = max(top - edge, 0)
-    band = change(*(view[first : top + _BAND + edge] for view in views))
-    return band[top - first :][:_BAND]
+def _band(change: Change, edge: int, rows: slice, views: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    first = max(rows.start - edge, 0)
+    band = change(*(view[first : rows.stop + edge] for view in views))
+    return band[rows.start - first :][: rows.stop - rows.start]
 
 
 def places_with(
@@ -72,7 +77,7 @@ def places_with(
     least = max(math.ceil(share * pixels - _ROUNDED), 1)
     blocks: NDArray[Any] = np.zeros((-(-rows // CELL), -(-columns // CELL)), np.float32)
     for top in range(0, rows, _BAND):
-        counts = _counts(_band(marks, edge, top, views))
+        counts = _counts(_band(marks, edge, slice(top, top + _BAND), views))
         blocks[top // CELL :][: len(counts)] = counts
     # A cell is less than two blocks wide and high, and so lies within the nine around one of them.
     nine = np.ones((3, 3), np.uint8)

@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 
 from deid.pixels.description import first_number
+from deid.pixels.find.equalisation import local_contrast
+from deid.pixels.find.places import by_bands
 from deid.pixels.ports import Picture
 from deid.pixels.samples import palette, stored_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from deid.pixels.geometry import Box
     from deid.pixels.samples import Decoded
 
-_CLIP_LIMIT = 4.0
-_TILES = 16
-_LEAST_TILE = 32  # pixels; in less, noise is all there is to equalise
 _BAND = 128  # rows that are floating point at a time: a large frame of them would take much memory
 
 
@@ -59,7 +58,7 @@ class FrameLook:
 
     def picture(self) -> Picture:
         """Return both views of the whole frame."""
-        return Picture(self._display(self._whole()), _local_contrast(self.high))
+        return Picture(self._display(self._whole()), local_contrast(self.high))
 
     def part(self, box: Box) -> Picture:
         """Return the views of a part: as displayed, and for deep samples by their full range."""
@@ -131,17 +130,7 @@ def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[Any]:
         scaled: NDArray[Any] = (band.astype(np.float32) - np.float32(low)) * factor
         return scaled.clip(0, 255)
 
-    return _by_bands(scale, grey, np.uint8)
-
-
-def _by_bands(
-    change: Callable[[NDArray[Any]], NDArray[Any]], values: NDArray[Any], dtype: Any
-) -> NDArray[Any]:
-    """Return what `change` makes of each value, as `dtype`; it is given some rows at a time."""
-    changed: NDArray[Any] = np.empty(values.shape, dtype)
-    for top in range(0, len(values), _BAND):
-        changed[top : top + _BAND] = change(values[top : top + _BAND])
-    return changed
+    return by_bands(scale, 0, np.uint8, grey, height=_BAND)
 
 
 def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
@@ -151,13 +140,3 @@ def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
         return eight
     swapped = np.ascontiguousarray(eight[..., [0, 2, 1]])  # OpenCV orders Y, Cr, Cb
     return cv2.cvtColor(swapped, cv2.COLOR_YCrCb2RGB)
-
-
-def _local_contrast(values: NDArray[Any]) -> NDArray[Any]:
-    """Equalise the whole range of stored values tile by tile, with limited contrast, to 8 bits."""
-    low, high = np.float32(values.min()), np.float32(values.max())
-    factor = np.float32(65535 / max(float(high) - float(low), 1))
-    wide = _by_bands(lambda band: (band.astype(np.float32) - low) * factor, values, np.uint16)
-    grid = min(max(min(values.shape) // _LEAST_TILE, 1), _TILES)
-    equalised = cv2.createCLAHE(_CLIP_LIMIT, (grid, grid)).apply(wide, wide)
-    return _by_bands(lambda band: band / np.float32(257), equalised, np.uint8)
