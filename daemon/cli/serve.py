@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from config import Settings
 
+_USUAL_THRESHOLDS = gc.get_threshold()
 NAME = "serve"
 HELP = "receive, de-identify and serve until stopped"
 EXAMPLES = (
@@ -60,6 +61,7 @@ def _loading() -> Iterator[None]:
         yield
         gc.freeze()
     finally:
+        gc.set_threshold(*_USUAL_THRESHOLDS)
         gc.enable()
 
 

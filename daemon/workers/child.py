@@ -63,8 +63,9 @@ def main(warm_up: str = "") -> None:
         channel.send(Kind.RAISED, _raised(error))
         return
     del first
-    gc.collect()
-    gc.freeze()  # what start-up built stays; later collections need not look at it
+    # What start-up built stays, and later collections need not look at it. Nor is it looked through now:
+    # hardly anything of it is garbage.
+    gc.freeze()
     gc.enable()
     channel.send(Kind.READY, Message({"cpu_s": _cpu_s()}))
     serve(channel, handler, limits)
