@@ -109,6 +109,9 @@ def create_or_migrate(path: Path) -> bool:
             copies.keep(path, connection)
             # Tables are dropped whole, and their rows go to others that the same keys point at.
             connection.execute("PRAGMA foreign_keys = OFF")
+            # What a power cut takes of it is done again at the next start; the first commit that somebody
+            # relies on waits for all that was written before it.
+            connection.execute("PRAGMA synchronous = NORMAL")
             schema.migrate(connection)
     except sqlite3.Error as error:
         raise translated(error) from error
