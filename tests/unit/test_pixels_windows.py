@@ -270,6 +270,7 @@ def test_sharpness_is_that_of_the_pixels_inside() -> None:
         two = max(near[:middle], default=0), max(near[middle:])
         steep = np.percentile(steps[is_inside], 95) / max(high - low, 4)
         wanted.append((steep, max(two), min(two)))
-    pictures.append((np.zeros((3, 3), np.uint8), np.eye(3, dtype=np.bool_)))  # too few pixels
-    wanted.append((0, 0, 0))
+    for rows, columns in ((3, 3), (1, 6), (6, 1), (0, 5), (5, 0)):  # hardly a pixel, or none
+        pictures.append((np.ones((rows, columns), np.uint8), np.eye(rows, columns) > 0))
+        wanted.append((0, 0, 0))
     np.testing.assert_allclose(sharpness_of(pictures), wanted, rtol=1e-12)

@@ -171,9 +171,8 @@ def _around(
     left, top = (int(edge) - margin for edge in corners.min(axis=0).tolist())
     right, bottom = (int(edge) + margin + 1 for edge in corners.max(axis=0).tolist())
     left, top = min(max(left, 0), columns - 1), min(max(top, 0), rows - 1)
-    return slice(top, max(min(bottom, rows), top + 1)), slice(
-        left, max(min(right, columns), left + 1)
-    )
+    right, bottom = max(min(right, columns), left + 1), max(min(bottom, rows), top + 1)
+    return slice(top, bottom), slice(left, right)
 
 
 def _straightened(corners: NDArray[Any]) -> _Straight:
@@ -220,8 +219,8 @@ def _cut(view: NDArray[Any], matrix: NDArray[Any], columns: int) -> NDArray[Any]
 
 
 def _fitting(view: NDArray[Any], scale: float) -> NDArray[Any]:
-    # Candidates are cut out by `cut_around` first, so this blurs little; it keeps fine noise of large
-    # frames from turning into false strokes.
+    # Candidates are cut out with what is around them first, so this blurs little; it keeps fine noise of
+    # large frames from turning into false strokes.
     return cv2.blur(view, (round(0.5 / scale) * 2 - 1,) * 2) if scale < 0.34 else view
 
 

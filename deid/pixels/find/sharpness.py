@@ -54,9 +54,10 @@ def sharpness_of(
 def _steps(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return how much the next pixel to the right or below differs, whichever does more."""
     steps = np.zeros_like(grey)
-    if len(grey) > 1:
+    rows, columns = grey.shape
+    if rows > 1 and columns:
         steps[:-1] = cv2.absdiff(grey[1:], grey[:-1])
-    if grey.shape[1] > 1:
+    if columns > 1 and rows:
         beside = steps[:, :-1]
         np.maximum(beside, cv2.absdiff(grey[:, 1:], grey[:, :-1]), out=beside)
     return steps
