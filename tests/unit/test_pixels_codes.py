@@ -171,6 +171,16 @@ def test_bars_in_an_order_have_not_the_widths_of_a_code(widths: list[int]) -> No
     assert has_widths_of_a_code(code.astype(np.float32))
 
 
+def test_noise_half_way_between_dark_and_bright_has_not_the_widths_of_a_code() -> None:
+    steps = np.repeat(np.array([150.0, 175.0, 200.0, 226.0, 251.0]), 140)
+    steps[280:420] += np.random.default_rng(1).integers(0, 2, 140)
+    assert not has_widths_of_a_code(steps.astype(np.float32))
+    code = np.repeat(modules("Code 128", "H6051369")[0], 4) / 255 * 100 + 150
+    blurred = np.convolve(np.pad(code, 4, "edge"), np.ones(5) / 5, "same")[4:-4]
+    noisy = blurred + np.random.default_rng(2).normal(0, 2, len(blurred))
+    assert has_widths_of_a_code(noisy.astype(np.float32))
+
+
 def test_fields_of_text_and_noise_are_no_codes() -> None:
     view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0]
     cv2.putText(view, "SMITH JOHN 6051369", (20, 120), 0, 1, 255, 2)

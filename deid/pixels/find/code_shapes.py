@@ -23,6 +23,8 @@ _OF_BARS: Final = 0.5  # correlation of a row with the bars: scratches and noise
 _MOST_ROWS: Final = 256  # rows that are compared; of longer bars some
 _LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
 _LEAST_SPAN: Final = 24  # display levels between dark and bright
+_CLEARLY: Final = 0.1  # of that, on either side of the middle
+_MOSTLY_CLEAR: Final = 0.75  # of the edges go so far: others are noise
 _WIDEST: Final = 12.0  # the widest bar or gap, in narrow ones
 _NARROW: Final = 1.6  # up to so many times the narrow width
 _LEAST_SHARE: Final = 0.12  # of the bars, and of the gaps, are narrow, and as many wide
@@ -154,9 +156,10 @@ def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
     share, apart = float(is_high.mean()), float(profile[is_high].mean() - profile[~is_high].mean())
     if share * (1 - share) * apart**2 < _TWO_LEVELS * float(profile.var()):
         return False
-    widths = np.diff(
-        _crossings(profile, (low + high) / 2)
-    )  # the outermost runs go on beyond the code
+    crossings, are_clear = _crossings(profile, (low + high) / 2, _CLEARLY * (high - low))
+    if are_clear.mean() < _MOSTLY_CLEAR:
+        return False
+    widths = np.diff(crossings)  # the outermost runs go on beyond the code
     if len(widths) < _LEAST_RUNS:
         return False
     narrows = sorted(percentile(own, 10) for own in (widths[::2], widths[1::2]))
@@ -191,11 +194,18 @@ def _are_multiples(widths: NDArray[Any], narrow: float) -> bool:
     return False
 
 
-def _crossings(profile: NDArray[Any], level: float) -> NDArray[Any]:
-    """Return where a line crosses a level, between its pixels."""
+def _crossings(
+    profile: NDArray[Any], level: float, clearly: float
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return where a line crosses a level, between its pixels, and which crossings are clear.
+
+    Clear is one on both sides of which the line goes so far from the level before it crosses again. Noise
+    of what has that very level crosses it, too, in widths of no order.
+    """
     away = profile.astype(np.float64) - level
     at = np.flatnonzero((away[1:] > 0) != (away[:-1] > 0))
-    return np.asarray(at + away[at] / (away[at] - away[at + 1]))
+    is_far = np.maximum.reduceat(np.abs(away), np.append(0, at + 1)) >= clearly
+    return at + away[at] / (away[at] - away[at + 1]), is_far[1:] & is_far[:-1]
 
 
 def are_squares(strip: NDArray[np.uint8]) -> bool:
