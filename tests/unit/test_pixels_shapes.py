@@ -163,7 +163,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
     monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [2.5] * len(given))
-    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
 
@@ -187,9 +187,38 @@ def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
 
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(ppocr, "_shapes", shapes_of)
-    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
+
+
+@pytest.mark.parametrize(
+    ("reading", "shape", "is_filled"),
+    [
+        ("O", 2.9, False),  # a vessel, a ring
+        ("O", 3.3, True),
+        ("0000", 2.9, False),  # a row of rings
+        ("Oo", 2.3, True),
+        ("L4H", 2.3, True),
+        ("", 3.9, False),  # a spring
+        ("", 4.3, True),
+        (" ", 2.3, True),  # a name in letters that the recogniser does not know
+        ("? ?", 2.3, True),
+    ],
+)
+def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
+    monkeypatch: pytest.MonkeyPatch, reading: str, shape: float, is_filled: bool
+) -> None:
+    """The region of 230 x 55 pixels needs 2.2, the one of 12 x 8 nothing."""
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
+    found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
+    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(reading, 0.9)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [large, small][not is_filled :]
 
 
 @pytest.mark.parametrize(("rows", "columns", "is_filled"), [(200, 320, True), (900, 160, False)])
@@ -201,7 +230,7 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [4.5] * len(given))
-    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
 

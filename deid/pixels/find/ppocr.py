@@ -33,7 +33,14 @@ from deid.pixels.find.candidates import (
 )
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
 from deid.pixels.find.evidence import areas_of, hidden_areas, stroked_areas
-from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters, in_colour
+from deid.pixels.find.reading import (
+    MOST_DOUBTS,
+    Reading,
+    Recogniser,
+    doubts,
+    has_too_few_letters,
+    in_colour,
+)
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.sheets import box_in_frame, corners_in_frame, placed, sheet_of
 from deid.pixels.find.traces import Bounds, unsettled_traces
@@ -103,6 +110,9 @@ class Tuning:
         What covers more than the share `weighty` of the frame must score enough on average of its own frame and
         of frames that are longer and higher by these shares of its height: what is text stays text when it is
         framed a little wider or closer, what was taken for text by chance may not.
+    alone
+        What covers more than `weighty` must score so much more where it reads as one sign or as one again and
+        again, twice as much where it reads as nothing at all: so do organs, coils and rows of parts.
     least_area
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     most_of_frame
@@ -152,6 +162,7 @@ class Tuning:
     wary: float = 2.0
     weighty: float = 0.002
     framings: tuple[float, ...] = (0.14, -0.1)
+    alone: float = 1.0
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
     hopeless: float = -3.0
@@ -234,12 +245,17 @@ class PPOCR:
     ) -> bool:
         """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
         tuning = self.tuning
-        enough = tuning.enough(found.confidence, self._share(found, pixels))
-        if judged >= enough and found.area.area <= tuning.most_of_frame * pixels:
+        share = self._share(found, pixels)
+        enough = tuning.enough(found.confidence, share)
+        may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
+        most = MOST_DOUBTS if share > tuning.weighty else 0
+        if may_be and judged >= enough + tuning.alone * most:
             return True
         if shape < tuning.hopeless:
             return False
         text, legibility = self._recogniser.readings(views, found)[0]
+        if may_be and judged >= enough + tuning.alone * doubts(text):
+            return True
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
         if shape >= tuning.likely:
             least = min(least, tuning.pair)

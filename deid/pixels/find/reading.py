@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _SURE_READING = 0.98
 _UPSIDE_DOWN_BELOW = 0.95
 
+#: Of what reads as nothing at all, `doubts`.
+MOST_DOUBTS = 2
+
 #: What a strip reads, and how sure the reading is, 0 to 1.
 Reading = tuple[str, float]
 
@@ -125,3 +128,15 @@ def has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
     length, height = max(across, down), max(min(across, down), 1.0)
     letters = sum(character.isalnum() for character in text)
     return letters * 1.5 * height < length - height
+
+
+def doubts(text: str) -> int:
+    """Return how much a reading speaks against text: 0 not at all, 1 for one sign, 2 for nothing.
+
+    Organs read as one letter, rows of parts as one again and again, coils as nothing. A pair may be a word, and
+    letters that the recogniser does not know it takes for a space, not for nothing.
+    """
+    signs = [sign for sign in text.upper() if sign.isalnum()]
+    if not text:
+        return MOST_DOUBTS
+    return int(len(set(signs)) == 1 and len(signs) != 2)
