@@ -271,7 +271,7 @@ def test_a_canvas_without_ink_has_no_parts() -> None:
 def test_sharpness_is_that_of_the_pixels_inside() -> None:
     random = np.random.default_rng(6)
     pictures, wanted = [], []
-    for number in range(12):
+    for number in range(0, 12, 3):
         grey = random.integers(0, 256, (7 + number, 30)).astype(np.uint8)
         grey = np.where(grey < 60 + 10 * number, 12, grey).astype(np.uint8)
         is_inside = random.random(grey.shape) < 0.6
