@@ -1,4 +1,4 @@
-"""What a worker process loads before its first job."""
+"""What a worker process loads before its first job, and a command before it looks into the database."""
 
 from __future__ import annotations
 
@@ -43,6 +43,11 @@ def test_a_worker_by_the_default_preset_begins_without_what_reads_settings_or_pi
         " handle = start(json.loads(sys.argv[1]), bytes(range(32)))"
     )
     assert _loaded(code, json.dumps(document)) == []
+
+
+def test_what_only_looks_into_the_database_does_without_numpy() -> None:
+    code = "import sys, daemon.store.embedded; print('numpy' in sys.modules); import numpy.linalg"
+    assert _loaded(code)[0] == "False"
 
 
 def _loaded(code: str, *arguments: str) -> list[str]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlite_utils import Migrations
-
 from daemon.store.sqlite.columns import KEY_COLUMNS
+from daemon.store.sqlite.schema_tools import Migrations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlite_utils import Database as SchemaDatabase
+    from daemon.store.sqlite.schema_tools import Database as SchemaDatabase
 
 migrations = Migrations("dicomveil")
 

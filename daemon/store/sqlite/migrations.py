@@ -18,7 +18,7 @@ from daemon.store.sqlite.numbering import FIRST_ID_BITS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlite_utils import Database as SchemaDatabase
+    from daemon.store.sqlite.schema_tools import Database as SchemaDatabase
 
 __all__ = ["migrations"]
 

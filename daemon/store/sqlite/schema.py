@@ -41,10 +41,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlite_utils import Database as SchemaDatabase
-
 from daemon.errors import SchemaTooNew
 from daemon.store.sqlite.migrations import migrations
+from daemon.store.sqlite.schema_tools import Database as SchemaDatabase
 
 if TYPE_CHECKING:
     import sqlite3
