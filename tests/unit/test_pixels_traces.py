@@ -131,10 +131,14 @@ def test_what_is_framed_anew_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> 
         return [np.zeros((1, 111), np.float32) for _ in candidates]
 
     monkeypatch.setattr(ppocr, "features_of", features)
-    found = [replace(candidate(corners_of(WORD), 0.9, 0), shape=shape) for shape in (5.0, -9.0)]
+    large = candidate(corners_of(Box(0, 0, 150, 150)), 0.9, 0)
+    found = [candidate(corners_of(WORD), 0.9, 0), candidate(corners_of(WORD), 0.9, 0), large]
     detector = samples.detector()
     view = np.zeros((200, 200, 3), np.uint8)
-    judged = detector._framed_anew([view], found, [5.0, -9.0], pixels=200 * 200)
+    judged = detector._framed_anew([view], found, [5.0, -9.0, 5.0], pixels=200 * 200)
     assert len(asked) == len(detector.tuning.framings)
     assert judged[0] < 5.0
-    assert judged[1] == -9.0  # is hopeless however it is framed
+    assert judged[1:] == [
+        -9.0,
+        5.0,
+    ]  # hopeless however it is framed, and too large to be text by its shape

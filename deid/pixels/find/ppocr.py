@@ -278,7 +278,9 @@ class PPOCR:
         weighty = [
             number
             for number, (found, shape) in enumerate(zip(candidates, shapes, strict=True))
-            if self._share(found, pixels) > tuning.weighty and shape >= tuning.hopeless
+            if self._share(found, pixels) > tuning.weighty
+            and found.area.area <= tuning.most_of_frame * pixels  # else its score decides nothing
+            and shape >= tuning.hopeless
         ]
         others = [
             replace(found, corners=resized(found.corners, by), shape=None)
