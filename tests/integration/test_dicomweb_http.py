@@ -297,7 +297,7 @@ async def test_a_client_that_leaves_leaves_nothing(url: str, store: TestStore) -
         b"Content-Type: " + MULTIPART.encode() + b"\r\n\r\n" + multipart(CT)[:9000]
     )
     await writer.drain()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while not store.opened:  # noqa: ASYNC110 - polls with a deadline
             await asyncio.sleep(0.01)
         writer.close()
@@ -910,7 +910,7 @@ async def test_a_client_that_does_not_read_is_dropped(store: TestStore) -> None:
         await reader.readuntil(b"\r\n\r\n")
         # The kernel's buffers hold a few megabytes; the rest never comes.
         writer.transport.pause_reading()  # type: ignore[attr-defined]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             while open_files_of(store):  # noqa: ASYNC110 - polls with a deadline
                 await asyncio.sleep(0.02)
         writer.transport.abort()

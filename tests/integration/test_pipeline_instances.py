@@ -415,7 +415,7 @@ async def test_stopping_in_the_middle_leaves_the_rest_for_the_next_start(
     async with dispatching(stores, make_workers(site_key)) as (dispatcher, tally):
         await until(lambda: sum(tally.done.values()) >= 5)
         dispatcher.stop(30)
-    assert set(psutil.Process().children()) == children
+    assert set(psutil.Process().children()) <= children
     assert len(states(stores)) == 60
     waiting = [state for state, _ in states(stores).values() if state == "received"]
     assert len(waiting) == 60 - sum(tally.done.values())

@@ -366,7 +366,7 @@ async def test_a_pool_that_cannot_start_says_so_and_leaves_nothing(start: str) -
     with pytest.raises(WorkerStartFailed) as raised:
         await pool.start()
     assert VALUE not in str(raised.value)
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_replacement_that_cannot_start_is_tried_again(tmp_path: Path) -> None:
@@ -424,7 +424,7 @@ async def test_a_pool_without_descriptors_says_so_and_leaves_nothing(
     with pytest.raises(WorkerStartFailed) as raised:
         await make_pool().start()
     assert VALUE not in str(raised.value)
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_process_that_was_started_ahead_is_used_and_has_loaded_what_it_was_told() -> None:
@@ -480,7 +480,7 @@ async def test_a_process_that_cannot_load_is_told_with_a_trace_and_leaves_nothin
         with pytest.raises(WorkerStartFailed) as raised:
             await make_pool(count=1, spawned=spawned).start()
         assert "TypeError at" in str(raised.value)
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_process_that_was_started_ahead_ends_with_the_one_that_started_it(

@@ -129,7 +129,7 @@ async def test_what_ruins_a_worker_is_quarantined_and_the_next_instance_is_store
             reason,
         )
         assert await process(stores, tally, instance(64, 2)) == (State.STORED, "")
-    assert set(psutil.Process().children()) == children
+    assert set(psutil.Process().children()) <= children
     assert VALUE.encode() not in everything_written(stores)
     assert list(stores.layout.work.iterdir()) == []
 

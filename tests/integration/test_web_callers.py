@@ -50,7 +50,7 @@ async def ask(port: int, *lines: str, version: str = "HTTP/1.1") -> tuple[int, s
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = [f"{first} {version}", *headers, "Connection: close", "Content-Length: 0"]
     writer.write("\r\n".join([*head, "", ""]).encode())
-    answer = (await asyncio.wait_for(reader.read(), 50)).decode("latin-1")
+    answer = (await asyncio.wait_for(reader.read(), 240)).decode("latin-1")
     writer.close()
     return int(answer.split()[1]), answer
 

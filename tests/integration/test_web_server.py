@@ -87,7 +87,7 @@ async def test_a_silent_connection_is_closed() -> None:
     async with serving(Http(port=0, header_timeout_s=0.2)) as server:
         reader, writer = await connect(server)
         with contextlib.suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), 50) == b""
+            assert await asyncio.wait_for(reader.read(), 240) == b""
         writer.close()
 
 
@@ -118,7 +118,7 @@ async def test_an_answer_that_is_still_read_is_given_time_once() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
         writer.write(_ASK)
         guard = server._guard
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             # Nobody is told when the answer has begun.
             while not any(each.unsent_bytes for each in guard._silent):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -209,7 +209,7 @@ async def test_what_is_held_for_clients_that_do_not_read_is_bounded() -> None:
             await asyncio.sleep(0.03)
         return received
 
-    async with serving(Http(port=0)) as server, asyncio.timeout(60):
+    async with serving(Http(port=0)) as server, asyncio.timeout(240):
         slow_reader, slow_writer = await ask("127.0.0.2")
         slow = asyncio.create_task(read_slowly(slow_reader))
         flood = [await ask("127.0.0.2") for _ in range(60)]
@@ -229,7 +229,7 @@ async def test_a_peer_with_few_connections_makes_no_room_for_one_with_many() -> 
     async def connect_from(host: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", server.port, local_addr=(host, 0))
 
-    async with serving(Http(port=0, max_connections=5)) as server, asyncio.timeout(30):
+    async with serving(Http(port=0, max_connections=5)) as server, asyncio.timeout(240):
         flood = [await connect_from("127.0.0.2") for _ in range(4)]
         for _reader, writer in flood:
             writer.write(half)
@@ -267,7 +267,7 @@ async def test_what_is_no_http_is_not_repeated_to_its_sender(request_line: bytes
     async with serving(Http(port=0)) as server:
         reader, writer = await connect(server)
         writer.write(request_line)
-        answer = await asyncio.wait_for(reader.read(), 50)
+        answer = await asyncio.wait_for(reader.read(), 240)
         writer.close()
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"ZQXPHI" not in answer
