@@ -27,22 +27,27 @@ import lightgbm
 import numpy as np
 
 from daemon.engines.models import make_detector
-from deid.pixels.description import describe
 from deid.pixels.find.candidates import rectangle_of
 from deid.pixels.find.ppocr import Tuning
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.traces import Bounds
 from deid.pixels.find.trees import SHAPES
-from deid.pixels.find.views import FrameLook
-from deid.pixels.frames import open_frames
 from deid.pixels.geometry import Box
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.burn import Manner, burn, use_fonts
 from tests.benchmarks.pixels.corpus import make_instance
+from tests.benchmarks.pixels.grounds import (
+    STYLES,
+    few_letters,
+    kind_of,
+    real_grounds,
+    some_ground,
+    some_writing,
+    views_of,
+)
 from tests.benchmarks.pixels.scripts import SCRIPTS
-from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
-from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, Kind, made, textless
-from tests.benchmarks.pixels.textless.real import real_frames
+from tests.benchmarks.pixels.strings import Burned
+from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, made, textless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +61,6 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-_STYLES = ("plain", "plain", "plain", "outlined", "shadowed", "boxed", "bitmap", "dots", "italic")
 _HARD = (
     "clips",
     "stents",
@@ -77,7 +81,7 @@ _HARD = (
     "line pairs",
     "MR mosaic",
 )
-_PIECE, _ROOM = 400, 240  # pixels of a side
+_PIECE = 400  # pixels of a side
 _IN_PLAIN_FONTS = ("Greek", "Cyrillic", "Hebrew", "Arabic", "Georgian", "Armenian", "Han")
 FEATURES = 111
 _LARGEST = 1300  # pixels of a frame's longer side; larger ones cost more than they teach
@@ -166,7 +170,7 @@ def _textless(detector: PPOCR, part: Part) -> Iterator[Example]:
 
 def _devices(detector: PPOCR, part: Part) -> Iterator[Example]:
     """Yield windows on what is mistaken most: devices, rulers, spectra."""
-    base = made(_kind(part.kind), part.seed)
+    base = made(kind_of(part.kind), part.seed)
     instance = make_instance([base.values], base.attributes, ())
     if _is_small_enough(instance):
         yield from _of_textless(detector, instance, part.random())
@@ -176,9 +180,9 @@ def _texts(detector: PPOCR, part: Part) -> Iterator[Example]:
     """Yield windows on texts in all manners and scripts, every fourth time on a kind of its own."""
     random = part.random()
     is_own = part.seed % 4 == 0
-    base = made(_kind(part.kind), part.seed + 1000) if is_own else _some_base(random)
+    base = made(kind_of(part.kind), part.seed + 1000) if is_own else some_ground(random)
     if max(base.values.shape[:2]) <= _LARGEST:
-        yield from _of_texts(detector, base, random, _either(random))
+        yield from _of_texts(detector, base, random, some_writing(random))
 
 
 def _short(detector: PPOCR, part: Part) -> Iterator[Example]:
@@ -187,14 +191,16 @@ def _short(detector: PPOCR, part: Part) -> Iterator[Example]:
     side = random.choice([256, 384])
     ground = random.choice([synthetic_ct(random, side), synthetic_ultrasound(random, side, side)])
     base = random.choice([ground, synthetic_cr(random, side, side)])
-    yield from _of_texts(detector, base, random, _few_letters(random))
+    yield from _of_texts(detector, base, random, few_letters(random))
 
 
 def _names(detector: PPOCR, part: Part) -> Iterator[Example]:
     """Yield windows on names in eight scripts, on a piece of a frame without text."""
     random = part.random()
     is_plain = part.how == "plain names"  # in a font of many scripts, which knows only some
-    base = random.choice(_real()) if is_plain and random.random() < 0.6 else _some_base(random)
+    base = (
+        random.choice(real_grounds()) if is_plain and random.random() < 0.6 else some_ground(random)
+    )
     rows, columns = base.values.shape[:2]
     top, left = rows // 2 - min(rows, _PIECE) // 2, columns // 2 - min(columns, _PIECE) // 2
     piece = base.values[top : top + _PIECE, left : left + _PIECE]
@@ -211,17 +217,11 @@ def _names(detector: PPOCR, part: Part) -> Iterator[Example]:
     yield from _of_texts(detector, replace(base, values=np.ascontiguousarray(piece)), random, texts)
 
 
-@cache
-def _real() -> list[Base]:
-    """Return the bundled frames of the tuning half that have room for text."""
-    return [base for base in list(real_frames())[::2] if min(base.values.shape[:2]) >= _ROOM]
-
-
 def _hidden(detector: PPOCR, part: Part) -> Iterator[Example]:
     """Yield windows on texts beyond the window."""
     random = part.random()
     base = synthetic_ct(random, random.choice([256, 512]))
-    yield from _of_texts(detector, base, random, _either(random), is_hidden=True)
+    yield from _of_texts(detector, base, random, some_writing(random), is_hidden=True)
 
 
 _MAKERS: dict[str, Callable[[PPOCR, Part], Iterator[Example]]] = {
@@ -235,27 +235,12 @@ _MAKERS: dict[str, Callable[[PPOCR, Part], Iterator[Example]]] = {
 }
 
 
-def _kind(name: str) -> Kind:
-    return next(kind for kind in (*KINDS, *ONLY_TRAINED) if kind.name == name)
-
-
 def _is_small_enough(instance: PixelInstance) -> bool:
     return max(int(instance.attributes[side]) for side in ("Rows", "Columns")) <= _LARGEST
 
 
-def _some_base(random: Random) -> Base:
-    kinds = [kind for kind in KINDS if not kind.is_held_out]
-    choices = [
-        lambda: synthetic_ct(random, random.choice([192, 256, 512])),
-        lambda: synthetic_ultrasound(random),
-        lambda: synthetic_cr(random, 700, 600),
-        lambda: made(random.choice(kinds), 2 * random.randrange(1000, 5000)),
-    ]
-    return random.choice(choices)()
-
-
 def _of_textless(detector: PPOCR, instance: PixelInstance, random: Random) -> Iterator[Example]:
-    views, found = detector.candidates(_picture(instance))
+    views, found = detector.candidates(views_of(instance))
     for number, candidate in enumerate(found[:40]):
         yield from _windows(views, candidate.corners, is_text=False)
         if number < 10:
@@ -269,44 +254,6 @@ def _of_textless(detector: PPOCR, instance: PixelInstance, random: Random) -> It
         part = views[0][max(int(middle[1]) - 10, 0) : int(middle[1]) + 10]
         if part.size and part.std() > 4:
             yield from _windows(views, box, False, 0.4)
-
-
-def _either(random: Random) -> list[tuple[str, list[Burned]]]:
-    """Return four pairs of texts, each with its font: names in some script, or what screens show."""
-    person = make_person(random, 0)
-    chosen: list[tuple[str, list[Burned]]] = []
-    for _ in range(4):
-        if random.random() < 0.5:
-            script = random.choice([entry for entry in SCRIPTS if not entry.is_held_out])
-            names = [Burned(script.text(random, 0), is_identifying=True) for _ in range(2)]
-            chosen.append((script.font, names))
-        else:
-            chosen.append(("", some_texts(random, person, 0, 2)))
-    return chosen
-
-
-def _few_letters(random: Random) -> list[tuple[str, list[Burned]]]:
-    """Return eight texts of up to five signs."""
-    letters = "ABCDEFGHIKLMNOPRSTUVWXYZ"
-
-    def word(low: int, high: int) -> str:
-        return "".join(random.choice(letters) for _ in range(random.randint(low, high)))
-
-    def text() -> str:
-        number = str(random.choice([random.randrange(1, 99), random.randrange(100, 999)]))
-        choices = [
-            word(2, 3),
-            word(2, 4).title(),
-            f"{word(1, 2)} {number}",
-            f"{number}%",
-            f"{number} {random.choice(['cm', 'mm', 'Hz', 's', 'dB'])}",
-            f"{random.randrange(10)}.{random.randrange(10)}",
-            f"{word(1, 1)}{number[0]}-{number[-1]}",
-            number,
-        ]
-        return random.choice(choices)
-
-    return [("", [Burned(text(), is_identifying=False)]) for _ in range(8)]
 
 
 def _of_texts(
@@ -324,7 +271,7 @@ def _of_texts(
             height=(random.choice([8, 11, 15, 22]), random.choice([24, 32, 48])),
             contrast=random.choice([(24, 60), (90, 255), (140, 255)]),
             angle=random.choice([(0,), (0,), (0,), (90,), (270,), (180,), (-15, -8, 7, 12, 30)]),
-            style=random.choice(_STYLES if some[0].text.isascii() else _STYLES[:6]),
+            style=random.choice(STYLES if some[0].text.isascii() else STYLES[:6]),
             is_dark=random.random() < 0.2,
             spacing=int(random.random() < 0.1),
             over_anatomy=random.random() < 0.6,
@@ -335,7 +282,7 @@ def _of_texts(
         placed += entries
     if not placed:
         return
-    views, found = detector.candidates(_picture(make_instance([base.values], base.attributes, ())))
+    views, found = detector.candidates(views_of(make_instance([base.values], base.attributes, ())))
     boxes = [
         Box(left, top, right - left, bottom - top)
         for left, top, right, bottom in (entry.box for entry in placed)
@@ -375,12 +322,6 @@ def _windows(
     (rows,) = features_of(views[:2], [corners])
     for row in rows:
         yield Example(row, is_text, weight / len(rows))
-
-
-def _picture(instance: PixelInstance) -> Any:
-    image = describe(instance.attributes)
-    first = open_frames(instance, image).decoded(0)
-    return FrameLook(image, first, instance.attributes).picture()
 
 
 def trained(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]) -> bytes:
