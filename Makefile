@@ -68,6 +68,7 @@ lock: setup
 	$(COMPILE) requirements/video.in --output-file requirements/video.lock
 	$(COMPILE) requirements/openvino.in --no-emit-package numpy --no-emit-package openvino-telemetry \
 		--output-file requirements/openvino.lock
+	$(COMPILE) requirements/training.in --constraints requirements/dev.lock --output-file requirements/training.lock
 
 clean:
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

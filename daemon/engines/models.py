@@ -9,16 +9,24 @@ from __future__ import annotations
 import ctypes
 import hashlib
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.engines.runtimes import ready_model
-from deid.pixels.find.ppocr import PPOCR, Tuning
+from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.reading import Recogniser
+from deid.pixels.find.sieve import SIEVE, Sieve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from deid.pixels.find.tuning import Tuning
+    from deid.pixels.ports import Model
+
+    Runtime = Callable[..., Model]
 
 _DISTRIBUTION = "rapidocr"
 #: The models that every figure was measured with: file name and SHA-256.
@@ -66,16 +74,30 @@ def read_pixel_models() -> PixelModels:
 
 
 def make_detector(
-    models: PixelModels | None = None, *, threads: int = 1, tuning: Tuning | None = None
+    models: PixelModels | None = None,
+    *,
+    threads: int = 1,
+    tuning: Tuning | None = None,
+    runtime: Runtime = ready_model,
 ) -> PPOCR:
     """Return the default text detector; takes some 0.2 s, so a worker makes it once."""
     map_large_blocks()
     found = models or read_pixel_models()
+    ready = partial(runtime, threads=threads)
     alphabet = metadata_of(found.recognition)["character"].splitlines()
-    recogniser = Recogniser(ready_model(found.recognition, threads=threads), alphabet)
-    detector = PPOCR(ready_model(found.detection, threads=threads), recogniser, tuning=tuning)
+    detector = PPOCR(
+        ready(found.detection),
+        Recogniser(ready(found.recognition), alphabet),
+        make_sieve(threads=threads, runtime=runtime),
+        tuning=tuning,
+    )
     give_back_freed_memory()  # 47 MiB of what the models were read from
     return detector
+
+
+def make_sieve(*, threads: int = 1, runtime: Runtime = ready_model) -> Sieve:
+    """Return the model of the project that tells where letters may be."""
+    return Sieve(runtime((files("deid.tables") / SIEVE).read_bytes(), threads=threads))
 
 
 def map_large_blocks() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import pytesseract
 
 from daemon.engines.models import PixelModels, make_detector
-from deid.pixels.find.ppocr import Tuning
+from deid.pixels.find.tuning import Tuning
 from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture, TextDetector, TextRegion
 

@@ -16,24 +16,20 @@ _OPENVINO = Path(sys.prefix) / "openvino"
 _BOTH = """
 import json
 import numpy as np
-from daemon.engines.models import make_detector, metadata_of, read_pixel_models
+from daemon.engines.models import make_detector
 from daemon.engines.runtimes import OnnxRuntimeModel
-from deid.pixels.find.ppocr import PPOCR
-from deid.pixels.find.reading import Recogniser
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 
-models = read_pixel_models()
-alphabet = metadata_of(models.recognition)["character"].splitlines()
-recogniser = Recogniser(OnnxRuntimeModel(models.recognition), alphabet)
-detectors = [make_detector(), PPOCR(OnnxRuntimeModel(models.detection), recogniser)]
-found = {type(detector._detection).__name__: [] for detector in detectors}
+detectors = [make_detector(), make_detector(runtime=OnnxRuntimeModel)]
+name_of = lambda detector: type(detector._search._detection).__name__
+found = {name_of(detector): [] for detector in detectors}
 for number, text in enumerate(("SMITH JOHN 1961", "Fr. Erika Mustermann", "ID 77-01934")):
     frame = samples.with_text(samples.texture(number) // 4, text)
     view = np.repeat(np.asarray(frame, np.uint8), 3, axis=2)
     for detector in detectors:
         (regions,) = detector.find([Picture(view, np.ascontiguousarray(view[..., 0]))])
-        found[type(detector._detection).__name__].append(
+        found[name_of(detector)].append(
             sorted((*region.box, region.text) for region in regions)
         )
 print(json.dumps(found))

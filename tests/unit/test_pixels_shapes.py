@@ -20,9 +20,10 @@ from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.fillings import Margins, filled_for, widened
 from deid.pixels.find import ppocr
 from deid.pixels.find.candidates import candidate
-from deid.pixels.find.ppocr import PPOCR, Tuning
+from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.trees import SHAPES, Trees, text_shapes
+from deid.pixels.find.tuning import Tuning
 from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture, TextRegion
 from tests import pixel_samples as samples
@@ -109,7 +110,9 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
     shown = np.full((40, 190, 3), 225, np.uint8)
     cv2.putText(shown, "Tel 292-476-6685", (14, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (60, 60, 60), 1)
     tuning = replace(Tuning(), least_area=1, dear=4.0, many_signs=99, likely=99.0)
-    found = PPOCR(samples.detector()._detection, samples.detector()._recogniser, tuning=tuning)
+    found = PPOCR(
+        samples.detector()._search._detection, samples.detector()._recogniser, tuning=tuning
+    )
     sheet = Picture(shown, None, of_pixels=800 * 1000)
     assert sheet.frame_pixels == 800 * 1000
     assert [region.box.contains(Box(30, 16, 110, 8)) for region in found.find([sheet])[0]] == [True]
@@ -147,7 +150,7 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     view = np.zeros((100, 300, 3), np.uint8)
     found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -162,7 +165,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [2.5] * len(given))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [2.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
@@ -186,7 +189,7 @@ def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
         return [scores[min(scores, key=lambda known: abs(known - top))] for top in tops]
 
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "_shapes", shapes_of)
+    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -215,7 +218,7 @@ def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(reading, 0.9)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
@@ -229,7 +232,7 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     view = np.zeros((rows, columns, 3), np.uint8)
     found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "_shapes", lambda _views, given: [4.5] * len(given))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [4.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -257,7 +260,7 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
     detector = samples.detector()
     view = np.zeros((100, 300, 3), np.uint8)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
-    monkeypatch.setattr(ppocr, "_shapes", shapes_of)
+    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find import ppocr
+from deid.pixels.find import judge, search
 from deid.pixels.find.candidates import Candidate, candidate, corners_of
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.traces import Bounds, unsettled_traces
@@ -90,7 +90,7 @@ def _looks(place: Box, shape: float, monkeypatch: pytest.MonkeyPatch) -> list[tu
     def judged(_: object, candidates: Sequence[Candidate]) -> list[Candidate]:
         return [replace(entry, shape=shape) for entry in candidates]
 
-    monkeypatch.setattr(ppocr, "_judged", judged)
+    monkeypatch.setattr(search, "judged", judged)
     model = _SeesInFirstLook(place)
     grey = samples.texture(3, rows=384, columns=384)[..., 0]
     grey[::7] = 255
@@ -130,7 +130,7 @@ def test_what_is_framed_anew_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> 
         asked.extend(candidates)
         return [np.zeros((1, 111), np.float32) for _ in candidates]
 
-    monkeypatch.setattr(ppocr, "features_of", features)
+    monkeypatch.setattr(judge, "features_of", features)
     large = candidate(corners_of(Box(0, 0, 150, 150)), 0.9, 0)
     found = [candidate(corners_of(WORD), 0.9, 0), candidate(corners_of(WORD), 0.9, 0), large]
     detector = samples.detector()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.pixels.find.sieve import Sieve
+
 #: Levels of 256 by which strokes stand out in the view by local contrast (where the display shows nothing
 #: at all: in any case, and above noise), and up to which the display hides them; a person sees about 18.
 _SEEN = 40
@@ -30,7 +32,7 @@ _ABOVE_NOISE = 2.5
 _NEIGHBOURHOOD = 65
 #: Pixels of strokes in a cell, and cells next to each other, that make an area.
 _LEAST_PIXELS = 12
-_LEASTCELLS = 2
+_LEAST_CELLS = 2
 _SURROUND = 24, 12
 _WIDEST_STROKE = 9
 #: Of strokes in the display: the levels by which they stand out at least, and how many times as much as
@@ -54,7 +56,9 @@ _LEAST_WHERE_CLIPPED = np.minimum(
 _CONTEXT = 32, 32
 
 
-def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
+def hidden_areas(
+    display: NDArray[Any], contrast: NDArray[Any], sieve: Sieve | None = None
+) -> list[Box]:
     """Return where strokes show in the view by local contrast and not in the display.
 
     Parameters
@@ -72,7 +76,9 @@ def hidden_areas(display: NDArray[Any], contrast: NDArray[Any]) -> list[Box]:
         return []
     is_hidden = in_places(_are_hidden, _EDGE, places, display, contrast)
     busy = with_share(share, cells, is_hidden, places)
-    return _areas_of_cells(busy, rows, columns, _LEASTCELLS, near=(1, 3), surround=_SURROUND)
+    if sieve is not None:
+        busy = _sieved(contrast, busy, sieve)
+    return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
 
 
 def _may_be_hidden(contrast: NDArray[Any]) -> NDArray[np.bool_]:
@@ -134,7 +140,11 @@ def _areas_of_cells(
 
 
 def stroked_areas(
-    display: NDArray[Any], *, level: int = _PLAIN, is_coarse: bool = True
+    display: NDArray[Any],
+    *,
+    level: int = _PLAIN,
+    is_coarse: bool = True,
+    sieve: Sieve | None = None,
 ) -> list[Box]:
     """Return where anything stands out as strokes do; elsewhere no detector needs to look.
 
@@ -151,11 +161,43 @@ def stroked_areas(
     cells = max(columns // CELL, 1), max(rows // CELL, 1)
     view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
     busy = _stroked(view, level, cells)
+    if sieve is not None:
+        busy = _sieved(view, busy, sieve)
     if is_coarse:
         size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
         smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-        busy |= _stroked(smaller, level, cells)
+        coarse = _stroked(smaller, level, cells)
+        busy |= coarse if sieve is None else _sieved(smaller, coarse, sieve)
     return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
+
+
+def lettered_halves(display: NDArray[Any], sieve: Sieve) -> list[Box]:
+    """Return where there may be letters in a frame that is looked at in half of its size.
+
+    Everywhere in it is asked, whether much stands out there or little, and in a sixth of the size for letters
+    of wide strokes.
+
+    Parameters
+    ----------
+    display
+        Shape (rows, columns, 3), 8 bits.
+    """
+    rows, columns = display.shape[:2]
+    cells = max(columns // CELL // 2, 1), max(rows // CELL // 2, 1)
+    busy = np.zeros(cells[::-1], np.uint8)
+    for part in (2, 2 * _SMALLER):
+        size = max(columns // part, 1), max(rows // part, 1)
+        view = cv2.resize(display, size, interpolation=cv2.INTER_AREA)
+        busy |= sieve.may_be_letters(view, [Box(0, 0, *size)], np.ones_like(busy))
+    around = 2 * _CONTEXT[0], 2 * _CONTEXT[1]
+    return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=around)
+
+
+def _sieved(view: NDArray[Any], busy: NDArray[Any], sieve: Sieve) -> NDArray[Any]:
+    """Return the cells with strokes that may be letters', as 0 and 1."""
+    rows, columns = view.shape[:2]
+    areas = _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=(0, 0))
+    return sieve.may_be_letters(view, areas, busy) if areas else busy
 
 
 def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 #: Between neighbours; less is read as a space between words.
 GUTTER = 28
 LINE_GUTTER = 10
+#: A look is at rows and columns of a multiple of so many.
+STRIDE = 32
 
 
 def laid_out(boxes: Sequence[Box], side: int) -> tuple[list[Box], int, int]:
@@ -55,6 +57,12 @@ def pages_of(boxes: Sequence[Box], side: int) -> list[list[int]]:
     return pages
 
 
+def _looked_at(way: tuple[list[Box], int, int]) -> int:
+    """Return how many pixels a look at a picture so laid out is given."""
+    _, rows, columns = way
+    return -(-rows // STRIDE) * -(-columns // STRIDE) * STRIDE**2
+
+
 def edge_level(view: NDArray[Any]) -> NDArray[Any]:
     """Return the median colour of a part's edge: what is laid around it, lest it look like a box."""
     edge = np.concatenate((view[0], view[-1], view[:, 0], view[:, -1]))
@@ -69,9 +77,10 @@ def sheet_of(parts: Sequence[NDArray[Any]], side: int) -> tuple[NDArray[Any], li
     parts
         Of one number of channels, 8 bits, none longer or higher than `side`.
     """
-    places, rows, columns = laid_out(
-        [Box(0, 0, part.shape[1], part.shape[0]) for part in parts], side
-    )
+    boxes = [Box(0, 0, part.shape[1], part.shape[0]) for part in parts]
+    widest = max(box.width for box in boxes)
+    ways = [laid_out(boxes, width) for width in (*range(widest, side, STRIDE), side)]
+    places, rows, columns = min(ways, key=_looked_at)
     sheet = np.zeros((rows, columns, *parts[0].shape[2:]), np.uint8)
     for part, place in zip(parts, places, strict=True):
         around = place.grown(GUTTER // 2, LINE_GUTTER // 2).clipped(rows, columns) or place

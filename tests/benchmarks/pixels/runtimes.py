@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daemon.engines.models import metadata_of, read_pixel_models
+from daemon.engines.models import make_detector
 from daemon.engines.runtimes import OnnxRuntimeModel, OpenVinoModel
 from deid.pixels.description import describe
-from deid.pixels.find.ppocr import PPOCR
-from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.views import picture
 from deid.pixels.frames import open_frames
 
@@ -21,12 +19,7 @@ if TYPE_CHECKING:
 
 def detectors() -> tuple[TextDetector, TextDetector]:
     """Return the default detector as onnxruntime runs it, and as OpenVINO does, which must be there."""
-    models = read_pixel_models()
-    alphabet = metadata_of(models.recognition)["character"].splitlines()
-    one, other = (
-        PPOCR(runtime(models.detection), Recogniser(runtime(models.recognition), alphabet))
-        for runtime in (OnnxRuntimeModel, OpenVinoModel)
-    )
+    one, other = (make_detector(runtime=runtime) for runtime in (OnnxRuntimeModel, OpenVinoModel))
     return one, other
 
 

@@ -81,7 +81,7 @@ class Counting:
 def counting() -> tuple[TextDetector, Counting]:
     """Return the default detector, and what counts its looks."""
     detector = make_detector()
-    counted = detector._detection = Counting(detector._detection)
+    counted = detector._search._detection = Counting(detector._search._detection)
     return detector, counted
 
 

@@ -28,10 +28,10 @@ import numpy as np
 
 from daemon.engines.models import make_detector
 from deid.pixels.find.candidates import rectangle_of
-from deid.pixels.find.ppocr import Tuning
 from deid.pixels.find.shapes import features_of
 from deid.pixels.find.traces import Bounds
 from deid.pixels.find.trees import SHAPES
+from deid.pixels.find.tuning import Tuning
 from deid.pixels.geometry import Box
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.burn import Manner, burn, use_fonts

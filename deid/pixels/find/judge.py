@@ -1,0 +1,37 @@
+"""The judge of shapes: whether candidates look like text, asked once for each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deid.pixels.find.shapes import features_of
+from deid.pixels.find.trees import text_shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.find.candidates import Candidate
+
+
+def shapes_of(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> list[float]:
+    """Return the logarithm of the odds that each candidate's shape is that of text."""
+    return [entry.shape or 0.0 for entry in judged(views, candidates)]
+
+
+def judged(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return candidates that all have the logarithm of the odds that their shape is that of text."""
+    new = [entry for entry in candidates if entry.shape is None]
+    if not new:
+        return list(candidates)
+    windows = features_of(views[:2], [entry.corners for entry in new])
+    scores = text_shapes().score(np.concatenate(windows))
+    ends = np.cumsum([len(rows) for rows in windows])[:-1]
+    means = iter([float(own.mean()) for own in np.split(scores, ends)])
+    return [
+        replace(entry, shape=next(means)) if entry.shape is None else entry for entry in candidates
+    ]

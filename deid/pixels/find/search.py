@@ -1,0 +1,243 @@
+"""Where to look for text, at which scale, and what a look finds.
+
+A look is one run of the detection model, differentiable binarisation: the model returns a map of text
+probability, which is cut at a threshold; each connected part becomes a rotated rectangle, which is grown by its
+area over its perimeter.
+
+The first look is at the picture's own size, where strokes stand out that may be letters. What it finds
+without doubt is found; where it finds only a trace, the part is enlarged and looked at again, together with
+others on one sheet. The view by local contrast is looked at where the display hides what it shows,
+and single dots where they lie close together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from deid.pixels.find.candidates import Candidate, candidate, merged, ordered
+from deid.pixels.find.dots import dotted_areas, with_dots_joined
+from deid.pixels.find.evidence import areas_of, hidden_areas, lettered_halves, stroked_areas
+from deid.pixels.find.judge import judged
+from deid.pixels.find.reading import in_colour
+from deid.pixels.find.sheets import (
+    STRIDE,
+    box_in_frame,
+    corners_in_frame,
+    placed,
+    sheet_of,
+)
+from deid.pixels.find.traces import unsettled_traces
+from deid.pixels.geometry import Box, tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from deid.pixels.find.sieve import Sieve
+    from deid.pixels.find.tuning import Tuning
+    from deid.pixels.ports import Model, Picture
+
+_MEAN = np.array((0.485, 0.456, 0.406), np.float32) * 255
+_DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
+#: Columns and rows of a part's surroundings that are looked at with it.
+_SURROUND = 24, 12
+#: Heights of a line by which it may go on beyond what was found of it.
+_GOES_ON = 3
+
+
+class Search:
+    """Looks at a picture wherever text may be.
+
+    Parameters
+    ----------
+    detection
+        From pictures (1, 3, rows, columns) to (1, 1, rows, columns): how likely each pixel is text.
+    sieve
+        Tells where letters may be; without one, that is wherever strokes stand out.
+    """
+
+    def __init__(self, detection: Model, sieve: Sieve | None, tuning: Tuning) -> None:
+        self._detection, self._sieve, self._tuning = detection, sieve, tuning
+
+    def candidates(self, picture: Picture) -> tuple[list[NDArray[Any]], list[Candidate]]:
+        """Return the views that were looked at, and all that may be text in them, not yet judged."""
+        tuning = self._tuning
+        views = [view for view in (picture.display, picture.contrast) if view is not None]
+        rows, columns = picture.display.shape[:2]
+        scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
+        is_large = max(rows, columns) >= tuning.large
+        found: list[Candidate] = []
+        if tuning.half_resolution or is_large:
+            found, traces = self._look(views, 0, scale / 2, self._halves(picture.display))
+        if is_large:
+            fine = stroked_areas(
+                picture.display, level=tuning.fine, is_coarse=False, sieve=self._sieve
+            )
+            areas = areas_of([*traces, *fine], rows, columns)
+        else:
+            areas = stroked_areas(picture.display, sieve=self._sieve)
+        more, unsettled = self._look(views, 0, scale, areas)
+        found += more
+        closer = self._closer(max(rows, columns))
+        if unsettled and closer[0]:
+            found += self._look(views, 0, closer[0], unsettled)[0]
+        if picture.contrast is not None:
+            hidden = hidden_areas(picture.display, picture.contrast, self._sieve)
+            if hidden:
+                more, traces = self._look(views, 1, scale, hidden)
+                found += more
+                unsettled += traces
+            if closer[1]:
+                # What is found may go on where the display shows it too faintly.
+                found = judged(views, found)
+                lines = self._lines_going_on(picture.contrast, found)
+                around = areas_of([*unsettled, *lines], rows, columns)
+                found += self._look(views, 1, closer[1], around)[0]
+        dotted = dotted_areas(picture.display)
+        if dotted:
+            for view in tuple(views):
+                views.append(with_dots_joined(view, dotted))
+                number = len(views) - 1
+                found += self._look(views, number, scale * tuning.dotted, dotted)[0]
+        return views, merged(found)
+
+    def _lines_going_on(self, contrast: NDArray[Any], found: Sequence[Candidate]) -> list[Box]:
+        """Return the lines on which there may be letters beside all that was found without doubt."""
+        tuning = self._tuning
+        likely = (entry for entry in found if (entry.shape or 0.0) >= tuning.follow)
+        lines = [_line_of(entry).clipped(*contrast.shape) for entry in likely]
+        kept = [line for line in lines if line is not None]
+        if self._sieve is None:
+            return kept
+        known = [
+            entry.area.grown(tuning.beside)
+            for entry in found
+            if entry.confidence >= tuning.traces.settled
+        ]
+        return self._sieve.with_letters(contrast, kept, known)
+
+    def _halves(self, display: NDArray[Any]) -> list[Box]:
+        """Return where to look in half of the size."""
+        rows, columns = display.shape[:2]
+        if self._sieve is None or self._tuning.half_resolution:
+            return [Box(0, 0, columns, rows)]
+        return lettered_halves(display, self._sieve)
+
+    def _closer(self, side: int) -> tuple[float, float]:
+        """Return the factors of the second look in both views, 0 for none."""
+        for below, display, contrast in self._tuning.closer:
+            if side < below:
+                return display, contrast
+        return 0.0, 0.0
+
+    def _look(
+        self, views: Sequence[NDArray[Any]], number: int, scale: float, areas: Sequence[Box]
+    ) -> tuple[list[Candidate], list[Box]]:
+        """Look at areas of a view at a scale; return what may be text, and where only a trace is."""
+        rows, columns = views[number].shape[:2]
+        found: list[Candidate] = []
+        traces: list[Box] = []
+        for picture, pieces in self._pictures(views[number], scale, areas):
+            probability = self._probability(in_colour(picture))
+            regions = list(self._regions(probability))
+            own = [
+                candidate(corners_in_frame(corners, *piece, scale), confidence, number)
+                for (corners, confidence), piece in placed(regions, pieces)
+            ]
+            for trace in unsettled_traces(probability, regions, pieces, self._tuning.traces):
+                box = box_in_frame(trace.box, *trace.piece, scale)
+                if trace.is_blob:
+                    own = judged(views, own)
+                    inside = [entry.shape or 0.0 for entry in own if entry.area.overlap(box)]
+                    if inside and max(inside) < self._tuning.hopeless:
+                        continue
+                traces.append(box)
+            found += own
+        around = [box.grown(*_SURROUND).clipped(rows, columns) for box in traces]
+        return found, areas_of((box for box in around if box is not None), rows, columns)
+
+    def _pictures(
+        self, view: NDArray[Any], scale: float, areas: Sequence[Box]
+    ) -> Iterator[tuple[NDArray[Any], list[tuple[Box, Box]]]]:
+        """Yield pictures to look at, each with the parts of the view that it shows and their places."""
+        tuning = self._tuning
+        side, overlap = int(tuning.tile / scale), int(tuning.overlap / scale)
+        parts = [part for area in areas for part in tiles(area, side, overlap)]
+        waiting: list[tuple[Box, NDArray[Any]]] = []
+        for part in parts:
+            shown = view[part.top : part.bottom, part.left : part.right]
+            if scale != 1.0:
+                method = cv2.INTER_CUBIC if scale > 1 else cv2.INTER_AREA
+                shown = cv2.resize(shown, None, fx=scale, fy=scale, interpolation=method)
+            if part.area >= 0.5 * side * side or len(parts) == 1:
+                yield shown, [(part, Box(0, 0, shown.shape[1], shown.shape[0]))]
+            else:
+                waiting.append((part, shown))
+                if _area(waiting) >= 0.8 * tuning.tile**2:
+                    yield _sheet(waiting, tuning.tile)
+                    waiting = []
+        if waiting:
+            yield _sheet(waiting, tuning.tile)
+
+    def _probability(self, tile: NDArray[Any]) -> NDArray[Any]:
+        rows, columns = tile.shape[:2]
+        padded_rows = max(-(-rows // STRIDE) * STRIDE, 64)
+        padded_columns = max(-(-columns // STRIDE) * STRIDE, 64)
+        padded = cv2.copyMakeBorder(
+            tile, 0, padded_rows - rows, 0, padded_columns - columns, cv2.BORDER_REPLICATE
+        )
+        given: NDArray[Any] = np.empty((1, 3, padded_rows, padded_columns), np.float32)
+        for channel, plane in enumerate(given[0]):
+            np.subtract(padded[..., channel], _MEAN[channel], out=plane)
+            np.divide(plane, _DEVIATION[channel], out=plane)
+        cut: NDArray[Any] = self._detection(given)[0, 0, :rows, :columns]
+        return cut
+
+    def _regions(self, probability: NDArray[Any]) -> Iterator[tuple[NDArray[Any], float]]:
+        core = (probability > self._tuning.binarise).astype(np.uint8)
+        mask = cv2.dilate(core, np.ones((2, 2), np.uint8))
+        contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+        for contour in contours:
+            (_, (width, height), _) = rectangle = cv2.minAreaRect(contour)
+            if min(width, height) < 3:
+                continue
+            corners = cv2.boxPoints(rectangle)
+            confidence = _mean_inside(probability, corners)
+            if confidence < self._tuning.consider:
+                continue
+            growth = width * height * self._tuning.grow / (2 * (width + height))
+            (centre, _, angle) = rectangle
+            grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
+            yield ordered(cv2.boxPoints(grown)), confidence
+
+
+def _line_of(found: Candidate) -> Box:
+    """Return where the line of text goes on, on both sides."""
+    area = found.area
+    if area.width >= area.height:
+        return area.grown(_GOES_ON * area.height, area.height // 2)
+    return area.grown(area.width // 2, _GOES_ON * area.width)
+
+
+def _area(parts: Iterable[tuple[Box, NDArray[Any]]]) -> int:
+    return sum((shown.shape[0] + 10) * (shown.shape[1] + 28) for _, shown in parts)
+
+
+def _sheet(
+    waiting: Sequence[tuple[Box, NDArray[Any]]], side: int
+) -> tuple[NDArray[Any], list[tuple[Box, Box]]]:
+    sheet, places = sheet_of([shown for _, shown in waiting], side)
+    return sheet, list(zip((part for part, _ in waiting), places, strict=True))
+
+
+def _mean_inside(probability: NDArray[Any], corners: NDArray[Any]) -> float:
+    rows, columns = probability.shape
+    left, top = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, (columns - 1, rows - 1))
+    right, bottom = np.clip(np.ceil(corners.max(axis=0)).astype(int), 0, (columns - 1, rows - 1))
+    mask = np.zeros((bottom - top + 1, right - left + 1), np.uint8)
+    cv2.fillPoly(mask, [np.round(corners - (left, top)).astype(np.int32)], 1)
+    return float(cv2.mean(probability[top : bottom + 1, left : right + 1], mask)[0])

@@ -1,0 +1,135 @@
+"""The figures that decide where the detector looks and what is text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from deid.pixels.find.traces import Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The figures that decide where to look and what is text. Tuned on the benchmark's tuning half.
+
+    Attributes
+    ----------
+    tile, overlap
+        Side of the square given to the detector at once, and how far neighbours overlap, in
+        pixels after scaling.
+    small, small_scale
+        Pictures whose longer side is below `small` are enlarged by this factor at once.
+    large
+        Pictures whose longer side is this long are looked at in half their size, too: lettering
+        higher than a hundred pixels. In their own size only where that leaves a trace, or something
+        fine stands out.
+    fine
+        By so many display levels of 256.
+    traces
+        What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
+        has a shape that text may have.
+    closer
+        Steps of (longer side below this many pixels, factors of that second look in the display and
+        in the view by local contrast): small frames have small letters.
+    follow, beside
+        A candidate's line is followed in the view by local contrast, where it may go on, unless its shape
+        scores less than this: an organ's edges are as long and as high as many lines. It may go on where
+        there may be letters farther than so many pixels from what was found without doubt.
+    binarise, consider
+        Probability from which a pixel is text, and the mean from which a region is a candidate.
+    grow
+        How far a region's core grows: area x grow / perimeter.
+    convincing, convincing_where_clear, clear, convincing_where_faint, faint
+        A candidate whose shape scores at least `convincing` (logarithm of the odds) is text. Less is
+        enough where the detection model's mean is at least `clear`, more is needed below `faint`.
+    cheap, dear
+        A candidate that is larger than the share `cheap` of the frame must score more, by `dear` times
+        the square of the logarithm of how many times: a mistake costs the more of the picture.
+    slight, certain, wary
+        One that is larger than the share `slight`, and of which the detection model's mean falls short of
+        `certain`, must score more, by `wary` times what it falls short by times the logarithm of how many
+        times: of large lettering the model is surer than of devices and vessels.
+    weighty, framings
+        What covers more than the share `weighty` of the frame must score enough on average of its own frame and
+        of frames that are longer and higher by these shares of its height: what is text stays text when it is
+        framed a little wider or closer, what was taken for text by chance may not.
+    alone
+        What covers more than `weighty` must score so much more where it reads as one sign or as one again and
+        again, twice as much where it reads as nothing at all: so do organs, coils and rows of parts.
+    least_area
+        Frames of fewer pixels are taken for as large as this: in them a word is no small share.
+    most_of_frame
+        What covers a larger share of the frame than this is text only when it reads surely.
+    hopeless, short_of
+        One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
+        reads surely; one that falls short by more when it reads surely and has many signs.
+    sure, least_signs, many_signs
+        A sure reading has at least this certainty and so many letters or digits, not all the same.
+    likely, pair
+        What is likely text by its shape, and falls short only for its size or for how faintly it was found,
+        is text when it surely reads so few signs.
+    fairly_sure, long, different
+        Less certainty is enough for a reading of so many signs, so many of them different: what is no text
+        reads as one sign again and again, or not at all.
+    dotted
+        Factor for the look at areas of single dots.
+    half_resolution
+        Look once more at half the size, whatever the size is.
+    """
+
+    tile: int = 736
+    overlap: int = 96
+    small: int = 300
+    small_scale: float = 2.0
+    large: int = 1600
+    fine: int = 16
+    traces: Bounds = field(default_factory=Bounds)
+    closer: tuple[tuple[int, float, float], ...] = (
+        (700, 2.0, 2.0),
+        (1100, 0.0, 1.5),
+        (1600, 0.0, 1.0),
+    )
+    follow: float = -1.0
+    beside: int = 16
+    binarise: float = 0.3
+    consider: float = 0.25
+    grow: float = 1.6
+    convincing: float = 0.5
+    convincing_where_clear: float = -0.5
+    clear: float = 0.75
+    convincing_where_faint: float = 1.5
+    faint: float = 0.5
+    cheap: float = 0.004
+    dear: float = 0.3
+    slight: float = 0.001
+    certain: float = 0.84
+    wary: float = 2.0
+    weighty: float = 0.002
+    framings: tuple[float, ...] = (0.14, -0.1)
+    alone: float = 1.0
+    least_area: int = 400 * 400
+    most_of_frame: float = 0.25
+    hopeless: float = -3.0
+    short_of: float = 3.5
+    sure: float = 0.95
+    least_signs: int = 3
+    many_signs: int = 6
+    likely: float = 0.0
+    pair: int = 2
+    fairly_sure: float = 0.8
+    long: int = 8
+    different: int = 6
+    dotted: float = 0.75
+    half_resolution: bool = False
+
+    def enough(self, confidence: float, share: float) -> float:
+        """Return what the shape of a candidate of that share of its frame must score to be text."""
+        if confidence >= self.clear:
+            least = self.convincing_where_clear
+        elif confidence < self.faint:
+            least = self.convincing_where_faint
+        else:
+            least = self.convincing
+        least += self.dear * max(math.log(share / self.cheap), 0) ** 2
+        lacking = max(self.certain - confidence, 0)
+        return least + self.wary * lacking * max(math.log(share / self.slight), 0)

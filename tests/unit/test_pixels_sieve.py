@@ -1,0 +1,164 @@
+"""Where the small model says that letters may be, and that it need not be asked of all at once."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import pytest
+
+from daemon.engines.models import make_sieve
+from deid.pixels.find import sieve as module
+from deid.pixels.find.evidence import stroked_areas
+from deid.pixels.find.sieve import SIEVE as SIEVE_FILE
+from deid.pixels.find.sieve import Sieve, strokes_of
+from deid.pixels.geometry import Box
+from tests import pixel_samples as samples
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DIGEST = "d0eeef8f6fdb843cfdd2982952eb9cec0c438c310e145d9a832603e40477d532"
+SIEVE = make_sieve()
+ROWS, COLUMNS = 320, 480
+WHOLE = Box(0, 0, COLUMNS, ROWS)
+WORD = Box(150, 100, 170, 24)
+
+
+def _ground(seed: int = 3) -> NDArray[np.uint8]:
+    texture = samples.texture(seed, rows=ROWS, columns=COLUMNS, samples=3)
+    grey = cv2.GaussianBlur(texture[..., 0] // 2 + 60, (0, 0), 2)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def _written(
+    ink: tuple[int, int, int], text: str = "SMITH^JOHN 1961", **how: Any
+) -> NDArray[np.uint8]:
+    view = _ground()
+    place = WORD.left + 2, WORD.bottom - 6
+    cv2.putText(view, text, place, cv2.FONT_HERSHEY_SIMPLEX, how.get("size", 0.6), ink, 1)
+    return view
+
+
+def _looked_at(view: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    shown = np.zeros(view.shape[:2], np.bool_)
+    for area in stroked_areas(view, sieve=SIEVE):
+        shown[area.top : area.bottom, area.left : area.right] = True
+    return shown
+
+
+@pytest.mark.parametrize(
+    ("ink", "text"),
+    [
+        ((255, 255, 255), "SMITH^JOHN 1961"),
+        ((0, 0, 0), "SMITH^JOHN 1961"),
+        ((255, 90, 90), "ID 77-01934"),  # hardly brighter than the ground
+        ((90, 90, 90), "12.03.1961"),
+        ((230, 230, 230), "O"),
+    ],
+)
+def test_letters_are_looked_at_in_any_colour_and_little_else_is(
+    ink: tuple[int, int, int], text: str
+) -> None:
+    view = _written(ink, text)
+    written = (view != _ground()).any(axis=2)
+    shown = _looked_at(view)
+    assert shown[written].all()
+    assert shown.mean() < 0.7
+    assert sum(area.area for area in stroked_areas(view)) > 0.9 * WHOLE.area
+
+
+def test_letters_of_wide_strokes_are_looked_at() -> None:
+    view = _ground()
+    cv2.putText(view, "MAIER", (20, 200), cv2.FONT_HERSHEY_SIMPLEX, 4, (250, 250, 250), 14)
+    written = (view != _ground()).any(axis=2)
+    assert _looked_at(view)[written].mean() > 0.99
+
+
+def test_frames_without_letters_are_hardly_looked_at() -> None:
+    shown = [_looked_at(_ground(seed)).mean() for seed in range(20, 28)]
+    assert np.mean(shown) < 0.1
+
+
+@pytest.mark.parametrize(
+    "area", [Box(0, 0, 480, 96), Box(203, 77, 130, 61), Box(330, 100, 150, 220)]
+)
+def test_a_part_has_the_odds_that_it_has_in_the_whole(area: Box) -> None:
+    view = _written((255, 255, 255))
+    whole, part = (SIEVE.odds(view, [place]) for place in (WHOLE, area))
+    inside = np.isfinite(part)
+    assert whole.max() > 3
+    assert inside.sum() * 64 >= area.area
+    np.testing.assert_allclose(part[inside], whole[inside], rtol=1e-4, atol=1e-3)
+
+
+def test_a_large_view_is_asked_in_bands_that_agree_with_the_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    view = _written((255, 255, 255))
+    whole = SIEVE.odds(view, [WHOLE])
+    monkeypatch.setattr(module, "_ROWS", 64)
+    np.testing.assert_allclose(SIEVE.odds(view, [WHOLE]), whole, rtol=1e-4, atol=1e-3)
+
+
+def test_a_view_of_any_size_is_answered_for_each_of_its_cells() -> None:
+    view = _written((255, 255, 255))[:75, :131]
+    odds = SIEVE.odds(view, [Box(0, 0, 131, 75)])
+    assert odds.shape == (10, 17)
+    assert np.isfinite(odds).all()
+
+
+def test_strokes_are_bright_and_dark_ones_of_the_colour_that_shows_them_most() -> None:
+    view = np.full((40, 40, 3), 100, np.uint8)
+    view[18:21, :, 1] = 180
+    view[:, 30:33, 2] = 20
+    bright, dark = strokes_of(view)
+    assert bright[19, 10] == 80
+    assert dark[5, 31] == 80
+    assert bright[5, 5] == dark[5, 5] == 0
+
+
+@pytest.mark.parametrize(
+    ("odds", "wanted"),
+    [
+        ([-9, -9, -9, -9, -9, -9], [0, 0, 0, 0, 0, 0]),
+        ([-1, -1, -1, -1, -1, -1], [0, 0, 0, 0, 0, 0]),  # none of them is likely enough
+        ([-1, -1, 1, -9, -9, -9], [1, 1, 1, 0, 0, 0]),
+        ([1, -9, -9, -9, -1, -1], [1, 0, 0, 0, 0, 0]),  # what lies apart counts by itself
+        ([1, -9, -9, -9, 1, 1], [1, 0, 0, 0, 1, 0]),  # where no stroke stands out there is none
+    ],
+)
+def test_doubtful_cells_count_where_they_hang_together_with_a_likely_one(
+    odds: list[int], wanted: list[int]
+) -> None:
+    def answer(given: NDArray[Any]) -> NDArray[Any]:
+        shape = given.shape[2] // 8, given.shape[3] // 8
+        answers = np.full(shape, -9.0, np.float32)
+        answers[:, ::2] = np.asarray(odds, np.float32)
+        answers[:, 1::2] = answers[:, ::2]
+        return answers[None, None]
+
+    busy = np.ones((1, 6), np.uint8)
+    if odds[-1] == 1:
+        busy[0, -1] = 0
+    sieve = Sieve(answer, least=-2.0, peak=0.0)
+    view = np.zeros((16, 96), np.uint8)
+    assert sieve.may_be_letters(view, [Box(0, 0, 96, 16)], busy).tolist() == [wanted]
+
+
+def test_a_line_has_more_letters_where_they_are_beside_what_is_known() -> None:
+    view = _written((255, 255, 255))[..., 0]
+    line, below = Box(80, 96, 360, 32), Box(80, 200, 360, 32)
+    assert SIEVE.with_letters(view, [line, below], []) == [line]
+    assert SIEVE.with_letters(view, [line, below], [WORD.grown(16)]) == []
+    half = Box(WORD.left, WORD.top, 90, WORD.height)
+    assert SIEVE.with_letters(view, [line, below], [half.grown(16)]) == [line]
+
+
+def test_the_model_is_the_one_that_the_figures_were_measured_with() -> None:
+    data = (files("deid.tables") / SIEVE_FILE).read_bytes()
+    assert hashlib.sha256(data).hexdigest() == _DIGEST
+    assert len(data) < 1_000_000
