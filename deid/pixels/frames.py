@@ -124,14 +124,24 @@ class _NativeFrames:
             assert self._whole is not None
             return NativeFrame(self._image, self._whole, first_bit=first)
         begin, size = first // 8, self._bits // 8
+        raw: bytes | memoryview
         if number in self._changed:
             raw = self._changed[number]
         elif self._whole is not None:
             raw = self._whole[begin : begin + size]
         else:
             begin += self._instance.start
-            raw = bytes(self._instance.value[begin : begin + size])
+            raw = self._source_bytes(begin, begin + size)
         return NativeFrame(self._image, raw, is_big_endian=self._instance.big_endian)
+
+    def _source_bytes(self, start: int, stop: int) -> bytes | memoryview:
+        """Return bytes of the source, not copied where samples lie as their width asks for.
+
+        Each frame is read several times, and copying costs as much as looking for what is new in it.
+        """
+        if self._image.bits_allocated > 16:
+            return bytes(self._instance.value[start:stop])
+        return memoryview(self._instance.value)[start:stop].toreadonly()
 
     def _keep(self, number: int, frame: NativeFrame) -> None:
         if self._image.bits_allocated == 1:

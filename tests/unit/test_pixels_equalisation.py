@@ -22,7 +22,7 @@ def _values(rows: int, columns: int, low: int, high: int, dtype: Any) -> NDArray
     smooth -= smooth.min()
     smooth *= (high - low) / max(float(smooth.max()), 1e-6)
     smooth[: rows // 3, columns // 4 :] = 0
-    values: NDArray[Any] = (smooth + low).astype(dtype)
+    values: NDArray[Any] = (np.floor(smooth) + low).astype(dtype)
     return values
 
 
@@ -48,6 +48,7 @@ def _by_opencv(values: NDArray[Any]) -> NDArray[Any]:
         (0, 1782, np.uint16),
         (300, 8400, np.uint16),
         (-1024, 3071, np.int32),
+        (-2000, 30000, np.float32),
         (5, 5, np.uint16),
     ],
 )
@@ -60,8 +61,12 @@ def test_local_contrast_is_what_opencv_equalises_at_16_bits(
 
 @pytest.mark.parametrize(
     "values",
-    [_values(300, 200, 0, 60000, np.uint16), _values(300, 200, -3, 4, np.float32)],
-    ids=["many levels", "floating point"],
+    [
+        np.arange(200 * 300).reshape(200, 300).astype(np.uint16),
+        _values(300, 200, -3, 90, np.float32) / 7,
+        _values(300, 200, -50000, 50000, np.int32),
+    ],
+    ids=["many levels", "fractions", "wide"],
 )
 def test_what_has_too_many_levels_to_count_is_left_to_opencv(values: NDArray[Any]) -> None:
     assert np.array_equal(local_contrast(values), _by_opencv(values))

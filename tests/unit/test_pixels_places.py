@@ -61,6 +61,7 @@ def test_a_large_frame_is_asked_some_rows_at_a_time_with_the_same_answer(
     whole = asked(*shown)
     assert 0.001 < whole.mean() < 0.999
     monkeypatch.setattr(places, "_BAND", 64)
+    monkeypatch.setattr(places, "_EDGES", 1)
     assert np.array_equal(by_bands(asked, edge, np.bool_, *shown), whole)
     some = [Box(3, 40, 50, 70), Box(200, 500, 120, 400)]
     inside = np.zeros(whole.shape, np.bool_)
@@ -91,8 +92,9 @@ def test_what_is_found_in_a_few_places_is_what_is_found_in_the_whole_frame(
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("least", [1, 8, 13])
 def test_cells_with_a_share_are_those_of_a_resize_by_area(
-    size: tuple[int, int], least: int
+    size: tuple[int, int], least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(places, "_SMALL", 0)
     noise = np.random.default_rng(least)
     marked = np.zeros(size, np.bool_)
     for _ in range(20):
@@ -107,7 +109,10 @@ def test_cells_with_a_share_are_those_of_a_resize_by_area(
     assert np.array_equal(with_share(share, cells, marked, found), expected)
 
 
-def test_where_most_of_a_frame_may_hold_something_it_is_asked_whole() -> None:
+def test_where_most_of_a_frame_may_hold_something_it_is_asked_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places, "_SMALL", 0)
     marked = np.random.default_rng(1).random((800, 800)) < 0.5
     assert places_with(0.03, (50, 50), lambda view: view, 0, marked) == [Box(0, 0, 800, 800)]
     assert places_with(0.03, (50, 50), lambda view: view, 0, np.zeros_like(marked)) == []

@@ -36,7 +36,7 @@ class NativeFrame:
     def __init__(
         self,
         image: ImageDescription,
-        raw: bytes,
+        raw: bytes | memoryview,
         *,
         first_bit: int = 0,
         is_big_endian: bool = False,

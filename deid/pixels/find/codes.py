@@ -49,7 +49,9 @@ _SCALES: Final = (1, 2, 4)
 _LARGE: Final = 1600  # pixels of the longer side
 _AROUND: Final = 15  # pixels over which directions are averaged
 _STEP: Final = 3  # pixels from one average to the next
-_BAND: Final = 128 * _STEP  # rows that are measured at a time
+_BAND: Final = (
+    16 * _STEP
+)  # rows that are measured at a time: what they take stays in the processor's cache
 _TWO_DIRECTIONS: Final = (
     0.6  # of 1: how alike the edges' directions are, those across taken for the same
 )

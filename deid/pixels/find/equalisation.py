@@ -19,9 +19,7 @@ _LEVELS: Final = 1 << 16
 #: Up to so many levels and pixels it is cheaper to count by level, and takes little memory.
 _MOST_LEVELS: Final = 8192
 _MOST_PIXELS: Final = 2_000_000
-_BAND: Final = (
-    128  # rows that are floating point at a time: a large frame of them would take much memory
-)
+_BAND: Final = 128  # rows that are floating point at a time, for the sake of memory
 _FEW_ROWS: Final = 16  # that stay in the processor's cache through all steps
 
 
@@ -33,15 +31,32 @@ def local_contrast(values: NDArray[Any]) -> NDArray[np.uint8]:
     values
         Shape (rows, columns).
     """
-    low, high = values.min(), values.max()
+    low, high = float(values.min()), float(values.max())
     tiles = min(max(min(values.shape) // _LEAST_TILE, 1), _TILES)
-    is_whole = values.dtype.kind != "f"
-    if is_whole and int(high) - int(low) < _MOST_LEVELS and values.size <= _MOST_PIXELS:
-        return _equalised(values, int(low), int(high), tiles)
-    spread = _Spread(float(low), float(high))
+    spread = _Spread(low, high)
+    ranked = _ranked(values, low) if high - low < _LEVELS and values.size <= _MOST_PIXELS else None
+    if ranked is not None:
+        ranks, levels = ranked
+        return _equalised(ranks, spread(levels + low).astype(np.uint16), tiles)
     wide = by_bands(spread, 0, np.uint16, values, height=_BAND)
     equalised = cv2.createCLAHE(_CLIP_LIMIT, (tiles, tiles)).apply(wide, wide)
     return by_bands(_eight_bits, 0, np.uint8, equalised, height=_BAND)
+
+
+def _ranked(values: NDArray[Any], low: float) -> tuple[NDArray[np.uint16], NDArray[Any]] | None:
+    """Return which level each value has, and the levels above the lowest; None for fractions and many."""
+    above = by_bands(lambda band: band - np.float32(low), 0, np.uint16, values, height=_BAND)
+    bands = range(0, len(values), _BAND)
+    if values.dtype.kind == "f" and not all(
+        np.array_equal(above[top:][:_BAND] + np.float32(low), values[top:][:_BAND]) for top in bands
+    ):
+        return None
+    levels = np.flatnonzero(np.bincount(above.ravel()))
+    if len(levels) > _MOST_LEVELS:
+        return None
+    ranks = np.zeros(levels[-1] + 1, np.uint16)
+    ranks[levels] = np.arange(len(levels))
+    return ranks.take(above), levels
 
 
 class _Spread:
@@ -61,14 +76,19 @@ def _eight_bits(levels: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(levels / np.float32(257))
 
 
-def _equalised(values: NDArray[Any], low: int, high: int, tiles: int) -> NDArray[np.uint8]:
-    """Return what `cv2.createCLAHE` makes of the values spread over 16 bits, as 8 bits.
+def _equalised(own: NDArray[Any], levels: NDArray[Any], tiles: int) -> NDArray[np.uint8]:
+    """Return what `cv2.createCLAHE` makes of a frame of 16 bits, as 8 bits.
 
     OpenCV clips, fills up and sums all 65536 levels of each tile, of which a frame has some hundred: in a CT
     of 512 x 512 that is nine tenths of its time. Levels between those that occur need not be known.
+
+    Parameters
+    ----------
+    own
+        Which of the levels each pixel has.
+    levels
+        Those that occur, in order.
     """
-    own = by_bands(lambda band: band.astype(np.int32) - low, 0, np.uint16, values, height=_BAND)
-    levels = _Spread(low, high)(np.arange(low, high + 1)).astype(np.uint16)
     maps, tile = _maps(own, levels, tiles)
     rows, columns = own.shape
     above, below, down = _between(rows, tile[0], tiles)

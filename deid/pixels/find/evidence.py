@@ -239,7 +239,10 @@ def _has_colours(display: NDArray[Any]) -> bool:
 def _strokes_of_any(view: NDArray[Any]) -> NDArray[Any]:
     """Return by how much a pixel stands out in a grey view, or in the channel where it does so most."""
     strokes = _strokes(view)
-    return np.asarray(strokes.max(axis=2)) if strokes.ndim == 3 else strokes
+    if strokes.ndim == 2:
+        return strokes
+    first, second, third = cv2.split(strokes)
+    return np.asarray(cv2.max(cv2.max(first, second), third))
 
 
 def _strokes(grey: NDArray[Any]) -> NDArray[Any]:

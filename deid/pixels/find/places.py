@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 CELL: Final = 16
 """Pixels of a cell's side at least. What a frame has beyond whole cells is shared out among them."""
-_BAND: Final = 768  # rows that are asked at a time, a multiple of a cell's
-_SMALL: Final = 600_000  # pixels
+#: Rows that are asked at a time, whole cells, and how many times as many as matter beside them: few, so that
+#: what a step takes stays in the processor's cache; memory new to a process costs more than most steps.
+_BAND: Final = 128
+_EDGES: Final = 8
+_SMALL: Final = 1_500_000  # pixels
 _ROUNDED: Final = 0.01  # pixels; shares are rounded to 16 bits
 _WHOLE: Final = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
 _MOST: Final = 0.7  # of the frame; where more may hold something, all of it is asked
@@ -43,7 +46,7 @@ def by_bands(
         How many rows, where each of them takes much memory.
     """
     rows, columns = views[0].shape[:2]
-    height = height or _BAND
+    height = height or max(_BAND, _EDGES * edge)
     changed = np.empty((rows, columns), dtype)
     for top in range(0, rows, height):
         changed[top : top + height] = _band(change, edge, slice(top, top + height), views)
@@ -76,8 +79,9 @@ def places_with(
     pixels = rows * columns / (cells[0] * cells[1])
     least = max(math.ceil(share * pixels - _ROUNDED), 1)
     blocks: NDArray[Any] = np.zeros((-(-rows // CELL), -(-columns // CELL)), np.float32)
-    for top in range(0, rows, _BAND):
-        counts = _counts(_band(marks, edge, slice(top, top + _BAND), views))
+    height = max(_BAND, _EDGES * edge)
+    for top in range(0, rows, height):
+        counts = _counts(_band(marks, edge, slice(top, top + height), views))
         blocks[top // CELL :][: len(counts)] = counts
     # A cell is less than two blocks wide and high, and so lies within the nine around one of them.
     nine = np.ones((3, 3), np.uint8)

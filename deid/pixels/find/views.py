@@ -135,7 +135,7 @@ def _scaled(grey: NDArray[Any], low: float, high: float) -> NDArray[Any]:
 
 def _colour(values: NDArray[Any], photometric: str, bits: int) -> NDArray[Any]:
     eight = values if bits == 8 else (values >> (bits - 8) if bits > 8 else values << (8 - bits))
-    eight = np.ascontiguousarray(eight.astype(np.uint8))
+    eight = np.ascontiguousarray(eight.astype(np.uint8, copy=False))
     if not photometric.startswith("YBR"):
         return eight
     swapped = np.ascontiguousarray(eight[..., [0, 2, 1]])  # OpenCV orders Y, Cr, Cb
