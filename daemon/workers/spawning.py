@@ -33,6 +33,15 @@ ONE_THREAD = {
     "OPENCV_FOR_THREADS_NUM": "1",
 }
 """Environment of a worker, which has one processor: threads that share a frame cost more than they gain."""
+KEPT_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
+"""Environment of a worker whose steps take a few MiB each and give them back: glibc keeps up to so many bytes.
+
+It would return them after each step, and a page that is new to a process costs more than most steps do with it.
+Larger arrays go back at once, so that a worker needs no more at its peak.
+"""
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +82,7 @@ def spawn(import_path: Sequence[Path] = (), warm_up: str = "") -> Spawned:
             # Libraries quote what they parse when they complain.
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=environment | ONE_THREAD,
+            env=environment | ONE_THREAD | KEPT_MEMORY,
             cwd="/",
             start_new_session=True,
         )

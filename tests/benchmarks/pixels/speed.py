@@ -15,7 +15,7 @@ import numpy as np
 
 from daemon.engines.models import make_detector
 from daemon.engines.tesseract import Tesseract, make_paranoid_detector
-from daemon.workers.spawning import ONE_THREAD
+from daemon.workers.spawning import KEPT_MEMORY, ONE_THREAD
 from deid.pixels.cleaning import PixelCleaning
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.burn import Manner, burn
@@ -36,7 +36,7 @@ CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500"
 
 def report(engine: str) -> None:
     """Print CPU and wall seconds, peak memory, and the cine's cost in frames, in processes like a worker's."""
-    os.environ.update(ONE_THREAD)
+    os.environ.update(ONE_THREAD | KEPT_MEMORY)
     context = multiprocessing.get_context("spawn")
     print(
         f"{engine}: start-up, then {'case':26} {'CPU s':>8} {'wall s':>8} {'peak MiB':>9} {'looks':>6}"
