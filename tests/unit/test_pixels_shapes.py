@@ -30,7 +30,7 @@ from tests import pixel_samples as samples
 from tests.benchmarks.pixels.bases import synthetic_ct
 from tests.benchmarks.pixels.burn import Manner, burn
 from tests.benchmarks.pixels.strings import Burned
-from tests.benchmarks.pixels.textless.kinds import Textless, textless
+from tests.benchmarks.pixels.textless.kinds import textless
 from tests.factories import make_ct
 
 _DIGEST = "81ed699a6bea168b12cccdb3d6b09f1b9bf5fc152c818e1b8e8d2e6e503a28d0"
@@ -90,20 +90,18 @@ def _corners(box: Box) -> Any:
     )
 
 
-_SMALL = [
-    entry
-    for entry in textless(range(1, 2, 2))
-    if max(entry.instance.attributes["Rows"], entry.instance.attributes["Columns"]) <= 640
-]
-
-
-@pytest.mark.parametrize("entry", _SMALL, ids=lambda entry: f"{entry.kind} {entry.seed}")
-def test_a_frame_without_text_keeps_its_pixels(entry: Textless) -> None:
+def test_frames_without_text_keep_their_pixels() -> None:
     cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=())
-    attributes = entry.instance.attributes
-    area = attributes["Rows"] * attributes["Columns"] * attributes["NumberOfFrames"]
-    regions = cleaner.clean(entry.instance).regions
-    assert sum(region.width * region.height for region in regions) <= 0.01 * area
+    filled = {}
+    for entry in textless(range(1, 2, 2)):
+        attributes = entry.instance.attributes
+        if max(attributes["Rows"], attributes["Columns"]) <= 640:
+            area = attributes["Rows"] * attributes["Columns"] * attributes["NumberOfFrames"]
+            regions = cleaner.clean(entry.instance).regions
+            covered = sum(region.width * region.height for region in regions)
+            filled[f"{entry.kind} {entry.seed}"] = covered / area
+    assert len(filled) > 20
+    assert {name: share for name, share in filled.items() if share > 0.01} == {}
 
 
 def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> None:
