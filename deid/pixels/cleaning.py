@@ -14,7 +14,15 @@ from deid.pixels import rules
 from deid.pixels.by_hand import NothingFound, drawn_fillings, identifying
 from deid.pixels.codecs.table import VIDEO
 from deid.pixels.description import bitmap_image, describe
-from deid.pixels.fillings import Filling, Margins, carried_over, filled_for, together, united
+from deid.pixels.fillings import (
+    Filling,
+    Margins,
+    carried_over,
+    filled_for,
+    is_explained,
+    together,
+    united,
+)
 from deid.pixels.find.cine import FoundRegion, find_text
 from deid.pixels.find.codes import WithCodes
 from deid.pixels.find.views import FrameLook, picture
@@ -336,6 +344,8 @@ class PixelCleaning:
                 filled.append(entry)
                 reasons.append(why)
         for entry, why in zip(filled, reasons, strict=True):
+            if why == "unreadable" and is_explained(entry, found):
+                continue
             neighbours = [other.region.box for other in kept if other.frame == entry.frame]
             fillings += [
                 Filling(box, why, frozenset((entry.frame,)))

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 #: A slanted text is filled in steps of so many rows at least, by so many boxes at most.
 _LEAST_ROWS = 3
 _MOST_STEPS = 64
+#: What is explained by other texts: how surely they were read, of how many signs; how much of it they
+#: cover, and how high it is at least beside them; from when on it reads as something itself.
+_SURELY, _LEAST_SIGNS = 0.95, 3
+_MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
+_READABLE = 0.5
 
 
 class Margins(NamedTuple):
@@ -179,6 +184,44 @@ def together(
             if why is not None and why != "unreadable":
                 return why
     return None
+
+
+def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
+    """Whether a region that cannot be read shows nothing but pieces of texts that were read surely.
+
+    A piece of a word, or of two lines, is found beside them and reads as nothing. What reads as something that
+    they do not say is not explained.
+    """
+    region = entry.region
+    around = [
+        other.region
+        for other in found
+        if other is not entry
+        and other.frame == entry.frame
+        and other.region.legibility >= _SURELY
+        and sum(map(str.isalnum, other.region.text)) >= _LEAST_SIGNS
+        and other.region.box.overlap(region.box)
+    ]
+    if not around or region.is_code:
+        return False
+    lowest = min(min(other.box.width, other.box.height) for other in around)
+    if min(region.box.width, region.box.height) < _LEAST_HEIGHT * lowest:
+        return False
+    shown: NDArray[np.bool_] = np.zeros((region.box.height, region.box.width), np.bool_)
+    for other in around:
+        part = other.box.moved(-region.box.left, -region.box.top)
+        inside = part.clipped(region.box.height, region.box.width)
+        if inside is not None:
+            shown[inside.top : inside.bottom, inside.left : inside.right] = True
+    if shown.mean() < _MOST_OF_IT:
+        return False
+    said = "".join(_signs(other.text) for other in around)
+    readings = ((region.text, region.legibility), *region.others)
+    return all(legibility < _READABLE or _signs(text) in said for text, legibility in readings)
+
+
+def _signs(text: str) -> str:
+    return "".join(sign for sign in text.upper() if sign.isalnum())
 
 
 def _are_neighbours(first: Box, second: Box) -> bool:

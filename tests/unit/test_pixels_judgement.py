@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
-from deid.pixels.fillings import together
+from deid.pixels.fillings import is_explained, together
 from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement
@@ -257,3 +259,46 @@ def test_what_says_itself_what_it_is_stays_beside_what_identifies(
     )
     why = together(entry, [entry, other], lambda region: judgement.why(region, known))
     assert (why is not None) == goes
+
+
+_LINE = TextRegion(Box(40, 20, 100, 20), 0.9, "PORTAL VENOUS", 0.98)
+_NEXT = TextRegion(Box(40, 38, 100, 20), 0.9, "Ref: Katz", 0.97)
+
+
+@pytest.mark.parametrize(
+    ("box", "readings", "is_piece"),
+    [
+        (Box(60, 22, 30, 16), [("", 0.0)], True),
+        (Box(60, 22, 30, 16), [("venou", 0.96), ("ts10", 0.4)], True),
+        (Box(60, 22, 30, 16), [("KATZ", 0.96)], False),  # says what the line does not
+        (Box(60, 22, 30, 16), [("venou", 0.96), ("KATZ", 0.6)], False),
+        (Box(60, 22, 30, 7), [("", 0.0)], False),  # small print
+        (Box(110, 22, 40, 16), [("", 0.0)], False),  # goes on beyond it
+        (Box(42, 25, 60, 30), [("M", 0.4)], True),  # pieces of both lines
+        (Box(42, 25, 60, 60), [("M", 0.4)], False),
+    ],
+)
+def test_what_cannot_be_read_and_is_a_piece_of_what_can_is_no_text_of_its_own(
+    box: Box, readings: list[tuple[str, float]], *, is_piece: bool
+) -> None:
+    (text, legibility), *others = readings
+    piece = FoundRegion(0, TextRegion(box, 0.6, text, legibility, tuple(others)))
+    lines = [FoundRegion(0, _LINE), FoundRegion(0, _NEXT)]
+    assert is_explained(piece, [*lines, piece]) == is_piece
+    elsewhere = [FoundRegion(1, _LINE), FoundRegion(1, _NEXT)]
+    assert not is_explained(piece, [*elsewhere, piece])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        replace(_LINE, legibility=0.94),
+        replace(_LINE, text="II"),
+        replace(_LINE, text=""),
+    ],
+)
+def test_what_is_not_read_surely_explains_nothing(line: TextRegion) -> None:
+    piece = FoundRegion(0, TextRegion(Box(60, 22, 30, 16), 0.6, "", 0.0))
+    assert not is_explained(piece, [FoundRegion(0, line), piece])
+    code = FoundRegion(0, replace(piece.region, is_code=True))
+    assert not is_explained(code, [FoundRegion(0, _LINE), code])
