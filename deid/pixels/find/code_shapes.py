@@ -50,15 +50,19 @@ _NO_ORDER: Final = 3.2  # bits of four neighbouring squares, of 4
 
 def straightened(view: NDArray[Any], corners: NDArray[Any], scale: int = 1) -> NDArray[np.uint8]:
     """Return what of a view lies between corners (clockwise from the top left), so many times as large."""
-    length = float(np.hypot(*(corners[1] - corners[0])))
-    height = float(np.hypot(*(corners[3] - corners[0])))
-    columns, rows = max(round(length), 1) * scale, max(round(height), 1) * scale
+    columns, rows = (side * scale for side in _size(corners))
     target = np.array(((0, 0), (columns, 0), (columns, rows), (0, rows)), np.float32)
     matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), target)
     strip = cv2.warpPerspective(
         view, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(strip, np.uint8)
+
+
+def _size(corners: NDArray[Any]) -> tuple[int, int]:
+    """Return the columns and rows of what lies between corners, straightened."""
+    along, down = (float(np.hypot(*(corners[end] - corners[0]))) for end in (1, 3))
+    return max(round(along), 1), max(round(down), 1)
 
 
 def busy_part(strip: NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -90,7 +94,7 @@ def bars_in(strip: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     upright = _upright_bars(strip)
     if upright is not None:
         return 0, upright[0], columns, upright[1]
-    lying = _upright_bars(np.ascontiguousarray(strip.T))
+    lying = _upright_bars(strip.T)
     return None if lying is None else (lying[0], 0, lying[1], rows)
 
 
@@ -99,11 +103,12 @@ def _upright_bars(strip: NDArray[np.uint8]) -> tuple[int, int] | None:
     rows, columns = strip.shape
     if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
         return None
+    strip = np.ascontiguousarray(strip)
     begin, end = _longest_alike(strip)
     if end - begin < 2 * _LEAST_HEIGHT:
         return None
     edge = (end - begin) // 6
-    profile = np.median(strip[begin + edge : end - edge].astype(np.float32), axis=0)
+    profile = np.median(strip[begin + edge : end - edge], axis=0).astype(np.float32)
     if not has_widths_of_a_code(profile):
         return None
     wide = strip.astype(np.float32)
@@ -208,7 +213,15 @@ def _crossings(
     return at + away[at] / (away[at] - away[at + 1]), is_far[1:] & is_far[:-1]
 
 
-def are_squares(strip: NDArray[np.uint8]) -> bool:
+def are_squares_between(view: NDArray[Any], corners: NDArray[Any]) -> bool:
+    """Whether squares lie between corners; what is too small or too large for them is not straightened."""
+    size = _size(corners)
+    if min(size) < _LEAST_SIDE or max(size) > _LARGEST_SIDE:
+        return False
+    return _are_squares(straightened(view, corners))
+
+
+def _are_squares(strip: NDArray[np.uint8]) -> bool:
     """Whether a strip shows dark and bright squares in no order on one grid.
 
     Parameters
@@ -216,9 +229,6 @@ def are_squares(strip: NDArray[np.uint8]) -> bool:
     strip
         As large as in the frame.
     """
-    rows, columns = strip.shape
-    if min(rows, columns) < _LEAST_SIDE or max(rows, columns) > _LARGEST_SIDE:
-        return False
     _, is_bright = cv2.threshold(strip, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     strip = strip.astype(np.float32)
     share = float(is_bright.mean())

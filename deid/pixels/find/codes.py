@@ -14,7 +14,7 @@ import zxingcpp
 
 from deid.pixels.find.candidates import candidate, outline_of, rectangle_of
 from deid.pixels.find.code_shapes import (
-    are_squares,
+    are_squares_between,
     bars_in,
     busy_part,
     correlation,
@@ -232,7 +232,7 @@ def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
             bars = bars_in(straightened(smaller, corners, 2))
             if bars is not None:
                 corners = _tight(smaller, _part(corners, *(edge / 2 for edge in bars)))
-            elif not are_squares(straightened(smaller, corners)):
+            elif not are_squares_between(smaller, corners):
                 continue
             yield _with_guards(smaller, corners) * scale
 
