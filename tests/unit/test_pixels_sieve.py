@@ -88,7 +88,7 @@ def test_frames_without_letters_are_hardly_looked_at() -> None:
 )
 def test_a_part_has_the_odds_that_it_has_in_the_whole(area: Box) -> None:
     view = _written((255, 255, 255))
-    whole, part = (SIEVE.odds(view, [place]) for place in (WHOLE, area))
+    whole, part = (SIEVE.of(view).odds([place]) for place in (WHOLE, area))
     inside = np.isfinite(part)
     assert whole.max() > 3
     assert inside.sum() * 64 >= area.area
@@ -99,14 +99,30 @@ def test_a_large_view_is_asked_in_bands_that_agree_with_the_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     view = _written((255, 255, 255))
-    whole = SIEVE.odds(view, [WHOLE])
+    whole = SIEVE.of(view).odds([WHOLE])
     monkeypatch.setattr(module, "_ROWS", 64)
-    np.testing.assert_allclose(SIEVE.odds(view, [WHOLE]), whole, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(SIEVE.of(view).odds([WHOLE]), whole, rtol=1e-4, atol=1e-3)
+
+
+def test_nothing_is_asked_twice() -> None:
+    asked: list[int] = []
+
+    def answer(given: NDArray[Any]) -> NDArray[Any]:
+        asked.append(given.shape[2] * given.shape[3])
+        return SIEVE.model(given)
+
+    sieved = Sieve(answer).of(_written((255, 255, 255)))
+    first = sieved.odds([WORD])
+    assert asked[0] < ROWS * COLUMNS
+    sieved.odds([WORD, Box(160, 104, 20, 8)])
+    assert len(asked) == 1
+    assert (sieved.odds([WHOLE]) >= first).all()
+    assert len(asked) == 2
 
 
 def test_a_view_of_any_size_is_answered_for_each_of_its_cells() -> None:
     view = _written((255, 255, 255))[:75, :131]
-    odds = SIEVE.odds(view, [Box(0, 0, 131, 75)])
+    odds = SIEVE.of(view).odds([Box(0, 0, 131, 75)])
     assert odds.shape == (10, 17)
     assert np.isfinite(odds).all()
 
@@ -146,16 +162,16 @@ def test_doubtful_cells_count_where_they_hang_together_with_a_likely_one(
         busy[0, -1] = 0
     sieve = Sieve(answer, least=-2.0, peak=0.0)
     view = np.zeros((16, 96), np.uint8)
-    assert sieve.may_be_letters(view, [Box(0, 0, 96, 16)], busy).tolist() == [wanted]
+    assert sieve.of(view).may_be_letters([Box(0, 0, 96, 16)], busy).tolist() == [wanted]
 
 
 def test_a_line_has_more_letters_where_they_are_beside_what_is_known() -> None:
     view = _written((255, 255, 255))[..., 0]
     line, below = Box(80, 96, 360, 32), Box(80, 200, 360, 32)
-    assert SIEVE.with_letters(view, [line, below], []) == [line]
-    assert SIEVE.with_letters(view, [line, below], [WORD.grown(16)]) == []
+    assert SIEVE.of(view).with_letters([line, below], []) == [line]
+    assert SIEVE.of(view).with_letters([line, below], [WORD.grown(16)]) == []
     half = Box(WORD.left, WORD.top, 90, WORD.height)
-    assert SIEVE.with_letters(view, [line, below], [half.grown(16)]) == [line]
+    assert SIEVE.of(view).with_letters([line, below], [half.grown(16)]) == [line]
 
 
 def test_the_model_is_the_one_that_the_figures_were_measured_with() -> None:

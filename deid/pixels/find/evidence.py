@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.pixels.find.sieve import Sieve
+    from deid.pixels.find.sieve import Sieve, Sieved
 
 #: Levels of 256 by which strokes stand out in the view by local contrast (where the display shows nothing
 #: at all: in any case, and above noise), and up to which the display hides them; a person sees about 18.
@@ -57,7 +57,7 @@ _CONTEXT = 32, 32
 
 
 def hidden_areas(
-    display: NDArray[Any], contrast: NDArray[Any], sieve: Sieve | None = None
+    display: NDArray[Any], contrast: NDArray[Any], sieved: Sieved | None = None
 ) -> list[Box]:
     """Return where strokes show in the view by local contrast and not in the display.
 
@@ -67,6 +67,8 @@ def hidden_areas(
         Shape (rows, columns, 3), 8 bits.
     contrast
         Shape (rows, columns), 8 bits.
+    sieved
+        Of it: where there may be letters in it.
     """
     rows, columns = contrast.shape
     cells = max(columns // CELL, 1), max(rows // CELL, 1)
@@ -76,8 +78,8 @@ def hidden_areas(
         return []
     is_hidden = in_places(_are_hidden, _EDGE, places, display, contrast)
     busy = with_share(share, cells, is_hidden, places)
-    if sieve is not None:
-        busy = _sieved(contrast, busy, sieve)
+    if sieved is not None:
+        busy = _lettered(sieved, busy, rows, columns)
     return _areas_of_cells(busy, rows, columns, _LEAST_CELLS, near=(1, 3), surround=_SURROUND)
 
 
@@ -162,12 +164,12 @@ def stroked_areas(
     view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
     busy = _stroked(view, level, cells)
     if sieve is not None:
-        busy = _sieved(view, busy, sieve)
+        busy = _lettered(sieve.of(view), busy, rows, columns)
     if is_coarse:
         size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
         smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
         coarse = _stroked(smaller, level, cells)
-        busy |= coarse if sieve is None else _sieved(smaller, coarse, sieve)
+        busy |= coarse if sieve is None else _lettered(sieve.of(smaller), coarse, *size[::-1])
     return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
 
 
@@ -188,16 +190,15 @@ def lettered_halves(display: NDArray[Any], sieve: Sieve) -> list[Box]:
     for part in (2, 2 * _SMALLER):
         size = max(columns // part, 1), max(rows // part, 1)
         view = cv2.resize(display, size, interpolation=cv2.INTER_AREA)
-        busy |= sieve.may_be_letters(view, [Box(0, 0, *size)], np.ones_like(busy))
+        busy |= sieve.of(view).may_be_letters([Box(0, 0, *size)], np.ones_like(busy))
     around = 2 * _CONTEXT[0], 2 * _CONTEXT[1]
     return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=around)
 
 
-def _sieved(view: NDArray[Any], busy: NDArray[Any], sieve: Sieve) -> NDArray[Any]:
+def _lettered(sieved: Sieved, busy: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
     """Return the cells with strokes that may be letters', as 0 and 1."""
-    rows, columns = view.shape[:2]
     areas = _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=(0, 0))
-    return sieve.may_be_letters(view, areas, busy) if areas else busy
+    return sieved.may_be_letters(areas, busy) if areas else busy
 
 
 def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.pixels.find.sieve import Sieve
+    from deid.pixels.find.sieve import Sieve, Sieved
     from deid.pixels.find.tuning import Tuning
     from deid.pixels.ports import Model, Picture
 
@@ -86,7 +86,8 @@ class Search:
         if unsettled and closer[0]:
             found += self._look(views, 0, closer[0], unsettled)[0]
         if picture.contrast is not None:
-            hidden = hidden_areas(picture.display, picture.contrast, self._sieve)
+            sieved = None if self._sieve is None else self._sieve.of(picture.contrast)
+            hidden = hidden_areas(picture.display, picture.contrast, sieved)
             if hidden:
                 more, traces = self._look(views, 1, scale, hidden)
                 found += more
@@ -94,7 +95,7 @@ class Search:
             if closer[1]:
                 # What is found may go on where the display shows it too faintly.
                 found = judged(views, found)
-                lines = self._lines_going_on(picture.contrast, found)
+                lines = self._lines_going_on(found, rows, columns, sieved)
                 around = areas_of([*unsettled, *lines], rows, columns)
                 found += self._look(views, 1, closer[1], around)[0]
         dotted = dotted_areas(picture.display)
@@ -105,20 +106,22 @@ class Search:
                 found += self._look(views, number, scale * tuning.dotted, dotted)[0]
         return views, merged(found)
 
-    def _lines_going_on(self, contrast: NDArray[Any], found: Sequence[Candidate]) -> list[Box]:
+    def _lines_going_on(
+        self, found: Sequence[Candidate], rows: int, columns: int, sieved: Sieved | None
+    ) -> list[Box]:
         """Return the lines on which there may be letters beside all that was found without doubt."""
         tuning = self._tuning
         likely = (entry for entry in found if (entry.shape or 0.0) >= tuning.follow)
-        lines = [_line_of(entry).clipped(*contrast.shape) for entry in likely]
+        lines = [_line_of(entry).clipped(rows, columns) for entry in likely]
         kept = [line for line in lines if line is not None]
-        if self._sieve is None:
+        if sieved is None:
             return kept
         known = [
             entry.area.grown(tuning.beside)
             for entry in found
             if entry.confidence >= tuning.traces.settled
         ]
-        return self._sieve.with_letters(contrast, kept, known)
+        return sieved.with_letters(kept, known)
 
     def _halves(self, display: NDArray[Any]) -> list[Box]:
         """Return where to look in half of the size."""

@@ -51,41 +51,52 @@ class Sieve:
     peak: float = 0.0
     apart: float = -1.0
 
-    def odds(self, view: NDArray[Any], areas: Sequence[Box]) -> NDArray[np.float32]:
+    def of(self, view: NDArray[Any]) -> Sieved:
+        """Return what it tells of a view, 8 bits, shape (rows, columns) or (rows, columns, 3)."""
+        return Sieved(self, view)
+
+
+class Sieved:
+    """Where letters may be in one view; nothing is asked twice.
+
+    Parameters
+    ----------
+    view
+        8 bits, shape (rows, columns) or (rows, columns, 3).
+    """
+
+    def __init__(self, sieve: Sieve, view: NDArray[Any]) -> None:
+        self._sieve, self._view = sieve, view
+        rows, columns = view.shape[:2]
+        self._odds = np.full((-(-rows // STEP), -(-columns // STEP)), np.nan, np.float32)
+
+    def odds(self, areas: Sequence[Box]) -> NDArray[np.float32]:
         """Return the logarithms of the odds, shape (rows / 8, columns / 8) rounded up, of the cells of areas.
 
-        Others are -inf, unless it is less to ask all.
-
-        Parameters
-        ----------
-        view
-            8 bits, shape (rows, columns) or (rows, columns, 3).
+        Others are -inf, unless they were asked before or it is less to ask all.
         """
-        rows, columns = view.shape[:2]
-        answers = np.full((-(-rows // STEP), -(-columns // STEP)), -np.inf, np.float32)
-        for area in _cheaper(areas, rows, columns):
-            left, right = _outward(area.left, area.right, columns)
-            begin, end = area.left // STEP, -(-area.right // STEP)
+        rows, columns = self._view.shape[:2]
+        new = [area for area in areas if np.isnan(self._odds[_cells_of(area)]).any()]
+        for area in _cheaper(new, rows, columns):
             for top in range(area.top // STEP * STEP, area.bottom, _ROWS):
-                bottom = min(top + _ROWS, -(-area.bottom // STEP) * STEP)
-                first, last = _outward(top, bottom, rows)
-                found = self._odds(view[first:last, left:right])
-                inside = found[(top - first) // STEP : (bottom - first) // STEP]
-                inside = inside[:, begin - left // STEP : end - left // STEP]
-                place = answers[top // STEP : bottom // STEP, begin:end]
-                np.maximum(place, inside[: len(place)], out=place)
-        return answers
+                bottom = min(top + _ROWS, area.bottom)
+                self._ask(Box(area.left, top, area.width, bottom - top))
+        return np.where(np.isnan(self._odds), -np.inf, self._odds)
 
-    def _odds(self, view: NDArray[Any]) -> NDArray[Any]:
-        rows, columns = view.shape[:2]
-        given = np.zeros((1, 2, -(-rows // STEP) * STEP, -(-columns // STEP) * STEP), np.float32)
-        given[0, :, :rows, :columns] = strokes_of(view)
-        found: NDArray[Any] = self.model(given)[0, 0]
-        return found
+    def _ask(self, area: Box) -> None:
+        """Ask the model of an area, with what matters for it around it."""
+        rows, columns = self._view.shape[:2]
+        first, last = _outward(area.top, area.bottom, rows)
+        left, right = _outward(area.left, area.right, columns)
+        part = self._view[first:last, left:right]
+        shape = -(-part.shape[0] // STEP) * STEP, -(-part.shape[1] // STEP) * STEP
+        given = np.zeros((1, 2, *shape), np.float32)
+        given[0, :, : part.shape[0], : part.shape[1]] = strokes_of(part)
+        found: NDArray[Any] = self._sieve.model(given)[0, 0]
+        cells = _cells_of(area)
+        self._odds[cells] = found[_cells_of(area.moved(-left, -first))]
 
-    def with_letters(
-        self, view: NDArray[Any], areas: Sequence[Box], known: Sequence[Box]
-    ) -> list[Box]:
+    def with_letters(self, areas: Sequence[Box], known: Sequence[Box]) -> list[Box]:
         """Return the areas in which there may be letters that are not known.
 
         Parameters
@@ -93,33 +104,33 @@ class Sieve:
         known
             Where letters were found. Cells that lie in them only partly are asked all the same.
         """
-        odds = self.odds(view, areas)
+        odds = self.odds(areas)
         for box in known:
-            inside = box.clipped(*view.shape[:2])
+            inside = box.clipped(*self._view.shape[:2])
             if inside is not None:
                 down = slice(-(-inside.top // STEP), inside.bottom // STEP)
                 odds[down, -(-inside.left // STEP) : inside.right // STEP] = -np.inf
-        return [area for area in areas if odds[_cells_of(area)].max() >= self.apart]
+        return [area for area in areas if odds[_cells_of(area)].max() >= self._sieve.apart]
 
-    def may_be_letters(
-        self, view: NDArray[Any], areas: Sequence[Box], busy: NDArray[Any]
-    ) -> NDArray[Any]:
+    def may_be_letters(self, areas: Sequence[Box], busy: NDArray[Any]) -> NDArray[Any]:
         """Return the cells of `busy` that may show letters, as 0 and 1, in its shape.
 
         Parameters
         ----------
+        areas
+            Where they are.
         busy
             Cells of any size into which the view is cut evenly, as 0 and 1.
         """
-        odds = self.odds(view, areas)
+        odds = self.odds(areas)
         cells = odds
         for axis in (0, 1):
-            places = _places(view.shape[axis], busy.shape[axis], odds.shape[axis])
+            places = _places(self._view.shape[axis], busy.shape[axis], odds.shape[axis])
             cells = np.maximum.reduce([cells.take(place, axis) for place in places])
-        weak = ((busy > 0) & (cells >= self.least)).astype(np.uint8)
+        weak = ((busy > 0) & (cells >= self._sieve.least)).astype(np.uint8)
         count, labels = cv2.connectedComponents(cv2.dilate(weak, np.ones((3, 3), np.uint8)))
         is_kept = np.zeros(count, np.uint8)
-        is_kept[labels[(weak > 0) & (cells >= self.peak)]] = 1
+        is_kept[labels[(weak > 0) & (cells >= self._sieve.peak)]] = 1
         return np.asarray(weak & is_kept[labels])
 
 
