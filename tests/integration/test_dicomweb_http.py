@@ -283,9 +283,10 @@ async def test_a_body_that_drips_is_dropped(store: TestStore) -> None:
             b"\r\nContent-Length: 4000000\r\n\r\n" + CT[:500]
         )
         answer = asyncio.create_task(reader.readline())
-        while not answer.done():
-            writer.write(b"\0")
-            await asyncio.wait([answer], timeout=0.05)
+        async with asyncio.timeout(120):
+            while not answer.done():
+                writer.write(b"\0")
+                await asyncio.wait([answer], timeout=0.05)
         assert b" 408 " in await answer
         writer.close()
 
