@@ -34,13 +34,13 @@ ONE_THREAD = {
 }
 """Environment of a worker, which has one processor: threads that share a frame cost more than they gain."""
 KEPT_MEMORY = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
 }
-"""Environment of a worker whose steps take a few MiB each and give them back: glibc keeps up to so many bytes.
+"""Environment of a worker whose steps take some MiB each and give them back: glibc keeps up to so many bytes.
 
-It would return them after each step, and a page that is new to a process costs more than most steps do with it.
-Larger arrays go back at once, so that a worker needs no more at its peak.
+It would return them after each step, until a large frame has taught it the same figures; and a page that is new
+to a process costs more than most steps do with it.
 """
 
 
