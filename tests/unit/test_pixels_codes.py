@@ -12,7 +12,7 @@ import zxingcpp
 
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.find import code_shapes
-from deid.pixels.find.code_shapes import bars_in, has_widths_of_a_code
+from deid.pixels.find.code_shapes import are_squares_between, bars_in, has_widths_of_a_code
 from deid.pixels.find.codes import codes, fields
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
@@ -142,6 +142,23 @@ def test_a_code_hidden_by_the_window_is_found_in_the_other_view() -> None:
     view, _ = _frame("QR Code", quiet=4)
     black = np.zeros((ROWS, COLUMNS, 3), np.uint8)
     assert codes(Picture(black, view))
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "is_code"),
+    [(5, 5, True), (5, 4.3, False), (3.5, 6.3, False), (10, 4, True)],
+    ids=["squares", "higher than wide", "wider than high", "rows of a PDF417"],
+)
+def test_squares_are_as_high_as_wide_but_for_rows_of_two_modules_and_more(
+    rows: float, columns: float, is_code: bool
+) -> None:
+    bits = np.random.default_rng(7).integers(0, 2, (14, 14))
+    at_rows, at_columns = (np.arange(int(14 * side)) / side for side in (rows, columns))
+    drawn = bits[np.ix_(at_rows.astype(int), at_columns.astype(int))]
+    view = (60 + 120 * drawn).astype(np.uint8)
+    (down, along), (top, left) = view.shape, (0, 0)
+    corners = np.array(((left, top), (along, top), (along, down), (left, down)), np.float32)
+    assert are_squares_between(view, corners) == is_code
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

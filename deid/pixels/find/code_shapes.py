@@ -35,7 +35,11 @@ _MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
 _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
 
 _LEAST_SIDE: Final = 16  # pixels of a code of squares
-_LEAST_SQUARES: Final = 4, 100  # on a side, and in all: a Data Matrix has ten by ten
+_LEAST_SQUARES: Final = 7  # on a side: of the smallest rMQR
+_LEAST_OBLONGS: Final = 4  # rows of a PDF417
+_LEAST_IN_ALL: Final = 100  # a Data Matrix has ten by ten
+_OF_ONE_SIDE: Final = 1.1  # squares are as high as they are wide, as well as both can be measured
+_LEAST_OBLONG: Final = 1.8  # and rows of a PDF417 two modules high and more
 _LARGEST_SIDE: Final = 640  # larger ones are looked at on a smaller scale
 _MODULES: Final = np.arange(1.5, 16.01, 0.1)  # pixels of a square's side
 _FINER: Final = np.arange(-0.1, 0.1, 0.02)
@@ -247,8 +251,12 @@ def _are_squares(strip: NDArray[np.uint8]) -> bool:
         _squares(*grid, count)
         for grid, count in zip((grid for grid in grids if grid), strip.shape, strict=True)
     )
-    least, in_all = _LEAST_SQUARES
-    if min(len(at_rows), len(at_columns)) < least or len(at_rows) * len(at_columns) < in_all:
+    lower, higher = sorted(grid[0] for grid in grids if grid)
+    are_oblong = higher >= _OF_ONE_SIDE * lower
+    if are_oblong and higher < _LEAST_OBLONG * lower:
+        return False
+    least = _LEAST_OBLONGS if are_oblong else _LEAST_SQUARES
+    if min(len(at_rows), len(at_columns)) < least or len(at_rows) * len(at_columns) < _LEAST_IN_ALL:
         return False
     squares = is_bright[np.ix_(at_rows, at_columns)]
     drawn = squares[np.ix_(row_of, column_of)]
