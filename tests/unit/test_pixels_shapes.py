@@ -148,6 +148,7 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     view = np.zeros((100, 300, 3), np.uint8)
     found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -163,6 +164,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [2.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -187,6 +189,7 @@ def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
         return [scores[min(scores, key=lambda known: abs(known - top))] for top in tops]
 
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -216,6 +219,7 @@ def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(reading, 0.9)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -230,6 +234,7 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     view = np.zeros((rows, columns, 3), np.uint8)
     found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [4.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -258,6 +263,7 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
     detector = samples.detector()
     view = np.zeros((100, 300, 3), np.uint8)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
@@ -343,3 +349,39 @@ def test_a_page_with_nothing_but_a_line_of_text_is_filled(box: Box) -> None:
 def test_the_shipped_ceilings_are_lower_for_pictures_than_for_pages() -> None:
     shipped = PixelSettings.of(Pixels()).most_filled
     assert shipped["others"] < shipped["OT"] <= shipped["DOC"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "again", "is_filled"),
+    [
+        (2.5, [], False),
+        (2.5, [(Box(44, 24, 220, 45), 0.3)], True),
+        (2.5, [(Box(44, 24, 60, 45), 0.3)], False),  # a piece, and faint
+        (2.5, [(Box(44, 24, 60, 45), 0.6)], True),
+        (2.5, [(Box(44, 24, 20, 45), 0.9)], False),
+        (4.1, [], True),  # beyond doubt
+    ],
+)
+def test_what_is_large_and_may_be_doubted_must_be_found_again_with_more_around_it(
+    shape: float,
+    again: list[tuple[Box, float]],
+    is_filled: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    detector = samples.detector()
+    view = np.zeros((400, 400, 3), np.uint8)
+    found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
+    seen = [candidate(_corners(box), confidence, 0) for box, confidence in again]
+    looks: list[Box] = []
+
+    def look(_views: Any, _number: int, _scale: float, areas: list[Box]) -> Any:
+        looks.extend(areas)
+        return seen, []
+
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
+    monkeypatch.setattr(detector._search, "_look", look)
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_filled
+    assert looks == [Box(0, 0, 366, 171)] * (shape < 4.0)

@@ -103,6 +103,11 @@ class PPOCR:
         enough = tuning.enough(found.confidence, share)
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
         most = MOST_DOUBTS if share > tuning.weighty else 0
+        may_be = may_be and (
+            share <= tuning.costly
+            or judged >= tuning.beyond_doubt
+            or self._search.is_seen_again(views[found.view], found)
+        )
         if may_be and judged >= enough + tuning.alone * most:
             return True
         if shape < tuning.hopeless:

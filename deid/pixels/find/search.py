@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.find.candidates import Candidate, candidate, merged, ordered
+from deid.pixels.find.candidates import Candidate, candidate, merged, ordered, short_side
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
 from deid.pixels.find.evidence import areas_of, hidden_areas, lettered_halves, stroked_areas
 from deid.pixels.find.judge import judged
@@ -47,6 +47,9 @@ _DEVIATION = np.array((0.229, 0.224, 0.225), np.float32) * 255
 _SURROUND = 24, 12
 #: Heights of a line by which it may go on beyond what was found of it.
 _GOES_ON = 3
+#: Share of a candidate that is found again, and from which height on it is looked at in half of its size.
+_MOST_OF_IT, _PIECE_OF_IT = 0.5, 0.2
+_HIGH = 160
 
 
 class Search:
@@ -122,6 +125,27 @@ class Search:
             if entry.confidence >= tuning.traces.settled
         ]
         return sieved.with_letters(kept, known)
+
+    def is_seen_again(self, view: NDArray[Any], found: Candidate) -> bool:
+        """Whether most of a candidate is found again with more of what is around it, or a piece for sure."""
+        tuning = self._tuning
+        rows, columns = view.shape[:2]
+        around = tuning.surround
+        area = found.area.grown(around, around).clipped(rows, columns)
+        if area is None:
+            return False
+        scale = self._scale_of(rows, columns, short_side(found.corners))
+        seen, _ = self._look((view,), 0, scale, [area])
+        return any(
+            other.area.overlap(found.area)
+            >= (_PIECE_OF_IT if other.confidence >= tuning.faint else _MOST_OF_IT) * found.area.area
+            for other in seen
+        )
+
+    def _scale_of(self, rows: int, columns: int, height: float) -> float:
+        if max(rows, columns) < self._tuning.small:
+            return self._tuning.small_scale
+        return 1.0 if height < _HIGH else 0.5
 
     def _halves(self, display: NDArray[Any]) -> list[Box]:
         """Return where to look in half of the size."""

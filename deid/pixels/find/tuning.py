@@ -56,6 +56,10 @@ class Tuning:
     alone
         What covers more than `weighty` must score so much more where it reads as one sign or as one again and
         again, twice as much where it reads as nothing at all: so do organs, coils and rows of parts.
+    costly, beyond_doubt, surround
+        What covers more than the share `costly` of the frame and scores less than `beyond_doubt` must be found
+        again when it is looked at with so many pixels of what is around it: text is, whatever surrounds it, and
+        what is taken for text by chance often is not.
     least_area
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     most_of_frame
@@ -107,6 +111,9 @@ class Tuning:
     weighty: float = 0.002
     framings: tuple[float, ...] = (0.14, -0.1)
     alone: float = 1.0
+    costly: float = 0.004
+    beyond_doubt: float = 4.0
+    surround: int = 96
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
     hopeless: float = -3.0
