@@ -244,7 +244,7 @@ def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
         low, high = sorted((box.height, other.height))
         shared = min(box.bottom, other.bottom) - max(box.top, other.top)
         are_lines = box.width >= box.height and other.width >= other.height and high <= 2 * low
-        if not (are_lines and box.overlap(other) and 2 * shared < low):
+        if not (are_lines and box.overlap(other) and 2 * shared <= low + 1):
             continue
         less = shared * box.height // (box.height + other.height)
         top = box.top + less if other.top < box.top else box.top

@@ -385,3 +385,19 @@ def test_what_is_large_and_may_be_doubted_must_be_found_again_with_more_around_i
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
     assert looks == [Box(0, 0, 366, 171)] * (shape < 4.0)
+
+
+@pytest.mark.parametrize(
+    ("stays", "top"),
+    [
+        (Box(236, 427, 97, 27), 447),  # half of a line's height is shared: what both have too much
+        (Box(236, 424, 97, 27), 446),
+        (Box(236, 432, 97, 27), 442),  # more than that is the same line
+        (Box(236, 400, 97, 27), 436),
+    ],
+)
+def test_a_line_that_goes_is_filled_no_higher_than_where_the_line_above_ends(
+    stays: Box, top: int
+) -> None:
+    filled = widened(Box(238, 442, 98, 24), Margins(3, 0.5, 1 / 7), [stays])
+    assert filled.top == top
