@@ -187,9 +187,10 @@ def lettered_halves(display: NDArray[Any], sieve: Sieve) -> list[Box]:
     rows, columns = display.shape[:2]
     cells = max(columns // CELL // 2, 1), max(rows // CELL // 2, 1)
     busy = np.zeros(cells[::-1], np.uint8)
+    shown = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
     for part in (2, 2 * _SMALLER):
         size = max(columns // part, 1), max(rows // part, 1)
-        view = cv2.resize(display, size, interpolation=cv2.INTER_AREA)
+        view = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
         busy |= sieve.of(view).may_be_letters([Box(0, 0, *size)], np.ones_like(busy))
     around = 2 * _CONTEXT[0], 2 * _CONTEXT[1]
     return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=around)

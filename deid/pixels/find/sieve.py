@@ -139,7 +139,17 @@ def strokes_of(view: NDArray[Any]) -> NDArray[np.uint8]:
     even = cv2.blur(view, (3, 3))
     kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
     both = [cv2.morphologyEx(even, how, kernel) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)]
-    return np.stack([side if side.ndim == 2 else side.max(axis=2) for side in both])
+    return np.stack([_most(side) for side in both])
+
+
+def _most(strokes: NDArray[Any]) -> NDArray[Any]:
+    """Return the highest of each pixel's colours, many times as fast as `max` along the last axis."""
+    if strokes.ndim == 2:
+        return strokes
+    first, *others = cv2.split(strokes)
+    for other in others:
+        first = cv2.max(first, other)
+    return np.asarray(first)
 
 
 def _places(pixels: int, cells: int, answers: int) -> list[NDArray[Any]]:
