@@ -24,7 +24,7 @@ _FURTHER_BYTES = 8 << 20
 
 
 def ready_model(model: bytes, *, threads: int = 1) -> Model:
-    """Return a model ready to run, by the quicker runtime of those that are installed."""
+    """Return a model ready to run, by OpenVINO where a site installed it (decision 0037)."""
     runtime = OnnxRuntimeModel if find_spec("openvino") is None else OpenVinoModel
     return runtime(model, threads=threads)
 
