@@ -344,7 +344,8 @@ class PixelCleaning:
                 filled.append(entry)
                 reasons.append(why)
         for entry, why in zip(filled, reasons, strict=True):
-            if why == "unreadable" and is_explained(entry, found):
+            # In later frames of several nobody looks where something cannot be read, as that is filled.
+            if why == "unreadable" and image.frames == 1 and is_explained(entry, found):
                 continue
             neighbours = [other.region.box for other in kept if other.frame == entry.frame]
             fillings += [

@@ -309,3 +309,30 @@ def test_an_overlay_that_is_too_short_is_refused() -> None:
     cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.NothingFound(), untrusted=())
     with pytest.raises(Unsafe):
         clean_overlay(cleaner, b"\0" * 10, 64, 64)
+
+
+class _SeesALineAndAPiece:
+    """A detector that sees a word that may stay, and a piece of it that cannot be read."""
+
+    line, piece = Box(30, 20, 100, 20), Box(60, 22, 30, 16)
+
+    def find(self, pictures: Any, *, needs_reading: bool = True) -> list[list[TextRegion]]:
+        found = [
+            TextRegion(self.line, 0.9, "PORTAL VENOUS", 0.99),
+            TextRegion(self.piece, 0.6, "", 0.0),
+        ]
+        return [found for _ in pictures]
+
+
+@pytest.mark.parametrize(
+    ("frames", "reasons"), [(1, set()), (2, {"unreadable"}), (6, {"unreadable"})]
+)
+def test_a_piece_that_cannot_be_read_is_filled_where_a_later_frame_may_show_something_there(
+    frames: int, reasons: set[str]
+) -> None:
+    frame = samples.texture(rows=96, columns=160)
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, [frame] * frames, samples.attributes(frame, NumberOfFrames=frames)
+    )
+    cleaner = PixelCleaning("REDACT_SENSITIVE_TEXT", _SeesALineAndAPiece(), untrusted=())
+    assert {region.why for region in cleaner.clean(instance).regions} == reasons
