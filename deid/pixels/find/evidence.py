@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.places import CELL, in_places, places_with, with_share
+from deid.pixels.find.sieve import strokes_of
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _NEIGHBOURHOOD = 65
 _LEAST_PIXELS = 12
 _LEAST_CELLS = 2
 _SURROUND = 24, 12
-_WIDEST_STROKE = 9
 #: Of strokes in the display: the levels by which they stand out at least, and how many times as much as
 #: what is usual in the calmest place nearby, over so many pixels, or by so many levels wherever they are
 #: (a page of text has no calm place); how many pixels of them make a cell worth a look. Wider strokes are
@@ -212,11 +212,11 @@ def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[
 
 def _may_stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
     """Return what would stand out in the calmest place."""
-    return np.asarray(_strokes_of_any(view) >= level)
+    return np.asarray(_strokes(view) >= level)
 
 
 def _stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
-    strokes = _strokes_of_any(view)
+    strokes = _strokes(view)
     calm = cv2.blur(strokes, (_CALM, _CALM))
     calm = cv2.erode(calm, np.ones((_NEARBY, _NEARBY), np.uint8))
     least = np.maximum(np.minimum(_ABOVE_CALM * _LEVELS, _ANYWHERE), level)
@@ -238,21 +238,9 @@ def _has_colours(display: NDArray[Any]) -> bool:
     )
 
 
-def _strokes_of_any(view: NDArray[Any]) -> NDArray[Any]:
-    """Return by how much a pixel stands out in a grey view, or in the channel where it does so most."""
-    strokes = _strokes(view)
-    if strokes.ndim == 2:
-        return strokes
-    first, second, third = cv2.split(strokes)
-    return np.asarray(cv2.max(cv2.max(first, second), third))
-
-
-def _strokes(grey: NDArray[Any]) -> NDArray[Any]:
-    """Return by how much a pixel stands out, bright or dark, from what is wider than a stroke."""
-    even = cv2.blur(grey, (3, 3))
-    kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
-    bright = cv2.morphologyEx(even, cv2.MORPH_TOPHAT, kernel)
-    dark = cv2.morphologyEx(even, cv2.MORPH_BLACKHAT, kernel)
+def _strokes(view: NDArray[Any]) -> NDArray[Any]:
+    """Return by how much each pixel stands out, bright or dark, in the colour in which it does so most."""
+    bright, dark = strokes_of(view)
     return np.asarray(cv2.max(bright, dark))
 
 
