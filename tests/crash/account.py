@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from daemon.records import State
 from daemon.store.journal import SETTLED
 from tests.crash.readers import is_whole
 from tests.scu import dataset_of
+from tests.service import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from daemon.store.rows import Arrival
@@ -56,6 +58,10 @@ class Account:
         return not any(vars(self).values())
 
 
+def _done(found: Sequence[Arrival]) -> int:
+    return sum(entry.state in SETTLED for entry in found)
+
+
 def settled(
     daemon: RunningDaemon, supply: Supply, patience_s: float = _PATIENCE_S
 ) -> list[Arrival]:
@@ -71,14 +77,13 @@ def settled(
             and {entry.original_uid for entry in found} >= set(supply.contents)
         )
 
-    most, end = -1, 0.0
-    while not is_done():
-        now, done = time.monotonic(), sum(entry.state in SETTLED for entry in found)
-        if done > most:
-            most, end = done, now + patience_s
-        elif now > end:
-            break  # what is missing is counted
-        time.sleep(0.05)
+    def has_gone_on(before: int) -> bool:
+        return is_done() or _done(found) > before
+
+    with suppress(AssertionError):  # what is missing then is counted
+        while not is_done():
+            going_on = partial(has_gone_on, _done(found))
+            wait_until(going_on, what="something more is settled", deadline_s=patience_s)
     return found
 
 
