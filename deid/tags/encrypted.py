@@ -22,7 +22,7 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from deid.encoding.header import each_top_level
-from deid.encoding.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, Encoding
+from deid.encoding.transfer_syntaxes import EXPLICIT_BIG, EXPLICIT_LITTLE, Encoding, encoding_of
 from deid.errors import ConfigurationInvalid, DeidError
 from deid.identity import values
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from deid.encoding.header import Buffer
 
 ENCRYPTED_ATTRIBUTES: Final = 0x04000500
+_MODIFIED_ATTRIBUTES: Final = 0x04000550
+_TAG_SIZE: Final = 4
 _PIXELS: Final = 0x7FE00008
 _MAX_ORIGINALS: Final = 16 * 1024 * 1024
 _MARKERS: Final = (0x00120062, 0x00120063, 0x00120064, 0x00280303, ENCRYPTED_ATTRIBUTES)
@@ -107,7 +109,7 @@ def encrypted_attributes(
         Encoded elements, in `encoding`.
     """
     item = encoding.item_header(0xE000, len(originals)) + originals
-    modified = encoding.element(0x04000550, b"SQ", item)
+    modified = encoding.element(_MODIFIED_ATTRIBUTES, b"SQ", item)
     syntax = (
         ExplicitVRBigEndian
         if encoding is EXPLICIT_BIG
@@ -166,19 +168,37 @@ def reidentify(content: bytes, private_key_pem: bytes, certificate_pem: bytes) -
         raise NotReidentifiable(
             "nothing was sealed in it: it has no Encrypted Attributes Sequence (0400,0500)"
         )
-    for item in dataset.get("EncryptedAttributesSequence", ()):
-        try:
-            opened = pkcs7.pkcs7_decrypt_der(
-                _without_padding(item.EncryptedContent), certificate, key, []
-            )
-        except (ValueError, UnsupportedAlgorithm):
-            continue
-        syntax = pydicom.uid.UID(item.EncryptedContentTransferSyntaxUID)
-        originals = read_dataset(io.BytesIO(opened), syntax.is_implicit_VR, syntax.is_little_endian)
-        return _restored(dataset, originals.ModifiedAttributesSequence[0])
+    for item in dataset.EncryptedAttributesSequence:
+        originals = _opened(item, certificate, key)
+        if originals is not None:
+            return _restored(dataset, originals)
     raise NotReidentifiable(
         "it was sealed for somebody else: this key opens no item of Encrypted Attributes Sequence (0400,0500)"
     )
+
+
+def _opened(
+    item: pydicom.Dataset, certificate: x509.Certificate, key: rsa.RSAPrivateKey
+) -> pydicom.Dataset | None:
+    """Return what was sealed in an item, or nothing when this key does not open it.
+
+    A wrong key is not always refused. Where certificates share issuer and serial number, it is answered with a
+    random content key (RFC 3218 2.3.2), and one padding in 256 is right by chance. So what comes out must begin
+    as Modified Attributes Sequence does.
+    """
+    if "EncryptedContent" not in item or "EncryptedContentTransferSyntaxUID" not in item:
+        return None
+    try:
+        content = pkcs7.pkcs7_decrypt_der(
+            _without_padding(item.EncryptedContent), certificate, key, []
+        )
+    except (ValueError, IndexError, UnsupportedAlgorithm):
+        return None
+    encoding = encoding_of(item.EncryptedContentTransferSyntaxUID)
+    if not content.startswith(encoding.element(_MODIFIED_ATTRIBUTES, b"SQ", b"")[:_TAG_SIZE]):
+        return None
+    sealed = read_dataset(io.BytesIO(content), not encoding.explicit, not encoding.big_endian)
+    return next(iter(sealed.get("ModifiedAttributesSequence") or ()), None)
 
 
 def _without_padding(envelope: bytes) -> bytes:

@@ -10,6 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -117,6 +119,46 @@ def test_another_key_opens_nothing() -> None:
     content = written(source, deid.deidentify(source, to_trustee))
     with pytest.raises(NotReidentifiable):
         reidentify(content, private(STRANGER), certificate(STRANGER))
+
+
+def _sealed(content: bytes, key: Key) -> pydicom.Dataset:
+    """Make an item that the key opens, whatever is in it."""
+    item = pydicom.Dataset()
+    item.EncryptedContentTransferSyntaxUID = ExplicitVRLittleEndian
+    envelope = (
+        pkcs7.PKCS7EnvelopeBuilder()
+        .set_data(content)
+        .set_content_encryption_algorithm(algorithms.AES256)
+        .add_recipient(x509.load_pem_x509_certificate(certificate(key)))
+        .encrypt(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary])
+    )
+    item.EncryptedContent = envelope + b"\0" * (len(envelope) % 2)
+    return item
+
+
+@pytest.mark.parametrize("chance", [bytes(16), b"\xf3" * 33, b"", b"\x00\x04\x50\x05SQ"])
+def test_what_a_wrong_key_makes_of_an_item_is_passed_over(chance: bytes) -> None:
+    """A wrong key is right about the padding once in 256 times: what then comes out is noise."""
+    source = encode(instance())
+    to_trustee = plan()
+    to_trustee.recipients = load_certificates([certificate(TRUSTEE).decode()])
+    sealed = pydicom.dcmread(io.BytesIO(written(source, deid.deidentify(source, to_trustee))))
+    sealed.EncryptedAttributesSequence.insert(0, _sealed(chance, TRUSTEE))
+    opened = reidentify(encode(sealed), private(TRUSTEE), certificate(TRUSTEE))
+    assert list(pydicom.dcmread(io.BytesIO(opened))) == list(pydicom.dcmread(io.BytesIO(source)))
+    del sealed.EncryptedAttributesSequence[1]
+    with pytest.raises(NotReidentifiable, match="sealed for somebody else"):
+        reidentify(encode(sealed), private(TRUSTEE), certificate(TRUSTEE))
+
+
+@pytest.mark.parametrize("missing", ["EncryptedContent", "EncryptedContentTransferSyntaxUID"])
+def test_an_item_that_says_too_little_is_passed_over(missing: str) -> None:
+    sealed = pydicom.dcmread(io.BytesIO(encode(instance())))
+    item = _sealed(b"", TRUSTEE)
+    del item[missing]
+    sealed.EncryptedAttributesSequence = [item]
+    with pytest.raises(NotReidentifiable, match="sealed for somebody else"):
+        reidentify(encode(sealed), private(TRUSTEE), certificate(TRUSTEE))
 
 
 def test_each_of_several_recipients_can_open_it() -> None:
