@@ -129,9 +129,9 @@ def _work_slowly(
 def _look(
     job: Message, document: Mapping[str, Any], secret: bytes, kept: list[bytearray]
 ) -> Message:
-    """Work for longer than a job may, and say first how many pixels it is for."""
+    """Say how many pixels it looks at, and then work for so long."""
     announce(job.header["pixels"])
-    _spin(0.8)
+    _spin(job.header["cpu_s"])
     return Message({})
 
 

@@ -169,7 +169,9 @@ async def test_a_job_that_raises_leaves_its_process_alive_and_no_value_in_the_tr
 
 async def test_jobs_queued_behind_a_killed_one_run_once_and_are_not_blamed(tmp_path: Path) -> None:
     mark = tmp_path / "marks"
-    async with make_pool(SHORT) as pool:
+    # More than a file may let wait that many write to; one that hangs costs as much.
+    limits = make_limits(timeout_s=1.0, memory_bytes=512 * MIB, niceness=0)
+    async with make_pool(limits) as pool:
         jobs = [
             pool.run(job("hang" if n % 10 == 5 else "echo", n=n, mark=str(mark))) for n in range(40)
         ]
@@ -274,8 +276,11 @@ async def test_time_limits_grow_with_the_size() -> None:
         large.cancel()
 
 
-async def test_a_job_that_waits_for_its_turn_has_the_time_it_may_use() -> None:
+async def test_a_job_that_waits_for_its_turn_has_the_time_it_may_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # 0.16 s of CPU in 1 s: on a busy machine, where a limit of 0.4 s by the clock would end it.
+    monkeypatch.setattr(worker, "_LONGEST", math.inf)
     limits = make_limits(timeout_s=0.4, timeout_per_mb_s=0.0, memory_bytes=512 * MIB, niceness=0)
     async with make_pool(limits, count=1) as pool:
         for n in range(3):  # each has the whole of it
@@ -289,17 +294,23 @@ async def test_a_job_that_has_not_had_its_turn_yet_does_not_hang(
     monkeypatch.setattr(worker, "cpu_seconds", lambda _pid: 0.0)
     monkeypatch.setattr(worker, "_LONGEST", math.inf)
     async with make_pool(SHORT, count=1) as pool:
-        await pool.run(job("look", pixels=0))
+        await pool.run(job("look", pixels=0, cpu_s=0.8))
         with pytest.raises(WorkerTimeout):
             await pool.run(job("hang"))
 
 
-async def test_time_limits_follow_the_pixels_that_a_job_looks_at() -> None:
-    limits = make_limits(timeout_s=0.3, timeout_per_megapixel_s=10.0, memory_bytes=512 * MIB)
+async def test_time_limits_follow_the_pixels_that_a_job_looks_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the CPU alone: the clock of a busy machine, and a loop that comes late, decide nothing."""
+    monkeypatch.setattr(worker, "_LONGEST", math.inf)
+    limits = make_limits(
+        timeout_s=0.3, timeout_per_megapixel_s=50.0, memory_bytes=512 * MIB, niceness=0
+    )
     async with make_pool(limits, count=1) as pool:
-        await pool.run(job("look", pixels=200_000))
+        await pool.run(job("look", pixels=200_000, cpu_s=0.8))
         with pytest.raises(WorkerTimeout):  # what one job was given is not the next one's
-            await pool.run(job("look", pixels=1))
+            await pool.run(job("look", pixels=1, cpu_s=3600.0))
 
 
 async def test_a_job_that_works_for_ever_is_ended_by_the_daemon() -> None:
