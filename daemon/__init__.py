@@ -14,6 +14,7 @@
     observe                                 logs, traces, metrics, health
     ports   records   resources   reasons   errors   what the parts ask of each other, what travels, what
                                             goes wrong
+    importing                               packages without what they load beside themselves
 
 Each knows only what stands below it (a contract in ``pyproject.toml``): what receives and what processes
 ask for a spool and for receipts through `daemon.ports`, which ``store`` keeps.

@@ -6,16 +6,9 @@ be said; no log of ours shows one. And importing rich takes longer than all the 
 
 from __future__ import annotations
 
-import sys
+from daemon.importing import without
 
-_rich = sys.modules.get("rich")
-# As Python marks what cannot be imported.
-sys.modules["rich"] = None  # type: ignore[assignment]
-try:
+with without("rich"):
     import structlog
-finally:
-    del sys.modules["rich"]
-    if _rich is not None:
-        sys.modules["rich"] = _rich
 
 __all__ = ["structlog"]

@@ -6,16 +6,9 @@ A command that only looks into the database loads nothing else that needs it, an
 
 from __future__ import annotations
 
-import sys
+from daemon.importing import without
 
-_numpy = sys.modules.get("numpy")
-# As Python marks what cannot be imported.
-sys.modules["numpy"] = None  # type: ignore[assignment]
-try:
+with without("numpy"):
     from sqlite_utils import Database, Migrations
-finally:
-    del sys.modules["numpy"]
-    if _numpy is not None:
-        sys.modules["numpy"] = _numpy
 
 __all__ = ["Database", "Migrations"]
