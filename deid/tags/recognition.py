@@ -37,7 +37,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _COMPRESSION: Final = re.compile(r"ISO_\d{5}_\d{1,2}(\\ISO_\d{5}_\d{1,2})*\Z")
 """Defined terms of Lossy Image Compression Method (PS3.3 C.7.6.1.1.5)."""
 _HARDWARE_ADDRESS: Final = re.compile(r"(?<![^\W_])[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}(?![^\W_])")
-_DIGIT_GROUPS: Final = re.compile(r"\d+(?:[-./:,_ ]\d+)+")
+_DIGIT_GROUPS: Final = re.compile(r"(?<!\d)\d+(?:[-./:,_ ]\d+)+")
 _MOST_GROUPED_DIGITS: Final = 6
 _MOST_VERSION_DIGITS: Final = 9
 _MOST_SINGLE_LETTERS: Final = 4

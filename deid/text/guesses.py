@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _SENTENCE_END: Final = re.compile(r"(?:^|[.!?:;\n\r\t•*>\])|-])[\s\"'(\[*-]*$")
 _ROMAN: Final = re.compile(r"[IVX]{1,5}\Z")
-_CODE: Final = re.compile(r"[^\W_]+")
+_LONGEST_CODE: Final = 64
+_CODE: Final = re.compile(rf"[^\W_]{{1,{_LONGEST_CODE + 1}}}")
 _CODE_BEFORE: Final = re.compile(r"[^\W_]+\Z")
 _MOST_CODE: Final = 12
 _MAX_ABBREVIATION: Final = 3
@@ -194,7 +195,8 @@ def _is_of_code(text: str, start: int) -> bool:
         return False
     before = _CODE_BEFORE.search(text, max(0, start - _MOST_CODE), start)
     whole = _CODE.match(text, before.start() if before else start)
-    return whole is not None and is_clinical_token(whole[0])
+    # What goes on for longer names no technique. Each of its words would be judged with all that follows it.
+    return whole is not None and len(whole[0]) <= _LONGEST_CODE and is_clinical_token(whole[0])
 
 
 def _touches_digit(text: str, start: int, stop: int) -> bool:

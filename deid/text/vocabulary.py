@@ -332,8 +332,7 @@ def is_clinical_token(token: str) -> bool:
         return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):
         return True
-    parts = re.findall(r"[^\W\d_]+|\d+", token)
     return len(token) <= 12 and all(
         is_recognised(part) and not _may_be_name(part) if part.isalpha() else len(part) <= 4
-        for part in parts
+        for part in re.findall(r"[^\W\d_]+|\d+", token)
     )

@@ -190,6 +190,11 @@ def test_no_listed_name_stays_in_an_attribute_for_its_terms() -> None:
     assert found == set()
 
 
+def test_a_long_run_of_digits_is_looked_at_once() -> None:
+    """The cost was quadratic in the run; one of this length would have taken an hour."""
+    assert not recognised(0x0040A160, "UT", "1" * (1 << 19))
+
+
 @pytest.mark.parametrize(
     "text", ["99BROWN", "99STONE", "99FISCHER", "99MARK", "8STONE", "12Fischer"]
 )

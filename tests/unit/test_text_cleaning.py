@@ -7,6 +7,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -189,6 +190,20 @@ def test_a_finding_before_a_long_run_of_separators_is_cleaned_in_bounded_time(un
     """The cost was quadratic in the run; the length that is looked through would have taken minutes."""
     cleaned = clean("Dr. Blorg" + unit * (16_384 // len(unit)))
     assert "Blorg" not in cleaned
+
+
+def test_words_between_digits_are_not_each_judged_and_remembered_with_all_that_follows() -> None:
+    """As in an encoded picture, of which 64 KiB took ten seconds and half a gigabyte."""
+    text = "Qk0xa9zz" * 2048
+    by = cleaner()
+    clean("warm", by)
+    tracemalloc.start()
+    try:
+        clean(text, by)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 500 * len(text)
 
 
 @pytest.mark.parametrize(
