@@ -105,7 +105,8 @@ def test_what_an_earlier_step_said_of_itself_comes_back() -> None:
 
 
 def test_what_is_too_large_to_be_sealed_is_named() -> None:
-    source = encode(instance(TextValue="x" * (17 << 20)))
+    # What begins with a control character is in no word, and is not looked through for any.
+    source = encode(instance(TextValue="\x7f" + "x" * (17 << 20)))
     to_trustee = plan()
     to_trustee.recipients = load_certificates([certificate(TRUSTEE).decode()])
     outcome = deid.deidentify(source, to_trustee).outcome

@@ -122,7 +122,7 @@ def of_an_unknown_class() -> list[Dataset]:
 
 
 def more_kinds_than_are_remembered() -> list[Dataset]:
-    return [instance(number, AccessionNumber=f"RP-{number}") for number in range(110)]
+    return [instance(number, AccessionNumber=f"RP-{number}") for number in range(70)]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_what_is_remembered_is_bounded(passes: list[Walk]) -> None:
     with pytest.MonkeyPatch.context() as watching:
         watching.setattr(RepeatedSequences, "of", watched)
         made_of(more_kinds_than_are_remembered(), {}, passes)
-        assert 0 < max(remembered) < 100
+        assert 0 < max(remembered) < 70
         patients = [*range(20), 0]
         made_of([instance(1, f"MRN-{patient}") for patient in patients], {}, passes)
         assert remembered[-1] == 0  # of the first patient nothing any more
