@@ -17,7 +17,9 @@ from deid.pixels.find.codes import codes, fields
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 from tests.benchmarks.pixels.codes import SYMBOLOGIES, modules, some_value
-from tests.benchmarks.pixels.textless.kinds import KINDS, made
+from tests.benchmarks.pixels.corpus import samples as samples_of
+from tests.benchmarks.pixels.grounds import views_of
+from tests.benchmarks.pixels.textless.kinds import KINDS, made, textless
 
 ROWS, COLUMNS = 320, 480
 
@@ -209,6 +211,28 @@ def test_fields_of_text_and_noise_are_no_codes() -> None:
 def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> None:
     grey = np.arange(rows * columns, dtype=np.uint8).reshape(rows, columns)
     assert list(fields(grey)) == []
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("scintigram", 229), ("threads", 287), ("screws", 209)])
+def test_ribs_and_windings_each_row_of_which_is_another_are_no_bars(kind: str, seed: int) -> None:
+    (frame,) = textless(range(seed, seed + 2, 2), only=kind)
+    assert list(fields(cv2.cvtColor(views_of(frame.instance).display, cv2.COLOR_RGB2GRAY))) == []
+
+
+def test_bars_that_lie_aslant_are_bars_though_each_row_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (sample,) = samples_of(range(133, 134), only="codes")
+    grey = cv2.cvtColor(views_of(sample.instance).display, cv2.COLOR_RGB2GRAY)
+    middle = np.mean(np.reshape(sample.placed[0][2].box, (2, 2)), axis=0)
+
+    def is_found() -> bool:
+        found = [corners.astype(np.float32) for corners in fields(grey)]
+        return any(cv2.pointPolygonTest(corners, middle, False) > 0 for corners in found)
+
+    assert is_found()
+    monkeypatch.setattr(code_shapes, "_MOVED", 1.1)
+    assert not is_found()
 
 
 def test_rows_alike_none_of_which_is_as_their_usual_one_are_bars_where_they_are_alike(

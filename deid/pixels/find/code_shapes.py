@@ -20,6 +20,9 @@ _CALM: Final = 0.3  # of the usual energy of edges in a code
 _LEAST_LENGTH, _LEAST_HEIGHT = 40, 8  # pixels of a code across its bars, and of its bars
 _ALIKE: Final = 0.9  # correlation of neighbouring rows of a code of bars, half a pixel apart
 _OF_BARS: Final = 0.5  # correlation of a row with the bars: scratches and noise leave as much
+_NOT_UNLIKE: Final = 0.25  # the same of nine rows in ten: of ribs and windings each row is another
+_MOVED: Final = 0.9  # correlation of a row with another one, moved along it: bars that lie aslant
+_APART: Final = ((0.2, 0.5), (0.5, 0.8), (0.3, 0.7))  # such rows, in shares of the bars' height
 _MOST_ROWS: Final = 256  # rows that are compared; of longer bars some
 _LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
 _LEAST_SPAN: Final = 24  # display levels between dark and bright
@@ -119,10 +122,29 @@ def _upright_bars(strip: NDArray[np.uint8]) -> tuple[int, int] | None:
     away = wide - wide.mean(axis=1, keepdims=True)
     away /= np.maximum(np.sqrt((away**2).sum(axis=1, keepdims=True)), 1e-6)
     usual = profile - profile.mean()
-    of_bars = np.flatnonzero(away @ usual >= _OF_BARS * float(np.sqrt((usual**2).sum())))
+    likeness = away @ usual / float(np.sqrt((usual**2).sum()))
+    own = likeness[begin:end].astype(np.float64)
+    if percentile(own, 10) < _NOT_UNLIKE and not _lie_aslant(strip[begin:end]):
+        return None
+    of_bars = np.flatnonzero(likeness >= _OF_BARS)
     if not len(of_bars):  # noise: alike to each other, and none to what they have in common
         return begin, end
     return min(begin, int(of_bars[0])), max(end, int(of_bars[-1]) + 1)
+
+
+def _lie_aslant(strip: NDArray[np.uint8]) -> bool:
+    """Whether the middle of a row is found again in one far from it, anywhere along it."""
+    rows, columns = strip.shape
+    middle = slice(columns // 4, columns - columns // 4)
+    return any(
+        cv2.matchTemplate(
+            strip[None, int(other * rows)],
+            strip[None, int(one * rows), middle],
+            cv2.TM_CCOEFF_NORMED,
+        ).max()
+        >= _MOVED
+        for one, other in _APART
+    )
 
 
 def _longest_alike(strip: NDArray[np.uint8]) -> tuple[int, int]:
