@@ -249,12 +249,16 @@ def test_a_disc_that_fills_a_small_frame_stays(rows: int, instance: int) -> None
     assert cleaner.clean(source).regions == ()
 
 
-@pytest.mark.parametrize(("shape", "is_filled"), [(-2.9, True), (-3.1, False)])
-def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless(
-    shape: float, is_filled: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("shape", "apart", "is_filled"),
+    [(-2.9, 6, True), (-3.1, 6, False), (-2.9, 36, True), (-2.9, 42, False)],
+)
+def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless_or_it_lies_apart(
+    shape: float, apart: int, is_filled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line, end = (
-        candidate(_corners(box), 0.9, 0) for box in (Box(40, 40, 90, 20), Box(136, 41, 18, 19))
+        candidate(_corners(box), 0.9, 0)
+        for box in (Box(40, 40, 90, 20), Box(130 + apart, 41, 18, 19))
     )
 
     def shapes_of(_views: Any, given: Any) -> list[float]:

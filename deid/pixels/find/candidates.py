@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: A candidate is part of a larger one when it shares this much of its area with it.
 _PART_SHARE = 0.7
 _ONE_HEIGHT = 2.0
+#: Heights by which what is on one line may be apart: spaced letters lie farther apart than words.
+_APART = 2
 #: A slanted text is filled along itself where it has no more than this share of its upright box.
 _MUCH_LESS = 0.6
 
@@ -105,14 +107,14 @@ def _joined(larger: Candidate, smaller: Candidate) -> Candidate | None:
 
 
 def continues(one: Candidate, other: Candidate) -> bool:
-    """Whether one lies on the line of the other, of about its height, no farther away than words are."""
+    """Whether one lies on the line of the other, of about its height, no farther away than spaced words are."""
     a, b = one.area, other.area
     if b.width < b.height:
         a, b = (Box(box.top, box.left, box.height, box.width) for box in (a, b))
     low, high = sorted((a.height, b.height))
     shared = min(a.bottom, b.bottom) - max(a.top, b.top)
     gap = max(a.left - b.right, b.left - a.right)
-    return 5 * low >= 3 * high and 4 * shared >= 3 * low and gap <= low
+    return 5 * low >= 3 * high and 4 * shared >= 3 * low and gap <= _APART * low
 
 
 def _continue_each_other(one: Candidate, other: Candidate) -> bool:

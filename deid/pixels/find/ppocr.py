@@ -78,7 +78,7 @@ class PPOCR:
             for entry, shape, mean in zip(candidates, shapes, judged, strict=True)
             if self._is_text(views, entry, shape, mean, pixels=picture.frame_pixels)
         ]
-        # What continues a line of text is text: a letter apart, an end that fades.
+        # What continues a line of text is text: a spaced letter, an end that fades.
         text += [
             entry
             for entry, shape in zip(candidates, shapes, strict=True)
