@@ -22,6 +22,7 @@ from deid.pixels.find import ppocr
 from deid.pixels.find.candidates import candidate
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.shapes import features_of
+from deid.pixels.find.sieve import Sieved
 from deid.pixels.find.trees import SHAPES, Trees, text_shapes
 from deid.pixels.find.tuning import Tuning
 from deid.pixels.geometry import Box
@@ -34,6 +35,12 @@ from tests.benchmarks.pixels.textless.kinds import textless
 from tests.factories import make_ct
 
 _DIGEST = "81ed699a6bea168b12cccdb3d6b09f1b9bf5fc152c818e1b8e8d2e6e503a28d0"
+
+
+@pytest.fixture
+def letters_to_the_sieve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sieve say of anything that it shows letters."""
+    monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: 6.0)
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:
@@ -117,6 +124,7 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
     assert found.find([Picture(shown, None)]) == [[]]
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(
     ("shape", "reading", "is_filled"),
     [
@@ -155,6 +163,7 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     assert [region.box for region in regions] == [found.area] * is_filled
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(("confidence", "is_filled"), [(0.85, True), (0.76, False)])
 def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     monkeypatch: pytest.MonkeyPatch, confidence: float, is_filled: bool
@@ -171,6 +180,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     assert [region.box for region in regions] == [large, small][not is_filled :]
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(
     ("own", "wider", "closer", "is_filled"),
     [(6.0, 6.0, 6.0, True), (6.0, 6.0, -3.0, True), (0.0, 6.0, 6.0, True), (6.0, 0.0, 0.0, False)],
@@ -196,6 +206,7 @@ def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
     assert [region.box for region in regions] == [found.area] * is_filled
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(
     ("reading", "shape", "is_filled"),
     [
@@ -226,6 +237,7 @@ def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
     assert [region.box for region in regions] == [large, small][not is_filled :]
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(("rows", "columns", "is_filled"), [(200, 320, True), (900, 160, False)])
 def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     monkeypatch: pytest.MonkeyPatch, rows: int, columns: int, is_filled: bool
@@ -241,6 +253,57 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     assert [region.box for region in regions] == [found.area] * is_filled
 
 
+@pytest.mark.parametrize(
+    ("shape", "told", "reading", "is_filled"),
+    [
+        (2.5, -0.2, (" ", 0.7), True),
+        (2.5, -0.4, (" ", 0.7), False),
+        (2.5, -0.4, ("CF", 0.99), False),
+        (2.5, -0.4, ("C F7", 0.3), True),
+        (2.5, -2.8, ("C F7", 0.3), False),
+        (2.5, -2.8, ("C F7", 0.82), True),
+        (2.5, -2.8, ("CFFF", 0.82), False),
+        (2.5, -50.0, ("C F7", 0.82), True),
+        (2.1, -0.4, ("CF", 0.99), False),  # too large for how likely it is, and no letters
+        (2.1, 6.0, ("CF", 0.99), True),
+        (4.7, -50.0, (" ", 0.7), True),
+    ],
+)
+def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
+    shape: float,
+    told: float,
+    reading: tuple[str, float],
+    is_filled: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one covers 8 % of the frame, the other 0.8 %."""
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    large, small = Box(40, 20, 230, 55), Box(40, 220, 60, 20)
+    found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
+    asked: list[Any] = []
+
+    def odds_within(_sieved: Sieved, corners: Any) -> float:
+        asked.append(corners)
+        return told
+
+    monkeypatch.setattr(Sieved, "odds_within", odds_within)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [large, small][not is_filled :]
+    assert [corners is found[0].corners for corners in asked] == [True] * (shape < 4.5)
+
+
+@pytest.mark.parametrize("seed", [205, 223, 329])
+def test_a_stent_whose_shape_is_like_that_of_text_stays(seed: int) -> None:
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=())
+    (frame,) = textless(range(seed, seed + 2, 2), only="stents")
+    assert cleaner.clean(frame.instance).regions == ()
+
+
 @pytest.mark.parametrize("rows", [32, 48, 64, 96])
 @pytest.mark.parametrize("instance", [2, 3])
 def test_a_disc_that_fills_a_small_frame_stays(rows: int, instance: int) -> None:
@@ -249,6 +312,7 @@ def test_a_disc_that_fills_a_small_frame_stays(rows: int, instance: int) -> None
     assert cleaner.clean(source).regions == ()
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(
     ("shape", "apart", "is_filled"),
     [(-2.9, 6, True), (-3.1, 6, False), (-2.9, 36, True), (-2.9, 42, False)],
@@ -355,6 +419,7 @@ def test_the_shipped_ceilings_are_lower_for_pictures_than_for_pages() -> None:
     assert shipped["others"] < shipped["OT"] <= shipped["DOC"] <= 1
 
 
+@pytest.mark.usefixtures("letters_to_the_sieve")
 @pytest.mark.parametrize(
     ("shape", "again", "is_filled"),
     [

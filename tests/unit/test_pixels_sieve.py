@@ -12,6 +12,7 @@ import pytest
 
 from daemon.engines.models import make_sieve
 from deid.pixels.find import sieve as module
+from deid.pixels.find.candidates import corners_of, rectangle_of
 from deid.pixels.find.evidence import stroked_areas
 from deid.pixels.find.sieve import SIEVE as SIEVE_FILE
 from deid.pixels.find.sieve import Sieve, strokes_of
@@ -118,6 +119,39 @@ def test_nothing_is_asked_twice() -> None:
     assert len(asked) == 1
     assert (sieved.odds([WHOLE]) >= first).all()
     assert len(asked) == 2
+
+
+def test_within_a_rectangle_around_letters_the_odds_are_for_them_and_on_ground_against_them() -> (
+    None
+):
+    sieved = SIEVE.of(_written((255, 255, 255)))
+    assert sieved.odds_within(corners_of(WORD)) > 2
+    assert sieved.odds_within(corners_of(WORD.moved(0, 120))) < -2
+    assert sieved.odds_within(corners_of(Box(-40, -20, 100, 60))) < -2  # partly in the view
+    assert sieved.odds_within(corners_of(Box(-40, -20, 30, 10))) == -np.inf
+
+
+def test_of_a_slanted_rectangle_only_the_cells_count_that_it_covers() -> None:
+    odds = np.full((1, 1, ROWS // 8, COLUMNS // 8), -4, np.float32)
+    odds[0, 0, np.arange(40), np.arange(40)] = 3  # a line from the top left downward
+    sieved = Sieve(lambda _given: odds).of(_ground())
+    along = rectangle_of(((160.0, 160.0), (280.0, 10.0), 45.0))
+    sieved.odds([WHOLE])
+    assert sieved.odds_within(along) == 3
+    assert sieved.odds_within(corners_of(Box(20, 20, 280, 280))) == -4
+
+
+def test_letters_that_are_too_high_for_it_are_told_by_a_smaller_view() -> None:
+    view = _ground()
+    cv2.putText(view, "MAIER", (20, 200), cv2.FONT_HERSHEY_SIMPLEX, 4, (250, 250, 250), 14)
+    rows, columns = np.nonzero((view != _ground()).any(axis=2))
+    left, top = int(columns.min()), int(rows.min())
+    high = corners_of(Box(left, top, int(columns.max()) - left, int(rows.max()) - top)).copy()
+    assert SIEVE.of(view).odds_within(high) < 0
+    assert SIEVE.odds_within(view, high) > 2
+    view = _written((255, 255, 255))
+    low = corners_of(WORD)
+    assert SIEVE.odds_within(view, low) == SIEVE.of(view).odds_within(low)
 
 
 def test_a_view_of_any_size_is_answered_for_each_of_its_cells() -> None:

@@ -6,6 +6,7 @@ how sure the model is nor a reading that may be one is enough.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from deid.pixels.find.reading import (
     MOST_DOUBTS,
     Reading,
     Recogniser,
+    different_signs,
     doubts,
     has_too_few_letters,
 )
@@ -57,6 +59,7 @@ class PPOCR:
     ) -> None:
         self.tuning = tuning or Tuning()
         self._search = Search(detection, sieve, self.tuning)
+        self._sieve = sieve
         self._recogniser = recogniser
 
     def find(
@@ -102,23 +105,39 @@ class PPOCR:
         share = self._share(found, pixels)
         enough = tuning.enough(found.confidence, share)
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
-        most = MOST_DOUBTS if share > tuning.weighty else 0
+        is_asked = share > tuning.lettered_from and (may_be or shape >= tuning.likely)
+        letters = self._lettering(views, found, judged) if is_asked else math.inf
         may_be = may_be and (
             share <= tuning.costly
             or judged >= tuning.beyond_doubt
             or self._search.is_seen_again(views[found.view], found)
         )
-        if may_be and judged >= enough + tuning.alone * most:
+        most = MOST_DOUBTS if share > tuning.weighty else 0
+        if may_be and judged >= enough + tuning.alone * most and letters >= tuning.lettered:
             return True
         if shape < tuning.hopeless:
             return False
         text, legibility = self._recogniser.readings(views, found)[0]
         if may_be and judged >= enough + tuning.alone * doubts(text):
-            return True
+            differ = different_signs(text) >= tuning.least_signs
+            is_read = differ and (letters >= tuning.unless_read or legibility >= tuning.fairly_sure)
+            if letters >= tuning.lettered or is_read:
+                return True
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
-        if shape >= tuning.likely:
+        if shape >= tuning.likely and letters >= tuning.lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
+
+    def _lettering(self, views: Sequence[NDArray[Any]], found: Candidate, judged: float) -> float:
+        """Return how much speaks for letters with what the sieve tells, without one infinity."""
+        if self._sieve is None:
+            return math.inf
+        tuning = self.tuning
+        least = tuning.lettering(judged, tuning.told_least, found.confidence)
+        if least >= tuning.lettered:  # whatever the sieve says
+            return least
+        told = self._sieve.odds_within(views[found.view], found.corners)
+        return tuning.lettering(judged, told, found.confidence)
 
     def _share(self, found: Candidate, pixels: int) -> float:
         """Return the share of a frame of so many pixels that a candidate covers."""

@@ -136,7 +136,12 @@ def doubts(text: str) -> int:
     Organs read as one letter, rows of parts as one again and again, coils as nothing. A pair may be a word, and
     letters that the recogniser does not know it takes for a space, not for nothing.
     """
-    signs = [sign for sign in text.upper() if sign.isalnum()]
     if not text:
         return MOST_DOUBTS
+    signs = [sign for sign in text.upper() if sign.isalnum()]
     return int(len(set(signs)) == 1 and len(signs) != 2)
+
+
+def different_signs(text: str) -> int:
+    """Return how many different letters and digits a reading has, small or large."""
+    return len({sign for sign in text.upper() if sign.isalnum()})

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from deid.pixels.find.candidates import short_side
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ SIEVE = "text_sieve.onnx"
 #: Pixels of a side that one answer is of, and around it that matter for it.
 STEP, AROUND = 8, 88
 _WIDEST_STROKE = 9
+#: From which height of a line on its letters are too high, and to which one it is made smaller.
+_HIGH, _USUAL = 72, 40
 _ROWS = 768  # that are asked at a time
 
 
@@ -54,6 +57,18 @@ class Sieve:
     def of(self, view: NDArray[Any]) -> Sieved:
         """Return what it tells of a view, 8 bits, shape (rows, columns) or (rows, columns, 3)."""
         return Sieved(self, view)
+
+    def odds_within(self, view: NDArray[Any], corners: NDArray[Any]) -> float:
+        """Return `Sieved.odds_within`, of high letters the larger of that and of what a smaller view has."""
+        odds = self.of(view).odds_within(corners)
+        height = short_side(corners)
+        if height < _HIGH:
+            return odds
+        rows, columns = view.shape[:2]
+        size = tuple(max(round(side * _USUAL / height), 1) for side in (columns, rows))
+        smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+        by = np.array(size, np.float32) / (columns, rows)
+        return max(odds, self.of(smaller).odds_within(corners * by))
 
 
 class Sieved:
@@ -111,6 +126,25 @@ class Sieved:
                 down = slice(-(-inside.top // STEP), inside.bottom // STEP)
                 odds[down, -(-inside.left // STEP) : inside.right // STEP] = -np.inf
         return [area for area in areas if odds[_cells_of(area)].max() >= self._sieve.apart]
+
+    def odds_within(self, corners: NDArray[Any]) -> float:
+        """Return the logarithm of the odds that the likeliest quarter of a rectangle's cells at least has.
+
+        Parameters
+        ----------
+        corners
+            In pixels of the view, shape (4, 2).
+        """
+        rows, columns = self._view.shape[:2]
+        left, top = (int(edge) for edge in np.floor(corners.min(axis=0)))
+        right, bottom = (int(edge) for edge in np.ceil(corners.max(axis=0)))
+        area = Box(left, top, right - left, bottom - top).clipped(rows, columns)
+        if area is None:
+            return -np.inf
+        odds = self.odds([area])
+        inside = np.zeros(odds.shape, np.uint8)
+        cv2.fillPoly(inside, [np.floor(corners / STEP).astype(np.int32)], 1)
+        return float(np.quantile(odds[inside > 0], 0.75)) if inside.any() else -np.inf
 
     def may_be_letters(self, areas: Sequence[Box], busy: NDArray[Any]) -> NDArray[Any]:
         """Return the cells of `busy` that may show letters, as 0 and 1, in its shape.

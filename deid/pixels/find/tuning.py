@@ -56,6 +56,11 @@ class Tuning:
     alone
         What covers more than `weighty` must score so much more where it reads as one sign or as one again and
         again, twice as much where it reads as nothing at all: so do organs, coils and rows of parts.
+    lettered_from, lettered, unless_read, told, told_least, told_most, seen, seen_on_average
+        What covers more than the share `lettered_from` of the frame must be letters to the sieve, too. Its
+        score, `told` times what the sieve says of it (log odds, from `told_least` to `told_most`), and `seen`
+        times how far the detection model's mean lies above `seen_on_average` must together reach `lettered`;
+        where it reads as three signs that differ, `unless_read`, and if it reads fairly sure, nothing.
     costly, beyond_doubt, surround
         What covers more than the share `costly` of the frame and scores less than `beyond_doubt` must be found
         again when it is looked at with so many pixels of what is around it: text is, whatever surrounds it, and
@@ -111,6 +116,14 @@ class Tuning:
     weighty: float = 0.002
     framings: tuple[float, ...] = (0.14, -0.1)
     alone: float = 1.0
+    lettered_from: float = 0.01
+    lettered: float = 2.8
+    unless_read: float = 1.0
+    told: float = 0.75
+    told_least: float = -3.0
+    told_most: float = 6.0
+    seen: float = 5.0
+    seen_on_average: float = 0.8
     costly: float = 0.004
     beyond_doubt: float = 4.0
     surround: int = 96
@@ -140,3 +153,8 @@ class Tuning:
         least += self.dear * max(math.log(share / self.cheap), 0) ** 2
         lacking = max(self.certain - confidence, 0)
         return least + self.wary * lacking * max(math.log(share / self.slight), 0)
+
+    def lettering(self, judged: float, told: float, confidence: float) -> float:
+        """Return how much speaks for letters: their shape, what the sieve tells, what the model is sure of."""
+        told = min(max(told, self.told_least), self.told_most)
+        return judged + self.told * told + self.seen * (confidence - self.seen_on_average)
