@@ -169,13 +169,8 @@ def encode(
 ) -> bytes:
     """Return a Part 10 file of a data set, with raw elements in their places."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    parts = []
-    done = 0
-    for tag, content in sorted(raws, key=lambda each: each[0]):
-        parts += [_part(dataset, done, tag + 1), content]
-        done = max(done, tag + 1)
-    parts += [_part(dataset, done, 1 << 32), tail]
-    body = b"".join(parts)
+    # Raw bytes behind an element of the same tag.
+    body = joined([*elements_of(dataset), *raws]) + tail
     if syntax.is_deflated:
         packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
         body = packer.compress(body) + packer.flush()
@@ -183,26 +178,29 @@ def encode(
     return preamble.ljust(128, b"\x00")[:128] + _file_meta(dataset.file_meta) + body
 
 
-def _part(dataset: Dataset, start: int, stop: int) -> bytes:
-    """Return the encoded elements of a range of tags."""
-    if start >= stop:
-        return b""
+def elements_of(dataset: Dataset) -> Iterator[tuple[int, bytes]]:
+    """Yield the tags of the elements, in ascending order, and the elements encoded."""
     syntax = dataset.file_meta.TransferSyntaxUID
-    buffer = DicomBytesIO()
-    buffer.is_little_endian = syntax.is_little_endian
-    buffer.is_implicit_VR = syntax.is_implicit_VR
     ready = correct_ambiguous_vr(dataset, syntax.is_little_endian)
     charset = convert_encodings(dataset.get("SpecificCharacterSet") or "ISO_IR 6")
     untouched = syntax.is_little_endian and not syntax.is_implicit_VR
-    for tag in sorted(tag for tag in ready._dict if start <= tag < stop):
+    for tag in sorted(ready._dict):
         raw = ready._dict[tag]
         if untouched and isinstance(raw, RawDataElement) and raw.VR:
-            buffer.write(element(int(tag), raw.VR, raw.value or b""))
+            yield tag, element(int(tag), raw.VR, raw.value or b"")
             continue
+        buffer = DicomBytesIO()
+        buffer.is_little_endian = syntax.is_little_endian
+        buffer.is_implicit_VR = syntax.is_implicit_VR
         part = Dataset()
         part.add(ready[tag])
         write_dataset(buffer, part, charset)
-    return buffer.getvalue()
+        yield tag, buffer.getvalue()
+
+
+def joined(elements: list[tuple[int, bytes]]) -> bytes:
+    """Return encoded elements in the order of their tags; those of one tag stay in theirs."""
+    return b"".join(content for _, content in sorted(elements, key=lambda each: each[0]))
 
 
 def _file_meta(meta: FileMetaDataset) -> bytes:

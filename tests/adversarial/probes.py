@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import deid
 from tests.adversarial.bases import base
-from tests.adversarial.corpus import encode, relaxed
+from tests.adversarial.corpus import elements_of, encode, joined, relaxed
 from tests.adversarial.people import listed, person
 from tests.adversarial.running import result_of
 from tests.adversarial.wire import element
@@ -341,12 +341,20 @@ def about(who: Person) -> dict[int, bytes]:
 
 def file_about(who: Person, planted: dict[int, bytes]) -> bytes:
     """Return a CT about somebody with some elements put in."""
+    elements = {**about(who), **planted}
+    header, others = _of_nobody()
+    return header + joined(
+        [each for each in others if each[0] not in elements] + [*elements.items()]
+    )
+
+
+@cache
+def _of_nobody() -> tuple[bytes, list[tuple[int, bytes]]]:
+    """Return preamble and File Meta Information of a CT, and its elements encoded."""
     dataset = base("CT")
     dataset.SpecificCharacterSet = "ISO_IR 192"
-    elements = {**about(who), **planted}
-    for tag in elements:
-        dataset.pop(tag, None)
-    return encode(dataset, list(elements.items()))
+    elements = list(elements_of(dataset))
+    return encode(dataset, []).removesuffix(joined(elements)), elements
 
 
 def _probe(who: Person, name: str, tag: int, vr: str, value: bytes) -> Probe:
