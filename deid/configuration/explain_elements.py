@@ -110,10 +110,10 @@ def explained(row: TableRow, rules: Rules, parsed: Parsed) -> Element:
         or _saying(tag, word, parsed, vr)
     )
     elsewhere: Counter[str] = Counter()
-    for sop_class_uid in _kinds():
+    for sop_class_uid, count in _kinds_by_type(tag):
         other = rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
         if other != word:
-            elsewhere[_saying(tag, other, parsed, vr)] += 1
+            elsewhere[_saying(tag, other, parsed, vr)] += count
     kind, fallback = Action(word & KIND_MASK), word >> FALLBACK_SHIFT
     return Element(
         f"({row.tag})" if len(row.tag) == 9 else f"({row.tag.split('(')[0]})",
@@ -169,6 +169,19 @@ def _kinds() -> tuple[str, ...]:
         if attribute_types(sop_class_uid) is not None:
             classes.setdefault(iod, sop_class_uid)
     return tuple(classes.values())
+
+
+@cache
+def _kinds_by_type(tag: int) -> tuple[tuple[str, int], ...]:
+    """Return a SOP class for each type that an attribute has at the top of IODs, and for how many it stands.
+
+    An action depends on nothing else of a SOP class (`deid.tags.table.Table`).
+    """
+    found: dict[int, list[str]] = {}
+    for sop_class_uid in _kinds():
+        types = attribute_types(sop_class_uid) or {}
+        found.setdefault(types.get((0, tag), 3), []).append(sop_class_uid)
+    return tuple((alike[0], len(alike)) for alike in found.values())
 
 
 def _saying(tag: int, word: int, parsed: Parsed, vr: str) -> str:
