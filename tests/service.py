@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from daemon.store.rows import Arrival
 
 ROOT = Path(__file__).resolve().parent.parent
+KEY = bytes(range(64, 96))
+"""Site key of every new state folder: what stands for people and UIDs is the same in each run of a test.
+
+Of random ones, one in some thousands holds the digits of a record number that a test looks for.
+"""
 DEADLINE_S = 240.0
 """How long anything may take before a test gives up on it; no test measures how long it took."""
 
@@ -115,6 +120,7 @@ class RunningDaemon:
     def launch(self) -> Path:
         """Start it and wait for nothing; return the file in which it will say where it listens."""
         self._write_config()
+        self._write_key()
         ready = self.state_dir / "run" / "addresses.json"
         ready.unlink(missing_ok=True)
         with self.log_path.open("ab") as log:
@@ -265,6 +271,15 @@ class RunningDaemon:
     def assert_no_traceback(self) -> None:
         """Fail when a run ended in an error that nobody caught."""
         assert "Traceback (most recent call last)" not in self.log, self.log[-6000:]
+
+    def _write_key(self) -> None:
+        """Give a state folder that nothing was ever stored in its key."""
+        key = self.state_dir / "site.key"
+        if key.exists() or self.database.exists():
+            return
+        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key.touch(mode=0o600)
+        key.write_bytes(KEY)
 
     def _write_config(self) -> None:
         watch = (
