@@ -213,7 +213,9 @@ def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> No
     assert list(fields(grey)) == []
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("scintigram", 229), ("threads", 287), ("screws", 209)])
+@pytest.mark.parametrize(
+    ("kind", "seed"), [("scintigram", 229), ("threads", 287), ("threads", 193), ("screws", 209)]
+)
 def test_ribs_and_windings_each_row_of_which_is_another_are_no_bars(kind: str, seed: int) -> None:
     (frame,) = textless(range(seed, seed + 2, 2), only=kind)
     assert list(fields(cv2.cvtColor(views_of(frame.instance).display, cv2.COLOR_RGB2GRAY))) == []

@@ -133,10 +133,13 @@ def _upright_bars(strip: NDArray[np.uint8]) -> tuple[int, int] | None:
 
 
 def _lie_aslant(strip: NDArray[np.uint8]) -> bool:
-    """Whether the middle of a row is found again in one far from it, anywhere along it."""
+    """Whether the middle of each of some rows is found again in one far from it, anywhere along it.
+
+    Of saw teeth a row is its mirror image on the other side of their middle, but no other one.
+    """
     rows, columns = strip.shape
     middle = slice(columns // 4, columns - columns // 4)
-    return any(
+    return all(
         cv2.matchTemplate(
             strip[None, int(other * rows)],
             strip[None, int(one * rows), middle],
