@@ -14,6 +14,7 @@ from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.find import code_shapes
 from deid.pixels.find.code_shapes import are_squares_between, bars_in, has_widths_of_a_code
 from deid.pixels.find.codes import codes, fields
+from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 from tests.benchmarks.pixels.codes import SYMBOLOGIES, modules, some_value
@@ -204,13 +205,13 @@ def test_fields_of_text_and_noise_are_no_codes() -> None:
     view = samples.texture(rows=ROWS, columns=COLUMNS)[..., 0]
     cv2.putText(view, "SMITH JOHN 6051369", (20, 120), 0, 1, 255, 2)
     view[200:] = np.random.default_rng(4).integers(0, 256, view[200:].shape)
-    assert list(fields(view)) == []
+    assert list(fields(view, Box(0, 0, COLUMNS, ROWS))) == []
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 300), (300, 1), (7, 9), (2, 2)])
 def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> None:
     grey = np.arange(rows * columns, dtype=np.uint8).reshape(rows, columns)
-    assert list(fields(grey)) == []
+    assert codes(Picture(np.repeat(grey[..., None], 3, axis=2), grey)) == []
 
 
 @pytest.mark.parametrize(
@@ -218,7 +219,7 @@ def test_a_frame_without_room_for_a_code_has_none(rows: int, columns: int) -> No
 )
 def test_ribs_and_windings_each_row_of_which_is_another_are_no_bars(kind: str, seed: int) -> None:
     (frame,) = textless(range(seed, seed + 2, 2), only=kind)
-    assert list(fields(cv2.cvtColor(views_of(frame.instance).display, cv2.COLOR_RGB2GRAY))) == []
+    assert codes(Picture(views_of(frame.instance).display, None)) == []
 
 
 def test_bars_that_lie_aslant_are_bars_though_each_row_is_another(
@@ -227,9 +228,10 @@ def test_bars_that_lie_aslant_are_bars_though_each_row_is_another(
     (sample,) = samples_of(range(133, 134), only="codes")
     grey = cv2.cvtColor(views_of(sample.instance).display, cv2.COLOR_RGB2GRAY)
     middle = np.mean(np.reshape(sample.placed[0][2].box, (2, 2)), axis=0)
+    whole = Box(0, 0, *grey.shape[::-1])
 
     def is_found() -> bool:
-        found = [corners.astype(np.float32) for corners in fields(grey)]
+        found = [corners.astype(np.float32) for corners in fields(grey, whole)]
         return any(cv2.pointPolygonTest(corners, middle, False) > 0 for corners in found)
 
     assert is_found()

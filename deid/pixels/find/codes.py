@@ -13,6 +13,7 @@ import numpy as np
 import zxingcpp
 
 from deid.pixels.find.candidates import candidate, outline_of, rectangle_of
+from deid.pixels.find.code_places import CELL, places_of_codes
 from deid.pixels.find.code_shapes import (
     are_squares_between,
     bars_in,
@@ -21,6 +22,7 @@ from deid.pixels.find.code_shapes import (
     straightened,
 )
 from deid.pixels.find.percentiles import percentile
+from deid.pixels.geometry import Box, joined_where_cheaper
 from deid.pixels.ports import TextRegion
 
 if TYPE_CHECKING:
@@ -45,8 +47,12 @@ _PDF417: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
 #: How far a code is widened, in parts of its shorter side: its quiet zone, and modules at its edge.
 _WIDER: Final = 0.06
 
-_SCALES: Final = (1, 2, 4)
+_READER: Final = (
+    8  # pixels of the squares that the reader judges by: on the frame they would be the same
+)
 _LARGE: Final = 1600  # pixels of the longer side
+_COARSEST: Final = 4  # scale at which shapes are sought; twice as coarse in a large view
+_LEAST_SIDE: Final = 64  # pixels of a view that is made smaller for codes of wider modules
 _AROUND: Final = 15  # pixels over which directions are averaged
 _STEP: Final = 3  # pixels from one average to the next
 _BAND: Final = (
@@ -63,8 +69,6 @@ _ALIKE: Final = 0.8  # correlation of its rows
 _GUARD: Final = 20  # narrow bars: no pattern that begins or ends a code is longer
 _WIDEST_BAR: Final = 9  # of such a pattern, in narrow bars
 _EVEN: Final = 0.85  # of a column beside a code has one value where a bar or a gap is
-_LEAST_SIDE: Final = 8
-"""Pixels; less has no room for a code."""
 
 
 class WithCodes:
@@ -84,12 +88,65 @@ class WithCodes:
 
 
 def codes(picture: Picture) -> list[TextRegion]:
-    """Return the codes in a picture; one that both views show is returned twice."""
+    """Return the codes in a picture; one that both views show, or two scales, is returned as often."""
     grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)
-    found = [*_decoded(grey), *fields(grey)]
+    found = [*_codes(grey, by_shape=True)]
     if picture.contrast is not None:
-        found += _decoded(picture.contrast)
+        found += _codes(picture.contrast, by_shape=False)
     return [_region(corners) for corners in found]
+
+
+def _codes(view: NDArray[Any], *, by_shape: bool) -> Iterator[NDArray[Any]]:
+    """Yield the corners of the codes in a view, at every scale, where one may be at all."""
+    coarsest = _COARSEST if by_shape else 0
+    if max(view.shape) >= _LARGE:
+        coarsest *= 2
+    places: list[Box] = []
+    for scale, smaller in _scales(view):
+        rows, columns = smaller.shape
+        # What was narrow at the scale before may be so still.
+        before = (box.clipped(rows, columns) for box in map(_half, places))
+        places = places_of_codes(smaller)
+        for place in joined_where_cheaper([*places, *(box for box in before if box is not None)]):
+            for corners in _decoded(smaller, place):
+                yield corners * scale
+            if scale <= coarsest:
+                for corners in _whole_fields(smaller, place):
+                    yield corners * scale
+
+
+def _whole_fields(view: NDArray[Any], place: Box) -> list[NDArray[Any]]:
+    """Return the corners of what has the shape of a code; one at the place's edge may go on beyond it."""
+    found = [*fields(view, place)]
+    inner = place.grown(-CELL)
+    wide = place
+    for corners in found:
+        left, top = (int(side) for side in corners.min(axis=0))
+        right, bottom = (int(side) for side in corners.max(axis=0))
+        if not inner.contains(Box(left, top, right - left, bottom - top)):
+            length = max(right - left, bottom - top)
+            wide = wide.joined(Box(left, top, right - left, bottom - top).grown(length))
+    more = wide.clipped(*view.shape)
+    if more is not None and not place.contains(more):
+        found += fields(view, more)
+    return found
+
+
+def _half(box: Box) -> Box:
+    left, top = box.left // 2, box.top // 2
+    return Box(left, top, -(-box.right // 2) - left, -(-box.bottom // 2) - top)
+
+
+def _scales(view: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield a view, and each half as large as the one before while a code has room in it."""
+    scale = 1
+    yield scale, view
+    while min(view.shape) >= _LEAST_SIDE:
+        rows, columns = (side // 2 for side in view.shape)
+        whole = view[: 2 * rows, : 2 * columns]
+        view = cv2.resize(whole, (columns, rows), interpolation=cv2.INTER_AREA)
+        scale *= 2
+        yield scale, view
 
 
 def _region(corners: NDArray[Any]) -> TextRegion:
@@ -99,17 +156,21 @@ def _region(corners: NDArray[Any]) -> TextRegion:
     return TextRegion(found.area, 1.0, outline=outline_of(found), is_code=True)
 
 
-def _decoded(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield the corners of what can be read, and of what only a code can be."""
+def _decoded(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
+    """Yield the corners of what can be read in a place, and of what only a code can be."""
+    left, top = place.left - place.left % _READER, place.top - place.top % _READER
+    right, bottom = (-(-end // _READER) * _READER for end in (place.right, place.bottom))
+    part = np.ascontiguousarray(view[top:bottom, left:right])
     # Bright on dark the reader knows every symbology but this one.
-    inverted = zxingcpp.read_barcodes(255 - view, formats=_PDF417)
-    for code in (*zxingcpp.read_barcodes(view, return_errors=True), *inverted):
+    inverted = zxingcpp.read_barcodes(255 - part, formats=_PDF417, try_downscale=False)
+    read = zxingcpp.read_barcodes(part, return_errors=True, try_downscale=False)
+    for code in (*read, *inverted):
         if not code.valid and code.format not in _FOUND_WITH_ERRORS:
             continue
         at = code.position
         corners = np.array(
             [
-                (point.x, point.y)
+                (left + point.x, top + point.y)
                 for point in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
             ],
             np.float32,
@@ -210,31 +271,26 @@ def _row(view: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray
     return values
 
 
-def fields(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
+def fields(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
     """Yield the corners of what has the shape of a code.
 
     Parameters
     ----------
     view
         Shape (rows, columns), 8 bits.
+    place
+        The part of it in which codes are sought.
     """
-    smaller = view
-    finest = 2 if max(view.shape) >= _LARGE else 1
-    for scale in (finest * factor for factor in _SCALES):
-        if min(view.shape) < scale * _LEAST_SIDE:
-            return  # and smaller scales leave less
-        if scale > 1:
-            smaller = cv2.resize(
-                view, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA
-            )
-        for wide in _rectangles(smaller):
-            corners = _tight(smaller, wide)
-            bars = bars_in(straightened(smaller, corners, 2))
-            if bars is not None:
-                corners = _tight(smaller, _part(corners, *(edge / 2 for edge in bars)))
-            elif not are_squares_between(smaller, corners):
-                continue
-            yield _with_guards(smaller, corners) * scale
+    left, top = place.left - place.left % _STEP, place.top - place.top % _STEP
+    corner = np.array((left, top), np.float32)
+    for found in _rectangles(view[top : place.bottom, left : place.right]):
+        corners = _tight(view, found + corner)
+        bars = bars_in(straightened(view, corners, 2))
+        if bars is not None:
+            corners = _tight(view, _part(corners, *(edge / 2 for edge in bars)))
+        elif not are_squares_between(view, corners):
+            continue
+        yield _with_guards(view, corners)
 
 
 def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
