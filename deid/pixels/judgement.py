@@ -119,6 +119,9 @@ _LESS_SURE = 0.1
 #: Letters and digits that recognisers take for one another, folded to one of them.
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
 
+#: Letters of a word that may be one of the vocabulary's, misread: of two letters any is.
+_FEWEST_MISREAD = 3
+
 _TOKEN = re.compile(r"[^\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER_AND_UNIT = re.compile(
@@ -316,6 +319,18 @@ def says_what_it_is(text: str) -> bool:
     return not any(word in ALSO_NAMES for word in words) and any(
         len(word) > 1 and (word in WORDS or word in UNITS) for word in (*words, *units)
     )
+
+
+def is_misread_perhaps(text: str) -> bool:
+    """Whether a text would go for a word alone that is neither in the vocabulary nor anybody's name.
+
+    Recognisers read SOFT TISSUL and JECUBITUS as surely as any word.
+    """
+    upper = _plain(_closed_up(text.strip()))
+    if is_harmless(upper):
+        return False
+    words = [word for word in _LETTERS.findall(upper) if not _is_word(word)]
+    return bool(words) and not any(len(word) < _FEWEST_MISREAD or is_name(word) for word in words)
 
 
 @functools.cache

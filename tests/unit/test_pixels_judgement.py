@@ -11,7 +11,7 @@ from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.fillings import is_explained, together
 from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import Judgement
+from deid.pixels.judgement import Judgement, is_misread_perhaps
 from deid.pixels.policy import CustomRegex
 from deid.pixels.ports import TextRegion
 from deid.pixels.screen_words import ALSO_NAMES, JOINABLE, WORDS
@@ -125,6 +125,21 @@ def test_a_text_stays_when_another_reading_as_sure_explains_it() -> None:
     assert _why_read_as(("SAG T2 FSR", 0.95)) == "unreadable"
     assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.94)) is None
     assert _why_read_as(("SAG T2 FSR", 0.95), ("SAG T2 FSE", 0.82)) == "unreadable"
+
+
+@pytest.mark.parametrize(
+    "text", ["SOFT TISSUL", "JECUBITUS", "Gallbladde", "TMA 45", "V E N A U S"]
+)
+def test_a_word_that_is_in_no_list_may_be_misread(text: str) -> None:
+    assert is_misread_perhaps(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SOFT TISSUE", "kV 100", "L", "1629478", "Wright", "PALMER", "Sean 3", "XQ 12", "山田", ""],
+)
+def test_what_may_stay_and_what_is_a_name_is_not_misread(text: str) -> None:
+    assert not is_misread_perhaps(text)
 
 
 def test_a_text_goes_when_any_sure_reading_identifies() -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: A strip read with less is looked at in other ways, too; with still less upside down as well.
 _SURE_READING = 0.98
 _UPSIDE_DOWN_BELOW = 0.95
+#: How much wider a strip is cut, along and across, in shares of its height.
+_EXACT, _LOOSER, _LOOSEST, _CLOSER = (0.0, 0.0), (0.2, 0.1), (0.4, 0.15), (-0.1, -0.05)
 
 #: Of what reads as nothing at all, `doubts`.
 MOST_DOUBTS = 2
@@ -35,11 +37,20 @@ class Recogniser:
         From strips (1, 3, 48, columns), -1 to 1, to (1, steps, characters): how likely each is.
     alphabet
         The characters in the model's order, without its blank and the space.
+    is_doubtful
+        Whether a text is worth another reading, however sure the model is of it.
     """
 
-    def __init__(self, model: Model, alphabet: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        alphabet: Sequence[str],
+        *,
+        is_doubtful: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._model = model
         self._alphabet = ["", *alphabet, " "]
+        self._is_doubtful = is_doubtful
 
     def readings(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> list[Reading]:
         """Return what a candidate reads, the surest reading first; more of them when none is sure."""
@@ -51,12 +62,29 @@ class Recogniser:
             turns[2] = self._turned(strip, 2)
         turn = max(turns, key=lambda number: turns[number][1])
         readings = list(turns.values())
-        if turns[turn][1] < _SURE_READING:
+        text, legibility = turns[turn]
+        if legibility < _SURE_READING:
             # Perhaps another view shows it better, or the region was cut too close.
             again = [strip_of(view, corners) for view in views if view is not own]
-            again.append(strip_of(own, _loosened(corners)))
+            again.append(strip_of(own, _loosened(corners, _LOOSER)))
             readings += [self._turned(other, turn) for other in _different(again, from_=strip)]
+        elif self._is_doubtful(text):
+            readings += self._until_expected(views, candidate, strip, turn)
         return sorted(readings, key=lambda reading: -reading[1])
+
+    def _until_expected(
+        self, views: Sequence[NDArray[Any]], candidate: Candidate, strip: NDArray[Any], turn: int
+    ) -> Iterator[Reading]:
+        """Yield readings of other views and cuts, up to one that is not doubtful."""
+        others = [view for view in views if view is not views[candidate.view]]
+        cuts = [(view, _EXACT) for view in others]
+        cuts += [(views[candidate.view], cut) for cut in (_LOOSER, _LOOSEST, _CLOSER)]
+        again = [strip_of(view, _loosened(candidate.corners, by)) for view, by in cuts]
+        for other in _different(again, from_=strip):
+            reading = self._turned(other, turn)
+            yield reading
+            if not self._is_doubtful(reading[0]):
+                return
 
     def _turned(self, strip: NDArray[Any], turn: int) -> tuple[str, float]:
         """Read a strip turned by so many quarters counter-clockwise."""
@@ -84,13 +112,13 @@ def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, fl
     return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
 
 
-def _loosened(corners: NDArray[Any]) -> NDArray[Any]:
-    """Return corners a fifth of the short side farther out along, and a tenth across."""
+def _loosened(corners: NDArray[Any], by: tuple[float, float]) -> NDArray[Any]:
+    """Return corners farther out by these shares of the short side, along and across."""
     along, down = corners[1] - corners[0], corners[3] - corners[0]
     width, height = max(float(np.linalg.norm(along)), 1.0), max(float(np.linalg.norm(down)), 1.0)
     short = min(width, height)
-    along = along / width * short * (0.2 if width >= height else 0.1)
-    down = down / height * short * (0.1 if width >= height else 0.2)
+    far, near = by if width >= height else by[::-1]
+    along, down = along / width * short * far, down / height * short * near
     signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
     return corners + np.array([a * along + b * down for a, b in signs], np.float32)
 
