@@ -164,6 +164,28 @@ def test_squares_are_as_high_as_wide_but_for_rows_of_two_modules_and_more(
     assert are_squares_between(view, corners) == is_code
 
 
+@pytest.mark.parametrize(
+    ("alike", "is_code"), [([], True), ([3, 8], True), (list(range(1, 20, 4)), False)]
+)
+def test_squares_of_a_code_change_along_most_lines_between_them(
+    alike: list[int], *, is_code: bool
+) -> None:
+    bits = np.random.default_rng(7).integers(0, 2, (20, 20))
+    for (
+        row
+    ) in alike:  # as the calm between vertebrae goes on over several lines of a grid that fits them
+        bits[row + 1 : row + 3] = bits[row]
+    for turn in (0, 1):
+        view = np.kron(60 + 120 * np.rot90(bits, turn), np.ones((5, 5))).astype(np.uint8)
+        corners = np.array(((0, 0), (100, 0), (100, 100), (0, 100)), np.float32)
+        assert are_squares_between(view, corners) == is_code
+
+
+def test_a_spine_of_which_a_grid_fits_is_no_code() -> None:
+    (spine,) = textless(range(303, 304), only="MR spine")
+    assert codes(views_of(spine.instance)) == []
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 @pytest.mark.parametrize("seed", [200, 201])
 def test_what_shows_no_code_loses_nothing_to_codes(kind: Any, seed: int) -> None:

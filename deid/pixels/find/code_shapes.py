@@ -52,6 +52,9 @@ _WAVES: Final = np.exp(
 _ON_GRID: Final = 0.6  # how well edges lie on one grid, of 1
 _TWO_VALUES: Final = 0.8  # of the variance is between dark and bright
 _ALL_SQUARES: Final = 0.85  # of the pixels are of the value of their square
+_CHANGING: Final = (
+    0.05  # of the squares, along three of four lines between them; in a code a tenth and more
+)
 _NO_ORDER: Final = 3.2  # bits of four neighbouring squares, of 4
 
 
@@ -284,8 +287,19 @@ def _are_squares(strip: NDArray[np.uint8]) -> bool:
     if min(len(at_rows), len(at_columns)) < least or len(at_rows) * len(at_columns) < _LEAST_IN_ALL:
         return False
     squares = is_bright[np.ix_(at_rows, at_columns)]
+    if not _change_everywhere(squares):
+        return False
     drawn = squares[np.ix_(row_of, column_of)]
     return _bits_of(squares) >= _NO_ORDER and float((drawn == is_bright).mean()) >= _ALL_SQUARES
+
+
+def _change_everywhere(squares: NDArray[Any]) -> bool:
+    """Whether squares change along most lines between them, as no few vertebrae do on a grid that fits them."""
+    changes = (
+        (squares[1:] != squares[:-1]).mean(axis=1),
+        (squares.T[1:] != squares.T[:-1]).mean(axis=1),
+    )
+    return all(percentile(along, 25) >= _CHANGING for along in changes)
 
 
 def _squares(side: float, offset: float, count: int) -> tuple[NDArray[Any], NDArray[Any]]:
