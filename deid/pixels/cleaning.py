@@ -20,6 +20,7 @@ from deid.pixels.fillings import (
     carried_over,
     filled_for,
     is_explained,
+    is_lettering,
     together,
     united,
 )
@@ -345,7 +346,9 @@ class PixelCleaning:
                 reasons.append(why)
         for entry, why in zip(filled, reasons, strict=True):
             # In later frames of several nobody looks where something cannot be read, as that is filled.
-            if why == "unreadable" and image.frames == 1 and is_explained(entry, found):
+            if image.frames == 1 and (
+                (why == "unreadable" and is_explained(entry, found)) or is_lettering(entry, kept)
+            ):
                 continue
             neighbours = [other.region.box for other in kept if other.frame == entry.frame]
             fillings += [

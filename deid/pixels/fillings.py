@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 #: A slanted text is filled in steps of so many rows at least, by so many boxes at most.
 _LEAST_ROWS = 3
 _MOST_STEPS = 64
-#: What is explained by other texts: how surely they were read, of how many signs; how much of it they
-#: cover, and how high it is at least beside them; from when on it reads as something itself.
-_SURELY, _LEAST_SIGNS = 0.95, 3
+#: What is explained by other texts: how surely they were read, of how many signs, how many different for
+#: a code; how much of it they cover, how high it is at least beside them; from when on it reads as something.
+_SURELY, _LEAST_SIGNS, _LEAST_DIFFERENT = 0.95, 3, 5
 _MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
 _READABLE = 0.5
 
@@ -218,6 +218,22 @@ def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
     said = "".join(_signs(other.text) for other in around)
     readings = ((region.text, region.legibility), *region.others)
     return all(legibility < _READABLE or _signs(text) in said for text, legibility in readings)
+
+
+def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
+    """Whether what has the shape of a code is a piece of one line of text that was read surely and stays.
+
+    Letters of a font of single pixels are squares on one grid. Bars read as few different signs.
+    """
+    region = entry.region
+    return region.is_code and any(
+        other.frame == entry.frame
+        and other.region.legibility >= _SURELY
+        and len(set(_signs(other.region.text))) >= _LEAST_DIFFERENT
+        and other.region.box.overlap(region.box) >= _MOST_OF_IT * region.box.area
+        and 2 * other.region.box.height <= 3 * region.box.height
+        for other in kept
+    )
 
 
 def _signs(text: str) -> str:

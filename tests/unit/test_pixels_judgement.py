@@ -8,7 +8,7 @@ import pytest
 
 from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
-from deid.pixels.fillings import is_explained, together
+from deid.pixels.fillings import is_explained, is_lettering, together
 from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement, is_misread_perhaps
@@ -317,3 +317,25 @@ def test_what_is_not_read_surely_explains_nothing(line: TextRegion) -> None:
     assert not is_explained(piece, [FoundRegion(0, line), piece])
     code = FoundRegion(0, replace(piece.region, is_code=True))
     assert not is_explained(code, [FoundRegion(0, _LINE), code])
+
+
+@pytest.mark.parametrize(
+    ("box", "text", "legibility", "is_piece"),
+    [
+        (Box(80, 20, 58, 18), "DAP 1.2 dGycm2", 0.97, True),
+        (Box(80, 20, 58, 18), "DAP 1.2 dGycm2", 0.9, False),
+        (Box(80, 20, 58, 18), "1111 1II1", 0.99, False),  # as bars read
+        (Box(80, 20, 90, 18), "DAP 1.2 dGycm2", 0.97, False),  # goes on beyond the line
+        (Box(80, 20, 58, 60), "DAP 1.2 dGycm2", 0.97, False),
+        (Box(80, 26, 58, 8), "DAP 1.2 dGycm2", 0.97, False),  # small, between letters
+    ],
+)
+def test_squares_of_letters_that_were_read_and_stay_are_no_code(
+    box: Box, text: str, legibility: float, *, is_piece: bool
+) -> None:
+    code = FoundRegion(0, TextRegion(box, 1.0, is_code=True))
+    line = FoundRegion(0, TextRegion(Box(40, 18, 104, 22), 0.9, text, legibility))
+    assert is_lettering(code, [line]) == is_piece
+    assert not is_lettering(code, [])
+    assert not is_lettering(FoundRegion(1, code.region), [line])
+    assert not is_lettering(FoundRegion(0, TextRegion(box, 1.0, "Katz", 0.9)), [line])
