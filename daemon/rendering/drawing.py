@@ -82,6 +82,8 @@ def _drawn(stored: StoredImage, picture: Picture, state: Dataset | None, frame: 
     if picture.overlays == "only":
         drawn = overlays.alone(planes, stored, frame)
     else:
+        if applied is None and picture.region is None:
+            _check_size(stored.image.columns * stored.image.rows, picture)
         drawn = _displayed(stored, picture, applied, frame)
         drawn = overlays.drawn_on(drawn, planes, stored, frame) if planes else drawn
     if applied is not None:
@@ -92,10 +94,17 @@ def _drawn(stored: StoredImage, picture: Picture, state: Dataset | None, frame: 
         drawn = applied.turned(drawn)
     if picture.region is not None:
         drawn = _region(drawn, picture.region)
+    _check_size(drawn.width * drawn.height, picture)
     drawn = _fitted(drawn, picture.viewport)
     if picture.annotations:
         drawn = _annotated(drawn, stored, picture, frame)
     return drawn
+
+
+def _check_size(pixels: int, picture: Picture) -> None:
+    """Refuse a picture of so many pixels that is to stay as large; before it is decoded where that is known."""
+    if picture.viewport is None and pixels > MOST_PIXELS:
+        raise NoPicture("the picture is too large: ask for a viewport")
 
 
 def _planes(
@@ -149,8 +158,6 @@ def _region(drawn: Image.Image, region: tuple[float, float, float, float]) -> Im
 def _fitted(drawn: Image.Image, viewport: tuple[int, int] | None) -> Image.Image:
     """Return a picture as large as the viewport holds, its proportions kept (PS3.18 8.3.5.1.3)."""
     if viewport is None:
-        if drawn.width * drawn.height > MOST_PIXELS:
-            raise NoPicture("the picture is too large: ask for a viewport")
         return drawn
     factor = min(viewport[0] / drawn.width, viewport[1] / drawn.height)
     size = (

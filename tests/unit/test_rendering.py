@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from daemon.rendering import drawing
 from daemon.rendering.drawing import draw, lines_of
 from daemon.rendering.errors import NoPicture
 from dicomweb.ports import Picture
@@ -331,6 +332,23 @@ def test_a_palette_of_eight_bits_in_wider_words_is_not_dark(tmp_path: Path) -> N
 
 def test_what_claims_to_be_larger_than_the_limit_is_not_drawn(tmp_path: Path) -> None:
     image = stored(make_image(np.zeros((9000, 8000), np.uint8)), tmp_path)
-    with pytest.raises(NoPicture):
-        draw(image, Picture("image/jpeg"), None)
     assert draw(image, Picture("image/jpeg", viewport=(100, 100)), None)
+    with pytest.raises(NoPicture, match="too large"):
+        draw(image, Picture("image/jpeg"), None)
+
+
+def test_what_claims_to_be_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
+    dataset = make_image(np.zeros((4, 4), np.uint8))
+    dataset.Rows, dataset.Columns = 9000, 8000
+    with pytest.raises(NoPicture, match="too large"):
+        draw(stored(dataset, tmp_path), Picture("image/jpeg"), None)
+
+
+def test_a_part_that_is_too_large_is_refused_and_a_smaller_one_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "MOST_PIXELS", 100)
+    image = stored(make_image(np.zeros((20, 20), np.uint8)), tmp_path)
+    with pytest.raises(NoPicture, match="too large"):
+        draw(image, Picture("image/jpeg", region=(0, 0, 11, 10)), None)
+    assert draw(image, Picture("image/jpeg", region=(0, 0, 10, 10)), None)
