@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import pydicom
 import pytest
+from pydicom.uid import CTImageStorage
 
 import deid
+from deid.configuration.document import parse_configuration
 from deid.configuration.explain import explain
 from deid.encoding.transfer_syntaxes import EXPLICIT_LITTLE
 from deid.identity import shifts, values
 from deid.tables.dictionary import dictionary_vr
-from deid.tables.load import confidentiality_rows
+from deid.tables.load import attribute_types, confidentiality_rows, iods_by_sop_class
+from deid.tags.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -321,6 +324,30 @@ def test_what_is_said_to_differ_elsewhere_really_differs() -> None:
         and not is_true(done, row, element.saying)
     ]
     assert differing
+
+
+def test_in_how_many_kinds_of_object_it_differs_is_what_asking_each_of_them_gives() -> None:
+    rules = Rules(parse_configuration(BASIC).tags)
+    first = {iod: uid for uid, iod in sorted(iods_by_sop_class().items(), reverse=True)}
+    kinds = [uid for uid in first.values() if attribute_types(uid) is not None]
+
+    def action(element: Element, sop_class_uid: str) -> int:
+        tag = int(element.tag[1:-1].replace(",", ""), 16)
+        vr = (dictionary_vr(tag) or "LO").split(" or ")[0]
+        return rules.action(tag, vr, rules.root(sop_class_uid, EXPLICIT_LITTLE))
+
+    said = {
+        element: sum(count for _, count in element.elsewhere)
+        for element in explain(BASIC).elements
+        if element.elsewhere and "x" not in element.tag
+    }
+    asked = {
+        element: sum(action(element, uid) != action(element, CTImageStorage) for uid in kinds)
+        for element in said
+    }
+    assert len(kinds) > 100
+    assert len(said) > 30
+    assert said == asked
 
 
 def test_overlay_planes_are_said_to_be_cleaned_only_where_pixels_are() -> None:
