@@ -130,4 +130,21 @@ def test_the_reader_is_given_whole_squares_of_the_frame(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(zxingcpp, "read_barcodes", read)
     assert list(codes_module._decoded(view, at.grown(5))) == []
-    assert (view[48:88, 72:112] == given[-1]).all()
+    squares, inverted, rows, columns = given
+    assert (view[48:88, 72:112] == squares).all()
+    assert (255 - view[48:88, 72:112] == inverted).all()
+    assert (view[48:88, 8:176] == rows).all()
+    assert (view[:152, 72:112] == columns.T).all()
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+@pytest.mark.parametrize("symbology", ["Code 128", "EAN-13", "QR Code"])
+def test_what_is_read_lies_where_it_is_shown_however_it_is_turned(
+    symbology: str, turn: int
+) -> None:
+    code = np.pad(_drawn(symbology, 2), 20, constant_values=220)
+    view, at = _on_tissue(np.rot90(code, turn), 77, 59)
+    found = np.concatenate(list(codes_module._decoded(view, at)))
+    inner = at.grown(-20)
+    ends = (inner.left, inner.top, inner.right, inner.bottom)
+    assert np.abs(np.concatenate((found.min(axis=0), found.max(axis=0))) - ends).max() < 4

@@ -30,7 +30,7 @@ CELL: Final = _STEP * _SIDE
 _BAND: Final = 16  # cells at a time: what they take stays in the processor's cache
 
 _LEAST_SPAN: Final = 20  # display levels between the darkest and the brightest
-_MARGIN: Final = 3  # cells around a place: the quiet zone that a reader wants
+_MARGIN: Final = 2  # cells around a place: the quiet zone that a reader wants
 
 
 class _Least(NamedTuple):

@@ -44,9 +44,12 @@ _FOUND_WITH_ERRORS: Final = (
     zxingcpp.BarcodeFormat.MaxiCode,
 )
 _PDF417: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
+_SQUARES: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllMatrix)
+_BARS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllLinear)
 #: How far a code is widened, in parts of its shorter side: its quiet zone, and modules at its edge.
 _WIDER: Final = 0.06
 
+_BESIDE: Final = 64  # pixels of a row beside a place that are read with it
 _READER: Final = (
     8  # pixels of the squares that the reader judges by: on the frame they would be the same
 )
@@ -158,19 +161,42 @@ def _region(corners: NDArray[Any]) -> TextRegion:
 
 def _decoded(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
     """Yield the corners of what can be read in a place, and of what only a code can be."""
-    left, top = place.left - place.left % _READER, place.top - place.top % _READER
+    area, part = _squares_of(view, place)
+    yield from _believed(view, area, _read(part, formats=_SQUARES, return_errors=True))
+    # Bright on dark the reader knows every symbology but this one.
+    yield from _believed(view, area, _read(255 - part, formats=_PDF417))
+    # Bars it reads along the rows, each of which tells dark from bright by all that lies in it.
+    area, part = _squares_of(view, place.grown(_BESIDE, 0))
+    yield from _believed(view, area, _read(part, formats=_BARS, try_rotate=False))
+    turned = Box(place.top, place.left, place.height, place.width)
+    area, part = _squares_of(view.T, turned.grown(_BESIDE, 0))
+    for corners in _believed(view.T, area, _read(part, formats=_BARS, try_rotate=False)):
+        yield corners[:, ::-1]
+
+
+def _read(part: NDArray[Any], **how: Any) -> list[zxingcpp.Barcode]:
+    return list(zxingcpp.read_barcodes(part, try_downscale=False, **how))
+
+
+def _squares_of(view: NDArray[Any], place: Box) -> tuple[Box, NDArray[Any]]:
+    """Return a place widened to whole squares of the reader, and what a view shows there."""
+    left, top = (max(side, 0) // _READER * _READER for side in (place.left, place.top))
     right, bottom = (-(-end // _READER) * _READER for end in (place.right, place.bottom))
     part = np.ascontiguousarray(view[top:bottom, left:right])
-    # Bright on dark the reader knows every symbology but this one.
-    inverted = zxingcpp.read_barcodes(255 - part, formats=_PDF417, try_downscale=False)
-    read = zxingcpp.read_barcodes(part, return_errors=True, try_downscale=False)
-    for code in (*read, *inverted):
+    return Box(left, top, part.shape[1], part.shape[0]), part
+
+
+def _believed(
+    view: NDArray[Any], area: Box, read: list[zxingcpp.Barcode]
+) -> Iterator[NDArray[Any]]:
+    """Yield the corners of the codes that were read in an area of a view, or are known without."""
+    for code in read:
         if not code.valid and code.format not in _FOUND_WITH_ERRORS:
             continue
         at = code.position
         corners = np.array(
             [
-                (left + point.x, top + point.y)
+                (area.left + point.x, area.top + point.y)
                 for point in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
             ],
             np.float32,
