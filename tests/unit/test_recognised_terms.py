@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -192,10 +191,8 @@ def test_no_listed_name_stays_in_an_attribute_for_its_terms() -> None:
 
 
 def test_a_long_run_of_digits_is_looked_at_once() -> None:
-    """By the processor's time: it takes a fiftieth of what it may, and four times that from each digit anew."""
-    before = time.process_time()
-    assert not recognised(0x0040A160, "UT", "1" * (1 << 16))
-    assert time.process_time() - before < 9
+    """Looked at from each digit anew, a run of this length takes an hour, which no test is given."""
+    assert not recognised(0x0040A160, "UT", "1" * (1 << 19))
 
 
 @pytest.mark.parametrize(
