@@ -52,9 +52,7 @@ _WAVES: Final = np.exp(
 _ON_GRID: Final = 0.6  # how well edges lie on one grid, of 1
 _TWO_VALUES: Final = 0.8  # of the variance is between dark and bright
 _ALL_SQUARES: Final = 0.85  # of the pixels are of the value of their square
-_CHANGING: Final = (
-    0.05  # of the squares, along three of four lines between them; in a code a tenth and more
-)
+_CHANGING: Final = 0.05  # of the squares, along three of four lines between them
 _NO_ORDER: Final = 3.2  # bits of four neighbouring squares, of 4
 
 

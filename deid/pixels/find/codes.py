@@ -50,20 +50,14 @@ _BARS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllLinear)
 _WIDER: Final = 0.06
 
 _BESIDE: Final = 64  # pixels of a row beside a place that are read with it
-_READER: Final = (
-    8  # pixels of the squares that the reader judges by: on the frame they would be the same
-)
+_READER: Final = 8  # pixels of the squares by which the reader tells dark from bright
 _LARGE: Final = 1600  # pixels of the longer side
 _COARSEST: Final = 4  # scale at which shapes are sought; twice as coarse in a large view
 _LEAST_SIDE: Final = 64  # pixels of a view that is made smaller for codes of wider modules
 _AROUND: Final = 15  # pixels over which directions are averaged
 _STEP: Final = 3  # pixels from one average to the next
-_BAND: Final = (
-    16 * _STEP
-)  # rows that are measured at a time: what they take stays in the processor's cache
-_TWO_DIRECTIONS: Final = (
-    0.6  # of 1: how alike the edges' directions are, those across taken for the same
-)
+_BAND: Final = 16 * _STEP  # rows at a time: what they take stays in the processor's cache
+_TWO_DIRECTIONS: Final = 0.6  # of 1: how alike edges' directions are, those across the same
 _LEAST_ENERGY: Final = 400.0  # mean square of a gradient, in display levels
 _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy, too
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
