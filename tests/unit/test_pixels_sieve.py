@@ -105,6 +105,33 @@ def test_a_large_view_is_asked_in_bands_that_agree_with_the_whole(
     np.testing.assert_allclose(SIEVE.of(view).odds([WHOLE]), whole, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("areas", "pixels"),
+    [
+        # Two lines of a label: what matters around the one is most of what matters around the other.
+        ([Box(600, 600, 160, 24), Box(600, 640, 120, 24)], [336 * 240]),
+        ([Box(600, 600, 160, 24), Box(96, 96, 80, 24)], [256 * 200, 336 * 200]),
+        (
+            [Box(100, 100, 760, 80), Box(100, 800, 760, 80), Box(100, 380, 760, 260)],
+            [344 * 1024, 856 * 1024],
+        ),
+    ],
+    ids=["close", "apart", "most of it"],
+)
+def test_what_matters_around_several_areas_is_asked_once(
+    areas: list[Box], pixels: list[int]
+) -> None:
+    asked: list[int] = []
+
+    def model(given: NDArray[Any], /) -> NDArray[Any]:
+        asked.append(given.shape[2] * given.shape[3])
+        return np.zeros((1, 1, given.shape[2] // 8, given.shape[3] // 8), np.float32)
+
+    odds = Sieve(model).of(np.zeros((1024, 1024), np.uint8)).odds(areas)
+    assert sorted(asked) == pixels
+    assert all(odds[area.top // 8, area.left // 8] == 0 for area in areas)
+
+
 def test_nothing_is_asked_twice() -> None:
     asked: list[int] = []
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.candidates import short_side
-from deid.pixels.geometry import Box
+from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ _WIDEST_STROKE = 9
 #: From which height of a line on its letters are too high, and to which one it is made smaller.
 _HIGH, _USUAL = 72, 40
 _ROWS = 768  # that are asked at a time
+_MOST = 0.8  # of a view; where more would be asked, all of it is: other questions follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +195,16 @@ def _places(pixels: int, cells: int, answers: int) -> list[NDArray[Any]]:
 
 
 def _cheaper(areas: Sequence[Box], rows: int, columns: int) -> Sequence[Box]:
-    """Return the areas, or the whole view where that is less than what matters for each of them."""
-    around = (area.grown(AROUND, AROUND).clipped(rows, columns) for area in areas)
-    if sum(box.area for box in around if box is not None) < rows * columns:
-        return areas
-    return [Box(0, 0, columns, rows)]
+    """Return areas that hold all of them, and need the fewest pixels with what matters around each.
+
+    That is one around several that lie close, or the whole view.
+    """
+    around = joined_where_cheaper(area.grown(AROUND, AROUND) for area in areas)
+    inside = [box.clipped(rows, columns) for box in around]
+    if sum(box.area for box in inside if box is not None) >= _MOST * rows * columns:
+        return [Box(0, 0, columns, rows)]
+    joined = [box.grown(-AROUND, -AROUND).clipped(rows, columns) for box in around]
+    return [area for area in joined if area is not None]
 
 
 def _cells_of(area: Box) -> tuple[slice, slice]:
