@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find.candidates import candidate
+from daemon.engines.models import make_detector, read_pixel_models
+from daemon.engines.runtimes import ready_model
+from deid.pixels.find import ppocr
+from deid.pixels.find.candidates import candidate, corners_of
 from deid.pixels.find.reading import Recogniser
+from deid.pixels.geometry import Box
+from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from deid.pixels.ports import Model
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -61,3 +69,36 @@ def test_a_sure_text_that_nobody_expects_is_read_in_other_ways_until_one_is(
 def test_a_text_that_is_read_without_certainty_is_read_in_the_other_view_and_wider() -> None:
     texts = [("WORD", 0.96), ("WARD", 0.97), ("CARD", 0.5), ("NOT", 0.1)]
     assert _read(texts) == (["WARD", "WORD", "CARD"], 1)
+
+
+@pytest.mark.parametrize(("is_listed", "asked"), [(True, 1), (False, 5)])
+def test_the_default_detector_reads_again_what_is_in_no_list(
+    monkeypatch: pytest.MonkeyPatch, *, is_listed: bool, asked: int
+) -> None:
+    """Its own recogniser's reading is asked first; what is written is a word, or none that there is."""
+    models = read_pixel_models()
+    strips: list[NDArray[Any]] = []
+
+    def runtime(model: bytes, *, threads: int = 1) -> Model:
+        ready = ready_model(model, threads=threads)
+        if model != models.recognition:
+            return ready
+
+        def read(strip: NDArray[Any], /) -> NDArray[Any]:
+            strips.append(strip)
+            return ready(strip)
+
+        return read
+
+    detector = make_detector(models, runtime=runtime)
+    display = np.zeros((120, 320, 3), np.uint8)
+    word = "LATERAL" if is_listed else "LADERUL"
+    cv2.putText(display, word, (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (230, 230, 230), 2)
+    contrast = np.minimum(display[..., 0], 200)
+    found = candidate(corners_of(Box(52, 42, 140, 36)), 0.9, 0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([display, contrast], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [5.0] * len(given))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
+    ((region,),) = detector.find([Picture(display, contrast)])
+    assert region.text == word
+    assert len(strips) == asked

@@ -292,7 +292,7 @@ def _are_squares(strip: NDArray[np.uint8]) -> bool:
 
 
 def _change_everywhere(squares: NDArray[Any]) -> bool:
-    """Whether squares change along most lines between them, as no few vertebrae do on a grid that fits them."""
+    """Whether squares change along most lines between them; few edges that a grid fits by chance do not."""
     changes = (
         (squares[1:] != squares[:-1]).mean(axis=1),
         (squares.T[1:] != squares.T[:-1]).mean(axis=1),
