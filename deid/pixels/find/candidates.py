@@ -29,7 +29,8 @@ class Candidate:
     """A rotated rectangle in frame pixels: corners (4, 2) from the top left clockwise.
 
     `area` is the upright box around it, `view` the number of the view that shows it, `shape` the logarithm of
-    the odds that its shape is that of text, where that was asked.
+    the odds that its shape is that of text, where that was asked. `is_plain` tells that it is a line of plain
+    letters, which no model looked at (`deid.pixels.find.plain_lines`).
     """
 
     corners: NDArray[Any]
@@ -37,6 +38,7 @@ class Candidate:
     view: int
     area: Box
     shape: float | None = None
+    is_plain: bool = False
 
 
 def candidate(corners: NDArray[Any], confidence: float, view: int) -> Candidate:
@@ -102,8 +104,11 @@ def _joined(larger: Candidate, smaller: Candidate) -> Candidate | None:
     elif _is_slanted(larger) and _is_slanted(smaller):
         points = np.concatenate((larger.corners, smaller.corners)).astype(np.float32)
         corners = rectangle_of(cv2.minAreaRect(points))
-    shape = larger.shape if corners is larger.corners else None
-    return replace(larger, corners=corners, area=area, confidence=confidence, shape=shape)
+    if corners is larger.corners:
+        return replace(larger, area=area, confidence=confidence)
+    return replace(
+        larger, corners=corners, area=area, confidence=confidence, shape=None, is_plain=False
+    )
 
 
 def continues(one: Candidate, other: Candidate) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from deid.pixels.find.sieve import strokes_of
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -159,18 +160,103 @@ def stroked_areas(
     is_coarse
         Whether wide strokes count, too.
     """
-    rows, columns = display.shape[:2]
-    cells = max(columns // CELL, 1), max(rows // CELL, 1)
-    view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
-    busy = _stroked(view, level, cells)
-    if sieve is not None:
-        busy = _lettered(sieve.of(view), busy, rows, columns)
-    if is_coarse:
+    return Strokes.of(display, sieve, level=level, is_coarse=is_coarse).areas()
+
+
+@dataclass(frozen=True, slots=True)
+class Strokes:
+    """What stands out of a display as strokes do, and where that may be letters.
+
+    Attributes
+    ----------
+    size
+        Rows and columns of the display.
+    own, coarse
+        What does in its own size, and in a third of it: wide strokes.
+    """
+
+    size: tuple[int, int]
+    own: _StandOut
+    coarse: _StandOut | None
+
+    @classmethod
+    def of(
+        cls,
+        display: NDArray[Any],
+        sieve: Sieve | None,
+        *,
+        level: int = _PLAIN,
+        is_coarse: bool = True,
+    ) -> Strokes:
+        """Look for what stands out by so much of a display of shape (rows, columns, 3), 8 bits."""
+        rows, columns = display.shape[:2]
+        cells = max(columns // CELL, 1), max(rows // CELL, 1)
+        view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
+        own = _StandOut.of(view, sieve, level, cells)
+        if not is_coarse:
+            return cls((rows, columns), own, None)
         size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
         smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-        coarse = _stroked(smaller, level, cells)
-        busy |= coarse if sieve is None else _lettered(sieve.of(smaller), coarse, *size[::-1])
-    return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
+        return cls((rows, columns), own, _StandOut.of(smaller, sieve, level, cells))
+
+    def areas(self) -> list[Box]:
+        """Return where to look, with what is around it."""
+        rows, columns = self.size
+        busy = self.own.lettered()
+        if self.coarse is not None:
+            busy |= self.coarse.lettered()
+        return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
+
+    def without(self, lines: Sequence[Box]) -> Strokes:
+        """Return what is left where these lines of letters are known."""
+        own = self.own.without(lines)
+        if self.coarse is None:
+            return replace(self, own=own)
+        smaller = [
+            Box(
+                line.left // _SMALLER,
+                line.top // _SMALLER,
+                line.width // _SMALLER + 1,
+                line.height // _SMALLER + 1,
+            )
+            for line in lines
+        ]
+        return replace(self, own=own, coarse=self.coarse.without(smaller))
+
+
+@dataclass(frozen=True, slots=True)
+class _StandOut:
+    """What stands out of a view, (rows, columns) or (rows, columns, 3): a mask, and where it is not empty."""
+
+    mask: NDArray[np.bool_]
+    places: Sequence[Box]
+    cells: tuple[int, int]
+    sieved: Sieved | None
+
+    @classmethod
+    def of(
+        cls, view: NDArray[Any], sieve: Sieve | None, level: int, cells: tuple[int, int]
+    ) -> _StandOut:
+        places = places_with(
+            _LEAST_PLAIN / CELL**2, cells, partial(_may_stand_out, level), _STROKE_EDGE, view
+        )
+        mask = in_places(partial(_stand_out, level), _EDGE, places, view)
+        return cls(mask, places, cells, None if sieve is None else sieve.of(view))
+
+    def lettered(self) -> NDArray[Any]:
+        """Return the cells with strokes that may be letters', as 0 and 1."""
+        busy = with_share(_LEAST_PLAIN / CELL**2, self.cells, self.mask, self.places)
+        return busy if self.sieved is None else _lettered(self.sieved, busy, *self.mask.shape)
+
+    def without(self, lines: Sequence[Box]) -> _StandOut:
+        """Return what is left beside lines of letters."""
+        mask = self.mask.copy()
+        for line in lines:
+            inside = line.clipped(*mask.shape)
+            if inside is not None:
+                mask[inside.top : inside.bottom, inside.left : inside.right] = False
+        sieved = None if self.sieved is None else self.sieved.without(lines)
+        return replace(self, mask=mask, sieved=sieved)
 
 
 def lettered_halves(display: NDArray[Any], sieve: Sieve) -> list[Box]:
@@ -200,14 +286,6 @@ def _lettered(sieved: Sieved, busy: NDArray[Any], rows: int, columns: int) -> ND
     """Return the cells with strokes that may be letters', as 0 and 1."""
     areas = _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=(0, 0))
     return sieved.may_be_letters(areas, busy) if areas else busy
-
-
-def _stroked(view: NDArray[Any], level: int, cells: tuple[int, int]) -> NDArray[Any]:
-    """Return the cells with strokes, as 0 and 1."""
-    share = _LEAST_PLAIN / CELL**2
-    places = places_with(share, cells, partial(_may_stand_out, level), _STROKE_EDGE, view)
-    stand_out = in_places(partial(_stand_out, level), _EDGE, places, view)
-    return with_share(share, cells, stand_out, places)
 
 
 def _may_stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:

@@ -104,7 +104,11 @@ class PPOCR:
         tuning = self.tuning
         share = self._share(found, pixels)
         enough = tuning.enough(found.confidence, share)
+        if share <= tuning.lettered_from and 0 < enough - judged <= tuning.eased:
+            enough -= tuning.eased if self._told(views, found) >= tuning.told_surely else 0.0
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
+        if may_be and found.is_plain:
+            return True
         is_asked = share > tuning.lettered_from and (may_be or shape >= tuning.likely)
         letters = self._lettering(views, found, judged) if is_asked else math.inf
         may_be = may_be and (
@@ -118,13 +122,15 @@ class PPOCR:
         if shape < tuning.hopeless:
             return False
         text, legibility = self._recogniser.readings(views, found)[0]
-        if may_be and judged >= enough + tuning.alone * doubts(text):
+        if may_be and judged >= enough + tuning.alone * doubts(text, legibility):
             differ = different_signs(text) >= tuning.least_signs
             is_read = differ and (letters >= tuning.unless_read or legibility >= tuning.fairly_sure)
             if letters >= tuning.lettered or is_read:
                 return True
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
         if shape >= tuning.likely and letters >= tuning.lettered:
+            least = min(least, tuning.pair)
+        if shape >= tuning.likely - tuning.short_of_pair and legibility >= tuning.sure_pair:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 
@@ -136,8 +142,13 @@ class PPOCR:
         least = tuning.lettering(judged, tuning.told_least, found.confidence)
         if least >= tuning.lettered:  # whatever the sieve says
             return least
-        told = self._sieve.odds_within(views[found.view], found.corners)
-        return tuning.lettering(judged, told, found.confidence)
+        return tuning.lettering(judged, self._told(views, found), found.confidence)
+
+    def _told(self, views: Sequence[NDArray[Any]], found: Candidate) -> float:
+        """Return the odds that the sieve tells of a candidate, without one nothing speaks for letters."""
+        if self._sieve is None:
+            return -math.inf
+        return self._sieve.odds_within(views[found.view], found.corners)
 
     def _share(self, found: Candidate, pixels: int) -> float:
         """Return the share of a frame of so many pixels that a candidate covers."""
@@ -156,7 +167,8 @@ class PPOCR:
         weighty = [
             number
             for number, (found, shape) in enumerate(zip(candidates, shapes, strict=True))
-            if self._share(found, pixels) > tuning.weighty
+            if not found.is_plain
+            and self._share(found, pixels) > tuning.weighty
             and found.area.area <= tuning.most_of_frame * pixels  # else its score decides nothing
             and shape >= tuning.hopeless
         ]

@@ -21,6 +21,8 @@ _UPSIDE_DOWN_BELOW = 0.95
 #: How much wider a strip is cut, along and across, in shares of its height.
 _EXACT, _LOOSER, _LOOSEST, _CLOSER = (0.0, 0.0), (0.2, 0.1), (0.4, 0.15), (-0.1, -0.05)
 
+#: A pair of signs that is read with less is a guess.
+_PAIR, _GUESSED = 2, 0.6
 #: Of what reads as nothing at all, `doubts`.
 MOST_DOUBTS = 2
 
@@ -158,16 +160,18 @@ def has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
     return letters * 1.5 * height < length - height
 
 
-def doubts(text: str) -> int:
+def doubts(text: str, legibility: float) -> int:
     """Return how much a reading speaks against text: 0 not at all, 1 for one sign, 2 for nothing.
 
-    Organs read as one letter, rows of parts as one again and again, coils as nothing. A pair may be a word, and
-    letters that the recogniser does not know it takes for a space, not for nothing.
+    Organs read as one letter, rows of parts as one again and again, coils as nothing. A pair may be a word,
+    unless it is a guess, and letters that the recogniser does not know it takes for a space, not for nothing.
     """
     if not text:
         return MOST_DOUBTS
     signs = [sign for sign in text.upper() if sign.isalnum()]
-    return int(len(set(signs)) == 1 and len(signs) != 2)
+    if len(signs) == _PAIR:
+        return int(legibility < _GUESSED)
+    return int(len(set(signs)) == 1)
 
 
 def different_signs(text: str) -> int:

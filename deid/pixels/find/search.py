@@ -19,8 +19,15 @@ import numpy as np
 
 from deid.pixels.find.candidates import Candidate, candidate, merged, ordered, short_side
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
-from deid.pixels.find.evidence import areas_of, hidden_areas, lettered_halves, stroked_areas
+from deid.pixels.find.evidence import (
+    Strokes,
+    areas_of,
+    hidden_areas,
+    lettered_halves,
+    stroked_areas,
+)
 from deid.pixels.find.judge import judged
+from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines
 from deid.pixels.find.reading import in_colour
 from deid.pixels.find.sheets import (
     STRIDE,
@@ -29,6 +36,7 @@ from deid.pixels.find.sheets import (
     placed,
     sheet_of,
 )
+from deid.pixels.find.sieve import without_strokes
 from deid.pixels.find.traces import unsettled_traces
 from deid.pixels.geometry import Box, tiles
 
@@ -50,6 +58,11 @@ _GOES_ON = 3
 #: Share of a candidate that is found again, and from which height on it is looked at in half of its size.
 _MOST_OF_IT, _PIECE_OF_IT = 0.5, 0.2
 _HIGH = 160
+#: Pixels from the edge of what was looked at within which that cuts a line of text, from what height on it is
+#: none, how many pixels around are looked at, and how often it is followed.
+_AT_EDGE, _HIGHEST_CUT, _AROUND_CUT, _MOST_ENDS = 2, 64, 32, 4
+#: Pixels around a line of plain letters that show their edges.
+_HALO = 2
 
 
 class Search:
@@ -72,59 +85,104 @@ class Search:
         views = [view for view in (picture.display, picture.contrast) if view is not None]
         rows, columns = picture.display.shape[:2]
         scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
-        is_large = max(rows, columns) >= tuning.large
-        found: list[Candidate] = []
-        if tuning.half_resolution or is_large:
-            found, traces = self._look(views, 0, scale / 2, self._halves(picture.display))
-        if is_large:
-            fine = stroked_areas(
-                picture.display, level=tuning.fine, is_coarse=False, sieve=self._sieve
-            )
-            areas = areas_of([*traces, *fine], rows, columns)
+        if max(rows, columns) >= tuning.large:
+            left = views
+            found, unsettled = self._in_large_display(views)
         else:
-            areas = stroked_areas(picture.display, sieve=self._sieve)
-        more, unsettled = self._look(views, 0, scale, areas)
-        found += more
+            left, found, unsettled = self._in_display(views, scale)
         closer = self._closer(max(rows, columns))
         if unsettled and closer[0]:
-            found += self._look(views, 0, closer[0], unsettled)[0]
+            found += self._look(left, 0, closer[0], unsettled)[0]
         if picture.contrast is not None:
-            sieved = None if self._sieve is None else self._sieve.of(picture.contrast)
-            hidden = hidden_areas(picture.display, picture.contrast, sieved)
+            sieved = None if self._sieve is None else self._sieve.of(left[1])
+            hidden = hidden_areas(left[0], left[1], sieved)
             if hidden:
-                more, traces = self._look(views, 1, scale, hidden)
+                more, traces = self._look(left, 1, scale, hidden)
                 found += more
                 unsettled += traces
             if closer[1]:
                 # What is found may go on where the display shows it too faintly.
                 found = judged(views, found)
-                lines = self._lines_going_on(found, rows, columns, sieved)
+                lines = self._lines_going_on(picture.display, found, sieved)
                 around = areas_of([*unsettled, *lines], rows, columns)
-                found += self._look(views, 1, closer[1], around)[0]
-        dotted = dotted_areas(picture.display)
+                found += self._look(left, 1, closer[1], around)[0]
+        dotted = dotted_areas(left[0])
         if dotted:
-            for view in tuple(views):
+            for view in tuple(left):
                 views.append(with_dots_joined(view, dotted))
                 number = len(views) - 1
                 found += self._look(views, number, scale * tuning.dotted, dotted)[0]
         return views, merged(found)
 
+    def _in_large_display(self, views: Sequence[NDArray[Any]]) -> tuple[list[Candidate], list[Box]]:
+        """Look at a large display in half of its size, in its own where that leaves a trace or it is fine."""
+        tuning, display = self._tuning, views[0]
+        rows, columns = display.shape[:2]
+        found, traces = self._look(views, 0, 0.5, self._halves(display))
+        fine = stroked_areas(display, level=tuning.fine, is_coarse=False, sieve=self._sieve)
+        more, unsettled = self._look(views, 0, 1.0, areas_of([*traces, *fine], rows, columns))
+        return [*found, *more], unsettled
+
+    def _in_display(
+        self, views: list[NDArray[Any]], scale: float
+    ) -> tuple[list[NDArray[Any]], list[Candidate], list[Box]]:
+        """Find plain lines in a display, and look at what is left where strokes stand out.
+
+        Returns the views without plain lines, what may be text, and where only a trace is.
+        """
+        tuning, display = self._tuning, views[0]
+        rows, columns = display.shape[:2]
+        found: list[Candidate] = []
+        if tuning.half_resolution:
+            found += self._look(views, 0, scale / 2, self._halves(display))[0]
+        strokes = Strokes.of(display, self._sieve)
+        areas, left = strokes.areas(), views
+        plain = self._plain_lines(views, areas, strokes)
+        if plain:
+            lines = [line.area.grown(_HALO) for line in plain]
+            areas = strokes.without(lines).areas()
+            left = [without_strokes(view, lines) for view in views]
+        more, unsettled = self._look(left, 0, scale, areas)
+        found += [*plain, *more]
+        for _ in range(_MOST_ENDS):
+            ends = areas_of(_cut_lines(more, areas, rows, columns), rows, columns)
+            if not ends:
+                break
+            more, traces = self._look(left, 0, scale, ends)
+            found += more
+            unsettled += traces
+            areas = [*areas, *ends]
+        return left, found, unsettled
+
+    def _plain_lines(
+        self, views: Sequence[NDArray[Any]], areas: Sequence[Box], strokes: Strokes
+    ) -> list[Candidate]:
+        sieved = strokes.own.sieved
+        if sieved is None:
+            return []
+        return plain_lines(views, areas, strokes.own.mask, sieved, self._tuning.plain)
+
     def _lines_going_on(
-        self, found: Sequence[Candidate], rows: int, columns: int, sieved: Sieved | None
+        self, display: NDArray[Any], found: Sequence[Candidate], sieved: Sieved | None
     ) -> list[Box]:
         """Return the lines on which there may be letters beside all that was found without doubt."""
         tuning = self._tuning
-        likely = (entry for entry in found if (entry.shape or 0.0) >= tuning.follow)
-        lines = [_line_of(entry).clipped(rows, columns) for entry in likely]
-        kept = [line for line in lines if line is not None]
+        likely = (
+            entry
+            for entry in found
+            if (entry.shape or 0.0) >= tuning.follow
+            and (not entry.is_plain or may_go_on_unseen(display, entry.area))
+        )
+        clipped = (_line_of(entry).clipped(*display.shape[:2]) for entry in likely)
+        lines = [line for line in clipped if line is not None]
         if sieved is None:
-            return kept
+            return lines
         known = [
             entry.area.grown(tuning.beside)
             for entry in found
             if entry.confidence >= tuning.traces.settled
         ]
-        return sieved.with_letters(kept, known)
+        return sieved.with_letters(lines, known)
 
     def is_seen_again(self, view: NDArray[Any], found: Candidate) -> bool:
         """Whether most of a candidate is found again with more of what is around it, or a piece for sure."""
@@ -240,6 +298,19 @@ class Search:
             (centre, _, angle) = rectangle
             grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
             yield ordered(cv2.boxPoints(grown)), confidence
+
+
+def _cut_lines(
+    found: Sequence[Candidate], areas: Sequence[Box], rows: int, columns: int
+) -> Iterator[Box]:
+    """Yield where those lines of text go on that an edge of what was looked at cuts."""
+    for entry in found:
+        whole = entry.area.grown(_AT_EDGE).clipped(rows, columns)
+        if whole is None or short_side(entry.corners) > _HIGHEST_CUT:
+            continue
+        line = _line_of(entry).grown(_AROUND_CUT).clipped(rows, columns)
+        if line is not None and not any(area.contains(whole) for area in areas):
+            yield line
 
 
 def _line_of(found: Candidate) -> Box:

@@ -31,6 +31,7 @@ _WIDEST_STROKE = 9
 #: From which height of a line on its letters are too high, and to which one it is made smaller.
 _HIGH, _USUAL = 72, 40
 _ROWS = 768  # that are asked at a time
+_SEEN_BESIDE = 24  # pixels from letters in which cells are told to show some
 _MOST = 0.8  # of a view; where more would be asked, all of it is: other questions follow
 
 
@@ -82,16 +83,17 @@ class Sieved:
     """
 
     def __init__(self, sieve: Sieve, view: NDArray[Any]) -> None:
-        self._sieve, self._view = sieve, view
+        self._sieve, self.view = sieve, view
         rows, columns = view.shape[:2]
         self._odds = np.full((-(-rows // STEP), -(-columns // STEP)), np.nan, np.float32)
+        self._is_spilt = np.zeros(self._odds.shape, np.bool_)
 
     def odds(self, areas: Sequence[Box]) -> NDArray[np.float32]:
         """Return the logarithms of the odds, shape (rows / 8, columns / 8) rounded up, of the cells of areas.
 
         Others are -inf, unless they were asked before or it is less to ask all.
         """
-        rows, columns = self._view.shape[:2]
+        rows, columns = self.view.shape[:2]
         new = [area for area in areas if np.isnan(self._odds[_cells_of(area)]).any()]
         for area in _cheaper(new, rows, columns):
             for top in range(area.top // STEP * STEP, area.bottom, _ROWS):
@@ -99,18 +101,44 @@ class Sieved:
                 self._ask(Box(area.left, top, area.width, bottom - top))
         return np.where(np.isnan(self._odds), -np.inf, self._odds)
 
+    def without(self, lines: Sequence[Box]) -> Sieved:
+        """Return what it tells of the view without lines of letters: nothing in them, around them anew.
+
+        Their letters are seen in cells beside them, too. What may be letters there is asked of a view without
+        them, once it matters.
+        """
+        rows, columns = self.view.shape[:2]
+        left = Sieved(self._sieve, without_strokes(self.view, lines))
+        left._odds = self._odds.copy()
+        for line in lines:
+            beside = line.grown(_SEEN_BESIDE).clipped(rows, columns)
+            if beside is not None:
+                left._is_spilt[_cells_of(beside)] = True
+        for line in lines:
+            inside = line.clipped(rows, columns)
+            if inside is not None:
+                left._odds[_cells_within(inside)] = -np.inf
+        return left
+
     def _ask(self, area: Box) -> None:
         """Ask the model of an area, with what matters for it around it."""
-        rows, columns = self._view.shape[:2]
+        rows, columns = self.view.shape[:2]
         first, last = _outward(area.top, area.bottom, rows)
         left, right = _outward(area.left, area.right, columns)
-        part = self._view[first:last, left:right]
+        part = self.view[first:last, left:right]
         shape = -(-part.shape[0] // STEP) * STEP, -(-part.shape[1] // STEP) * STEP
         given = np.zeros((1, 2, *shape), np.float32)
         given[0, :, : part.shape[0], : part.shape[1]] = strokes_of(part)
         found: NDArray[Any] = self._sieve.model(given)[0, 0]
         cells = _cells_of(area)
-        self._odds[cells] = found[_cells_of(area.moved(-left, -first))]
+        own, new = self._odds[cells], found[_cells_of(area.moved(-left, -first))]
+        self._odds[cells] = np.where(np.isnan(own), new, own)
+
+    def are_beside_letters(self, columns: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return for pixels whether their cells, or cells beside them, were told to show letters perhaps."""
+        told = np.nan_to_num(self._odds, nan=-np.inf) >= self._sieve.least
+        beside = cv2.dilate(told.view(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        return np.asarray(beside[rows // STEP, columns // STEP])
 
     def with_letters(self, areas: Sequence[Box], known: Sequence[Box]) -> list[Box]:
         """Return the areas in which there may be letters that are not known.
@@ -122,10 +150,9 @@ class Sieved:
         """
         odds = self.odds(areas)
         for box in known:
-            inside = box.clipped(*self._view.shape[:2])
+            inside = box.clipped(*self.view.shape[:2])
             if inside is not None:
-                down = slice(-(-inside.top // STEP), inside.bottom // STEP)
-                odds[down, -(-inside.left // STEP) : inside.right // STEP] = -np.inf
+                odds[_cells_within(inside)] = -np.inf
         return [area for area in areas if odds[_cells_of(area)].max() >= self._sieve.apart]
 
     def odds_within(self, corners: NDArray[Any]) -> float:
@@ -136,7 +163,7 @@ class Sieved:
         corners
             In pixels of the view, shape (4, 2).
         """
-        rows, columns = self._view.shape[:2]
+        rows, columns = self.view.shape[:2]
         left, top = (int(edge) for edge in np.floor(corners.min(axis=0)))
         right, bottom = (int(edge) for edge in np.ceil(corners.max(axis=0)))
         area = Box(left, top, right - left, bottom - top).clipped(rows, columns)
@@ -157,10 +184,20 @@ class Sieved:
         busy
             Cells of any size into which the view is cut evenly, as 0 and 1.
         """
-        odds = self.odds(areas)
+        kept = self._kept(self.odds(areas), busy)
+        again = self._is_spilt & (self._odds >= self._sieve.least)
+        if kept.any() and again.any():
+            near = cv2.resize(kept, self._odds.shape[::-1], interpolation=cv2.INTER_NEAREST)
+            again &= cv2.dilate(near, np.ones((3, 3), np.uint8)) > 0
+            if again.any():
+                self._odds[again], self._is_spilt[again] = np.nan, False
+                kept = self._kept(self.odds(_boxes_around(again, self.view.shape)), busy)
+        return kept
+
+    def _kept(self, odds: NDArray[Any], busy: NDArray[Any]) -> NDArray[Any]:
         cells = odds
         for axis in (0, 1):
-            places = _places(self._view.shape[axis], busy.shape[axis], odds.shape[axis])
+            places = _places(self.view.shape[axis], busy.shape[axis], odds.shape[axis])
             cells = np.maximum.reduce([cells.take(place, axis) for place in places])
         weak = ((busy > 0) & (cells >= self._sieve.least)).astype(np.uint8)
         count, labels = cv2.connectedComponents(cv2.dilate(weak, np.ones((3, 3), np.uint8)))
@@ -169,12 +206,47 @@ class Sieved:
         return np.asarray(weak & is_kept[labels])
 
 
+def without_strokes(view: NDArray[Any], lines: Sequence[Box]) -> NDArray[Any]:
+    """Return a copy of a view in which nothing stands out in some boxes; their ground is left."""
+    copy = view.copy()
+    rows, columns = view.shape[:2]
+    kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
+    for line in lines:
+        wide = line.grown(_WIDEST_STROKE).clipped(rows, columns)
+        inside = line.clipped(rows, columns)
+        if inside is None or wide is None:
+            continue
+        part = view[wide.top : wide.bottom, wide.left : wide.right]
+        for how in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
+            part = cv2.morphologyEx(part, how, kernel)
+        down, along = inside.top - wide.top, inside.left - wide.left
+        copy[inside.top : inside.bottom, inside.left : inside.right] = part[
+            down : down + inside.height, along : along + inside.width
+        ]
+    return copy
+
+
+def without_bright_strokes(view: NDArray[Any]) -> NDArray[Any]:
+    """Return of each pixel the darkest one within a stroke's width: bright strokes leave nothing."""
+    return cv2.erode(view, np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8))
+
+
 def strokes_of(view: NDArray[Any]) -> NDArray[np.uint8]:
     """Return by how much each pixel stands out, bright and dark, shape (2, rows, columns)."""
     even = cv2.blur(view, (3, 3))
+    return np.stack([standing_out(even, how) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)])
+
+
+def standing_out(view: NDArray[Any], how: int) -> NDArray[np.uint8]:
+    """Return by how much each pixel stands out of what is wider than a stroke, in one of two ways.
+
+    Parameters
+    ----------
+    how
+        `cv2.MORPH_TOPHAT`, what is bright, or `cv2.MORPH_BLACKHAT`, what is dark.
+    """
     kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
-    both = [cv2.morphologyEx(even, how, kernel) for how in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT)]
-    return np.stack([_most(side) for side in both])
+    return np.asarray(_most(cv2.morphologyEx(view, how, kernel)))
 
 
 def _most(strokes: NDArray[Any]) -> NDArray[Any]:
@@ -212,6 +284,21 @@ def _cells_of(area: Box) -> tuple[slice, slice]:
         slice(area.top // STEP, -(-area.bottom // STEP)),
         slice(area.left // STEP, -(-area.right // STEP)),
     )
+
+
+def _cells_within(area: Box) -> tuple[slice, slice]:
+    """Return the cells that lie wholly in an area."""
+    return (
+        slice(-(-area.top // STEP), area.bottom // STEP),
+        slice(-(-area.left // STEP), area.right // STEP),
+    )
+
+
+def _boxes_around(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> list[Box]:
+    """Return boxes around cells that touch."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(cells.view(np.uint8))
+    boxes = [Box(*(STEP * side for side in sides[:4])) for sides in stats[1:].tolist()]
+    return [box for box in (box.clipped(*shape[:2]) for box in boxes) if box is not None]
 
 
 def _outward(low: int, high: int, length: int) -> tuple[int, int]:

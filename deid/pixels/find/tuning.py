@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from deid.pixels.find.plain_lines import PlainLetters
 from deid.pixels.find.traces import Bounds
 
 
@@ -25,6 +26,8 @@ class Tuning:
         fine stands out.
     fine
         By so many display levels of 256.
+    plain
+        Lines of plain letters are found without a look.
     traces
         What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
         has a shape that text may have.
@@ -77,6 +80,10 @@ class Tuning:
     likely, pair
         What is likely text by its shape, and falls short only for its size or for how faintly it was found,
         is text when it surely reads so few signs.
+    short_of_pair, sure_pair
+        So is one that falls short of `likely` by no more, when the pair reads this surely.
+    eased, told_surely
+        What is no larger than `lettered_from` may score less by `eased` where the sieve tells so much of them.
     fairly_sure, long, different
         Less certainty is enough for a reading of so many signs, so many of them different: what is no text
         reads as one sign again and again, or not at all.
@@ -92,6 +99,7 @@ class Tuning:
     small_scale: float = 2.0
     large: int = 1600
     fine: int = 16
+    plain: PlainLetters = field(default_factory=PlainLetters)
     traces: Bounds = field(default_factory=Bounds)
     closer: tuple[tuple[int, float, float], ...] = (
         (700, 2.0, 2.0),
@@ -136,6 +144,10 @@ class Tuning:
     many_signs: int = 6
     likely: float = 0.0
     pair: int = 2
+    short_of_pair: float = 1.5
+    sure_pair: float = 0.98
+    eased: float = 0.5
+    told_surely: float = 2.0
     fairly_sure: float = 0.8
     long: int = 8
     different: int = 6
