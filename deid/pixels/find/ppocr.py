@@ -104,12 +104,13 @@ class PPOCR:
         tuning = self.tuning
         share = self._share(found, pixels)
         enough = tuning.enough(found.confidence, share)
-        if share <= tuning.lettered_from and 0 < enough - judged <= tuning.eased:
+        is_small = share <= tuning.lettered_from
+        if is_small and 0 < enough - judged <= tuning.eased:
             enough -= tuning.eased if self._told(views, found) >= tuning.told_surely else 0.0
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
         if may_be and found.is_plain:
             return True
-        is_asked = share > tuning.lettered_from and (may_be or shape >= tuning.likely)
+        is_asked = not is_small and (may_be or shape >= tuning.likely)
         letters = self._lettering(views, found, judged) if is_asked else math.inf
         may_be = may_be and (
             share <= tuning.costly
@@ -128,9 +129,9 @@ class PPOCR:
             if letters >= tuning.lettered or is_read:
                 return True
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
-        if shape >= tuning.likely and letters >= tuning.lettered:
-            least = min(least, tuning.pair)
-        if shape >= tuning.likely - tuning.short_of_pair and legibility >= tuning.sure_pair:
+        is_sure_pair = is_small and legibility >= tuning.sure_pair
+        likely = tuning.likely - (tuning.short_of_pair if is_sure_pair else 0.0)
+        if shape >= likely and letters >= tuning.lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 

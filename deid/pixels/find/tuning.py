@@ -81,9 +81,9 @@ class Tuning:
         What is likely text by its shape, and falls short only for its size or for how faintly it was found,
         is text when it surely reads so few signs.
     short_of_pair, sure_pair
-        So is one that falls short of `likely` by no more, when the pair reads this surely.
+        So is what is no larger than `lettered_from` and falls short of `likely` by no more, read this surely.
     eased, told_surely
-        What is no larger than `lettered_from` may score less by `eased` where the sieve tells so much of them.
+        What is no larger than `lettered_from` may score less by `eased` where the sieve tells at least so much.
     fairly_sure, long, different
         Less certainty is enough for a reading of so many signs, so many of them different: what is no text
         reads as one sign again and again, or not at all.
