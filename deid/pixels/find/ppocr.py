@@ -103,10 +103,10 @@ class PPOCR:
         """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
         tuning = self.tuning
         share = self._share(found, pixels)
-        enough = tuning.enough(found.confidence, share)
         is_small = share <= tuning.lettered_from
-        if is_small and 0 < enough - judged <= tuning.eased:
-            enough -= tuning.eased if self._told(views, found) >= tuning.told_surely else 0.0
+        enough = tuning.enough(found.confidence, share)
+        if is_small:
+            enough = self._enough_of_small(views, found, judged, enough)
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
         if may_be and found.is_plain:
             return True
@@ -135,6 +135,18 @@ class PPOCR:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 
+    def _enough_of_small(
+        self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, enough: float
+    ) -> float:
+        """Return what a small candidate must score, where it is close, with what the sieve tells of it."""
+        tuning = self.tuning
+        if 0 < enough - judged <= tuning.eased and self._told(views, found) >= tuning.told_surely:
+            return enough - tuning.eased
+        is_close = found.confidence < tuning.faint and 0 <= judged - enough < tuning.doubted
+        if is_close and self._told(views, found) < 0:
+            return enough + tuning.doubted
+        return enough
+
     def _lettering(self, views: Sequence[NDArray[Any]], found: Candidate, judged: float) -> float:
         """Return how much speaks for letters with what the sieve tells, without one infinity."""
         if self._sieve is None:
@@ -146,9 +158,9 @@ class PPOCR:
         return tuning.lettering(judged, self._told(views, found), found.confidence)
 
     def _told(self, views: Sequence[NDArray[Any]], found: Candidate) -> float:
-        """Return the odds that the sieve tells of a candidate, without one nothing speaks for letters."""
+        """Return the odds that the sieve tells of a candidate; without one it tells nothing."""
         if self._sieve is None:
-            return -math.inf
+            return 0.0
         return self._sieve.odds_within(views[found.view], found.corners)
 
     def _share(self, found: Candidate, pixels: int) -> float:

@@ -82,8 +82,9 @@ class Tuning:
         is text when it surely reads so few signs.
     short_of_pair, sure_pair
         So is what is no larger than `lettered_from` and falls short of `likely` by no more, read this surely.
-    eased, told_surely
-        What is no larger than `lettered_from` may score less by `eased` where the sieve tells at least so much.
+    eased, told_surely, doubted
+        What is no larger than `lettered_from` may score less by `eased` where the sieve tells so much at least,
+        and must score more by `doubted` where the sieve speaks against letters and the mean is below `faint`.
     fairly_sure, long, different
         Less certainty is enough for a reading of so many signs, so many of them different: what is no text
         reads as one sign again and again, or not at all.
@@ -148,6 +149,7 @@ class Tuning:
     sure_pair: float = 0.98
     eased: float = 0.5
     told_surely: float = 2.0
+    doubted: float = 1.0
     fairly_sure: float = 0.8
     long: int = 8
     different: int = 6
