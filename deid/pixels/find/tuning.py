@@ -148,7 +148,7 @@ class Tuning:
     short_of_pair: float = 1.5
     sure_pair: float = 0.98
     eased: float = 0.5
-    told_surely: float = 2.0
+    told_surely: float = 5.0
     doubted: float = 1.0
     fairly_sure: float = 0.8
     long: int = 8
