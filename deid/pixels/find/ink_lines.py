@@ -33,12 +33,15 @@ _HIGHEST, _WIDEST = 48, 64
 #: Glyphs of one word share so much of the lower one's rows, lie no farther apart than this share of the higher
 #: one's height, and none is so many times as high as the other, and so many pixels.
 _SAME_ROWS, _GLYPHS_APART, _TIMES_AS_HIGH, _AND_PIXELS = 0.6, 0.9, 4, 8
-#: Words of one line share as much, lie no farther apart than this, and are about as high.
+#: Words of one line share as much, lie no farther apart than this, and are about as high; groups of spaced
+#: letters lie farther apart.
 _WORDS_APART, _ABOUT_AS_HIGH = 2.0, 0.5
+_SPACED_APART = 3.0
 _FARTHEST = round(_WORDS_APART * _HIGHEST)
 #: A line has so many glyphs, is so many times as long as high and so many pixels high; it is level, so no
-#: higher than its highest glyph by much.
+#: higher than its highest glyph by much; and that is no more times as high as a quarter of them.
 _LEAST_GLYPHS, _LEAST_ASPECT, _LOWEST, _LEVEL, _AND_ROWS = 3, 1.5, 5, 1.5, 2
+_OUT_OF_LINE = 2.5
 #: Heights beside and above a line within which other parts are its own: commas, accents, dots.
 _OWN_BESIDE, _OWN_ABOVE = 0.5, 0.3
 #: Heights, and pixels at least, beside and above a line within which other parts may be of it.
@@ -79,6 +82,14 @@ def ink_lines(sieved: Sieved, areas: Sequence[Box]) -> list[InkLine]:
 def is_near(line: Box, other: Box) -> bool:
     """Whether another line may be one with a line, or touch it."""
     return _reach(line).overlap(other) > 0 and other.height >= _LEAST_HEIGHT * line.height
+
+
+def goes_on_as(line: Box, other: Box) -> bool:
+    """Whether another line lies on the rows of a line, not much farther away than its words do."""
+    shared = min(line.bottom, other.bottom) - max(line.top, other.top)
+    between = max(line.left, other.left) - min(line.right, other.right)
+    low, high = sorted((line.height, other.height))
+    return shared >= _SAME_ROWS * low and between <= _SPACED_APART * high
 
 
 def rows_above(line: Box) -> int:
@@ -135,7 +146,8 @@ def _is_line(glyphs: _Parts) -> bool:
     box, highest = glyphs.box(), int((glyphs.bottom - glyphs.top).max())
     is_level = box.height <= _LEVEL * highest + _AND_ROWS
     is_long = box.width >= _LEAST_ASPECT * box.height and box.height >= _LOWEST
-    return len(glyphs.left) >= _LEAST_GLYPHS and is_level and is_long
+    is_even = highest <= _OUT_OF_LINE * np.quantile(glyphs.bottom - glyphs.top, 0.75)
+    return len(glyphs.left) >= _LEAST_GLYPHS and is_level and is_long and bool(is_even)
 
 
 def _parts_in(sieved: Sieved, areas: Sequence[Box]) -> _Parts | None:

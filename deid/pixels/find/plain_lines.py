@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.candidates import candidate, corners_of
-from deid.pixels.find.ink_lines import ink_lines, is_near, rows_above
+from deid.pixels.find.ink_lines import goes_on_as, ink_lines, is_near, rows_above
 from deid.pixels.find.judge import judged
 from deid.pixels.find.sieve import without_bright_strokes
 
@@ -81,7 +81,9 @@ def plain_lines(
     alone = [
         line.box
         for line in lines
-        if line.is_alone and not _is_beside_more(line.box, boxes, stand_out)
+        if line.is_alone
+        and not _is_beside_more(line.box, boxes, stand_out)
+        and not any(goes_on_as(line.box, other) for other in boxes if other != line.box)
     ]
     framed = {box: candidate(_framed(box, figures), figures.confidence, 0) for box in alone}
     told = [box for box in framed if sieved.odds_within(framed[box].corners) >= figures.odds]

@@ -26,6 +26,7 @@ from deid.pixels.find.evidence import (
     lettered_halves,
     stroked_areas,
 )
+from deid.pixels.find.ink_lines import goes_on_as
 from deid.pixels.find.judge import judged
 from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines
 from deid.pixels.find.reading import in_colour
@@ -152,6 +153,10 @@ class Search:
             found += more
             unsettled += traces
             areas = [*areas, *ends]
+        # Where more of a plain line was found, it is looked at whole: half of a word reads as another one.
+        halves = _with_more(plain, found, rows, columns)
+        if halves:
+            found += self._look(views, 0, scale, areas_of(halves, rows, columns))[0]
         return left, found, unsettled
 
     def _plain_lines(
@@ -298,6 +303,19 @@ class Search:
             (centre, _, angle) = rectangle
             grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
             yield ordered(cv2.boxPoints(grown)), confidence
+
+
+def _with_more(
+    plain: Sequence[Candidate], found: Sequence[Candidate], rows: int, columns: int
+) -> list[Box]:
+    """Return boxes around each plain line and what was found on its rows, with what is around both."""
+    joined = (
+        line.area.joined(entry.area).grown(_AROUND_CUT).clipped(rows, columns)
+        for line in plain
+        for entry in found
+        if not entry.is_plain and goes_on_as(line.area, entry.area)
+    )
+    return [box for box in joined if box is not None]
 
 
 def _cut_lines(

@@ -210,20 +210,36 @@ def without_strokes(view: NDArray[Any], lines: Sequence[Box]) -> NDArray[Any]:
     """Return a copy of a view in which nothing stands out in some boxes; their ground is left."""
     copy = view.copy()
     rows, columns = view.shape[:2]
-    kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
     for line in lines:
         wide = line.grown(_WIDEST_STROKE).clipped(rows, columns)
         inside = line.clipped(rows, columns)
         if inside is None or wide is None:
             continue
         part = view[wide.top : wide.bottom, wide.left : wide.right]
-        for how in (cv2.MORPH_OPEN, cv2.MORPH_CLOSE):
-            part = cv2.morphologyEx(part, how, kernel)
+        ground = cv2.merge([_ground_of(channel) for channel in cv2.split(part)])
         down, along = inside.top - wide.top, inside.left - wide.left
-        copy[inside.top : inside.bottom, inside.left : inside.right] = part[
+        copy[inside.top : inside.bottom, inside.left : inside.right] = ground[
             down : down + inside.height, along : along + inside.width
         ]
     return copy
+
+
+def _ground_of(channel: NDArray[Any]) -> NDArray[Any]:
+    """Return what is wider than strokes.
+
+    Of letters that lie close, the gaps would be taken for strokes, and a bar be left: that order of steps is
+    right which leaves what is like the edge of the part, where no letters are.
+    """
+    kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
+    edge = np.concatenate((channel[0], channel[-1], channel[:, 0], channel[:, -1]))
+    level = int(np.median(edge))
+    grounds = []
+    for order in ((cv2.MORPH_OPEN, cv2.MORPH_CLOSE), (cv2.MORPH_CLOSE, cv2.MORPH_OPEN)):
+        ground = channel
+        for how in order:
+            ground = cv2.morphologyEx(ground, how, kernel)
+        grounds.append(ground)
+    return min(grounds, key=lambda ground: float(cv2.mean(cv2.absdiff(ground, level))[0]))
 
 
 def without_bright_strokes(view: NDArray[Any]) -> NDArray[Any]:
