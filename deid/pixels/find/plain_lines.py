@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Heights beside a line within which its next letter may be.
 _FURTHER = 2
+#: And in which none may be told of when the line is taken away.
+_BESIDE = 3
 #: Pixels beside a line that show its own edges, and how many a letter has at least as a share of its height's
 #: square.
 _EDGE, _LEAST_OF_LETTER = 2, 0.3
@@ -44,6 +46,8 @@ class PlainLetters:
     ----------
     shape, odds
         What its shape must score at least, and what the sieve must tell of it (both logarithms of odds).
+    odds_beside
+        What the sieve must not tell beside it, when all such lines are taken away.
     confidence
         What the detection model's mean is taken for: that of lettering on average.
     around, around_of_height
@@ -53,6 +57,7 @@ class PlainLetters:
 
     shape: float = 3.0
     odds: float = 3.0
+    odds_beside: float = 1.0
     confidence: float = 0.8
     around: int = 5
     around_of_height: float = 0.25
@@ -94,6 +99,26 @@ def plain_lines(
         if (found.shape or 0.0) >= figures.shape
     }
     return [sure[box] for box in _apart_from([box for box in boxes if box not in sure], list(sure))]
+
+
+def without_letters_beside(
+    lines: Sequence[Candidate], sieved: Sieved | None, figures: PlainLetters
+) -> list[Candidate]:
+    """Return the lines beside which there are no letters, fainter ones or of another colour.
+
+    Parameters
+    ----------
+    sieved
+        Of the display without any of the lines.
+    """
+    if sieved is None:
+        return list(lines)
+    along = [line.area.grown(_BESIDE * line.area.height, 0) for line in lines]
+    return [
+        line
+        for line, area in zip(lines, along, strict=True)
+        if sieved.most_told_within(area) < figures.odds_beside
+    ]
 
 
 def may_go_on_unseen(view: NDArray[Any], line: Box) -> bool:

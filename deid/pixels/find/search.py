@@ -28,7 +28,7 @@ from deid.pixels.find.evidence import (
 )
 from deid.pixels.find.ink_lines import goes_on_as
 from deid.pixels.find.judge import judged
-from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines
+from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines, without_letters_beside
 from deid.pixels.find.reading import in_colour
 from deid.pixels.find.sheets import (
     STRIDE,
@@ -139,10 +139,15 @@ class Search:
         strokes = Strokes.of(display, self._sieve)
         areas, left = strokes.areas(), views
         plain = self._plain_lines(views, areas, strokes)
-        if plain:
+        while plain:
             lines = [line.area.grown(_HALO) for line in plain]
-            areas = strokes.without(lines).areas()
-            left = [without_strokes(view, lines) for view in views]
+            rest = strokes.without(lines)
+            areas = rest.areas()
+            apart = without_letters_beside(plain, rest.own.sieved, tuning.plain)
+            if len(apart) == len(plain):
+                left = [without_strokes(view, lines) for view in views]
+                break
+            plain, areas = apart, strokes.areas()
         more, unsettled = self._look(left, 0, scale, areas)
         found += [*plain, *more]
         for _ in range(_MOST_ENDS):

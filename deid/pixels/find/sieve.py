@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.candidates import short_side
+from deid.pixels.find.sheets import edge_level
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ class Sieved:
             if inside is not None:
                 left._odds[_cells_within(inside)] = -np.inf
         return left
+
+    def most_told_within(self, area: Box) -> float:
+        """Return the highest odds of the cells of an area that were asked, -inf of none."""
+        inside = area.clipped(*self.view.shape[:2])
+        if inside is None:
+            return -np.inf
+        cells = _cells_of(inside)
+        odds = np.where(self._is_spilt[cells], np.nan, self._odds[cells])
+        return float(np.nan_to_num(odds, nan=-np.inf).max())
 
     def _ask(self, area: Box) -> None:
         """Ask the model of an area, with what matters for it around it."""
@@ -231,15 +241,14 @@ def _ground_of(channel: NDArray[Any]) -> NDArray[Any]:
     right which leaves what is like the edge of the part, where no letters are.
     """
     kernel = np.ones((_WIDEST_STROKE, _WIDEST_STROKE), np.uint8)
-    edge = np.concatenate((channel[0], channel[-1], channel[:, 0], channel[:, -1]))
-    level = int(np.median(edge))
+    level = float(edge_level(channel))
     grounds = []
     for order in ((cv2.MORPH_OPEN, cv2.MORPH_CLOSE), (cv2.MORPH_CLOSE, cv2.MORPH_OPEN)):
         ground = channel
         for how in order:
             ground = cv2.morphologyEx(ground, how, kernel)
         grounds.append(ground)
-    return min(grounds, key=lambda ground: float(cv2.mean(cv2.absdiff(ground, level))[0]))
+    return min(grounds, key=lambda ground: float(np.abs(ground - level).mean()))
 
 
 def without_bright_strokes(view: NDArray[Any]) -> NDArray[Any]:
