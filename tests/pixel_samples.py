@@ -10,6 +10,7 @@ import cv2
 import imagecodecs
 import jpeg_ls
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 from rle.utils import encode_pixel_data
 
 from daemon.engines.models import make_detector
@@ -119,6 +120,34 @@ def with_text(
     weight = ink[..., None].astype(np.float32) / 255
     dark = frame.astype(np.float32) / 6
     return (dark + (top - dark) * weight).astype(frame.dtype)
+
+
+def calm(level: int = 20, *, rows: int = 320, columns: int = 480) -> NDArray[np.uint8]:
+    """Return a frame on which nothing stands out, but that is not all one level; shape (rows, columns, 3)."""
+    noise = np.random.default_rng(3).normal(0, 1, (rows, columns)).astype(np.float32)
+    grey = np.clip(level + 20 * cv2.GaussianBlur(noise, (0, 0), 3), 0, 255).astype(np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def lettered(
+    view: NDArray[np.uint8],
+    text: str,
+    at: tuple[int, int],
+    ink: tuple[int, int, int] = (255, 255, 255),
+    size: int = 18,
+) -> NDArray[np.uint8]:
+    """Return a copy of a view (rows, columns, 3) with letters that begin at (column, row)."""
+    image = Image.fromarray(view)
+    ImageDraw.Draw(image).text(at, text, ink, font=ImageFont.load_default(size))
+    return np.array(image)
+
+
+def inked(view: NDArray[Any], ground: NDArray[Any], least: int = 1) -> Box:
+    """Return the box around all that differs from the ground by so many levels."""
+    differs = np.abs(view.astype(np.int16) - ground).max(axis=2) >= least
+    rows, columns = (np.flatnonzero(differs.any(axis=axis)) for axis in (1, 0))
+    left, top = int(columns[0]), int(rows[0])
+    return Box(left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top)
 
 
 def encapsulated(frames: Sequence[bytes], *, offsets: bool = True) -> bytes:
