@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from deid.pixels.find.evidence import stroked_areas
+from daemon.engines.models import make_sieve
+from deid.pixels.find.evidence import Strokes, stroked_areas
 from deid.pixels.geometry import Box
+from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,3 +88,47 @@ def test_a_line_is_looked_at_whole_with_what_is_around_it(turns: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (40, 2)])
 def test_a_frame_of_any_size_can_be_asked(size: tuple[int, int]) -> None:
     assert stroked_areas(np.zeros((*size, 3), np.uint8)) == []
+
+
+SIEVE = make_sieve()
+
+
+@pytest.mark.parametrize("is_sieved", [True, False])
+def test_without_a_line_that_is_known_only_the_others_are_looked_at(*, is_sieved: bool) -> None:
+    ground = samples.calm()
+    view = samples.lettered(ground, "SMITH JOHN", (40, 60))
+    known = samples.inked(view, ground).grown(7)
+    both = samples.lettered(view, "MEIER", (300, 260))
+    other = samples.inked(both, view)
+    strokes = Strokes.of(both, SIEVE if is_sieved else None)
+    left = strokes.without([known]).areas()
+    assert any(area.contains(other.grown(24)) for area in left)
+    assert not any(area.overlap(known) for area in left)
+    assert any(area.contains(known) for area in strokes.areas())  # itself stays what it was
+    assert strokes.without([known, other.grown(7)]).areas() == []
+
+
+@pytest.mark.parametrize("ink", [45, 60, 90])
+@pytest.mark.parametrize("at", [(100, 118), (100, 122), (100, 84), (170, 100), (180, 112)])
+def test_letters_fainter_than_ink_close_to_a_known_line_are_still_looked_at(
+    ink: int, at: tuple[int, int]
+) -> None:
+    ground = samples.calm()
+    view = samples.lettered(ground, "SMITH", (100, 100))
+    both = samples.lettered(view, "1961", at, (ink,) * 3)
+    faint = samples.inked(both, view)
+    areas = Strokes.of(both, SIEVE).without([samples.inked(view, ground).grown(2)]).areas()
+    assert any(area.contains(faint) for area in areas)
+
+
+@pytest.mark.parametrize("is_coarse", [True, False])
+def test_wide_strokes_are_looked_at_until_all_of_them_is_known(*, is_coarse: bool) -> None:
+    ground = samples.calm()
+    view = ground.copy()
+    cv2.putText(view, "MA", (40, 200), cv2.FONT_HERSHEY_SIMPLEX, 4, (250,) * 3, 14)
+    own = samples.inked(view, ground).grown(7)
+    strokes = Strokes.of(view, None, is_coarse=is_coarse)
+    assert strokes.areas()
+    assert strokes.without([own]).areas() == []
+    half = Box(own.left, own.top, own.width // 2, own.height)
+    assert strokes.without([half]).areas()

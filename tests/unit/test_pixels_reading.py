@@ -12,7 +12,7 @@ from daemon.engines.models import make_detector, read_pixel_models
 from daemon.engines.runtimes import ready_model
 from deid.pixels.find import ppocr
 from deid.pixels.find.candidates import candidate, corners_of
-from deid.pixels.find.reading import Recogniser
+from deid.pixels.find.reading import MOST_DOUBTS, Recogniser, doubts
 from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture
 
@@ -102,3 +102,24 @@ def test_the_default_detector_reads_again_what_is_in_no_list(
     ((region,),) = detector.find([Picture(display, contrast)])
     assert region.text == word
     assert len(strips) == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "legibility", "wanted"),
+    [
+        ("", 0.0, MOST_DOUBTS),
+        (" ", 0.7, 0),  # letters that the recogniser does not know
+        ("O", 0.99, 1),
+        ("oO0", 0.5, 0),
+        ("0000", 0.99, 1),
+        ("CF", 0.6, 0),
+        ("CF", 0.59, 1),  # a guess
+        ("FF", 0.6, 0),
+        (" C-F.", 0.59, 1),
+        ("CFG", 0.1, 0),
+    ],
+)
+def test_one_sign_is_a_doubt_and_a_pair_is_where_it_is_a_guess(
+    text: str, legibility: float, wanted: int
+) -> None:
+    assert doubts(text, legibility) == wanted

@@ -146,7 +146,11 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (0.1, ("CF", 0.94), False),
         (0.1, ("FF", 0.99), False),
         (0.1, ("C", 0.99), False),
-        (-0.1, ("CF", 0.99), False),
+        (-0.1, ("CF", 0.97), False),
+        (-1.4, ("CF", 0.98), True),  # nearly likely, and read very surely
+        (-1.4, ("FF", 0.98), False),
+        (-1.4, ("C", 0.98), False),
+        (-1.6, ("CF", 0.98), False),
     ],
 )
 def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_sure(
@@ -258,14 +262,16 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     [
         (2.5, -0.2, (" ", 0.7), True),
         (2.5, -0.4, (" ", 0.7), False),
-        (2.5, -0.4, ("CF", 0.99), False),
+        (2.5, -0.4, ("CF", 0.97), False),
+        (2.5, -0.4, ("CF", 0.98), True),
         (2.5, -0.4, ("C F7", 0.3), True),
         (2.5, -2.8, ("C F7", 0.3), False),
         (2.5, -2.8, ("C F7", 0.82), True),
         (2.5, -2.8, ("CFFF", 0.82), False),
         (2.5, -50.0, ("C F7", 0.82), True),
-        (2.1, -0.4, ("CF", 0.99), False),  # too large for how likely it is, and no letters
-        (2.1, 6.0, ("CF", 0.99), True),
+        (2.1, -0.4, ("CF", 0.97), False),  # too large for how likely it is, and no letters
+        (2.1, 6.0, ("CF", 0.97), True),
+        (2.1, 6.0, (" ", 0.7), False),  # what is large must not fall short at all
         (4.7, -50.0, (" ", 0.7), True),
     ],
 )
@@ -295,6 +301,52 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
     assert [corners is found[0].corners for corners in asked] == [True] * (shape < 4.5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "told", "is_text"),
+    [
+        (-0.4, -9.0, True),  # enough is -0.5
+        (-0.6, 1.9, False),
+        (-0.6, 2.0, True),
+        (-0.9, 2.0, True),
+        (-1.1, 9.0, False),
+        (-0.6, None, False),
+    ],
+)
+def test_what_is_small_may_score_a_little_less_where_the_sieve_is_sure_of_letters(
+    shape: float, told: float | None, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = samples.detector()
+    detector = PPOCR(
+        real._search._detection, real._recogniser, None if told is None else real._sieve
+    )
+    view = np.zeros((400, 300, 3), np.uint8)
+    found = candidate(_corners(Box(40, 220, 12, 8)), 0.9, 0)
+    monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_text
+
+
+@pytest.mark.parametrize(("legibility", "is_text"), [(0.6, True), (0.59, False)])
+def test_what_is_no_small_share_and_reads_as_a_pair_is_text_unless_the_pair_is_a_guess(
+    legibility: float, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It covers 0.3 % of the frame, for which -0.5 is enough, and a sign alone needs 1 more."""
+    detector = samples.detector()
+    view = np.zeros((400, 400, 3), np.uint8)
+    found = candidate(_corners(Box(40, 220, 24, 20)), 0.9, 0)
+    monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: -9.0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [0.4] * len(given))
+    monkeypatch.setattr(
+        detector._recogniser, "readings", lambda _views, _found: [("CF", legibility)]
+    )
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_text
 
 
 @pytest.mark.parametrize("seed", [205, 223, 329])

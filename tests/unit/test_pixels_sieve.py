@@ -15,7 +15,13 @@ from deid.pixels.find import sieve as module
 from deid.pixels.find.candidates import corners_of, rectangle_of
 from deid.pixels.find.evidence import stroked_areas
 from deid.pixels.find.sieve import SIEVE as SIEVE_FILE
-from deid.pixels.find.sieve import Sieve, strokes_of
+from deid.pixels.find.sieve import (
+    Sieve,
+    Sieved,
+    strokes_of,
+    without_bright_strokes,
+    without_strokes,
+)
 from deid.pixels.geometry import Box
 from tests import pixel_samples as samples
 
@@ -233,6 +239,141 @@ def test_a_line_has_more_letters_where_they_are_beside_what_is_known() -> None:
     assert SIEVE.of(view).with_letters([line, below], [WORD.grown(16)]) == []
     half = Box(WORD.left, WORD.top, 90, WORD.height)
     assert SIEVE.of(view).with_letters([line, below], [half.grown(16)]) == [line]
+
+
+CALM = samples.calm()
+NAME = samples.lettered(CALM, "SMITH JOHN", (100, 100))
+#: Around what stands out of the name, as around what is found of it.
+KNOWN = samples.inked(NAME, CALM).grown(7)
+
+
+def _without_name(view: NDArray[np.uint8]) -> tuple[Sieved, Sieved, list[int]]:
+    """Return what is told of a view, the same without the name, and of how many pixels that is asked anew."""
+    asked: list[int] = []
+
+    def answer(given: NDArray[Any]) -> NDArray[Any]:
+        asked.append(given.shape[2] * given.shape[3])
+        return SIEVE.model(given)
+
+    sieved = Sieve(answer).of(view[..., 0])
+    sieved.odds([WHOLE])
+    left = sieved.without([KNOWN])
+    asked.clear()
+    return sieved, left, asked
+
+
+def _are_busy(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the cells in which something stands out that is not of the name."""
+    shown = view[..., 0] != CALM[..., 0]
+    shown[KNOWN.top : KNOWN.bottom, KNOWN.left : KNOWN.right] = False
+    cells = shown.reshape(ROWS // 8, 8, COLUMNS // 8, 8).sum(axis=(1, 3)) >= 8
+    return np.asarray(cells.astype(np.uint8))
+
+
+def _are_cells(box: Box) -> tuple[slice, slice]:
+    return slice(box.top // 8, -(-box.bottom // 8)), slice(box.left // 8, -(-box.right // 8))
+
+
+def test_without_a_line_nothing_is_told_in_it_and_elsewhere_what_was_told() -> None:
+    sieved, left, asked = _without_name(samples.lettered(NAME, "ID", (300, 250), (90, 90, 90)))
+    before, after = sieved.odds([WHOLE]), left.odds([WHOLE])
+    inside = _are_cells(KNOWN.grown(-8))
+    assert before[inside].max() > 3
+    assert (after[inside] == -np.inf).all()
+    around = np.ones(before.shape, np.bool_)
+    around[_are_cells(KNOWN)] = False
+    assert before[around].max() > 0
+    np.testing.assert_array_equal(after[around], before[around])
+    assert not asked
+
+
+def test_without_a_line_nothing_is_asked_of_calm_ground_nor_of_letters_far_away() -> None:
+    view = samples.lettered(NAME, "ID", (300, 250), (90, 90, 90))
+    _, left, asked = _without_name(view)
+    assert not left.may_be_letters([WHOLE], _are_busy(NAME)).any()
+    kept = left.may_be_letters([WHOLE], _are_busy(view))
+    written = _are_cells(samples.inked(view, NAME))
+    assert kept[written].any()
+    kept[written] = 0
+    assert not kept.any()
+    assert asked == []
+
+
+def test_letters_beside_a_line_are_asked_of_anew_and_stay() -> None:
+    view = samples.lettered(NAME, "x1-03", (100, 123), (60, 60, 60))
+    _, left, asked = _without_name(view)
+    kept = left.may_be_letters([WHOLE], _are_busy(view))
+    assert kept[_are_cells(samples.inked(view, NAME))].sum() >= 4
+    assert len(asked) == 1
+    assert asked[0] < ROWS * COLUMNS / 2
+    left.may_be_letters([WHOLE], _are_busy(view))
+    assert len(asked) == 1
+
+
+def test_what_only_lies_in_the_glow_of_a_line_s_letters_is_asked_of_anew_and_goes() -> None:
+    view = NAME.copy()
+    cv2.line(view, (105, 124), (190, 136), (90, 90, 90), 1)
+    sieved, left, asked = _without_name(view)
+    busy = _are_busy(view)
+    assert sieved.may_be_letters([WHOLE], busy).any()
+    assert not left.may_be_letters([WHOLE], busy).any()
+    assert len(asked) == 1
+
+
+_LEAVES_A_BAR = pytest.mark.xfail(
+    strict=True, reason="letters that are darker than their ground, in one colour, leave a dark bar"
+)
+
+
+@pytest.mark.parametrize(
+    ("level", "ink"),
+    [
+        (20, (255, 255, 255)),
+        (20, (255, 210, 40)),
+        pytest.param(200, (0, 0, 0), marks=_LEAVES_A_BAR),
+        pytest.param(60, (0, 0, 255), marks=_LEAVES_A_BAR),
+    ],
+)
+def test_a_view_without_lines_has_their_ground_instead(
+    level: int, ink: tuple[int, int, int]
+) -> None:
+    ground = samples.calm(level)
+    view = samples.lettered(ground, "SMITH JOHN", (100, 100), ink)
+    left = without_strokes(view, [KNOWN, Box(-9, -9, 5, 5)])
+    assert np.abs(left.astype(int) - ground).max() < 20
+    wide = without_strokes(view, [Box(-20, 90, COLUMNS + 40, 60)])
+    assert np.abs(wide.astype(int) - ground).max() < 20
+
+
+def test_a_view_without_lines_keeps_what_is_beside_them_and_is_another_one() -> None:
+    view = samples.lettered(NAME, "MEIER", (102, 130))
+    copy = view.copy()
+    left = without_strokes(view, [KNOWN])
+    assert (view == copy).all()
+    assert (left[KNOWN.bottom :] == view[KNOWN.bottom :]).all()
+    assert (left[: KNOWN.bottom] != view[: KNOWN.bottom]).any()
+
+
+def test_bright_strokes_leave_nothing_and_bright_ground_stays() -> None:
+    view = NAME[..., 0].copy()
+    view[200:260, 200:260] = 255
+    left = without_bright_strokes(view)
+    assert left[100:120].max() < 60
+    assert left[204:256, 204:256].min() == 255
+
+
+def test_pixels_are_beside_letters_in_their_cells_and_the_cells_around() -> None:
+    odds = np.full((1, 1, ROWS // 8, COLUMNS // 8), -9, np.float32)
+    odds[0, 0, 10, 20], odds[0, 0, 30, 40] = -1.9, -2.1
+    sieved = Sieve(lambda _given: odds).of(CALM)
+    columns = np.array([160, 152, 175, 151, 176, 160, 160, 160, 160, 320])
+    rows = np.array([80, 72, 95, 80, 80, 72, 95, 71, 96, 240])
+    assert not sieved.are_beside_letters(columns, rows).any()  # nothing was asked
+    sieved.odds([WHOLE])
+    assert sieved.are_beside_letters(columns, rows).tolist() == [
+        *[True, True, True, False, False],
+        *[True, True, False, False, False],
+    ]
 
 
 def test_the_model_is_the_one_that_the_figures_were_measured_with() -> None:
