@@ -203,3 +203,12 @@ def test_how_near_another_line_is_goes_by_a_line_s_height() -> None:
     assert [is_near(line, above.moved(0, by)) for by in (1, 0)] == [True, False]
     assert [is_near(line, Box(195, 105, 50, height)) for height in (5, 4)] == [True, False]
     assert [rows_above(line), rows_above(Box(0, 0, 20, 5))] == [10, 3]
+
+
+def test_a_high_mark_beside_small_lines_is_no_line_with_them() -> None:
+    small = samples.lettered(GROUND, "SMITH JOHN", (100, 100))
+    own = samples.inked(small, GROUND)
+    mark = Box(own.left - own.height, own.top - 2, own.height // 2, 3 * own.height)
+    ((box, _),) = _lines(_with_block(small, mark._replace(height=own.height + 2)))
+    assert box.left <= mark.left
+    assert _lines(_with_block(small, mark)) == []

@@ -205,3 +205,12 @@ def test_a_line_that_something_else_goes_on_with_is_no_longer_plain() -> None:
     (longer,) = merged([plain, onward])
     assert not longer.is_plain
     assert longer.area.width > plain.area.width
+
+
+def test_groups_of_letters_that_are_spaced_are_left_to_the_model() -> None:
+    near, far = (
+        samples.lettered(NAME, "1961", (LINE.right + round(heights * LINE.height), 100))
+        for heights in (2.6, 4.5)
+    )
+    assert _plain(near) == []
+    assert len(_plain(far)) == 2

@@ -95,15 +95,19 @@ def test_without_a_sieve_all_that_stands_out_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("ink", [50, 70, 110])
-@pytest.mark.parametrize("at", [(100, 126), (100, 130), (210, 122)])
-def test_fainter_letters_close_to_a_plain_line_are_looked_at_without_the_line(
-    ink: int, at: tuple[int, int]
-) -> None:
-    display = samples.lettered(NAME, "x1", at, (ink,) * 3)
+def test_fainter_letters_below_a_plain_line_are_looked_at_without_the_line(ink: int) -> None:
+    display = samples.lettered(NAME, "x1", (100, 130), (ink,) * 3)
     model, found = _looked(display)
     assert [entry.is_plain for entry in found] == [True]
     assert 0 < model.pixels < GROUND[..., 0].size / 3
     assert ink - 3 <= model.brightest <= ink + 3
+
+
+@pytest.mark.parametrize("ink", [50, 70, 110])
+def test_a_line_with_fainter_letters_at_its_end_is_looked_at_with_them(ink: int) -> None:
+    model, found = _looked(samples.lettered(NAME, "x1", (210, 122), (ink,) * 3))
+    assert found == []
+    assert model.brightest == 255
 
 
 def test_a_line_of_which_half_is_fainter_is_looked_at_whole() -> None:
@@ -167,6 +171,17 @@ def test_something_high_that_an_edge_cuts_is_no_line_to_follow() -> None:
         looks, place = _followed(display)
         assert looks == times
         assert place.height > rows
+
+
+def test_a_plain_line_is_looked_at_whole_when_more_was_found_on_its_rows() -> None:
+    """The bar makes the sieve tell of the block, which is found, and is near for its height."""
+    display = NAME.copy()
+    left = LINE.right + 80
+    display[LINE.top - 10 : LINE.bottom + 10, left : left + 20] = 255
+    display[LINE.top - 10 : LINE.bottom + 10, left + 28 : left + 30] = 255
+    model, _ = _looked(display, sieve=Sieve(_sees_bright_strokes), text=200, tuning=ONCE)
+    first, last = [picture.shape[1] for picture in model.shown]
+    assert first < left + 20 - LINE.left <= last
 
 
 @pytest.mark.parametrize(("beside", "is_followed"), [(20, False), (200, True)])

@@ -146,11 +146,7 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (0.1, ("CF", 0.94), False),
         (0.1, ("FF", 0.99), False),
         (0.1, ("C", 0.99), False),
-        (-0.1, ("CF", 0.97), False),
-        (-1.4, ("CF", 0.98), True),  # nearly likely, and read very surely
-        (-1.4, ("FF", 0.98), False),
-        (-1.4, ("C", 0.98), False),
-        (-1.6, ("CF", 0.98), False),
+        (-0.1, ("CF", 0.99), False),
     ],
 )
 def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_sure(
@@ -262,15 +258,14 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     [
         (2.5, -0.2, (" ", 0.7), True),
         (2.5, -0.4, (" ", 0.7), False),
-        (2.5, -0.4, ("CF", 0.97), False),
-        (2.5, -0.4, ("CF", 0.98), True),
+        (2.5, -0.4, ("CF", 0.99), False),
         (2.5, -0.4, ("C F7", 0.3), True),
         (2.5, -2.8, ("C F7", 0.3), False),
         (2.5, -2.8, ("C F7", 0.82), True),
         (2.5, -2.8, ("CFFF", 0.82), False),
         (2.5, -50.0, ("C F7", 0.82), True),
-        (2.1, -0.4, ("CF", 0.97), False),  # too large for how likely it is, and no letters
-        (2.1, 6.0, ("CF", 0.97), True),
+        (2.1, -0.4, ("CF", 0.99), False),  # too large for how likely it is, and no letters
+        (2.1, 6.0, ("CF", 0.99), True),
         (2.1, 6.0, (" ", 0.7), False),  # what is large must not fall short at all
         (4.7, -50.0, (" ", 0.7), True),
     ],
@@ -307,9 +302,9 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
     ("shape", "told", "is_text"),
     [
         (-0.4, -9.0, True),  # enough is -0.5
-        (-0.6, 1.9, False),
-        (-0.6, 2.0, True),
-        (-0.9, 2.0, True),
+        (-0.6, 4.9, False),
+        (-0.6, 5.0, True),
+        (-0.9, 5.0, True),
         (-1.1, 9.0, False),
         (-0.6, None, False),
     ],
@@ -323,6 +318,49 @@ def test_what_is_small_may_score_a_little_less_where_the_sieve_is_sure_of_letter
     )
     view = np.zeros((400, 300, 3), np.uint8)
     found = candidate(_corners(Box(40, 220, 12, 8)), 0.9, 0)
+    monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_text
+
+
+@pytest.mark.parametrize(
+    ("shape", "reading", "is_text"),
+    [
+        (-1.4, ("CF", 0.98), True),
+        (-1.4, ("CF", 0.97), False),
+        (-1.4, ("FF", 0.98), False),
+        (-1.4, ("C", 0.98), False),
+        (-1.6, ("CF", 0.98), False),
+    ],
+)
+def test_what_is_small_and_reads_as_a_pair_for_sure_is_text_though_hardly_likely(
+    shape: float, reading: tuple[str, float], *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    found = candidate(_corners(Box(40, 220, 12, 8)), 0.9, 0)
+    monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: -9.0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_text
+
+
+@pytest.mark.parametrize(
+    ("shape", "told", "is_text"),
+    [(1.6, 0.1, True), (1.6, -0.1, False), (2.4, -0.1, False), (2.6, -0.1, True)],
+)
+def test_what_is_small_and_found_faintly_must_score_more_where_the_sieve_speaks_against_letters(
+    shape: float, told: float, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is found so faintly 1.5 is enough."""
+    detector = samples.detector()
+    view = np.zeros((400, 300, 3), np.uint8)
+    found = candidate(_corners(Box(40, 220, 12, 8)), 0.4, 0)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))

@@ -320,18 +320,13 @@ def test_what_only_lies_in_the_glow_of_a_line_s_letters_is_asked_of_anew_and_goe
     assert len(asked) == 1
 
 
-_LEAVES_A_BAR = pytest.mark.xfail(
-    strict=True, reason="letters that are darker than their ground, in one colour, leave a dark bar"
-)
-
-
 @pytest.mark.parametrize(
     ("level", "ink"),
     [
         (20, (255, 255, 255)),
         (20, (255, 210, 40)),
-        pytest.param(200, (0, 0, 0), marks=_LEAVES_A_BAR),
-        pytest.param(60, (0, 0, 255), marks=_LEAVES_A_BAR),
+        (200, (0, 0, 0)),
+        (60, (0, 0, 255)),
     ],
 )
 def test_a_view_without_lines_has_their_ground_instead(

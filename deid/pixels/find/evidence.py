@@ -212,16 +212,13 @@ class Strokes:
         own = self.own.without(lines)
         if self.coarse is None:
             return replace(self, own=own)
-        smaller = [
-            Box(
-                line.left // _SMALLER,
-                line.top // _SMALLER,
-                line.width // _SMALLER + 1,
-                line.height // _SMALLER + 1,
-            )
-            for line in lines
-        ]
-        return replace(self, own=own, coarse=self.coarse.without(smaller))
+        return replace(self, own=own, coarse=self.coarse.without([_in_third(box) for box in lines]))
+
+
+def _in_third(box: Box) -> Box:
+    """Return all pixels of a display in a third of its size that show some of a box."""
+    left, top = box.left // _SMALLER, box.top // _SMALLER
+    return Box(left, top, -(-box.right // _SMALLER) - left, -(-box.bottom // _SMALLER) - top)
 
 
 @dataclass(frozen=True, slots=True)
