@@ -39,8 +39,8 @@ _DIGEST = "81ed699a6bea168b12cccdb3d6b09f1b9bf5fc152c818e1b8e8d2e6e503a28d0"
 
 @pytest.fixture
 def letters_to_the_sieve(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the sieve say of anything that it shows letters."""
-    monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: 6.0)
+    """Let the sieve say of anything that it shows letters, not so surely that a lower score is enough."""
+    monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: 4.5)
 
 
 def test_the_trees_are_those_that_the_figures_were_measured_with() -> None:
@@ -266,7 +266,9 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
         (2.5, -50.0, ("C F7", 0.82), True),
         (2.1, -0.4, ("CF", 0.99), False),  # too large for how likely it is, and no letters
         (2.1, 6.0, ("CF", 0.99), True),
-        (2.1, 6.0, (" ", 0.7), False),  # what is large must not fall short at all
+        (2.1, 4.9, (" ", 0.7), False),
+        (2.1, 5.0, (" ", 0.7), True),  # a little less is enough of what the sieve is so sure of
+        (1.6, 9.0, (" ", 0.7), False),
         (4.7, -50.0, (" ", 0.7), True),
     ],
 )
@@ -295,7 +297,7 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
-    assert [corners is found[0].corners for corners in asked] == [True] * (shape < 4.5)
+    assert {id(corners) for corners in asked} == ({id(found[0].corners)} if shape < 4.5 else set())
 
 
 @pytest.mark.parametrize(
@@ -309,7 +311,7 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
         (-0.6, None, False),
     ],
 )
-def test_what_is_small_may_score_a_little_less_where_the_sieve_is_sure_of_letters(
+def test_a_candidate_may_score_a_little_less_where_the_sieve_is_sure_of_letters(
     shape: float, told: float | None, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = samples.detector()

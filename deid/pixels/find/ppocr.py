@@ -105,8 +105,7 @@ class PPOCR:
         share = self._share(found, pixels)
         is_small = share <= tuning.lettered_from
         enough = tuning.enough(found.confidence, share)
-        if is_small:
-            enough = self._enough_of_small(views, found, judged, enough)
+        enough = self._with_the_sieve(views, found, judged, enough, is_small=is_small)
         may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
         if may_be and found.is_plain:
             return True
@@ -135,15 +134,22 @@ class PPOCR:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 
-    def _enough_of_small(
-        self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, enough: float
+    def _with_the_sieve(
+        self,
+        views: Sequence[NDArray[Any]],
+        found: Candidate,
+        judged: float,
+        enough: float,
+        *,
+        is_small: bool,
     ) -> float:
-        """Return what a small candidate must score, where it is close, with what the sieve tells of it."""
+        """Return what a candidate must score, where it is close, with what the sieve tells of it."""
         tuning = self.tuning
         if 0 < enough - judged <= tuning.eased and self._told(views, found) >= tuning.told_surely:
             return enough - tuning.eased
-        is_close = found.confidence < tuning.faint and 0 <= judged - enough < tuning.doubted
-        if is_close and self._told(views, found) < 0:
+        is_faint = is_small and found.confidence < tuning.faint
+        is_close = 0 <= judged - enough < tuning.doubted
+        if is_faint and is_close and self._told(views, found) < 0:
             return enough + tuning.doubted
         return enough
 

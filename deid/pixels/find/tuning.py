@@ -83,8 +83,9 @@ class Tuning:
     short_of_pair, sure_pair
         So is what is no larger than `lettered_from` and falls short of `likely` by no more, read this surely.
     eased, told_surely, doubted
-        What is no larger than `lettered_from` may score less by `eased` where the sieve tells so much at least,
-        and must score more by `doubted` where the sieve speaks against letters and the mean is below `faint`.
+        A candidate may score less by `eased` where the sieve tells so much at least. What is no larger than
+        `lettered_from` must score more by `doubted` where it speaks against letters and the mean is below
+        `faint`.
     fairly_sure, long, different
         Less certainty is enough for a reading of so many signs, so many of them different: what is no text
         reads as one sign again and again, or not at all.
