@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from daemon.engines.models import make_sieve
+from deid.pixels.find.candidates import merged
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.search import Search
@@ -105,8 +106,18 @@ def test_fainter_letters_below_a_plain_line_are_looked_at_without_the_line(ink: 
 
 @pytest.mark.parametrize("ink", [50, 70, 110])
 def test_a_line_with_fainter_letters_at_its_end_is_looked_at_with_them(ink: int) -> None:
-    model, found = _looked(samples.lettered(NAME, "x1", (210, 122), (ink,) * 3))
-    assert found == []
+    display = samples.lettered(NAME, "x1", (210, 122), (ink,) * 3)
+    model, found = _looked(display, text=ink - 8)
+    assert not any(entry.is_plain for entry in found)
+    assert model.brightest == 255
+    assert merged(found)[0].area.contains(LINE)
+
+
+@pytest.mark.parametrize("ink", [50, 70, 110])
+def test_a_line_that_is_looked_at_and_missed_is_one_all_the_same(ink: int) -> None:
+    model, (found,) = _looked(samples.lettered(NAME, "x1", (210, 122), (ink,) * 3))
+    assert found.is_plain
+    assert found.area.contains(LINE)
     assert model.brightest == 255
 
 

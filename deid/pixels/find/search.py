@@ -138,18 +138,18 @@ class Search:
             found += self._look(views, 0, scale / 2, self._halves(display))[0]
         strokes = Strokes.of(display, self._sieve)
         areas, left = strokes.areas(), views
-        plain = self._plain_lines(views, areas, strokes)
+        plain = lines = self._plain_lines(views, areas, strokes)
         while plain:
-            lines = [line.area.grown(_HALO) for line in plain]
-            rest = strokes.without(lines)
+            places = [line.area.grown(_HALO) for line in plain]
+            rest = strokes.without(places)
             areas = rest.areas()
             apart = without_letters_beside(plain, rest.own.sieved, tuning.plain)
             if len(apart) == len(plain):
-                left = [without_strokes(view, lines) for view in views]
+                left = [without_strokes(view, places) for view in views]
                 break
             plain, areas = apart, strokes.areas()
         more, unsettled = self._look(left, 0, scale, areas)
-        found += [*plain, *more]
+        found += more
         for _ in range(_MOST_ENDS):
             ends = areas_of(_cut_lines(more, areas, rows, columns), rows, columns)
             if not ends:
@@ -158,6 +158,9 @@ class Search:
             found += more
             unsettled += traces
             areas = [*areas, *ends]
+        # A line that was not taken away, lest more of it be missed, is one even where a look misses it.
+        plain = [*plain, *_missed(found, [line for line in lines if not _is_among(line, plain)])]
+        found += plain
         # Where more of a plain line was found, it is looked at whole: half of a word reads as another one.
         halves = _with_more(plain, found, rows, columns)
         if halves:
@@ -308,6 +311,19 @@ class Search:
             (centre, _, angle) = rectangle
             grown = (centre, (width + 2 * growth, height + 2 * growth), angle)
             yield ordered(cv2.boxPoints(grown)), confidence
+
+
+def _is_among(line: Candidate, lines: Iterable[Candidate]) -> bool:
+    return any(line is other for other in lines)
+
+
+def _missed(found: Sequence[Candidate], lines: Iterable[Candidate]) -> list[Candidate]:
+    """Return the lines of which the most was not found."""
+    return [
+        line
+        for line in lines
+        if all(entry.area.overlap(line.area) < _MOST_OF_IT * line.area.area for entry in found)
+    ]
 
 
 def _with_more(
