@@ -15,7 +15,7 @@ from deid.pixels.codecs.table import CODECS, NATIVE
 from deid.pixels.samples import black, without_unused_bits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from deid.pixels.description import ImageDescription
     from deid.pixels.geometry import Box
@@ -60,7 +60,8 @@ class _NativeFrames:
         if instance.stop - instance.start < self._length:
             raise Unsafe(Reason.PIXELS_UNDECODABLE, "(7FE0,0010) is too short")
         self._padding = b"\x00" * (self._length % 2)
-        self._changed: dict[int, bytes] = {}
+        # By frame, bytes that replace those from an offset in it on: rows that were filled, or all.
+        self._changed: dict[int, list[tuple[int, bytes]]] = {}
         # 8-bit samples in big endian OW: neighbouring bytes have changed places (PS3.5 A.3). Such a
         # value, and single bits, whose frames need not begin on a byte, are held whole.
         self._swaps = (
@@ -80,10 +81,14 @@ class _NativeFrames:
 
     def redact(self, number: int, boxes: Sequence[Box]) -> Decoded:
         frame = self._frame(number)
-        frame.fill(boxes, black(self._image, frame.decoded(), self._instance.attributes))
-        frame.clear_unused_bits()
-        self._keep(number, frame)
-        decoded = frame.decoded()
+        values = black(self._image, frame.decoded(), self._instance.attributes)
+        is_whole = self._whole is not None or number in self._changed or self._image.planar
+        if frame.clear_unused_bits() or is_whole:
+            frame.fill(boxes, values)
+            self._keep(number, frame)
+        else:
+            self._changed[number] = list(_filled_rows(frame, boxes, values))
+        decoded = self.decoded(number)
         _prove_filled(number, decoded, boxes, 0)
         return decoded
 
@@ -109,13 +114,13 @@ class _NativeFrames:
         size, start = self._bits // 8, self._instance.start
         parts: list[Segment] = []
         for number in range(self._image.frames):
-            begin = start + number * size
-            if number in self._changed:
-                parts.append(self._changed[number])
-            elif parts and isinstance(parts[-1], Span) and parts[-1].stop == begin:
-                parts[-1] = Span(parts[-1].start, begin + size)
-            else:
-                parts.append(Span(begin, begin + size))
+            at = start + number * size
+            stop = at + size
+            for offset, changed in self._changed.get(number, ()):
+                _add_span(parts, at, stop - size + offset)
+                parts.append(changed)
+                at = stop - size + offset + len(changed)
+            _add_span(parts, at, stop)
         return parts
 
     def _frame(self, number: int) -> NativeFrame:
@@ -124,14 +129,17 @@ class _NativeFrames:
             assert self._whole is not None
             return NativeFrame(self._image, self._whole, first_bit=first)
         begin, size = first // 8, self._bits // 8
-        raw: bytes | memoryview
-        if number in self._changed:
-            raw = self._changed[number]
-        elif self._whole is not None:
+        raw: bytes | bytearray | memoryview
+        if self._whole is not None:
             raw = self._whole[begin : begin + size]
         else:
             begin += self._instance.start
             raw = self._source_bytes(begin, begin + size)
+            if number in self._changed:
+                patched = bytearray(raw)
+                for offset, changed in self._changed[number]:
+                    patched[offset : offset + len(changed)] = changed
+                raw = patched
         return NativeFrame(self._image, raw, is_big_endian=self._instance.big_endian)
 
     def _source_bytes(self, start: int, stop: int) -> bytes | memoryview:
@@ -151,7 +159,35 @@ class _NativeFrames:
             changed = frame.tobytes()
             self._whole = self._whole[:begin] + changed + self._whole[begin + len(changed) :]
         else:
-            self._changed[number] = frame.tobytes()
+            self._changed[number] = [(0, frame.tobytes())]
+
+
+def _filled_rows(
+    frame: NativeFrame, boxes: Sequence[Box], values: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows of a frame that boxes fill, filled, each with its offset in the frame's bytes."""
+    rows: list[tuple[int, int]] = []
+    for top, bottom in sorted((box.top, box.bottom) for box in boxes):
+        if rows and top <= rows[-1][1]:
+            rows[-1] = rows[-1][0], max(bottom, rows[-1][1])
+        else:
+            rows.append((top, bottom))
+    for top, bottom in rows:
+        band, offset = frame.rows(top, bottom)
+        inside = (box.moved(0, -top) for box in boxes if top <= box.top < bottom)
+        band.fill([*inside], values)
+        yield offset, band.tobytes()
+
+
+def _add_span(parts: list[Segment], start: int, stop: int) -> None:
+    """Add bytes of the source, to those before where they go on."""
+    if start == stop:
+        return
+    last = parts[-1] if parts else None
+    if isinstance(last, Span) and last.stop == start:
+        parts[-1] = Span(last.start, stop)
+    else:
+        parts.append(Span(start, stop))
 
 
 def _swapped(data: bytes) -> bytes:

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from deid.encoding.segments import Span
 from deid.errors import Reason, Unsafe
 from deid.pixels.codecs.native import NativeFrame
 from deid.pixels.codecs.table import CODECS
 from deid.pixels.description import describe
 from deid.pixels.frames import Frames, open_frames
+from deid.pixels.geometry import Box
+from deid.ports import CleanedPixels
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
@@ -70,3 +73,39 @@ def test_unused_bits_that_the_codec_left_are_refused(monkeypatch: pytest.MonkeyP
         frames_of(instance).decoded(0)
     assert caught.value.reason is Reason.PIXELS_NOT_CLEANED
     assert caught.value.where == "unused bits of frame 1"
+
+
+@pytest.mark.parametrize("syntax", [samples.EXPLICIT_LE, samples.EXPLICIT_BE])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_of_a_native_frame_the_rows_that_were_filled_are_kept_and_no_more(
+    syntax: str, colours: int
+) -> None:
+    random = np.random.default_rng(colours)
+    shown = [random.integers(1, 4096, (40, 24, colours)).astype(np.uint16) for _ in range(4)]
+    instance = samples.make_instance(syntax, shown, samples.attributes(shown[0], bits=12))
+    boxes = [Box(2, 3, 5, 4), Box(10, 5, 8, 4), Box(0, 30, 24, 10)]
+    frames = frames_of(instance)
+    for number in (1, 2):
+        for box in boxes:
+            shown[number][box.top : box.bottom, box.left : box.right] = 0
+        assert np.array_equal(frames.redact(number, boxes).samples, shown[number])
+    segments, _ = frames.finished()
+    assert segments is not None
+    held = [len(part) for part in segments if not isinstance(part, Span)]
+    assert held == [rows * 24 * colours * 2 for rows in (6, 10, 6, 10)]
+    cleaned = CleanedPixels(segments, (), {}, examined_all=True)
+    after = samples.written(instance, cleaned)
+    for number, expected in enumerate(shown):
+        assert np.array_equal(samples.samples_of(after, number), expected)
+
+
+def test_a_native_frame_that_is_filled_twice_keeps_both() -> None:
+    frame = samples.texture(bits=12)
+    instance = samples.make_instance(
+        samples.EXPLICIT_LE, [frame], samples.attributes(frame, bits=12)
+    )
+    frames = frames_of(instance)
+    frames.redact(0, [samples.BOX])
+    twice = frames.redact(0, [Box(0, 0, 4, 4)]).samples
+    for box in (samples.BOX, Box(0, 0, 4, 4)):
+        assert not twice[box.top : box.bottom, box.left : box.right].any()

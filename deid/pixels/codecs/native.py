@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ class NativeFrame:
     def __init__(
         self,
         image: ImageDescription,
-        raw: bytes | memoryview,
+        raw: bytes | bytearray | memoryview,
         *,
         first_bit: int = 0,
         is_big_endian: bool = False,
@@ -54,6 +55,17 @@ class NativeFrame:
             words = data.view(self._dtype)
         self._words = words.reshape(_shape(image))
         self._data = data
+        self._is_big_endian = is_big_endian
+
+    def rows(self, top: int, bottom: int) -> tuple[NativeFrame, int]:
+        """Return rows of the frame as a frame of its own, and its offset in the frame's bytes.
+
+        Not of Bits Allocated 1, nor where each sample has a plane of its own.
+        """
+        size = len(self._data) // self._image.rows
+        image = replace(self._image, rows=bottom - top)
+        raw = self._data[top * size : bottom * size].data.toreadonly()
+        return NativeFrame(image, raw, is_big_endian=self._is_big_endian), top * size
 
     def decoded(self) -> Decoded:
         """Return the samples without unused bits, shape (rows, columns, samples)."""
