@@ -7,6 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 from deid.pixels.description import describe
 from deid.pixels.find.views import FrameLook
@@ -47,3 +48,16 @@ def test_views_of_a_large_frame_need_no_whole_frame_of_floats() -> None:
     finally:
         tracemalloc.stop()
     assert peak_bytes < 8 * rows * columns  # display 3, contrast 1, while it is made 2 more
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("columns", [6, 8, 1998, 2000, 2002, 2004])
+def test_levels_that_are_counted_tell_the_range_that_sorting_them_does(
+    bits: int, columns: int
+) -> None:
+    frame = np.random.default_rng(columns).integers(3, 2**bits, (1, columns, 1))
+    frame = frame.astype(np.uint8 if bits == 8 else np.uint16)
+    described = samples.attributes(frame, bits=bits)
+    look = FrameLook(describe(described), Decoded(frame, "MONOCHROME2"), described)
+    low, high = np.percentile(frame[::2, ::2], (0.1, 99.9))
+    assert look.level == pytest.approx((high - low) / 255, rel=1e-12)
