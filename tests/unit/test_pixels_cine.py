@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find.cine import FoundRegion, _without_pieces
+from deid.pixels.description import describe
+from deid.pixels.find.cine import FoundRegion, _Part, _Sheet, _without_pieces
 from deid.pixels.find.sheets import laid_out, pages_of
+from deid.pixels.find.views import FrameLook
 from deid.pixels.geometry import Box
 from deid.pixels.ports import TextRegion
+from deid.pixels.samples import Decoded
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from deid.pixels.ports import Picture
+    from deid.pixels.ports import Picture, TextDetector
 
 FRAMES, ROWS, COLUMNS = 12, 192, 320
 
@@ -92,25 +95,33 @@ def test_the_same_place_is_left_alone_in_frames_that_are_flat_there() -> None:
 
 
 class _Remembering:
-    """Finds nothing, and remembers the sizes (rows, columns) of what it was shown."""
+    """Finds what another detector finds, or nothing, and remembers what it was shown."""
 
-    def __init__(self) -> None:
-        self.sizes: list[tuple[int, int]] = []
+    def __init__(self, detector: TextDetector | None = None) -> None:
+        self.detector = detector
+        self.shown: list[Picture] = []
 
     def find(
         self, pictures: Sequence[Picture], *, needs_reading: bool = True
     ) -> list[list[TextRegion]]:
-        self.sizes += [(picture.display.shape[0], picture.display.shape[1]) for picture in pictures]
-        return [[] for _ in pictures]
+        self.shown += pictures
+        if self.detector is None:
+            return [[] for _ in pictures]
+        return self.detector.find(pictures, needs_reading=needs_reading)
 
 
-def _looked_at(frames: list[Any]) -> list[tuple[int, int]]:
-    detector = _Remembering()
+def _shown(frames: list[Any], detector: TextDetector | None = None) -> list[Any]:
+    """Return the pictures that a detector is shown, (rows, columns, 3): the first frame, and sheets."""
+    remembering = _Remembering(detector)
     window = {"WindowCenter": 128.0, "WindowWidth": 256.0}
     described = samples.attributes(frames[0], bits=8) | window
     instance = samples.make_instance(samples.EXPLICIT_LE, frames, described)
-    PixelCleaning("REDACT_ALL_TEXT", detector, untrusted=()).clean(instance)
-    return detector.sizes
+    PixelCleaning("REDACT_ALL_TEXT", remembering, untrusted=()).clean(instance)
+    return [picture.display for picture in remembering.shown]
+
+
+def _looked_at(frames: list[Any], detector: TextDetector | None = None) -> list[tuple[int, int]]:
+    return [display.shape[:2] for display in _shown(frames, detector)]
 
 
 def test_a_cine_in_which_nothing_is_new_costs_one_frame() -> None:
@@ -126,6 +137,52 @@ def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it
     assert len(sheets) == 1
     assert sheets[0][0] <= np.ptp(rows) + 1 + 2 * 20
     assert sheets[0][1] <= np.ptp(columns) + 1 + 2 * 36
+
+
+def _moving() -> tuple[list[Any], int]:
+    """Return frames through which a text moves, and how many pixels a part around it has."""
+    frames = _frames()
+    ink = [_write(frame, "H6051369", (10 + 6 * at, 120)) for at, frame in enumerate(frames)]
+    rows, columns = np.nonzero(ink[0])
+    return frames, int((np.ptp(rows) + 1 + 2 * 12) * (np.ptp(columns) + 1 + 2 * 24))
+
+
+def test_a_text_that_only_moves_is_looked_at_once_more() -> None:
+    frames, part = _moving()
+    first, *sheets = _looked_at(frames, samples.detector())
+    assert first == (ROWS, COLUMNS)
+    assert 0 < sum(rows * columns for rows, columns in sheets) < 3 * part
+
+
+def test_what_only_moves_is_looked_at_everywhere_where_no_text_was_found_in_it() -> None:
+    frames, part = _moving()
+    _, *sheets = _looked_at(frames)
+    assert sum(rows * columns for rows, columns in sheets) > (FRAMES - 2) * part
+
+
+def test_a_text_that_stays_beside_one_that_moves_does_not_move_along() -> None:
+    part = Box(20, 60, 160, 90)
+    moving, staying = Box(8, 8, 100, 20), Box(8, 50, 100, 20)
+    sheet = _Sheet(ROWS, COLUMNS)
+    for number, column in ((4, 30), (5, 38)):
+        frame = np.full((ROWS, COLUMNS, 1), 20, np.uint8)
+        ink = _write(frame, "H6051369", (column, 82))
+        _write(frame, "ABCDEF", (30, 126))
+        described = samples.attributes(frame, bits=8)
+        look = FrameLook(describe(described), Decoded(frame, "MONOCHROME2"), described)
+        sheet.add(_Part.of(number, part, look, ink))
+    regions = [TextRegion(moving, 0.9), TextRegion(staying, 0.9)]
+    found = sheet.found(lambda pictures: [regions for _ in pictures])
+    places = {(entry.frame, entry.region.box.moved(-part.left, -part.top)) for entry in found}
+    assert places == {(4, moving), (4, staying), (5, moving.moved(8, 0))}
+
+
+def test_between_the_parts_on_a_sheet_nothing_is_darker_than_what_is_around_them() -> None:
+    frames = [np.full((600, 600, 1), 60, np.uint8) for _ in range(FRAMES)]
+    for top, left, height in ((32, 32, 100), (32, 300, 20), (300, 60, 60), (450, 300, 8)):
+        frames[6][top : top + height, left : left + 160] = 235
+    _, *sheets = _shown(frames)
+    assert [int(sheet.min()) for sheet in sheets] == [60]
 
 
 def test_what_lies_between_steps_of_a_staircase_is_not_looked_at() -> None:

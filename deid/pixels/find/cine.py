@@ -6,23 +6,24 @@ minimum). Static text is found in the first frame, transient text when it appear
 every place it visits. What is new is cut out in rectangles, many rectangles are laid side by side
 on one sheet, and the detector looks at the sheet.
 
-The running extremes fade slowly, so that text which appears late where anatomy was once as bright
-is new again. Where text has been found already nothing needs to be looked at again: a region is
-filled in every frame in which it is not flat.
+Where text has been found already nothing needs to be looked at again: a region is filled in every frame
+in which it is not flat. And a text that only moved since it was cut out is looked at once: what was found
+of it has moved along.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
-from deid.pixels.find.sheets import GUTTER, LINE_GUTTER, edge_level, laid_out, pages_of
-from deid.pixels.geometry import Box, joined_where_cheaper, tiles
+from deid.pixels.find.moving import Shown, displacement
+from deid.pixels.find.novelty import Novelty, RunningExtremes
+from deid.pixels.find.sheets import GUTTER, edge_level, laid_out, pages_of
+from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
@@ -35,33 +36,14 @@ if TYPE_CHECKING:
 
     Find = Callable[[Sequence[Picture]], list[list[TextRegion]]]
 
-_CELL = 16
 _PART_OVERLAP = 96
-_SURROUND = 24, 12  # columns, rows: detectors want a little of what is beside a text
 _EDGE = 4  # text so near to the edge of a part may be cut
-
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """The figures that decide what is new.
-
-    Attributes
-    ----------
-    levels
-        A pixel is new when it passes the running extreme by more than this, in display levels
-        (0 to 255).
-    pixels
-        A cell of 16 x 16 is new when it holds at least this many new pixels.
-    fade
-        Display levels by which the running extremes move back towards the frame, per frame.
-    few_frames
-        Up to this many frames each frame is examined whole.
-    """
-
-    levels: int = 20
-    pixels: int = 10
-    fade: float = 0.5
-    few_frames: int = 3
+#: Columns and rows that a text moves by at most from one frame to a next, and with how many parts that may be
+#: it a new one is compared.
+_STEP, _MOST_TRIED = (24, 12), 2
+#: New pixels that a region of text has at least, that regions may leave out of what is new, and squares of a
+#: sheet's side that moved parts take together.
+_LEAST_NEW, _MOST_BESIDE, _MOST_MOVED = 10, 3, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +110,20 @@ class _Search:
         self._find, self._novelty, self._is_resolved = find, novelty, is_resolved
         self._found: list[FoundRegion] = []
         self._kept: list[Box] = []
-        self._state: tuple[_RunningExtremes, _Sheet] | None = None
+        self._state: tuple[RunningExtremes, _Sheet] | None = None
 
     def look(self, number: int, look: FrameLook) -> None:
         """Examine a frame, or note what is new in it."""
         if self._state is None:
-            self._state = _RunningExtremes(look, self._novelty), _Sheet(*look.high.shape)
+            self._state = RunningExtremes(look, self._novelty), _Sheet(*look.high.shape)
             regions = self._find([look.picture()])[0]
             self._add([FoundRegion(number, region) for region in regions])
             return
         running, sheet = self._state
-        for box in running.new_boxes(look):
+        is_new, boxes = running.new_in(look)
+        for box in boxes:
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
-                sheet.add(number, part, look)
+                sheet.add(_Part.of(number, part, look, is_new))
         if sheet.is_full:
             self._add(sheet.found(self._find))
 
@@ -166,85 +149,6 @@ class _Search:
         return box.clipped(rows, columns) or box
 
 
-class _RunningExtremes:
-    """The brightest and darkest that each pixel has been, less what has faded."""
-
-    def __init__(self, look: FrameLook, novelty: Novelty) -> None:
-        self._novelty = novelty
-        self._high, self._low = look.high.copy(), look.low.copy()
-        self._level = look.level
-        self._faded = 0.0
-        self._is_open: NDArray[Any] = np.ones(self._high.shape, np.bool_)
-
-    def forget(self, boxes: Iterable[Box]) -> None:
-        """Look no more at places that will be filled."""
-        rows, columns = self._is_open.shape
-        for box in boxes:
-            inside = box.grown(1).clipped(rows, columns)
-            if inside is not None:
-                self._is_open[inside.top : inside.bottom, inside.left : inside.right] = False
-
-    def new_boxes(self, look: FrameLook) -> list[Box]:
-        """Return the boxes of what is new in this frame, and remember it."""
-        self._level = max(self._level, look.level)
-        margin = self._novelty.levels * self._level
-        if look.high.dtype.kind != "f":
-            margin = math.floor(margin)  # compared with whole numbers, and several times as fast
-        is_new: NDArray[Any] = cv2.subtract(look.high, self._high) > margin
-        is_new |= cv2.subtract(self._low, look.low) > margin
-        is_new &= self._is_open
-        step: Any = self._fade()
-        if step:
-            self._high, self._low = cv2.subtract(self._high, step), cv2.add(self._low, step)
-        self._high, self._low = cv2.max(self._high, look.high), cv2.min(self._low, look.low)
-        return _boxes_of(is_new, self._novelty.pixels)
-
-    def _fade(self) -> float:
-        """Return how far to fade now: whole values, as samples are."""
-        self._faded += self._novelty.fade * self._level
-        step = float(int(self._faded))
-        self._faded -= step
-        return step
-
-
-def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
-    rows, columns = is_new.shape
-    padded = np.zeros((-(-rows // _CELL) * _CELL, -(-columns // _CELL) * _CELL), np.uint8)
-    padded[:rows, :columns] = is_new
-    busy = _busy_cells(padded, pixels)
-    if not busy.any():
-        return []
-    joined = cv2.dilate(busy, np.ones((1, 5), np.uint8))  # across words
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    boxes = []
-    for label in range(1, count):
-        left, top, width, height = (int(number) for number in stats[label][:4])
-        own = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
-        area = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
-        inside = _around(padded[area.top : area.bottom, area.left : area.right], own)
-        box = inside.moved(area.left, area.top).grown(*_SURROUND).clipped(rows, columns)
-        if box is not None:
-            boxes.append(box)
-    return joined_where_cheaper(boxes)
-
-
-def _busy_cells(new: NDArray[np.uint8], pixels: int) -> NDArray[Any]:
-    """Return the cells of 16 x 16 that hold at least so many pixels that are 1, as 0 and 1."""
-    rows, columns = new.shape
-    bands = new.reshape(rows // _CELL, _CELL, columns).sum(axis=1, dtype=np.uint8)
-    counts = bands.reshape(rows // _CELL, columns // _CELL, _CELL).sum(axis=2, dtype=np.uint16)
-    busy: NDArray[Any] = (counts >= pixels).astype(np.uint8)
-    return busy
-
-
-def _around(new: NDArray[np.uint8], cells: NDArray[np.uint8]) -> Box:
-    """Return the smallest box around the new pixels in those cells."""
-    rows, columns = new.shape
-    mask = cv2.resize(cells, (columns, rows), interpolation=cv2.INTER_NEAREST)
-    left, top, width, height = cv2.boundingRect(cv2.bitwise_and(new, mask))
-    return Box(left, top, width, height)
-
-
 class _Sheet:
     """Rectangles cut from frames, to be laid out in shelves on one picture."""
 
@@ -252,38 +156,78 @@ class _Sheet:
         # Small frames are enlarged by the detector; their sheets must be small too. Larger ones are as
         # large as the default detector looks at without cutting them.
         self.side = 640 if max(rows, columns) < 700 else 736
-        self._pixels = rows * columns
+        self._size = rows, columns
         self._parts: list[_Part] = []
 
     @property
     def is_full(self) -> bool:
         """Whether the rectangles would cover a square of the side, with what shelves waste."""
         needed = sum((part.box.width + GUTTER) * (part.box.height + GUTTER) for part in self._parts)
-        return needed >= self.side**2
+        held = sum(moved.box.area for part in self._parts for moved, _ in part.moved)
+        return needed >= self.side**2 or held >= _MOST_MOVED * self.side**2
 
-    def add(self, frame: int, box: Box, look: FrameLook) -> None:
-        """Copy the box of a frame."""
-        self._parts.append(_Part(frame, box, look.part(box)))
+    def add(self, part: _Part) -> None:
+        """Add what is new in a frame, or what only moved since a part that is still to be examined."""
+        for number in self._near(part.box):
+            other = self._parts[number]
+            is_less = part.shown.new <= other.shown.new
+            more, less = (other, part) if is_less else (part, other)
+            by = displacement(more.shown, less.shown)
+            if by is not None:
+                self._parts[number] = more.showing(less, by, last=part.box)
+                return
+        self._parts.append(part)
+
+    def _near(self, box: Box) -> Iterator[int]:
+        """Yield the last parts from where something may have moved to a box in a frame or two."""
+        near = (
+            number
+            for number in reversed(range(len(self._parts)))
+            if self._parts[number].last.grown(*_STEP).overlap(box)
+        )
+        return islice(near, _MOST_TRIED)
 
     def found(self, find: Find) -> list[FoundRegion]:
         """Lay out what was added on as many pictures as it needs, examine them, and begin anew."""
-        if not self._parts:
-            return []
         parts, self._parts = self._parts, []
         pairs: list[tuple[FoundRegion, Box]] = []
-        for page in pages_of([part.box for part in parts], self.side):
-            pairs += self._on_page([parts[number] for number in page], find)
+        while parts:
+            seen: list[tuple[FoundRegion, _Part]] = []
+            for page in pages_of([part.box for part in parts], self.side):
+                seen += self._on_page([parts[number] for number in page], find)
+            pairs += [(entry, part.box) for entry, part in seen]
+            left: list[_Part] = []
+            for part in parts:
+                own = [entry.region for entry, other in seen if other is part]
+                for moved, by in part.moved:
+                    along = self._moved_along(own, by, moved.shown)
+                    if moved.shown.new_beside(region.box for region in along) <= _MOST_BESIDE:
+                        pairs += [(FoundRegion(moved.frame, region), moved.box) for region in along]
+                    else:
+                        left.append(moved)
+            parts = left
         return _without_pieces(pairs)
 
-    def _on_page(self, parts: Sequence[_Part], find: Find) -> Iterator[tuple[FoundRegion, Box]]:
+    def _moved_along(
+        self, regions: Iterable[TextRegion], by: tuple[int, int], shown: Shown
+    ) -> list[TextRegion]:
+        """Return the regions of an earlier part of which something is new where they are in a later one."""
+        boxes = ((region, region.box.moved(*by).clipped(*self._size)) for region in regions)
+        return [
+            _at(region, box, *by)
+            for region, box in boxes
+            if box is not None and shown.new_within(box) >= _LEAST_NEW
+        ]
+
+    def _on_page(self, parts: Sequence[_Part], find: Find) -> Iterator[tuple[FoundRegion, _Part]]:
         """Examine parts on one picture."""
         places, rows, columns = laid_out([part.box for part in parts], self.side)
         display = np.zeros((rows, columns, 3), np.uint8)
         contrast: NDArray[Any] | None = None
         for part, place in zip(parts, places, strict=True):
             area = slice(place.top, place.bottom), slice(place.left, place.right)
-            around = place.grown(GUTTER // 2, LINE_GUTTER // 2).clipped(rows, columns) or place
-            display[around.top : around.bottom, around.left : around.right] = edge_level(
+            cell = _cell_of(place, places, rows, columns)
+            display[cell.top : cell.bottom, cell.left : cell.right] = edge_level(
                 part.picture.display
             )
             display[area] = part.picture.display
@@ -291,23 +235,50 @@ class _Sheet:
                 if contrast is None:
                     contrast = np.full((rows, columns), 127, np.uint8)
                 contrast[area] = part.picture.contrast
-        for region in find([Picture(display, contrast, self._pixels)])[0]:
+        for region in find([Picture(display, contrast, self._size[0] * self._size[1])])[0]:
             yield from _moved_back(region, parts, places)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What a box of a frame shows."""
+    """What a box of a frame shows, and parts of other frames that show of it, elsewhere, what is new there."""
 
     frame: int
-    box: Box
     picture: Picture
+    shown: Shown
+    last: Box  # where that was seen last
+    moved: Sequence[tuple[_Part, tuple[int, int]]] = ()
+
+    @classmethod
+    def of(cls, frame: int, box: Box, look: FrameLook, is_new: NDArray[np.bool_]) -> _Part:
+        return cls(frame, look.part(box), Shown.of(look, is_new, box), box)
+
+    @property
+    def box(self) -> Box:
+        return self.shown.box
+
+    def showing(self, other: _Part, by: tuple[int, int], *, last: Box) -> _Part:
+        """Return this part, which shows what is new in another and in those that show that elsewhere."""
+        moved = [(part, (by[0] + right, by[1] + down)) for part, (right, down) in other.moved]
+        return replace(self, last=last, moved=(*self.moved, (replace(other, moved=()), by), *moved))
+
+
+def _cell_of(place: Box, places: Sequence[Box], rows: int, columns: int) -> Box:
+    """Return a place with all that lies between it and the next on its shelf, and the next shelf.
+
+    Where all of that is of one level, no strip of it looks like a stroke.
+    """
+    right = min(
+        (p.left for p in places if p.top == place.top and p.left > place.left), default=columns
+    )
+    bottom = min((p.top for p in places if p.top > place.top), default=rows)
+    return Box(place.left, place.top, right - place.left, bottom - place.top)
 
 
 def _moved_back(
     region: TextRegion, parts: Sequence[_Part], places: Sequence[Box]
-) -> Iterator[tuple[FoundRegion, Box]]:
-    """Yield where a region of the sheet lies in frames, each with the box of the part it is in."""
+) -> Iterator[tuple[FoundRegion, _Part]]:
+    """Yield where a region of the sheet lies in frames, each with the part it is in."""
     for part, placed in zip(parts, places, strict=True):
         shared = region.box.overlap(placed)
         if shared * 4 < region.box.area:
@@ -315,10 +286,14 @@ def _moved_back(
         # Only what is inside this place: what is beyond belongs to a neighbour on the sheet.
         inside = region.box.moved(-placed.left, -placed.top).clipped(placed.height, placed.width)
         if inside is not None:
-            back = inside.moved(part.box.left, part.box.top)
             right, down = part.box.left - placed.left, part.box.top - placed.top
-            outline = tuple((column + right, row + down) for column, row in region.outline)
-            yield FoundRegion(part.frame, replace(region, box=back, outline=outline)), part.box
+            box = inside.moved(part.box.left, part.box.top)
+            yield FoundRegion(part.frame, _at(region, box, right, down)), part
+
+
+def _at(region: TextRegion, box: Box, right: int, down: int) -> TextRegion:
+    outline = tuple((column + right, row + down) for column, row in region.outline)
+    return replace(region, box=box, outline=outline)
 
 
 def _without_pieces(found: Sequence[tuple[FoundRegion, Box]]) -> list[FoundRegion]:
