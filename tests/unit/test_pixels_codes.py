@@ -116,6 +116,25 @@ def test_a_code_with_a_gap_that_no_reader_reads_is_filled() -> None:
     assert filled[mask].mean() > 0.9
 
 
+@pytest.mark.parametrize(
+    ("seed", "number"),
+    [(338, 1), (102, 1), (338, 2), (350, 1)],
+    ids=["across a skull", "along a head", "squares beside a skull", "squares on two grounds"],
+)
+def test_a_code_close_to_what_is_busy_as_well_is_filled(seed: int, number: int) -> None:
+    (drawn,) = (
+        sample
+        for sample in samples_of(range(seed, seed + 1), only="codes")
+        if sample.category == "codes"
+    )
+    view = cv2.cvtColor(views_of(drawn.instance).display, cv2.COLOR_RGB2GRAY)
+    ((left, top, right, bottom),) = (
+        placed.box for _, which, placed in drawn.placed if which == number
+    )
+    filled, _ = _filled(view)
+    assert filled[top:bottom, left:right].mean() > 0.95
+
+
 def _damaged(view: Any, mask: Any, damage: str) -> Any:
     rows, columns = np.nonzero(mask)
     left, top = int(columns.min()), int(rows.min())

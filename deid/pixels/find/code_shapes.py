@@ -23,6 +23,7 @@ _OF_BARS: Final = 0.5  # correlation of a row with the bars: scratches and noise
 _NOT_UNLIKE: Final = 0.25  # the same of nine rows in ten: of ribs and windings each row is another
 _MOVED: Final = 0.9  # correlation of a row with another one, moved along it: bars that lie aslant
 _APART: Final = ((0.2, 0.5), (0.5, 0.8), (0.3, 0.7))  # such rows, in shares of the bars' height
+_MOST_RUNS: Final = 4  # of such rows, that are looked at
 _MOST_ROWS: Final = 256  # rows that are compared; of longer bars some
 _LEAST_RUNS: Final = 24  # bars and gaps of the shortest codes
 _LEAST_SPAN: Final = 24  # display levels between dark and bright
@@ -112,9 +113,12 @@ def _upright_bars(strip: NDArray[np.uint8]) -> tuple[int, int] | None:
     if columns < 2 * _LEAST_LENGTH or rows < 2 * _LEAST_HEIGHT:
         return None
     strip = np.ascontiguousarray(strip)
-    begin, end = _longest_alike(strip)
-    if end - begin < 2 * _LEAST_HEIGHT:
-        return None
+    found = (_bars_of(strip, *run) for run in _alike(strip))
+    return next((bars for bars in found if bars is not None), None)
+
+
+def _bars_of(strip: NDArray[np.uint8], begin: int, end: int) -> tuple[int, int] | None:
+    """Return the first row and the end of bars of which some rows, which show the same, are a part."""
     edge = (end - begin) // 6
     profile = np.median(strip[begin + edge : end - edge], axis=0).astype(np.float32)
     if not has_widths_of_a_code(profile):
@@ -151,10 +155,11 @@ def _lie_aslant(strip: NDArray[np.uint8]) -> bool:
     )
 
 
-def _longest_alike(strip: NDArray[np.uint8]) -> tuple[int, int]:
-    """Return the first row and the end of the most rows, one after the other, that show the same.
+def _alike(strip: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Return the first row and the end of rows, one after the other, that show the same: the most first.
 
-    What lies beside the bars, their number in figures above all, is often in one field with them.
+    What lies beside the bars, their number in figures above all, is often in one field with them; and rows
+    of what lies around them are alike, too.
     """
     step = max(len(strip) // _MOST_ROWS, 1)
     some = strip[::step].astype(np.float32)
@@ -163,10 +168,12 @@ def _longest_alike(strip: NDArray[np.uint8]) -> tuple[int, int]:
     is_alike = (away[1:] * away[:-1]).sum(axis=1) >= _ALIKE
     steps = np.diff(np.concatenate(([0], is_alike.astype(np.int8), [0])))
     begins, ends = np.flatnonzero(steps > 0), np.flatnonzero(steps < 0)
-    if not len(begins):
-        return 0, 0
-    longest = int((ends - begins).argmax())
-    return int(begins[longest]) * step, int(ends[longest]) * step + 1
+    runs = [
+        (begin * step, end * step + 1)
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+    ]
+    high = [run for run in runs if run[1] - run[0] >= 2 * _LEAST_HEIGHT]
+    return sorted(high, key=lambda run: run[0] - run[1])[:_MOST_RUNS]
 
 
 def correlation(one: NDArray[Any], other: NDArray[Any]) -> float:

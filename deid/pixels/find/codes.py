@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import zxingcpp
 
-from deid.pixels.find.candidates import candidate, outline_of, rectangle_of
+from deid.pixels.find.candidates import candidate, corners_of, outline_of, rectangle_of
 from deid.pixels.find.code_places import CELL, places_of_codes
 from deid.pixels.find.code_shapes import (
     are_squares_between,
@@ -61,6 +61,7 @@ _TWO_DIRECTIONS: Final = 0.6  # of 1: how alike edges' directions are, those acr
 _LEAST_ENERGY: Final = 400.0  # mean square of a gradient, in display levels
 _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy, too
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
+_LARGEST_WITHIN: Final = 88  # pixels of a box in which a code of squares is sought
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
 _ALIKE: Final = 0.8  # correlation of its rows
 _GUARD: Final = 20  # narrow bars: no pattern that begins or ends a code is longer
@@ -303,14 +304,50 @@ def fields(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
     """
     left, top = place.left - place.left % _STEP, place.top - place.top % _STEP
     corner = np.array((left, top), np.float32)
+    seen: set[bytes] = set()
+    asked: set[Box] = set()
     for found in _rectangles(view[top : place.bottom, left : place.right]):
+        where = np.round(found).astype(np.int32).tobytes()
+        if where in seen:
+            continue
+        seen.add(where)
         corners = _tight(view, found + corner)
         bars = bars_in(straightened(view, corners, 2))
         if bars is not None:
-            corners = _tight(view, _part(corners, *(edge / 2 for edge in bars)))
-        elif not are_squares_between(view, corners):
-            continue
-        yield _with_guards(view, corners)
+            yield _with_guards(view, _tight(view, _part(corners, *(edge / 2 for edge in bars))))
+        elif are_squares_between(view, corners):
+            yield _with_guards(view, corners)
+        else:
+            around = _around(corners).clipped(*view.shape)
+            if around is not None and around not in asked:
+                asked.add(around)
+                yield from _within(view, around)
+
+
+def _around(corners: NDArray[Any]) -> Box:
+    """Return an upright box around corners, and a little of what is around it."""
+    first, last = corners.min(axis=0).astype(int), corners.max(axis=0).astype(int)
+    return Box(*first.tolist(), *(last - first).tolist()).grown(_AROUND // 2)
+
+
+def _within(view: NDArray[Any], around: Box) -> Iterator[NDArray[Any]]:
+    """Yield the corners of upright codes of squares in a small box.
+
+    A line of one value runs around a Data Matrix on two of its sides: what hangs together with it is as
+    wide and as high as the code.
+    """
+    if max(around.width, around.height) > _LARGEST_WITHIN:
+        return
+    part = view[around.top : around.bottom, around.left : around.right]
+    _, is_bright = cv2.threshold(part, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    for values in (is_bright, 1 - is_bright):
+        _, _, stats, _ = cv2.connectedComponentsWithStats(values, connectivity=4)
+        for left, top, width, height, _ in stats[1:].tolist():
+            box = Box(left, top, width, height).moved(around.left, around.top)
+            if min(width, height) < _LEAST_LENGTH or box == around:
+                continue
+            if are_squares_between(view, corners_of(box)):
+                yield corners_of(box)
 
 
 def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
