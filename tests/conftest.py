@@ -23,9 +23,9 @@ REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
     "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json", "dcm2xml", "dcmj2pnm",
     "dciodvfy", "gdcmanon", "gdcmconv", "gdcminfo", "gdcmdump", "tesseract",
-    "strace", "cc", "genisoimage", "chromium",
+    "strace", "cc", "genisoimage", "chromium", "zsh", "mandoc",
 }  # fmt: skip
-"""Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr, strace, genisoimage, chromium; a C compiler."""
+"""Programs of dcmtk, dicom3tools, libgdcm-tools, tesseract-ocr; some named as their packages; a C compiler."""
 
 ARTIFACTS = os.environ.get("TEST_ARTIFACTS", "")
 """Folder for what people look at after a run. What begins with DICOMVEIL_ would be a setting to a service."""

@@ -13,6 +13,8 @@ declare -A package_of=(
     [cc]=build-essential
     [genisoimage]=genisoimage
     [chromium]=chromium
+    [zsh]=zsh
+    [mandoc]=mandoc
 )
 
 missing=()
