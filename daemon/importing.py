@@ -11,23 +11,25 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def without(package: str) -> Iterator[None]:
-    """Let what is imported meanwhile find no such package; afterwards it is there as it was.
+def without(*packages: str) -> Iterator[None]:
+    """Let what is imported meanwhile find no such packages; afterwards they are there as they were.
 
-    Only for the top of a module: another thread that imports it meanwhile would not find it either.
+    Only for the top of a module, or for a process that has one thread yet: another thread that imports
+    them meanwhile would not find them either.
 
     Parameters
     ----------
-    package
-        One that what is imported asks for and can do without.
+    packages
+        What is imported asks for them and can do without.
     """
     nothing_loaded = object()
-    before = sys.modules.get(package, nothing_loaded)
+    before = {package: sys.modules.get(package, nothing_loaded) for package in packages}
     # As Python marks what cannot be imported.
-    sys.modules[package] = None  # type: ignore[assignment]
+    sys.modules.update(dict.fromkeys(packages))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules[package]
-        if before is not nothing_loaded:
-            sys.modules[package] = before  # type: ignore[assignment]
+        for package, loaded in before.items():
+            del sys.modules[package]
+            if loaded is not nothing_loaded:
+                sys.modules[package] = loaded  # type: ignore[assignment]

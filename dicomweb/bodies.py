@@ -15,6 +15,7 @@ from aiohttp import web
 from dicomweb.elements import swapped
 from dicomweb.errors import RangeNotSatisfiable
 from dicomweb.media import MULTIPART
+from dicomweb.segments import Made, Segment, Span
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -28,30 +29,6 @@ CHUNK_BYTES: Final = 256 * 1024
 _RANGE: Final = re.compile(r"bytes=(?P<first>[0-9]{0,18})-(?P<last>[0-9]{0,18})")
 SENT_AT_ONCE_BYTES: Final = 4 * 1024 * 1024
 """What the kernel copies while nobody looks whether the client still reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`count` bytes of a file from `start`; words of `word_bytes` are byte-swapped when it is not 1.
-
-    `count` is a multiple of `word_bytes`.
-    """
-
-    path: Path
-    start: int
-    count: int
-    word_bytes: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """`count` bytes that are made when their turn comes; what cannot be made breaks the answer off."""
-
-    count: int
-    make: Callable[[], Awaitable[bytes]]
-
-
-Segment = bytes | Span | Made
 
 
 @dataclass(frozen=True, slots=True)

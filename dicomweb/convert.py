@@ -12,7 +12,6 @@ from functools import partial
 from struct import pack
 from typing import TYPE_CHECKING, Final
 
-from dicomweb.bodies import Made
 from dicomweb.elements import (
     LUT_DESCRIPTOR,
     PIXEL_DATA,
@@ -32,15 +31,16 @@ from dicomweb.elements import (
 )
 from dicomweb.encodings import EXPLICIT_LITTLE, LONG_VRS
 from dicomweb.errors import DescribeError
+from dicomweb.segments import Made
 from dicomweb.stored import StoredFile
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from dicomweb.bodies import Segment
     from dicomweb.elements import Buffer
     from dicomweb.ports import NativeForm
+    from dicomweb.segments import Segment
 
 _COPIED_MAX_BYTES: Final = 4096
 _ITEM: Final = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from dicomweb.bodies import Segment, Span
 from dicomweb.elements import (
     PIXEL_DATA,
     UNDEFINED,
@@ -25,6 +24,7 @@ from dicomweb.elements import (
 )
 from dicomweb.encodings import NATIVE
 from dicomweb.errors import DescribeError, NotFound
+from dicomweb.segments import Segment, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

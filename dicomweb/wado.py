@@ -18,7 +18,7 @@ from aiohttp import web
 
 from dicomweb.answers import VARY, JsonStream, headers, json_answer
 from dicomweb.archive import send_archive
-from dicomweb.bodies import Made, Part, Span, send
+from dicomweb.bodies import Part, send
 from dicomweb.conditional import entity_tag, is_known, not_modified
 from dicomweb.convert import DecodedFrames, explicit_little_endian
 from dicomweb.documents import send_documents
@@ -52,14 +52,15 @@ from dicomweb.pixel_offers import (
 )
 from dicomweb.ports import Prepared
 from dicomweb.qido import warning_header
+from dicomweb.segments import Made, Span
 from dicomweb.stored import Bulk, locate_bulk, locate_pixels, remembered_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dicomweb.bodies import Segment
     from dicomweb.media import MediaRange
     from dicomweb.ports import Imaging, InstanceFile
+    from dicomweb.segments import Segment
 
 log = structlog.get_logger()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from daemon.cli import arguments, output
 from daemon.cli.errors import CommandFailed
+from daemon.importing import without
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
 
         settings = arguments.settings(options)
         arguments.pixels(options, settings)
+        _load_pydicom()
         from daemon.app import serve  # noqa: PLC0415
         from daemon.observe import logs  # noqa: PLC0415
 
@@ -63,6 +65,15 @@ def _loading() -> Iterator[None]:
     finally:
         gc.set_threshold(*_USUAL_THRESHOLDS)
         gc.enable()
+
+
+def _load_pydicom() -> None:
+    """Load pydicom without what it decodes pixels and downloads examples with: an eighth of a start.
+
+    This process reads no pixels by it: its workers do.
+    """
+    with without("numpy", "PIL", "requests", "tqdm"):
+        import pynetdicom  # noqa: F401, PLC0415
 
 
 def _load(options: argparse.Namespace) -> Settings:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image, ImageCms
-from pydicom.pixels.processing import apply_color_lut
 
 from daemon.rendering.errors import NoPicture
+from daemon.rendering.offline import apply_color_lut
 from daemon.rendering.reading import first, several
 
 if TYPE_CHECKING:

@@ -9,20 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import imagecodecs
 import numpy as np
-import pydicom
-import pydicom.config
-from pydicom.datadict import tag_for_keyword
-from pydicom.multival import MultiValue
-from pydicom.sequence import Sequence
 
 from daemon.rendering.errors import NoPicture
+from daemon.rendering.offline import MultiValue, Sequence, pydicom, tag_for_keyword
 from deid.errors import Unsafe
 from deid.pixels.codecs.native import NativeFrame
 from deid.pixels.codecs.table import CODECS
 from deid.pixels.description import ImageDescription, describe
 from deid.pixels.samples import Decoded
-from dicomweb.bodies import Span
 from dicomweb.errors import DescribeError, NotFound
+from dicomweb.segments import Span
 from dicomweb.stored import locate_pixels
 
 if TYPE_CHECKING:

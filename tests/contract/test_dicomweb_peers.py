@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from dicomweb.bodies import Segment, Span
 from dicomweb.convert import explicit_little_endian
 from dicomweb.describe import DescribeError, describe
 from dicomweb.elements import swapped
 from dicomweb.encodings import EXPLICIT_LITTLE, NATIVE
+from dicomweb.segments import Segment, Span
 from tests.conftest import program
 from tests.dicomweb_service import readable_bundled
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from tests.service import DEADLINE_S, ROOT, RunningDaemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -75,6 +75,13 @@ def test_it_says_where_it_listens_in_one_line(service: RunningDaemon) -> None:
     assert len(lines) == 1
     assert str(service.dimse_port) in lines[0]
     assert service.http in lines[0]
+
+
+def test_it_does_without_what_its_workers_read_pixels_by(service: RunningDaemon) -> None:
+    assert service.process is not None
+    loaded = Path(f"/proc/{service.process.pid}/maps").read_text()
+    assert "/pydantic_core/" in loaded
+    assert not any(f"/{name}/" in loaded for name in ("numpy", "PIL", "cv2"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

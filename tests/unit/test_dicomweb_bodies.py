@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from dicomweb.bodies import WHOLE_BYTES, Made, Part, Span, send
+from dicomweb.bodies import WHOLE_BYTES, Part, send
+from dicomweb.segments import Made, Span
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -50,6 +50,18 @@ def test_what_only_looks_into_the_database_does_without_numpy() -> None:
     assert _loaded(code)[0] == "False"
 
 
+def test_what_draws_does_without_what_serves_and_downloads() -> None:
+    code = "import sys, daemon.rendering.work; import pydicom.pixels"
+    large = "{'aiohttp', 'requests', 'tqdm'}"
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*set(sys.modules) & {large})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.split() == []
+
+
 def _loaded(code: str, *arguments: str) -> list[str]:
     shown = subprocess.run(
         [sys.executable, "-c", f"{code}; {_SHOW}", *arguments],
