@@ -6,7 +6,7 @@ import os
 import socket
 import tempfile
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -157,6 +157,7 @@ async def served(
     learns_root: bool = False,
     send_timeout_s: float = 120.0,
     limits: Limits = LIMITS,
+    imaging: Pictures | None = None,
 ) -> AsyncIterator[str]:
     """Serve a store at ``/dicomweb/source`` on a port chosen by the kernel; yields its address.
 
@@ -166,17 +167,21 @@ async def served(
         Whether the service is told its public root, as the operator would configure it.
     limits
         Of the process that draws and decodes.
+    imaging
+        What draws and decodes instead, and goes on when this ends: starting a process takes longer than most
+        tests. It knows files by their paths, which are different in each test.
     """
-    with socket.socket() as listening:
+    async with AsyncExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/dicomweb/source"
         chosen = settings or Http()
-        imaging = Pictures(limits)
+        drawing = imaging or await stack.enter_async_context(Pictures(limits))
         service = application(
             store.index,
             store if writable else None,
             settings=chosen,
-            imaging=imaging,
+            imaging=drawing,
             cors_origins=chosen.cors_origins.get("source", ()),
             public_root=url if learns_root else "",
             send_timeout_s=send_timeout_s,
@@ -185,12 +190,9 @@ async def served(
         root.add_subapp("/dicomweb/source", service)
         runner = web.AppRunner(root, auto_decompress=False, lingering_time=0.2, access_log=None)
         await runner.setup()
-        try:
-            await web.SockSite(runner, listening).start()
-            async with imaging:
-                yield url
-        finally:
-            await runner.cleanup()
+        stack.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listening).start()
+        yield url
 
 
 def bundled(name: str) -> bytes:

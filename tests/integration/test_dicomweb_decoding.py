@@ -15,7 +15,8 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from pydicom.uid import ExplicitVRLittleEndian
 
-from tests.dicomweb_service import TestStore, bundled, served
+from daemon.rendering.pictures import Pictures
+from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
     DEFLATED_FRAMES,
     SERIES,
@@ -60,21 +61,30 @@ OCTETS = "application/octet-stream"
 WHOLE = 'multipart/related; type="application/dicom"'
 IN_PARTS = f'multipart/related; type="{OCTETS}"'
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest_asyncio.fixture
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def imaging() -> AsyncIterator[Pictures]:
+    """Draw and decode in one process for all tests that set it no limits of their own."""
+    async with Pictures(LIMITS) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def store(tmp_path: Path) -> AsyncIterator[TestStore]:
     found = TestStore(tmp_path)
     yield found
     await found.close()
 
 
-@pytest_asyncio.fixture
-async def url(store: TestStore) -> AsyncIterator[str]:
-    async with served(store) as address:
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(store: TestStore, imaging: Pictures) -> AsyncIterator[str]:
+    async with served(store, imaging=imaging) as address:
         yield address
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http() -> AsyncIterator[ClientSession]:
     async with ClientSession() as session:
         yield session

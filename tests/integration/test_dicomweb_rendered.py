@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
+from daemon.rendering.pictures import Pictures
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
     SERIES,
@@ -37,21 +38,30 @@ if TYPE_CHECKING:
 BROWSER = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest_asyncio.fixture
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def imaging() -> AsyncIterator[Pictures]:
+    """Draw and decode in one process for all tests that set it no limits of their own."""
+    async with Pictures(LIMITS) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def store(tmp_path: Path) -> AsyncIterator[TestStore]:
     found = TestStore(tmp_path)
     yield found
     await found.close()
 
 
-@pytest_asyncio.fixture
-async def url(store: TestStore) -> AsyncIterator[str]:
-    async with served(store) as address:
+@pytest_asyncio.fixture(loop_scope="module")
+async def url(store: TestStore, imaging: Pictures) -> AsyncIterator[str]:
+    async with served(store, imaging=imaging) as address:
         yield address
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def http() -> AsyncIterator[ClientSession]:
     async with ClientSession() as session:
         yield session
