@@ -12,13 +12,13 @@ import warnings
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydicom import config
 from pydicom.charset import convert_encodings
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import correct_ambiguous_vr, dcmwrite, write_dataset
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pydicom.dataelem import DataElement
+    from pydicom.tag import BaseTag
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -226,7 +227,7 @@ def flatten(dataset: Dataset, prefix: str = "", *, only: str = "") -> dict[str, 
     for tag in sorted(dataset._dict):
         if only and (dataset._dict[tag].VR or "SQ") not in (only, "SQ", "UN"):
             continue
-        each = dataset[tag]
+        each = _element(dataset, tag)
         path = f"{prefix}{keyword_for_tag(each.tag) or f'{each.tag:08X}'}"
         if each.VR == "SQ":
             for number, item in enumerate(each.value or ()):
@@ -234,6 +235,36 @@ def flatten(dataset: Dataset, prefix: str = "", *, only: str = "") -> dict[str, 
         elif only in ("", each.VR):
             found[path] = each
     return found
+
+
+_AS_THEY_STAND = {
+    "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "OB", "OD", "OF", "OL", "OV", "OW",
+    "PN", "SH", "SL", "SS", "ST", "TM", "UC", "UI", "UL", "UR", "US", "UT",
+}  # fmt: skip
+"""VRs whose values mean the same wherever they stand; of others it is asked what stands around them."""
+
+
+def _element(dataset: Dataset, tag: BaseTag) -> DataElement:
+    """Return an element decoded; most are the same in hundreds of places, and are decoded once."""
+    raw = dataset._dict[tag]
+    if not isinstance(raw, RawDataElement) or raw.VR not in _AS_THEY_STAND or not raw.value:
+        return dataset[tag]
+    if tag == 0x00080005:
+        return dataset[tag]
+    charset = dataset.original_character_set or dataset._character_set
+    known = charset if isinstance(charset, str) else tuple(charset)
+    return _decoded(raw.tag, raw.VR, raw.value, known, is_little=raw.is_little_endian)
+
+
+@lru_cache(maxsize=100_000)
+def _decoded(
+    tag: BaseTag, vr: str, value: bytes, charset: str | tuple[str, ...], *, is_little: bool
+) -> DataElement:
+    raw = RawDataElement(
+        tag, vr, len(value), value, 0, is_implicit_VR=False, is_little_endian=is_little
+    )
+    encoding = charset if isinstance(charset, str) else list(charset)
+    return convert_raw_data_element(raw, encoding=encoding)
 
 
 def text_of(each: DataElement) -> str:
