@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import struct
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag
+from pydicom.datadict import dictionary_VM, dictionary_VR, keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian
 
@@ -39,6 +41,7 @@ __all__ = [
     "Demonstration",
     "Patient",
     "canary_dataset",
+    "ct_file",
     "demonstration_instances",
     "encode_as",
     "encoded",
@@ -110,6 +113,75 @@ def write(path: Path, dataset: Dataset) -> Path:
     return path
 
 
+class _Stencil:
+    """A file in which some texts are put in later: in a hundredth of the time that encoding takes."""
+
+    def __init__(self, dataset: Dataset, *keywords: str) -> None:
+        content = encoded(dataset)
+        self._kept: list[bytes] = []
+        self._left_open: list[tuple[str, bytes, bytes]] = []
+        at = 0
+        for keyword in sorted(keywords, key=tag_for_keyword):  # type: ignore[arg-type]
+            tag = tag_for_keyword(keyword)
+            assert tag is not None
+            vr = dictionary_VR(tag)
+            head = struct.pack("<HH2s", tag >> 16, tag & 0xFFFF, vr.encode())
+            assert content.count(head) == 1, f"{keyword} is there twice, or not as a short element"
+            start = content.index(head)
+            self._kept.append(content[at:start])
+            self._left_open.append((keyword, head, b"\0" if vr == "UI" else b" "))
+            at = start + 8 + int.from_bytes(content[start + 6 : start + 8], "little")
+        self._kept.append(content[at:])
+
+    def file(self, **texts: str) -> bytes:
+        """Return the file with these texts, by keyword."""
+        made = []
+        for kept, (keyword, head, padding) in zip(self._kept, self._left_open, strict=False):
+            value = texts[keyword].encode()
+            value += padding * (len(value) % 2)
+            made += [kept, head, len(value).to_bytes(2, "little"), value]
+        return b"".join((*made, self._kept[-1]))
+
+
+@cache
+def _ct_stencil(patient: Patient, seed: int, study: int, series: int, rows: int) -> _Stencil:
+    """Return a series' first slice, in which is left open what tells its slices from each other."""
+    return _Stencil(
+        make_whole_ct(patient, seed=seed, study=study, series=series, rows=rows),
+        "MediaStorageSOPInstanceUID",
+        "SOPInstanceUID",
+        "InstanceNumber",
+        "SliceLocation",
+        "ImagePositionPatient",
+    )
+
+
+def ct_file(
+    patient: Patient = PATIENTS[0],
+    *,
+    rows: int = 4,
+    seed: int = 1,
+    study: int = 1,
+    series: int = 2,
+    instance: int = 1,
+    position: float | None = None,
+) -> bytes:
+    """Return the file of a CT slice; all slices of a series have the pixels of its first.
+
+    Else it is ``encoded(make_ct(...))``, of which a thousand take ten seconds.
+    """
+    position = -250.0 + 5.0 * instance if position is None else position
+    uid = original_uid(patient.patient_id, seed, study, series, instance)
+    return _ct_stencil(patient, seed, study, series, rows).file(
+        # Always of 64 characters, so that the length of the file meta information stays.
+        MediaStorageSOPInstanceUID=uid,
+        SOPInstanceUID=uid,
+        InstanceNumber=str(instance),
+        SliceLocation=f"{position:g}",
+        ImagePositionPatient=f"-180.0\\-180.0\\{position}",
+    )
+
+
 def many_ct(
     count: int,
     *,
@@ -120,21 +192,19 @@ def many_ct(
 ) -> Iterator[bytes]:
     """Yield the files of `count` CT instances of several patients and studies.
 
-    The pixels are drawn once per study, so that thousands are made quickly; every UID, instance
+    They are drawn and encoded once per study, so that thousands are made quickly; every UID, instance
     number and position differs as in a real series.
     """
     for number in range(count):
         study, instance = divmod(number, per_study)
-        if instance == 0:
-            person = patient or PATIENTS[study % len(PATIENTS)]
-            dataset = make_whole_ct(person, seed=seed, study=study + 1, rows=rows)
-        uid = original_uid(person.patient_id, seed, study + 1, 2, instance + 1)
-        dataset.SOPInstanceUID = uid
-        dataset.file_meta.MediaStorageSOPInstanceUID = uid
-        dataset.InstanceNumber = instance + 1
-        dataset.SliceLocation = f"{-250 + 5 * instance}"
-        dataset.ImagePositionPatient = [-180.0, -180.0, -250.0 + 5 * instance]
-        yield encoded(dataset)
+        yield ct_file(
+            patient or PATIENTS[study % len(PATIENTS)],
+            rows=rows,
+            seed=seed,
+            study=study + 1,
+            instance=instance + 1,
+            position=-250.0 + 5.0 * instance,
+        )
 
 
 def identifying_strings(dataset: Dataset) -> set[bytes]:

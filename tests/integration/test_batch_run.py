@@ -29,7 +29,7 @@ from daemon.batch.errors import BatchRefused
 from daemon.batch.request import BatchProgress, BatchRequest, BatchSummary
 from daemon.batch.run import run_batch
 from daemon.workers.pool import WorkerPool
-from tests.factories import PATIENTS, encoded, make_ct, make_sc
+from tests.factories import PATIENTS, ct_file, encoded, make_ct, make_sc
 from tests.sections import make_limits, make_pixels
 
 if TYPE_CHECKING:
@@ -84,11 +84,11 @@ def zipped(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def fill(folder: Path, count: int, **changes: object) -> None:
+def fill(folder: Path, count: int, rows: int = 4) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        instance = make_ct(PATIENTS[number % 2], instance=number, series=2 + number % 2, **changes)  # type: ignore[arg-type]
-        (folder / f"{number:04}.dcm").write_bytes(encoded(instance))
+        content = ct_file(PATIENTS[number % 2], instance=number, series=2 + number % 2, rows=rows)
+        (folder / f"{number:04}.dcm").write_bytes(content)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from daemon.batch.inputs import Input, walk
 from daemon.batch.sources import Sources, place_of
 from daemon.errors import Refused
 from daemon.receive.archive import WHOLE, ArchiveLimits
-from tests.factories import PATIENTS, encoded, make_ct
+from tests.factories import PATIENTS, ct_file, encoded, make_ct
 from tests.folders import Deid
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def instances(count: int) -> dict[str, bytes]:
     found = {}
     for number in range(count):
         patient = PATIENTS[number % 2]
-        content = encoded(make_ct(patient, study=1 + number % 2, instance=number))
+        content = ct_file(patient, study=1 + number % 2, instance=number)
         found[f"DOE^JANE/p{'x' * (number * 40)}/{number}.dcm"] = content
-    found["DOE^JANE/bare"] = _bare(encoded(make_ct(instance=77)))
+    found["DOE^JANE/bare"] = _bare(ct_file(instance=77))
     found["readme.txt"] = b"hello"
     found["empty"] = b""
     return found
@@ -135,8 +135,8 @@ class TestEntered:
     def test_an_image_of_a_disc_gives_what_its_files_give(
         self, deid: Deid, arguments: list[str]
     ) -> None:
-        files = {f"DICOM/S{n}/IM{n}": encoded(make_ct(instance=n)) for n in range(40)}
-        files["DICOM/deeper/and/deeper/IM"] = _bare(encoded(make_ct(instance=77)))
+        files = {f"DICOM/S{n}/IM{n}": ct_file(instance=n) for n in range(40)}
+        files["DICOM/deeper/and/deeper/IM"] = _bare(ct_file(instance=77))
         files["README.TXT"] = b"hello"
         lay_out(deid.folder / "tree", files)
         subprocess.run(

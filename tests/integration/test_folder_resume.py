@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -11,12 +12,16 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
+import pydicom
 import pytest
 
 from tests.factories import (
     PATIENTS,
+    Patient,
+    ct_file,
     encoded,
     identifying_strings,
     make_ct,
@@ -24,6 +29,7 @@ from tests.factories import (
     make_sc,
     make_sr,
     make_us,
+    original_uid,
 )
 from tests.folders import Deid, standing_still
 from tests.service import wait_until
@@ -56,9 +62,7 @@ def deid(place: Path) -> Iterator[Deid]:
     place.mkdir()
     deid = Deid(place)
     for number in range(12):
-        _write(
-            deid.inputs / f"{number:02}.dcm", encoded(make_ct(instance=number, study=number % 3))
-        )
+        _write(deid.inputs / f"{number:02}.dcm", ct_file(instance=number, study=number % 3))
     for path in deid.inputs.rglob("*.dcm"):
         os.utime(path, (_LONG_AGO, _LONG_AGO))
     yield deid
@@ -146,10 +150,26 @@ def _wait_until_remembered(out: Path, count: int) -> None:
     wait_until(lambda: _remembered(out) >= count, what=f"{count} instances have their names")
 
 
+@cache
+def _screen(patient: Patient) -> bytes:
+    return encoded(make_sc(patient))
+
+
+@cache
+def _first_slice(patient: Patient) -> tuple[bytes, bytes]:
+    made = make_mr(patient)
+    return encoded(made), made.SOPInstanceUID.encode()
+
+
+def _slice(patient: Patient, number: int) -> bytes:
+    """Return one of thousands of MR slices: their UIDs are of one length, and drawing takes its time."""
+    content, uid = _first_slice(patient)
+    return content.replace(uid, original_uid(patient.patient_id, "MR", number).encode())
+
+
 def mixed(folder: Path, count: int) -> set[bytes]:
     """Fill a folder with all that people put into one; return what must stand nowhere in the output."""
     values: set[bytes] = set()
-    made = 0
     for number in range(count):
         patient = PATIENTS[number % len(PATIENTS)]
         place = folder / f"{patient.patient_id} {patient.name[:5]}".replace("/", "_")
@@ -157,25 +177,25 @@ def mixed(folder: Path, count: int) -> set[bytes]:
         if kind == 3:
             _write(place / f"{number}.txt", b"a note")
         elif kind == 7:
-            _write(place / f"{number}.dcm", encoded(make_sc(patient)))
+            _write(place / f"{number}.dcm", _screen(patient))
         elif kind == 11:
-            content = encoded(make_ct(patient, instance=number))
+            content = ct_file(patient, instance=number)
             _write(place / f"{number} cut.dcm", content[: len(content) // 2])
         elif kind == 13:
             _write(place / f"{number}.dcm", b"no DICOM at all")
         elif kind == 15:
             with zipfile.ZipFile(folder / f"{number}.zip", "w") as archive:
                 for inner in range(3):
-                    instance = make_mr(patient, instance=5000 + number * 3 + inner)
-                    archive.writestr(f"{patient.patient_id}/{inner}", encoded(instance))
+                    archive.writestr(
+                        f"{patient.patient_id}/{inner}", _slice(patient, number * 3 + inner)
+                    )
         elif kind == 17:
-            _write(place / f"{number} again.dcm", encoded(make_ct(PATIENTS[0], instance=100)))
+            _write(place / f"{number} again.dcm", ct_file(PATIENTS[0], instance=100))
         else:
-            instance = make_ct(patient, instance=number, study=1 + number % 4)
-            _write(place / f"{number}.dcm", encoded(instance))
-            made += 1
+            content = ct_file(patient, instance=number, study=1 + number % 4)
+            _write(place / f"{number}.dcm", content)
             if number < 60:
-                values |= identifying_strings(instance)
+                values |= identifying_strings(pydicom.dcmread(io.BytesIO(content)))
     for make in (make_sr, make_us):
         _write(folder / f"{make.__name__}.dcm", encoded(make()))
     return values
@@ -374,7 +394,7 @@ def test_a_resumed_run_traces_all_and_counts_none_twice(deid: Deid) -> None:
 def many(disk_path: Path) -> Deid:
     deid = Deid(disk_path)
     for number in range(60):
-        _write(deid.inputs / f"{number:03}.dcm", encoded(make_ct(instance=number)))
+        _write(deid.inputs / f"{number:03}.dcm", ct_file(instance=number))
     return deid
 
 

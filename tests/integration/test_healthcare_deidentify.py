@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
@@ -20,7 +21,7 @@ import pydicom
 import pytest
 from googleapiclient.errors import HttpError
 
-from tests.factories import PATIENTS, encoded, make_ct
+from tests.factories import PATIENTS, ct_file, encoded, make_ct
 from tests.healthcare_client import (
     DATASETS,
     OURS,
@@ -81,16 +82,25 @@ def dataset(service: Any) -> str:
 def source(service: Any, dataset: str) -> str:
     """Return a store with six instances of two studies, whose people are nobody."""
     store = make_store(service, dataset, "source")
-    for study in (1, 2):
-        for instance in (1, 2, 3):
-            made = make_ct(
+    for content in _of_nobody():
+        store_instance(service, store, content)
+    return store
+
+
+@cache
+def _of_nobody() -> list[bytes]:
+    return [
+        encoded(
+            make_ct(
                 study=study,
                 instance=instance,
                 PatientName=f"{CANARY}^Ottilie",
                 SeriesDescription="Thorax 5.0",
             )
-            store_instance(service, store, encoded(made))
-    return store
+        )
+        for study in (1, 2)
+        for instance in (1, 2, 3)
+    ]
 
 
 @pytest.fixture
@@ -811,7 +821,7 @@ def test_the_destination_dataset_is_a_full_name_in_the_same_location(
 def many(service: Any, dataset: str, count: int) -> str:
     store = make_store(service, dataset, "many")
     for number in range(count):
-        store_instance(service, store, encoded(make_ct(study=1 + number % 5, instance=number + 1)))
+        store_instance(service, store, ct_file(study=1 + number % 5, instance=number + 1))
     return store
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.factories import encoded, make_ct
+from tests.factories import ct_file
 from tests.healthcare_client import (
     client,
     done,
@@ -43,7 +43,7 @@ def filled(service: Any, instances: int = INSTANCES, patients: int = RESOURCES) 
     dataset = make_dataset(service, "full")
     store = make_store(service, dataset, "images")
     for number in range(instances):
-        store_instance(service, store, encoded(make_ct(study=1 + number % 7, instance=number + 1)))
+        store_instance(service, store, ct_file(study=1 + number % 7, instance=number + 1))
     resources = make_store(service, dataset, "resources", fhir=True)
     fhir = service.projects().locations().datasets().fhirStores().fhir()
     for number in range(patients):

@@ -17,7 +17,7 @@ import pytest
 
 from daemon.cli import main, manual
 from tests.conftest import program
-from tests.factories import encoded, make_ct
+from tests.factories import ct_file
 from tests.folders import standing_still
 from tests.sandbox import Sandbox
 
@@ -66,7 +66,7 @@ def many(sandbox: Sandbox, count: int) -> None:
     for path in (sandbox.work / "scans").iterdir():
         path.unlink()
     for number in range(count):
-        content = encoded(make_ct(instance=number, rows=64))
+        content = ct_file(instance=number, rows=64)
         (sandbox.work / "scans" / f"MUELLER {number}.dcm").write_bytes(content)
     (sandbox.work / "scans" / "MUELLER cut.dcm").write_bytes(content[:500])
 

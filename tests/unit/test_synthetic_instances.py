@@ -20,6 +20,7 @@ from pydicom.uid import (
 from tests.factories import (
     PATIENTS,
     canary_dataset,
+    ct_file,
     demonstration_instances,
     encode_as,
     encoded,
@@ -97,6 +98,16 @@ def test_lossless_encodings_keep_every_pixel(syntax: str) -> None:
     ct = make_ct(rows=64)
     compressed = pydicom.dcmread(io.BytesIO(encoded(encode_as(ct, syntax))))
     assert np.array_equal(_decoded(compressed), native_frames(ct)[0])
+
+
+def test_a_slice_of_which_many_are_made_is_as_one_that_is_made_alone() -> None:
+    for patient in PATIENTS:
+        for instance in (0, 1, 1000):
+            alone = make_ct(patient, study=3, instance=instance)
+            first = make_ct(patient, study=3)
+            for name in ("PixelData", "SmallestImagePixelValue", "LargestImagePixelValue"):
+                setattr(alone, name, getattr(first, name))
+            assert ct_file(patient, study=3, instance=instance) == encoded(alone)
 
 
 def test_an_offset_table_can_be_left_empty() -> None:
