@@ -100,7 +100,7 @@ def state_dir(disk_path: Path) -> Path:
 @pytest.fixture
 def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
     """Run the real daemon as a child process with one watched folder; end it by SIGTERM."""
-    with running(disk_path, state_dir, workers=0) as daemon:
+    with running(disk_path, state_dir) as daemon:
         yield daemon
 
 
