@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from daemon.store.journal import SETTLED, read_journal
 from daemon.store.layout import DATABASE_NAME
+from tests.commands import typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -261,18 +262,11 @@ class RunningDaemon:
         return body[start : body.rindex(b"\r\n--")]
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another `dicomveil` command against the same configuration."""
-        return subprocess.run(
-            [
-                *(sys.executable, "-m", "daemon"),
-                *(*arguments, "--config", str(self.config_path)),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-            env={**os.environ, **self.environment},
+        """Run another `dicomveil` command against the same configuration, in this process."""
+        return typed(
+            *(*arguments, "--config", str(self.config_path)),
+            folder=ROOT,
+            environment={**os.environ, **self.environment},
         )
 
     def assert_no_traceback(self) -> None:

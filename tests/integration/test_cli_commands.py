@@ -17,6 +17,7 @@ from daemon.reasons import REASONS
 from daemon.records import Origin, Receiver, Result, State
 from daemon.store.files.blobs import FileBlobs
 from daemon.store.stores import Stores
+from tests.commands import typed
 
 ROOT = Path(__file__).parents[2]
 HEADER_LINES = 1
@@ -51,9 +52,21 @@ class Command:
         return json.loads(run.stdout)
 
 
+class InThisProcess(Command):
+    """The same without a process of its own, where it could not tell any difference."""
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return typed(*arguments, folder=self.folder, environment=self.environment)
+
+
 @pytest.fixture
 def run(tmp_path: Path, state_dir: Path) -> Command:
     return Command(tmp_path, state_dir)
+
+
+@pytest.fixture
+def here(tmp_path: Path, state_dir: Path) -> Command:
+    return InThisProcess(tmp_path, state_dir)
 
 
 @pytest.fixture
@@ -269,89 +282,89 @@ class TestReasons:
 
 
 class TestQuarantine:
-    def test_list_shows_why_and_where(self, run: Command, refused: list[str]) -> None:
-        listed = run.json("quarantine", "list")
+    def test_list_shows_why_and_where(self, here: Command, refused: list[str]) -> None:
+        listed = here.json("quarantine", "list")
         assert [entry["id"] for entry in listed] == refused[:3]
         assert listed[0]["reason"] == "not_dicom"
         assert listed[0]["where"] == "offset 128"
         assert listed[0]["calling_ae"] == "CT1"
 
-    def test_list_is_cut_by_reason_and_number(self, run: Command, refused: list[str]) -> None:
-        assert len(run.json("quarantine", "list", "--reason", "truncated")) == 1
-        assert len(run.json("quarantine", "list", "--limit", "2")) == 2
-        assert len(run.json("quarantine", "list", "--limit", "2", "--offset", "2")) == 1
+    def test_list_is_cut_by_reason_and_number(self, here: Command, refused: list[str]) -> None:
+        assert len(here.json("quarantine", "list", "--reason", "truncated")) == 1
+        assert len(here.json("quarantine", "list", "--limit", "2")) == 2
+        assert len(here.json("quarantine", "list", "--limit", "2", "--offset", "2")) == 1
 
-    def test_list_says_when_there_are_more(self, run: Command, refused: list[str]) -> None:
-        ended = run("quarantine", "list", "--limit", "2")
+    def test_list_says_when_there_are_more(self, here: Command, refused: list[str]) -> None:
+        ended = here("quarantine", "list", "--limit", "2")
         assert len(ended.stdout.splitlines()) == HEADER_LINES + 2
         assert "--offset 2" in ended.stderr
 
-    def test_show_takes_the_beginning_of_an_id(self, run: Command, refused: list[str]) -> None:
-        shown = run.json("quarantine", "show", refused[1])
+    def test_show_takes_the_beginning_of_an_id(self, here: Command, refused: list[str]) -> None:
+        shown = here.json("quarantine", "show", refused[1])
         assert shown["reason"] == "truncated"
-        assert run("quarantine", "show", "").returncode == 2
+        assert here("quarantine", "show", "").returncode == 2
 
-    def test_show_tells_none_from_several(self, run: Command, refused: list[str]) -> None:
+    def test_show_tells_none_from_several(self, here: Command, refused: list[str]) -> None:
         common = commonpath(refused)
-        several = run("quarantine", "show", common)
+        several = here("quarantine", "show", common)
         assert several.returncode == 2
         assert f"several identifiers begin with {common}; give more of it" in several.stderr
-        none = run("quarantine", "show", "zz")
+        none = here("quarantine", "show", "zz")
         assert none.returncode == 2
         assert "no identifier begins with zz" in none.stderr
-        assert "no identifier begins with zz" in run("quarantine", "retry", "zz").stderr
+        assert "no identifier begins with zz" in here("quarantine", "retry", "zz").stderr
 
     def test_show_says_what_the_reason_means_and_what_to_do(
-        self, run: Command, refused: list[str]
+        self, here: Command, refused: list[str]
     ) -> None:
-        shown = run("quarantine", "show", refused[1]).stdout
+        shown = here("quarantine", "show", refused[1]).stdout
         assert REASONS["truncated"].means in shown
         assert REASONS["truncated"].then in shown
 
     def test_a_reason_that_does_not_exist_is_answered_with_the_nearest(
-        self, run: Command, refused: list[str]
+        self, here: Command, refused: list[str]
     ) -> None:
         for action in (["list"], ["retry", "--all"], ["discard", "--all", "--yes"]):
-            ended = run("quarantine", *action, "--reason", "truncatd")
+            ended = here("quarantine", *action, "--reason", "truncatd")
             assert ended.returncode == 2
             assert "did you mean truncated?" in ended.stderr
 
-    def test_retry_lets_it_wait_again(self, run: Command, refused: list[str]) -> None:
-        assert run("quarantine", "retry", refused[0]).returncode == 0
-        assert [entry["id"] for entry in run.json("quarantine", "list")] == refused[1:3]
-        assert run.json("status")["states"]["received"] == 2
+    def test_retry_lets_it_wait_again(self, here: Command, refused: list[str]) -> None:
+        assert here("quarantine", "retry", refused[0]).returncode == 0
+        assert [entry["id"] for entry in here.json("quarantine", "list")] == refused[1:3]
+        assert here.json("status")["states"]["received"] == 2
 
-    def test_retry_of_everything_with_one_reason(self, run: Command, refused: list[str]) -> None:
-        assert run("quarantine", "retry", "--all", "--reason", "not_dicom").returncode == 0
-        assert [entry["id"] for entry in run.json("quarantine", "list")] == [refused[1]]
+    def test_retry_of_everything_with_one_reason(self, here: Command, refused: list[str]) -> None:
+        assert here("quarantine", "retry", "--all", "--reason", "not_dicom").returncode == 0
+        assert [entry["id"] for entry in here.json("quarantine", "list")] == [refused[1]]
 
     def test_what_is_not_about_pixels_is_not_released(
-        self, run: Command, refused: list[str]
+        self, here: Command, refused: list[str]
     ) -> None:
-        ended = run("quarantine", "release", refused[1], "--blank", "0,0,5,5")
+        ended = here("quarantine", "release", refused[1], "--blank", "0,0,5,5")
         assert ended.returncode == 1
         assert f"{refused[1][:12]}: truncated is not about pixels alone" in ended.stderr
-        assert run.json("quarantine", "decisions") == []
+        assert here.json("quarantine", "decisions") == []
 
     def test_discard_asks_and_does_nothing_where_nobody_can_answer(
-        self, run: Command, refused: list[str]
+        self, here: Command, refused: list[str]
     ) -> None:
-        ended = run("quarantine", "discard", refused[0])
+        ended = here("quarantine", "discard", refused[0])
         assert ended.returncode == 2
         assert "--yes" in ended.stderr
-        assert len(run.json("quarantine", "list")) == 3
+        assert len(here.json("quarantine", "list")) == 3
 
     def test_discard_removes_the_bytes_and_keeps_the_receipt(
-        self, run: Command, refused: list[str], state_dir: Path
+        self, here: Command, refused: list[str], state_dir: Path
     ) -> None:
         blob = FileBlobs(state_dir / "source").path_of(refused[0])
         assert blob.exists()
-        assert run("quarantine", "discard", refused[0], "--yes").returncode == 0
+        assert here("quarantine", "discard", refused[0], "--yes").returncode == 0
         assert not blob.exists()
-        assert run.json("status")["states"]["discarded"] == 1
+        assert here.json("status")["states"]["discarded"] == 1
 
-    def test_retry_of_what_is_not_refused_fails(self, run: Command, refused: list[str]) -> None:
-        assert run("quarantine", "retry", refused[3]).returncode == 1
+    def test_retry_of_what_is_not_refused_fails(self, here: Command, refused: list[str]) -> None:
+        assert here("quarantine", "retry", refused[3]).returncode == 1
 
     def test_it_works_while_the_service_runs(
         self, run: Command, refused: list[str], state_dir: Path
@@ -386,20 +399,20 @@ class TestFsck:
         assert f"is using {state_dir}; stop it first" in ended.stderr
 
     def test_damage_ends_with_3_until_it_is_repaired(
-        self, run: Command, refused: list[str], state_dir: Path
+        self, here: Command, refused: list[str], state_dir: Path
     ) -> None:
         orphan = FileBlobs(state_dir / "source").path_of("0" * 32)
         orphan.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         orphan.touch(0o600)
-        ended = run("fsck")
+        ended = here("fsck")
         assert ended.returncode == 3
         assert "blob_without_row" in ended.stdout
-        assert run("fsck", "--repair").returncode == 0
-        assert run("fsck").returncode == 0
+        assert here("fsck", "--repair").returncode == 0
+        assert here("fsck").returncode == 0
 
     def test_findings_are_told_as_json(
-        self, run: Command, refused: list[str], state_dir: Path
+        self, here: Command, refused: list[str], state_dir: Path
     ) -> None:
         FileBlobs(state_dir / "source").path_of(refused[0]).unlink()
-        report = run.json("fsck")
+        report = here.json("fsck")
         assert [finding["kind"] for finding in report["findings"]] == ["blob_missing"]

@@ -23,7 +23,7 @@ from daemon.batch.sources import Sources, place_of
 from daemon.errors import Refused
 from daemon.receive.archive import WHOLE, ArchiveLimits
 from tests.factories import PATIENTS, ct_file, encoded, make_ct
-from tests.folders import Deid
+from tests.folders import Deid, DeidHere
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ LIMITS = ArchiveLimits()
 
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
-    deid = Deid(disk_path)
+    deid = DeidHere(disk_path)
     (deid.inputs / "a" / "ct.dcm").unlink()
     return deid
 

@@ -17,7 +17,7 @@ import pytest
 from daemon.batch.progress import LINE_INTERVAL_S, progress_lines
 from daemon.batch.request import BatchProgress
 from tests.factories import PATIENTS, encoded, make_ct, write
-from tests.folders import Deid
+from tests.folders import Deid, DeidHere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
-    deid = Deid(disk_path)
+    deid = DeidHere(disk_path)
     write(deid.inputs / "DOE^JANE" / "1.dcm", make_ct(PATIENTS[1], study=3))
     write(deid.inputs / "DOE^JANE" / "2.dcm", make_ct(PATIENTS[1], study=3, instance=2))
     with zipfile.ZipFile(deid.inputs / "ROE.zip", "w") as archive:

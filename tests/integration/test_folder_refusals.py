@@ -17,7 +17,7 @@ import pytest
 from daemon.batch.naming import safe_component
 from daemon.reasons import REASONS
 from tests.factories import PATIENTS, encoded, identifying_strings, make_ct, make_sc, write
-from tests.folders import ROOT, Deid
+from tests.folders import ROOT, Deid, DeidHere
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
-    return Deid(disk_path)
+    return DeidHere(disk_path)
 
 
 def mixed(folder: Path) -> list[Dataset]:

@@ -14,7 +14,7 @@ from daemon.deidentifiers.identifying import told, warnings_of_configuration
 from daemon.workers.capacity import most_processes
 from deid.configuration.leniencies import LENIENCIES
 from tests.factories import PATIENTS
-from tests.folders import Deid
+from tests.folders import Deid, DeidHere
 from tests.service import RunningDaemon
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ HIDING: list[dict[str, Any]] = [
 
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
-    return Deid(disk_path, config="")
+    return DeidHere(disk_path, config="")
 
 
 @pytest.mark.parametrize("configuration", IDENTIFYING, ids=json.dumps)

@@ -19,6 +19,7 @@ from daemon.engines.pixels import PixelSettings, engines
 from daemon.records import State
 from deid.errors import ConfigurationInvalid, Reason, Unsafe
 from tests import pixel_samples as samples
+from tests.commands import typed
 from tests.conftest import program
 from tests.factories import encoded, make_ct, make_sc, make_us, write
 from tests.sections import make_pixels
@@ -184,13 +185,8 @@ def test_the_command_line_uses_the_engine_that_the_site_chose(
 
 def check(tmp_path: Path, pixels: str, **environment: str) -> tuple[int, list[dict[str, str]]]:
     (tmp_path / "dicomveil.toml").write_text(f"[pixels]\n{pixels}\n")
-    ended = subprocess.run(
-        [sys.executable, "-m", "daemon", "check-config", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-        timeout=500,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    ended = typed(
+        *("check-config", "--json"), folder=tmp_path, environment={**os.environ, **environment}
     )
     return ended.returncode, json.loads(ended.stdout)["problems"]
 

@@ -16,6 +16,7 @@ import pexpect
 import pytest
 
 from daemon.cli import main, manual
+from tests.commands import typed
 from tests.conftest import program
 from tests.factories import ct_file
 from tests.folders import standing_still
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _DEADLINE_S = 240.0
+_OF_A_SHELL = set("|<>&;$~*?`\n")
 # Each once: what a command says first may be what the program says first.
 _EXAMPLES = list(
     dict.fromkeys(
@@ -163,6 +165,12 @@ class TestCompletion:
         child.close(force=True)
 
 
+def _without_a_shell(sandbox: Sandbox, command: str) -> subprocess.CompletedProcess[str]:
+    """Run what needs no shell in this process: most examples take less time than a process of the program."""
+    _program, *arguments = shlex.split(command)
+    return typed(*arguments, folder=sandbox.work, environment=sandbox.environment)
+
+
 def _beside_a_service(sandbox: Sandbox, command: str) -> subprocess.CompletedProcess[str]:
     """Run a command while a service serves that has a dataset with two stores of each kind."""
     with sandbox.serving() as serving:
@@ -209,6 +217,8 @@ class TestHelp:
                 _beside_a_service(shared, command)
                 if "deidentify-store" in command
                 else shared.run(command, serves=serves)
+                if serves or set(command) & _OF_A_SHELL
+                else _without_a_shell(shared, command)
             )
         finally:
             shared.run("test -d clean.before && rm -rf clean && mv clean.before clean")
