@@ -32,6 +32,8 @@ KEY = bytes(range(64, 96))
 
 Of random ones, one in some thousands holds the digits of a record number that a test looks for.
 """
+_USUAL = {"PYTHONUNBUFFERED": "1", "SSL_CERT_FILE": os.devnull}
+"""Environment of a service: it asks nobody by TLS, and would load all whom the machine trusts, twice."""
 DEADLINE_S = 240.0
 """How long anything may take before a test gives up on it; no test measures how long it took."""
 
@@ -144,7 +146,7 @@ class RunningDaemon:
                 cwd=self.root,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
+                env={**os.environ, **_USUAL, **self.environment},
                 start_new_session=True,
             )
         return ready
