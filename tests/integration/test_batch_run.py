@@ -50,7 +50,7 @@ def request(inputs: list[Path], out: Path, **changes: Any) -> BatchRequest:
         limits=make_limits(),
         pixels=make_pixels(),
         deidentifier="basic",
-        jobs=2,
+        jobs=1,
     )
     return replace(plain, **changes)
 

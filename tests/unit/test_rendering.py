@@ -330,9 +330,12 @@ def test_a_palette_of_eight_bits_in_wider_words_is_not_dark(tmp_path: Path) -> N
     assert drawn(dataset, tmp_path)[0, :, 0].tolist() == [0, 100, 200, 255]
 
 
-def test_what_claims_to_be_larger_than_the_limit_is_not_drawn(tmp_path: Path) -> None:
-    image = stored(make_image(np.zeros((9000, 8000), np.uint8)), tmp_path)
-    assert draw(image, Picture("image/jpeg", viewport=(100, 100)), None)
+def test_what_claims_to_be_larger_than_the_limit_is_not_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "MOST_PIXELS", 90 * 80 - 1)
+    image = stored(make_image(np.zeros((90, 80), np.uint8)), tmp_path)
+    assert draw(image, Picture("image/jpeg", viewport=(10, 10)), None)
     with pytest.raises(NoPicture, match="too large"):
         draw(image, Picture("image/jpeg"), None)
 
