@@ -134,20 +134,28 @@ def test_a_folder_with_a_study_and_its_resources_comes_out_as_one_story(folder: 
         assert served.json["total"] == 1
 
 
-@pytest.mark.parametrize("how", ["bundle", "ndjson", "ndjson.gz"])
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """Run one service for tests that wait for results of their own, and look at no others."""
+    with running(tmp_path_factory.mktemp("shared")) as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize(("how", "person"), [("bundle", 1), ("ndjson", 2), ("ndjson.gz", 3)])
 def test_resources_come_in_bundles_lines_and_gzip_and_in_a_zip_with_their_images(
-    folder: Path, how: str
+    shared: RunningDaemon, how: str, person: int
 ) -> None:
-    instances = study(1)
-    data = packed(make_resources(instances[0], PATIENTS[1], "b"), how)
+    before = len(downloaded(results(shared)))
+    instances = study(person)
+    data = packed(make_resources(instances[0], PATIENTS[person], f"b{person}"), how)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         for number, each in enumerate(instances):
             zipped.writestr(f"DICOM/{number}", encoded(each))
         zipped.writestr(f"fhir/record.{how}", data)
-    with running(folder) as daemon:
-        drop(folder / "inbox", {"all.zip": archive.getvalue()})
-        wait_for_results(daemon, 7)
+    assert shared.inbox is not None
+    drop(shared.inbox, {f"{how}.zip": archive.getvalue()})
+    wait_for_results(shared, before + 7)
 
 
 def test_resources_that_come_before_or_after_their_images_come_out_the_same(folder: Path) -> None:
@@ -211,8 +219,9 @@ def test_a_name_that_a_resource_tells_later_is_cleaned_from_images_that_are_ther
         assert status["resources"] == {"done": 7}
 
 
-def test_nothing_is_fetched_from_addresses_in_resources(folder: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as canary, running(folder) as daemon:
+def test_nothing_is_fetched_from_addresses_in_resources(shared: RunningDaemon) -> None:
+    before = len(downloaded(results(shared)))
+    with socket.create_server(("127.0.0.1", 0)) as canary:
         canary.settimeout(0.0)
         address = f"http://127.0.0.1:{canary.getsockname()[1]}"
         resource = {
@@ -223,8 +232,8 @@ def test_nothing_is_fetched_from_addresses_in_resources(folder: Path) -> None:
             "subject": {"reference": f"{address}/Patient/1"},
             "content": [{"attachment": {"url": f"{address}/scan.pdf"}}],
         }
-        assert source(daemon).update(resource).status == 201
-        wait_for_results(daemon, 1)
+        assert source(shared).update(resource).status == 201
+        wait_for_results(shared, before + 1)
         with pytest.raises(BlockingIOError):
             canary.accept()
 
