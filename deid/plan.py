@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from deid.configuration.document import parse_configuration
@@ -105,9 +104,6 @@ class Plan:
     def prepare(self) -> Self:
         """Load what the first instances would otherwise wait for; return self."""
         load_tables()
-        import_module(
-            "numpy"
-        )  # `deid.pixels.beside.scrub` looks at unused bits with it, once it is there
         return self
 
     def filling(self) -> Plan:

@@ -10,7 +10,6 @@ import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import count
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import deid
@@ -74,14 +73,7 @@ def start(document: Mapping[str, Any], secret: bytes) -> Callable[[Message], Mes
     sources = Sources(ArchiveLimits(**document["archive"]))
     crowds = Crowds(document["crowds"], document["out"])
     work = BatchWork(plan, document["out"], sources, crowds, document["most_text_bytes"])
-    jobs = count()
-
-    def process(message: Message) -> Message:
-        if next(jobs) == 1:
-            plan.prepare()  # a run over one file does without
-        return work.process(message)
-
-    return process
+    return work.process
 
 
 def load() -> None:

@@ -130,7 +130,7 @@ plan = deid.compile_plan({"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_
                          deid.SiteKey(bytes(range(32)))).prepare()
 source = open(sys.argv[1], "rb").read()
 deid.deidentify(source, plan)
-large = ("pydicom", "cryptography", "re2", "cv2", "structlog", "pydantic", "rich", "asyncio")
+large = ("numpy", "pydicom", "cryptography", "re2", "cv2", "structlog", "pydantic", "rich", "asyncio")
 print(*(name for name in large if name in sys.modules))
 """
 

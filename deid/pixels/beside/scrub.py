@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from deid.encoding.header import NOT_SHORT, short_values
 from deid.encoding.segments import Segment, Span
 from deid.identity.residual import Forbidden
+from deid.pixels.beside.unused_bits import bits_of_any, patience
 from deid.pixels.codecs.codestreams import (
     Blank,
     CodestreamBroken,
@@ -67,7 +68,6 @@ _JPEG_SYNTAXES: Final = re.compile(r"1\.2\.840\.10008\.1\.2\.4\.([5-9]\d|11[0-2]
 """JPEG, JPEG-LS, JPEG 2000 and its high-throughput kin, JPEG XL; not video (PS3.6 table A-1)."""
 _RLE: Final = "1.2.840.10008.1.2.5"
 _BLOCK: Final = 1 << 22
-_WITHOUT_LIBRARY: Final = 1 << 23
 _ICC: Final = b"ICC_PROFILE\x00\x01\x01"
 """The only chunk of a profile in APP2 (ICC.1 Annex B.4)."""
 _LONGEST_NOTE: Final = 2048
@@ -378,7 +378,7 @@ def _masked(
 ) -> list[Segment] | None:
     """Return the samples with unused bits as they must be, None when they are."""
     size = layout.allocated // 8
-    if "numpy" not in sys.modules and stop - start <= _WITHOUT_LIBRARY:
+    if "numpy" not in sys.modules and patience.lasts(stop - start):
         order: Literal["big", "little"] = "big" if big_endian else "little"
         if not bits_of_any(data[start : stop - (stop - start) % size], size, order) & layout.unused:
             return None
@@ -415,23 +415,6 @@ def _masked(
             is_changed = True
             parts.append(clean.astype(kind).tobytes())
     return [*parts, Span(whole, stop)] if is_changed else None
-
-
-def bits_of_any(samples: bytes, size: int, order: Literal["big", "little"]) -> int:
-    """Return the bits that any sample has, with nothing but large numbers.
-
-    Parameters
-    ----------
-    samples
-        Whole samples of `size` bytes, in byte order `order`.
-    """
-    together, width = int.from_bytes(samples, "little"), len(samples) // size
-    while width > 1:
-        # The upper half upon the lower, which is the longer one of an odd number.
-        width -= width // 2
-        bits = 8 * size * width
-        together = together >> bits | together & (1 << bits) - 1
-    return int.from_bytes(together.to_bytes(size, "little"), order)
 
 
 def _is_sign_extended(block: Any, stored: int) -> bool:
