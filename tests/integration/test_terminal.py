@@ -28,13 +28,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _DEADLINE_S = 240.0
-_OF_A_SHELL = set("|<>&;$~*?`\n")
 # Each once: what a command says first may be what the program says first.
 _EXAMPLES = list(
     dict.fromkeys(
         f"dicomveil {command}" for each in (main, *main.COMMANDS) for command, _ in each.EXAMPLES
     )
 )
+_ASKS_A_SERVICE = [command for command in _EXAMPLES if "deidentify-store" in command]
+_OF_A_SHELL = set("|<>&;$~*?`\n")
 
 
 @pytest.fixture
@@ -171,16 +172,17 @@ def _without_a_shell(sandbox: Sandbox, command: str) -> subprocess.CompletedProc
     return typed(*arguments, folder=sandbox.work, environment=sandbox.environment)
 
 
-def _beside_a_service(sandbox: Sandbox, command: str) -> subprocess.CompletedProcess[str]:
-    """Run a command while a service serves that has a dataset with two stores of each kind."""
-    with sandbox.serving() as serving:
+@pytest.fixture(scope="class")
+def served(shared: Sandbox) -> Iterator[Sandbox]:
+    """Let a service serve that has a dataset with two stores of each kind."""
+    with shared.serving() as serving:
         serving.start("dicomveil serve")
-        root = f"http://127.0.0.1:{sandbox.environment['DICOMVEIL_HTTP__PORT']}/v1/projects/local/locations/local"
+        root = f"http://127.0.0.1:{shared.environment['DICOMVEIL_HTTP__PORT']}/v1/projects/local/locations/local"
         _made(f"{root}/datasets?datasetId=hospital", {})
         for kind, body in (("dicom", {}), ("fhir", {"version": "R4"})):
             for name in ("received", "clean"):
                 _made(f"{root}/datasets/hospital/{kind}Stores?{kind}StoreId={name}", body)
-        return sandbox.run(command)
+        yield shared
 
 
 def _made(address: str, body: dict[str, str]) -> None:
@@ -205,7 +207,7 @@ class TestHelp:
         assert "examples:" in _help("quarantine", "list")
         assert "examples:" in _help("key", "show")
 
-    @pytest.mark.parametrize("command", _EXAMPLES)
+    @pytest.mark.parametrize("command", [each for each in _EXAMPLES if each not in _ASKS_A_SERVICE])
     def test_each_example_does_what_it_says(self, shared: Sandbox, command: str) -> None:
         serves = re.search(r"\bserve\b", command) is not None
         if "man -l" in command and program("man") is None:
@@ -214,35 +216,40 @@ class TestHelp:
             shared.run("rm -rf clean.before && mv clean clean.before")
         try:
             run = (
-                _beside_a_service(shared, command)
-                if "deidentify-store" in command
-                else shared.run(command, serves=serves)
+                shared.run(command, serves=serves)
                 if serves or set(command) & _OF_A_SHELL
                 else _without_a_shell(shared, command)
             )
         finally:
             shared.run("test -d clean.before && rm -rf clean && mv clean.before clean")
-        told = run.stdout + run.stderr
-        assert run.returncode not in {2, 78}, told
-        assert "Traceback" not in told
-        assert "unexpected:" not in told
-        nothing_there = (
-            "redo ",
-            "retry",
-            "discard",
-            "operations show",
-            "operations cancel",
-            "deidentify-store",
-            "viewer install",  # whether npm gets anything here is not ours
-        )
-        allowed = (
-            {0, 1}
-            if any(word in command for word in nothing_there)
-            else {0, 130}
-            if serves
-            else {0}
-        )
-        assert run.returncode in allowed, told
+        _assert_it_did_what_it_says(command, run)
+
+
+class TestBesideAService:
+    @pytest.mark.parametrize("command", _ASKS_A_SERVICE)
+    def test_each_example_does_what_it_says(self, served: Sandbox, command: str) -> None:
+        _assert_it_did_what_it_says(command, served.run(command))
+
+
+def _assert_it_did_what_it_says(command: str, run: subprocess.CompletedProcess[str]) -> None:
+    serves = re.search(r"\bserve\b", command) is not None
+    told = run.stdout + run.stderr
+    assert run.returncode not in {2, 78}, told
+    assert "Traceback" not in told
+    assert "unexpected:" not in told
+    nothing_there = (
+        "redo ",
+        "retry",
+        "discard",
+        "operations show",
+        "operations cancel",
+        "deidentify-store",
+        "viewer install",  # whether npm gets anything here is not ours
+    )
+    allowed = (
+        {0, 1} if any(word in command for word in nothing_there) else {0, 130} if serves else {0}
+    )
+    assert run.returncode in allowed, told
 
 
 class TestManual:
