@@ -109,17 +109,35 @@ def test_the_default_detector_reads_again_what_is_in_no_list(
     [
         ("", 0.0, MOST_DOUBTS),
         (" ", 0.7, 0),  # letters that the recogniser does not know
+        ("…", 0.7, 0),
         ("O", 0.99, 1),
+        ("O", 0.1, 1),
+        ("oOo", 0.99, MOST_DOUBTS),  # a row of rings
+        ("0000", 0.99, MOST_DOUBTS),
         ("oO0", 0.5, 0),
-        ("0000", 0.99, 1),
         ("CF", 0.6, 0),
         ("CF", 0.59, 1),  # a guess
-        ("FF", 0.6, 0),
+        ("FF", 0.9, 0),
         (" C-F.", 0.59, 1),
         ("CFG", 0.1, 0),
     ],
 )
-def test_one_sign_is_a_doubt_and_a_pair_is_where_it_is_a_guess(
+def test_one_sign_is_a_doubt_a_row_of_it_more_and_a_pair_is_where_it_is_a_guess(
     text: str, legibility: float, wanted: int
 ) -> None:
-    assert doubts(text, legibility) == wanted
+    assert doubts([(text, legibility)]) == wanted
+
+
+@pytest.mark.parametrize("text", ["FF", "60606", "aAmM", "99 899"])
+def test_a_few_signs_over_and_over_are_a_doubt_and_more_of_one_where_no_reading_says_more(
+    text: str,
+) -> None:
+    assert doubts([(text, 0.89)]) == MOST_DOUBTS
+    assert doubts([(text, 0.89), (" ", 0.6), ("8", 0.5), ("8b8B", 0.5), ("", 0.0)]) == MOST_DOUBTS
+    assert doubts([(text, 0.89), (" ", 0.6), ("8B", 0.5)]) == 1
+    assert doubts([(text, 0.9), ("8", 0.5)]) == 0
+
+
+@pytest.mark.parametrize("text", ["606", "60616", "aAmMo"])
+def test_what_may_be_a_word_is_no_doubt_however_little_the_other_readings_say(text: str) -> None:
+    assert doubts([(text, 0.1), ("8", 0.1), ("", 0.0)]) == 0

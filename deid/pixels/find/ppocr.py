@@ -106,31 +106,34 @@ class PPOCR:
         is_small = share <= tuning.lettered_from
         enough = tuning.enough(found.confidence, share)
         enough = self._with_the_sieve(views, found, judged, enough, is_small=is_small)
-        may_be = judged >= enough and found.area.area <= tuning.most_of_frame * pixels
+        is_part = found.area.area <= tuning.most_of_frame * pixels
+        may_be = judged >= enough and is_part
         if may_be and found.is_plain:
             return True
-        is_asked = not is_small and (may_be or shape >= tuning.likely)
-        letters = self._lettering(views, found, judged) if is_asked else math.inf
+        lettered = tuning.unless_read if is_small else tuning.lettered
+        is_asked = share > tuning.costly and (may_be or shape >= tuning.likely)
+        letters = self._lettering(views, found, judged, lettered) if is_asked else math.inf
         may_be = may_be and (
             share <= tuning.costly
             or judged >= tuning.beyond_doubt
             or self._search.is_seen_again(views[found.view], found)
         )
         most = MOST_DOUBTS if share > tuning.weighty else 0
-        if may_be and judged >= enough + tuning.alone * most and letters >= tuning.lettered:
+        if may_be and judged >= enough + tuning.alone * most and letters >= lettered:
             return True
         if shape < tuning.hopeless:
             return False
-        text, legibility = self._recogniser.readings(views, found)[0]
-        if may_be and judged >= enough + tuning.alone * doubts(text, legibility):
+        readings = self._recogniser.readings(views, found)
+        text, legibility = readings[0]
+        if may_be and judged >= enough + tuning.alone * doubts(readings):
             differ = different_signs(text) >= tuning.least_signs
             is_read = differ and (letters >= tuning.unless_read or legibility >= tuning.fairly_sure)
-            if letters >= tuning.lettered or is_read:
+            if letters >= lettered or is_read:
                 return True
         least = tuning.least_signs if shape >= enough - tuning.short_of else tuning.many_signs
         is_sure_pair = is_small and legibility >= tuning.sure_pair
         likely = tuning.likely - (tuning.short_of_pair if is_sure_pair else 0.0)
-        if shape >= likely and letters >= tuning.lettered:
+        if is_part and shape >= likely and letters >= lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
 
@@ -153,13 +156,15 @@ class PPOCR:
             return enough + tuning.doubted
         return enough
 
-    def _lettering(self, views: Sequence[NDArray[Any]], found: Candidate, judged: float) -> float:
+    def _lettering(
+        self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, enough: float
+    ) -> float:
         """Return how much speaks for letters with what the sieve tells, without one infinity."""
         if self._sieve is None:
             return math.inf
         tuning = self.tuning
         least = tuning.lettering(judged, tuning.told_least, found.confidence)
-        if least >= tuning.lettered:  # whatever the sieve says
+        if least >= enough:  # whatever the sieve says
             return least
         return tuning.lettering(judged, self._told(views, found), found.confidence)
 

@@ -21,8 +21,10 @@ _UPSIDE_DOWN_BELOW = 0.95
 #: How much wider a strip is cut, along and across, in shares of its height.
 _EXACT, _LOOSER, _LOOSEST, _CLOSER = (0.0, 0.0), (0.2, 0.1), (0.4, 0.15), (-0.1, -0.05)
 
-#: A pair of signs that is read with less is a guess.
-_PAIR, _GUESSED = 2, 0.6
+#: A pair of signs that is read with less is a guess. So many times the same one are a row of parts.
+_PAIR, _GUESSED, _A_ROW = 2, 0.6, 3
+#: From which certainty on a reading says what stands there.
+_WELL_READ = 0.9
 #: Of what reads as nothing at all, `doubts`.
 MOST_DOUBTS = 2
 
@@ -160,20 +162,50 @@ def has_too_few_letters(text: str, corners: NDArray[Any]) -> bool:
     return letters * 1.5 * height < length - height
 
 
-def doubts(text: str, legibility: float) -> int:
-    """Return how much a reading speaks against text: 0 not at all, 1 for one sign, 2 for nothing.
+def doubts(readings: Sequence[Reading]) -> int:
+    """Return how much readings speak against text: 0 not at all, 1 for one sign, 2 for nothing.
 
     Organs read as one letter, rows of parts as one again and again, coils as nothing. A pair may be a word,
     unless it is a guess, and letters that the recogniser does not know it takes for a space, not for nothing.
+    One sign three times and more is as good as nothing, however sure. So is what is not read well and has a
+    few signs over and over, whichever way it is looked at: letters of a script that the recogniser does not
+    know read as something else each time.
+
+    Parameters
+    ----------
+    readings
+        Of one candidate, the surest first.
     """
+    text, legibility = readings[0]
     if not text:
         return MOST_DOUBTS
-    signs = [sign for sign in text.upper() if sign.isalnum()]
+    signs = _signs_of(text)
+    is_one = len(set(signs)) == 1
+    if is_one and len(signs) >= _A_ROW:
+        return MOST_DOUBTS
+    if legibility < _WELL_READ and _has_few_over_and_over(text):
+        return MOST_DOUBTS if all(_says_little(other) for other, _ in readings) else 1
     if len(signs) == _PAIR:
         return int(legibility < _GUESSED)
-    return int(len(set(signs)) == 1)
+    return int(is_one)
+
+
+def _says_little(text: str) -> bool:
+    """Whether a text has no more than one sign, or a few over and over."""
+    return len(_signs_of(text)) <= 1 or _has_few_over_and_over(text)
+
+
+def _has_few_over_and_over(text: str) -> bool:
+    """Whether a text has each of its signs twice on average."""
+    signs = _signs_of(text)
+    return 0 < 2 * len(set(signs)) <= len(signs)
+
+
+def _signs_of(text: str) -> list[str]:
+    """Return the letters and digits of a text, small as large ones."""
+    return [sign for sign in text.upper() if sign.isalnum()]
 
 
 def different_signs(text: str) -> int:
     """Return how many different letters and digits a reading has, small or large."""
-    return len({sign for sign in text.upper() if sign.isalnum()})
+    return len(set(_signs_of(text)))

@@ -57,13 +57,14 @@ class Tuning:
         of frames that are longer and higher by these shares of its height: what is text stays text when it is
         framed a little wider or closer, what was taken for text by chance may not.
     alone
-        What covers more than `weighty` must score so much more where it reads as one sign or as one again and
-        again, twice as much where it reads as nothing at all: so do organs, coils and rows of parts.
+        What covers more than `weighty` must score so much more where it reads as one sign or as a few over and
+        over, twice as much where it reads as nothing or never as more: so do organs, coils and rows of parts.
     lettered_from, lettered, unless_read, told, told_least, told_most, seen, seen_on_average
-        What covers more than the share `lettered_from` of the frame must be letters to the sieve, too. Its
-        score, `told` times what the sieve says of it (log odds, from `told_least` to `told_most`), and `seen`
-        times how far the detection model's mean lies above `seen_on_average` must together reach `lettered`;
-        where it reads as three signs that differ, `unless_read`, and if it reads fairly sure, nothing.
+        What covers more than the share `costly` of the frame must be letters to the sieve, too. Its score,
+        `told` times what the sieve says of it (log odds, from `told_least` to `told_most`), and `seen` times
+        how far the detection model's mean lies above `seen_on_average` must together reach `unless_read`; if
+        it covers more than `lettered_from`, `lettered`, unless it reads as three signs that differ. Where
+        such a reading is fairly sure, nothing.
     costly, beyond_doubt, surround
         What covers more than the share `costly` of the frame and scores less than `beyond_doubt` must be found
         again when it is looked at with so many pixels of what is around it: text is, whatever surrounds it, and
@@ -71,7 +72,7 @@ class Tuning:
     least_area
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     most_of_frame
-        What covers a larger share of the frame than this is text only when it reads surely.
+        What covers a larger share of the frame than this is text only when it reads surely, and not as a pair.
     hopeless, short_of
         One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
         reads surely; one that falls short by more when it reads surely and has many signs.
@@ -128,7 +129,7 @@ class Tuning:
     alone: float = 1.0
     lettered_from: float = 0.01
     lettered: float = 2.8
-    unless_read: float = 1.0
+    unless_read: float = 1.75
     told: float = 0.75
     told_least: float = -3.0
     told_most: float = 6.0
