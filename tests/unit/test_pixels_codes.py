@@ -263,6 +263,26 @@ def test_ribs_and_windings_each_row_of_which_is_another_are_no_bars(kind: str, s
     assert codes(Picture(views_of(frame.instance).display, None)) == []
 
 
+@pytest.mark.parametrize(("wide", "is_code"), [(1, False), (2, True)])
+def test_bars_are_as_wide_as_a_pixel_shows(wide: int, *, is_code: bool) -> None:
+    profile = np.repeat(modules("Code 128", "H6051369")[0], wide).astype(np.float32)
+    assert has_widths_of_a_code(profile) == is_code
+
+
+def test_windings_that_fit_themselves_when_they_are_moved_along_are_no_bars() -> None:
+    (spring,) = textless(range(698, 699), only="threads")
+    assert codes(Picture(views_of(spring.instance).display, None)) == []
+
+
+@pytest.mark.parametrize(("turns", "is_code"), [(1, True), (2, False)])
+@pytest.mark.parametrize("wide", [2, 6, 16])
+def test_a_code_does_not_fit_itself_when_it_is_moved_along(
+    turns: int, wide: int, *, is_code: bool
+) -> None:
+    code = np.tile(np.repeat(modules("Code 128", "H6051369")[0], wide), turns)
+    assert has_widths_of_a_code(code.astype(np.float32)) == is_code
+
+
 def test_bars_that_lie_aslant_are_bars_though_each_row_is_another(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -6,6 +6,7 @@ of two values on a grid as well, but in an order: one width, widths that only gr
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -30,6 +31,9 @@ _LEAST_SPAN: Final = 24  # display levels between dark and bright
 _CLEARLY: Final = 0.1  # of that, on either side of the middle
 _MOSTLY_CLEAR: Final = 0.75  # of the edges go so far: others are noise
 _WIDEST: Final = 12.0  # the widest bar or gap, in narrow ones
+_THINNEST: Final = (
+    1.1  # values along a line, of which two and more are a pixel: the grain is thinner
+)
 _NARROW: Final = 1.6  # up to so many times the narrow width
 _LEAST_SHARE: Final = 0.12  # of the bars, and of the gaps, are narrow, and as many wide
 _LEAST_TURNS: Final = 0.3  # of what neighbours of other width there would be without any order
@@ -37,6 +41,10 @@ _LEAST_TURNS: Final = 0.3  # of what neighbours of other width there would be wi
 _TWO_LEVELS: Final = 0.65  # the same along a line across bars, which are narrow
 _MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
 _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
+_RETURNS: Final = (
+    0.75  # correlation of a line across bars with itself, moved along: windings, rungs
+)
+_SHORTEST_WAY: Final = 3  # by so many narrow widths at least
 
 _LEAST_SIDE: Final = 16  # pixels of a code of squares
 _LEAST_SQUARES: Final = 7  # on a side: of the smallest rMQR
@@ -205,22 +213,35 @@ def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
     if len(widths) < _LEAST_RUNS:
         return False
     narrows = sorted(percentile(own, 10) for own in (widths[::2], widths[1::2]))
-    if narrows[1] > _NARROW * narrows[0] or not _are_multiples(widths, sum(narrows) / 2):
+    narrow = sum(narrows) / 2
+    if narrow < _THINNEST or narrows[1] > _NARROW * narrows[0]:
+        return False
+    if not _are_multiples(widths, narrow):
         return False
     for own in (widths[::2], widths[1::2]):
-        narrow = percentile(own, 10)
-        is_wide = own > _NARROW * narrow
+        own_narrow = percentile(own, 10)
+        is_wide = own > _NARROW * own_narrow
         share = float(is_wide.mean())
         if not _LEAST_SHARE <= share <= 1 - _LEAST_SHARE:
             return False
-        if percentile(own, 95) > _WIDEST * narrow:
+        if percentile(own, 95) > _WIDEST * own_narrow:
             return False
         turns = float(np.count_nonzero(is_wide[1:] != is_wide[:-1]))
         if turns < _LEAST_TURNS * 2 * share * (1 - share) * len(own):
             return False
         if correlation(np.log(own[1:] + 0.5), np.log(own[:-1] + 0.5)) > _IN_ORDER:
             return False
-    return True
+    return not _returns(profile, narrow)
+
+
+def _returns(profile: NDArray[Any], narrow: float) -> bool:
+    """Whether a line across bars fits itself when it is moved along by up to half its length.
+
+    Windings and rungs at one distance look like widths in no order where they fall between pixels.
+    """
+    shortest, longest = math.ceil(_SHORTEST_WAY * narrow), len(profile) // 2
+    ways = range(shortest, longest + 1)
+    return any(correlation(profile[way:], profile[:-way]) >= _RETURNS for way in ways)
 
 
 def _are_multiples(widths: NDArray[Any], narrow: float) -> bool:
