@@ -200,9 +200,11 @@ def test_squares_of_a_code_change_along_most_lines_between_them(
         assert are_squares_between(view, corners) == is_code
 
 
-def test_a_spine_of_which_a_grid_fits_is_no_code() -> None:
-    (spine,) = textless(range(303, 304), only="MR spine")
-    assert codes(views_of(spine.instance)) == []
+@pytest.mark.parametrize(("kind", "seed"), [("MR spine", 303), ("masked map", 106)])
+def test_what_a_grid_fits_by_chance_is_no_code(kind: str, seed: int) -> None:
+    """Vertebrae, and squares of a map that no line runs along as one does along a Data Matrix."""
+    (frame,) = textless(range(seed, seed + 1), only=kind)
+    assert codes(views_of(frame.instance)) == []
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)

@@ -31,9 +31,7 @@ _LEAST_SPAN: Final = 24  # display levels between dark and bright
 _CLEARLY: Final = 0.1  # of that, on either side of the middle
 _MOSTLY_CLEAR: Final = 0.75  # of the edges go so far: others are noise
 _WIDEST: Final = 12.0  # the widest bar or gap, in narrow ones
-_THINNEST: Final = (
-    1.1  # values along a line, of which two and more are a pixel: the grain is thinner
-)
+_THINNEST: Final = 1.1  # values along a line across bars, two or more a pixel: grain is thinner
 _NARROW: Final = 1.6  # up to so many times the narrow width
 _LEAST_SHARE: Final = 0.12  # of the bars, and of the gaps, are narrow, and as many wide
 _LEAST_TURNS: Final = 0.3  # of what neighbours of other width there would be without any order
@@ -41,9 +39,7 @@ _LEAST_TURNS: Final = 0.3  # of what neighbours of other width there would be wi
 _TWO_LEVELS: Final = 0.65  # the same along a line across bars, which are narrow
 _MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
 _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
-_RETURNS: Final = (
-    0.75  # correlation of a line across bars with itself, moved along: windings, rungs
-)
+_RETURNS: Final = 0.75  # correlation of such a line with itself, moved along: windings, rungs
 _SHORTEST_WAY: Final = 3  # by so many narrow widths at least
 
 _LEAST_SIDE: Final = 16  # pixels of a code of squares

@@ -62,6 +62,7 @@ _LEAST_ENERGY: Final = 400.0  # mean square of a gradient, in display levels
 _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy, too
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
 _LARGEST_WITHIN: Final = 88  # pixels of a box in which a code of squares is sought
+_WHOLE_LINE: Final = 0.9  # of a line along a side of such a code
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
 _ALIKE: Final = 0.8  # correlation of its rows
 _GUARD: Final = 20  # narrow bars: no pattern that begins or ends a code is longer
@@ -331,10 +332,10 @@ def _around(corners: NDArray[Any]) -> Box:
 
 
 def _within(view: NDArray[Any], around: Box) -> Iterator[NDArray[Any]]:
-    """Yield the corners of upright codes of squares in a small box.
+    """Yield the corners of upright Data Matrix codes in a small box.
 
-    A line of one value runs around a Data Matrix on two of its sides: what hangs together with it is as
-    wide and as high as the code.
+    A line of one value runs along two of its sides (ISO/IEC 16022, finder pattern): what hangs together with it
+    is as wide and as high as the code.
     """
     if max(around.width, around.height) > _LARGEST_WITHIN:
         return
@@ -343,11 +344,23 @@ def _within(view: NDArray[Any], around: Box) -> Iterator[NDArray[Any]]:
     for values in (is_bright, 1 - is_bright):
         _, _, stats, _ = cv2.connectedComponentsWithStats(values, connectivity=4)
         for left, top, width, height, _ in stats[1:].tolist():
-            box = Box(left, top, width, height).moved(around.left, around.top)
-            if min(width, height) < _LEAST_LENGTH or box == around:
+            box = Box(left, top, width, height)
+            own = values[top : box.bottom, left : box.right]
+            if min(width, height) < _LEAST_LENGTH or not _has_lines_along(own):
                 continue
-            if are_squares_between(view, corners_of(box)):
-                yield corners_of(box)
+            corners = corners_of(box.moved(around.left, around.top))
+            if are_squares_between(view, corners):
+                yield corners
+
+
+def _has_lines_along(values: NDArray[Any]) -> bool:
+    """Whether two sides of a mask (0 and 1) that meet are of the one value, and no other side is."""
+    whole = [
+        max(float(first.mean()), float(last.mean())) >= _WHOLE_LINE
+        and min(float(first.mean()), float(last.mean())) < _WHOLE_LINE
+        for first, last in ((values[0], values[-1]), (values[:, 0], values[:, -1]))
+    ]
+    return all(whole)
 
 
 def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
