@@ -40,7 +40,7 @@ _TWO_LEVELS: Final = 0.65  # the same along a line across bars, which are narrow
 _MULTIPLES: Final = 0.55  # how well widths are multiples of one, of 1
 _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, or shrink, or stay
 _RETURNS: Final = 0.75  # correlation of such a line with itself, moved along: windings, rungs
-_SHORTEST_WAY: Final = 3  # by so many narrow widths at least
+_WAYS: Final = 3.0, 6.5  # narrow widths that it is moved by: an EAN's characters have seven
 
 _LEAST_SIDE: Final = 16  # pixels of a code of squares
 _LEAST_SQUARES: Final = 7  # on a side: of the smallest rMQR
@@ -231,12 +231,13 @@ def has_widths_of_a_code(profile: NDArray[Any]) -> bool:
 
 
 def _returns(profile: NDArray[Any], narrow: float) -> bool:
-    """Whether a line across bars fits itself when it is moved along by up to half its length.
+    """Whether a line across bars fits itself when it is moved along by less than a code's character is long.
 
-    Windings and rungs at one distance look like widths in no order where they fall between pixels.
+    Windings and rungs at one distance look like widths in no order where they fall between pixels. A number
+    of one figure over and over fits itself, too, farther along.
     """
-    shortest, longest = math.ceil(_SHORTEST_WAY * narrow), len(profile) // 2
-    ways = range(shortest, longest + 1)
+    shortest, longest = (way * narrow for way in _WAYS)
+    ways = range(math.ceil(shortest), min(math.floor(longest), len(profile) // 2) + 1)
     return any(correlation(profile[way:], profile[:-way]) >= _RETURNS for way in ways)
 
 
