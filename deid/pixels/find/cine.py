@@ -171,10 +171,10 @@ class _Sheet:
         for number in self._near(part.box):
             other = self._parts[number]
             is_less = part.shown.new <= other.shown.new
-            more, less = (other, part) if is_less else (part, other)
-            by = displacement(more.shown, less.shown)
+            whole, piece = (other, part) if is_less else (part, other)
+            by = displacement(whole.shown, piece.shown)
             if by is not None:
-                self._parts[number] = more.showing(less, by, last=part.box)
+                self._parts[number] = whole.showing(piece, by, last=part.box)
                 return
         self._parts.append(part)
 

@@ -1,4 +1,4 @@
-"""Whether what is new in a frame only moved since an earlier one."""
+"""Whether a part of one frame shows, elsewhere, what is new in a part of another: it only moved."""
 
 from __future__ import annotations
 
@@ -74,43 +74,43 @@ class Shown:
         return int(np.count_nonzero(left))
 
 
-def displacement(before: Shown, after: Shown) -> tuple[int, int] | None:
-    """Return by how many columns and rows that moved which is new in a later frame, None where it is other.
+def displacement(whole: Shown, piece: Shown) -> tuple[int, int] | None:
+    """Return by how many columns and rows what is new in a piece lies from where the whole shows it.
 
-    What is new must be seen in the earlier part, whether that is new there or not: each pixel of it and
-    around it is ink in both, or in neither.
+    None where the whole does not show it: each pixel that is new in the piece, and each around those, must be
+    ink in both, or in neither. Whether it is new in the whole, too, and which of both is of the earlier frame,
+    does not matter.
     """
-    new = after.is_new.view(np.uint8)
-    if after.new < _LEAST:
+    new = piece.is_new.view(np.uint8)
+    if piece.new < _LEAST:
         return None
     kernel = np.ones((2 * _AROUND + 1, 2 * _AROUND + 1), np.uint8)
     near = cv2.dilate(new, kernel)
     left, top, width, height = cv2.boundingRect(near)
-    if height > min(before.box.height, _HIGHEST) or width > before.box.width:
+    if height > min(whole.box.height, _HIGHEST) or width > whole.box.width:
         return None
-    earlier, later = _inks(before, after, new, cv2.subtract(near, new))
+    shown, wanted = _inks(whole, piece, new, cv2.subtract(near, new))
     cut = slice(top, top + height), slice(left, left + width)
-    wanted = np.where(later[cut], np.float32(1), np.float32(-1)) * near[cut]
-    agree = cv2.matchTemplate(_signs(earlier), wanted, cv2.TM_CCORR)
+    agree = cv2.matchTemplate(_signs(shown), _signs(wanted[cut]) * near[cut], cv2.TM_CCORR)
     _, most, _, (column, row) = cv2.minMaxLoc(agree)
-    if int(np.count_nonzero(near)) - most > 2 * _DIFFERENT * after.new:
+    if int(np.count_nonzero(near)) - most > 2 * _DIFFERENT * piece.new:
         return None
     return (
-        after.box.left + left - (before.box.left + column),
-        after.box.top + top - (before.box.top + row),
+        piece.box.left + left - (whole.box.left + column),
+        piece.box.top + top - (whole.box.top + row),
     )
 
 
 def _inks(
-    before: Shown, after: Shown, new: NDArray[Any], beside: NDArray[Any]
+    whole: Shown, piece: Shown, new: NDArray[Any], beside: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return what is ink in both: beyond the middle between what is new and what is beside it."""
-    level, ground = (cv2.mean(after.high, mask)[0] for mask in (new, beside))
+    """Return what is ink in both: beyond the middle between what is new in the piece and what is beside it."""
+    level, ground = (cv2.mean(piece.high, mask)[0] for mask in (new, beside))
     if level > ground:
         middle = (level + ground) / 2
-        return before.high > middle, after.high > middle
-    middle = sum(cv2.mean(after.low, mask)[0] for mask in (new, beside)) / 2
-    return before.low < middle, after.low < middle
+        return whole.high > middle, piece.high > middle
+    middle = sum(cv2.mean(piece.low, mask)[0] for mask in (new, beside)) / 2
+    return whole.low < middle, piece.low < middle
 
 
 def _signs(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
