@@ -41,7 +41,8 @@ DEADLINE_S = 240.0
 def wait_until(is_true: Callable[[], bool], *, what: str, deadline_s: float = DEADLINE_S) -> None:
     """Poll until `is_true`, or fail by name.
 
-    What takes long to ask is asked less often: it takes its time from what is waited for.
+    What takes long to ask is asked less often, as it takes its time from what is waited for; but once a second
+    and more, whatever a machine that stood still made of one answer: what is waited for may pass.
     """
     end = time.monotonic() + deadline_s
     while True:
@@ -52,7 +53,7 @@ def wait_until(is_true: Callable[[], bool], *, what: str, deadline_s: float = DE
         if answered > end:
             message = f"gave up waiting until {what}"
             raise AssertionError(message)
-        time.sleep(max(0.05, 2 * (answered - asked)))
+        time.sleep(min(max(0.05, 2 * (answered - asked)), 1.0))
 
 
 @dataclass
