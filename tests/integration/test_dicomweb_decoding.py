@@ -15,8 +15,7 @@ import pytest_asyncio
 from aiohttp import ClientSession
 from pydicom.uid import ExplicitVRLittleEndian
 
-from daemon.rendering.pictures import Pictures
-from tests.dicomweb_service import LIMITS, TestStore, bundled, served
+from tests.dicomweb_service import TestStore, bundled, served
 from tests.picture_samples import (
     DEFLATED_FRAMES,
     SERIES,
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
+    from daemon.rendering.pictures import Pictures
+
 LOSSLESS = [
     JPEG_LOSSLESS,
     JPEG_LOSSLESS_SV1,
@@ -62,13 +63,6 @@ WHOLE = 'multipart/related; type="application/dicom"'
 IN_PARTS = f'multipart/related; type="{OCTETS}"'
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def imaging() -> AsyncIterator[Pictures]:
-    """Draw and decode in one process for all tests that set it no limits of their own."""
-    async with Pictures(LIMITS) as found:
-        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module")

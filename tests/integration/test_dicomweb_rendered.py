@@ -15,7 +15,6 @@ from PIL import Image
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
-from daemon.rendering.pictures import Pictures
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
     SERIES,
@@ -35,17 +34,12 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
     from pydicom.dataset import Dataset
 
+    from daemon.rendering.pictures import Pictures
+
 BROWSER = "image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8"
 NAVIGATION = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def imaging() -> AsyncIterator[Pictures]:
-    """Draw and decode in one process for all tests that set it no limits of their own."""
-    async with Pictures(LIMITS) as found:
-        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -14,8 +14,7 @@ from aiohttp import ClientSession
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
 
-from daemon.rendering.pictures import Pictures
-from tests.dicomweb_service import LIMITS, TestStore, bundled, served
+from tests.dicomweb_service import TestStore, bundled, served
 from tests.picture_samples import (
     SERIES,
     STUDY,
@@ -33,17 +32,12 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
+    from daemon.rendering.pictures import Pictures
+
 EXPLICIT = "1.2.840.10008.1.2.1"
 WADL = "{http://wadl.dev.java.net/2009/02}"
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def imaging() -> AsyncIterator[Pictures]:
-    """Draw and decode in one process for all tests that set it no limits of their own."""
-    async with Pictures(LIMITS) as found:
-        yield found
 
 
 @pytest_asyncio.fixture(loop_scope="module")
