@@ -177,6 +177,20 @@ def test_a_text_that_stays_beside_one_that_moves_does_not_move_along() -> None:
     assert places == {(4, moving), (4, staying), (5, moving.moved(8, 0))}
 
 
+def test_a_sheet_is_full_when_what_moved_takes_much_memory() -> None:
+    sheet, part = _Sheet(ROWS, COLUMNS), Box(20, 60, 160, 90)
+    added = 0
+    while not sheet.is_full:
+        frame = np.full((ROWS, COLUMNS, 1), 20, np.uint8)
+        ink = _write(frame, "H6051369", (30 + added % 8, 82))
+        described = samples.attributes(frame, bits=8)
+        look = FrameLook(describe(described), Decoded(frame, "MONOCHROME2"), described)
+        sheet.add(_Part.of(added, part, look, ink))
+        added += 1
+        assert added <= 4 * sheet.side**2 // part.area + 2
+    assert added > sheet.side**2 // part.area
+
+
 def test_between_the_parts_on_a_sheet_nothing_is_darker_than_what_is_around_them() -> None:
     frames = [np.full((600, 600, 1), 60, np.uint8) for _ in range(FRAMES)]
     for top, left, height in ((32, 32, 100), (32, 300, 20), (300, 60, 60), (450, 300, 8)):

@@ -354,13 +354,9 @@ def _within(view: NDArray[Any], around: Box) -> Iterator[NDArray[Any]]:
 
 
 def _has_lines_along(values: NDArray[Any]) -> bool:
-    """Whether two sides of a mask (0 and 1) that meet are of the one value, and no other side is."""
-    whole = [
-        max(float(first.mean()), float(last.mean())) >= _WHOLE_LINE
-        and min(float(first.mean()), float(last.mean())) < _WHOLE_LINE
-        for first, last in ((values[0], values[-1]), (values[:, 0], values[:, -1]))
-    ]
-    return all(whole)
+    """Whether two sides of a mask (0 and 1) that meet are of the one value."""
+    sides = ((values[0], values[-1]), (values[:, 0], values[:, -1]))
+    return all(max(float(side.mean()) for side in pair) >= _WHOLE_LINE for pair in sides)
 
 
 def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
