@@ -139,6 +139,17 @@ def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it
     assert sheets[0][1] <= np.ptp(columns) + 1 + 2 * 36
 
 
+@pytest.mark.parametrize(("rows", "is_whole"), [(ROWS // 3, False), (2 * ROWS // 3, True)])
+def test_a_frame_of_which_the_most_is_new_is_looked_at_as_the_first_is(
+    rows: int, *, is_whole: bool
+) -> None:
+    frames = _frames()
+    frames[4][:rows] += 60
+    first, second = _looked_at(frames)
+    assert first == (ROWS, COLUMNS)
+    assert (second == first) == is_whole
+
+
 def _moving() -> tuple[list[Any], int]:
     """Return frames through which a text moves, and how many pixels a part around it has."""
     frames = _frames()

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     Find = Callable[[Sequence[Picture]], list[list[TextRegion]]]
 
 _PART_OVERLAP = 96
+#: Share of a frame that, where so much of it is new, is looked at whole: sheets cost more for their size.
+_MOST_NEW = 0.5
 _EDGE = 4  # text so near to the edge of a part may be cut
 #: Columns and rows that a text moves by at most from one frame to a next, and with how many parts that may be
 #: it a new one is compared.
@@ -116,16 +118,22 @@ class _Search:
         """Examine a frame, or note what is new in it."""
         if self._state is None:
             self._state = RunningExtremes(look, self._novelty), _Sheet(*look.high.shape)
-            regions = self._find([look.picture()])[0]
-            self._add([FoundRegion(number, region) for region in regions])
+            self._examine(number, look)
             return
         running, sheet = self._state
         is_new, boxes = running.new_in(look)
+        if sum(box.area for box in boxes) >= _MOST_NEW * look.high.size:
+            self._examine(number, look)
+            return
         for box in boxes:
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
                 sheet.add(_Part.of(number, part, look, is_new))
         if sheet.is_full:
             self._add(sheet.found(self._find))
+
+    def _examine(self, number: int, look: FrameLook) -> None:
+        """Examine a frame whole."""
+        self._add([FoundRegion(number, region) for region in self._find([look.picture()])[0]])
 
     def finished(self) -> list[FoundRegion]:
         """Examine what is left and return everything found."""
