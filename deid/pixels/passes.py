@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,10 +89,13 @@ class PassOver:
     def filled_shares(self, fillings: Sequence[Filling]) -> Iterator[tuple[int, float, float]]:
         """Yield frame (counted from 0), share of what it shows that would be filled, and of the frame itself.
 
-        What it shows is all that differs from its commonest value. Of many frames some are looked at.
+        What it shows is all that differs from its commonest value. Of many frames those are looked at of which
+        the most would be filled.
         """
-        numbers = sorted(frozenset[int]().union(*(filling.frames for filling in fillings)))
-        for number in numbers[:: max(len(numbers) // _MOST_WEIGHED, 1)]:
+        filled_pixels: Counter[int] = Counter()
+        for filling in fillings:
+            filled_pixels.update(dict.fromkeys(filling.frames, filling.box.area))
+        for number, _ in filled_pixels.most_common(_MOST_WEIGHED):
             samples = self._frames.decoded(number).samples
             shown = _is_shown(samples)
             filled = np.zeros(shown.shape, np.bool_)
@@ -151,8 +155,9 @@ def _is_shown(samples: NDArray[Any]) -> NDArray[np.bool_]:
     low, high = few.min(axis=0), few.max(axis=0)
     width = np.maximum((high - low) * _BACKGROUND_SHARE, 1e-9)
     steps = np.round((few - low) / width).astype(np.int64)
-    values, counts = np.unique(steps, axis=0, return_counts=True)
-    background = low + values[counts.argmax()] * width
+    sizes = tuple(steps.max(axis=0) + 1)  # at most 51 each, so that all colours can be counted
+    commonest = np.bincount(np.ravel_multi_index(tuple(steps.T), sizes)).argmax()
+    background = low + np.array(np.unravel_index(commonest, sizes)) * width
     shown: NDArray[np.bool_] = np.zeros(samples.shape[:2], np.bool_)
     for sample in range(samples.shape[2]):
         apart = np.abs(samples[..., sample].astype(np.float32) - np.float32(background[sample]))
