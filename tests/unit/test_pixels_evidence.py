@@ -56,6 +56,30 @@ def test_a_word_is_looked_at_where_it_lies(ground: int, colour: tuple[int, int, 
     assert sum(area.area for area in found) < ROWS * COLUMNS / 4
 
 
+@pytest.mark.parametrize(
+    ("levels", "is_looked_at"), [(0, False), (4, False), (30, True)], ids=["none", "noise", "ink"]
+)
+def test_what_shows_in_one_colour_only_is_looked_at_unless_it_is_fainter_than_any_ink(
+    levels: int, *, is_looked_at: bool
+) -> None:
+    written = _ground(60)
+    written[..., 0] = _written(_ground(60), (60 + levels,) * 3)[..., 0]
+    assert bool(stroked_areas(written)) is is_looked_at
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (110, 110, 110), (30, 30, 30)])
+def test_noise_of_a_few_levels_in_each_colour_changes_nothing_of_where_is_looked(
+    colour: tuple[int, int, int],
+) -> None:
+    written = _written(_ground(60), colour)
+    noise = np.random.default_rng(1).integers(-3, 4, written.shape)
+    noisy = (written.astype(np.int64) + noise).clip(0, 255).astype(np.uint8)
+    grey = cv2.cvtColor(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    areas = stroked_areas(noisy, sieve=make_sieve())
+    assert areas == stroked_areas(grey, sieve=make_sieve())
+    assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)
+
+
 def test_letters_of_wide_strokes_are_looked_at() -> None:
     place = 40, 300
     frame = _ground()

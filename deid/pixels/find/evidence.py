@@ -45,6 +45,8 @@ _ABOVE_CALM = 2.0
 _ANYWHERE = 40
 _CALM, _NEARBY = 17, 33
 _LEAST_PLAIN = 8
+#: Levels between neighbouring colours up to which a frame is grey: fewer than what stands out.
+_GREY = 8
 _SMALLER = 3
 #: Rows and columns around a pixel that matter for it, and for how much it stands out alone.
 _EDGE, _STROKE_EDGE = 48, 16
@@ -191,7 +193,7 @@ class Strokes:
         """Look for what stands out by so much of a display of shape (rows, columns, 3), 8 bits."""
         rows, columns = display.shape[:2]
         cells = max(columns // CELL, 1), max(rows // CELL, 1)
-        view = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
+        view = _without_needless_colours(display)
         own = _StandOut.of(view, sieve, level, cells)
         if not is_coarse:
             return cls((rows, columns), own, None)
@@ -270,7 +272,7 @@ def lettered_halves(display: NDArray[Any], sieve: Sieve) -> list[Box]:
     rows, columns = display.shape[:2]
     cells = max(columns // CELL // 2, 1), max(rows // CELL // 2, 1)
     busy = np.zeros(cells[::-1], np.uint8)
-    shown = display if _has_colours(display) else np.ascontiguousarray(display[..., 0])
+    shown = _without_needless_colours(display)
     for part in (2, 2 * _SMALLER):
         size = max(columns // part, 1), max(rows // part, 1)
         view = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
@@ -306,11 +308,17 @@ def _are_at_least(
     return np.asarray(strokes > cv2.LUT(around, below))
 
 
-def _has_colours(display: NDArray[Any]) -> bool:
-    return not (
-        np.array_equal(display[..., 0], display[..., 1])
-        and np.array_equal(display[..., 1], display[..., 2])
-    )
+def _without_needless_colours(display: NDArray[Any]) -> NDArray[Any]:
+    """Return a display in grey, (rows, columns), unless something in it stands out by its colour.
+
+    Each colour is looked at by itself, which costs three times as much. A grey frame that was compressed, or
+    has noise in each colour, differs by a few levels, in which nothing can be read.
+    """
+    red, green, blue = cv2.split(display)
+    apart = cv2.max(cv2.absdiff(red, green), cv2.absdiff(green, blue))
+    if apart.max() > _GREY:
+        return display
+    return cv2.cvtColor(display, cv2.COLOR_RGB2GRAY)
 
 
 def _strokes(view: NDArray[Any]) -> NDArray[Any]:
