@@ -63,8 +63,12 @@ def main() -> None:
         print(f"{frames} frames; regions differ in {len(names)}: {', '.join(names) or 'none'}")
         return
     if not arguments.textless:
-        _print(score(samples(seeds, only=arguments.only), detector, talk=arguments.misses))
-    _print_harm(harm(textless(seeds, only=arguments.only), detector))
+        tallies, beside = score(
+            samples(seeds, only=arguments.only), detector, talk=arguments.misses
+        )
+        _print(tallies)
+        _print_harm("beside texts, single frames", beside)
+    _print_harm("frames without text", harm(textless(seeds, only=arguments.only), detector))
     print(f"CPU {time.process_time() - start:.0f} s")
 
 
@@ -92,9 +96,9 @@ def _print(tallies: dict[str, Tally]) -> None:
     _line("all", total)
 
 
-def _print_harm(lost: Harm) -> None:
+def _print_harm(what: str, lost: Harm) -> None:
     print(
-        f"frames without text: {lost.frames}, of their pixels filled {lost.mean:.3%} on average;"
+        f"{what}: {lost.frames}, of their pixels filled {lost.mean:.3%} on average;"
         f" {len(lost.worst)} lost more than 1 %, {len(lost.put_aside)} were put aside"
     )
     for kind, seed, share in lost.worst:

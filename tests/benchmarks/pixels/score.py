@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from tests.benchmarks.pixels.burn import Placed
     from tests.benchmarks.pixels.textless.kinds import Textless
 
+#: What is filled so many heights of a text's box, and pixels, around it is still the text's.
+AROUND_OF_HEIGHT, AROUND = 1, 8
 #: A text is found (redacted) when this share of its ink is filled, kept when at most the other is.
 FOUND_SHARE = 0.9
 KEPT_SHARE = 0.2
@@ -55,6 +57,30 @@ class Tally:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
+@dataclass(slots=True)
+class Harm:
+    """What frames lost where they have no text: shares of their pixels, and how many were put aside."""
+
+    shares: dict[tuple[str, int], float] = field(default_factory=dict)
+    put_aside: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def frames(self) -> int:
+        """Instances examined."""
+        return len(self.shares) + len(self.put_aside)
+
+    @property
+    def mean(self) -> float:
+        """The mean share of pixels that were filled in what is released."""
+        return sum(self.shares.values()) / max(len(self.shares), 1)
+
+    @property
+    def worst(self) -> list[tuple[str, int, float]]:
+        """Those that lost more than one pixel in a hundred, most first."""
+        lost = [(*key, share) for key, share in self.shares.items() if share > 0.01]
+        return sorted(lost, key=lambda entry: -entry[2])
+
+
 class RememberingDetector:
     """Asks a detector once for the same pictures, as two cleaners look at each sample."""
 
@@ -78,17 +104,21 @@ class RememberingDetector:
 
 def score(
     samples: Iterable[Sample], detector: TextDetector, *, talk: bool = False
-) -> dict[str, Tally]:
-    """Return the tally of each category."""
+) -> tuple[dict[str, Tally], Harm]:
+    """Return the tally of each category, and what single frames lost beside their texts."""
     remembering = RememberingDetector(detector)
     everything = PixelCleaning("REDACT_ALL_TEXT", remembering, untrusted=())
     sensitive = PixelCleaning("REDACT_SENSITIVE_TEXT", remembering, untrusted=())
     tallies: dict[str, Tally] = defaultdict(Tally)
+    beside = Harm()
     for sample in samples:
         remembering.forget()
         all_filled = _filled(sample, everything.clean(sample.instance))
         some_filled = _filled(sample, sensitive.clean(sample.instance))
         tally = tallies[sample.category]
+        if len(all_filled) == 1:
+            lost = all_filled[0] & ~_around_texts(sample)
+            beside.shares[sample.category, sample.seed] = float(np.mean(lost))
         for number in sorted({number for _, number, _ in sample.placed}):
             _count(
                 tally,
@@ -98,7 +128,18 @@ def score(
                 some_filled,
                 talk=talk,
             )
-    return dict(tallies)
+    return dict(tallies), beside
+
+
+def _around_texts(sample: Sample) -> NDArray[np.bool_]:
+    """Return what may be filled for the texts of a single frame: their boxes, and as much around them."""
+    rows, columns = sample.instance.attributes["Rows"], sample.instance.attributes["Columns"]
+    mask = np.zeros((rows, columns), np.bool_)
+    for _, _, placed in sample.placed:
+        left, top, right, bottom = placed.box
+        more = AROUND_OF_HEIGHT * min(bottom - top, right - left) + AROUND
+        mask[max(top - more, 0) : bottom + more, max(left - more, 0) : right + more] = True
+    return mask
 
 
 def _count(
@@ -152,30 +193,6 @@ def _filled(sample: Sample, cleaned: CleanedPixels) -> list[NDArray[np.bool_]]:
             region.top : region.top + region.height, region.left : region.left + region.width
         ] = True
     return masks
-
-
-@dataclass(slots=True)
-class Harm:
-    """What frames without text lost: shares of their pixels, and how many were put aside."""
-
-    shares: dict[tuple[str, int], float] = field(default_factory=dict)
-    put_aside: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def frames(self) -> int:
-        """Instances examined."""
-        return len(self.shares) + len(self.put_aside)
-
-    @property
-    def mean(self) -> float:
-        """The mean share of pixels that were filled in what is released."""
-        return sum(self.shares.values()) / max(len(self.shares), 1)
-
-    @property
-    def worst(self) -> list[tuple[str, int, float]]:
-        """Those that lost more than one pixel in a hundred, most first."""
-        lost = [(*key, share) for key, share in self.shares.items() if share > 0.01]
-        return sorted(lost, key=lambda entry: -entry[2])
 
 
 def harm(instances: Iterable[Textless], detector: TextDetector) -> Harm:
