@@ -17,6 +17,7 @@ from deid.pixels.description import bitmap_image, describe
 from deid.pixels.fillings import (
     Filling,
     Margins,
+    as_code,
     carried_over,
     filled_for,
     is_explained,
@@ -354,7 +355,7 @@ class PixelCleaning:
             fillings += [
                 Filling(box, why, frozenset((entry.frame,)))
                 for box in filled_for(
-                    entry.region, self._margins, neighbours, image.rows, image.columns
+                    as_code(entry, filled), self._margins, neighbours, image.rows, image.columns
                 )
             ]
         return united(fillings)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 
+from deid.pixels.find.candidates import corners_of
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import says_what_it_is
 
@@ -234,6 +236,27 @@ def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
         and 2 * other.region.box.height <= 3 * region.box.height
         for other in kept
     )
+
+
+def as_code(entry: FoundRegion, filled: Sequence[FoundRegion]) -> TextRegion:
+    """Return a region, as a code's where it shows little but a code that is filled, too.
+
+    What was taken for letters there has none that its edge may have cut off.
+    """
+    region = entry.region
+    corners = _corners(region)
+    area = cv2.contourArea(corners)
+    is_of_code = any(
+        other.frame == entry.frame
+        and other.region.is_code
+        and cv2.intersectConvexConvex(corners, _corners(other.region))[0] >= _MOST_OF_IT * area
+        for other in filled
+    )
+    return replace(region, is_code=True) if is_of_code else region
+
+
+def _corners(region: TextRegion) -> NDArray[np.float32]:
+    return np.array(region.outline, np.float32) if region.outline else corners_of(region.box)
 
 
 def _signs(text: str) -> str:

@@ -340,3 +340,27 @@ def test_a_piece_of_a_line_is_filled_where_a_later_frame_may_show_something_ther
     cleaner = PixelCleaning("REDACT_SENSITIVE_TEXT", _SeesALineAndAPiece(piece), untrusted=())
     reasons = {region.why for region in cleaner.clean(instance).regions}
     assert reasons == ({reason} if frames > 1 else set())
+
+
+class _SeesACodeAndLetters:
+    """A detector that sees a code, and letters in it or beside it."""
+
+    def __init__(self, letters: Box) -> None:
+        code = TextRegion(Box(60, 30, 44, 40), 1.0, is_code=True)
+        self._found = [TextRegion(letters, 0.9), code]
+
+    def find(self, pictures: Any, *, needs_reading: bool = True) -> list[list[TextRegion]]:
+        return [self._found for _ in pictures]
+
+
+@pytest.mark.parametrize(
+    ("letters", "around"),
+    [(Box(58, 29, 47, 42), 3), (Box(52, 29, 52, 48), 3 + 24), (Box(20, 30, 40, 40), 3 + 20)],
+    ids=["the code", "more than the code", "beside it"],
+)
+def test_what_is_seen_as_letters_in_a_code_has_a_code_s_margins(letters: Box, around: int) -> None:
+    frame = samples.texture(rows=96, columns=160)
+    instance = samples.make_instance(samples.EXPLICIT_LE, [frame], samples.attributes(frame))
+    cleaner = PixelCleaning("REDACT_ALL_TEXT", _SeesACodeAndLetters(letters), untrusted=())
+    regions = cleaner.clean(instance).regions
+    assert min(region.left for region in regions) == max(letters.left - around, 0)

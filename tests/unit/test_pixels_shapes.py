@@ -512,6 +512,34 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless_or_it_lies_a
     assert (end.area in [region.box for region in regions]) == is_filled
 
 
+@pytest.mark.parametrize(
+    ("box", "told", "is_filled"),
+    [
+        (Box(134, 42, 11, 13), -0.1, False),
+        (Box(134, 42, 11, 13), 0.1, True),  # slight: no more is asked
+        (Box(134, 39, 32, 30), 0.1, False),
+        (Box(134, 39, 32, 30), 3.5, True),
+    ],
+)
+def test_what_continues_a_line_is_letters_to_the_sieve_the_more_surely_the_larger_it_is(
+    box: Box, told: float, *, is_filled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, end = candidate(_corners(Box(40, 40, 90, 20)), 0.9, 0), candidate(_corners(box), 0.8, 0)
+
+    def shapes_of(_views: Any, given: Any) -> list[float]:
+        return [-2.5 if entry.corners[:, 0].min() > 130 else 5.0 for entry in given]
+
+    detector = samples.detector()
+    view = np.zeros((100, 300, 3), np.uint8)
+    monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: told)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
+    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert (end.area in [region.box for region in regions]) == is_filled
+
+
 def test_a_large_region_is_widened_no_more_than_a_limit() -> None:
     assert widened(Box(400, 400, 158, 151), Margins(3, 1.0, 0.3)) == Box(349, 381, 260, 189)
     assert widened(Box(400, 400, 100, 20), Margins(3, 1.0, 0.3)) == Box(377, 391, 146, 38)

@@ -84,10 +84,11 @@ class PPOCR:
         # What continues a line of text is text: a spaced letter, an end that fades.
         text += [
             entry
-            for entry, shape in zip(candidates, shapes, strict=True)
+            for entry, shape, mean in zip(candidates, shapes, judged, strict=True)
             if entry not in text
             and shape >= self.tuning.hopeless
             and any(continues(entry, other) for other in text)
+            and self._may_continue(views, entry, mean, pixels=picture.frame_pixels)
         ]
         return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
 
@@ -136,6 +137,18 @@ class PPOCR:
         if is_part and shape >= likely and letters >= lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
+
+    def _may_continue(
+        self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, *, pixels: int
+    ) -> bool:
+        """Whether what lies on a line of text may be more of it, and not what the picture shows beside it."""
+        tuning = self.tuning
+        if self._told(views, found) < tuning.continued:
+            return False
+        is_slight = self._share(found, pixels) <= tuning.slight
+        return is_slight or (
+            self._lettering(views, found, judged, tuning.continued) >= tuning.continued
+        )
 
     def _with_the_sieve(
         self,

@@ -73,6 +73,10 @@ class Tuning:
         Frames of fewer pixels are taken for as large as this: in them a word is no small share.
     most_of_frame
         What covers a larger share of the frame than this is text only when it reads surely, and not as a pair.
+    continued
+        What lies on a line of text is more of it where the sieve tells so much at least, and, of what is larger
+        than the share `slight`, where that, its score and what the model is sure of come to as much together:
+        an organ beside a text is as high as many lines.
     hopeless, short_of
         One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
         reads surely; one that falls short by more when it reads surely and has many signs.
@@ -140,6 +144,7 @@ class Tuning:
     surround: int = 96
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
+    continued: float = 0.0
     hopeless: float = -3.0
     short_of: float = 3.5
     sure: float = 0.95
