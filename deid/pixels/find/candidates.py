@@ -122,6 +122,11 @@ def continues(one: Candidate, other: Candidate) -> bool:
     return 5 * low >= 3 * high and 4 * shared >= 3 * low and gap <= _APART * low
 
 
+def is_within(one: Candidate, other: Candidate) -> bool:
+    """Whether the most of one lies in the other, so that it is a piece of it and does not lie beside it."""
+    return 10 * one.area.overlap(other.area) >= 9 * one.area.area
+
+
 def _continue_each_other(one: Candidate, other: Candidate) -> bool:
     """Whether two upright boxes are parts of one line that share a piece of it."""
     if _is_slanted(one) or _is_slanted(other):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deid.pixels.find.candidates import continues, outline_of, resized
+from deid.pixels.find.candidates import continues, is_within, outline_of, resized
 from deid.pixels.find.judge import shapes_of
+from deid.pixels.find.pieces import text_in_pieces
 from deid.pixels.find.reading import (
     MOST_DOUBTS,
     Reading,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.pixels.find.candidates import Candidate
-    from deid.pixels.find.sieve import Sieve
+    from deid.pixels.find.sieve import Sieve, Sieved
     from deid.pixels.ports import Model
 
 
@@ -81,6 +83,8 @@ class PPOCR:
             for entry, shape, mean in zip(candidates, shapes, judged, strict=True)
             if self._is_text(views, entry, shape, mean, pixels=picture.frame_pixels)
         ]
+        pieces = self._in_pieces(views, candidates, text, pixels=picture.frame_pixels)
+        text += pieces
         # What continues a line of text is text: a spaced letter, an end that fades.
         text += [
             entry
@@ -88,6 +92,7 @@ class PPOCR:
             if entry not in text
             and shape >= self.tuning.hopeless
             and any(continues(entry, other) for other in text)
+            and not any(is_within(piece, entry) for piece in pieces)
             and self._may_continue(views, entry, mean, pixels=picture.frame_pixels)
         ]
         return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
@@ -137,6 +142,53 @@ class PPOCR:
         if is_part and shape >= likely and letters >= lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
+
+    def _in_pieces(
+        self,
+        views: Sequence[NDArray[Any]],
+        candidates: Sequence[Candidate],
+        text: Sequence[Candidate],
+        *,
+        pixels: int,
+    ) -> list[Candidate]:
+        """Return the pieces that are text of larger candidates that are none."""
+        sieve = self._sieve
+        if sieve is None:
+            return []
+        whole = [
+            entry
+            for entry in candidates
+            if entry not in text and self._share(entry, pixels) > self.tuning.costly
+        ]
+
+        def are_text(pieces: Sequence[Candidate]) -> list[bool]:
+            shapes = shapes_of(views, pieces)
+            judged = self._framed_anew(views, pieces, shapes, pixels=pixels)
+            return [
+                self._is_text(views, piece, shape, mean, pixels=pixels)
+                and self._is_sure_piece(views, piece, mean, pixels=pixels)
+                for piece, shape, mean in zip(pieces, shapes, judged, strict=True)
+            ]
+
+        @cache
+        def sieved(view: int) -> Sieved:
+            return sieve.of(views[view])
+
+        return text_in_pieces(whole, text, sieved, are_text, self.tuning.pieces)
+
+    def _is_sure_piece(
+        self, views: Sequence[NDArray[Any]], piece: Candidate, judged: float, *, pixels: int
+    ) -> bool:
+        """Whether a piece that is text is so beyond doubt: what it is a piece of is none.
+
+        It reads as several signs, and of a small frame it is judged by the share that it has of that.
+        """
+        tuning = self.tuning
+        share = piece.area.area / pixels
+        is_small = pixels < tuning.least_area
+        if is_small and judged < tuning.enough(piece.confidence, share):
+            return False
+        return not doubts(self._recogniser.readings(views, piece))
 
     def _may_continue(
         self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, *, pixels: int

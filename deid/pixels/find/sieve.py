@@ -184,6 +184,35 @@ class Sieved:
         cv2.fillPoly(inside, [np.floor(corners / STEP).astype(np.int32)], 1)
         return float(np.quantile(odds[inside > 0], 0.75)) if inside.any() else -np.inf
 
+    def letters_in(self, area: Box, *, least: float, peak: float) -> list[Box]:
+        """Return boxes around the cells in an area of which letters are told, those apart by one cell joined.
+
+        Parameters
+        ----------
+        least, peak
+            The odds that each cell has, and that one in each box has.
+        """
+        inside = area.clipped(*self.view.shape[:2])
+        if inside is None:
+            return []
+        cells = _cells_of(inside)
+        odds = self.odds([inside])[cells]
+        told = (odds >= least).astype(np.uint8)
+        _, labels = cv2.connectedComponents(cv2.dilate(told, np.ones((1, 3), np.uint8)))
+        labels[told == 0] = 0
+        boxes = []
+        for label in np.unique(labels[odds >= peak]):
+            rows, columns = np.nonzero(labels == label)
+            box = Box(
+                STEP * (int(columns.min()) + cells[1].start),
+                STEP * (int(rows.min()) + cells[0].start),
+                STEP * int(np.ptp(columns) + 1),
+                STEP * int(np.ptp(rows) + 1),
+            ).clipped(*self.view.shape[:2])
+            if box is not None:
+                boxes.append(box)
+        return boxes
+
     def may_be_letters(self, areas: Sequence[Box], busy: NDArray[Any]) -> NDArray[Any]:
         """Return the cells of `busy` that may show letters, as 0 and 1, in its shape.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from deid.pixels.find.pieces import Pieces
 from deid.pixels.find.plain_lines import PlainLetters
 from deid.pixels.find.traces import Bounds
 
@@ -31,6 +32,8 @@ class Tuning:
     traces
         What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
         has a shape that text may have.
+    pieces
+        What covers more than the share `costly` of the frame and is no text is judged in pieces, too.
     closer
         Steps of (longer side below this many pixels, factors of that second look in the display and
         in the view by local contrast): small frames have small letters.
@@ -108,6 +111,7 @@ class Tuning:
     fine: int = 16
     plain: PlainLetters = field(default_factory=PlainLetters)
     traces: Bounds = field(default_factory=Bounds)
+    pieces: Pieces = field(default_factory=Pieces)
     closer: tuple[tuple[int, float, float], ...] = (
         (700, 2.0, 2.0),
         (1100, 0.0, 1.5),
