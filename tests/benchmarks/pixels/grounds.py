@@ -11,7 +11,13 @@ from deid.pixels.frames import open_frames
 from tests.benchmarks.pixels.bases import synthetic_cr, synthetic_ct, synthetic_ultrasound
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
-from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, Kind, made
+from tests.benchmarks.pixels.textless.kinds import (
+    KINDS,
+    ONLY_TRAINED,
+    ONLY_TRAINED_LARGE,
+    Kind,
+    made,
+)
 from tests.benchmarks.pixels.textless.real import real_frames
 
 if TYPE_CHECKING:
@@ -33,7 +39,8 @@ def real_grounds() -> list[Base]:
 
 def kind_of(name: str) -> Kind:
     """Return a kind of frames without text."""
-    return next(kind for kind in (*KINDS, *ONLY_TRAINED) if kind.name == name)
+    kinds = (*KINDS, *ONLY_TRAINED, *ONLY_TRAINED_LARGE)
+    return next(kind for kind in kinds if kind.name == name)
 
 
 def some_ground(random: Random) -> Base:

@@ -18,6 +18,7 @@ from tests.benchmarks.pixels.textless import (
     devices,
     functional,
     hardware,
+    implants,
     machinery,
     objects,
 )
@@ -108,6 +109,16 @@ ONLY_TRAINED = (
     Kind("trunks", machinery.trunks),
     Kind("fragments", machinery.fragments),
     Kind("cages", machinery.cages),
+)
+#: The same, of which only the trees that judge large regions again have learnt.
+ONLY_TRAINED_LARGE = (
+    Kind("crowns", implants.crowns),
+    Kind("brackets", implants.brackets),
+    Kind("plates", implants.plates),
+    Kind("catheters", implants.catheters),
+    Kind("zigzags", implants.zigzags),
+    Kind("repeats", implants.repeats),
+    Kind("shoots", implants.shoots),
 )
 
 
