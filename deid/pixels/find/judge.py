@@ -1,4 +1,4 @@
-"""The judge of shapes: whether candidates look like text, asked once for each."""
+"""The judge of shapes: whether candidates look like text, asked once for each; what is large, once more."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deid.pixels.find.candidates import resized
 from deid.pixels.find.shapes import features_of
-from deid.pixels.find.trees import text_shapes
+from deid.pixels.find.trees import large_text_shapes, text_shapes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,3 +36,18 @@ def judged(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> li
     return [
         replace(entry, shape=next(means)) if entry.shape is None else entry for entry in candidates
     ]
+
+
+def large_shape_of(
+    views: Sequence[NDArray[Any]], found: Candidate, framings: Sequence[float]
+) -> float:
+    """Return the logarithm of the odds that a candidate is text, by trees that know what is mistaken for it.
+
+    Parameters
+    ----------
+    framings
+        By how much of its height it is framed wider or closer, too; the mean counts.
+    """
+    corners = [found.corners, *(resized(found.corners, by) for by in framings)]
+    windows = features_of(views[:2], corners)
+    return float(np.mean([large_text_shapes().score(rows).mean() for rows in windows]))

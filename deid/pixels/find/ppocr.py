@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deid.pixels.find.candidates import continues, is_within, outline_of, resized
-from deid.pixels.find.judge import shapes_of
+from deid.pixels.find.judge import large_shape_of, shapes_of
 from deid.pixels.find.pieces import text_in_pieces
 from deid.pixels.find.reading import (
     MOST_DOUBTS,
@@ -119,6 +119,7 @@ class PPOCR:
         lettered = tuning.unless_read if is_small else tuning.lettered
         is_asked = share > tuning.costly and (may_be or shape >= tuning.likely)
         letters = self._lettering(views, found, judged, lettered) if is_asked else math.inf
+        may_be = may_be and (share <= tuning.costly or self._is_no_device(views, found, share))
         may_be = may_be and (
             share <= tuning.costly
             or judged >= tuning.beyond_doubt
@@ -220,6 +221,17 @@ class PPOCR:
         if is_faint and is_close and self._told(views, found) < 0:
             return enough + tuning.doubted
         return enough
+
+    def _is_no_device(self, views: Sequence[NDArray[Any]], found: Candidate, share: float) -> bool:
+        """Whether what covers that share is text to the trees that know devices, with the sieve's word."""
+        tuning = self.tuning
+        enough = tuning.enough_of_large(share)
+        score = large_shape_of(views, found, tuning.framings)
+        least = tuning.told_of_large * tuning.told_least
+        if score + least >= enough:  # whatever the sieve says
+            return True
+        told = min(max(self._told(views, found), tuning.told_least), tuning.told_surest)
+        return score + tuning.told_of_large * told >= enough
 
     def _lettering(
         self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, enough: float

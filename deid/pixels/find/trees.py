@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Made by `python -m tests.benchmarks.pixels.training`, which prints the digest.
 SHAPES = "text_shapes.npz"
+#: Made by `python -m tests.benchmarks.pixels.training_large`.
+LARGE_SHAPES = "large_shapes.npz"
 #: Of one tree, each a bit of a number.
 _MOST_LEAVES = 16
 
@@ -90,3 +92,9 @@ class Trees:
 def text_shapes() -> Trees:
     """Return the trees that judge `deid.pixels.find.shapes.features_of`."""
     return Trees.from_bytes((files("deid.tables") / SHAPES).read_bytes())
+
+
+@cache
+def large_text_shapes() -> Trees:
+    """Return the trees that judge again, by the same numbers, what those took for text and is large."""
+    return Trees.from_bytes((files("deid.tables") / LARGE_SHAPES).read_bytes())

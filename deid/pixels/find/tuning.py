@@ -59,6 +59,11 @@ class Tuning:
         What covers more than the share `weighty` of the frame must score enough on average of its own frame and
         of frames that are longer and higher by these shares of its height: what is text stays text when it is
         framed a little wider or closer, what was taken for text by chance may not.
+    no_device, larger, told_of_large, told_surest
+        What covers more than the share `costly` must be text to the trees that have learnt from devices, too:
+        their score, and `told_of_large` times what the sieve says of it (from `told_least` to `told_surest`),
+        must together reach `no_device`, and more by `larger` times the logarithm of how many times larger it
+        is.
     alone
         What covers more than `weighty` must score so much more where it reads as one sign or as a few over and
         over, twice as much where it reads as nothing or never as more: so do organs, coils and rows of parts.
@@ -134,6 +139,10 @@ class Tuning:
     wary: float = 2.0
     weighty: float = 0.002
     framings: tuple[float, ...] = (0.14, -0.1)
+    no_device: float = -0.3
+    larger: float = 0.5
+    told_of_large: float = 0.5
+    told_surest: float = 10.0
     alone: float = 1.0
     lettered_from: float = 0.01
     lettered: float = 2.8
@@ -178,6 +187,10 @@ class Tuning:
         least += self.dear * max(math.log(share / self.cheap), 0) ** 2
         lacking = max(self.certain - confidence, 0)
         return least + self.wary * lacking * max(math.log(share / self.slight), 0)
+
+    def enough_of_large(self, share: float) -> float:
+        """Return what a candidate of that share must score with the sieve's word to be no device."""
+        return self.no_device + self.larger * math.log(share / self.costly)
 
     def lettering(self, judged: float, told: float, confidence: float) -> float:
         """Return how much speaks for letters: their shape, what the sieve tells, what the model is sure of."""

@@ -50,7 +50,7 @@ from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, made, textless
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     Arrays = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
-_HARD = (
+HARD = (
     "clips",
     "stents",
     "rulers",
@@ -82,12 +82,11 @@ _HARD = (
     "MR mosaic",
 )
 _PIECE = 400  # pixels of a side
-_IN_PLAIN_FONTS = ("Greek", "Cyrillic", "Hebrew", "Arabic", "Georgian", "Armenian", "Han")
+IN_PLAIN_FONTS = ("Greek", "Cyrillic", "Hebrew", "Arabic", "Georgian", "Armenian", "Han")
 FEATURES = 111
-_LARGEST = 1300  # pixels of a frame's longer side; larger ones cost more than they teach
+LARGEST = 1300  # pixels of a frame's longer side; larger ones cost more than they teach
 _PARAMETERS = {
     "objective": "binary",
-    "num_leaves": 16,
     "learning_rate": 0.06,
     "min_data_in_leaf": 20,
     "feature_fraction": 0.3,
@@ -143,7 +142,7 @@ def parts(seeds: int) -> list[Part]:
     """Return every part: so many seeds a kind, and four times that of what is mistaken most."""
     kinds = [kind.name for kind in KINDS if not kind.is_held_out]
     even = range(0, 2 * seeds, 2)
-    hard = [*_HARD, *(kind.name for kind in ONLY_TRAINED)]
+    hard = [*HARD, *(kind.name for kind in ONLY_TRAINED)]
     return [
         *(
             Part("devices", kind, seed)
@@ -181,7 +180,7 @@ def _texts(detector: PPOCR, part: Part) -> Iterator[Example]:
     random = part.random()
     is_own = part.seed % 4 == 0
     base = made(kind_of(part.kind), part.seed + 1000) if is_own else some_ground(random)
-    if max(base.values.shape[:2]) <= _LARGEST:
+    if max(base.values.shape[:2]) <= LARGEST:
         yield from _of_texts(detector, base, random, some_writing(random))
 
 
@@ -207,7 +206,7 @@ def _names(detector: PPOCR, part: Part) -> Iterator[Example]:
     scripts = [
         entry
         for entry in SCRIPTS
-        if not entry.is_held_out and (not is_plain or entry.name in _IN_PLAIN_FONTS)
+        if not entry.is_held_out and (not is_plain or entry.name in IN_PLAIN_FONTS)
     ]
     chosen = [random.choice(scripts) for _ in range(8)]
     texts = [
@@ -236,7 +235,7 @@ _MAKERS: dict[str, Callable[[PPOCR, Part], Iterator[Example]]] = {
 
 
 def _is_small_enough(instance: PixelInstance) -> bool:
-    return max(int(instance.attributes[side]) for side in ("Rows", "Columns")) <= _LARGEST
+    return max(int(instance.attributes[side]) for side in ("Rows", "Columns")) <= LARGEST
 
 
 def _of_textless(detector: PPOCR, instance: PixelInstance, random: Random) -> Iterator[Example]:
@@ -324,13 +323,23 @@ def _windows(
         yield Example(row, is_text, weight / len(rows))
 
 
-def trained(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]) -> bytes:
-    """Return the trees as `numpy.savez` writes them."""
+def trained(
+    rows: NDArray[Any],
+    labels: NDArray[Any],
+    weights: NDArray[Any],
+    *,
+    rounds: int = _ROUNDS,
+    seeds: Sequence[int] = _SEEDS,
+    leaves: int = 16,
+) -> bytes:
+    """Return the trees as `numpy.savez` writes them: of models with these seeds, averaged."""
     weights = weights * np.where(labels, 1.0, labels.sum() / max((~labels).sum(), 1))
     trees = []
-    for seed in _SEEDS:
+    for seed in seeds:
         data = lightgbm.Dataset(rows, labels.astype(int), weight=weights)
-        model = lightgbm.train(_PARAMETERS | {"seed": seed}, data, _ROUNDS).dump_model()
+        model = lightgbm.train(
+            _PARAMETERS | {"seed": seed, "num_leaves": leaves}, data, rounds
+        ).dump_model()
         trees += [_flattened(tree["tree_structure"]) for tree in model["tree_info"]]
     nodes = max(len(tree) for tree in trees)
     table = np.full((5, len(trees), nodes), -1.0)
@@ -343,7 +352,7 @@ def trained(rows: NDArray[Any], labels: NDArray[Any], weights: NDArray[Any]) -> 
         threshold=table[1].astype(np.float32),
         left=table[2].astype(np.int8),
         right=table[3].astype(np.int8),
-        value=(table[4] / len(_SEEDS)).astype(np.float32),
+        value=(table[4] / len(seeds)).astype(np.float32),
     )
     return written.getvalue()
 
@@ -371,13 +380,17 @@ def _detector() -> PPOCR:
     return make_detector(tuning=Tuning(follow=-math.inf, traces=bounds))
 
 
-def _made(part: Part, folder: str) -> Arrays:
+def _examples_of(part: Part) -> Iterator[Example]:
+    return _MAKERS[part.how](_detector(), part)
+
+
+def _made(part: Part, *, make: Callable[[Part], Iterable[Example]], folder: str) -> Arrays:
     """Return a part's rows, labels and weights, from the folder where they are kept there."""
     file = Path(folder) / part.file_name if folder else None
     if file is not None and file.is_file():
         with np.load(file) as kept:
             return kept["rows"], kept["labels"], kept["weights"]
-    found = [*_MAKERS[part.how](_detector(), part)]
+    found = [*make(part)]
     rows = np.array([example.features for example in found], np.float32).reshape(-1, FEATURES)
     labels = np.array([example.is_text for example in found], np.bool_)
     weights = np.array([example.weight for example in found])
@@ -388,11 +401,18 @@ def _made(part: Part, folder: str) -> Arrays:
     return rows, labels, weights
 
 
-def examples(wanted: Sequence[Part], *, processes: int, folder: str, fonts: str) -> Arrays:
-    """Return the rows, labels and weights of all parts, in their order."""
+def examples(
+    wanted: Sequence[Part],
+    make: Callable[[Part], Iterable[Example]],
+    *,
+    processes: int,
+    folder: str,
+    fonts: str,
+) -> Arrays:
+    """Return the rows, labels and weights of all that is made of parts, in their order."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(processes, _begin, (fonts,)) as pool:
-        made_of = pool.map(partial(_made, folder=folder), wanted, chunksize=1)
+        made_of = pool.map(partial(_made, make=make, folder=folder), wanted, chunksize=1)
     rows, labels, weights = (np.concatenate(arrays) for arrays in zip(*made_of, strict=True))
     return rows, labels, weights
 
@@ -404,9 +424,21 @@ def _begin(fonts: str) -> None:
 
 def main() -> None:
     """Make the examples, train, write."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pixels.training")
+    command(SHAPES, parts, _examples_of, trained, seeds=4)
+
+
+def command(
+    table: str,
+    parts_of: Callable[[int], list[Part]],
+    make: Callable[[Part], Iterable[Example]],
+    train: Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], bytes],
+    *,
+    seeds: int,
+) -> None:
+    """Make the examples, train on them, write the table and print digests, as the command line says."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("--fonts", required=True, help="a folder of fonts of many scripts")
-    parser.add_argument("--seeds", type=int, default=4, help="seeds a kind (default 4)")
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"a kind (default {seeds})")
     parser.add_argument("--processes", type=int, default=2, help="that make examples (default 2)")
     parser.add_argument("--keep", default="", help="a folder for examples; what it has is not made")
     arguments = parser.parse_args()
@@ -414,13 +446,14 @@ def main() -> None:
     if arguments.keep:
         Path(arguments.keep).mkdir(parents=True, exist_ok=True)
     rows, labels, weights = examples(
-        parts(arguments.seeds),
+        parts_of(arguments.seeds),
+        make,
         processes=arguments.processes,
         folder=arguments.keep,
         fonts=arguments.fonts,
     )
-    data = trained(rows, labels, weights)
-    target = Path(__file__).parents[3] / "deid" / "tables" / SHAPES
+    data = train(rows, labels, weights)
+    target = Path(__file__).parents[3] / "deid" / "tables" / table
     target.write_bytes(data)
     examples_digest = hashlib.sha256(rows.tobytes() + labels.tobytes() + weights.tobytes())
     print(f"{labels.sum()} windows on text, {(~labels).sum()} on others")
