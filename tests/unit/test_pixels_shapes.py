@@ -176,7 +176,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     monkeypatch: pytest.MonkeyPatch, confidence: float, is_filled: bool
 ) -> None:
     detector = samples.detector()
-    view = np.zeros((400, 300, 3), np.uint8)
+    view = np.zeros((400, 400, 3), np.uint8)
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
@@ -233,7 +233,7 @@ def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
 ) -> None:
     """The region of 230 x 55 pixels needs 2.2, the one of 12 x 8 nothing."""
     detector = samples.detector()
-    view = np.zeros((400, 300, 3), np.uint8)
+    view = np.zeros((400, 400, 3), np.uint8)
     large, small = Box(40, 20, 230, 55), Box(40, 220, 12, 8)
     found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
@@ -288,7 +288,7 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
 ) -> None:
     """The one covers 8 % of the frame, the other 0.35 %."""
     detector = samples.detector()
-    view = np.zeros((400, 300, 3), np.uint8)
+    view = np.zeros((400, 400, 3), np.uint8)
     large, small = Box(40, 20, 230, 55), Box(40, 220, 28, 20)
     found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
     asked: list[Any] = []
@@ -463,6 +463,39 @@ def test_what_is_no_small_share_and_reads_as_a_pair_is_text_unless_the_pair_is_a
     monkeypatch.setattr(
         detector._recogniser, "readings", lambda _views, _found: [("CF", legibility)]
     )
+    (regions,) = detector.find([Picture(view, None)], needs_reading=False)
+    assert [region.box for region in regions] == [found.area] * is_text
+
+
+@pytest.mark.usefixtures("letters_to_the_sieve")
+@pytest.mark.parametrize(
+    ("size", "shape", "reading", "is_text"),
+    [
+        ((400, 400), 1.0, ("LINDQV", 0.6), True),
+        ((120, 160), 1.0, ("LINDQV", 0.6), False),
+        ((120, 160), 1.6, ("LINDQV", 0.6), True),
+        ((120, 160), 1.0, ("LINDQV", 0.85), True),
+        ((120, 160), 1.6, ("0000", 0.97), False),
+        ((120, 160), 3.6, ("0000", 0.97), True),
+    ],
+)
+def test_in_a_small_frame_what_does_not_read_as_a_word_counts_by_its_true_share(
+    size: tuple[int, int],
+    shape: float,
+    reading: tuple[str, float],
+    *,
+    is_text: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It covers 0.6 % of a frame of 400 x 400, for which -0.45 is enough, and 5 % of the small one: 1.4."""
+    detector = samples.detector()
+    view = np.zeros((*size, 3), np.uint8)
+    found = candidate(_corners(Box(40, 40, 40, 24)), 0.9, 0)
+    monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
+    monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
+    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(ppocr, "large_shape_of", lambda _views, _found, _framings: 5.0)
+    monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_text
 

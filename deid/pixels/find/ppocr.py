@@ -126,13 +126,19 @@ class PPOCR:
             or self._search.is_seen_again(views[found.view], found)
         )
         most = MOST_DOUBTS if share > tuning.weighty else 0
-        if may_be and judged >= enough + tuning.alone * most and letters >= lettered:
+        # In a small frame a word is no small share, but what does not read as one may be half of what it shows.
+        granted = tuning.enough(found.confidence, share)
+        crowded = max(self._enough_of_all(found, pixels) - granted, 0.0)
+        if may_be and judged >= enough + tuning.alone * most + crowded and letters >= lettered:
             return True
         if shape < tuning.hopeless:
             return False
         readings = self._recogniser.readings(views, found)
         text, legibility = readings[0]
-        if may_be and judged >= enough + tuning.alone * doubts(readings):
+        doubt = tuning.alone * doubts(readings)
+        if doubt or legibility < tuning.fairly_sure:
+            doubt += crowded
+        if may_be and judged >= enough + doubt:
             differ = different_signs(text) >= tuning.least_signs
             is_read = differ and (letters >= tuning.unless_read or legibility >= tuning.fairly_sure)
             if letters >= lettered or is_read:
@@ -184,10 +190,7 @@ class PPOCR:
 
         It reads as several signs, and of a small frame it is judged by the share that it has of that.
         """
-        tuning = self.tuning
-        share = piece.area.area / pixels
-        is_small = pixels < tuning.least_area
-        if is_small and judged < tuning.enough(piece.confidence, share):
+        if pixels < self.tuning.least_area and judged < self._enough_of_all(piece, pixels):
             return False
         return not doubts(self._recogniser.readings(views, piece))
 
@@ -221,6 +224,10 @@ class PPOCR:
         if is_faint and is_close and self._told(views, found) < 0:
             return enough + tuning.doubted
         return enough
+
+    def _enough_of_all(self, found: Candidate, pixels: int) -> float:
+        """Return what a candidate must score for its share of the frame itself, however small that is."""
+        return self.tuning.enough(found.confidence, max(found.area.area, 1) / pixels)
 
     def _is_no_device(self, views: Sequence[NDArray[Any]], found: Candidate, share: float) -> bool:
         """Whether what covers that share is text to the trees that know devices, with the sieve's word."""

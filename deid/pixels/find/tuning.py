@@ -78,7 +78,8 @@ class Tuning:
         again when it is looked at with so many pixels of what is around it: text is, whatever surrounds it, and
         what is taken for text by chance often is not.
     least_area
-        Frames of fewer pixels are taken for as large as this: in them a word is no small share.
+        Frames of fewer pixels are taken for as large as this: in them a word is no small share. What does not
+        read as one, with `fairly_sure` and more, must score enough for its true share.
     most_of_frame
         What covers a larger share of the frame than this is text only when it reads surely, and not as a pair.
     continued
