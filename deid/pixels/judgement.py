@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
-from deid.pixels.screen_words import ALSO_NAMES, JOINABLE, UNITS, WORDS
+from deid.pixels.screen_words import (
+    ALSO_NAMES,
+    BEGINNINGS,
+    JOINABLE,
+    NAMES_LIKE_WORDS,
+    TERMS,
+    UNITS,
+    WORDS,
+)
 from deid.text.site_patterns import PatternInvalid, compile_site_pattern
 from deid.text.vocabulary import is_name
 
@@ -68,16 +76,22 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     ),
     "US_SOCIAL_SECURITY_NUMBER": re.compile(r"(?<!\d)\d{3}[- ]\d{2}[- ]\d{4}(?!\d)"),
     "PHONE_NUMBER": re.compile(
-        r"(?:\b(?:TEL|PHONE|PH|FAX|MOBILE?)\b[.: ]*[+\d(])"
+        r"(?:\b(?:TEL|PHONE|FAX|MOBILE?)\b[.: ]*[+\d(])"
+        r"|(?:\bPH\b[.: ]*(?:[+(]|\d[\d ()/.-]{3,}))"
         r"|(?:\+\d[\d ()/.-]{7,})"
         r"|(?:\(\d{3}\)\s?\d{3}[- .]?\d{4})"
         r"|(?:(?<!\d)\d{3}[-. ]\d{3}[-. ]\d{4}(?!\d))"
         r"|(?:(?<!\d)\d{3}[-.]\d{4}(?!\d))"
     ),
-    "DATE_OF_BIRTH": re.compile(r"\b(?:D\.?[O0]\.?B|B[O0]RN|BIRTH|GEB(?:\.|DAT)?|NAC)\b"),
+    # Of nuclear medicine NAC is "not attenuation corrected".
+    "DATE_OF_BIRTH": re.compile(
+        r"\b(?:D\.?[O0]\.?B|B[O0]RN|BIRTH|GEB(?:\.|DAT)?|(?:F|FECHA|DATA|DT)\b\W{0,3}(?:DE\s)?\s?NAC)\b"
+        r"|\bNAC(?:\s?[.:]|[\s-]+(?:(?:19|20)\d\d|\d{1,2}[-/. ]+\d{1,2}[-/. ]+\d\d)\b)"
+    ),
     "DATE": re.compile(
         r"(?<!\d)(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
-        r"|(?<!\d)\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d)(?!\d)"
+        # 0.5-40 Hz is what a filter lets pass.
+        r"|(?<!\d)(?!\d{1,2}\.\d{1,2}-\d\d\s?HZ)\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d)(?!\d)"
         rf"|(?<!\d)\d{{1,2}}[-/. ]*{_MONTHS}[-/., ]*\d{{2,4}}"
         rf"|\b{_MONTHS}[-/., ]*\d{{1,2}}(?:ST|ND|RD|TH)?[-/., ]+\d{{2,4}}"
         r"|\bD[A4]TE\s*[:=]"
@@ -118,6 +132,12 @@ _LESS_SURE = 0.1
 
 #: Letters and digits that recognisers take for one another, folded to one of them.
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
+
+#: Letters of a word that may be one of several run together.
+_FEWEST_JOINED = 4
+
+#: Letters of a word that may be one of the vocabulary's with O read for D, or I for L.
+_FEWEST_FOLDED = 5
 
 #: Letters of a word that may be one of the vocabulary's, misread: of two letters any is.
 _FEWEST_MISREAD = 3
@@ -290,17 +310,22 @@ class KnownTexts:
 def is_harmless(upper: str) -> bool:
     """Whether every word is one that may stay: a number, a unit, or of the vocabulary.
 
-    Words that are names as well need a number or another word beside them.
+    Words that are names as well need a number or another word beside them, more than an initial.
     """
+    upper = TERMS.sub(" ", upper)
     alone = upper.strip(" .:-")
     if len(alone) == 1 and alone.isalpha():
         return alone in "LRAPHFSI" or (alone in WORDS and not alone.isascii())
     words = _LETTERS.findall(upper)
-    if words and all(word in ALSO_NAMES for word in words) and not any(map(str.isdigit, upper)):
+    may_be_names = bool(words) and all(word in ALSO_NAMES or len(word) == 1 for word in words)
+    if may_be_names and max(map(len, words)) > 1 and not any(map(str.isdigit, upper)):
         return False
     upper = _TOKEN.sub(_without_misread_word, upper)
     rest = _NUMBER_AND_UNIT.sub(_without_known_unit, upper)
     tokens = _LETTERS.findall(rest)
+    if any(map(str.isdigit, upper)):
+        # Beside a number a short word with l for I is a setting rather than a name: El 412, GAlN 3.
+        tokens = [token if _is_word(token) else _with_i_for_l(token) for token in tokens]
     if all(_is_word(token) for token in tokens):
         return True
     # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.
@@ -353,21 +378,23 @@ def _without_misread_word(match: re.Match[str]) -> str:
 
 
 def _is_run_of_words(letters: str) -> bool:
-    """Whether letters are words of the vocabulary one after the other, at most one of them short.
+    """Whether letters are words of the vocabulary one after the other.
 
-    A word of four letters at least must be among them, lest short words add up to a name.
+    Of four letters at least, but for what says the side or the plane before them: short words add up
+    to names, as TILT and ON, WIN and GATE.
     """
-    if letters in WORDS or is_name(letters):
+    if letters in WORDS or _is_name(letters):
         return letters in WORDS and len(letters) >= 4
-    # Reachable positions -> (short words used, has a long word), fewest short words first.
-    states: dict[int, set[tuple[int, bool]]] = {0: {(0, False)}}
+    # Where words may end, those that begin the run first.
+    ends = {0, *(len(word) for word in BEGINNINGS if letters.startswith(word))}
     for start in range(len(letters)):
-        for short, has_long in states.get(start, ()):
-            for stop in range(start + 2, len(letters) + 1):
-                size = stop - start
-                if letters[start:stop] in JOINABLE and (size > 2 or not short):
-                    states.setdefault(stop, set()).add((short + (size == 2), has_long or size >= 4))
-    return any(has_long for _, has_long in states.get(len(letters), ()))
+        if start in ends:
+            ends.update(
+                stop
+                for stop in range(start + _FEWEST_JOINED, len(letters) + 1)
+                if letters[start:stop] in JOINABLE
+            )
+    return len(letters) in ends
 
 
 def _closed_up(text: str) -> str:
@@ -385,9 +412,15 @@ def _without_known_unit(match: re.Match[str]) -> str:
 def _is_word(token: str) -> bool:
     if len(token) == 1:
         return token.isascii() or token in WORDS  # a single ideograph can be a name
-    # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER.
-    is_folded_word = _folded(token) in _FOLDED_WORDS and not is_name(token)
-    return token in WORDS or token in UNITS or is_folded_word
+    if token in WORDS or (token in UNITS and not _is_name(token)):
+        return True
+    # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER. Short ones are names
+    # too often even so: CAO and CAD, BOS and BDS.
+    return len(token) >= _FEWEST_FOLDED and _folded(token) in _FOLDED_WORDS and not _is_name(token)
+
+
+def _is_name(token: str) -> bool:
+    return is_name(token) or token in NAMES_LIKE_WORDS
 
 
 def _is_like(known: str, token: str) -> bool:
@@ -430,6 +463,10 @@ def _plain(text: str) -> str:
     """Return upper case without accents."""
     decomposed = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u").upper())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def _with_i_for_l(token: str) -> str:
+    return token if _is_name(token) else token.replace("L", "I")
 
 
 def _folded(text: str) -> str:

@@ -14,7 +14,7 @@ from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement, is_misread_perhaps
 from deid.pixels.policy import CustomRegex
 from deid.pixels.ports import TextRegion
-from deid.pixels.screen_words import ALSO_NAMES, JOINABLE, WORDS
+from deid.pixels.screen_words import ALSO_NAMES, BEGINNINGS, JOINABLE, NAMES_LIKE_WORDS, WORDS
 from deid.text.vocabulary import is_name
 
 KNOWN = (
@@ -102,7 +102,13 @@ def test_words_outside_the_vocabulary_go(text: str) -> None:
     assert _why(text) is not None
 
 
-@pytest.mark.parametrize("text", ["MAX", "Stone, Max", "Long", "PAGE", "Dr."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "MAX", "Stone, Max", "Long", "PAGE", "Dr.", "RAO", "COLON", "LEHR", "REX", "Max S.", "Long, A",
+        "J. Short",
+    ],
+)  # fmt: skip
 def test_words_that_are_names_or_titles_too_do_not_stay_on_their_own(text: str) -> None:
     assert _why(text) == "unreadable"
 
@@ -111,6 +117,8 @@ def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
     names = {word for word in WORDS if is_name(word)}
     assert names <= ALSO_NAMES
     assert len(names) < 20
+    assert not WORDS & NAMES_LIKE_WORDS
+    assert BEGINNINGS <= WORDS
     assert not names & JOINABLE
 
 
@@ -339,3 +347,67 @@ def test_squares_of_letters_that_were_read_and_stay_are_no_code(
     assert not is_lettering(code, [])
     assert not is_lettering(FoundRegion(1, code.region), [line])
     assert not is_lettering(FoundRegion(0, TextRegion(box, 1.0, "Katz", 0.9)), [line])
+
+
+def _why_of_a_stranger(text: str) -> str | None:
+    judgement = Judgement()
+    return judgement.why(TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97), judgement.knowing(()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # nuclear medicine
+        "MEGP", "LEHR 128x128", "RAO 30", "NAC", "PET NAC", "CTAC", "Tc-99m", "Tc99m MDP", "Ga-68", "99mTc",
+        "177Lu", "OSEM 3i21s", "Fused transaxial", "500 kcts", "VERT LONG", "Lung ventilation", "%ID/g",
+        # mammography and radiographs
+        "CRA", "R XCCM", "SPECIMEN", "Implant displaced", "Mo/Mo", "W/Rh", "ID", "Slab 6", "ODONTOID",
+        # endoscopy and the eye
+        "COLON 3", "Terminal ileum", "Polyp", "Withdrawal 06:12", "GIF-H290", "Near focus", "White light",
+        "OD", "OS", "Macula", "Red-free", "ART 20", "Signal strength 8/10", "MD -2.3 dB",
+        # angiography, ECG, radiotherapy
+        "CAU 15", "Subtracted", "AK 312 mGy", "Scene 2", "0.5-40 Hz", "Abnormal ECG", "SpO2 98%", "6X FFF",
+        "Isodose 95%",
+        # sections
+        "GT -15.0", "Br40d/3", "BONE PLUS", "BONEPLUS", "Feet first", "Omnipaque 350", "Coil: HE1-4",
+        "R L", "SAR 0.8", "El 412", "GAlN 3", "SUP INE 3", "post Gd", "ph 1", "AVA 1.2 cm2", "Small parts",
+        # other languages
+        "Ganzkörper", "Ohne KM", "Dicke 52 mm", "Corps entier", "Balance des blancs", "Cuerpo entero",
+        "Sin contraste", "Senza contrasto", "Strato 3",
+    ],
+)  # fmt: skip
+def test_what_consoles_of_every_kind_print_stays(text: str) -> None:
+    assert _why_of_a_stranger(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # of which a word of consoles is a part, a misreading or a unit
+        "Tilton", "HARMON", "Wingate", "Ragland", "Poston", "Pascale", "ANGIE", "Carola", "Cao", "Bos",
+        "Orr", "Dan", "Gauss",
+        # of which a term is made
+        "Best", "Small", "First", "White", "Kraft", "Dicke", "Free, N", "Horiz, Tom",
+        "Cao 45", "El", "Li 45", "Dan 45", "Lu 45", "Lu-1774", "Ak 31", "MD 3", "Ava 12", "Mo", "Tan 45",
+        "Tc, Xe", "BR KL45",
+        # beside terms
+        "Katz Tc-99m", "RED FREE KATZ", "Katz, feet first",
+    ],
+)  # fmt: skip
+def test_names_like_words_and_terms_of_consoles_go(text: str) -> None:
+    assert _why_of_a_stranger(text) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "F. Nac 1958", "Fecha nac", "Data de nasc NAC.", "NAC: 12", "Nac. 3", "NAC 12 3 58", "NAC 1958",
+        "0.5-40", "5.3-40 mm", "5.3.40 Hz", "Ph 1234 56", "PH +1", "MOBILE 1",
+    ],
+)  # fmt: skip
+def test_labels_and_forms_of_what_identifies_go_though_consoles_print_some_of_them(
+    text: str,
+) -> None:
+    why = _why_of_a_stranger(text)
+    assert why is not None
+    assert why.startswith("info_type:")
