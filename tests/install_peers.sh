@@ -13,6 +13,7 @@ declare -A package_of=(
     [cc]=build-essential
     [genisoimage]=genisoimage
     [chromium]=chromium
+    [chromium-headless-shell]=chromium-headless-shell # where it is not packed, tests use chromium
     [zsh]=zsh
     [mandoc]=mandoc
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from playwright.sync_api import sync_playwright
 
 from tests.benchmarks.table import Row
-from tests.conftest import program
+from tests.browsers import launched
 from tests.factories import encoded, make_dx, make_us
 from tests.service import RunningDaemon
 
@@ -25,7 +25,6 @@ filterProfile = "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"
 [deidentifiers.default.config.dicomveil]
 burnedIn = "pass"
 """
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 _WAYS = {"samples": "samples, windowed by the browser", "drawn": "drawn by the service, PNG"}
 # From the key to the frame of the screen after it was drawn; the images ahead have been fetched.
 _STEP = """
@@ -71,7 +70,7 @@ def compare(folder: Path, rounds: int) -> list[Row]:
                 _send(daemon, dataset)
         daemon.wait_until_settled(sum(map(len, kinds.values())), deadline_s=300)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=program("chromium"), args=_FLAGS)
+            browser = launched(playwright)
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             rows = [
                 row

@@ -19,9 +19,9 @@ from daemon.cli.output import print_line
 from daemon.viewer.installation import place_in
 from tests.benchmarks.receive import multipart, post
 from tests.benchmarks.servers import Server
-from tests.conftest import program
+from tests.browsers import launched
 from tests.factories import many_ct
-from tests.integration.test_viewer_ohif import CHROMIUM, SHOW_ALL, Viewed, opened
+from tests.integration.test_viewer_ohif import SHOW_ALL, Viewed, opened
 from tests.service import RunningDaemon
 from tests.viewer_package import installed_once
 
@@ -57,9 +57,7 @@ def _measure(daemon: RunningDaemon, slices: int, rows: int) -> None:
     with urllib.request.urlopen(f"{daemon.http}/dicomweb/deid/studies") as answer:
         (study,) = json.load(answer)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program("chromium"), headless=True, args=CHROMIUM
-        )
+        browser = launched(playwright)
         viewed = Viewed(daemon.http, browser.new_context(viewport={"width": 1400, "height": 900}))
         address = f"viewer?StudyInstanceUIDs={study['0020000D']['Value'][0]}&datasources=deid"
         started = time.perf_counter()

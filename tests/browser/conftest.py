@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import urllib.request
 from dataclasses import dataclass, field
@@ -19,7 +18,8 @@ from pydicom.uid import JPEGBaseline8Bit
 from daemon.synthetic.encodings import encode_as, encoded
 from daemon.synthetic.patients import PATIENTS
 from tests import factories
-from tests.conftest import ARTIFACTS, program
+from tests.browsers import SHELL, WHOLE, browser_of, launched
+from tests.conftest import ARTIFACTS
 from tests.picture_samples import overlaid
 from tests.service import DEADLINE_S, RunningDaemon, wait_until
 
@@ -36,10 +36,6 @@ _REPLACED = "htmx:afterRequest", "htmx:sendAbort"
 """What htmx says, with its target, of a question whose place a newer one took (hx-sync). It says the first of
 any question that was not answered, and then why: only this reason is none to complain of."""
 
-_FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 _WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -136,12 +132,14 @@ def _many() -> list[Dataset]:
 
 
 @pytest.fixture(scope="package")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the service with a study of each kind in both stores."""
-    if not program("chromium"):
-        if os.environ.get("CI") == "true":
-            pytest.fail("chromium is required here and is not installed", pytrace=False)
-        pytest.skip("chromium is not installed")
+def chromium() -> str:
+    """Return the path of the browser: its engine shows the pages, and nobody looks at a window of its own."""
+    return browser_of(SHELL, WHOLE)
+
+
+@pytest.fixture(scope="package")
+def site(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run the service with a study of each kind in both stores, where there is a browser to look at them."""
     folder = tmp_path_factory.mktemp("pages")
     state = folder / "state"
     state.mkdir(mode=0o700)
@@ -166,17 +164,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="package")
-def browser(site: Site) -> Iterator[Browser]:
+def browser(site: Site, chromium: str) -> Iterator[Browser]:
     """Run Chromium."""
     assert site.root
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=program("chromium"), args=list(_FLAGS)
-        )
+        started = launched(playwright, chromium)
         # Others may keep the machine busy; no test measures how long anything took.
         expect.set_options(timeout=DEADLINE_S * 1000)
-        yield chromium
-        chromium.close()
+        yield started
+        started.close()
 
 
 def wait_for(page: Page, is_true: str) -> None:

@@ -23,7 +23,7 @@ from daemon.viewer.installation import place_in
 from tests.black_box.asking import Client
 from tests.black_box.site import Site
 from tests.black_box.storing import KIND, body_of
-from tests.conftest import program
+from tests.browsers import launched
 from tests.factories import (
     PATIENTS,
     encode_as,
@@ -49,10 +49,6 @@ STORES = ("source", "deid")
 _LISTED = 101
 """Studies that the viewer asks for at a time."""
 _PATIENCE_S = 240.0
-CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 pytestmark = pytest.mark.peer("chromium")
 
@@ -134,9 +130,7 @@ def viewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewed]:
                 what="everything is de-identified",
             )
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=program("chromium"), headless=True, args=CHROMIUM
-            )
+            browser = launched(playwright)
             context = browser.new_context(viewport={"width": 1400, "height": 900})
             yield Viewed(daemon.http, context)
             browser.close()
