@@ -17,10 +17,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-# Test processes: one more than there are cores, as a quarter of the time tests wait, at most four, or 0 for a single one
-# without workers (make test WORKERS=0). A file's tests stay together, so that what they share is prepared once; files
-# go in their usual order, which ends with many short ones.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Test processes: two more than there are cores, as for almost half of the time tests wait, at most four, or 0 for a
+# single one without workers (make test WORKERS=0). A file's tests stay together, so that what they share is prepared
+# once; files go in their usual order, which ends with many short ones.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)')
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header

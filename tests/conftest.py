@@ -19,6 +19,8 @@ from tests.service import RunningDaemon, running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist import remote, scheduler
+
 REQUIRED_PEERS = {
     "storescu", "storescp", "echoscu", "dcmdump", "dcmodify", "dcmconv", "dcmdjpeg", "dcmcjpeg",
     "dcmcrle", "dcmdrle", "dcmcjpls", "dcmdjpls", "dcmftest", "dcm2json", "dcm2xml", "dcmj2pnm",
@@ -61,6 +63,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("CI") == "true" and name in REQUIRED_PEERS:
                 pytest.fail(f"{name} is required here and is not installed", pytrace=False)
             pytest.skip(f"{name} is not installed")
+
+
+_TOGETHER = {
+    "tests/integration/test_adversarial_readers.py": "the corpus",
+    "tests/property/test_output_digests.py": "the corpus",
+    "tests/unit/test_adversarial_corpus.py": "the corpus",
+}
+"""Files whose tests run in one process: they share what it makes once, and takes long to make."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: remote.Producer
+) -> scheduler.Scheduling | None:
+    """Give each file to one process, and files that belong together to the same: all of a browser, too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - nothing without several processes
+
+    class FilesTogether(LoadFileScheduling):  # type: ignore[misc] # it has no types
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            is_page = file.startswith("tests/browser/")
+            return "the browser" if is_page else _TOGETHER.get(file, file)
+
+    return FilesTogether(config, log)
 
 
 @pytest.fixture(autouse=True)
