@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.store.journal import SETTLED, read_journal
 from daemon.store.layout import DATABASE_NAME
 from tests.commands import typed
+from tests.prepared import Forked, fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -71,6 +72,9 @@ class RunningDaemon:
         nothing is asked of what several do beside each other; each takes half a second of CPU to start.
     root, python
         The checkout whose program runs, and the interpreter that runs it.
+    is_prepared
+        Whether it is a fork of a process that has loaded the program, where no test asks how it starts
+        (`tests.prepared`).
     """
 
     state_dir: Path
@@ -81,7 +85,8 @@ class RunningDaemon:
     environment: Mapping[str, str] = field(default_factory=dict)
     root: Path = ROOT
     python: str = sys.executable
-    process: subprocess.Popen[bytes] | None = None
+    is_prepared: bool = False
+    process: subprocess.Popen[bytes] | Forked | None = None
     addresses: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
@@ -134,21 +139,20 @@ class RunningDaemon:
         self._write_key()
         ready = self.state_dir / "run" / "addresses.json"
         ready.unlink(missing_ok=True)
+        arguments = ["serve", "--config", str(self.config_path)]
+        environment = {**os.environ, **_USUAL, **self.environment}
         with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    self.python,
-                    "-m",
-                    "daemon.cli.main",
-                    "serve",
-                    "--config",
-                    str(self.config_path),
-                ],
-                cwd=self.root,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **_USUAL, **self.environment},
-                start_new_session=True,
+            self.process = (
+                fork(arguments, root=self.root, environment=environment, log=log)
+                if self.is_prepared
+                else subprocess.Popen(
+                    [self.python, "-m", "daemon.cli.main", *arguments],
+                    cwd=self.root,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    start_new_session=True,
+                )
             )
         return ready
 
@@ -301,11 +305,13 @@ class RunningDaemon:
 
 
 @contextmanager
-def running(folder: Path, state_dir: Path, *, workers: int = 1) -> Iterator[RunningDaemon]:
+def running(
+    folder: Path, state_dir: Path, *, workers: int = 1, is_prepared: bool = False
+) -> Iterator[RunningDaemon]:
     """Run the real daemon as a child process, watching an inbox in the folder; end it by SIGTERM."""
     inbox = folder / "inbox"
     inbox.mkdir()
-    daemon = RunningDaemon(state_dir=state_dir, folder=folder, inbox=inbox, workers=workers)
+    daemon = RunningDaemon(state_dir, folder, inbox=inbox, workers=workers, is_prepared=is_prepared)
     daemon.start()
     try:
         yield daemon

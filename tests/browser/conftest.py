@@ -143,7 +143,7 @@ def site(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Si
     folder = tmp_path_factory.mktemp("pages")
     state = folder / "state"
     state.mkdir(mode=0o700)
-    daemon = RunningDaemon(state_dir=state, folder=folder, settings="[workers]\ncount = 2\n")
+    daemon = RunningDaemon(state, folder, workers=2, is_prepared=True)
     daemon.start()
     try:
         site = Site(daemon)

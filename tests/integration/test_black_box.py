@@ -25,7 +25,7 @@ def failed(results: list[Result]) -> list[str]:
 
 
 def test_both_stores_do_what_the_standard_asks(state_dir: Path, tmp_path: Path) -> None:
-    with running(state_dir, tmp_path) as daemon:
+    with running(state_dir, tmp_path, is_prepared=True) as daemon:
         source, result = (f"{daemon.http}/dicomweb/{store}" for store in ("source", "deid"))
         count = fill(source)
         with Client(result) as client:

@@ -35,7 +35,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     """Run a daemon that holds instances; yields the addresses of source and result."""
     folder = tmp_path_factory.mktemp("clients")
     (folder / "state").mkdir(mode=0o700)
-    with running(folder, folder / "state") as daemon:
+    with running(folder, folder / "state", is_prepared=True) as daemon:
         source, result = (f"{daemon.http}/dicomweb/{store}" for store in ("source", "deid"))
         count = fill(source)
         with Site(result).client as client:

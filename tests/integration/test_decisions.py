@@ -27,7 +27,7 @@ BOX = "1:8,4,40,16"
 @pytest.fixture
 def daemon(tmp_path: Path) -> RunningDaemon:
     (tmp_path / "state").mkdir(mode=0o700)
-    return RunningDaemon(tmp_path / "state", tmp_path, settings=SETTINGS)
+    return RunningDaemon(tmp_path / "state", tmp_path, settings=SETTINGS, is_prepared=True)
 
 
 def send(daemon: RunningDaemon, count: int) -> None:

@@ -28,7 +28,7 @@ PROGRAM = Path(__file__).parent / "fhir_kit.mjs"
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     folder = tmp_path_factory.mktemp("fhir")
-    running = RunningDaemon(folder / "state", folder, settings="[workers]\ncount = 1\n")
+    running = RunningDaemon(folder / "state", folder, is_prepared=True)
     running.start()
     yield running
     running.stop()

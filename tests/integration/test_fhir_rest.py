@@ -24,6 +24,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
         folder / "state",
         folder,
         settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 12000000\nmax_transaction_bytes = 2000000\n",
+        is_prepared=True,
     )
     running.start()
     yield running

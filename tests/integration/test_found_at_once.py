@@ -28,7 +28,7 @@ KILLS = 6
 @pytest.fixture(scope="module")
 def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     folder = tmp_path_factory.mktemp("daemon")
-    running = RunningDaemon(folder / "state", folder)
+    running = RunningDaemon(folder / "state", folder, is_prepared=True)
     running.start()
     yield running
     running.stop()
@@ -90,7 +90,7 @@ def test_a_study_is_complete_after_each_instance_of_it(daemon: RunningDaemon) ->
 
 
 def test_what_was_shown_ahead_is_stored_in_both_stores_once(tmp_path: Path) -> None:
-    daemon = RunningDaemon(tmp_path / "state", tmp_path, workers=0)
+    daemon = RunningDaemon(tmp_path / "state", tmp_path, workers=0, is_prepared=True)
     daemon.start()
     client = DICOMwebClient(f"{daemon.http}/dicomweb/source")
     sent = [new_ct() for _ in range(ROUNDS)]
@@ -113,7 +113,7 @@ def test_what_was_shown_ahead_is_stored_in_both_stores_once(tmp_path: Path) -> N
 
 
 def test_what_was_acknowledged_is_found_at_once_after_a_kill_too(tmp_path: Path) -> None:
-    daemon = RunningDaemon(tmp_path / "state", tmp_path, workers=0)
+    daemon = RunningDaemon(tmp_path / "state", tmp_path, workers=0, is_prepared=True)
     study = generate_uid()
     sent = 0
     for kill in range(KILLS):

@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def daemon(folder: Path) -> Iterator[RunningDaemon]:
     (folder / "files").mkdir()
     settings = f'[workers]\ncount = 1\n[healthcare]\nfolders = ["{folder}/files"]\n'
-    running = RunningDaemon(folder / "state", folder, settings=settings)
+    running = RunningDaemon(folder / "state", folder, settings=settings, is_prepared=True)
     running.start()
     yield running
     running.stop()

@@ -56,7 +56,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def daemon(tmp_path_factory: pytest.TempPathFactory, lists: Path) -> Iterator[RunningDaemon]:
     folder = tmp_path_factory.mktemp("healthcare")
     settings = f'[workers]\ncount = 2\n[healthcare]\nfolders = ["{lists}"]\n'
-    running = RunningDaemon(folder / "state", folder, settings=settings)
+    running = RunningDaemon(folder / "state", folder, settings=settings, is_prepared=True)
     running.start()
     yield running
     running.stop()

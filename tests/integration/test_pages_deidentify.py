@@ -28,7 +28,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     """Run a service that holds one study of two instances, of which one will be refused."""
     folder = tmp_path_factory.mktemp("deidentify")
     (folder / "state").mkdir(mode=0o700)
-    daemon = RunningDaemon(folder / "state", folder)
+    daemon = RunningDaemon(folder / "state", folder, is_prepared=True)
     daemon.start()
     try:
         with PlainScu(daemon.dimse_port) as scu:

@@ -81,7 +81,7 @@ class Readers:
 @pytest.fixture
 def daemon(tmp_path: Path) -> RunningDaemon:
     (tmp_path / "state").mkdir(mode=0o700)
-    return RunningDaemon(tmp_path / "state", tmp_path, settings=OLD, workers=0)
+    return RunningDaemon(tmp_path / "state", tmp_path, settings=OLD, workers=0, is_prepared=True)
 
 
 def send(daemon: RunningDaemon, contents: list[bytes]) -> None:

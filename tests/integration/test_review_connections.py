@@ -33,6 +33,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
             "DICOMVEIL_HTTP__MAX_CONNECTIONS": str(_MOST),
             "DICOMVEIL_HTTP__BODY_TIMEOUT_S": "3600",
         },
+        is_prepared=True,
     )
     running.start()
     yield running

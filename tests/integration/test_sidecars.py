@@ -33,14 +33,18 @@ PEOPLE = PATIENTS[:4]
 
 
 @contextmanager
-def running(folder: Path, settings: str = SETTINGS) -> Iterator[RunningDaemon]:
+def running(
+    folder: Path, settings: str = SETTINGS, *, is_prepared: bool = True
+) -> Iterator[RunningDaemon]:
     inbox = folder / "inbox"
     inbox.mkdir(parents=True, exist_ok=True)
     key = folder / "site.key"
     key.touch(0o600)
     key.write_bytes(bytes(range(100, 132)))
     settings = f'{settings}[key]\nfile = "{key}"\n'
-    daemon = RunningDaemon(folder / "state", folder, inbox=inbox, settings=settings)
+    daemon = RunningDaemon(
+        folder / "state", folder, inbox=inbox, settings=settings, is_prepared=is_prepared
+    )
     daemon.start()
     try:
         yield daemon
@@ -164,7 +168,7 @@ def test_resources_that_come_before_or_after_their_images_come_out_the_same(fold
     resources = {"r.json": packed(make_resources(instances[0], PATIENTS[0], "a"), "bundle")}
     outcomes = []
     for name, first, second in (("one", files, resources), ("two", resources, files)):
-        with running(folder / name) as daemon:
+        with running(folder / name, is_prepared=name == "two") as daemon:
             drop(folder / name / "inbox", first)
             daemon.wait_until_settled(len(first))
             drop(folder / name / "inbox", second)
@@ -338,7 +342,7 @@ def test_what_waits_or_was_refused_is_listed_without_a_value_and_looked_at_again
 def test_resources_come_back_from_their_files_when_the_database_is_lost(folder: Path) -> None:
     instances = study(1)
     resources = make_resources(instances[0], PATIENTS[1], "back")
-    with running(folder) as daemon:
+    with running(folder, is_prepared=False) as daemon:
         drop(folder / "inbox", {f"{n}.dcm": encoded(each) for n, each in enumerate(instances)})
         drop(folder / "inbox", {"r.json": packed(resources, "ndjson.gz")})
         source(daemon).update(
@@ -374,7 +378,7 @@ def test_kills_while_folders_are_dropped_lose_nothing_and_double_nothing(folder:
     outcomes = []
     for name, kills in (("undisturbed", 0), ("killed", 30)):
         choose = random.Random(20261128)
-        with running(folder / name, SEVERAL) as daemon:
+        with running(folder / name, SEVERAL, is_prepared=name == "killed") as daemon:
             for number in range(30):
                 instances = study(number % 8, 1 + number // 8)
                 resources = make_resources(instances[0], PATIENTS[number % 8], f"k{number}")

@@ -120,7 +120,7 @@ def viewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewed]:
     state = folder / "state"
     state.mkdir(mode=0o700)
     place_in(state).symlink_to(place)
-    daemon = RunningDaemon(state_dir=state, folder=folder)
+    daemon = RunningDaemon(state, folder, is_prepared=True)
     daemon.start()
     try:
         expected = _filled(daemon)
