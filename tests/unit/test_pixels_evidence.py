@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.engines.models import make_sieve
-from deid.pixels.find.evidence import Strokes, stroked_areas
+from deid.pixels.find.evidence import Strokes, calmest_colour, stroked_areas
 from deid.pixels.geometry import Box
 from tests import pixel_samples as samples
 
@@ -78,6 +78,38 @@ def test_noise_of_a_few_levels_in_each_colour_changes_nothing_of_where_is_looked
     areas = stroked_areas(noisy, sieve=make_sieve())
     assert areas == stroked_areas(grey, sieve=make_sieve())
     assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)
+
+
+def _on_paper(colour: tuple[int, int, int]) -> NDArray[Any]:
+    """Return a word on paper with a grid of one colour, 8 pixels wide."""
+    paper = _ground(255)
+    paper[::8] = paper[:, ::8] = colour
+    return _written(paper, (140, 140, 140), size=0.5)
+
+
+@pytest.mark.parametrize("colour", [(255, 190, 190), (190, 255, 190), (190, 190, 255)])
+def test_letters_on_a_grid_are_looked_at_in_the_colour_that_does_not_show_it(
+    colour: tuple[int, int, int],
+) -> None:
+    written = _on_paper(colour)
+    calm = calmest_colour(written)
+    assert calm is not None
+    assert np.array_equal(calm, written[..., int(np.argmax(colour))])
+    areas = stroked_areas(written, sieve=make_sieve())
+    assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)
+    assert sum(area.area for area in areas) < ROWS * COLUMNS / 3
+
+
+def test_no_colour_is_calmer_where_all_show_about_as_much() -> None:
+    assert calmest_colour(_written(_ground(60), (200, 180, 160))) is None
+    assert calmest_colour(_ground()[..., 0]) is None
+
+
+def test_without_letters_that_are_known_a_grid_s_calmest_colour_is_not_looked_at_for_them() -> None:
+    written = _on_paper((255, 190, 190))
+    strokes = Strokes.of(written, make_sieve())
+    assert strokes.areas()
+    assert strokes.without([WORD.grown(4)]).areas() == []
 
 
 def test_letters_of_wide_strokes_are_looked_at() -> None:

@@ -47,6 +47,8 @@ _CALM, _NEARBY = 17, 33
 _LEAST_PLAIN = 8
 #: Levels between neighbouring colours up to which a frame is grey: fewer than what stands out.
 _GREY = 8
+#: In one colour so many times less stands out than in another.
+_MUCH_CALMER = 2
 _SMALLER = 3
 #: Rows and columns around a pixel that matter for it, and for how much it stands out alone.
 _EDGE, _STROKE_EDGE = 48, 16
@@ -175,11 +177,15 @@ class Strokes:
         Rows and columns of the display.
     own, coarse
         What does in its own size, and in a third of it: wide strokes.
+    calm
+        What does in the one colour in which much less does: a grid of that colour hides what is written on it
+        in all others.
     """
 
     size: tuple[int, int]
     own: _StandOut
     coarse: _StandOut | None
+    calm: _StandOut | None = None
 
     @classmethod
     def of(
@@ -195,26 +201,28 @@ class Strokes:
         cells = max(columns // CELL, 1), max(rows // CELL, 1)
         view = _without_needless_colours(display)
         own = _StandOut.of(view, sieve, level, cells)
+        calmest = calmest_colour(view)
+        calm = None if calmest is None else _StandOut.of(calmest, sieve, level, cells)
         if not is_coarse:
-            return cls((rows, columns), own, None)
+            return cls((rows, columns), own, None, calm)
         size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
         smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-        return cls((rows, columns), own, _StandOut.of(smaller, sieve, level, cells))
+        return cls((rows, columns), own, _StandOut.of(smaller, sieve, level, cells), calm)
 
     def areas(self) -> list[Box]:
         """Return where to look, with what is around it."""
         rows, columns = self.size
         busy = self.own.lettered()
-        if self.coarse is not None:
-            busy |= self.coarse.lettered()
+        for other in (self.coarse, self.calm):
+            if other is not None:
+                busy |= other.lettered()
         return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
 
     def without(self, lines: Sequence[Box]) -> Strokes:
         """Return what is left where these lines of letters are known."""
-        own = self.own.without(lines)
-        if self.coarse is None:
-            return replace(self, own=own)
-        return replace(self, own=own, coarse=self.coarse.without([_in_third(box) for box in lines]))
+        coarse = self.coarse and self.coarse.without([_in_third(box) for box in lines])
+        calm = self.calm and self.calm.without(lines)
+        return replace(self, own=self.own.without(lines), coarse=coarse, calm=calm)
 
 
 def _in_third(box: Box) -> Box:
@@ -319,6 +327,22 @@ def _without_needless_colours(display: NDArray[Any]) -> NDArray[Any]:
     if apart.max() > _GREY:
         return display
     return cv2.cvtColor(display, cv2.COLOR_RGB2GRAY)
+
+
+def calmest_colour(view: NDArray[Any]) -> NDArray[Any] | None:
+    """Return the colour in which much less stands out than in another, (rows, columns), if there is one.
+
+    Parameters
+    ----------
+    view
+        Shape (rows, columns) or (rows, columns, 3), 8 bits.
+    """
+    if view.ndim == 2:
+        return None
+    colours = cv2.split(view)
+    busy = [int(np.count_nonzero(_strokes(colour) >= _PLAIN)) for colour in colours]
+    calmest = int(np.argmin(busy))
+    return colours[calmest] if _MUCH_CALMER * busy[calmest] < max(busy) else None
 
 
 def _strokes(view: NDArray[Any]) -> NDArray[Any]:

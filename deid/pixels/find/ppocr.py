@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deid.pixels.find.candidates import continues, is_within, outline_of, resized
+from deid.pixels.find.evidence import calmest_colour
 from deid.pixels.find.judge import large_shape_of, shapes_of
 from deid.pixels.find.pieces import text_in_pieces
 from deid.pixels.find.reading import (
@@ -179,7 +180,8 @@ class PPOCR:
 
         @cache
         def sieved(view: int) -> Sieved:
-            return sieve.of(views[view])
+            calmest = calmest_colour(views[view])
+            return sieve.of(views[view] if calmest is None else calmest)
 
         return text_in_pieces(whole, text, sieved, are_text, self.tuning.pieces)
 
