@@ -41,7 +41,7 @@ class Manner:
     angle
         Degrees counter-clockwise.
     style
-        ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap``, ``dots`` or ``italic``.
+        ``plain``, ``outlined``, ``shadowed``, ``boxed``, ``bitmap``, ``dots``, ``italic`` or ``curved``.
     font
         A font file that has the text's script; chosen by style and text where empty.
     is_block
@@ -139,7 +139,7 @@ def _is_legible(
     difference = np.abs(levels - around)
     if difference.ndim == 3:
         difference = difference.max(axis=2)
-    if manner.style in {"plain", "bitmap", "dots", "italic"} and not manner.beyond_window:
+    if manner.style in {"plain", "bitmap", "dots", "italic", "curved"} and not manner.beyond_window:
         old = (np.clip(before[area].astype(np.float32), low, high) - low) / (high - low) * 255
         changed = np.abs(levels - old)
         difference = np.minimum(difference, changed.max(axis=2) if changed.ndim == 3 else changed)
@@ -253,7 +253,31 @@ def _mask(random: Random, text: str, manner: Manner) -> NDArray[Any]:
     left, top, right, bottom = font.getbbox(spaced)
     image = Image.new("L", (int(right - left) + 4, int(bottom - top) + 4), 0)
     ImageDraw.Draw(image).text((2 - left, 2 - top), spaced, 255, font=font)
-    return np.asarray(image, np.float32) / 255
+    mask = np.asarray(image, np.float32) / 255
+    return _on_arc(random, mask) if manner.style == "curved" else mask
+
+
+def _on_arc(random: Random, mask: NDArray[Any]) -> NDArray[Any]:
+    """Return a line of text bent along an arc of 40 to 100 degrees, its middle the highest or the lowest."""
+    height, width = mask.shape
+    angle = np.radians(random.uniform(40, 100))
+    radius = max(
+        width / angle, 1.5 * height
+    )  # of the line's lower edge, or upper one where it hangs
+    half = min(width / radius, np.pi) / 2
+    hangs = random.random() < 0.4
+    inner, outer = (radius - height, radius) if hangs else (radius, radius + height)
+    columns = int(np.ceil(2 * outer * np.sin(half))) + 4
+    rows = int(np.ceil(outer - inner * np.cos(half))) + 4
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    x -= columns / 2
+    # Above the centre of a circle, or below it.
+    y = y - (rows - 2 - outer) if hangs else outer + 2 - y
+    along = np.arctan2(x, y) * radius + width / 2
+    across = np.hypot(x, y) - inner
+    across = across if hangs else height - across
+    bent = cv2.remap(mask, along.astype(np.float32), across.astype(np.float32), cv2.INTER_LINEAR)
+    return np.asarray(bent, np.float32)
 
 
 def _bitmap_mask(random: Random, text: str, size: int) -> NDArray[Any]:

@@ -25,6 +25,7 @@ from tests.benchmarks.pixels.burn import Manner, Placed, burn
 from tests.benchmarks.pixels.codes import SYMBOLOGIES, burn_code, some_value
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned, make_person, some_texts
+from tests.benchmarks.pixels.textless.functional import ecg
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,25 @@ def _any_small(random: Random) -> Base:
     return synthetic_ct(random, random.choice([128, 192, 256]))
 
 
+def _striped(random: Random) -> Base:
+    """Return a ground with stripes across it, as of blinds, grids and colour bars."""
+    base = _any_synthetic(random)
+    low, high = base.shown_range
+    rows, columns = np.mgrid[0 : base.values.shape[0], 0 : base.values.shape[1]]
+    angle, pitch = random.choice((0.0, 0.0, np.pi / 2, 0.4)), random.uniform(8, 40)
+    across = rows * np.cos(angle) + columns * np.sin(angle)
+    bright = (across / pitch) % 1 < random.uniform(0.3, 0.6)
+    lifted = base.values + bright.reshape(
+        bright.shape + (1,) * (base.values.ndim - 2)
+    ) * random.uniform(0.15, 0.4) * (high - low)
+    values = np.clip(np.round(lifted), low, high).astype(base.values.dtype)
+    return replace(base, values=values)
+
+
+def _traces(random: Random) -> Base:
+    return ecg(np.random.default_rng(random.randrange(1 << 32)))
+
+
 def _huge(random: Random) -> Base:
     return synthetic_cr(random, 2500, 3000)
 
@@ -117,6 +137,9 @@ CATEGORIES = (
     Category("italic", Manner(style="italic", height=(14, 26)), _any),
     Category("spaced letters", Manner(spacing=1, height=(14, 22)), _any, 3),
     Category("lines", Manner(height=(10, 18), is_block=True), _any, 6),
+    Category("curved", Manner(style="curved", height=(14, 28)), _any, 3),
+    Category("on stripes", Manner(height=(14, 24)), _striped),
+    Category("across traces", Manner(height=(14, 24), contrast=(89, 220)), _traces),
     Category("dots", Manner(style="dots"), _any),
     Category("thumbnail", Manner(height=(9, 12), contrast=(140, 255)), _any_small, 3),
     Category("at the edge", Manner(at_edge=True), _any, 4),
