@@ -91,7 +91,7 @@ def test_the_default_detector_reads_again_what_is_in_no_list(
         return read
 
     detector = make_detector(models, runtime=runtime)
-    display = np.zeros((120, 320, 3), np.uint8)
+    display = np.zeros((400, 400, 3), np.uint8)
     word = "LATERAL" if is_listed else "LADERUL"
     cv2.putText(display, word, (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (230, 230, 230), 2)
     contrast = np.minimum(display[..., 0], 200)
