@@ -136,6 +136,7 @@ def test_a_name_that_a_trace_runs_through_is_filled_and_most_of_the_trace_stays(
     ("size", "reading", "is_text"),
     [
         ((400, 400), ("LINDQV", 0.6), True),
+        ((400, 400), ("LINDQV", 0.54), False),
         ((400, 400), ("LLLLLL", 0.6), False),
         ((400, 400), ("", 0.0), False),
         ((60, 200), ("LINDQV", 0.6), False),  # of so small a frame it covers 16 %

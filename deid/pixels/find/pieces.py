@@ -34,10 +34,13 @@ class Pieces:
         is cut by the first may be two lines that the next parts.
     peak
         Odds that one of a piece's cells has at least.
+    read
+        How surely a piece reads at least.
     """
 
     levels: tuple[float, ...] = (0.5, 2.5, 5.0)
     peak: float = 6.0
+    read: float = 0.55
 
 
 def text_in_pieces(

@@ -194,7 +194,9 @@ class PPOCR:
         """
         if pixels < self.tuning.least_area and judged < self._enough_of_all(piece, pixels):
             return False
-        return not doubts(self._recogniser.readings(views, piece))
+        readings = self._recogniser.readings(views, piece)
+        _, legibility = readings[0]
+        return legibility >= self.tuning.pieces.read and not doubts(readings)
 
     def _may_continue(
         self, views: Sequence[NDArray[Any]], found: Candidate, judged: float, *, pixels: int
