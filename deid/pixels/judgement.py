@@ -86,12 +86,14 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     # Of nuclear medicine NAC is "not attenuation corrected".
     "DATE_OF_BIRTH": re.compile(
         r"\b(?:D\.?[O0]\.?B|B[O0]RN|BIRTH|GEB(?:\.|DAT)?|(?:F|FECHA|DATA|DT)\b\W{0,3}(?:DE\s)?\s?NAC)\b"
-        r"|\bNAC(?:\s?[.:]|[\s-]+(?:(?:19|20)\d\d|\d{1,2}[-/. ]+\d{1,2}[-/. ]+\d\d)\b)"
+        r"|\bNAC(?:\s?[.:]|[\s-]+(?:(?:19|20)\d\d|\d{1,2}[-/. ]+\d{1,2}[-/. ]+\d\d(?:\d\d)?)\b)"
+        r"|\bNAC[\s-]+\d\d\s*$"
     ),
     "DATE": re.compile(
         r"(?<!\d)(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
         # 0.5-40 Hz is what a filter lets pass.
         r"|(?<!\d)(?!\d{1,2}\.\d{1,2}-\d\d\s?HZ)\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d)(?!\d)"
+        r"|(?<![\d.,])(?:0?[1-9]|[12]\d|3[01]) (?:0?[1-9]|1[0-2]) (?:19|20)\d\d(?![\d.,])"
         rf"|(?<!\d)\d{{1,2}}[-/. ]*{_MONTHS}[-/., ]*\d{{2,4}}"
         rf"|\b{_MONTHS}[-/., ]*\d{{1,2}}(?:ST|ND|RD|TH)?[-/., ]+\d{{2,4}}"
         r"|\bD[A4]TE\s*[:=]"

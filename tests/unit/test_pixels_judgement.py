@@ -371,6 +371,8 @@ def _why_of_a_stranger(text: str) -> str | None:
         # sections
         "GT -15.0", "Br40d/3", "BONE PLUS", "BONEPLUS", "Feet first", "Omnipaque 350", "Coil: HE1-4",
         "R L", "SAR 0.8", "El 412", "GAlN 3", "SUP INE 3", "post Gd", "ph 1", "AVA 1.2 cm2", "Small parts",
+        # what is no date
+        "NAC 3/58", "PET NAC 3.27 mm", "Matrix 15 16 1958", "3.15 03 1958", "15 03 958",
         # other languages
         "Ganzkörper", "Ohne KM", "Dicke 52 mm", "Corps entier", "Balance des blancs", "Cuerpo entero",
         "Sin contraste", "Senza contrasto", "Strato 3",
@@ -402,6 +404,7 @@ def test_names_like_words_and_terms_of_consoles_go(text: str) -> None:
     "text",
     [
         "F. Nac 1958", "Fecha nac", "Data de nasc NAC.", "NAC: 12", "Nac. 3", "NAC 12 3 58", "NAC 1958",
+        "NAC 15 03 1958", "NAC 58", "15 03 1958", "5 9 2025 F",
         "0.5-40", "5.3-40 mm", "5.3.40 Hz", "Ph 1234 56", "PH +1", "MOBILE 1",
     ],
 )  # fmt: skip
