@@ -12,7 +12,7 @@ from deid.pixels.codecs import encapsulation
 from deid.pixels.codecs.lossy import lossy_step
 from deid.pixels.codecs.native import NativeFrame
 from deid.pixels.codecs.table import CODECS, NATIVE
-from deid.pixels.samples import black, without_unused_bits
+from deid.pixels.samples import black, spread_in, without_unused_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -273,11 +273,5 @@ class _Decoding:
 
 
 def _prove_filled(number: int, decoded: Decoded, boxes: Sequence[Box], residue: int) -> None:
-    for box in boxes:
-        area = decoded.samples[box.top : box.bottom, box.left : box.right]
-        spreads = (
-            int(area[..., sample].max()) - int(area[..., sample].min())
-            for sample in range(area.shape[2])
-        )
-        if max(spreads) > residue:
-            raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"frame {number + 1}")
+    if any(spread_in(decoded.samples, box) > residue for box in boxes):
+        raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"frame {number + 1}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from deid.pixels.description import first_number
 from deid.pixels.find.views import FrameLook
-from deid.pixels.samples import Decoded, stored_values
+from deid.pixels.samples import Decoded, spread_in, stored_values
 from deid.ports import PixelRegion
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from deid.pixels.description import ImageDescription
     from deid.pixels.fillings import Filling
     from deid.pixels.frames import Frames
-    from deid.pixels.geometry import Box
     from deid.ports import PixelInstance
 
 #: Where the values in a box spread no further than this share of the text's own contrast, the box
@@ -76,7 +75,7 @@ class PassOver:
                 applied = [
                     filling
                     for filling, spread in zip(fillings, spreads, strict=True)
-                    if number in filling.frames or _spread(samples, filling.box) > spread
+                    if number in filling.frames or spread_in(samples, filling.box) > spread
                 ]
             if not applied:
                 continue
@@ -134,7 +133,7 @@ class PassOver:
             samples = self._frames.decoded(number).samples
             for at, filling in enumerate(fillings):
                 if number in filling.frames and not filling.is_exact:
-                    spreads[at] = min(spreads[at], _FLAT_SHARE * _spread(samples, filling.box))
+                    spreads[at] = min(spreads[at], _FLAT_SHARE * spread_in(samples, filling.box))
         return spreads
 
     def _note_extremes(self, number: int, decoded: Decoded) -> None:
@@ -163,11 +162,3 @@ def _is_shown(samples: NDArray[Any]) -> NDArray[np.bool_]:
         apart = np.abs(samples[..., sample].astype(np.float32) - np.float32(background[sample]))
         shown |= apart > np.float32(width[sample])
     return shown
-
-
-def _spread(samples: NDArray[Any], box: Box) -> float:
-    area = samples[box.top : box.bottom, box.left : box.right]
-    return max(
-        float(area[..., sample].max()) - float(area[..., sample].min())
-        for sample in range(area.shape[2])
-    )

@@ -33,6 +33,16 @@ class Decoded:
     photometric: str
 
 
+def spread_in(samples: NDArray[Any], box: Box) -> float:
+    """Return by how much values differ in a box of a frame (rows, columns, samples), at most of its samples.
+
+    Rows are compared with each other first, which lie in one piece.
+    """
+    area = samples[box.top : box.bottom, box.left : box.right]
+    low, high = area.min(axis=0).min(axis=0), area.max(axis=0).max(axis=0)
+    return float((high.astype(np.float64) - low).max())
+
+
 def stored_values(image: ImageDescription, samples: NDArray[Any]) -> NDArray[Any]:
     """Return samples with the sign that Pixel Representation gives them, as 32 or 64 bits if needed."""
     if not image.is_signed or samples.dtype.kind == "i":

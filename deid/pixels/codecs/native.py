@@ -100,7 +100,9 @@ class NativeFrame:
                 area = self._words[:, rows, box.left : box.right]
                 area[:] = coded.astype(self._words.dtype)[:, None, None]
             else:
-                self._words[rows, box.left : box.right] = coded.astype(self._words.dtype)
+                area = self._words[rows, box.left : box.right]
+                # Row by row, which is many times as fast as pixel by pixel.
+                area[:] = np.tile(coded.astype(self._words.dtype), (area.shape[1], 1))
 
     def clear_unused_bits(self) -> bool:
         """Set the bits outside Bits Stored to zero, or to the sign; say whether any changed.
