@@ -47,6 +47,12 @@ class Box(NamedTuple):
             return None
         return Box(left, top, right - left, bottom - top)
 
+    def within(self, other: Box) -> Box | None:
+        """Return what of it lies in another box, None where nothing does."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
+
     def moved(self, columns: int, rows: int) -> Box:
         """Return the box shifted right by `columns` and down by `rows`."""
         return Box(self.left + columns, self.top + rows, self.width, self.height)

@@ -26,11 +26,14 @@ class Picture:
         window, or faint, is seen too. None where `display` shows everything.
     of_pixels
         How many pixels the frame has whose parts this picture shows; 0 when it shows one frame whole.
+    parts
+        Where on the picture those parts are; what lies between them shows nothing.
     """
 
     display: NDArray[Any]
     contrast: NDArray[Any] | None
     of_pixels: int = 0
+    parts: Sequence[Box] = ()
 
     @property
     def frame_pixels(self) -> int:

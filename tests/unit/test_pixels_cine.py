@@ -210,6 +210,18 @@ def test_between_the_parts_on_a_sheet_nothing_is_darker_than_what_is_around_them
     assert [int(sheet.min()) for sheet in sheets] == [60]
 
 
+def test_speckle_goes_on_between_the_parts_on_a_sheet() -> None:
+    """Flat, what lies between would make a line of letters of a part."""
+    noise = np.random.default_rng(7).integers(0, 60, (600, 600, 1), np.uint8)
+    frames = [noise.copy() for _ in range(FRAMES)]
+    for top, left, height in ((32, 32, 100), (32, 300, 20), (300, 60, 60), (450, 300, 8)):
+        frames[6][top : top + height, left : left + 160] += 120
+    _, sheet = _shown(frames)
+    rows, columns = (side // 8 for side in sheet.shape[:2])
+    cells = sheet[: 8 * rows, : 8 * columns, 0].reshape(rows, 8, columns, 8)
+    assert cells.std(axis=(1, 3)).min() > 5
+
+
 def test_what_lies_between_steps_of_a_staircase_is_not_looked_at() -> None:
     frames = [np.full((600, 600, 1), 20, np.uint8) for _ in range(FRAMES)]
     for top, left in ((32, 32), (176, 160), (320, 288), (464, 416)):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from daemon.engines.models import make_sieve
-from deid.pixels.find.evidence import Strokes, calmest_colour, stroked_areas
+from deid.pixels.find.evidence import Strokes, calmest_colour
 from deid.pixels.geometry import Box
 from tests import pixel_samples as samples
 
@@ -36,8 +36,8 @@ def _written(
 def test_a_frame_without_strokes_needs_no_look() -> None:
     columns = np.linspace(0, 255, COLUMNS)
     shade = np.repeat(np.tile(columns, (ROWS, 1))[..., None], 3, axis=2).astype(np.uint8)
-    assert stroked_areas(_ground()) == []
-    assert stroked_areas(shade) == []
+    assert Strokes.of(_ground()).areas() == []
+    assert Strokes.of(shade).areas() == []
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_frame_without_strokes_needs_no_look() -> None:
     ids=("bright", "dark", "faint", "coloured"),
 )
 def test_a_word_is_looked_at_where_it_lies(ground: int, colour: tuple[int, int, int]) -> None:
-    found = stroked_areas(_written(_ground(ground), colour))
+    found = Strokes.of(_written(_ground(ground), colour)).areas()
     assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in found)
     assert sum(area.area for area in found) < ROWS * COLUMNS / 4
 
@@ -64,7 +64,7 @@ def test_what_shows_in_one_colour_only_is_looked_at_unless_it_is_fainter_than_an
 ) -> None:
     written = _ground(60)
     written[..., 0] = _written(_ground(60), (60 + levels,) * 3)[..., 0]
-    assert bool(stroked_areas(written)) is is_looked_at
+    assert bool(Strokes.of(written).areas()) is is_looked_at
 
 
 @pytest.mark.parametrize("colour", [(255, 255, 255), (110, 110, 110), (30, 30, 30)])
@@ -75,8 +75,8 @@ def test_noise_of_a_few_levels_in_each_colour_changes_nothing_of_where_is_looked
     noise = np.random.default_rng(1).integers(-3, 4, written.shape)
     noisy = (written.astype(np.int64) + noise).clip(0, 255).astype(np.uint8)
     grey = cv2.cvtColor(cv2.cvtColor(noisy, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    areas = stroked_areas(noisy, sieve=make_sieve())
-    assert areas == stroked_areas(grey, sieve=make_sieve())
+    areas = Strokes.of(noisy, sieve=make_sieve()).areas()
+    assert areas == Strokes.of(grey, sieve=make_sieve()).areas()
     assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)
 
 
@@ -95,7 +95,7 @@ def test_letters_on_a_grid_are_looked_at_in_the_colour_that_does_not_show_it(
     calm = calmest_colour(written)
     assert calm is not None
     assert np.array_equal(calm, written[..., int(np.argmax(colour))])
-    areas = stroked_areas(written, sieve=make_sieve())
+    areas = Strokes.of(written, sieve=make_sieve()).areas()
     assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)
     assert sum(area.area for area in areas) < ROWS * COLUMNS / 3
 
@@ -116,7 +116,7 @@ def test_letters_of_wide_strokes_are_looked_at() -> None:
     place = 40, 300
     frame = _ground()
     cv2.putText(frame, "AB", place, cv2.FONT_HERSHEY_SIMPLEX, 7, (220, 220, 220), 22)
-    assert any(area.area > ROWS * COLUMNS / 4 for area in stroked_areas(frame))
+    assert any(area.area > ROWS * COLUMNS / 4 for area in Strokes.of(frame).areas())
 
 
 def test_many_lines_close_together_are_no_noise() -> None:
@@ -126,7 +126,7 @@ def test_many_lines_close_together_are_no_noise() -> None:
             frame, "MUSTERMANN ERIKA 1961 " * 4, (4, row), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (230,) * 3
         )
     covered = np.zeros((ROWS, COLUMNS), np.bool_)
-    for area in stroked_areas(frame):
+    for area in Strokes.of(frame).areas():
         covered[area.top : area.bottom, area.left : area.right] = True
     assert covered.mean() > 0.95
 
@@ -137,13 +137,13 @@ def test_a_line_is_looked_at_whole_with_what_is_around_it(turns: int) -> None:
     shown = np.argwhere(frame[..., 0] > 60)
     (top, left), (bottom, right) = shown.min(axis=0), shown.max(axis=0)
     word = Box(int(left), int(top), int(right - left) + 1, int(bottom - top) + 1)
-    (area,) = stroked_areas(frame)
+    (area,) = Strokes.of(frame).areas()
     assert area.contains(word.grown(24))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (40, 2)])
 def test_a_frame_of_any_size_can_be_asked(size: tuple[int, int]) -> None:
-    assert stroked_areas(np.zeros((*size, 3), np.uint8)) == []
+    assert Strokes.of(np.zeros((*size, 3), np.uint8)).areas() == []
 
 
 SIEVE = make_sieve()
@@ -188,3 +188,30 @@ def test_wide_strokes_are_looked_at_until_all_of_them_is_known(*, is_coarse: boo
     assert strokes.without([own]).areas() == []
     half = Box(own.left, own.top, own.width // 2, own.height)
     assert strokes.without([half]).areas()
+
+
+def _speckle(rows: int, columns: int) -> NDArray[np.uint8]:
+    noise = cv2.GaussianBlur(
+        np.random.default_rng(4).normal(0, 60, (rows, columns)).astype(np.float32), (0, 0), 1.2
+    )
+    return np.repeat(np.clip(70 + noise, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_speckle_on_a_page_of_parts_stands_out_no_more_than_by_itself() -> None:
+    speckle, part = _speckle(48, 160), Box(96, 80, 160, 48)
+    page = _ground(0)
+    page[part.top : part.bottom, part.left : part.right] = speckle
+    alone = Strokes.of(speckle).own.mask
+    by_part, by_page = (Strokes.of(page, parts=parts).own.mask for parts in ([part], []))
+    assert (by_part[part.top : part.bottom, part.left : part.right] == alone).all()
+    assert by_part.sum() == alone.sum() < by_page.sum() / 4
+
+
+def test_of_a_page_of_parts_nothing_beyond_the_part_is_looked_at_with_a_word() -> None:
+    word = Box(WORD.left - 24, WORD.top - 12, WORD.width + 48, WORD.height + 24)
+    beside = Box(word.right + 4, word.top, 60, word.height)
+    page = _written(_ground(), (255, 255, 255))
+    page[beside.top : beside.bottom, beside.left : beside.right] = 200
+    areas = Strokes.of(page, parts=[word, beside]).areas()
+    assert all(word.contains(area) or beside.contains(area) for area in areas)
+    assert any(area.contains(Box(WORD.left, WORD.top + 4, 50, 14)) for area in areas)

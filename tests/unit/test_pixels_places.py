@@ -76,8 +76,8 @@ def test_what_is_found_in_a_few_places_is_what_is_found_in_the_whole_frame(
 ) -> None:
     display, contrast = _views(*size)
     asked: tuple[Callable[[], list[Box]], ...] = (
-        lambda: evidence.stroked_areas(display),
-        lambda: evidence.stroked_areas(display, level=16, is_coarse=False),
+        lambda: evidence.Strokes.of(display).areas(),
+        lambda: evidence.Strokes.of(display, level=16, is_coarse=False).areas(),
         lambda: evidence.hidden_areas(display, contrast),
         lambda: dots.dotted_areas(display),
     )

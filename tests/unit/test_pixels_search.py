@@ -16,14 +16,16 @@ from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.search import Search
 from deid.pixels.find.sieve import Sieve
 from deid.pixels.find.tuning import Tuning
+from deid.pixels.geometry import Box
 from deid.pixels.ports import Picture
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from deid.pixels.find.candidates import Candidate
-    from deid.pixels.geometry import Box
 
 SIEVE = make_sieve()
 WHITE = (255, 255, 255)
@@ -66,9 +68,11 @@ def _looked(
     sieve: Sieve | None = SIEVE,
     text: int = 256,
     tuning: Tuning | None = None,
+    parts: Sequence[Box] = (),
 ) -> tuple[_Looks, list[Candidate]]:
     model = _Looks(text)
-    _, found = Search(model, sieve, tuning or Tuning()).candidates(Picture(display, contrast))
+    picture = Picture(display, contrast, parts=parts)
+    _, found = Search(model, sieve, tuning or Tuning()).candidates(picture)
     return model, found
 
 
@@ -125,6 +129,17 @@ def test_a_line_of_which_half_is_fainter_is_looked_at_whole() -> None:
     smith = samples.lettered(GROUND, "SMITH", (100, 100))
     model, found = _looked(samples.lettered(smith, "JOHN", (160, 100), (55, 55, 55)))
     assert found == []
+    assert model.brightest == 255
+
+
+def test_a_line_that_the_edge_of_a_part_cuts_is_not_followed_into_the_next() -> None:
+    display = samples.lettered(GROUND, "SMITH", (100, 100), (180,) * 3)
+    edge = samples.inked(display, GROUND).right
+    display = samples.lettered(display, "JOHN", (edge + 4, 100))
+    part = Box(60, 60, edge - 60, 80)
+    model, _ = _looked(display, sieve=None, text=90, tuning=ONCE, parts=[part])
+    assert model.brightest == 180
+    model, _ = _looked(display, sieve=None, text=90, tuning=ONCE)
     assert model.brightest == 255
 
 

@@ -13,7 +13,7 @@ import pytest
 from daemon.engines.models import make_sieve
 from deid.pixels.find import sieve as module
 from deid.pixels.find.candidates import corners_of, rectangle_of
-from deid.pixels.find.evidence import stroked_areas
+from deid.pixels.find.evidence import Strokes
 from deid.pixels.find.sieve import SIEVE as SIEVE_FILE
 from deid.pixels.find.sieve import (
     Sieve,
@@ -52,7 +52,7 @@ def _written(
 
 def _looked_at(view: NDArray[np.uint8]) -> NDArray[np.bool_]:
     shown = np.zeros(view.shape[:2], np.bool_)
-    for area in stroked_areas(view, sieve=SIEVE):
+    for area in Strokes.of(view, sieve=SIEVE).areas():
         shown[area.top : area.bottom, area.left : area.right] = True
     return shown
 
@@ -75,7 +75,7 @@ def test_letters_are_looked_at_in_any_colour_and_little_else_is(
     shown = _looked_at(view)
     assert shown[written].all()
     assert shown.mean() < 0.7
-    assert sum(area.area for area in stroked_areas(view)) > 0.9 * WHOLE.area
+    assert sum(area.area for area in Strokes.of(view).areas()) > 0.9 * WHOLE.area
 
 
 def test_letters_of_wide_strokes_are_looked_at() -> None:

@@ -18,11 +18,12 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from deid.pixels.find.moving import Shown, displacement
-from deid.pixels.find.novelty import Novelty, RunningExtremes
-from deid.pixels.find.sheets import GUTTER, edge_level, laid_out, pages_of
+from deid.pixels.find.novelty import SURROUND, Novelty, RunningExtremes
+from deid.pixels.find.sheets import GUTTER, laid_out, pages_of
 from deid.pixels.geometry import Box, tiles
 from deid.pixels.ports import Picture
 
@@ -231,19 +232,15 @@ class _Sheet:
         """Examine parts on one picture."""
         places, rows, columns = laid_out([part.box for part in parts], self.side)
         display = np.zeros((rows, columns, 3), np.uint8)
-        contrast: NDArray[Any] | None = None
+        has_contrast = any(part.picture.contrast is not None for part in parts)
+        contrast = np.full((rows, columns), 127, np.uint8) if has_contrast else None
         for part, place in zip(parts, places, strict=True):
-            area = slice(place.top, place.bottom), slice(place.left, place.right)
             cell = _cell_of(place, places, rows, columns)
-            display[cell.top : cell.bottom, cell.left : cell.right] = edge_level(
-                part.picture.display
-            )
-            display[area] = part.picture.display
-            if part.picture.contrast is not None:
-                if contrast is None:
-                    contrast = np.full((rows, columns), 127, np.uint8)
-                contrast[area] = part.picture.contrast
-        for region in find([Picture(display, contrast, self._size[0] * self._size[1])])[0]:
+            _lay(part.picture.display, display, cell)
+            if contrast is not None and part.picture.contrast is not None:
+                _lay(part.picture.contrast, contrast, cell)
+        pixels = self._size[0] * self._size[1]
+        for region in find([Picture(display, contrast, pixels, places)])[0]:
             yield from _moved_back(region, parts, places)
 
 
@@ -271,11 +268,35 @@ class _Part:
         return replace(self, last=last, moved=(*self.moved, (replace(other, moved=()), by), *moved))
 
 
-def _cell_of(place: Box, places: Sequence[Box], rows: int, columns: int) -> Box:
-    """Return a place with all that lies between it and the next on its shelf, and the next shelf.
+def _lay(shown: NDArray[Any], page: NDArray[Any], cell: Box) -> None:
+    """Put what a part shows at the beginning of a cell, and in the rest what lies at its edge, mirrored.
 
-    Where all of that is of one level, no strip of it looks like a stroke.
+    As one level, or black, the rest would make a line of letters of a low part of speckle.
     """
+    rows, columns = shown.shape[:2]
+    beside, below = SURROUND
+    own = page[cell.top : cell.bottom, cell.left : cell.right]
+    own[:rows, :columns] = shown
+    if cell.width > columns:
+        edge = shown[:, -beside:]
+        own[:rows, columns:] = _mirrored(edge, rows, edge.shape[1] + cell.width - columns)[
+            :, edge.shape[1] :
+        ]
+    if cell.height > rows:
+        edge = own[max(rows - below, 0) : rows]
+        own[rows:] = _mirrored(edge, edge.shape[0] + cell.height - rows, cell.width)[
+            edge.shape[0] :
+        ]
+
+
+def _mirrored(shown: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
+    """Return a picture of so many rows and columns that goes on as mirror images of itself."""
+    more = rows - shown.shape[0], columns - shown.shape[1]
+    return np.asarray(cv2.copyMakeBorder(shown, 0, more[0], 0, more[1], cv2.BORDER_REFLECT))
+
+
+def _cell_of(place: Box, places: Sequence[Box], rows: int, columns: int) -> Box:
+    """Return a place with all that lies between it and the next on its shelf, and the next shelf."""
     right = min(
         (p.left for p in places if p.top == place.top and p.left > place.left), default=columns
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from deid.pixels.find.sieve import strokes_of
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -146,27 +147,6 @@ def _areas_of_cells(
     return areas_of(boxes, rows, columns)
 
 
-def stroked_areas(
-    display: NDArray[Any],
-    *,
-    level: int = _PLAIN,
-    is_coarse: bool = True,
-    sieve: Sieve | None = None,
-) -> list[Box]:
-    """Return where anything stands out as strokes do; elsewhere no detector needs to look.
-
-    Parameters
-    ----------
-    display
-        Shape (rows, columns, 3), 8 bits.
-    level
-        By how much at least.
-    is_coarse
-        Whether wide strokes count, too.
-    """
-    return Strokes.of(display, sieve, level=level, is_coarse=is_coarse).areas()
-
-
 @dataclass(frozen=True, slots=True)
 class Strokes:
     """What stands out of a display as strokes do, and where that may be letters.
@@ -180,34 +160,54 @@ class Strokes:
     calm
         What does in the one colour in which much less does: a grid of that colour hides what is written on it
         in all others.
+    parts
+        Of frames that the display shows side by side; none where it shows one frame. What lies around one of
+        them tells nothing of it.
     """
 
     size: tuple[int, int]
-    own: _StandOut
-    coarse: _StandOut | None
-    calm: _StandOut | None = None
+    own: StandOut
+    coarse: StandOut | None
+    calm: StandOut | None
+    parts: Sequence[Box]
 
     @classmethod
     def of(
         cls,
         display: NDArray[Any],
-        sieve: Sieve | None,
+        sieve: Sieve | None = None,
         *,
         level: int = _PLAIN,
         is_coarse: bool = True,
+        parts: Sequence[Box] = (),
     ) -> Strokes:
-        """Look for what stands out by so much of a display of shape (rows, columns, 3), 8 bits."""
+        """Look for what stands out as strokes do; elsewhere no detector needs to look.
+
+        Parameters
+        ----------
+        display
+            Shape (rows, columns, 3), 8 bits.
+        level
+            By how much at least.
+        is_coarse
+            Whether wide strokes count, too.
+        parts
+            Of frames, where the display shows several side by side.
+        """
         rows, columns = display.shape[:2]
         cells = max(columns // CELL, 1), max(rows // CELL, 1)
         view = _without_needless_colours(display)
-        own = _StandOut.of(view, sieve, level, cells)
+        stand_out = partial(StandOut.of, sieve=sieve, level=level, cells=cells)
+        own = stand_out(view, parts)
         calmest = calmest_colour(view)
-        calm = None if calmest is None else _StandOut.of(calmest, sieve, level, cells)
-        if not is_coarse:
-            return cls((rows, columns), own, None, calm)
-        size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
-        smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
-        return cls((rows, columns), own, _StandOut.of(smaller, sieve, level, cells), calm)
+        calm = None if calmest is None else stand_out(calmest, parts)
+        coarse = None
+        if is_coarse:
+            size = max(columns // _SMALLER, 1), max(rows // _SMALLER, 1)
+            smaller = cv2.resize(view, size, interpolation=cv2.INTER_AREA)
+            thirds = [_in_third(part).clipped(size[1], size[0]) for part in parts]
+            coarse = stand_out(smaller, [part for part in thirds if part is not None])
+        return cls((rows, columns), own, coarse, calm, parts)
 
     def areas(self) -> list[Box]:
         """Return where to look, with what is around it."""
@@ -216,7 +216,26 @@ class Strokes:
         for other in (self.coarse, self.calm):
             if other is not None:
                 busy |= other.lettered()
-        return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
+        if not self.parts:
+            return _areas_of_cells(busy, rows, columns, 1, near=(3, 3), surround=_CONTEXT)
+        return areas_of(
+            (area for part in self.parts for area in self._areas_in(part, busy)), rows, columns
+        )
+
+    def _areas_in(self, part: Box, busy: NDArray[Any]) -> Iterator[Box]:
+        """Yield where to look in one part, with what it shows around that."""
+        rows, columns = self.size
+        across, down = busy.shape[1] / columns, busy.shape[0] / rows
+        own = (
+            slice(int(part.top * down), math.ceil(part.bottom * down)),
+            slice(int(part.left * across), math.ceil(part.right * across)),
+        )
+        inside = np.zeros_like(busy)
+        inside[own] = busy[own]
+        for area in _areas_of_cells(inside, rows, columns, 1, near=(3, 3), surround=_CONTEXT):
+            seen = area.within(part)
+            if seen is not None:
+                yield seen
 
     def without(self, lines: Sequence[Box]) -> Strokes:
         """Return what is left where these lines of letters are known."""
@@ -232,7 +251,7 @@ def _in_third(box: Box) -> Box:
 
 
 @dataclass(frozen=True, slots=True)
-class _StandOut:
+class StandOut:
     """What stands out of a view, (rows, columns) or (rows, columns, 3): a mask, and where it is not empty."""
 
     mask: NDArray[np.bool_]
@@ -242,20 +261,34 @@ class _StandOut:
 
     @classmethod
     def of(
-        cls, view: NDArray[Any], sieve: Sieve | None, level: int, cells: tuple[int, int]
-    ) -> _StandOut:
+        cls,
+        view: NDArray[Any],
+        parts: Sequence[Box],
+        *,
+        sieve: Sieve | None,
+        level: int,
+        cells: tuple[int, int],
+    ) -> StandOut:
+        """Look for what stands out of a view by so much, in so many cells along it and down."""
+        asked = None if sieve is None else sieve.of(view)
+        if parts:
+            mask = np.zeros(view.shape[:2], np.bool_)
+            for part in parts:
+                own = slice(part.top, part.bottom), slice(part.left, part.right)
+                mask[own] = _stand_out(level, view[own])
+            return cls(mask, parts, cells, asked)
         places = places_with(
             _LEAST_PLAIN / CELL**2, cells, partial(_may_stand_out, level), _STROKE_EDGE, view
         )
         mask = in_places(partial(_stand_out, level), _EDGE, places, view)
-        return cls(mask, places, cells, None if sieve is None else sieve.of(view))
+        return cls(mask, places, cells, asked)
 
     def lettered(self) -> NDArray[Any]:
         """Return the cells with strokes that may be letters', as 0 and 1."""
         busy = with_share(_LEAST_PLAIN / CELL**2, self.cells, self.mask, self.places)
         return busy if self.sieved is None else _lettered(self.sieved, busy, *self.mask.shape)
 
-    def without(self, lines: Sequence[Box]) -> _StandOut:
+    def without(self, lines: Sequence[Box]) -> StandOut:
         """Return what is left beside lines of letters."""
         mask = self.mask.copy()
         for line in lines:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from deid.pixels.find.views import FrameLook
 
 _CELL = 16
-_SURROUND = 24, 12  # columns, rows: detectors want a little of what is beside a text
+#: Columns and rows beside what is new: detectors want a little of what is beside a text.
+SURROUND = 24, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:
         own = (labels[top : top + height, left : left + width] == label).astype(np.uint8)
         area = Box(left * _CELL, top * _CELL, width * _CELL, height * _CELL)
         inside = _around(padded[area.top : area.bottom, area.left : area.right], own)
-        box = inside.moved(area.left, area.top).grown(*_SURROUND).clipped(rows, columns)
+        box = inside.moved(area.left, area.top).grown(*SURROUND).clipped(rows, columns)
         if box is not None:
             boxes.append(box)
     return joined_where_cheaper(boxes)

@@ -31,6 +31,7 @@ _SMALL: Final = 1_500_000  # pixels
 _ROUNDED: Final = 0.01  # pixels; shares are rounded to 16 bits
 _WHOLE: Final = 0xFFFF  # the share 1, in 16 bits as 32 would take a large frame's memory twice
 _MOST: Final = 0.7  # of the frame; where more may hold something, all of it is asked
+_MANY: Final = 8  # places, each by itself, cost as much as the whole of a small frame
 
 
 def by_bands(
@@ -130,7 +131,7 @@ def with_share(
     share: float, cells: tuple[int, int], marked: NDArray[np.bool_], places: Sequence[Box]
 ) -> NDArray[Any]:
     """Return the cells of which such a share is marked, as 0 and 1; outside of the places nothing is marked."""
-    if sum(place.area for place in places) >= _MOST * marked.size:
+    if len(places) > _MANY or sum(place.area for place in places) >= _MOST * marked.size:
         shares = cv2.resize(marked * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
         return np.asarray(shares >= share * _WHOLE, np.uint8)
     found: NDArray[Any] = np.zeros(cells[::-1], np.uint8)

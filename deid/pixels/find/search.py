@@ -12,7 +12,7 @@ and single dots where they lie close together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,7 +24,6 @@ from deid.pixels.find.evidence import (
     areas_of,
     hidden_areas,
     lettered_halves,
-    stroked_areas,
 )
 from deid.pixels.find.ink_lines import goes_on_as
 from deid.pixels.find.judge import judged
@@ -66,6 +65,14 @@ _AT_EDGE, _HIGHEST_CUT, _AROUND_CUT, _MOST_ENDS = 2, 64, 32, 4
 _HALO = 2
 
 
+class _Looked(NamedTuple):
+    """The views without plain lines, what may be text, and where only a trace is."""
+
+    left: list[NDArray[Any]]
+    found: list[Candidate]
+    unsettled: list[Box]
+
+
 class Search:
     """Looks at a picture wherever text may be.
 
@@ -87,10 +94,9 @@ class Search:
         rows, columns = picture.display.shape[:2]
         scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
         if max(rows, columns) >= tuning.large:
-            left = views
-            found, unsettled = self._in_large_display(views)
+            left, found, unsettled = self._in_large_display(views)
         else:
-            left, found, unsettled = self._in_display(views, scale)
+            left, found, unsettled = self._in_display(views, scale, picture.parts)
         closer = self._closer(max(rows, columns))
         if unsettled and closer[0]:
             found += self._look(left, 0, closer[0], unsettled)[0]
@@ -115,28 +121,26 @@ class Search:
                 found += self._look(views, number, scale * tuning.dotted, dotted)[0]
         return views, merged(found)
 
-    def _in_large_display(self, views: Sequence[NDArray[Any]]) -> tuple[list[Candidate], list[Box]]:
+    def _in_large_display(self, views: list[NDArray[Any]]) -> _Looked:
         """Look at a large display in half of its size, in its own where that leaves a trace or it is fine."""
         tuning, display = self._tuning, views[0]
         rows, columns = display.shape[:2]
         found, traces = self._look(views, 0, 0.5, self._halves(display))
-        fine = stroked_areas(display, level=tuning.fine, is_coarse=False, sieve=self._sieve)
-        more, unsettled = self._look(views, 0, 1.0, areas_of([*traces, *fine], rows, columns))
-        return [*found, *more], unsettled
+        fine = Strokes.of(display, self._sieve, level=tuning.fine, is_coarse=False)
+        areas = areas_of([*traces, *fine.areas()], rows, columns)
+        more, unsettled = self._look(views, 0, 1.0, areas)
+        found += more
+        return _Looked(views, found, unsettled)
 
-    def _in_display(
-        self, views: list[NDArray[Any]], scale: float
-    ) -> tuple[list[NDArray[Any]], list[Candidate], list[Box]]:
-        """Find plain lines in a display, and look at what is left where strokes stand out.
-
-        Returns the views without plain lines, what may be text, and where only a trace is.
-        """
+    def _in_display(self, views: list[NDArray[Any]], scale: float, parts: Sequence[Box]) -> _Looked:
+        """Find plain lines in a display, and look at what is left where strokes stand out."""
         tuning, display = self._tuning, views[0]
         rows, columns = display.shape[:2]
+        whole = parts or [Box(0, 0, columns, rows)]
         found: list[Candidate] = []
         if tuning.half_resolution:
             found += self._look(views, 0, scale / 2, self._halves(display))[0]
-        strokes = Strokes.of(display, self._sieve)
+        strokes = Strokes.of(display, self._sieve, parts=parts)
         areas, left = strokes.areas(), views
         plain = lines = self._plain_lines(views, areas, strokes)
         while plain:
@@ -151,7 +155,7 @@ class Search:
         more, unsettled = self._look(left, 0, scale, areas)
         found += more
         for _ in range(_MOST_ENDS):
-            ends = areas_of(_cut_lines(more, areas, rows, columns), rows, columns)
+            ends = areas_of(_cut_lines(more, areas, whole), rows, columns)
             if not ends:
                 break
             more, traces = self._look(left, 0, scale, ends)
@@ -165,7 +169,7 @@ class Search:
         halves = _with_more(plain, found, rows, columns)
         if halves:
             found += self._look(views, 0, scale, areas_of(halves, rows, columns))[0]
-        return left, found, unsettled
+        return _Looked(left, found, unsettled)
 
     def _plain_lines(
         self, views: Sequence[NDArray[Any]], areas: Sequence[Box], strokes: Strokes
@@ -340,14 +344,15 @@ def _with_more(
 
 
 def _cut_lines(
-    found: Sequence[Candidate], areas: Sequence[Box], rows: int, columns: int
+    found: Sequence[Candidate], areas: Sequence[Box], parts: Sequence[Box]
 ) -> Iterator[Box]:
-    """Yield where those lines of text go on that an edge of what was looked at cuts."""
+    """Yield where those lines of text go on that an edge of what was looked at cuts, within one part."""
     for entry in found:
-        whole = entry.area.grown(_AT_EDGE).clipped(rows, columns)
+        part = max(parts, key=entry.area.overlap)
+        whole = entry.area.grown(_AT_EDGE).within(part)
         if whole is None or short_side(entry.corners) > _HIGHEST_CUT:
             continue
-        line = _line_of(entry).grown(_AROUND_CUT).clipped(rows, columns)
+        line = _line_of(entry).grown(_AROUND_CUT).within(part)
         if line is not None and not any(area.contains(whole) for area in areas):
             yield line
 
