@@ -84,6 +84,7 @@ def test_what_reads_surely_is_text_whatever_the_trees_that_know_devices_say(
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [4.5] * len(given))
     monkeypatch.setattr(ppocr, "large_shape_of", lambda *_: -50.0)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("C F7", 0.96)])
+    monkeypatch.setattr(detector._recogniser, "first", lambda _views, _found: ("C F7", 0.96))
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area]
 

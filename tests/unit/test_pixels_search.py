@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from daemon.engines.models import make_sieve
-from deid.pixels.find.candidates import merged
+from deid.pixels.find.candidates import candidate, corners_of, merged
+from deid.pixels.find.evidence import Strokes
+from deid.pixels.find.only_told import OnlyTold, only_told
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.search import Search
@@ -32,6 +34,8 @@ WHITE = (255, 255, 255)
 GROUND = samples.calm()
 NAME = samples.lettered(GROUND, "SMITH JOHN", (100, 100))
 LINE = samples.inked(NAME, GROUND)
+#: What no look finds is not taken on the sieve's word alone.
+UNTOLD = replace(Tuning(), only_told=OnlyTold(peak=np.inf))
 _MEAN = np.array((0.485, 0.456, 0.406)) * 255
 _DEVIATION = np.array((0.229, 0.224, 0.225)) * 255
 
@@ -72,7 +76,7 @@ def _looked(
 ) -> tuple[_Looks, list[Candidate]]:
     model = _Looks(text)
     picture = Picture(display, contrast, parts=parts)
-    _, found = Search(model, sieve, tuning or Tuning()).candidates(picture)
+    _, found = Search(model, sieve, tuning or UNTOLD).candidates(picture)
     return model, found
 
 
@@ -143,8 +147,37 @@ def test_a_line_that_the_edge_of_a_part_cuts_is_not_followed_into_the_next() -> 
     assert model.brightest == 255
 
 
+def _half_faint(rows: int = 320, columns: int = 480) -> NDArray[np.uint8]:
+    """Return a name of which half is fainter: no line of plain letters."""
+    smith = samples.lettered(samples.calm(rows=rows, columns=columns), "SMITH", (100, 100))
+    return samples.lettered(smith, "JOHN", (160, 100), (55, 55, 55))
+
+
+@pytest.mark.parametrize("columns", [480, 1700], ids=["small", "large"])
+def test_letters_that_no_look_finds_are_found_where_the_sieve_is_sure(columns: int) -> None:
+    display = _half_faint(columns=columns)
+    model, found = _looked(display, tuning=Tuning())
+    assert model.pixels > 0
+    assert any(entry.area.contains(LINE) and not entry.is_plain for entry in found)
+    assert _looked(display)[1] == []
+
+
+def test_what_the_sieve_is_sure_of_is_told_but_for_what_was_found() -> None:
+    display = _half_faint()
+    strokes = Strokes.of(display, SIEVE)
+    assert only_told(strokes.own, [], OnlyTold()) == []  # nothing was asked yet
+    strokes.areas()
+    (whole,) = only_told(strokes.own, [], OnlyTold())
+    assert whole.area.contains(samples.inked(display, GROUND))
+    assert only_told(strokes.own, [whole], OnlyTold()) == []
+    first = Box(whole.area.left, whole.area.top, whole.area.width // 2, whole.area.height)
+    (rest,) = only_told(strokes.own, [candidate(corners_of(first), 0.8, 0)], OnlyTold())
+    assert rest.area.left >= first.right - 3
+    assert only_told(strokes.own, [], OnlyTold(peak=20.0)) == []
+
+
 #: Without a second look that enlarges what is small.
-ONCE = replace(Tuning(), closer=())
+ONCE = replace(UNTOLD, closer=())
 
 
 def _sees_bright_strokes(given: NDArray[Any], /) -> NDArray[Any]:
@@ -181,7 +214,7 @@ def test_what_only_leaves_a_trace_where_a_line_goes_on_is_looked_at_again_enlarg
     display = samples.lettered(display, "HN WILLIAM HENRY", (150, 100), (110, 110, 110))
     display[140:146, 230:260] = 70
     model = _Looks(text=90, trace=60)
-    tuning = replace(Tuning(), closer=((700, 2.0, 0.0),))
+    tuning = replace(UNTOLD, closer=((700, 2.0, 0.0),))
     Search(model, Sieve(_sees_bright_strokes), tuning).candidates(Picture(display, None))
     first, *_, last = [int((picture[..., 0] == 70).sum()) for picture in model.shown]
     assert first == 0

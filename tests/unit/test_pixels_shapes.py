@@ -142,13 +142,11 @@ def test_a_text_on_a_sheet_of_parts_is_judged_by_the_frame_that_it_lies_in() -> 
         (6.0, ("MIO", 0.99), True),
         (1.0, ("18888811", 0.96), False),
         (1.0, ("11:18:11", 0.96), True),
-        (-3.1, ("HR 72 BPM", 0.99), False),
         (-2.0, ("NAME: LUE HIECARTHY", 0.82), True),  # dots of a name, as they are misread
         (-2.0, ("NAME: LUE HIECARTHY", 0.78), False),
         (-2.0, ("RMMMINK NIK", 0.82), False),
         (-2.0, ("0000000000", 0.94), False),
         (-2.0, ("LUE HIE", 0.82), False),
-        (-3.1, ("NAME: LUE HIECARTHY", 0.82), False),
         (0.1, ("CF", 0.96), True),  # likely text, and only too large for how likely
         (0.1, ("CF", 0.94), False),
         (0.1, ("FF", 0.99), False),
@@ -363,11 +361,19 @@ def _is_text(
     shape: float,
     told: float,
     readings: list[tuple[str, float]],
+    *,
+    confidence: float = 0.9,
+    first: float | None = None,
 ) -> bool:
-    """Return whether a candidate in a frame of 400 x 400 that was found surely is text."""
+    """Return whether a candidate in a frame of 400 x 400, by default found surely, is text.
+
+    What it reads as it lies is as sure as `first`, by default as the surest reading.
+    """
     detector = samples.detector()
     view = np.zeros((400, 400, 3), np.uint8)
-    found = candidate(_corners(box), 0.9, 0)
+    found = candidate(_corners(box), confidence, 0)
+    as_it_lies = readings[0][0], readings[0][1] if first is None else first
+    monkeypatch.setattr(detector._recogniser, "first", lambda _views, _found: as_it_lies)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
@@ -376,6 +382,46 @@ def _is_text(
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] in ([], [found.area])
     return bool(regions)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "told", "reading", "is_text"),
+    [
+        (0.7, 4.0, ("6415937221", 0.8), True),
+        (0.69, 4.0, ("6415937221", 0.99), False),
+        (0.7, 3.9, ("6415937221", 0.99), False),
+        (0.7, 4.0, ("6415937221", 0.79), False),
+        (0.7, 4.0, ("64159", 0.99), False),
+        (0.7, 4.0, ("000000000", 0.99), False),
+    ],
+)
+def test_what_has_no_text_s_shape_is_text_where_it_reads_as_many_signs_and_is_letters_for_sure(
+    confidence: float,
+    told: float,
+    reading: tuple[str, float],
+    *,
+    is_text: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    box = Box(40, 220, 60, 12)
+    is_one = _is_text(monkeypatch, box, -3.1, told, [reading], confidence=confidence)
+    assert is_one == is_text
+
+
+@pytest.mark.parametrize(
+    ("shape", "told", "first", "is_text"),
+    [
+        (-0.6, 0.9, 0.5, True),
+        (-0.6, 0.9, 0.49, False),
+        (-0.6, 1.0, 0.1, True),
+        (-0.4, 0.9, 0.1, True),  # enough is -0.5
+    ],
+)
+def test_what_hardly_reads_as_it_lies_is_read_in_other_ways_only_where_there_may_be_letters(
+    shape: float, told: float, first: float, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box, readings = Box(40, 220, 24, 12), [("SMITH", 0.99)]
+    assert _is_text(monkeypatch, box, shape, told, readings, first=first) == is_text
 
 
 @pytest.mark.parametrize(
@@ -426,6 +472,7 @@ def test_what_is_small_and_reads_as_a_pair_for_sure_is_text_though_hardly_likely
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
+    monkeypatch.setattr(detector._recogniser, "first", lambda _views, _found: reading)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_text
 

@@ -133,6 +133,8 @@ class PPOCR:
         if may_be and judged >= enough + tuning.alone * most + crowded and letters >= lettered:
             return True
         if shape < tuning.hopeless:
+            return self._reads_against_its_shape(views, found)
+        if not may_be and self._hardly_reads(views, found):
             return False
         readings = self._recogniser.readings(views, found)
         text, legibility = readings[0]
@@ -150,6 +152,23 @@ class PPOCR:
         if is_part and shape >= likely and letters >= lettered:
             least = min(least, tuning.pair)
         return self._reads_surely(text, legibility, least)
+
+    def _hardly_reads(self, views: Sequence[NDArray[Any]], found: Candidate) -> bool:
+        """Whether the sieve tells of hardly any letters, and a first reading says as little."""
+        tuning = self.tuning
+        if self._sieve is None or self._told(views, found) >= tuning.told_of_read:
+            return False
+        return self._recogniser.first(views, found)[1] < tuning.first_read
+
+    def _reads_against_its_shape(self, views: Sequence[NDArray[Any]], found: Candidate) -> bool:
+        """Whether what has no text's shape reads as a long one where sieve and model are sure: on stripes."""
+        tuning = self.tuning
+        if found.confidence < tuning.certain_of_ill_shaped:
+            return False
+        if self._sieve is None or self._told(views, found) < tuning.told_of_ill_shaped:
+            return False
+        text, legibility = self._recogniser.readings(views, found)[0]
+        return self._reads_surely(text, legibility, tuning.many_signs)
 
     def _in_pieces(
         self,

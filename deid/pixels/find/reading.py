@@ -60,7 +60,7 @@ class Recogniser:
         """Return what a candidate reads, the surest reading first; more of them when none is sure."""
         own, corners = views[candidate.view], candidate.corners
         strip = strip_of(own, corners)
-        is_tall = strip.shape[0] >= 1.5 * strip.shape[1]
+        is_tall = _is_tall(strip)
         turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
         if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
             turns[2] = self._turned(strip, 2)
@@ -75,6 +75,12 @@ class Recogniser:
         elif self._is_doubtful(text):
             readings += self._until_expected(views, candidate, strip, turn)
         return sorted(readings, key=lambda reading: -reading[1])
+
+    def first(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> Reading:
+        """Return what a candidate reads as it lies, the surer of both ways for what is higher than long."""
+        strip = strip_of(views[candidate.view], candidate.corners)
+        turns = (1, 3) if _is_tall(strip) else (0,)
+        return max((self._turned(strip, turn) for turn in turns), key=lambda reading: reading[1])
 
     def _until_expected(
         self, views: Sequence[NDArray[Any]], candidate: Candidate, strip: NDArray[Any], turn: int
@@ -114,6 +120,10 @@ def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, fl
     if not len(picked):
         return "", 0.0
     return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
+
+
+def _is_tall(strip: NDArray[Any]) -> bool:
+    return bool(strip.shape[0] >= 1.5 * strip.shape[1])
 
 
 def _loosened(corners: NDArray[Any], by: tuple[float, float]) -> NDArray[Any]:

@@ -27,6 +27,7 @@ from deid.pixels.find.evidence import (
 )
 from deid.pixels.find.ink_lines import goes_on_as
 from deid.pixels.find.judge import judged
+from deid.pixels.find.only_told import only_told
 from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines, without_letters_beside
 from deid.pixels.find.reading import in_colour
 from deid.pixels.find.sheets import (
@@ -130,6 +131,7 @@ class Search:
         areas = areas_of([*traces, *fine.areas()], rows, columns)
         more, unsettled = self._look(views, 0, 1.0, areas)
         found += more
+        found += only_told(fine.own, found, tuning.only_told)
         return _Looked(views, found, unsettled)
 
     def _in_display(self, views: list[NDArray[Any]], scale: float, parts: Sequence[Box]) -> _Looked:
@@ -140,7 +142,7 @@ class Search:
         found: list[Candidate] = []
         if tuning.half_resolution:
             found += self._look(views, 0, scale / 2, self._halves(display))[0]
-        strokes = Strokes.of(display, self._sieve, parts=parts)
+        strokes = rest = Strokes.of(display, self._sieve, parts=parts)
         areas, left = strokes.areas(), views
         plain = lines = self._plain_lines(views, areas, strokes)
         while plain:
@@ -151,7 +153,7 @@ class Search:
             if len(apart) == len(plain):
                 left = [without_strokes(view, places) for view in views]
                 break
-            plain, areas = apart, strokes.areas()
+            plain, areas, rest = apart, strokes.areas(), strokes
         more, unsettled = self._look(left, 0, scale, areas)
         found += more
         for _ in range(_MOST_ENDS):
@@ -165,6 +167,7 @@ class Search:
         # A line that was not taken away, lest more of it be missed, is one even where a look misses it.
         plain = [*plain, *_missed(found, [line for line in lines if not _is_among(line, plain)])]
         found += plain
+        found += only_told(rest.own, found, tuning.only_told)
         # Where more of a plain line was found, it is looked at whole: half of a word reads as another one.
         halves = _with_more(plain, found, rows, columns)
         if halves:

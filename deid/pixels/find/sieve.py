@@ -18,7 +18,7 @@ from deid.pixels.find.sheets import edge_level
 from deid.pixels.geometry import Box, joined_where_cheaper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -196,22 +196,22 @@ class Sieved:
         if inside is None:
             return []
         cells = _cells_of(inside)
-        odds = self.odds([inside])[cells]
-        told = (odds >= least).astype(np.uint8)
-        _, labels = cv2.connectedComponents(cv2.dilate(told, np.ones((1, 3), np.uint8)))
-        labels[told == 0] = 0
-        boxes = []
-        for label in np.unique(labels[odds >= peak]):
-            rows, columns = np.nonzero(labels == label)
-            box = Box(
-                STEP * (int(columns.min()) + cells[1].start),
-                STEP * (int(rows.min()) + cells[0].start),
-                STEP * int(np.ptp(columns) + 1),
-                STEP * int(np.ptp(rows) + 1),
-            ).clipped(*self.view.shape[:2])
-            if box is not None:
-                boxes.append(box)
-        return boxes
+        boxes = _boxes_of(self.odds([inside])[cells], least, peak)
+        return self._clipped(
+            box.moved(STEP * cells[1].start, STEP * cells[0].start) for box in boxes
+        )
+
+    def letters_told(self, known: Sequence[Box], *, least: float, peak: float) -> list[Box]:
+        """Return the same of all cells that were asked, but for those that show some of what is known."""
+        odds = np.where(self._is_spilt | np.isnan(self._odds), -np.inf, self._odds)
+        for box in self._clipped(known):
+            odds[_cells_of(box)] = -np.inf
+        return self._clipped(_boxes_of(odds, least, peak))
+
+    def _clipped(self, boxes: Iterable[Box]) -> list[Box]:
+        """Return what of boxes lies in the view."""
+        inside = (box.clipped(*self.view.shape[:2]) for box in boxes)
+        return [box for box in inside if box is not None]
 
     def may_be_letters(self, areas: Sequence[Box], busy: NDArray[Any]) -> NDArray[Any]:
         """Return the cells of `busy` that may show letters, as 0 and 1, in its shape.
@@ -346,6 +346,19 @@ def _cells_within(area: Box) -> tuple[slice, slice]:
         slice(-(-area.top // STEP), area.bottom // STEP),
         slice(-(-area.left // STEP), area.right // STEP),
     )
+
+
+def _boxes_of(odds: NDArray[Any], least: float, peak: float) -> list[Box]:
+    """Return boxes around the cells of at least so much, those apart by one joined, of which one has a peak."""
+    told = (odds >= least).astype(np.uint8)
+    _, labels = cv2.connectedComponents(cv2.dilate(told, np.ones((1, 3), np.uint8)))
+    labels[told == 0] = 0
+    boxes = []
+    for label in np.unique(labels[odds >= peak]):
+        rows, columns = np.nonzero(labels == label)
+        sides = columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
+        boxes.append(Box(*(STEP * int(side) for side in sides)))
+    return boxes
 
 
 def _boxes_around(cells: NDArray[np.bool_], shape: tuple[int, ...]) -> list[Box]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from deid.pixels.find.only_told import OnlyTold
 from deid.pixels.find.pieces import Pieces
 from deid.pixels.find.plain_lines import PlainLetters
 from deid.pixels.find.traces import Bounds
@@ -29,6 +30,8 @@ class Tuning:
         By so many display levels of 256.
     plain
         Lines of plain letters are found without a look.
+    only_told
+        Letters of which the sieve is sure, and which no look finds, may be text, too.
     traces
         What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
         has a shape that text may have.
@@ -89,6 +92,12 @@ class Tuning:
     hopeless, short_of
         One that scores less, from `hopeless` on and by no more than `short_of`, is text when it
         reads surely; one that falls short by more when it reads surely and has many signs.
+    told_of_read, first_read
+        What is text only if it reads surely, and of which the sieve tells less, is read in other ways and views
+        only where it reads so surely as it lies.
+    certain_of_ill_shaped, told_of_ill_shaped
+        One that scores less than `hopeless` is text only when it surely reads as many signs, and the detection
+        model's mean and what the sieve tells of it are at least these: stripes behind letters spoil a shape.
     sure, least_signs, many_signs
         A sure reading has at least this certainty and so many letters or digits, not all the same.
     likely, pair
@@ -116,6 +125,7 @@ class Tuning:
     large: int = 1600
     fine: int = 16
     plain: PlainLetters = field(default_factory=PlainLetters)
+    only_told: OnlyTold = field(default_factory=OnlyTold)
     traces: Bounds = field(default_factory=Bounds)
     pieces: Pieces = field(default_factory=Pieces)
     closer: tuple[tuple[int, float, float], ...] = (
@@ -161,6 +171,10 @@ class Tuning:
     continued: float = 0.0
     hopeless: float = -3.0
     short_of: float = 3.5
+    told_of_read: float = 1.0
+    first_read: float = 0.5
+    certain_of_ill_shaped: float = 0.7
+    told_of_ill_shaped: float = 4.0
     sure: float = 0.95
     least_signs: int = 3
     many_signs: int = 6
