@@ -30,7 +30,8 @@ class Candidate:
 
     `area` is the upright box around it, `view` the number of the view that shows it, `shape` the logarithm of
     the odds that its shape is that of text, where that was asked. `is_plain` tells that it is a line of plain
-    letters, which no model looked at (`deid.pixels.find.plain_lines`).
+    letters, which no model looked at (`deid.pixels.find.plain_lines`). What is written across a curve is seen
+    in no view but in `bare`, shape (rows, columns), without the curve (`deid.pixels.find.curves`).
     """
 
     corners: NDArray[Any]
@@ -39,6 +40,11 @@ class Candidate:
     area: Box
     shape: float | None = None
     is_plain: bool = False
+    bare: NDArray[Any] | None = None
+
+    def shown_in(self, views: Sequence[NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """Return of the views of a frame those that show it."""
+        return views if self.bare is None else (self.bare,)
 
 
 def candidate(corners: NDArray[Any], confidence: float, view: int) -> Candidate:

@@ -209,6 +209,11 @@ class Strokes:
             coarse = stand_out(smaller, [part for part in thirds if part is not None])
         return cls((rows, columns), own, coarse, calm, parts)
 
+    @property
+    def plainest(self) -> NDArray[Any]:
+        """The display as it is looked at, in the calm colour where there is one."""
+        return (self.calm or self.own).view
+
     def areas(self) -> list[Box]:
         """Return where to look, with what is around it."""
         rows, columns = self.size
@@ -254,6 +259,7 @@ def _in_third(box: Box) -> Box:
 class StandOut:
     """What stands out of a view, (rows, columns) or (rows, columns, 3): a mask, and where it is not empty."""
 
+    view: NDArray[Any]
     mask: NDArray[np.bool_]
     places: Sequence[Box]
     cells: tuple[int, int]
@@ -276,12 +282,12 @@ class StandOut:
             for part in parts:
                 own = slice(part.top, part.bottom), slice(part.left, part.right)
                 mask[own] = _stand_out(level, view[own])
-            return cls(mask, parts, cells, asked)
+            return cls(view, mask, parts, cells, asked)
         places = places_with(
             _LEAST_PLAIN / CELL**2, cells, partial(_may_stand_out, level), _STROKE_EDGE, view
         )
         mask = in_places(partial(_stand_out, level), _EDGE, places, view)
-        return cls(mask, places, cells, asked)
+        return cls(view, mask, places, cells, asked)
 
     def lettered(self) -> NDArray[Any]:
         """Return the cells with strokes that may be letters', as 0 and 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def judged(views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]) -> li
     new = [entry for entry in candidates if entry.shape is None]
     if not new:
         return list(candidates)
-    windows = features_of(views[:2], [entry.corners for entry in new])
+    windows = _windows_on(views, new)
     scores = text_shapes().score(np.concatenate(windows))
     ends = np.cumsum([len(rows) for rows in windows])[:-1]
     means = iter([float(own.mean()) for own in np.split(scores, ends)])
@@ -49,5 +50,19 @@ def large_shape_of(
         By how much of its height it is framed wider or closer, too; the mean counts.
     """
     corners = [found.corners, *(resized(found.corners, by) for by in framings)]
-    windows = features_of(views[:2], corners)
+    windows = features_of(found.shown_in(views)[:2], corners)
     return float(np.mean([large_text_shapes().score(rows).mean() for rows in windows]))
+
+
+def _windows_on(
+    views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]
+) -> list[NDArray[np.float32]]:
+    """Return the rows of features of each candidate; those that are seen in the same views go together."""
+    by_view = groupby(candidates, key=lambda entry: id(entry.bare))
+    return [windows for _, own in by_view for windows in _features_of(views, list(own))]
+
+
+def _features_of(
+    views: Sequence[NDArray[Any]], candidates: Sequence[Candidate]
+) -> list[NDArray[np.float32]]:
+    return features_of(candidates[0].shown_in(views)[:2], [entry.corners for entry in candidates])

@@ -6,7 +6,7 @@ is a candidate of its own then, judged like any other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.pixels.find.candidates import Candidate
+    from deid.pixels.find.curves import Bare
     from deid.pixels.find.evidence import StandOut
-    from deid.pixels.find.sieve import Sieved
+    from deid.pixels.find.sieve import Sieve, Sieved
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,16 @@ def only_told(
         return []
     inks = (_ink_in(stand_out.mask, box) for box in _told_beside(sieved, found, figures))
     return [_framed(ink, figures) for ink in inks if ink.area]
+
+
+def told_across_curves(
+    bare: Bare, sieve: Sieve, found: Sequence[Candidate], figures: OnlyTold
+) -> list[Candidate]:
+    """Return the letters of which the sieve is sure in a view without curves, and which were not found."""
+    sieved = sieve.of(bare.view)
+    sieved.odds(bare.areas)
+    told = _told_beside(sieved, found, figures)
+    return [replace(_framed(box, figures), bare=bare.view) for box in told]
 
 
 def _told_beside(sieved: Sieved, found: Sequence[Candidate], figures: OnlyTold) -> list[Box]:

@@ -82,9 +82,10 @@ class PPOCR:
         text = [
             entry
             for entry, shape, mean in zip(candidates, shapes, judged, strict=True)
-            if self._is_text(views, entry, shape, mean, pixels=picture.frame_pixels)
+            if self._is_text(entry.shown_in(views), entry, shape, mean, pixels=picture.frame_pixels)
         ]
         pieces = self._in_pieces(views, candidates, text, pixels=picture.frame_pixels)
+        apart = [*pieces, *(entry for entry in text if entry.bare is not None)]
         text += pieces
         # What continues a line of text is text: a spaced letter, an end that fades.
         text += [
@@ -93,10 +94,13 @@ class PPOCR:
             if entry not in text
             and shape >= self.tuning.hopeless
             and any(continues(entry, other) for other in text)
-            and not any(is_within(piece, entry) for piece in pieces)
-            and self._may_continue(views, entry, mean, pixels=picture.frame_pixels)
+            and not any(is_within(piece, entry) for piece in apart)
+            and self._may_continue(entry.shown_in(views), entry, mean, pixels=picture.frame_pixels)
         ]
-        return [self._region(views, entry, needs_reading=needs_reading) for entry in text]
+        return [
+            self._region(entry.shown_in(views), entry, needs_reading=needs_reading)
+            for entry in text
+        ]
 
     def _is_text(
         self,
@@ -107,7 +111,12 @@ class PPOCR:
         *,
         pixels: int,
     ) -> bool:
-        """Whether a candidate is text by its shape, or because it reads surely, in a frame so large."""
+        """Whether a candidate is text by its shape, or because it reads surely, in a frame so large.
+
+        What is written across a curve is what it seems to be without it only where it surely is.
+        """
+        if found.bare is not None and not self._is_sure_piece(views, found, judged, pixels=pixels):
+            return False
         tuning = self.tuning
         share = self._share(found, pixels)
         is_small = share <= tuning.lettered_from

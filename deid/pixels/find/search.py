@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from deid.pixels.find.candidates import Candidate, candidate, merged, ordered, short_side
+from deid.pixels.find.curves import without_curves
 from deid.pixels.find.dots import dotted_areas, with_dots_joined
 from deid.pixels.find.evidence import (
     Strokes,
@@ -27,7 +28,7 @@ from deid.pixels.find.evidence import (
 )
 from deid.pixels.find.ink_lines import goes_on_as
 from deid.pixels.find.judge import judged
-from deid.pixels.find.only_told import only_told
+from deid.pixels.find.only_told import only_told, told_across_curves
 from deid.pixels.find.plain_lines import may_go_on_unseen, plain_lines, without_letters_beside
 from deid.pixels.find.reading import in_colour
 from deid.pixels.find.sheets import (
@@ -67,11 +68,13 @@ _HALO = 2
 
 
 class _Looked(NamedTuple):
-    """The views without plain lines, what may be text, and where only a trace is."""
+    """The views without plain lines, what may be text, where only a trace is; what stands out, and where."""
 
     left: list[NDArray[Any]]
     found: list[Candidate]
     unsettled: list[Box]
+    strokes: Strokes
+    areas: list[Box]
 
 
 class Search:
@@ -95,9 +98,9 @@ class Search:
         rows, columns = picture.display.shape[:2]
         scale = tuning.small_scale if max(rows, columns) < tuning.small else 1.0
         if max(rows, columns) >= tuning.large:
-            left, found, unsettled = self._in_large_display(views)
+            left, found, unsettled, strokes, areas = self._in_large_display(views)
         else:
-            left, found, unsettled = self._in_display(views, scale, picture.parts)
+            left, found, unsettled, strokes, areas = self._in_display(views, scale, picture.parts)
         closer = self._closer(max(rows, columns))
         if unsettled and closer[0]:
             found += self._look(left, 0, closer[0], unsettled)[0]
@@ -120,7 +123,8 @@ class Search:
                 views.append(with_dots_joined(view, dotted))
                 number = len(views) - 1
                 found += self._look(views, number, scale * tuning.dotted, dotted)[0]
-        return views, merged(found)
+        found = merged(found)
+        return views, [*found, *self._across_curves(views, strokes.plainest, areas, found)]
 
     def _in_large_display(self, views: list[NDArray[Any]]) -> _Looked:
         """Look at a large display in half of its size, in its own where that leaves a trace or it is fine."""
@@ -132,7 +136,28 @@ class Search:
         more, unsettled = self._look(views, 0, 1.0, areas)
         found += more
         found += only_told(fine.own, found, tuning.only_told)
-        return _Looked(views, found, unsettled)
+        return _Looked(views, found, unsettled, fine, areas)
+
+    def _across_curves(
+        self,
+        views: list[NDArray[Any]],
+        plainest: NDArray[Any],
+        areas: Sequence[Box],
+        found: Sequence[Candidate],
+    ) -> list[Candidate]:
+        """Return what the sieve is sure of without the curves of a display."""
+        sieve, tuning = self._sieve, self._tuning
+        bare = None if sieve is None else without_curves(plainest, areas)
+        if sieve is None or bare is None:
+            return []
+        rows, columns = bare.view.shape
+        known = [
+            entry
+            for entry in judged(views, found)
+            if (entry.shape or 0.0) >= tuning.convincing
+            and entry.area.area <= tuning.known_beside_curves * rows * columns
+        ]
+        return told_across_curves(bare, sieve, known, tuning.only_told)
 
     def _in_display(self, views: list[NDArray[Any]], scale: float, parts: Sequence[Box]) -> _Looked:
         """Find plain lines in a display, and look at what is left where strokes stand out."""
@@ -172,7 +197,7 @@ class Search:
         halves = _with_more(plain, found, rows, columns)
         if halves:
             found += self._look(views, 0, scale, areas_of(halves, rows, columns))[0]
-        return _Looked(left, found, unsettled)
+        return _Looked(left, found, unsettled, strokes, areas)
 
     def _plain_lines(
         self, views: Sequence[NDArray[Any]], areas: Sequence[Box], strokes: Strokes

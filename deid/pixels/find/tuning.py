@@ -32,6 +32,9 @@ class Tuning:
         Lines of plain letters are found without a look.
     only_told
         Letters of which the sieve is sure, and which no look finds, may be text, too.
+    known_beside_curves
+        What is written across a curve is asked of again without it, but for what is text by its shape and no
+        larger than this share of the frame.
     traces
         What a look leaves a trace of is looked at again, enlarged, but for blobs in which no candidate
         has a shape that text may have.
@@ -126,6 +129,7 @@ class Tuning:
     fine: int = 16
     plain: PlainLetters = field(default_factory=PlainLetters)
     only_told: OnlyTold = field(default_factory=OnlyTold)
+    known_beside_curves: float = 0.05
     traces: Bounds = field(default_factory=Bounds)
     pieces: Pieces = field(default_factory=Pieces)
     closer: tuple[tuple[int, float, float], ...] = (
