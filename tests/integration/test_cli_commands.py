@@ -134,19 +134,19 @@ class TestUsage:
         ],
     )
     def test_wrong_usage_ends_with_2(
-        self, run: Command, refused: list[str], arguments: list[str]
+        self, here: Command, refused: list[str], arguments: list[str]
     ) -> None:
-        assert run(*arguments).returncode == 2
+        assert here(*arguments).returncode == 2
 
-    def test_an_unknown_deidentifier_is_answered_with_the_nearest(self, run: Command) -> None:
-        assert "did you mean basic?" in run("explain", "basik").stderr
-        assert "there are basic, default, keep_all_pixels_only" in run("explain", "x").stderr
+    def test_an_unknown_deidentifier_is_answered_with_the_nearest(self, here: Command) -> None:
+        assert "did you mean basic?" in here("explain", "basik").stderr
+        assert "there are basic, default, keep_all_pixels_only" in here("explain", "x").stderr
 
     def test_what_is_wrong_with_a_configuration_is_said_with_its_name(
-        self, run: Command, tmp_path: Path
+        self, here: Command, tmp_path: Path
     ) -> None:
         (tmp_path / "own.json").write_text('{"dicom": {"filterProfil": "X"}}')
-        explained = run("explain", "own.json")
+        explained = here("explain", "own.json")
         assert explained.returncode == 78
         assert "own.json: dicom.filterProfil is not a known field" in explained.stderr
 
@@ -165,67 +165,67 @@ class TestConfiguration:
         assert "did you mean dimse.port?" in ended.stderr
 
     def test_what_is_missing_at_the_end_of_a_file_is_said_to_be_there(
-        self, run: Command, tmp_path: Path
+        self, here: Command, tmp_path: Path
     ) -> None:
         (tmp_path / "dicomveil.toml").write_text("a = [")
-        assert run("check-config").stderr.endswith(" at the end of the file\n")
+        assert here("check-config").stderr.endswith(" at the end of the file\n")
 
-    def test_check_config_names_every_problem_as_json(self, run: Command, tmp_path: Path) -> None:
+    def test_check_config_names_every_problem_as_json(self, here: Command, tmp_path: Path) -> None:
         (tmp_path / "dicomveil.toml").write_text("[dimse]\nprot = 1\nport = true\n")
-        checked = run.json("check-config")
+        checked = here.json("check-config")
         assert not checked["ok"]
         assert {problem["key"] for problem in checked["problems"]} == {"dimse.prot", "dimse.port"}
 
     def test_check_config_asks_the_engine_about_each_deidentifier(
-        self, run: Command, tmp_path: Path
+        self, here: Command, tmp_path: Path
     ) -> None:
         (tmp_path / "own.json").write_text('{"dicom": {"filterProfil": "X"}}')
         (tmp_path / "dicomveil.toml").write_text(
             '[deidentifiers.default]\nconfig = "basic"\n[deidentifiers.own]\nconfig = "own.json"\n'
         )
-        ended = run("check-config")
+        ended = here("check-config")
         assert ended.returncode == 78
         assert "deidentifiers.own.config" in ended.stderr
         assert "dicom.filterProfile" in ended.stderr
 
     def test_check_config_says_what_is_not_covered_and_what_was_leniently_understood(
-        self, run: Command, tmp_path: Path
+        self, here: Command, tmp_path: Path
     ) -> None:
         body = {"destinationStore": "s", "config": {"dicomTagConfig": {}}}
         (tmp_path / "body.json").write_text(json.dumps(body))
         (tmp_path / "dicomveil.toml").write_text(
             '[deidentifiers.default]\nconfig = "body.json"\n[deidentifiers.resources.config.fhir]\n'
         )
-        ended = run("check-config")
+        ended = here("check-config")
         assert (ended.returncode, ended.stderr) == (0, "")
         assert (
             "deidentifiers.default.config: config stands in the body of a request" in ended.stdout
         )
         assert "deidentifiers.resources.config: the configuration has neither dicom" in ended.stdout
-        assert len(run.json("check-config")["notes"]) == 2
+        assert len(here.json("check-config")["notes"]) == 2
 
-    def test_check_config_reads_the_key_file(self, run: Command, tmp_path: Path) -> None:
+    def test_check_config_reads_the_key_file(self, here: Command, tmp_path: Path) -> None:
         key = tmp_path / "key"
         key.write_bytes(bytes(range(32)))
         key.chmod(0o644)
         (tmp_path / "dicomveil.toml").write_text('[key]\nfile = "key"\n')
-        ended = run("check-config")
+        ended = here("check-config")
         assert ended.returncode == 78
         assert "key.file" in ended.stderr
 
-    def test_check_config_says_what_runs_when_nothing_is_wrong(self, run: Command) -> None:
-        ended = run("check-config")
+    def test_check_config_says_what_runs_when_nothing_is_wrong(self, here: Command) -> None:
+        ended = here("check-config")
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "DICOMVEIL at 127.0.0.1:11112" in ended.stdout
 
     def test_check_config_says_which_watched_folder_is_not_there(
-        self, run: Command, tmp_path: Path
+        self, here: Command, tmp_path: Path
     ) -> None:
         (tmp_path / "here").mkdir()
         (tmp_path / "dicomveil.toml").write_text(
             '[[watch]]\npath = "here"\n[[watch]]\npath = "gone"\n'
         )
-        ended = run("check-config")
+        ended = here("check-config")
         assert ended.returncode == 0
         assert "here (delete)" in ended.stdout
         assert "gone (delete; not there now" in ended.stdout
@@ -233,9 +233,9 @@ class TestConfiguration:
 
 class TestStatus:
     def test_it_counts_states_reasons_and_what_waits(
-        self, run: Command, refused: list[str]
+        self, here: Command, refused: list[str]
     ) -> None:
-        status = run.json("status")
+        status = here.json("status")
         assert status["states"]["quarantined"] == 3
         assert status["states"]["received"] == 1
         assert status["quarantine"] == {"not_dicom": 2, "truncated": 1}
@@ -256,29 +256,29 @@ class TestStatus:
 
         assert asyncio.run(look_while_open())["running"]
 
-    def test_without_state_it_says_so(self, run: Command) -> None:
-        ended = run("status")
+    def test_without_state_it_says_so(self, here: Command) -> None:
+        ended = here("status")
         assert ended.returncode == 1
         assert "holds no state" in ended.stderr
 
 
 class TestReasons:
-    def test_one_is_explained_without_the_documents(self, run: Command) -> None:
-        told = run("reasons", "pixels_not_cleaned")
+    def test_one_is_explained_without_the_documents(self, here: Command) -> None:
+        told = here("reasons", "pixels_not_cleaned")
         assert told.returncode == 0
         assert REASONS["pixels_not_cleaned"].means in told.stdout
         assert REASONS["pixels_not_cleaned"].then in told.stdout
 
-    def test_all_are_listed(self, run: Command) -> None:
-        told = run("reasons").stdout
+    def test_all_are_listed(self, here: Command) -> None:
+        told = here("reasons").stdout
         assert [code for code in REASONS if f"{code}\n" not in told] == []
-        assert set(run.json("reasons")) == set(REASONS)
+        assert set(here.json("reasons")) == set(REASONS)
 
-    def test_one_that_does_not_exist_is_answered_with_the_nearest(self, run: Command) -> None:
-        told = run("reasons", "pixel_not_cleaned")
+    def test_one_that_does_not_exist_is_answered_with_the_nearest(self, here: Command) -> None:
+        told = here("reasons", "pixel_not_cleaned")
         assert told.returncode == 2
         assert "did you mean pixels_not_cleaned?" in told.stderr
-        assert "`dicomveil reasons` lists them" in run("reasons", "x").stderr
+        assert "`dicomveil reasons` lists them" in here("reasons", "x").stderr
 
 
 class TestQuarantine:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.folders import Deid
+from tests.folders import Deid, DeidHere
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def deid(disk_path: Path) -> Deid:
     return Deid(disk_path)
+
+
+@pytest.fixture
+def here(disk_path: Path) -> Deid:
+    """Return the command without a process of its own, where it could not tell any difference."""
+    return DeidHere(disk_path)
 
 
 def test_all_clean_ends_with_0_and_says_how_many(deid: Deid) -> None:
@@ -37,26 +43,26 @@ def test_again_gives_the_same_bytes_under_the_same_names(deid: Deid) -> None:
     assert deid.output("--key-file", deid.key, "--jobs", "1", out="again") == first
 
 
-def test_another_key_gives_other_names(deid: Deid) -> None:
-    other = deid.key_file("other.key", bytes(range(101, 133)))
-    first = deid.output("--key-file", deid.key)
-    assert not set(deid.output("--key-file", other, out="other")) & set(first)
+def test_another_key_gives_other_names(here: Deid) -> None:
+    other = here.key_file("other.key", bytes(range(101, 133)))
+    first = here.output("--key-file", here.key)
+    assert not set(here.output("--key-file", other, out="other")) & set(first)
 
 
-def test_two_deidentifiers_cannot_be_joined(deid: Deid) -> None:
-    (deid.folder / "dicomveil.toml").write_text(
+def test_two_deidentifiers_cannot_be_joined(here: Deid) -> None:
+    (here.folder / "dicomveil.toml").write_text(
         '[deidentifiers.default]\nconfig = "basic"\n[deidentifiers.study]\nconfig = "basic"\n'
     )
-    first = deid.output("--key-file", deid.key)
-    second = deid.output("--key-file", deid.key, "--deidentifier", "study", out="study")
+    first = here.output("--key-file", here.key)
+    second = here.output("--key-file", here.key, "--deidentifier", "study", out="study")
     assert not set(first) & set(second)
 
 
-def test_a_configuration_file_stands_for_the_deidentifier_of_its_name(deid: Deid) -> None:
+def test_a_configuration_file_stands_for_the_deidentifier_of_its_name(here: Deid) -> None:
     configuration = '{"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}'
-    (deid.folder / "default.json").write_text(configuration)
-    first = deid.output("--key-file", deid.key)
-    given = deid.output("--key-file", deid.key, "--deid-config", "default.json", out="given")
+    (here.folder / "default.json").write_text(configuration)
+    first = here.output("--key-file", here.key)
+    given = here.output("--key-file", here.key, "--deid-config", "default.json", out="given")
     assert given == first
 
 
@@ -68,17 +74,17 @@ def test_the_services_key_is_used_where_there_is_one(deid: Deid) -> None:
     assert str(deid.folder / "state" / "site.key") in run.stderr
 
 
-def test_without_a_key_one_of_the_users_own_is_made_and_kept(deid: Deid) -> None:
-    first = deid.output()
-    own = deid.folder / "home" / ".local" / "state" / "dicomveil" / "site.key"
+def test_without_a_key_one_of_the_users_own_is_made_and_kept(here: Deid) -> None:
+    first = here.output()
+    own = here.folder / "home" / ".local" / "state" / "dicomveil" / "site.key"
     assert own.stat().st_mode & 0o777 == 0o600
-    assert deid.output(out="again") == first
+    assert here.output(out="again") == first
 
 
-def test_the_report_holds_one_record_per_input(deid: Deid) -> None:
-    (deid.inputs / "notes.txt").write_text("nothing")
-    deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--report", "report.json")
-    records = json.loads((deid.folder / "report.json").read_text())
+def test_the_report_holds_one_record_per_input(here: Deid) -> None:
+    (here.inputs / "notes.txt").write_text("nothing")
+    here(here.inputs, "--out", "out", "--key-file", here.key, "--report", "report.json")
+    records = json.loads((here.folder / "report.json").read_text())
     assert sorted(record["state"] for record in records) == ["deidentified", "skipped"]
 
 
@@ -103,11 +109,11 @@ def test_wrong_usage_ends_with_2(deid: Deid, arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "configuration", ["{", '{"dicom": {"filterProfile": "X"}}', '{"dicm": {}}']
 )
-def test_a_wrong_configuration_ends_with_78(deid: Deid, configuration: str) -> None:
-    (deid.folder / "own.json").write_text(configuration)
-    run = deid("in", "--out", "out", "--key-file", deid.key, "--deid-config", "own.json")
+def test_a_wrong_configuration_ends_with_78(here: Deid, configuration: str) -> None:
+    (here.folder / "own.json").write_text(configuration)
+    run = here("in", "--out", "out", "--key-file", here.key, "--deid-config", "own.json")
     assert run.returncode == 78, run.stderr
-    assert not (deid.folder / "out").exists()
+    assert not (here.folder / "out").exists()
 
 
 def test_a_weak_key_ends_with_78(deid: Deid) -> None:
@@ -116,49 +122,49 @@ def test_a_weak_key_ends_with_78(deid: Deid) -> None:
     assert "too regular" in run.stderr
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(deid: Deid) -> None:
-    ended = deid(deid.inputs, "--out", "/proc/out", "--key-file", deid.key)
+def test_an_output_folder_that_cannot_be_made_is_named(here: Deid) -> None:
+    ended = here(here.inputs, "--out", "/proc/out", "--key-file", here.key)
     assert ended.returncode == 1
     assert "dicomveil: /proc/out cannot be written to: " in ended.stderr
 
 
-def test_a_number_of_processes_is_a_number(deid: Deid) -> None:
-    ended = deid(deid.inputs, "--out", "out", "--jobs", "-1")
+def test_a_number_of_processes_is_a_number(here: Deid) -> None:
+    ended = here(here.inputs, "--out", "out", "--jobs", "-1")
     assert ended.returncode == 2
     assert "expected a number of processes, found '-1'" in ended.stderr
 
 
-def test_without_a_home_for_a_key_the_user_is_told_to_name_one(deid: Deid) -> None:
-    (deid.folder / "home").write_bytes(b"")
-    ended = deid(deid.inputs, "--out", "out")
+def test_without_a_home_for_a_key_the_user_is_told_to_name_one(here: Deid) -> None:
+    (here.folder / "home").write_bytes(b"")
+    ended = here(here.inputs, "--out", "out")
     assert ended.returncode == 1
     assert "name one with --key-file" in ended.stderr
     assert "trace" not in ended.stderr.lower()
 
 
-def test_the_body_of_a_request_is_taken_as_a_configuration_and_a_line_says_so(deid: Deid) -> None:
+def test_the_body_of_a_request_is_taken_as_a_configuration_and_a_line_says_so(here: Deid) -> None:
     profile = {"dicom": {"filterProfile": "ATTRIBUTE_CONFIDENTIALITY_BASIC_PROFILE"}}
     body = {
         "destinationStore": "s",
         "config": profile,
         "filterConfig": {"resourcePathsGcsUri": "g"},
     }
-    (deid.folder / "default.json").write_text(json.dumps(body))
-    run = deid(deid.inputs, "--out", "out", "--key-file", deid.key, "--deid-config", "default.json")
+    (here.folder / "default.json").write_text(json.dumps(body))
+    run = here(here.inputs, "--out", "out", "--key-file", here.key, "--deid-config", "default.json")
     assert run.returncode == 0
     assert "default.json: config stands in the body of a request" in run.stderr
     assert "default.json: filterConfig would limit a request" in run.stderr
-    assert deid.output("--key-file", deid.key, out="named").keys() == {
-        str(file.relative_to(deid.folder / "out")) for file in (deid.folder / "out").rglob("*.dcm")
+    assert here.output("--key-file", here.key, out="named").keys() == {
+        str(file.relative_to(here.folder / "out")) for file in (here.folder / "out").rglob("*.dcm")
     }
 
 
-def test_what_a_configuration_does_not_cover_is_put_aside(deid: Deid) -> None:
-    (deid.folder / "resources.json").write_text('{"fhir": {}, "text": {}}')
-    run = deid(
-        deid.inputs, "--out", "out", "--key-file", deid.key, "--deid-config", "resources.json"
+def test_what_a_configuration_does_not_cover_is_put_aside(here: Deid) -> None:
+    (here.folder / "resources.json").write_text('{"fhir": {}, "text": {}}')
+    run = here(
+        here.inputs, "--out", "out", "--key-file", here.key, "--deid-config", "resources.json"
     )
     assert run.returncode == 3
     assert "not_configured 1" in run.stdout
     assert "DICOM instances are put aside as not_configured" in run.stderr
-    assert not list((deid.folder / "out").glob("*/*/*/*.dcm"))
+    assert not list((here.folder / "out").glob("*/*/*/*.dcm"))

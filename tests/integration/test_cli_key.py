@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.test_cli_commands import Command
+from tests.integration.test_cli_commands import InThisProcess
 from tests.service import RunningDaemon, running
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a state folder in which a daemon has run."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "state").mkdir(mode=0o700)
-    with running(folder, folder / "state"):
+    with running(folder, folder / "state", is_prepared=True):
         pass
     return folder / "state"
 
@@ -31,16 +31,16 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def daemon(disk_path: Path, served: Path) -> Iterator[RunningDaemon]:
     """Return a service that is not running, on a copy of that folder."""
     state_dir = shutil.copytree(served, disk_path / "state")
-    daemon = RunningDaemon(state_dir=state_dir, folder=disk_path)
+    daemon = RunningDaemon(state_dir=state_dir, folder=disk_path, is_prepared=True)
     yield daemon
     daemon.stop()
     daemon.assert_no_traceback()
 
 
 @pytest.fixture
-def key(tmp_path: Path, daemon: RunningDaemon) -> Command:
-    """Return the commands on the folder."""
-    return Command(tmp_path, daemon.state_dir)
+def key(tmp_path: Path, daemon: RunningDaemon) -> InThisProcess:
+    """Return the commands on the folder, in this process."""
+    return InThisProcess(tmp_path, daemon.state_dir)
 
 
 def refusal(daemon: RunningDaemon) -> str:
@@ -50,7 +50,7 @@ def refusal(daemon: RunningDaemon) -> str:
     return daemon.log
 
 
-def test_another_key_does_not_start(key: Command, daemon: RunningDaemon) -> None:
+def test_another_key_does_not_start(key: InThisProcess, daemon: RunningDaemon) -> None:
     (daemon.state_dir / "site.key").write_bytes(secrets.token_bytes(32))
 
     assert "is not the one that made what is stored here" in refusal(daemon)
@@ -59,7 +59,7 @@ def test_another_key_does_not_start(key: Command, daemon: RunningDaemon) -> None
     assert len(set(re.findall(r"\b[0-9a-f]{8}\b", shown.stdout))) == 2
 
 
-def test_a_lost_key_is_not_made_anew(key: Command, daemon: RunningDaemon) -> None:
+def test_a_lost_key_is_not_made_anew(key: InThisProcess, daemon: RunningDaemon) -> None:
     path = daemon.state_dir / "site.key"
     path.unlink()
 
@@ -70,7 +70,7 @@ def test_a_lost_key_is_not_made_anew(key: Command, daemon: RunningDaemon) -> Non
     daemon.start()
 
 
-def test_a_new_key_keeps_the_earlier_one(key: Command, daemon: RunningDaemon) -> None:
+def test_a_new_key_keeps_the_earlier_one(key: InThisProcess, daemon: RunningDaemon) -> None:
     path = daemon.state_dir / "site.key"
     earlier = path.read_bytes()
     earlier_id = key.json("key", "show")["key_id"]
@@ -89,7 +89,7 @@ def test_a_new_key_keeps_the_earlier_one(key: Command, daemon: RunningDaemon) ->
     daemon.start()
 
 
-def test_a_configured_key_is_put_there_by_hand(key: Command, tmp_path: Path) -> None:
+def test_a_configured_key_is_put_there_by_hand(key: InThisProcess, tmp_path: Path) -> None:
     configured = tmp_path / "hospital.key"
     configured.write_bytes(secrets.token_bytes(32))
     configured.chmod(0o600)
@@ -106,7 +106,9 @@ def test_a_configured_key_is_put_there_by_hand(key: Command, tmp_path: Path) -> 
     assert shown["key_id"] == shown["stored_by"]
 
 
-def test_a_key_is_not_changed_under_a_running_service(key: Command, daemon: RunningDaemon) -> None:
+def test_a_key_is_not_changed_under_a_running_service(
+    key: InThisProcess, daemon: RunningDaemon
+) -> None:
     daemon.start()
     refused = key("key", "new")
     assert refused.returncode == 1

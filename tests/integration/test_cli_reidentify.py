@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from typing import TYPE_CHECKING
 
 import pydicom
 
+from tests.commands import typed
 from tests.factories import make_ct, write
+from tests.service import ROOT
 from tests.unit.test_deid_encrypted import STRANGER, TRUSTEE, certificate, private
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 
-def dicomveil(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "daemon", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+def dicomveil(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process: how it is started is not asked here."""
+    return typed(*arguments, folder=ROOT, environment=os.environ)
 
 
 def test_the_trustee_restores_what_was_sealed_and_a_stranger_does_not(tmp_path: Path) -> None:
@@ -39,7 +36,7 @@ def test_the_trustee_restores_what_was_sealed_and_a_stranger_does_not(tmp_path: 
     key_file.chmod(0o600)
     done = dicomveil(
         "deid", tmp_path / "in", "--out", tmp_path / "out",
-        "--deid-config", tmp_path / "sealed.json", "--key-file", key_file,
+        "--deid-config", tmp_path / "sealed.json", "--key-file", key_file, "--jobs", "1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (sealed,) = (tmp_path / "out").rglob("*.dcm")
@@ -83,7 +80,7 @@ def test_a_folder_is_restored_as_it_lies_and_each_failure_says_which_it_is(tmp_p
         (tmp_path / f"{name}.json").write_text(json.dumps(configuration))
         done = dicomveil(
             "deid", tmp_path / "in", "--out", tmp_path / "all" / name,
-            "--deid-config", tmp_path / f"{name}.json", "--key-file", key_file,
+            "--deid-config", tmp_path / f"{name}.json", "--key-file", key_file, "--jobs", "1",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     (tmp_path / "key.pem").write_bytes(private(TRUSTEE))
