@@ -112,7 +112,9 @@ class TestKeepAll:
         self, kept: Deid, disk_path: Path, state_dir: Path
     ) -> None:
         settings = f'[deidentifiers.default]\nconfig = "{kept.folder / "all.json"}"\n'
-        service = RunningDaemon(state_dir=state_dir, folder=disk_path, settings=settings)
+        service = RunningDaemon(
+            state_dir=state_dir, folder=disk_path, settings=settings, is_prepared=True
+        )
         service.start()
         try:
             log = service.log_path.read_text().splitlines()

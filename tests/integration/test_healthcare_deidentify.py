@@ -6,8 +6,6 @@ import csv
 import json
 import os
 import stat
-import subprocess
-import sys
 import time
 from collections import Counter
 from functools import cache
@@ -21,6 +19,7 @@ import pydicom
 import pytest
 from googleapiclient.errors import HttpError
 
+from tests.commands import typed
 from tests.factories import PATIENTS, ct_file, encoded, make_ct
 from tests.healthcare_client import (
     DATASETS,
@@ -34,10 +33,11 @@ from tests.healthcare_client import (
     search,
     store_instance,
 )
-from tests.service import DEADLINE_S, RunningDaemon
+from tests.service import DEADLINE_S, ROOT, RunningDaemon
 from tests.sidecar_samples import make_resources
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -142,15 +142,14 @@ def deidentify(datasets: Any, source: str, target: str, **body: Any) -> dict[str
     return found
 
 
+def typed_to(daemon: RunningDaemon, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a command that asks the service, in this process."""
+    state = {"DICOMVEIL_STATE_DIR": str(daemon.state_dir)}
+    return typed(*arguments, folder=ROOT, environment={**os.environ, **state})
+
+
 def dicomveil(daemon: RunningDaemon, *arguments: str, status: int = 0) -> str:
-    run = subprocess.run(
-        [sys.executable, "-m", "daemon", *arguments],
-        env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    run = typed_to(daemon, *arguments)
     assert run.returncode == status, run.stderr
     return run.stdout
 
@@ -437,14 +436,7 @@ def test_the_command_line_has_a_store_deidentified(
     chosen.write_text(f"/studies/{study}\n")
 
     def command(*more: str, into: str = target) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "daemon", "deidentify-store", source, into, *more],
-            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=500,
-        )
+        return typed_to(daemon, "deidentify-store", source, into, *more)
 
     some = command("--config-file", str(file), "--filter", str(chosen))
     assert (some.returncode, some.stderr) == (0, "")
@@ -464,14 +456,7 @@ def test_the_command_line_writes_who_was_who(
     daemon: RunningDaemon, service: Any, source: str, target: str, tmp_path: Path, lists: Path
 ) -> None:
     def command(place: Path, *more: str, to: str = target) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "daemon", "deidentify-store", source, to, "--mapping", place, *more],
-            env={**os.environ, "DICOMVEIL_STATE_DIR": str(daemon.state_dir)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=500,
-        )  # fmt: skip
+        return typed_to(daemon, "deidentify-store", source, to, "--mapping", place, *more)
 
     place, some = tmp_path / "locked" / "who.csv", tmp_path / "some.csv"
     chosen = lists / f"{uuid4().hex}.txt"

@@ -209,6 +209,7 @@ def test_a_tesseract_that_hangs_goes_with_its_worker_and_the_service_goes_on(
             'image = { textRedactionMode = "REDACT_ALL_TEXT" }\n'
         ),
         environment={"PATH": f"{folder}:{os.environ['PATH']}"},
+        is_prepared=True,
     )
     daemon.start()
     try:

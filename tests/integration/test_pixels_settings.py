@@ -68,7 +68,7 @@ def pixels_of(daemon: RunningDaemon, dataset: Dataset) -> Any:
 def daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
     inbox = disk_path / "inbox"
     inbox.mkdir()
-    running = RunningDaemon(state_dir=state_dir, folder=disk_path, inbox=inbox)
+    running = RunningDaemon(state_dir=state_dir, folder=disk_path, inbox=inbox, is_prepared=True)
     try:
         yield running
     finally:
