@@ -852,7 +852,7 @@ def malformed_archives() -> list[Malformed]:
         _case("archive/zip_slip_backslash", _zip({"..\\..\\zqx_slipped.dcm": good}), clean),
         _case("archive/zip_symlink", _zip_symlink("/etc/passwd"), r),
         _case("archive/zip_bomb_300MB", bomb, r),
-        _case("archive/zip_many_entries", _zip({f"{n}.txt": b"x" for n in range(20_000)}), r),
+        _case("archive/zip_many_entries", _zip({f"{n}.txt": b"x" for n in range(4000)}), r),
         _case("archive/nested", nested_archive, clean),
         _case("archive/truncated", whole[: len(whole) // 2], r),
         _case("archive/no_directory", whole[: whole.rindex(b"PK\x01\x02")], r),
