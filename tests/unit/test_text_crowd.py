@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -38,16 +39,26 @@ PEOPLE = [
         ("ada@klagenbach.example", "GENERIC_ID"),
     )
 ]
-OTHERS = [
-    identifier
-    for each in people(400)
-    for identifier in (
-        KnownIdentifier(f"{each.family}^{each.given}", "PERSON_NAME"),
-        KnownIdentifier(each.number, "GENERIC_ID"),
-    )
-]
-EVERYBODY = gathered([*OTHERS[:300], *PEOPLE, *OTHERS[300:]])
 ALL_KNOWN = prepare(PEOPLE)
+
+
+@cache
+def others() -> list[KnownIdentifier]:
+    """Return name and number of four hundred people whom no text here speaks of."""
+    return [
+        identifier
+        for each in people(400)
+        for identifier in (
+            KnownIdentifier(f"{each.family}^{each.given}", "PERSON_NAME"),
+            KnownIdentifier(each.number, "GENERIC_ID"),
+        )
+    ]
+
+
+@cache
+def everybody() -> Crowd:
+    """Return all of them, in the midst of whom those are whom the texts speak of."""
+    return gathered([*others()[:300], *PEOPLE, *others()[300:]])
 
 
 def spans(text: str, known: KnownText) -> list[tuple[int, int]]:
@@ -102,7 +113,7 @@ def spans(text: str, known: KnownText) -> list[tuple[int, int]]:
     ],
 )
 def test_what_is_found_one_by_one_is_found_in_a_crowd(text: str) -> None:
-    found = EVERYBODY.those_in([text])
+    found = everybody().those_in([text])
     assert spans(text, prepare(found)) == spans(text, ALL_KNOWN)
     assert len(found) < 8
 
@@ -127,7 +138,7 @@ def test_the_corpus_holds_what_is_found() -> None:
     ],
 )
 def test_what_tells_of_nobody_is_of_nobody(text: str) -> None:
-    known = prepare(EVERYBODY.those_in([text]))
+    known = prepare(everybody().those_in([text]))
     assert spans(text, known) == []
 
 
@@ -157,8 +168,8 @@ def written(file: BytesIO, known: Iterable[KnownIdentifier]) -> str:
 
 def test_more_than_is_held_is_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crowd, "_MOST_KEYS", 500)
-    several = gathered(OTHERS)
-    for each in OTHERS[100::50]:
+    several = gathered(others())
+    for each in others()[100::50]:
         word = each.value.partition("^")[0]
         assert KnownIdentifier(word, each.info_type) in several.those_in([word])
 
@@ -167,7 +178,7 @@ def test_more_than_is_held_is_found_too(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_long_text_is_looked_at_to_its_end(before: int) -> None:
     filling = "no change since then. " * 2000
     text = f"{filling[:before]} seen by zimmermann, mrn 00-4711"
-    values = {each.value for each in EVERYBODY.those_in([text])}
+    values = {each.value for each in everybody().those_in([text])}
     assert values == {"Zimmermann", "MRN-004711"}
 
 
