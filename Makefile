@@ -83,9 +83,11 @@ $(STAMPS)/project: $(STAMPS)/packages pyproject.toml
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Compiled by all cores, as pip would by one; like pip, without a word about a file that is for another Python.
 $(STAMPS)/packages: requirements/dev.lock | $(BIN)/python
 	@echo "Installing packages into $(VENV) from $<"
-	@$(PIP) install --no-deps --require-hashes --only-binary :all: --requirement $<
+	@$(PIP) install --no-compile --no-deps --require-hashes --only-binary :all: --requirement $<
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@mkdir -p $(STAMPS) && touch $@
 
 # Apart from what we run with, as a site may have it (requirements/video.in, requirements/openvino.in).
