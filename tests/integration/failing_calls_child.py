@@ -59,7 +59,10 @@ class Calls:
         self._library.fail_counted.restype = self._library.fail_fired.restype = ctypes.c_long
 
     def arm(self, folder: Path, at: int, *, kills: bool = False) -> None:
-        """Let the call of that number fail, or be preceded by a kill, counted from 1 below the folder."""
+        """Let the call of that number fail, or be preceded by a kill, counted from 1 below the folder.
+
+        Where it kills, flushes are not counted: they change nothing of what a killed process leaves.
+        """
         self._library.fail_arm(os.fsencode(f"{folder}/"), ctypes.c_long(at), ctypes.c_int(kills))
 
     def disarm(self) -> None:
