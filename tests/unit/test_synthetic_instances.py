@@ -31,7 +31,6 @@ from tests.factories import (
     make_us,
     many_ct,
     native_frames,
-    write,
 )
 
 if TYPE_CHECKING:
@@ -51,9 +50,22 @@ def everything() -> dict[str, pydicom.Dataset]:
     return dict(zip(KINDS, (entry.dataset for entry in demonstration_instances()), strict=True))
 
 
+@cache
+def file_of(kind: str) -> bytes:
+    """Return one of them as a file: writing takes as long as drawing."""
+    return encoded(everything()[kind])
+
+
+def laid_out(kind: str, folder: Path) -> Path:
+    """Write one of them into a folder; return its path."""
+    file = folder / "i.dcm"
+    file.write_bytes(file_of(kind))
+    return file
+
+
 def test_the_same_seed_draws_the_same_bytes() -> None:
     again = [encoded(entry.dataset) for entry in demonstration_instances()]
-    assert again == [encoded(dataset) for dataset in everything().values()]
+    assert again == [file_of(kind) for kind in KINDS]
 
 
 def test_every_sop_instance_uid_is_used_once() -> None:
@@ -79,7 +91,7 @@ def test_another_seed_shares_no_uid() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pydicom_reads_back_what_was_made(kind: str) -> None:
-    dataset = pydicom.dcmread(io.BytesIO(encoded(everything()[kind])))
+    dataset = pydicom.dcmread(io.BytesIO(file_of(kind)))
     assert dataset.SOPInstanceUID == everything()[kind].SOPInstanceUID
     assert dataset.file_meta.TransferSyntaxUID == everything()[kind].file_meta.TransferSyntaxUID
 
@@ -88,7 +100,7 @@ def test_pydicom_reads_back_what_was_made(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_dcmtk_reads_every_demonstration_instance(kind: str, tmp_path: Path) -> None:
     run = subprocess.run(
-        ["dcmdump", "-q", write(tmp_path / "i.dcm", everything()[kind])],
+        ["dcmdump", "-q", laid_out(kind, tmp_path)],
         capture_output=True,
         check=False,
     )
@@ -98,7 +110,7 @@ def test_dcmtk_reads_every_demonstration_instance(kind: str, tmp_path: Path) -> 
 @pytest.mark.peer("dciodvfy")
 @pytest.mark.parametrize("kind", VERIFIED)
 def test_dciodvfy_finds_no_error(kind: str, tmp_path: Path) -> None:
-    assert not dciodvfy_errors(write(tmp_path / "i.dcm", everything()[kind]))
+    assert not dciodvfy_errors(laid_out(kind, tmp_path))
 
 
 def dciodvfy_errors(path: Path) -> list[str]:
@@ -162,7 +174,7 @@ def test_every_planted_value_is_in_the_canary_file() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_identifying_strings_are_found_in_the_file_they_come_from(kind: str) -> None:
     strings = identifying_strings(everything()[kind])
-    content = encoded(everything()[kind])
+    content = file_of(kind)
     assert len(strings) > 20
     if "deflated" not in kind:
         assert [text for text in strings if text not in content] == []
