@@ -132,6 +132,13 @@ def running_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
         yield daemon
 
 
+@pytest.fixture
+def forked_daemon(disk_path: Path, state_dir: Path) -> Iterator[RunningDaemon]:
+    """Run it as a fork of a process that has loaded it, where no test asks how it starts (`tests.prepared`)."""
+    with running(disk_path, state_dir, is_prepared=True) as daemon:
+        yield daemon
+
+
 def _real_disk() -> Path:
     """Return the usual temporary folder, or one on a disk where that is in memory."""
     usual = Path(tempfile.gettempdir())

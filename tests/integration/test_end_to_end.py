@@ -292,18 +292,18 @@ def test_sigterm_right_behind_a_transfer_loses_nothing(running_daemon: RunningDa
 
 
 def test_a_file_dropped_while_the_daemon_is_down_is_taken_at_start(
-    running_daemon: RunningDaemon,
+    forked_daemon: RunningDaemon,
 ) -> None:
-    assert running_daemon.inbox is not None
-    running_daemon.stop()
-    (running_daemon.inbox / "late.dcm").write_bytes(encoded(make_ct()))
-    running_daemon.start()
-    running_daemon.wait_until_settled(1)
+    assert forked_daemon.inbox is not None
+    forked_daemon.stop()
+    (forked_daemon.inbox / "late.dcm").write_bytes(encoded(make_ct()))
+    forked_daemon.start()
+    forked_daemon.wait_until_settled(1)
     wait_until(
-        lambda: not (running_daemon.inbox and list(running_daemon.inbox.glob("*.dcm"))),
+        lambda: not (forked_daemon.inbox and list(forked_daemon.inbox.glob("*.dcm"))),
         what="the inbox is empty",
     )
-    assert len(running_daemon.instances("deid")) == 1
+    assert len(forked_daemon.instances("deid")) == 1
 
 
 def _header_bytes(path: Path) -> bytes:

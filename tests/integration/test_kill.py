@@ -26,23 +26,23 @@ def test_kills_during_a_send_lose_tear_double_and_leave_nothing(
 
 
 def test_the_account_notices_what_is_lost_torn_twice_or_left(
-    running_daemon: RunningDaemon,
+    forked_daemon: RunningDaemon,
 ) -> None:
     supply = Supply(seed=5)
-    for door in [each(running_daemon) for each in DOORS]:
+    for door in [each(forked_daemon) for each in DOORS]:
         uid = supply.take()
         assert uid is not None
         assert door.send(uid, supply.contents[uid])
         supply.note(uid, door.name, is_acknowledged=True)
         door.close()
-    assert account_for(running_daemon, supply).is_clean
+    assert account_for(forked_daemon, supply).is_clean
 
-    state_dir = running_daemon.state_dir
+    state_dir = forked_daemon.state_dir
     torn = next((state_dir / "deid").rglob("*.dcm"))
     torn.write_bytes(torn.read_bytes()[:-100])
     (state_dir / "work" / "left").touch()
     assert supply.take() is not None  # never sent
-    account = account_for(running_daemon, supply, patience_s=1)
+    account = account_for(forked_daemon, supply, patience_s=1)
     assert (account.lost, account.torn, account.left, account.findings) == (1, 1, 1, 1)
 
 

@@ -54,9 +54,9 @@ def variants(folder: Path, original: Path) -> list[Path]:
 
 @pytest.mark.peer(*PEERS)
 def test_what_other_programs_make_of_an_instance_is_a_duplicate_of_it(
-    running_daemon: RunningDaemon, disk_path: Path
+    forked_daemon: RunningDaemon, disk_path: Path
 ) -> None:
-    daemon = running_daemon
+    daemon = forked_daemon
     original = write(disk_path / "original.dcm", make_ct(rows=16))
     _send(daemon, original)
     daemon.wait_until_settled(1)
@@ -73,20 +73,20 @@ def test_what_other_programs_make_of_an_instance_is_a_duplicate_of_it(
 
 @pytest.mark.peer("storescu")
 def test_an_instance_sent_in_implicit_and_then_in_explicit_vr_is_one(
-    running_daemon: RunningDaemon, disk_path: Path
+    forked_daemon: RunningDaemon, disk_path: Path
 ) -> None:
     original = write(disk_path / "original.dcm", make_ct(rows=16))
     for option in ("-xi", "-xe"):
-        _send(running_daemon, original, option)
-    states = [entry.state for entry in running_daemon.wait_until_settled(2)]
+        _send(forked_daemon, original, option)
+    states = [entry.state for entry in forked_daemon.wait_until_settled(2)]
     assert states == [State.STORED, State.DUPLICATE]
 
 
 @pytest.mark.peer(*PEERS)
 def test_one_pixel_and_one_private_value_are_conflicts_in_every_encoding(
-    running_daemon: RunningDaemon, disk_path: Path
+    forked_daemon: RunningDaemon, disk_path: Path
 ) -> None:
-    daemon = running_daemon
+    daemon = forked_daemon
     _send(daemon, write(disk_path / "original.dcm", make_ct(rows=16)))
     daemon.wait_until_settled(1)
     sent = 1
