@@ -105,7 +105,7 @@ class Deid:
 
 
 class DeidHere(Deid):
-    """The same in the process of the test, where only the workers have processes of their own.
+    """The same in the process of the test; of its workers the first is a fork (`tests.prepared`).
 
     Half of what a command takes for a few instances is what its process loads. Tests that a run comes out the
     same when it is done again or continued have processes of their own, whose hashes differ.

@@ -1,4 +1,4 @@
-"""A service that is a fork of a prepared process is to the system what one is that a user starts."""
+"""What is a fork of a prepared process is to the system what is started as a user starts it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ import os
 import signal
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from tests.service import DEADLINE_S, RunningDaemon, wait_until
+from daemon.cli import deid
+from daemon.workers.spawning import spawned_ahead
+from tests.prepared import worker_ahead
+from tests.service import DEADLINE_S, ROOT, RunningDaemon, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from daemon.workers.spawning import Spawned
 
 NAMES = ("Umask", "SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewPrivs", "Seccomp")
 
@@ -37,7 +42,10 @@ def service(folder: Path, *, is_prepared: bool) -> Iterator[RunningDaemon]:
 def as_seen(daemon: RunningDaemon) -> dict[str, object]:
     """Return what the system tells of a service that does nothing."""
     assert daemon.process is not None
-    pid = daemon.process.pid
+    return of_process(daemon.process.pid, daemon.folder)
+
+
+def of_process(pid: int, own_folder: Path) -> dict[str, object]:
     place = Path(f"/proc/{pid}")
     status = dict(line.split(":\t", 1) for line in (place / "status").read_text().splitlines())
     loaded = {line.split(maxsplit=5)[-1] for line in (place / "maps").read_text().splitlines()}
@@ -51,7 +59,7 @@ def as_seen(daemon: RunningDaemon) -> dict[str, object]:
         "libraries": {name for name in loaded if ".so" in name},
         # How often the database is open depends on what its readers were asked at the same time.
         "descriptors": sorted(
-            each.replace(str(daemon.folder), "") for each in kinds if ".sqlite" not in each
+            each.replace(str(own_folder), "") for each in kinds if ".sqlite" not in each
         ),
         "folder": (place / "cwd").readlink(),
         "limits": (place / "limits").read_text(),
@@ -70,6 +78,26 @@ def test_nothing_tells_a_fork_from_one_that_was_started(tmp_path: Path) -> None:
         with suppress(AssertionError):
             wait_until(lambda: as_seen(fork) == as_seen(started), what="both rest", deadline_s=60)
         assert as_seen(fork) == as_seen(started)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="asks the system by /proc")
+def test_nothing_tells_a_worker_that_is_a_fork_from_one_that_was_started(tmp_path: Path) -> None:
+    def seen(worker: Spawned) -> dict[str, object]:
+        told = of_process(worker.process.pid, tmp_path)
+        installed = {name for name in cast("set[str]", told["libraries"]) if "-packages" in name}
+        return {**told, "libraries": installed}
+
+    def are_alike() -> bool:
+        try:
+            return seen(fork) == seen(started)
+        except FileNotFoundError:  # one opens and closes what it loads
+            return False
+
+    with spawned_ahead(1, deid._WARM_UP) as (started,), worker_ahead(ROOT) as (fork,):
+        with suppress(AssertionError):
+            wait_until(are_alike, what="both rest", deadline_s=60)
+        assert seen(fork) == seen(started)
+        assert seen(fork)["libraries"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
