@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zipfile
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ from daemon.batch.run import run_batch
 from daemon.deidentifiers.configuration_files import resolve
 from tests.benchmarks import fhir_people
 from tests.factories import PATIENTS, encoded, make_ct
+from tests.prepared import worker_ahead
 from tests.sections import make_limits, make_pixels
+from tests.service import ROOT
 from tests.sidecar_samples import issuer_system, make_resources
 
 if TYPE_CHECKING:
@@ -33,8 +36,14 @@ CONFIGURATION = {
 
 
 def run(
-    source: Path, out: Path, configuration: dict[str, Any] = CONFIGURATION, **changes: Any
+    source: Path,
+    out: Path,
+    configuration: dict[str, Any] = CONFIGURATION,
+    *,
+    is_fork: bool = True,
+    **changes: Any,
 ) -> BatchSummary:
+    """Run by one worker: a fork, unless hashes have to differ from those of another run."""
     request = BatchRequest(
         inputs=[source],
         out=out,
@@ -44,7 +53,8 @@ def run(
         pixels=make_pixels(),
         jobs=1,
     )
-    return run_batch(replace(request, **changes))
+    with worker_ahead(ROOT) if is_fork else nullcontext() as ahead:
+        return run_batch(replace(request, **changes), spawned=ahead)
 
 
 def written(out: Path) -> dict[str, bytes]:
@@ -104,7 +114,7 @@ def test_the_order_of_files_and_whether_they_lie_in_archives_changes_nothing(
         for name, data in reversed(files.items()):
             archive.writestr(f"x/{name}", data)
     for name in ("one", "two"):
-        run(source / name, tmp_path / name)
+        run(source / name, tmp_path / name, is_fork=False)
     assert written(tmp_path / "one") == written(tmp_path / "two")
     assert len(written(tmp_path / "one")) == 7
 
@@ -289,9 +299,9 @@ def test_other_json_is_no_resource_and_is_passed_by(source: Path, tmp_path: Path
 def test_a_second_run_writes_the_same_again(source: Path, tmp_path: Path) -> None:
     instance, resources = sample()
     write(source, {"i.dcm": instance, "r.json": json.dumps(resources[0]).encode()})
-    run(source, tmp_path / "out")
+    run(source, tmp_path / "out", is_fork=False)
     before = written(tmp_path / "out")
-    assert run(source, tmp_path / "out").deidentified == 2
+    assert run(source, tmp_path / "out", is_fork=False).deidentified == 2
     assert written(tmp_path / "out") == before
 
 
