@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from daemon.engines.models import make_sieve
+from deid.pixels.find import search
 from deid.pixels.find.candidates import candidate, corners_of, merged
 from deid.pixels.find.evidence import Strokes
 from deid.pixels.find.only_told import OnlyTold, only_told
@@ -174,6 +175,14 @@ def test_what_the_sieve_is_sure_of_is_told_but_for_what_was_found() -> None:
     (rest,) = only_told(strokes.own, [candidate(corners_of(first), 0.8, 0)], OnlyTold())
     assert rest.area.left >= first.right - 3
     assert only_told(strokes.own, [], OnlyTold(peak=20.0)) == []
+
+
+def test_what_is_only_told_is_not_one_with_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, (found,) = _looked(_half_faint(), text=40)
+    told = candidate(corners_of(found.area.moved(found.area.width // 2, 0)), 0.6, 0)
+    monkeypatch.setattr(search, "only_told", lambda *_: [told])
+    _, entries = _looked(_half_faint(), text=40)
+    assert [entry.area for entry in entries] == [found.area, told.area]
 
 
 #: Without a second look that enlarges what is small.

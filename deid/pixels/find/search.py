@@ -124,7 +124,10 @@ class Search:
                 number = len(views) - 1
                 found += self._look(views, number, scale * tuning.dotted, dotted)[0]
         found = merged(found)
-        return views, [*found, *self._across_curves(views, strokes.plainest, areas, found)]
+        # Apart from what was found: one for both would be as large as no text is.
+        told = only_told(strokes.own, found, tuning.only_told)
+        across = self._across_curves(views, strokes.plainest, areas, found)
+        return views, [*found, *told, *across]
 
     def _in_large_display(self, views: list[NDArray[Any]]) -> _Looked:
         """Look at a large display in half of its size, in its own where that leaves a trace or it is fine."""
@@ -135,7 +138,6 @@ class Search:
         areas = areas_of([*traces, *fine.areas()], rows, columns)
         more, unsettled = self._look(views, 0, 1.0, areas)
         found += more
-        found += only_told(fine.own, found, tuning.only_told)
         return _Looked(views, found, unsettled, fine, areas)
 
     def _across_curves(
@@ -192,12 +194,11 @@ class Search:
         # A line that was not taken away, lest more of it be missed, is one even where a look misses it.
         plain = [*plain, *_missed(found, [line for line in lines if not _is_among(line, plain)])]
         found += plain
-        found += only_told(rest.own, found, tuning.only_told)
         # Where more of a plain line was found, it is looked at whole: half of a word reads as another one.
         halves = _with_more(plain, found, rows, columns)
         if halves:
             found += self._look(views, 0, scale, areas_of(halves, rows, columns))[0]
-        return _Looked(left, found, unsettled, strokes, areas)
+        return _Looked(left, found, unsettled, rest, areas)
 
     def _plain_lines(
         self, views: Sequence[NDArray[Any]], areas: Sequence[Box], strokes: Strokes
