@@ -100,6 +100,18 @@ def test_what_is_as_large_as_the_candidate_or_known_is_no_piece() -> None:
     assert _pieces(sieved, lambda _: False) == []
 
 
+def test_what_is_known_from_end_to_end_of_a_piece_is_no_more_than_that_but_for_another_line() -> (
+    None
+):
+    upper, lower = Box(2, 3, 12, 2), Box(2, 6, 12, 2)
+    both, text = (Box(2, 3, 12, 5), 1), [_in_pixels(upper)]
+    assert _pieces(_sieved(both, (upper, 6)), lambda _: True, known=text) == []
+    sieved = _sieved(both, (upper, 6), (lower, 6))
+    assert _pieces(sieved, lambda _: True, known=text) == [_in_pixels(lower)]
+    half = Box(0, 24, 64, 16)
+    assert _pieces(sieved, lambda _: True, known=[half]) == [_in_pixels(Box(2, 3, 12, 5))]
+
+
 def _trace(rows: int, columns: int, *, at: int) -> Any:
     """Return a frame through which a trace runs, as of a heart."""
     frame = np.full((rows, columns, 1), 5, np.uint8)

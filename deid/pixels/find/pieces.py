@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from deid.pixels.find.candidates import Candidate
     from deid.pixels.find.sieve import Sieved
+    from deid.pixels.geometry import Box
 
 #: Of its own area, a piece covers less than this share of what it is a piece of, or it is the same.
 _MOST = 0.7
 #: Of a piece, what is known as text covers less than this share.
 _KNOWN = 0.7
+#: Of its columns, a text that is known lies on as many.
+_ALONG = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +72,20 @@ def text_in_pieces(
         for entry in left:
             boxes = sieved(entry.view).letters_in(entry.area, least=level, peak=figures.peak)
             for box in boxes:
+                piece = candidate(corners_of(box), entry.confidence, entry.view)
                 if box.area >= _MOST * entry.area.area:
                     same.append(entry)
+                elif any(_is_along(known.area, box) for known in text):
+                    same.append(piece)
                 elif not any(box.overlap(known.area) >= _KNOWN * box.area for known in text):
-                    pieces.append(candidate(corners_of(box), entry.confidence, entry.view))
+                    pieces.append(piece)
         answers = are_text(pieces)
         found += [piece for piece, is_text in zip(pieces, answers, strict=True) if is_text]
         left = [piece for piece, is_text in zip(pieces, answers, strict=True) if not is_text] + same
     return found
+
+
+def _is_along(known: Box, piece: Box) -> bool:
+    """Whether a text lies on a piece from end to end: it is that and what it touches, or two lines."""
+    shared = min(known.right, piece.right) - max(known.left, piece.left)
+    return shared >= _ALONG * piece.width and 2 * known.overlap(piece) >= known.area
