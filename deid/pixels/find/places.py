@@ -131,7 +131,8 @@ def with_share(
     share: float, cells: tuple[int, int], marked: NDArray[np.bool_], places: Sequence[Box]
 ) -> NDArray[Any]:
     """Return the cells of which such a share is marked, as 0 and 1; outside of the places nothing is marked."""
-    if len(places) > _MANY or sum(place.area for place in places) >= _MOST * marked.size:
+    are_many = len(places) > _MANY and marked.size < _SMALL
+    if are_many or sum(place.area for place in places) >= _MOST * marked.size:
         shares = cv2.resize(marked * np.uint16(_WHOLE), cells, interpolation=cv2.INTER_AREA)
         return np.asarray(shares >= share * _WHOLE, np.uint8)
     found: NDArray[Any] = np.zeros(cells[::-1], np.uint8)
