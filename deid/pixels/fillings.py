@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
+from rapidfuzz.distance import OSA
 
 from deid.pixels.find.candidates import corners_of
 from deid.pixels.geometry import Box
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 _LEAST_ROWS = 3
 _MOST_STEPS = 64
 #: What is explained by other texts: how surely they were read, of how many signs, how many different for
-#: a code; how much of it they cover, how high it is at least beside them; from when on it reads as something.
+#: a code; how much of it they cover, how high it is at least beside them; from when on it reads
+#: as something, and clearly.
 _SURELY, _LEAST_SIGNS, _LEAST_DIFFERENT = 0.95, 3, 5
 _MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
-_READABLE = 0.5
+_READABLE, _CLEARLY = 0.5, 0.9
 
 
 class Margins(NamedTuple):
@@ -191,8 +193,8 @@ def together(
 def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
     """Whether a region that cannot be read shows nothing but pieces of texts that were read surely.
 
-    A piece of a word, or of two lines, is found beside them and reads as nothing. What reads as something that
-    they do not say is not explained.
+    A piece of a word, or of two lines, is found beside them and reads as nothing, or as the same but for one
+    sign. What reads as something that they do not say is not explained.
     """
     region = entry.region
     around = [
@@ -219,7 +221,19 @@ def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
         return False
     said = "".join(_signs(other.text) for other in around)
     readings = ((region.text, region.legibility), *region.others)
-    return all(legibility < _READABLE or _signs(text) in said for text, legibility in readings)
+    return all(_is_said(_signs(text), legibility, said) for text, legibility in readings)
+
+
+def _is_said(signs: str, legibility: float, said: str) -> bool:
+    """Whether a piece reads as nothing, as some of what was read, or, not surely, as that but for one sign."""
+    if legibility < _READABLE or signs in said:
+        return True
+    ends = range(len(said) + 1)
+    return legibility < _CLEARLY and any(
+        OSA.distance(signs, said[end - size : end], score_cutoff=1) <= 1
+        for size in range(len(signs) - 1, len(signs) + 2)
+        for end in ends[max(size, 0) :]
+    )
 
 
 def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
