@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from daemon.engines.models import make_detector
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.ports import Model, TextDetector
     from deid.ports import PixelInstance
+    from tests.benchmarks.pixels.strings import Burned
 
 SLICES = 60
 CASES = ("CT 512 x 512", "US 1024 x 768", "US cine, 60 frames", "DX 3000 x 2500")
+#: Of these cines the speckle is another one in each frame, or moves through them.
+SPECKLED = ("US cine, new speckle", "US cine, moving speckle")
 
 
 def report(engine: str) -> None:
@@ -42,7 +47,7 @@ def report(engine: str) -> None:
         f"{engine}: start-up, then {'case':26} {'CPU s':>8} {'wall s':>8} {'peak MiB':>9} {'looks':>6}"
     )
     costs = {}
-    for case in CASES:
+    for case in (*CASES, *SPECKLED):
         with context.Pool(1) as pool:
             start_up, cpu, wall, before, peak, looks = pool.apply(_measure, (engine, case))
         costs[case] = cpu
@@ -50,8 +55,8 @@ def report(engine: str) -> None:
             f"{start_up:8.2f} s      {case:30} {cpu:8.2f} {wall:8.2f} {peak:9.0f} {looks:6.2f}"
             f" (idle {before:.0f})"
         )
-    ratio = costs["US cine, 60 frames"] / costs["US 1024 x 768"]
-    print(f"cine of 60 frames: {ratio:.1f} x one frame")
+    for case in ("US cine, 60 frames", *SPECKLED):
+        print(f"{case}: {costs[case] / costs['US 1024 x 768']:.1f} x one frame")
     if engine == "ppocr":
         for name, texts in (("without text", 0), ("with four texts in its corners", 4)):
             with context.Pool(1) as pool:
@@ -141,6 +146,8 @@ def make_case(name: str) -> PixelInstance:
     texts = some_texts(random, person, 0, 8)
     if name == "US cine, 60 frames":
         return make_cine(random, synthetic_ultrasound(random, 768, 1024), texts, person.known, 60)
+    if name in SPECKLED:
+        return _speckled(random, texts, person.known, is_new=name == SPECKLED[0])
     base = {
         "CT 512 x 512": lambda: synthetic_ct(random),
         "US 1024 x 768": lambda: synthetic_ultrasound(random, 768, 1024),
@@ -148,6 +155,29 @@ def make_case(name: str) -> PixelInstance:
     }[name]()
     burned, _ = burn(random, base, texts, Manner())
     return make_instance([burned.values], burned.attributes, person.known)
+
+
+def _speckled(
+    random: Random, texts: list[Burned], known: tuple[KnownIdentifier, ...], *, is_new: bool
+) -> PixelInstance:
+    """Return a cine of 60 frames with texts that stay."""
+    base = synthetic_ultrasound(random, 768, 1024)
+    still, _ = burn(random, base, texts, Manner())
+    is_written = (still.values != base.values).any(axis=2)
+    tissue = cv2.GaussianBlur(base.values[..., 0].astype(np.float32), (0, 0), 12)
+    noise, frames = np.random.default_rng(3), []
+    grain = _grain(noise, tissue.shape)
+    for number in range(60):
+        grain = _grain(noise, tissue.shape) if is_new else grain
+        shown = np.clip(tissue * np.roll(grain, 0 if is_new else 2 * number, axis=0), 0, 255)
+        values = np.repeat(shown.astype(np.uint8)[..., None], 3, axis=2)
+        values[is_written] = still.values[is_written]
+        frames.append(values)
+    return make_instance(frames, base.attributes, known)
+
+
+def _grain(noise: np.random.Generator, shape: tuple[int, ...]) -> NDArray[Any]:
+    return cv2.GaussianBlur(noise.rayleigh(1, shape).astype(np.float32), (0, 0), 1.5)
 
 
 def make_small() -> PixelInstance:
