@@ -164,6 +164,13 @@ def test_within_a_rectangle_around_letters_the_odds_are_for_them_and_on_ground_a
     assert sieved.odds_within(corners_of(Box(-40, -20, 30, 10))) == -np.inf
 
 
+def test_cells_beyond_an_edge_that_lies_between_two_tell_nothing() -> None:
+    view = _written((255, 255, 255))
+    ends_between, ends_within = Box(152, 104, 32, 16), Box(152, 104, 31, 15)
+    told = [SIEVE.of(view).odds_within(corners_of(box)) for box in (ends_between, ends_within)]
+    assert told[0] == told[1] > -np.inf
+
+
 def test_of_a_slanted_rectangle_only_the_cells_count_that_it_covers() -> None:
     odds = np.full((1, 1, ROWS // 8, COLUMNS // 8), -4, np.float32)
     odds[0, 0, np.arange(40), np.arange(40)] = 3  # a line from the top left downward

@@ -182,7 +182,8 @@ class Sieved:
         odds = self.odds([area])
         inside = np.zeros(odds.shape, np.uint8)
         cv2.fillPoly(inside, [np.floor(corners / STEP).astype(np.int32)], 1)
-        return float(np.quantile(odds[inside > 0], 0.75)) if inside.any() else -np.inf
+        told = odds[(inside > 0) & np.isfinite(odds)]  # of cells beyond an edge nothing was asked
+        return float(np.quantile(told, 0.75)) if told.size else -np.inf
 
     def letters_in(self, area: Box, *, least: float, peak: float) -> list[Box]:
         """Return boxes around the cells in an area of which letters are told, those apart by one cell joined.
