@@ -30,7 +30,7 @@ _MOST_STEPS = 64
 #: as something, and clearly.
 _SURELY, _LEAST_SIGNS, _LEAST_DIFFERENT = 0.95, 3, 5
 _MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
-_READABLE, _CLEARLY = 0.5, 0.9
+_READABLE, _CLEARLY, _PAIR = 0.5, 0.9, 2
 
 
 class Margins(NamedTuple):
@@ -228,11 +228,12 @@ def _is_said(signs: str, legibility: float, said: str) -> bool:
     """Whether a piece reads as nothing, as some of what was read, or, not surely, as that but for one sign."""
     if legibility < _READABLE or signs in said:
         return True
-    ends = range(len(said) + 1)
+    # Of two signs one that was left out, or added, would leave too little to know the text by.
+    other = 1 if len(signs) > _PAIR else 0
     return legibility < _CLEARLY and any(
         OSA.distance(signs, said[end - size : end], score_cutoff=1) <= 1
-        for size in range(len(signs) - 1, len(signs) + 2)
-        for end in ends[max(size, 0) :]
+        for size in range(len(signs) - other, len(signs) + other + 1)
+        for end in range(size, len(said) + 1)
     )
 
 

@@ -299,6 +299,8 @@ _NEXT = TextRegion(Box(40, 38, 100, 20), 0.9, "Ref: Katz", 0.97)
         (Box(60, 22, 30, 16), [("venqu", 0.9)], False),
         (Box(60, 22, 30, 16), [("vemqu", 0.89)], False),
         (Box(60, 22, 30, 16), [("3", 0.7)], True),
+        (Box(60, 22, 30, 16), [("nx", 0.7)], True),
+        (Box(60, 22, 30, 16), [("xp", 0.7)], False),  # with one of its signs it begins
         (Box(60, 22, 30, 7), [("", 0.0)], False),  # small print
         (Box(110, 22, 40, 16), [("", 0.0)], False),  # goes on beyond it
         (Box(42, 25, 60, 30), [("M", 0.4)], True),  # pieces of both lines
