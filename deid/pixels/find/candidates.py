@@ -170,6 +170,11 @@ def corners_of(box: Box) -> NDArray[Any]:
     )
 
 
+def framed(ink: Box, pixels: int, of_height: float) -> NDArray[Any]:
+    """Return the corners of a line with so many pixels around its ink, or that share of its height."""
+    return corners_of(ink.grown(max(pixels, round(of_height * ink.height))))
+
+
 def resized(corners: NDArray[Any], by: float) -> NDArray[Any]:
     """Return corners of a rectangle that is longer and higher by this share of its height."""
     (middle, (width, height), angle) = cv2.minAreaRect(corners.astype(np.float32))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from deid.pixels.find.candidates import candidate, corners_of
+from deid.pixels.find.candidates import candidate, framed
 from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _told_beside(sieved: Sieved, found: Sequence[Candidate], figures: OnlyTold) 
 
 
 def _framed(ink: Box, figures: OnlyTold) -> Candidate:
-    around = max(figures.around, round(figures.around_of_height * ink.height))
-    return candidate(corners_of(ink.grown(around)), figures.confidence, 0)
+    corners = framed(ink, figures.around, figures.around_of_height)
+    return candidate(corners, figures.confidence, 0)
 
 
 def _ink_in(stand_out: NDArray[np.bool_], box: Box) -> Box:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.find.candidates import candidate, corners_of
+from deid.pixels.find.candidates import candidate, framed
 from deid.pixels.find.ink_lines import goes_on_as, ink_lines, is_near, rows_above
 from deid.pixels.find.judge import judged
 from deid.pixels.find.sieve import without_bright_strokes
@@ -90,9 +90,12 @@ def plain_lines(
         and not _is_beside_more(line.box, boxes, stand_out)
         and not any(goes_on_as(line.box, other) for other in boxes if other != line.box)
     ]
-    framed = {box: candidate(_framed(box, figures), figures.confidence, 0) for box in alone}
-    told = [box for box in framed if sieved.odds_within(framed[box].corners) >= figures.odds]
-    shapes = judged(views, [framed[box] for box in told])
+    in_frame = {
+        box: candidate(framed(box, figures.around, figures.around_of_height), figures.confidence, 0)
+        for box in alone
+    }
+    told = [box for box in in_frame if sieved.odds_within(in_frame[box].corners) >= figures.odds]
+    shapes = judged(views, [in_frame[box] for box in told])
     sure = {
         box: replace(found, is_plain=True)
         for box, found in zip(told, shapes, strict=True)
@@ -172,10 +175,6 @@ def _most_within(mask: NDArray[np.bool_], columns: int) -> int:
 
 def _cut(view: NDArray[Any], area: Box) -> NDArray[Any]:
     return view[max(area.top, 0) : area.bottom, max(area.left, 0) : area.right]
-
-
-def _framed(ink: Box, figures: PlainLetters) -> NDArray[Any]:
-    return corners_of(ink.grown(max(figures.around, round(figures.around_of_height * ink.height))))
 
 
 def _apart_from(doubtful: Sequence[Box], lines: Sequence[Box]) -> list[Box]:
