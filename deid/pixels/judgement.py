@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from rapidfuzz.distance import OSA
 
 from deid.errors import ConfigurationInvalid
+from deid.pixels.burned_dates import DATE, KnownDays, numeric_forms
 from deid.pixels.screen_words import (
     ALSO_NAMES,
     BEGINNINGS,
@@ -63,8 +64,6 @@ DEFAULT_INFO_TYPES = frozenset(
     }
 )
 
-_MONTHS = r"(?:JAN|FEB|MAR|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ)[A-Z]*"
-
 #: infoType -> pattern, searched in the upper-case text.
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "EMAIL_ADDRESS": re.compile(r"[\w.+-]+\s?@\s?[\w-]+\.[\w.]+"),
@@ -89,15 +88,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"|\bNAC(?:\s?[.:]|[\s-]+(?:(?:19|20)\d\d|\d{1,2}[-/. ]+\d{1,2}[-/. ]+\d\d(?:\d\d)?)\b)"
         r"|\bNAC[\s-]+\d\d\s*$"
     ),
-    "DATE": re.compile(
-        r"(?<!\d)(?:19|20)\d\d[-/. ]?(?:0[1-9]|1[0-2])[-/. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
-        # 0.5-40 Hz is what a filter lets pass.
-        r"|(?<!\d)(?!\d{1,2}\.\d{1,2}-\d\d\s?HZ)\d{1,2}[-/.]\d{1,2}[-/.](?:(?:19|20)\d\d|\d\d)(?!\d)"
-        r"|(?<![\d.,])(?:0?[1-9]|[12]\d|3[01]) (?:0?[1-9]|1[0-2]) (?:19|20)\d\d(?![\d.,])"
-        rf"|(?<!\d)\d{{1,2}}[-/. ]*{_MONTHS}[-/., ]*\d{{2,4}}"
-        rf"|\b{_MONTHS}[-/., ]*\d{{1,2}}(?:ST|ND|RD|TH)?[-/., ]+\d{{2,4}}"
-        r"|\bD[A4]TE\s*[:=]"
-    ),
+    "DATE": DATE,
     "AGE": re.compile(
         r"(?<![\d.])0?\d{1,3}\s?(?:Y(?:RS?|EARS?)?|YO|Y/O|JAHRE?)\b(?!\s*[:=])"
         r"|(?<!\d)\d{3}[YMWD]\b|\bAGE\s*[:=]?\s*\d"
@@ -256,6 +247,7 @@ class KnownTexts:
         self._spared = {token for entry in spared for token in _TOKEN.findall(_plain(entry.value))}
         self._words: set[str] = set()
         self._codes: set[str] = set()
+        self._days = KnownDays()
         for identifier in identifiers:
             self._add(identifier)
 
@@ -276,6 +268,8 @@ class KnownTexts:
             )
             or any(len(word) >= 5 and _contains(compact, word) for word in self._words)
             or any(_contains(compact, code) for code in self._codes)
+            or self._days.are_shown(upper)
+            or self._days.are_shown(_TOKEN.sub(_with_digits, upper))
         )
 
     def without_spared(self, upper: str) -> str:
@@ -289,7 +283,8 @@ class KnownTexts:
         digits = re.sub(r"\D", "", plain)
         kind = identifier.info_type
         if kind in {"DATE", "DATE_OF_BIRTH"} and len(digits) >= 8:
-            self._codes |= set(_dates(digits[:8]))
+            self._codes |= {_folded(form) for form in numeric_forms(digits)}
+            self._days.add(digits)
         elif kind == "AGE":
             if digits:
                 self._words.add(_folded(f"{int(digits)}Y"))
@@ -447,20 +442,6 @@ def _contains(text: str, code: str) -> bool:
     )
 
 
-def _dates(digits: str) -> Iterable[str]:
-    year, month, day = digits[:4], digits[4:6], digits[6:8]
-    short = year[2:]
-    for parts in (
-        (year, month, day),
-        (day, month, year),
-        (month, day, year),
-        (short, month, day),
-        (day, month, short),
-        (month, day, short),
-    ):
-        yield _folded("".join(parts))
-
-
 def _plain(text: str) -> str:
     """Return upper case without accents."""
     decomposed = unicodedata.normalize("NFKD", text.replace("\N{MICRO SIGN}", "u").upper())
@@ -469,6 +450,12 @@ def _plain(text: str) -> str:
 
 def _with_i_for_l(token: str) -> str:
     return token if _is_name(token) else token.replace("L", "I")
+
+
+def _with_digits(match: re.Match[str]) -> str:
+    """Return a token with digits for what is taken for them: 2O19."""
+    token = match.group()
+    return _folded(token) if any(map(str.isdigit, token)) else token
 
 
 def _folded(text: str) -> str:
