@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
+from deid.pixels.find import code_reader
 from deid.pixels.find import codes as codes_module
 from deid.pixels.find.code_places import places_of_codes
 from deid.pixels.find.codes import codes
@@ -129,7 +130,7 @@ def test_the_reader_is_given_whole_squares_of_the_frame(monkeypatch: pytest.Monk
         return []
 
     monkeypatch.setattr(zxingcpp, "read_barcodes", read)
-    assert list(codes_module._decoded(view, at.grown(5))) == []
+    assert list(code_reader.read_in(view, at.grown(5))) == []
     squares, inverted, rows, columns = given
     assert (view[48:88, 72:112] == squares).all()
     assert (255 - view[48:88, 72:112] == inverted).all()
@@ -144,7 +145,14 @@ def test_what_is_read_lies_where_it_is_shown_however_it_is_turned(
 ) -> None:
     code = np.pad(_drawn(symbology, 2), 20, constant_values=220)
     view, at = _on_tissue(np.rot90(code, turn), 77, 59)
-    found = np.concatenate(list(codes_module._decoded(view, at)))
+    found = np.concatenate(list(code_reader.read_in(view, at)))
     inner = at.grown(-20)
     ends = (inner.left, inner.top, inner.right, inner.bottom)
     assert np.abs(np.concatenate((found.min(axis=0), found.max(axis=0))) - ends).max() < 4
+
+
+def test_bars_are_followed_along_any_line_between_pixels() -> None:
+    """A line of 42.5 pixels, moved, is a little longer or shorter as numbers of a computer go."""
+    view = samples.texture(rows=160, columns=160)[..., 0]
+    corners = np.array(((60, 60), (85, 94), (86, 94), (60, 60)), np.float32)
+    assert len(code_reader._whole_bars(np.ascontiguousarray(view), corners)) == 8

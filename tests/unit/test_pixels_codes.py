@@ -108,6 +108,53 @@ def test_a_damaged_code_is_one_all_the_same(symbology: str, damage: str) -> None
     assert filled[~mask].mean() < 0.2
 
 
+@pytest.mark.parametrize("seed", [25, 37, 43, 74])
+def test_a_turned_code_in_much_noise_is_one_though_it_reads_with_errors(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    code = modules("Aztec", some_value(Random("Aztec"), "Aztec")) // 255 * 200.0 + 20
+    code = np.pad(np.kron(code, np.ones((3, 3))), 12, constant_values=220)
+    code = np.clip(code + noise.normal(0, 60, code.shape), 0, 255)
+    rows, columns = code.shape
+    view = samples.texture(rows=rows + 200, columns=columns + 200)[..., 0] // 2 + 30
+    view[60 : 60 + rows, 60 : 60 + columns] = code
+    size = view.shape[::-1]
+    turn = cv2.getRotationMatrix2D((size[0] / 2, size[1] / 2), 30, 1)
+    turned = cv2.warpAffine(view, turn, size, borderMode=cv2.BORDER_REFLECT)
+    (found,) = codes(Picture(cv2.cvtColor(turned, cv2.COLOR_GRAY2RGB), None))
+    middle = turn @ (60 + columns / 2, 60 + rows / 2, 1)
+    assert (
+        np.abs(
+            middle - (found.box.left + found.box.width / 2, found.box.top + found.box.height / 2)
+        ).max()
+        < 6
+    )
+    assert found.box.width > rows - 24
+
+
+@pytest.mark.parametrize("seed", [5, 12, 25, 30, 39])
+def test_fringes_are_no_codes_though_a_finder_pattern_is_seen_in_them(seed: int) -> None:
+    """As of phases that begin anew at each turn."""
+    noise = np.random.default_rng(seed).normal(0, 1, (256, 256)).astype(np.float32)
+    field = cv2.GaussianBlur(noise, (0, 0), 24)
+    phase = np.mod(field / field.std() * 12, 2 * np.pi) / (2 * np.pi)
+    fringes = (phase * 255).astype(np.uint8)
+    assert not codes(Picture(cv2.cvtColor(fringes, cv2.COLOR_GRAY2RGB), None))
+
+
+@pytest.mark.parametrize("seed", [24, 31])
+def test_rings_are_no_codes_though_a_finder_pattern_is_seen_in_them(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    down, across = np.mgrid[:400, :400] - 200.0
+    left, top = random.uniform(-10, 10, 2)
+    wide = random.uniform(0.9, 1.1)
+    turn = np.arctan2(down - top, across - left)
+    away = np.hypot((across - left) * wide, down - top)
+    away += 3 * np.sin(3 * turn + random.uniform(0, 6))
+    is_bright = (np.mod(away, 24) < 12) & (away < 180)
+    rings = cv2.GaussianBlur(np.where(is_bright, 220, 30).astype(np.uint8), (0, 0), 1)
+    assert not codes(Picture(cv2.cvtColor(rings, cv2.COLOR_GRAY2RGB), None))
+
+
 @pytest.mark.parametrize(
     ("symbology", "value"),
     [("Code 39", "111111111"), ("Codabar", "A0000000000A")],

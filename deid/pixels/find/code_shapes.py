@@ -42,6 +42,8 @@ _IN_ORDER: Final = 0.5  # correlation of widths with the next ones: they grow, o
 _RETURNS: Final = 0.75  # correlation of such a line with itself, moved along: windings, rungs
 _WAYS: Final = 3.0, 6.5  # narrow widths that it is moved by: an EAN's characters have seven
 
+_ALONG_SIDES: Final = 0.2  # of 1: how alike edges' directions are to the sides of a code of squares
+_OF_EACH: Final = 0.4  # of the power of edges is across at least, and as much down
 _LEAST_SIDE: Final = 16  # pixels of a code of squares
 _LEAST_SQUARES: Final = 7  # on a side: of the smallest rMQR
 _LEAST_OBLONGS: Final = 4  # rows of a PDF417
@@ -266,6 +268,37 @@ def _crossings(
     at = np.flatnonzero((away[1:] > 0) != (away[:-1] > 0))
     is_far = np.maximum.reduceat(np.abs(away), np.append(0, at + 1)) >= clearly
     return at + away[at] / (away[at] - away[at + 1]), is_far[1:] & is_far[:-1]
+
+
+def power_of(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any]]:
+    """Return the power of gradients."""
+    return (across * across + down * down,)
+
+
+def directions_of(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return real and imaginary part of the fourth power of each gradient, by its own power.
+
+    Four times an angle is the same for directions that are a quarter turn apart.
+    """
+    (power,) = power_of(across, down)
+    power += 1.0
+    even, odd = across * across - down * down, 2 * across * down
+    return (even * even - odd * odd) / power, 2 * even * odd / power
+
+
+def have_two_directions(strip: NDArray[np.uint8]) -> bool:
+    """Whether the edges in a strip lie along its rows and its columns, about as many along each."""
+    smooth = cv2.GaussianBlur(strip, (3, 3), 0).astype(np.float32)
+    across, down = np.diff(smooth, axis=1)[:-1], np.diff(smooth, axis=0)[:, :-1]
+    (power,) = power_of(across, down)
+    whole = float(power.sum())
+    if not whole:
+        return False
+    share = float((across * across).sum()) / whole
+    return (
+        float(directions_of(across, down)[0].sum()) >= _ALONG_SIDES * whole
+        and _OF_EACH <= share <= 1 - _OF_EACH
+    )
 
 
 def are_squares_between(view: NDArray[Any], corners: NDArray[Any]) -> bool:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
-import zxingcpp
 
 from deid.pixels.find.candidates import candidate, corners_of, outline_of, rectangle_of
 from deid.pixels.find.code_places import CELL, places_of_codes
+from deid.pixels.find.code_reader import read_in, with_guards
 from deid.pixels.find.code_shapes import (
     are_squares_between,
     bars_in,
     busy_part,
-    correlation,
+    directions_of,
+    power_of,
     straightened,
 )
-from deid.pixels.find.percentiles import percentile
 from deid.pixels.geometry import Box, joined_where_cheaper
 from deid.pixels.ports import TextRegion
 
@@ -34,23 +34,9 @@ if TYPE_CHECKING:
 
     Measure = Callable[[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], ...]]
 
-#: Symbologies whose finder patterns are believed although the code has errors. Data Matrix and PDF417 are
-#: not among them: their patterns are an edge or two, which anatomy has.
-_FOUND_WITH_ERRORS: Final = (
-    zxingcpp.BarcodeFormat.QRCode,
-    zxingcpp.BarcodeFormat.MicroQRCode,
-    zxingcpp.BarcodeFormat.RMQRCode,
-    zxingcpp.BarcodeFormat.Aztec,
-    zxingcpp.BarcodeFormat.MaxiCode,
-)
-_PDF417: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
-_SQUARES: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllMatrix)
-_BARS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllLinear)
 #: How far a code is widened, in parts of its shorter side: its quiet zone, and modules at its edge.
 _WIDER: Final = 0.06
 
-_BESIDE: Final = 64  # pixels of a row beside a place that are read with it
-_READER: Final = 8  # pixels of the squares by which the reader tells dark from bright
 _LARGE: Final = 1600  # pixels of the longer side
 _COARSEST: Final = 4  # scale at which shapes are sought; twice as coarse in a large view
 _LEAST_SIDE: Final = 64  # pixels of a view that is made smaller for codes of wider modules
@@ -63,11 +49,6 @@ _MUCH_ENERGY: Final = (2000.0, 6000.0)  # what lies around a code is often busy,
 _LEAST_LENGTH, _LEAST_HEIGHT = 16, 8  # pixels
 _LARGEST_WITHIN: Final = 88  # pixels of a box in which a code of squares is sought
 _WHOLE_LINE: Final = 0.9  # of a line along a side of such a code
-_LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
-_ALIKE: Final = 0.8  # correlation of its rows
-_GUARD: Final = 20  # narrow bars: no pattern that begins or ends a code is longer
-_WIDEST_BAR: Final = 9  # of such a pattern, in narrow bars
-_EVEN: Final = 0.85  # of a column beside a code has one value where a bar or a gap is
 
 
 class WithCodes:
@@ -107,7 +88,7 @@ def _codes(view: NDArray[Any], *, by_shape: bool) -> Iterator[NDArray[Any]]:
         before = (box.clipped(rows, columns) for box in map(_half, places))
         places = places_of_codes(smaller)
         for place in joined_where_cheaper([*places, *(box for box in before if box is not None)]):
-            for corners in _decoded(smaller, place):
+            for corners in read_in(smaller, place):
                 yield corners * scale
             if scale <= coarsest:
                 for corners in _whole_fields(smaller, place):
@@ -155,144 +136,6 @@ def _region(corners: NDArray[Any]) -> TextRegion:
     return TextRegion(found.area, 1.0, outline=outline_of(found), is_code=True)
 
 
-def _decoded(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
-    """Yield the corners of what can be read in a place, and of what only a code can be."""
-    area, part = _squares_of(view, place)
-    yield from _believed(view, area, _read(part, formats=_SQUARES, return_errors=True))
-    # Bright on dark the reader knows every symbology but this one.
-    yield from _believed(view, area, _read(255 - part, formats=_PDF417))
-    # Bars it reads along the rows, each of which tells dark from bright by all that lies in it.
-    area, part = _squares_of(view, place.grown(_BESIDE, 0))
-    yield from _believed(view, area, _read(part, formats=_BARS, try_rotate=False))
-    turned = Box(place.top, place.left, place.height, place.width)
-    area, part = _squares_of(view.T, turned.grown(_BESIDE, 0))
-    for corners in _believed(view.T, area, _read(part, formats=_BARS, try_rotate=False)):
-        yield corners[:, ::-1]
-
-
-def _read(part: NDArray[Any], **how: Any) -> list[zxingcpp.Barcode]:
-    return list(zxingcpp.read_barcodes(part, try_downscale=False, **how))
-
-
-def _squares_of(view: NDArray[Any], place: Box) -> tuple[Box, NDArray[Any]]:
-    """Return a place widened to whole squares of the reader, and what a view shows there."""
-    left, top = (max(side, 0) // _READER * _READER for side in (place.left, place.top))
-    right, bottom = (-(-end // _READER) * _READER for end in (place.right, place.bottom))
-    part = np.ascontiguousarray(view[top:bottom, left:right])
-    return Box(left, top, part.shape[1], part.shape[0]), part
-
-
-def _believed(
-    view: NDArray[Any], area: Box, read: list[zxingcpp.Barcode]
-) -> Iterator[NDArray[Any]]:
-    """Yield the corners of the codes that were read in an area of a view, or are known without."""
-    for code in read:
-        if not code.valid and code.format not in _FOUND_WITH_ERRORS:
-            continue
-        at = code.position
-        corners = np.array(
-            [
-                (area.left + point.x, area.top + point.y)
-                for point in (at.top_left, at.top_right, at.bottom_right, at.bottom_left)
-            ],
-            np.float32,
-        )
-        if code.format == zxingcpp.BarcodeFormat.PDF417:
-            yield _with_guards(view, corners)
-        else:
-            yield _whole_bars(view, corners)
-
-
-def _whole_bars(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
-    """Return corners over the whole length of a code's bars: a reader is content with some rows.
-
-    For codes of bars; in others the rows beside the code are unlike those in it.
-    """
-    left, right = (corners[0] + corners[3]) / 2, (corners[1] + corners[2]) / 2
-    across = right - left
-    length = float(np.hypot(*across))
-    if length < _LONG_BARS:
-        return corners
-    down = np.array((-across[1], across[0])) / length
-    own = _row(view, left, right)
-    ends = []
-    for sign in (-1, 1):
-        step, misses, last = 0, 0, 0
-        while misses < 3 and step < 2 * max(view.shape):
-            step += 1
-            moved = _row(view, left + sign * step * down, right + sign * step * down)
-            is_alike = moved is not None and own is not None and correlation(own, moved) > _ALIKE
-            misses, last = (0, step) if is_alike else (misses + 1, last)
-        ends.append(last)
-    grown = [left - ends[0] * down, right - ends[0] * down, right + ends[1] * down]
-    grown.append(left + ends[1] * down)
-    return np.concatenate((corners, np.array(grown))).astype(np.float32)
-
-
-def _with_guards(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
-    """Return the corners of a code with the bars that begin and end it.
-
-    A reader does without those of a PDF417, and they are no squares as the rest of it is.
-    """
-    for _ in range(2):  # along its rows, then along its columns
-        corners = np.roll(corners, 1, axis=0)
-        strip = straightened(view, corners)
-        level, is_bright = cv2.threshold(strip, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-        narrow = _narrow(is_bright)
-        if not narrow:
-            continue
-        columns = strip.shape[1]
-        step = (corners[[1, 2]] - corners[[0, 3]]) / columns
-        around = round(_GUARD * narrow)
-        wide = corners.astype(np.float32)
-        wide[[0, 3]] -= around * step
-        wide[[1, 2]] += around * step
-        beside = (straightened(view, wide) > level).mean(axis=0)
-        before, after = beside[: around + 1][::-1], beside[-around - 1 :]
-        corners = corners.astype(np.float32)
-        corners[[0, 3]] -= _bars_end(before, narrow) * step
-        corners[[1, 2]] += _bars_end(after, narrow) * step
-    return corners
-
-
-def _narrow(is_bright: NDArray[Any]) -> float:
-    """Return the usual width of the narrowest runs along the rows, 0 where there are too few."""
-    steps = np.diff(is_bright.astype(np.int8), axis=1) != 0
-    widths = [np.diff(np.flatnonzero(row)) for row in steps]
-    runs = np.concatenate(widths) if widths else np.empty(0)
-    return percentile(runs, 15) if len(runs) >= _LEAST_LENGTH else 0.0
-
-
-def _bars_end(shares: NDArray[Any], narrow: float) -> int:
-    """Return after how many columns outward the last bar ends; a share is a column's that is bright."""
-    end, last, uneven = 0, None, 0
-    for number, share in enumerate(shares):
-        if 1 - _EVEN < share < _EVEN:
-            uneven += 1  # the edge of a bar, or what is not quite straight
-            if uneven > narrow:
-                break
-            continue
-        uneven = 0
-        is_bright = bool(share >= _EVEN)
-        if last is not None and is_bright != last:
-            end = number
-        last = is_bright
-        if number - end > _WIDEST_BAR * narrow:
-            break
-    return end
-
-
-def _row(view: NDArray[Any], left: NDArray[Any], right: NDArray[Any]) -> NDArray[Any] | None:
-    """Return the values along a line, None where it leaves the frame."""
-    count = max(round(float(np.hypot(*(right - left)))), 2)
-    at = np.round(np.linspace(left, right, count)).astype(int)
-    rows, columns = view.shape
-    if (at < 0).any() or (at[:, 0] >= columns).any() or (at[:, 1] >= rows).any():
-        return None
-    values: NDArray[Any] = view[at[:, 1], at[:, 0]].astype(np.float32)
-    return values
-
-
 def fields(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
     """Yield the corners of what has the shape of a code.
 
@@ -315,9 +158,9 @@ def fields(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
         corners = _tight(view, found + corner)
         bars = bars_in(straightened(view, corners, 2))
         if bars is not None:
-            yield _with_guards(view, _tight(view, _part(corners, *(edge / 2 for edge in bars))))
+            yield with_guards(view, _tight(view, _part(corners, *(edge / 2 for edge in bars))))
         elif are_squares_between(view, corners):
-            yield _with_guards(view, corners)
+            yield with_guards(view, corners)
         else:
             around = _around(corners).clipped(*view.shape)
             if around is not None and around not in asked:
@@ -364,14 +207,14 @@ def _rectangles(view: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
     Or two across each other; a field of one direction is turned by it, any other as it lies.
     """
-    (energy,) = _averages(view, _power)
+    (energy,) = _averages(view, power_of)
     is_busy = energy > _LEAST_ENERGY
     if not is_busy.any():
         return
     for much in _MUCH_ENERGY:
         for points, _ in _fields(energy > much):
             yield rectangle_of(cv2.minAreaRect(points))
-    real, imaginary = _averages(view, _directions)
+    real, imaginary = _averages(view, directions_of)
     is_of_two = np.hypot(real, imaginary) > _TWO_DIRECTIONS * energy
     for least in (_LEAST_ENERGY, *_MUCH_ENERGY):
         for points, mine in _fields(is_of_two & (energy > least)):
@@ -398,21 +241,6 @@ def _averages(view: NDArray[Any], measure: Measure) -> Iterator[NDArray[Any]]:
     around = (_AROUND // _STEP, _AROUND // _STEP)
     for parts in zip(*bands, strict=True):
         yield cv2.blur(np.concatenate(parts), around)
-
-
-def _power(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any]]:
-    return (across * across + down * down,)
-
-
-def _directions(across: NDArray[Any], down: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return real and imaginary part of the fourth power of each gradient, by its own power.
-
-    Four times an angle is the same for directions that are a quarter turn apart.
-    """
-    (power,) = _power(across, down)
-    power += 1.0
-    even, odd = across * across - down * down, 2 * across * down
-    return (even * even - odd * odd) / power, 2 * even * odd / power
 
 
 def _few(figures: NDArray[Any]) -> NDArray[Any]:
