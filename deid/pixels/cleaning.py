@@ -22,6 +22,7 @@ from deid.pixels.fillings import (
     filled_for,
     is_explained,
     is_lettering,
+    is_of_letters,
     together,
     united,
 )
@@ -348,7 +349,8 @@ class PixelCleaning:
         for entry, why in zip(filled, reasons, strict=True):
             # In later frames of several nobody looks where something cannot be read, as that is filled.
             if image.frames == 1 and (
-                (why == "unreadable" and is_explained(entry, found)) or is_lettering(entry, kept)
+                (why == "unreadable" and (is_explained(entry, found) or is_of_letters(entry, kept)))
+                or is_lettering(entry, kept)
             ):
                 continue
             neighbours = [other.region.box for other in kept if other.frame == entry.frame]

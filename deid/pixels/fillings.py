@@ -31,6 +31,10 @@ _MOST_STEPS = 64
 _SURELY, _LEAST_SIGNS, _LEAST_DIFFERENT = 0.95, 3, 5
 _MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
 _READABLE, _CLEARLY, _PAIR = 0.5, 0.9, 2
+#: How much of it they cover where it reads clearly as a piece of them each time.
+_MUCH_OF_IT = 0.6
+#: A box of one line is as long as a third of its height for each sign, or longer; how much of a piece it holds.
+_SIGNS_WIDE, _NEARLY_ALL = 3, 0.9
 
 
 class Margins(NamedTuple):
@@ -217,10 +221,14 @@ def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
         inside = part.clipped(region.box.height, region.box.width)
         if inside is not None:
             shown[inside.top : inside.bottom, inside.left : inside.right] = True
-    if shown.mean() < _MOST_OF_IT:
+    readings = ((region.text, region.legibility), *region.others)
+    is_clear = all(
+        len(_signs(text)) >= _LEAST_SIGNS and legibility >= _CLEARLY
+        for text, legibility in readings
+    )
+    if shown.mean() < (_MUCH_OF_IT if is_clear else _MOST_OF_IT):
         return False
     said = "".join(_signs(other.text) for other in around)
-    readings = ((region.text, region.legibility), *region.others)
     return all(_is_said(_signs(text), legibility, said) for text, legibility in readings)
 
 
@@ -250,6 +258,40 @@ def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
         and other.region.box.overlap(region.box) >= _MOST_OF_IT * region.box.area
         and 2 * other.region.box.height <= 3 * region.box.height
         for other in kept
+    )
+
+
+def is_of_letters(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
+    """Whether a region lies among the letters of one line of text that was read surely and stays.
+
+    Of letters that are set in dots pieces are found by themselves, and read as anything. What is no longer
+    than the line is high, not beside its middle, and not read clearly as several signs is such a piece: no
+    other text can stand there.
+    """
+    region, box = entry.region, entry.region.box
+    is_clear = region.legibility >= _CLEARLY and len(_signs(region.text)) >= _PAIR
+    return not (region.is_code or is_clear) and any(
+        other.frame == entry.frame and _holds_piece(other.region, box) for other in kept
+    )
+
+
+def _holds_piece(line: TextRegion, piece: Box) -> bool:
+    """Whether a place is one of a line's letters, in a box that is no higher than one line of them."""
+    box, signs = line.box, len(_signs(line.text))
+    high, long = sorted((box.width, box.height))
+    beside = (
+        abs(piece.left + piece.right - box.left - box.right)
+        if box.width < box.height
+        else abs(piece.top + piece.bottom - box.top - box.bottom)
+    )
+    return (
+        not line.outline
+        and line.legibility >= _SURELY
+        and len(set(_signs(line.text))) >= _LEAST_SIGNS
+        and _SIGNS_WIDE * long >= signs * high
+        and max(piece.width, piece.height) <= high
+        and 2 * beside <= high
+        and piece.overlap(box) >= _NEARLY_ALL * piece.area
     )
 
 

@@ -135,6 +135,9 @@ _FEWEST_FOLDED = 5
 #: Letters of a word that may be one of the vocabulary's, misread: of two letters any is.
 _FEWEST_MISREAD = 3
 
+#: Letters of a known word that is looked for across spaces, too.
+_FEWEST_CONTAINED = 5
+
 _TOKEN = re.compile(r"[^\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _NUMBER_AND_UNIT = re.compile(
@@ -246,6 +249,8 @@ class KnownTexts:
         self.identifiers = identifiers
         self._spared = {token for entry in spared for token in _TOKEN.findall(_plain(entry.value))}
         self._words: set[str] = set()
+        self._names: set[str] = set()
+        self._whole_names: set[str] = set()
         self._codes: set[str] = set()
         self._days = KnownDays()
         for identifier in identifiers:
@@ -256,21 +261,49 @@ class KnownTexts:
 
     def match(self, upper: str) -> bool:
         """Whether an upper-case text shows one of them, fuzzily."""
-        tokens = [_folded(token) for token in _TOKEN.findall(upper)]
+        plain = _TOKEN.findall(upper)
+        tokens = [_folded(token) for token in plain]
         compact = "".join(tokens)
+        says_itself = says_what_it_is(upper)
         # MEAN 43.2 HU is no Sean; MEAN alone may be one.
-        certain = _FOLDED_PLAIN_WORDS if says_what_it_is(upper) else frozenset[str]()
+        certain = _FOLDED_PLAIN_WORDS if says_itself else frozenset[str]()
+        # Nor is DEPTH 11 CM a Li, whose name folds to a number.
+        spelled = [
+            folded
+            for token, folded in zip(plain, tokens, strict=True)
+            if not (says_itself and token.isdigit())
+        ]
         return (
             any(
                 word == token or (token not in certain and _is_like(word, token))
-                for word in self._words
-                for token in tokens
+                for words, among in ((self._words, tokens), (self._names, spelled))
+                for word in words
+                for token in among
             )
-            or any(len(word) >= 5 and _contains(compact, word) for word in self._words)
+            or any(
+                len(word) >= _FEWEST_CONTAINED and _contains(compact, word) for word in self._words
+            )
             or any(_contains(compact, code) for code in self._codes)
             or self._days.are_shown(upper)
             or self._days.are_shown(_TOKEN.sub(_with_digits, upper))
+            or self._names_run_through(upper, plain)
         )
+
+    def _names_run_through(self, upper: str, tokens: Sequence[str]) -> bool:
+        """Whether one of the names stands in a text without its spaces, with few errors.
+
+        Where all words may stay, an error and a number at once make no name of them: PAGE 1 is no Patel, whose
+        name has an L that is often read as a 1.
+        """
+        long = [name for name in self._names if len(name) >= _FEWEST_CONTAINED]
+        long += self._whole_names
+        compact = _folded("".join(tokens))
+        if not any(_contains(compact, name) for name in long):
+            return False
+        if not is_harmless(upper):
+            return True
+        letters = _folded("".join(token for token in tokens if not token.isdigit()))
+        return any(name in compact or _contains(letters, name) for name in long)
 
     def without_spared(self, upper: str) -> str:
         """Return an upper-case text without the words of identifiers that may stay."""
@@ -292,10 +325,12 @@ class KnownTexts:
         elif kind in {"PERSON_NAME", "LOCATION", "ORGANIZATION_NAME", "STREET_ADDRESS"}:
             tokens = [token for token in _TOKEN.findall(plain) if token not in _COMMON_NAME_WORDS]
             least = 2 if kind == "PERSON_NAME" else 4
-            self._words |= {_folded(token) for token in tokens if len(token) >= least}
-            compact = "".join(_folded(token) for token in _TOKEN.findall(plain))
+            for token in tokens:
+                if len(token) >= least:
+                    (self._names if token.isalpha() else self._words).add(_folded(token))
+            compact = "".join(_TOKEN.findall(plain))
             if len(compact) >= 6:
-                self._codes.add(compact)
+                (self._whole_names if compact.isalpha() else self._codes).add(_folded(compact))
         else:
             compact = "".join(_folded(token) for token in _TOKEN.findall(plain))
             if len(compact) >= 4:

@@ -325,9 +325,10 @@ class _SeesALineAndAPiece:
     ("piece", "reason"),
     [
         (TextRegion(Box(60, 22, 30, 16), 0.6), "unreadable"),
+        (TextRegion(Box(60, 26, 16, 7), 0.3, "CX", 0.7), "unreadable"),
         (TextRegion(Box(60, 21, 58, 18), 1.0, is_code=True), "bar_code"),
     ],
-    ids=["not read", "squares"],
+    ids=["not read", "read otherwise", "squares"],
 )
 @pytest.mark.parametrize("frames", [1, 2, 6])
 def test_a_piece_of_a_line_is_filled_where_a_later_frame_may_show_something_there(

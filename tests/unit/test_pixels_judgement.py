@@ -8,7 +8,7 @@ import pytest
 
 from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
-from deid.pixels.fillings import is_explained, is_lettering, together
+from deid.pixels.fillings import is_explained, is_lettering, is_of_letters, together
 from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement, is_misread_perhaps
@@ -261,6 +261,35 @@ def test_a_measurement_is_not_taken_for_a_name_like_its_word_and_the_word_alone_
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "goes"),
+    [
+        ("LI^WEI", "Depth 11 cm", False),
+        ("LI^WEI", "SLICE 11", False),
+        ("LI^WEI", "11", True),
+        ("LI^WEI", "Depth LI cm", True),
+        ("LI^WEI", "DR 11", True),
+        ("LI^WEI", "WEI 11", True),
+        ("PATEL", "Page 1/3", False),
+        ("PATEL", "Page 1", False),
+        ("PATEL", "PATE 1", True),  # its own letters
+        ("PATEL", "PASE 1", True),  # no word
+        ("PATEL", "PA TEL 3", True),
+        ("PAGEL", "Page 1/3", True),
+        ("LIM^ELI", "Line 11", False),
+        ("LIN^ELI", "Line 11", True),
+        ("TILTEN", "TILT ON 3", True),  # no number in it
+    ],
+)
+def test_a_number_beside_words_that_may_stay_is_no_letters_of_a_name_that_is_misread_besides(
+    name: str, text: str, *, goes: bool
+) -> None:
+    judgement = Judgement()
+    known = judgement.knowing([KnownIdentifier(name, "PERSON_NAME")])
+    why = judgement.why(TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97), known)
+    assert why == ("known_identifier" if goes else None)
+
+
+@pytest.mark.parametrize(
     ("text", "beside", "goes"),
     [
         ("kV 100", "PID B5108", False),
@@ -331,6 +360,68 @@ def test_what_is_not_read_surely_explains_nothing(line: TextRegion) -> None:
     assert not is_explained(piece, [FoundRegion(0, line), piece])
     code = FoundRegion(0, replace(piece.region, is_code=True))
     assert not is_explained(code, [FoundRegion(0, _LINE), code])
+
+
+@pytest.mark.parametrize(
+    ("readings", "shown", "is_piece"),
+    [
+        ([("ven", 0.97), ("VENO", 0.9)], 20, True),
+        ([("ven", 0.97), ("VENO", 0.9)], 16, False),
+        ([("ven", 0.97), ("VENO", 0.89)], 20, False),  # not clearly
+        ([("ven", 0.97), ("vem", 0.9)], 20, False),  # not each time
+        ([("ve", 0.97)], 20, False),  # a pair
+    ],
+)
+def test_what_reads_each_time_as_a_piece_of_a_line_may_reach_farther_beyond_it(
+    readings: list[tuple[str, float]], shown: int, *, is_piece: bool
+) -> None:
+    (text, legibility), *others = readings
+    box = Box(60, 20 + 20 - shown, 30, 30)
+    piece = FoundRegion(0, TextRegion(box, 0.6, text, legibility, tuple(others)))
+    assert is_explained(piece, [FoundRegion(0, _LINE), piece]) == is_piece
+
+
+_DOTTED = TextRegion(Box(40, 20, 100, 20), 0.9, "Loc -34.5", 0.97)
+_DOTS = TextRegion(Box(60, 26, 12, 7), 0.3, "C", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("line", "piece", "is_piece"),
+    [
+        (_DOTTED, _DOTS, True),
+        (_DOTTED, replace(_DOTS, text="F", legibility=0.99), True),
+        (_DOTTED, replace(_DOTS, text="LI", legibility=0.89), True),
+        (_DOTTED, replace(_DOTS, text="LI", legibility=0.9), False),
+        (_DOTTED, replace(_DOTS, is_code=True), False),
+        (_DOTTED, replace(_DOTS, box=Box(60, 26, 20, 7)), True),
+        (_DOTTED, replace(_DOTS, box=Box(60, 26, 21, 7)), False),  # a word perhaps
+        (_DOTTED, replace(_DOTS, box=Box(60, 32, 12, 6)), True),
+        (_DOTTED, replace(_DOTS, box=Box(60, 33, 12, 6)), False),  # beside the line
+        (_DOTTED, replace(_DOTS, box=Box(129, 26, 12, 7)), True),
+        (_DOTTED, replace(_DOTS, box=Box(130, 26, 12, 7)), False),  # beyond its end
+        (replace(_DOTTED, legibility=0.94), _DOTS, False),
+        (replace(_DOTTED, text="1I1 -1I.I"), _DOTS, False),
+        (replace(_DOTTED, text="Loc -34.5 12 cm"), _DOTS, True),
+        (replace(_DOTTED, text="Loc -34.5 12 cm/s 0.7 min"), _DOTS, False),  # two lines of it
+        (replace(_DOTTED, outline=((40, 20), (140, 20), (140, 40), (40, 40))), _DOTS, False),
+        (
+            replace(_DOTTED, box=Box(20, 40, 20, 100)),
+            replace(_DOTS, box=Box(26, 60, 7, 12)),
+            True,
+        ),
+        (
+            replace(_DOTTED, box=Box(20, 40, 20, 100)),
+            replace(_DOTS, box=Box(33, 60, 6, 12)),
+            False,
+        ),
+    ],
+)
+def test_what_is_found_among_the_letters_of_a_line_that_stays_is_a_piece_of_them(
+    line: TextRegion, piece: TextRegion, *, is_piece: bool
+) -> None:
+    assert is_of_letters(FoundRegion(0, piece), [FoundRegion(0, line)]) == is_piece
+    assert not is_of_letters(FoundRegion(1, piece), [FoundRegion(0, line)])
+    assert not is_of_letters(FoundRegion(0, piece), [])
 
 
 @pytest.mark.parametrize(
