@@ -19,7 +19,7 @@ from daemon.engines.runtimes import ready_model
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.sieve import SIEVE, Sieve
-from deid.pixels.judgement import is_misread_perhaps
+from deid.pixels.judgement import is_cut_perhaps, is_misread_perhaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,12 @@ def make_detector(
     alphabet = metadata_of(found.recognition)["character"].splitlines()
     detector = PPOCR(
         ready(found.detection),
-        Recogniser(ready(found.recognition), alphabet, is_doubtful=is_misread_perhaps),
+        Recogniser(
+            ready(found.recognition),
+            alphabet,
+            is_doubtful=is_misread_perhaps,
+            is_perhaps_cut=is_cut_perhaps,
+        ),
         make_sieve(threads=threads, runtime=runtime),
         tuning=tuning,
     )

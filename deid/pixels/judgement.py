@@ -390,6 +390,15 @@ def is_misread_perhaps(text: str) -> bool:
     return bool(words) and not any(len(word) < _FEWEST_MISREAD or is_name(word) for word in words)
 
 
+def is_cut_perhaps(text: str) -> bool:
+    """Whether a text would go for words alone that are in no list, which lost a sign perhaps: IB 0.9."""
+    upper = _plain(_closed_up(text.strip()))
+    if is_harmless(upper) or any(pattern.search(upper) for pattern in PATTERNS.values()):
+        return False
+    words = [word for word in _LETTERS.findall(upper) if not _is_word(word)]
+    return bool(words) and not any(is_name(word) for word in words)
+
+
 @functools.cache
 def _spared_pattern(info_type: str) -> re.Pattern[str]:
     """Return what shows an infoType; words, where its pattern knows only how they begin.

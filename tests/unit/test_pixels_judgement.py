@@ -11,7 +11,7 @@ from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.fillings import is_explained, is_lettering, is_of_letters, together
 from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import Judgement, is_misread_perhaps
+from deid.pixels.judgement import Judgement, is_cut_perhaps, is_misread_perhaps
 from deid.pixels.policy import CustomRegex
 from deid.pixels.ports import TextRegion
 from deid.pixels.screen_words import ALSO_NAMES, BEGINNINGS, JOINABLE, NAMES_LIKE_WORDS, WORDS
@@ -287,6 +287,21 @@ def test_a_number_beside_words_that_may_stay_is_no_letters_of_a_name_that_is_mis
     known = judgement.knowing([KnownIdentifier(name, "PERSON_NAME")])
     why = judgement.why(TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97), known)
     assert why == ("known_identifier" if goes else None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_cut"),
+    [
+        ("IB 0.9", True),
+        ("able 112.5", True),
+        ("TIB 0.9", False),
+        ("Johnson 12", False),  # a name as it is
+        ("15 APR 2016", False),  # goes whatever is beside it
+        ("112.5", False),
+    ],
+)
+def test_words_that_are_in_no_list_may_have_lost_a_sign(text: str, *, is_cut: bool) -> None:
+    assert is_cut_perhaps(text) == is_cut
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from deid.pixels.ports import Model
 
-ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ78"
 
 
 class _Reads:
@@ -31,8 +31,10 @@ class _Reads:
 
     def __init__(self, texts: Sequence[tuple[str, float]]) -> None:
         self.left = list(texts)
+        self.columns: list[int] = []
 
-    def __call__(self, _given: NDArray[Any], /) -> NDArray[Any]:
+    def __call__(self, given: NDArray[Any], /) -> NDArray[Any]:
+        self.columns.append(given.shape[3])
         text, legibility = self.left.pop(0)
         steps = np.zeros((1, 2 * len(text), len(ALPHABET) + 2), np.float32)
         steps[0, 1::2, 0] = 1  # blanks between letters, lest two alike become one
@@ -69,6 +71,141 @@ def test_a_sure_text_that_nobody_expects_is_read_in_other_ways_until_one_is(
 def test_a_text_that_is_read_without_certainty_is_read_in_the_other_view_and_wider() -> None:
     texts = [("WORD", 0.96), ("WARD", 0.97), ("CARD", 0.5), ("NOT", 0.1)]
     assert _read(texts) == (["WARD", "WORD", "CARD"], 1)
+
+
+def _read_in_full(
+    texts: Sequence[tuple[str, float]], views: Sequence[NDArray[Any]], corners: NDArray[Any]
+) -> tuple[list[str], int]:
+    """Return what is read where WORDS and MAP are expected, and how many of the texts were not asked for."""
+    model = _Reads(texts)
+    recogniser = Recogniser(
+        model, ALPHABET, is_perhaps_cut=lambda text: text not in {"WORDS", "MAP"}
+    )
+    readings = recogniser.in_full(views, candidate(corners, 0.9, 0))
+    return [text for text, _ in readings], len(model.left)
+
+
+_CUT = np.array(((40, 20), (120, 20), (120, 40), (40, 40)), np.float32)
+
+
+def _inked(*columns: tuple[int, int], is_tall: bool = False) -> NDArray[Any]:
+    """Return a dark view with a line of bars around what `_CUT` cuts out, and ink in other columns."""
+    view = np.zeros((60, 200), np.uint8)
+    for first, last in (*((at, at + 4) for at in range(44, 112, 8)), *columns):
+        view[24:36, first:last] = 200
+    return np.ascontiguousarray(view.T) if is_tall else view
+
+
+@pytest.mark.parametrize(
+    ("texts", "read"),
+    [
+        ([("ORDS", 0.99), ("WORDS", 0.95)], ["ORDS", "WORDS"]),
+        ([("NRDS", 0.985), ("WORDS", 0.99)], ["WORDS", "NRDS"]),  # one was cut through
+        ([("ORDS", 0.99), ("MAP", 0.95)], ["ORDS"]),  # something else
+        ([("ORDS", 0.99), ("CAR", 0.95)], ["ORDS", "CAR"]),  # goes as well
+        ([("AP", 0.99), ("MAP", 0.95)], ["AP", "MAP"]),
+        ([("XP", 0.99), ("MAP", 0.95)], ["XP"]),
+    ],
+)
+def test_a_text_that_lost_a_sign_is_read_with_it_and_else_as_it_was(
+    texts: list[tuple[str, float]], read: list[str]
+) -> None:
+    assert _read_in_full([*texts, ("NOT", 0.1)], [_inked((32, 38))], _CUT) == (read, 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "left"),
+    [
+        ([("WORDS", 0.99), ("NOT", 0.1)], 1),  # expected
+        ([("ORDS", 0.89), ("ORDS", 0.8), ("ORDS", 0.89), ("NOT", 0.1)], 1),  # nothing is read well
+        ([("ORDS", 0.97), ("WORDS", 0.92), ("NOT", 0.1)], 1),  # one of several is expected
+    ],
+)
+def test_no_longer_cut_is_read_of_what_stays_or_is_not_read_well(
+    texts: list[tuple[str, float]], left: int
+) -> None:
+    assert _read_in_full(texts, [_inked((32, 38))], _CUT)[1] == left
+
+
+@pytest.mark.parametrize(
+    ("ink", "is_near"),
+    [
+        ((), False),
+        (((32, 38),), True),
+        (((22, 33),), True),
+        (((22, 31),), False),  # another word's
+        (((122, 126),), True),
+        (((127, 140),), True),
+        (((129, 140),), False),
+    ],
+)
+@pytest.mark.parametrize("is_tall", [False, True])
+@pytest.mark.parametrize("is_dark", [False, True])
+def test_a_longer_cut_is_read_where_ink_goes_on_or_is_near_an_end(
+    ink: tuple[tuple[int, int], ...], *, is_near: bool, is_tall: bool, is_dark: bool
+) -> None:
+    view = _inked(*ink, is_tall=is_tall)
+    corners = np.ascontiguousarray(_CUT[[0, 3, 2, 1]][:, ::-1]) if is_tall else _CUT
+    # What is higher than long is read both ways first.
+    texts = [("ORDS", 0.99), *([("NOT", 0.5)] if is_tall else []), ("WORDS", 0.95)]
+    _, left = _read_in_full(texts, [255 - view if is_dark else view], corners)
+    assert left == (0 if is_near else 1)
+
+
+@pytest.mark.parametrize(
+    ("ink", "longer"),
+    [
+        (((32, 38),), 10),  # with some room
+        (((32, 38), (20, 27)), 10),  # another word beside it
+        (((32, 38), (20, 28)), 20),  # the same sign's
+        (((0, 38),), 20),
+        (((32, 38), (122, 130)), 22),
+    ],
+)
+def test_a_longer_cut_holds_one_sign_more_and_no_more(
+    ink: tuple[tuple[int, int], ...], longer: int
+) -> None:
+    model = _Reads([("ORDS", 0.99), ("WORDS", 0.95)])
+    recogniser = Recogniser(model, ALPHABET, is_perhaps_cut=lambda _: True)
+    recogniser.in_full([_inked(*ink)], candidate(_CUT, 0.9, 0))
+    assert model.columns == [192, -(-(80 + longer) * 48 // 20 // 8) * 8]
+
+
+@pytest.mark.parametrize(
+    ("texts", "read"),
+    [
+        ([("NA", 0.6), ("W", 0.8), ("I", 0.5), ("MAP", 0.96)], ["MAP", "W", "NA", "I"]),
+        ([("NA", 0.6), ("W", 0.8), ("I", 0.5), ("MAP", 0.94)], ["W", "NA", "I"]),  # not surely
+        ([("NA", 0.6), ("WORDS", 0.8), ("I", 0.5), ("MAP", 0.99)], ["WORDS", "NA", "I"]),  # less
+        ([("NA", 0.6), ("78", 0.8), ("I", 0.5), ("87", 0.99)], ["78", "NA", "I"]),  # a number
+        ([("NA", 0.6), ("78", 0.8), ("I", 0.5), ("M7", 0.99)], ["78", "NA", "I"]),
+    ],
+)
+def test_what_is_hardly_read_upside_down_is_what_another_view_surely_shows_as_it_lies(
+    texts: list[tuple[str, float]], read: list[str]
+) -> None:
+    views = list(np.random.default_rng(0).integers(0, 256, (2, 60, 200), np.uint8))
+    # As it lies, upside down, two other strips so, then both as they lie.
+    first, down, other, surely = texts
+    asked = [first, down, other, ("X", 0.4), ("X", 0.3), surely]
+    found, left = _read_in_full([*asked, ("NOT", 0.1)], views, _CUT)
+    assert ([text for text in found if text != "X"], left) == (read, 1)
+
+
+def test_what_reads_well_upside_down_is_not_read_as_it_lies_again() -> None:
+    views = list(np.random.default_rng(0).integers(0, 256, (2, 60, 200), np.uint8))
+    texts = [("NA", 0.6), ("WORDS", 0.92), ("I", 0.5), ("I", 0.4), ("MAP", 0.99)]
+    assert _read_in_full(texts, views, _CUT) == (["WORDS", "NA", "I", "I"], 1)
+
+
+@pytest.mark.parametrize(("left", "read"), [(74, "TIB 0.9"), (60, "TIB 0.9")])
+def test_the_default_detector_reads_the_letter_that_a_cut_lost(left: int, read: str) -> None:
+    display = np.zeros((120, 400, 3), np.uint8)
+    cv2.putText(display, "TIB 0.9", (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (230, 230, 230), 2)
+    found = candidate(corners_of(Box(left, 42, 200 - left, 36)), 0.9, 0)
+    region = make_detector()._region([display], found, needs_reading=True)
+    assert region.text == read
+    assert ("IB 0.9" in [text for text, _ in region.others]) == (left == 74)
 
 
 @pytest.mark.parametrize(("is_listed", "asked"), [(True, 1), (False, 5)])

@@ -328,7 +328,7 @@ class PPOCR:
     ) -> TextRegion:
         text, legibility, others = "", 0.0, list[Reading]()
         if needs_reading:
-            (text, legibility), *others = self._recogniser.readings(views, found)
+            (text, legibility), *others = self._recogniser.in_full(views, found)
             if has_too_few_letters(text, found.corners):
                 text, legibility, others = "", 0.0, []
         return TextRegion(

@@ -21,10 +21,18 @@ _UPSIDE_DOWN_BELOW = 0.95
 #: How much wider a strip is cut, along and across, in shares of its height.
 _EXACT, _LOOSER, _LOOSEST, _CLOSER = (0.0, 0.0), (0.2, 0.1), (0.4, 0.15), (-0.1, -0.05)
 
+#: Quarters by which what stands on its head is turned.
+_UPSIDE_DOWN = 2
+
 #: A pair of signs that is read with less is a guess. So many times the same one are a row of parts.
 _PAIR, _GUESSED, _A_ROW = 2, 0.6, 3
 #: From which certainty on a reading says what stands there.
 _WELL_READ = 0.9
+#: Ink so near a cut's end, in heights, is of a sign that was cut off; how far a cut is moved out at most,
+#: what parts that sign from the next, and what is left around it.
+_NEAR_END, _MOST_MOVED, _GAP, _ROOM = 0.35, 1.0, 0.25, 0.1
+#: Signs of what is known again though one was cut through.
+_FEWEST_CUT = 4
 #: Of what reads as nothing at all, `doubts`.
 MOST_DOUBTS = 2
 
@@ -43,6 +51,8 @@ class Recogniser:
         The characters in the model's order, without its blank and the space.
     is_doubtful
         Whether a text is worth another reading, however sure the model is of it.
+    is_perhaps_cut
+        Whether a text may have lost a sign, so that what goes on beyond its ends is worth a reading.
     """
 
     def __init__(
@@ -51,36 +61,80 @@ class Recogniser:
         alphabet: Sequence[str],
         *,
         is_doubtful: Callable[[str], bool] = lambda _: False,
+        is_perhaps_cut: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._model = model
         self._alphabet = ["", *alphabet, " "]
         self._is_doubtful = is_doubtful
+        self._is_perhaps_cut = is_perhaps_cut
 
     def readings(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> list[Reading]:
         """Return what a candidate reads, the surest reading first; more of them when none is sure."""
+        return self._readings(views, candidate)[0]
+
+    def in_full(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> list[Reading]:
+        """Return what a text reads, as `readings` does, and as a whole where it was read in part.
+
+        What seems to stand on its head, and is not read well so, does not where another strip of it reads
+        surely as it lies. What reads well, but as words that perhaps lost a sign, is read with what goes on
+        beyond its ends.
+        """
+        readings, turn = self._readings(views, candidate)
+        text, legibility = readings[0]
+        own, corners = views[candidate.view], candidate.corners
+        others: list[Reading] = []
+        if turn == _UPSIDE_DOWN and legibility < _WELL_READ:
+            strips = self._other_strips(views, own, corners)
+            others = [
+                (other, sure)
+                for other, sure in (self._turned(strip, 0) for strip in strips)
+                if sure >= _UPSIDE_DOWN_BELOW and _says_as_much(other, text)
+            ]
+        elif legibility >= _WELL_READ and all(
+            self._is_perhaps_cut(read) for read, sure in readings if sure >= _WELL_READ
+        ):
+            moved = _with_ends_moved(own, corners)
+            if moved is not None:
+                longer = self._turned(strip_of(own, moved), turn)
+                # What reads otherwise is no more to be trusted, unless it will go as well.
+                if _holds(longer[0], text) or self._is_perhaps_cut(longer[0]):
+                    others = [longer]
+        return sorted([*readings, *others], key=lambda reading: -reading[1])
+
+    def _readings(
+        self, views: Sequence[NDArray[Any]], candidate: Candidate
+    ) -> tuple[list[Reading], int]:
+        """Return the readings, the surest first, and by how many quarters the text is turned."""
         own, corners = views[candidate.view], candidate.corners
         strip = strip_of(own, corners)
         is_tall = _is_tall(strip)
         turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
         if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
-            turns[2] = self._turned(strip, 2)
+            turns[_UPSIDE_DOWN] = self._turned(strip, _UPSIDE_DOWN)
         turn = max(turns, key=lambda number: turns[number][1])
         readings = list(turns.values())
         text, legibility = turns[turn]
         if legibility < _SURE_READING:
             # Perhaps another view shows it better, or the region was cut too close.
-            again = [strip_of(view, corners) for view in views if view is not own]
-            again.append(strip_of(own, _loosened(corners, _LOOSER)))
-            readings += [self._turned(other, turn) for other in _different(again, from_=strip)]
+            again = self._other_strips(views, own, corners)
+            readings += [self._turned(other, turn) for other in again]
         elif self._is_doubtful(text):
             readings += self._until_expected(views, candidate, strip, turn)
-        return sorted(readings, key=lambda reading: -reading[1])
+        return sorted(readings, key=lambda reading: -reading[1]), turn
 
     def first(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> Reading:
         """Return what a candidate reads as it lies, the surer of both ways for what is higher than long."""
         strip = strip_of(views[candidate.view], candidate.corners)
         turns = (1, 3) if _is_tall(strip) else (0,)
         return max((self._turned(strip, turn) for turn in turns), key=lambda reading: reading[1])
+
+    def _other_strips(
+        self, views: Sequence[NDArray[Any]], own: NDArray[Any], corners: NDArray[Any]
+    ) -> list[NDArray[Any]]:
+        """Return strips of what may show a text better: the other view, and a cut that is less close."""
+        again = [strip_of(view, corners) for view in views if view is not own]
+        again.append(strip_of(own, _loosened(corners, _LOOSER)))
+        return _different(again, from_=strip_of(own, corners))
 
     def _until_expected(
         self, views: Sequence[NDArray[Any]], candidate: Candidate, strip: NDArray[Any], turn: int
@@ -135,6 +189,51 @@ def _loosened(corners: NDArray[Any], by: tuple[float, float]) -> NDArray[Any]:
     along, down = along / width * short * far, down / height * short * near
     signs = ((-1, -1), (1, -1), (1, 1), (-1, 1))
     return corners + np.array([a * along + b * down for a, b in signs], np.float32)
+
+
+def _with_ends_moved(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any] | None:
+    """Return corners around a sign, too, that goes on beyond an end of a line or begins close to it.
+
+    None where nothing is near either end.
+    """
+    along, down = corners[1] - corners[0], corners[3] - corners[0]
+    width, height = max(float(np.linalg.norm(along)), 1.0), max(float(np.linalg.norm(down)), 1.0)
+    is_long = width >= height
+    step = along / width if is_long else down / height
+    high = max(round(min(width, height)), 4)
+    most = max(round(_MOST_MOVED * high), 1)
+    strip = strip_of(view, _moved(corners, step, (most, most), is_long=is_long))
+    grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)
+    rows = grey if is_long else grey.T
+    core = np.ascontiguousarray(rows[:, most:-most])
+    level, _ = cv2.threshold(core, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
+    bright = rows > level
+    is_ink = bright if 2 * np.count_nonzero(core > level) <= core.size else ~bright
+    columns: NDArray[np.bool_] = np.asarray(is_ink.any(axis=0))
+    outward = (columns[:most][::-1], columns[-most:])
+    moves = tuple(_reach(side, high) for side in outward)
+    return _moved(corners, step, moves, is_long=is_long) if any(moves) else None
+
+
+def _reach(inked: NDArray[np.bool_], high: int) -> float:
+    """Return how far ink goes that begins near, of columns from an end outward."""
+    at = np.flatnonzero(inked)
+    if not len(at) or at[0] > _NEAR_END * high:
+        return 0.0
+    gaps = np.flatnonzero(np.diff(at) > _GAP * high)
+    last = at[gaps[0]] if len(gaps) else at[-1]
+    return min(float(last) + 1 + _ROOM * high, float(len(inked)))
+
+
+def _moved(
+    corners: NDArray[Any], step: NDArray[Any], by: tuple[float, ...], *, is_long: bool
+) -> NDArray[Any]:
+    """Return corners whose ends lie so many pixels farther out along a line, at its begin and its end."""
+    first, last = -step * by[0], step * by[1]
+    return np.array(
+        corners + np.array((first, last, last, first) if is_long else (first, first, last, last)),
+        np.float32,
+    )
 
 
 def strip_of(view: NDArray[Any], corners: NDArray[Any]) -> NDArray[Any]:
@@ -209,6 +308,21 @@ def _has_few_over_and_over(text: str) -> bool:
     """Whether a text has each of its signs twice on average."""
     signs = _signs_of(text)
     return 0 < 2 * len(set(signs)) <= len(signs)
+
+
+def _says_as_much(text: str, other: str) -> bool:
+    """Whether a text has as many signs as another at least, and letters: digits are read of any figures."""
+    letters = sum(map(str.isalpha, text))
+    return letters >= _PAIR and len(_signs_of(text)) >= len(_signs_of(other))
+
+
+def _holds(text: str, part: str) -> bool:
+    """Whether a text has the signs of a part of it, whose first and last may have been cut through."""
+    signs, those = "".join(_signs_of(text)), "".join(_signs_of(part))
+    return len(signs) > len(those) and (
+        those in signs
+        or (len(those) >= _FEWEST_CUT and (those[1:] in signs or those[:-1] in signs))
+    )
 
 
 def _signs_of(text: str) -> list[str]:
