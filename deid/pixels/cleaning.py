@@ -23,7 +23,6 @@ from deid.pixels.fillings import (
     is_explained,
     is_lettering,
     is_of_letters,
-    together,
     united,
 )
 from deid.pixels.find.cine import FoundRegion, find_text
@@ -34,6 +33,7 @@ from deid.pixels.frames import open_frames
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.passes import PassOver, without_extremes
+from deid.pixels.same_line import identified_in_lines, together
 from deid.pixels.samples import Decoded
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
 from deid.ports import CleanedPixels
@@ -335,11 +335,13 @@ class PixelCleaning:
         found = self._detected(
             looks, frames=image.frames, judge=judge, needs_reading=judgement is not None
         )
-        for entry in found:
+        of_lines = {} if judgement is None else identified_in_lines(found, judge)
+        for number, entry in enumerate(found):
             why = (
                 judge(entry.region)
                 or carried_over(entry, filled, judge)
                 or together(entry, found, judge)
+                or of_lines.get(number)
             )
             if why is None:
                 kept.append(entry)

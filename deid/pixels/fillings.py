@@ -11,7 +11,6 @@ from rapidfuzz.distance import OSA
 
 from deid.pixels.find.candidates import corners_of
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import says_what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -167,33 +166,6 @@ def carried_over(
     return None
 
 
-def together(
-    entry: FoundRegion,
-    found: Sequence[FoundRegion],
-    judge: Callable[[TextRegion], str | None],
-) -> str | None:
-    """Return what a piece of text identifies with the next piece of its line, as 27 with FEB 2013.
-
-    None as well when the two cannot be read as one.
-    """
-    region = entry.region
-    says_itself = says_what_it_is(region.text)
-    for other in found:
-        if other is entry or other.frame != entry.frame:
-            continue
-        if says_itself and judge(other.region) not in (None, "unreadable"):
-            continue  # it is the other that identifies, as a record number beside a tube voltage
-        first, second = sorted((region, other.region), key=lambda piece: piece.box.left)
-        if not _are_neighbours(first.box, second.box):
-            continue
-        for between in (" ", ""):
-            text = f"{first.text}{between}{second.text}"
-            why = judge(replace(region, text=text, others=()))
-            if why is not None and why != "unreadable":
-                return why
-    return None
-
-
 def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
     """Whether a region that cannot be read shows nothing but pieces of texts that were read surely.
 
@@ -318,16 +290,6 @@ def _corners(region: TextRegion) -> NDArray[np.float32]:
 
 def _signs(text: str) -> str:
     return "".join(sign for sign in text.upper() if sign.isalnum())
-
-
-def _are_neighbours(first: Box, second: Box) -> bool:
-    """Whether two boxes lie on one upright line, no farther apart than words are."""
-    if any(2 * box.height > 3 * box.width for box in (first, second)):
-        return False
-    low, high = sorted((first.height, second.height))
-    shared = min(first.bottom, second.bottom) - max(first.top, second.top)
-    gap = second.left - first.right
-    return 2 * gap <= low and -gap <= low and 4 * shared >= 3 * low and 2 * low >= high
 
 
 def _parted(box: Box, neighbours: Sequence[Box]) -> Box:

@@ -273,6 +273,8 @@ class KnownTexts:
             for token, folded in zip(plain, tokens, strict=True)
             if not (says_itself and token.isdigit())
         ]
+        if len(plain) > 1 and all(len(token) == 1 for token in plain):
+            tokens, spelled = [*tokens, compact], [*spelled, compact]  # set in spaced letters
         return (
             any(
                 word == token or (token not in certain and _is_like(word, token))
