@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find import ppocr
+from deid.pixels.find import verdict
 from deid.pixels.find.candidates import candidate, corners_of
 from deid.pixels.find.curves import without_curves
 from deid.pixels.find.judge import judged
@@ -137,7 +137,7 @@ def test_what_is_written_across_a_curve_reads_as_text_and_the_curve_does_not_con
     monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: 6.0)
     monkeypatch.setattr(Sieved, "letters_in", lambda _self, _area, **_: [])
     monkeypatch.setattr(
-        ppocr,
+        verdict,
         "shapes_of",
         lambda _views, given: [3.5 if e.bare is not None else -1.0 for e in given],
     )

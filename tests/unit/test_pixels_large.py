@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find import ppocr
+from deid.pixels.find import verdict
 from deid.pixels.find.candidates import Candidate, candidate, corners_of, resized
 from deid.pixels.find.judge import large_shape_of
 from deid.pixels.find.sieve import Sieved
@@ -66,8 +66,8 @@ def test_what_is_no_small_share_must_be_text_to_the_trees_that_know_devices(
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [7.0] * len(given))
-    monkeypatch.setattr(ppocr, "large_shape_of", score_of)
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [7.0] * len(given))
+    monkeypatch.setattr(verdict, "large_shape_of", score_of)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("C F7", 0.9)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [box, _SMALL][not is_text :]
@@ -81,8 +81,8 @@ def test_what_reads_surely_is_text_whatever_the_trees_that_know_devices_say(
     view = np.zeros((400, 400, 3), np.uint8)
     found = candidate(corners_of(_LARGE), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [4.5] * len(given))
-    monkeypatch.setattr(ppocr, "large_shape_of", lambda *_: -50.0)
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [4.5] * len(given))
+    monkeypatch.setattr(verdict, "large_shape_of", lambda *_: -50.0)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("C F7", 0.96)])
     monkeypatch.setattr(detector._recogniser, "first", lambda _views, _found: ("C F7", 0.96))
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.engines.models import make_sieve
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find import ppocr
+from deid.pixels.find import verdict
 from deid.pixels.find.candidates import Candidate, candidate, corners_of
 from deid.pixels.find.pieces import Pieces, text_in_pieces
 from deid.pixels.find.sieve import STEP, Sieved
@@ -172,7 +172,7 @@ def test_a_piece_is_text_for_sure_and_what_it_is_a_piece_of_does_not_continue_it
     monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: 6.0)
     monkeypatch.setattr(Sieved, "letters_in", lambda _self, _area, **_: [word])
     monkeypatch.setattr(
-        ppocr,
+        verdict,
         "shapes_of",
         lambda _views, given: [3.5 if np.ptp(e.corners[:, 0]) < 100 else -1.0 for e in given],
     )

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.engines.models import make_detector, read_pixel_models
 from daemon.engines.runtimes import ready_model
-from deid.pixels.find import ppocr
+from deid.pixels.find import verdict
 from deid.pixels.find.candidates import candidate, corners_of
 from deid.pixels.find.reading import MOST_DOUBTS, Recogniser, doubts
 from deid.pixels.geometry import Box
@@ -234,7 +234,7 @@ def test_the_default_detector_reads_again_what_is_in_no_list(
     contrast = np.minimum(display[..., 0], 200)
     found = candidate(corners_of(Box(52, 42, 140, 36)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([display, contrast], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [5.0] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [5.0] * len(given))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
     ((region,),) = detector.find([Picture(display, contrast)])
     assert region.text == word

@@ -290,7 +290,7 @@ def test_a_plain_line_is_text_without_another_look_frame_or_reading(
     assert (found.shape or 0.0) < detector.tuning.beyond_doubt
     assert found.area.area > detector.tuning.costly * detector.tuning.least_area
     framed: list[Any] = []
-    monkeypatch.setattr("deid.pixels.find.ppocr.resized", lambda *given: framed.append(given))
+    monkeypatch.setattr("deid.pixels.find.verdict.resized", lambda *given: framed.append(given))
     ((region,),) = detector.find([Picture(display, None)], needs_reading=False)
     assert region.box.contains(samples.inked(display, GROUND))
     assert model.pixels == len(strips) == len(framed) == 0

@@ -19,7 +19,7 @@ from daemon.engines.samples import pixel_instance
 from deid.errors import Reason, Unsafe
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.fillings import Margins, filled_for, widened
-from deid.pixels.find import ppocr
+from deid.pixels.find import verdict
 from deid.pixels.find.candidates import candidate
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.shapes import features_of
@@ -41,7 +41,7 @@ _DIGEST = "81ed699a6bea168b12cccdb3d6b09f1b9bf5fc152c818e1b8e8d2e6e503a28d0"
 @pytest.fixture(autouse=True)
 def no_device_to_the_other_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let what is large be text to the trees that know devices, whatever the first ones say of it."""
-    monkeypatch.setattr(ppocr, "large_shape_of", lambda *_: math.inf)
+    monkeypatch.setattr(verdict, "large_shape_of", lambda *_: math.inf)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_large_region_of_doubtful_shape_is_text_when_many_signs_are_read_for_s
     found = candidate(_corners(Box(40, 20, 230, 55)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -179,7 +179,7 @@ def test_what_is_large_must_be_the_more_like_text_the_less_sure_the_model_is(
     found = [candidate(_corners(box), confidence, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [2.5] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [2.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
@@ -205,7 +205,7 @@ def test_what_is_large_is_text_when_it_is_framed_a_little_wider_and_closer_too(
 
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
+    monkeypatch.setattr(verdict, "shapes_of", shapes_of)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -236,7 +236,7 @@ def test_what_is_large_and_reads_as_one_sign_or_nothing_must_be_more_like_text(
     found = [candidate(_corners(box), 0.9, 0) for box in (large, small)]
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(reading, 0.9)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
@@ -252,7 +252,7 @@ def test_a_name_that_nobody_reads_is_text_in_a_small_frame_where_it_is_large(
     found = candidate(_corners(Box(11, 46, 136, 55 if is_filled else 400)), 0.82, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [4.5] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [4.5] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_filled
@@ -298,7 +298,7 @@ def test_what_is_large_must_be_letters_to_the_sieve_too_or_be_read(
     monkeypatch.setattr(Sieved, "odds_within", odds_within)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], found))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [large, small][not is_filled :]
@@ -377,7 +377,7 @@ def _is_text(
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: readings)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] in ([], [found.area])
@@ -446,7 +446,7 @@ def test_a_candidate_may_score_a_little_less_where_the_sieve_is_sure_of_letters(
     found = candidate(_corners(Box(40, 220, 12, 8)), 0.9, 0)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_text
@@ -470,7 +470,7 @@ def test_what_is_small_and_reads_as_a_pair_for_sure_is_text_though_hardly_likely
     found = candidate(_corners(Box(40, 220, 12, 8)), 0.9, 0)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: -9.0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     monkeypatch.setattr(detector._recogniser, "first", lambda _views, _found: reading)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
@@ -490,7 +490,7 @@ def test_what_is_small_and_found_faintly_must_score_more_where_the_sieve_speaks_
     found = candidate(_corners(Box(40, 220, 12, 8)), 0.4, 0)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_text
@@ -506,7 +506,7 @@ def test_what_is_no_small_share_and_reads_as_a_pair_is_text_unless_the_pair_is_a
     found = candidate(_corners(Box(40, 220, 24, 20)), 0.9, 0)
     monkeypatch.setattr(Sieved, "odds_within", lambda _sieved, _corners: -9.0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [0.4] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [0.4] * len(given))
     monkeypatch.setattr(
         detector._recogniser, "readings", lambda _views, _found: [("CF", legibility)]
     )
@@ -540,8 +540,8 @@ def test_in_a_small_frame_what_does_not_read_as_a_word_counts_by_its_true_share(
     found = candidate(_corners(Box(40, 40, 40, 24)), 0.9, 0)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
-    monkeypatch.setattr(ppocr, "large_shape_of", lambda _views, _found, _framings: 5.0)
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "large_shape_of", lambda _views, _found, _framings: 5.0)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [reading])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert [region.box for region in regions] == [found.area] * is_text
@@ -594,7 +594,7 @@ def test_what_continues_a_line_is_text_unless_its_shape_is_hopeless_or_it_lies_a
     view = np.zeros((100, 300, 3), np.uint8)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
+    monkeypatch.setattr(verdict, "shapes_of", shapes_of)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
 
@@ -621,7 +621,7 @@ def test_what_continues_a_line_is_letters_to_the_sieve_the_more_surely_the_large
     monkeypatch.setattr(Sieved, "odds_within", lambda _self, _corners: told)
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [line, end]))
     monkeypatch.setattr(detector._search, "is_seen_again", lambda _view, _found: True)
-    monkeypatch.setattr(ppocr, "shapes_of", shapes_of)
+    monkeypatch.setattr(verdict, "shapes_of", shapes_of)
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [("", 0.0)])
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
     assert (end.area in [region.box for region in regions]) == is_filled
@@ -738,7 +738,7 @@ def test_what_is_large_and_may_be_doubted_must_be_found_again_with_more_around_i
         return seen, []
 
     monkeypatch.setattr(detector, "candidates", lambda _: ([view], [found]))
-    monkeypatch.setattr(ppocr, "shapes_of", lambda _views, given: [shape] * len(given))
+    monkeypatch.setattr(verdict, "shapes_of", lambda _views, given: [shape] * len(given))
     monkeypatch.setattr(detector._recogniser, "readings", lambda _views, _found: [(" ", 0.7)])
     monkeypatch.setattr(detector._search, "_look", look)
     (regions,) = detector.find([Picture(view, None)], needs_reading=False)
