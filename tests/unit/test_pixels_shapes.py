@@ -330,6 +330,24 @@ def test_what_is_no_small_share_must_be_letters_to_the_sieve_too_or_be_read(
 
 
 @pytest.mark.parametrize(
+    ("shape", "told", "large", "is_text"),
+    [
+        (4.0, 6.0, 2.5, True),
+        (3.9, 9.0, 9.0, False),
+        (9.0, 5.9, 9.0, False),
+        (9.0, 9.0, 2.4, False),
+    ],
+)
+def test_what_fills_half_of_a_frame_is_text_where_all_but_the_reader_are_sure(
+    shape: float, told: float, large: float, *, is_text: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a name in a script that nobody reads."""
+    monkeypatch.setattr(verdict, "large_shape_of", lambda *_: large)
+    box = Box(0, 100, 400, 200)
+    assert _is_text(monkeypatch, box, shape, told, [(" O", 0.8)]) == is_text
+
+
+@pytest.mark.parametrize(
     ("share", "reading", "is_text"),
     [(0.2, ("60", 0.99), True), (0.27, ("60", 0.99), False), (0.27, ("607218", 0.99), True)],
 )

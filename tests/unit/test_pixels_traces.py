@@ -135,10 +135,10 @@ def test_what_is_framed_anew_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> 
     found = [candidate(corners_of(WORD), 0.9, 0), candidate(corners_of(WORD), 0.9, 0), large]
     detector = samples.detector()
     view = np.zeros((200, 200, 3), np.uint8)
-    judged = detector._witnesses([view], 200 * 200).framed_anew(found, [5.0, -9.0, 5.0])
+    judged = detector._witnesses([view], 200 * 200).framed_anew(found, [5.0, -9.0, 3.4])
     assert len(asked) == len(detector.tuning.framings)
     assert judged[0] < 5.0
     assert judged[1:] == [
         -9.0,
-        5.0,
+        3.4,
     ]  # hopeless however it is framed, and too large to be text by its shape

@@ -88,6 +88,9 @@ class Tuning:
         read as one, with `fairly_sure` and more, must score enough for its true share.
     most_of_frame
         What covers a larger share of the frame than this is text only when it reads surely, and not as a pair.
+    text_to_all
+        What covers more than `costly`, and scores as much by the judge, by the sieve, and by the trees that
+        have learnt from devices, is text whatever its share, and whatever it reads as.
     continued
         What lies on a line of text is more of it where the sieve tells so much at least, and, of what is larger
         than the share `slight`, where that, its score and what the model is sure of come to as much together:
@@ -172,6 +175,7 @@ class Tuning:
     surround: int = 96
     least_area: int = 400 * 400
     most_of_frame: float = 0.25
+    text_to_all: tuple[float, float, float] = (4.0, 6.0, 2.5)
     continued: float = 0.0
     hopeless: float = -3.0
     short_of: float = 3.5

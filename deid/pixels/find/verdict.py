@@ -67,8 +67,8 @@ class Witnesses:
             for number, (found, shape) in enumerate(zip(candidates, shapes, strict=True))
             if not found.is_plain
             and self.share(found) > tuning.weighty
-            and found.area.area
-            <= tuning.most_of_frame * self.pixels  # else its score decides nothing
+            # else its score decides nothing
+            and (self.is_part(found) or shape >= tuning.text_to_all[0])
             and shape >= tuning.hopeless
         ]
         others = [
@@ -81,6 +81,10 @@ class Witnesses:
             framed = [next(scores) for _ in tuning.framings]
             judged[number] = float(np.mean([shapes[number], *framed]))
         return judged
+
+    def is_part(self, found: Candidate) -> bool:
+        """Whether a candidate covers no more of the frame than what is text by its shape alone."""
+        return found.area.area <= self.tuning.most_of_frame * self.pixels
 
     def share(self, found: Candidate) -> float:
         """Return the share of the frame that a candidate covers; a small frame is taken for a larger one."""
@@ -116,7 +120,7 @@ class Case:
         if self._may_be and self.found.is_plain:
             return True
         may_be = self._may_be and (self._is_cheap or self._is_worth_its_share())
-        if may_be and self._needs_no_reading():
+        if (may_be and self._needs_no_reading()) or self._is_text_to_all():
             return True
         if self.shape < self._tuning.hopeless:
             return self._reads_against_its_shape()
@@ -157,8 +161,7 @@ class Case:
 
     @property
     def _is_part(self) -> bool:
-        """Whether it is only a part of the frame."""
-        return self.found.area.area <= self._tuning.most_of_frame * self._asked.pixels
+        return self._asked.is_part(self.found)
 
     @cached_property
     def _enough(self) -> float:
@@ -201,6 +204,11 @@ class Case:
         return self._asked.sieve.odds_within(self._views[self.found.view], self.found.corners)
 
     @cached_property
+    def _large(self) -> float:
+        """The odds that it is text to the trees that know what is mistaken for it."""
+        return large_shape_of(self._views, self.found, self._tuning.framings)
+
+    @cached_property
     def _readings(self) -> list[Reading]:
         """What it reads as in several ways, the surest first."""
         return self._asked.recogniser.readings(self._views, self.found)
@@ -228,6 +236,19 @@ class Case:
             return least
         return tuning.lettering(self._judged, self._told, confidence)
 
+    def _is_text_to_all(self) -> bool:
+        """Whether the trees of both kinds and the sieve are so sure that neither size nor reading matters.
+
+        A name in a script that nobody reads may cover half of a small frame.
+        """
+        judged, told, large = self._tuning.text_to_all
+        return (
+            not self._is_cheap
+            and self._judged >= judged
+            and self._told >= told
+            and self._large >= large
+        )
+
     def _is_worth_its_share(self) -> bool:
         """Whether what covers much is no device, and beyond doubt or found again by another look."""
         if not self._is_no_device():
@@ -240,12 +261,11 @@ class Case:
         """Whether it is text to the trees that know devices, with the sieve's word."""
         tuning = self._tuning
         enough = tuning.enough_of_large(self._share)
-        score = large_shape_of(self._views, self.found, tuning.framings)
         least = tuning.told_of_large * tuning.told_least
-        if score + least >= enough:  # whatever the sieve says
+        if self._large + least >= enough:  # whatever the sieve says
             return True
         told = min(max(self._told, tuning.told_least), tuning.told_surest)
-        return score + tuning.told_of_large * told >= enough
+        return self._large + tuning.told_of_large * told >= enough
 
     def _needs_no_reading(self) -> bool:
         """Whether it is text even if it reads as nothing."""
