@@ -14,7 +14,7 @@ from daemon.fhir.errors import Conflict, FhirError, Unavailable, Unprocessable
 from daemon.fhir.ports import Changed, Wish
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from daemon.fhir.bundles import Asked, Reading
     from daemon.fhir.ports import Change, Reader, ResourceSink, ResourceStore
@@ -78,12 +78,7 @@ class Executing:
         answers = {position: _error_entry(error) for position, error in wrong.items()}
         for some in _apart(changes):
             answers |= await self._changed(some)
-        for reading in readings:
-            try:
-                answers[reading.position] = await self._read(reading)
-            except FhirError as error:
-                answers[reading.position] = _error_entry(error)
-        return [answers[position] for position in sorted(answers)]
+        return _in_order(answers | await self._readings(readings))
 
     async def _changed(self, some: list[Asked]) -> dict[int, bytes]:
         """Do some changes of a batch, at once where all of them can be done."""
@@ -117,15 +112,36 @@ class Executing:
                 raise Unprocessable("the Bundle cannot be read with its references resolved")
             ids = {each.position: each.change for each in changes}
             changes, readings = self._asked(document, ids)
+        await self._refuse_unanswerable(readings, changes)
         ordered = in_order(changes)
         done = await self._sink.change([each.change for each in ordered])
         answers = {
             each.position: self._entry(each, changed)
             for each, changed in zip(ordered, done, strict=True)
         }
+        return _in_order(answers | await self._readings(readings))
+
+    async def _refuse_unanswerable(
+        self, readings: Sequence[Reading], changes: Sequence[Asked]
+    ) -> None:
+        """Raise what an entry that reads would be answered: once the others are done it is too late for that.
+
+        Of what the transaction itself changes nobody can say it before.
+        """
+        own = {f"{each.change.type}/{each.change.id}" for each in changes}
         for reading in readings:
-            answers[reading.position] = await self._read(reading)
-        return [answers[position] for position in sorted(answers)]
+            if reading.url not in own:
+                await self._read(reading)
+
+    async def _readings(self, readings: Iterable[Reading]) -> dict[int, bytes]:
+        """Return the answers to entries that read; what is wrong with one is told in its place."""
+        answers = {}
+        for reading in readings:
+            try:
+                answers[reading.position] = await self._read(reading)
+            except FhirError as error:
+                answers[reading.position] = _error_entry(error)
+        return answers
 
     def _asked(
         self, document: ReadDocument, known: Mapping[int, Change] | None = None
@@ -171,6 +187,10 @@ def _apart(changes: Sequence[Asked]) -> Iterator[list[Asked]]:
         some[key] = each
     if some:
         yield list(some.values())
+
+
+def _in_order(answers: Mapping[int, bytes]) -> list[bytes]:
+    return [answers[position] for position in sorted(answers)]
 
 
 def _error_entry(error: FhirError) -> bytes:

@@ -23,7 +23,8 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     running = RunningDaemon(
         folder / "state",
         folder,
-        settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 12000000\nmax_transaction_bytes = 2000000\n",
+        settings="[workers]\ncount = 1\n[fhir]\nmax_body_bytes = 12000000\nmax_transaction_bytes = 2000000\n"
+        "max_entries = 400\n",
         is_prepared=True,
     )
     running.start()
@@ -123,6 +124,19 @@ def test_an_update_of_another_version_than_the_latest_is_refused(peer: FhirPeer)
         "conflict",
     )
     assert peer.get(f"/Patient/{resource_id}").json["meta"]["versionId"] == "2"
+
+
+def test_a_version_that_cannot_be_is_none(peer: FhirPeer) -> None:
+    resource_id = unique()
+    changed = patient(id=resource_id)
+    refused(peer.update(changed, If_Match='W/"0"'), 412, "conflict")
+    refused(peer.get(f"/Patient/{resource_id}"), 404, "not-found")
+    assert peer.update(changed, If_None_Match="*").status == 201
+    refused(peer.update(changed, If_None_Match="*"), 412, "conflict")
+    assert peer.ask("DELETE", f"/Patient/{resource_id}").status == 204
+    # That it was deleted is the second version, and none that anybody changes.
+    refused(peer.update(changed, If_Match='W/"2"'), 412, "conflict")
+    assert peer.update(changed, If_None_Match="*").status == 201
 
 
 def patch(
@@ -256,8 +270,12 @@ def record(daemon: RunningDaemon) -> str:
         patient(
             id=name,
             multipleBirthInteger=88,
-            generalPractitioner=[{"reference": f"Practitioner/doctor-{name}"}],
+            generalPractitioner=[
+                {"reference": f"Practitioner/doctor-{name}"},
+                {"reference": f"https://elsewhere.example/fhir/Practitioner/stranger-{name}"},
+            ],
         ),
+        {"resourceType": "Practitioner", "id": f"stranger-{name}"},
         patient(id=f"other-{name}"),
         {"resourceType": "Observation", "id": f"old-{name}", "effectiveDateTime": "2020-05", **of},
         {
@@ -478,6 +496,17 @@ def test_searches_find_by_identifier_patient_code_status_and_date(peer: FhirPeer
     assert posted.ids == mine
 
 
+def test_a_posted_search_is_not_done_by_a_part_of_its_form(peer: FhirPeer) -> None:
+    form = f"identifier={','.join(['x' * 200] * 400)}&status=final"
+    for body, media_type in (
+        (form.encode(), "application/x-www-form-urlencoded"),
+        ("identifier=ü".encode(), "application/x-www-form-urlencoded"),
+        (b'{"identifier":"x"}', "application/json"),
+    ):
+        answer = peer.ask("POST", "/Observation/_search", body, media_type=media_type)
+        refused(answer, 400, "invalid")
+
+
 def test_pages_are_linked_and_totals_counted(peer: FhirPeer) -> None:
     value = unique()
     made = [peer.create(identified(value)).json["id"] for _ in range(5)]
@@ -639,6 +668,95 @@ def test_what_a_batch_cannot_do_keeps_nothing_else_from_being_done(peer: FhirPee
     assert peer.get(f"/Flag/{name}").status == 404
 
 
+def test_an_entry_is_not_done_without_what_it_depends_on(peer: FhirPeer) -> None:
+    name = unique()
+    there, gone = peer.create(identified(name)).json["id"], peer.create(patient()).json["id"]
+    peer.ask("DELETE", f"/Patient/{gone}")
+    changed = patient(id=there, gender="male")
+    answer = peer.ask(
+        "POST",
+        "/",
+        bundle(
+            "batch",
+            entry("PUT", f"Patient/{there}", changed, ifNoneMatch="*"),
+            entry("PUT", f"Patient/{there}", changed, ifMatch='W/"7"'),
+            entry("PUT", f"Patient/{there}?gender=other", changed),
+            entry("PUT", f"Patient?identifier={name}", changed),
+            entry("DELETE", f"Patient/{there}", ifMatch='W/"7"'),
+            entry("DELETE", f"Patient?identifier={name}"),
+            entry("DELETE", f"Patient/{there}?identifier=another"),
+            entry("GET", f"Patient/{gone}"),
+        ),
+    ).json
+    statuses = [each["response"]["status"] for each in answer["entry"]]
+    assert statuses == ["412", "412", "405", "405", "412", "405", "405", "410"]
+    assert peer.get(f"/Patient/{there}").json["meta"]["versionId"] == "1"
+
+
+def test_a_transaction_whose_conditions_mean_too_much_is_not_done(peer: FhirPeer) -> None:
+    value, made = unique(), unique()
+    for _ in range(2):
+        peer.create(identified(value))
+    condition = f"identifier={value}"
+    subject = {"subject": {"reference": f"Patient?{condition}"}}
+    for bad, status, code in (
+        ([entry("POST", "Flag", {"resourceType": "Flag", **subject})], 412, "multiple-matches"),
+        ([entry("POST", "Patient", patient(), ifNoneExist=condition)], 412, "multiple-matches"),
+        ([entry("PUT", f"Patient/{made}", patient(id=made))] * 2, 400, "invalid"),
+        ([entry("DELETE", f"Patient/{made}"), entry("PUT", f"Patient/{made}", patient())], 400,
+         "invalid"),
+    ):  # fmt: skip
+        good = entry("POST", "Patient", identified(made))
+        refused(peer.ask("POST", "/", bundle("transaction", good, *bad)), status, code)
+    assert peer.get("/Patient", identifier=made).json["total"] == 0
+    assert peer.get(f"/Patient/{made}").status == 404
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_a_transaction_makes_before_it_updates_whatever_its_order(
+    peer: FhirPeer, is_turned: bool
+) -> None:
+    value = unique()
+    entries = [
+        entry("PUT", f"Patient/{value}", {**identified(value), "id": value}),
+        entry("POST", "Patient", identified(value), ifNoneExist=f"identifier={value}"),
+    ]
+    answer = peer.ask("POST", "/", bundle("transaction", *entries[:: -1 if is_turned else 1]))
+    assert answer.status == 200, answer.body
+    assert [each["response"]["status"] for each in answer.json["entry"]] == ["201", "201"]
+    assert peer.get("/Patient", identifier=value).json["total"] == 2
+
+
+def test_a_transaction_that_reads_what_there_is_not_is_not_done(peer: FhirPeer) -> None:
+    value = unique()
+    gone = peer.create(patient()).json["id"]
+    peer.ask("DELETE", f"/Patient/{gone}")
+    make = entry("PUT", f"Patient/{value}", patient(id=value))
+    for url, status, code in (
+        ("Patient/nobody", 404, "not-found"),
+        (f"Patient/{gone}", 410, "deleted"),
+        ("Patient?favourite=ZQXPHI", 400, "invalid"),
+        ("Nothing", 404, "not-found"),
+    ):
+        refused(peer.ask("POST", "/", bundle("transaction", make, entry("GET", url))), status, code)
+        assert peer.get(f"/Patient/{value}").status == 404, url
+    # What it makes it may read; what it deletes it learns to be gone.
+    delete = entry("DELETE", f"Patient/{unique()}")
+    reads = [entry("GET", f"Patient/{value}"), entry("GET", delete["request"]["url"])]
+    answer = peer.ask("POST", "/", bundle("transaction", make, delete, *reads))
+    assert answer.status == 200, answer.body
+    statuses = [each["response"]["status"] for each in answer.json["entry"]]
+    assert statuses == ["201", "204", "200", "404"]
+
+
+def test_a_bundle_of_too_many_entries_is_not_done(peer: FhirPeer) -> None:
+    value = unique()
+    many = [entry("PUT", f"Patient/{value}", patient(id=value))] * 401
+    for kind in ("batch", "transaction"):
+        refused(peer.ask("POST", "/", bundle(kind, *many)), 422, "processing")
+    assert peer.get(f"/Patient/{value}").status == 404
+
+
 def large(kind: str, value: str) -> dict[str, Any]:
     """Return a Bundle that is too large to be held, of few entries."""
     note = [{"text": "x" * 30_000}]
@@ -715,6 +833,7 @@ def test_everything_can_be_downloaded_a_line_each(peer: FhirPeer) -> None:
     assert made in lines
     assert {line["resourceType"] for line in lines} == {"Patient"}
     assert len(lines) == peer.get("/Patient", _summary="count").json["total"]
+    refused(peer.get("/$export", _type="Patient,Nothing"), 400, "invalid")
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(daemon: RunningDaemon) -> None:
