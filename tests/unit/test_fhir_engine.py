@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from datetime import date
 from io import BytesIO
 from typing import Any
@@ -168,6 +169,51 @@ def test_a_name_in_a_recognised_text_goes_when_it_is_somebodys() -> None:
     assert new["entry"][1]["resource"]["code"] == {"text": "REMOVED"}
     known = Context(known=(KnownIdentifier("Head^Ann", "PERSON_NAME"),))
     assert result(stays, context=known)["code"] == {"text": "REMOVED"}
+
+
+def test_a_display_is_looked_for_in_what_stays() -> None:
+    stays = resource("Observation", id="o", status="final", code={"text": "Head and neck"})
+    for told in (
+        {"performer": [{"display": "Dr. Head"}]},
+        {"subject": {"reference": "Patient/9", "display": "Head, Ann"}},
+    ):
+        assert result({**stays, **told})["code"] == {"text": "REMOVED"}
+
+
+@pytest.mark.parametrize("born", ["1971-02-03", "19710203"])
+def test_a_date_of_birth_goes_wherever_it_stands_as_a_number(born: str) -> None:
+    number = resource("Observation", id="o", status="final", valueInteger=19710203)
+    assert result(number)["valueInteger"] == 19710203
+    document = bundle({**ANNA, "birthDate": born}, number)
+    assert b"19710203" not in run(document).to_bytes()
+
+
+def test_a_cleaned_text_goes_that_still_names_somebody() -> None:
+    by_number = {"reference": "Patient?identifier=urn:hospital|zkestrel"}
+    note = resource("Observation", id="o", status="final", subject=by_number)
+    plan = fhir_plan(fhirText="inspect")
+    stays = result({**note, "valueString": "bed zkestral, liver normal"}, plan)
+    assert stays["valueString"] == "bed zkestral, liver normal"
+    assert "valueString" not in result({**note, "valueString": "bed zkestrel, liver normal"}, plan)
+
+
+def test_a_document_in_plain_text_is_cleaned_and_one_in_markup_goes() -> None:
+    plan = fhir_plan(fhirText="inspect")
+
+    def left(kind: str | None, content: bytes) -> bytes:
+        data: dict[str, Any] = {"data": b64encode(content).decode()}
+        data |= {"contentType": kind} if kind else {}
+        listed = [{"attachment": data}]
+        note = resource("DocumentReference", id="d", status="current", content=listed)
+        kept = result(note, plan)["content"][0]["attachment"].get("data", "")
+        assert result(resource("Binary", id="b", **data), plan).get("data", "") == kept
+        return b64decode(kept)
+
+    for kind in ("text/plain", "TEXT/Plain; charset=utf-8", "text/markdown"):
+        assert left(kind, b"Dr. Blorg: liver normal") == b"Dr. [PERSON_NAME]: liver normal", kind
+    for kind in ("text/html", "application/xhtml+xml", "text/rtf", "application/pdf", None):
+        assert left(kind, b"<p>Blo<b>rg</b>: liver normal</p>") == b"", kind
+    assert left("text/plain", b"Dr. Bl\xf6rg: liver normal") == b""
 
 
 def test_a_code_that_is_somebodys_number_goes() -> None:
@@ -382,6 +428,12 @@ def test_the_birth_date_moves_along_and_that_of_the_oldest_goes() -> None:
     assert "birthDate" not in result({**ANNA, "birthDate": "1931"})
 
 
+def test_the_birth_date_of_the_oldest_goes_though_dates_stay() -> None:
+    plan = fhir_plan(options=["retain_full_dates"])
+    assert result(ANNA, plan)["birthDate"] == "1957-03-12"
+    assert "birthDate" not in result({**ANNA, "birthDate": "1931-03-12"}, plan)
+
+
 @pytest.mark.parametrize(
     ("quantity", "value"),
     [
@@ -516,6 +568,15 @@ def test_what_is_ours_stays_when_it_comes_again() -> None:
         assert second["resource"]["id"] == first["resource"]["id"]
         assert second["resource"]["identifier"] == first["resource"]["identifier"]
         assert second["resource"]["meta"] == first["resource"]["meta"]
+
+
+def test_a_number_is_replaced_that_only_says_that_it_is_ours() -> None:
+    for system in (f"{OURS}patient", f"{OURS}resource", OURS):
+        (given,) = result({**ANNA, "identifier": [{"system": system, "value": "MRN-17"}]})[
+            "identifier"
+        ]
+        assert given["value"] != "MRN-17"
+        assert given["system"] == f"{OURS}patient"
 
 
 # ------------------------------------------------------------------ validity

@@ -1,0 +1,132 @@
+"""Bodies of FHIR requests: how long they may be, how they may come, and that nothing of them is left."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from daemon.fhir.bodies import held_body, read_body
+from daemon.fhir.errors import FhirError
+from deid.fhir.pieces import SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+JSON: Final = {"Content-Type": "application/fhir+json"}
+MOST: Final = SMALL + 1000
+
+
+class Patience:
+    body_timeout_s = 0.2
+    min_bytes_per_s = 1000.0
+
+
+@asynccontextmanager
+async def served(
+    handle: Callable[[web.Request], Awaitable[Any]],
+) -> AsyncIterator[TestClient[Any, Any]]:
+    """Serve what answers with the status of the error that its reading raises."""
+
+    async def answered(request: web.Request) -> web.StreamResponse:
+        try:
+            await handle(request)
+        except FhirError as error:
+            return web.Response(status=error.status)
+        except TimeoutError:
+            return web.Response(status=408)
+        return web.Response(status=200)
+
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_post("/", answered)
+    async with TestClient(TestServer(app)) as client:
+        yield client
+
+
+async def in_chunks(chunk: bytes, count: int, pause_s: float = 0.0) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield chunk
+        await asyncio.sleep(pause_s)
+
+
+def left_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())
+
+
+@pytest.mark.parametrize(("length", "status"), [(100, 200), (101, 413)])
+async def test_a_body_that_does_not_tell_its_length_may_be_no_longer_than_others(
+    length: int, status: int
+) -> None:
+    async def read(request: web.Request) -> None:
+        assert await read_body(request, 100, Patience()) == b" " * length
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b" ", length), headers=JSON)
+        assert answer.status == status
+
+
+async def test_a_body_that_drips_is_given_up() -> None:
+    async def read(request: web.Request) -> None:
+        await read_body(request, MOST, Patience())
+
+    async with served(read) as client:
+        dripping = in_chunks(b" ", 2000, 0.02)
+        with suppress(ConnectionError):
+            answer = await client.post("/", data=dripping, headers=JSON)
+            assert answer.status == 408
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [(SMALL, 200), (SMALL + 1, 200), (MOST, 200), (MOST + 1, 413)]
+)
+async def test_a_large_body_is_in_a_file_as_long_as_it_is_needed(
+    tmp_path: Path, length: int, status: int
+) -> None:
+    held: list[bytes] = []
+
+    async def read(request: web.Request) -> None:
+        place = tmp_path / "a.body"
+        async with held_body(request, MOST, Patience(), lambda: place) as body:
+            assert isinstance(body, Path) == (length > SMALL)
+            held.append(body.read_bytes() if isinstance(body, Path) else body)
+
+    async with served(read) as client:
+        data = in_chunks(b"x" * length, 1)
+        answer = await client.post("/", data=data, headers=JSON)
+        assert answer.status == status
+    assert held == ([b"x" * length] if status == 200 else [])
+    assert left_in(tmp_path) == []
+
+
+async def test_a_large_body_does_not_stay_where_its_reading_fails(tmp_path: Path) -> None:
+    async def read(request: web.Request) -> None:
+        async with held_body(request, MOST, Patience(), lambda: tmp_path / "a.body"):
+            raise TimeoutError
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b"x" * MOST, 1), headers=JSON)
+        assert answer.status == 408
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+        ({"Content-Type": "application/json; charset=utf-16"}, 415),
+        ({"Content-Type": "application/fhir+xml"}, 415),
+        ({**JSON, "Content-Encoding": "gzip"}, 415),
+    ],
+)
+async def test_a_body_is_json_in_utf_8_as_it_is(headers: dict[str, str], status: int) -> None:
+    async def read(request: web.Request) -> None:
+        await read_body(request, 100, Patience())
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b"{}", 1), headers=headers)
+        assert answer.status == status
