@@ -1,6 +1,7 @@
 """Keys, not tables."""
 
 import hmac
+from uuid import UUID
 
 import pytest
 
@@ -92,6 +93,30 @@ def test_replacements_are_known_to_the_key_that_made_them_and_to_no_other() -> N
         assert not theirs.is_own_pseudonym(pseudonym)
         assert ours.token(Label.ACCESSION, token) == token
         assert ours.token(Label.PLACER_ORDER, token) != token
+
+
+def test_a_uuid_is_replaced_once_and_one_of_somebody_else_is_not_ours() -> None:
+    ours, theirs = Replacements(KEY), Replacements(KEY.derive("other"))
+    for number in range(200):
+        given = str(UUID(int=number * 0x1234567, version=4))
+        new = ours.uuid(given)
+        assert UUID(new).version == 4
+        assert ours.uuid(new) == new != given
+        assert not ours.is_own_uuid(given)
+        assert theirs.uuid(new) != new
+
+
+def test_what_two_patients_have_in_common_does_not_join_them() -> None:
+    ours = Replacements(KEY)
+    one, other = ours.patient("|1"), ours.patient("|2")
+    frame = ours.uid_for_patient("1.2.3", one)
+    assert frame == ours.uid_for_patient("1.2.3", one) != ours.uid_for_patient("1.2.3", other)
+    assert ours.uid("1.2.3") not in {frame, ours.uid_for_patient("1.2.3", other)}
+    assert ours.uid_for_patient(frame, other) == frame
+    label = ours.label("ROI", one, "Liver")
+    assert label == ours.label("ROI", one, "Liver") != ours.label("ROI", other, "Liver")
+    assert ours.label("ROI", one, "Liver", turn=1) != label
+    assert ours.is_own_label(label)
 
 
 @pytest.mark.parametrize(

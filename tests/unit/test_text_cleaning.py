@@ -98,7 +98,15 @@ def test_dates_in_other_digits_move() -> None:
 
 def test_the_other_half_of_a_double_name_goes_with_it() -> None:
     assert clean("Surgeon: Lars-Göran Fjellström") == "Surgeon: [PERSON_NAME]"
+    assert clean("Non-Zimmermann, Baum-Quirin") == "[PERSON_NAME]"
+    assert clean("knee Zimmermann-Late left") == "knee [PERSON_NAME] left"
+    assert clean("knee Long-Zimmermann left") == "knee [PERSON_NAME] left"
     assert clean("CT-Zimmermann") == "CT-[PERSON_NAME]"
+
+
+def test_an_initial_before_a_name_goes_with_it() -> None:
+    assert clean("reported by J Blorg") == "reported by [PERSON_NAME]"
+    assert clean("Findings of T. Blorg, MD") == "Findings of [PERSON_NAME], MD"
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,57 @@ def test_names_are_found_written_apart_and_behind_particles(header: str, text: s
     assert not left(text, known((header, "PERSON_NAME"))).strip()
 
 
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        # In one word, where it is too short for what looks for misspellings and disguises.
+        ("Ott^Ida", "IDAOTT"),
+        ("Lee^Kim", "KIMLEE"),
+        ("Diaz^Leo", "DLeo"),
+        ("Long^Amy", "ALong"),
+        # Backwards, with marks that stay on their letters.
+        ("Müller^Jürgen", "NEGRÜJ"),
+        ("Söndergård^Åse", "drågrednöS"),
+        ("Шведова^Раиса", "АВОДЕВШ"),
+        ("Levitt^Dennis", "SINNED"),
+        # Digits for letters of a name in one word, and beside letters that ASCII does not have.
+        ("Ott^Ida", "0TTIDA"),
+        ("Zimmermann^Quirin", "QU1R1NZ1MM3RM4NN"),
+        ("Muñoz^Íñigo", "MUÑ0Z"),
+        ("Brown^Rose", "8R053"),
+        ("Anders^Rolf", "4ND3R5R01F"),
+    ],
+)
+def test_names_are_found_run_together_backwards_and_with_digits(header: str, text: str) -> None:
+    assert not left(text, known((header, "PERSON_NAME"))).strip()
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Zimmermann^Quirin", "ZIMMERMANN Q"),
+        ("Zimmermann^Quirin", "Zimmermann, Q."),
+        ("Li^Na", "N.L."),
+        ("Li^Na", "N. L."),
+        ("Zimmermann^Quirin", "Quirinen"),
+        ("Zimmermann^Quirin", "Zimmermannovie"),
+    ],
+)
+def test_initials_beside_a_name_and_endings_behind_it_go_with_it(header: str, text: str) -> None:
+    assert left(f"seen {text}; knee", known((header, "PERSON_NAME"))) == "seen ; knee"
+
+
+@pytest.mark.parametrize("text", ["034/1971", "1971034"])
+def test_a_date_of_birth_that_is_counted_in_days_is_found(text: str) -> None:
+    assert left(f"seen {text}; knee", known(("19710203", "DATE_OF_BIRTH"))) == "seen ; knee"
+
+
+@pytest.mark.parametrize("text", ["MRN 4711", "MRN-0004711", "XK47", "xk-47"])
+def test_each_number_of_a_value_is_found_with_and_without_its_zeros(text: str) -> None:
+    patient = known(("0004711\\XK47", "MEDICAL_RECORD_NUMBER"))
+    assert not any(character.isdigit() for character in left(f"seen {text}; knee", patient))
+
+
 def test_a_date_of_birth_with_a_short_year_is_of_the_last_century_too() -> None:
     from deid.text import dates  # noqa: PLC0415
 
@@ -141,8 +192,9 @@ def test_an_everyday_word_is_the_name_only_where_it_is_meant() -> None:
 def test_a_date_of_birth_is_recognised_either_way_round() -> None:
     from deid.text import dates  # noqa: PLC0415
 
-    [found] = dates.find("02/03/1971")
-    assert PATIENT.is_birth(found)
+    for text in ("02/03/1971", "03/02/1971"):
+        [found] = dates.find(text)
+        assert PATIENT.is_birth(found), text
 
 
 def test_identifiers_that_say_nothing_are_ignored() -> None:
