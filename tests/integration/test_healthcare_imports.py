@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import pytest
 
-from daemon.healthcare import resource_steps
+from daemon.healthcare import names, resource_steps
+from daemon.healthcare.calls import Call
+from daemon.healthcare.errors import FailedPrecondition
+from daemon.healthcare.files import AllowedFiles
+from daemon.healthcare.methods import meant
 from daemon.healthcare.running import Running
+from daemon.healthcare.transfers import Transfers
 from daemon.healthcare.work import Step, Work
 from daemon.pipeline.changing import ChangingWorkers
 from daemon.pipeline.instance_workers import Deidentifier, InstanceWorkers
@@ -24,8 +31,6 @@ from tests.sections import make_limits, make_pixels, make_route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pytest
 
     from daemon.store.operation_rows import Failure
     from daemon.store.ports import Session
@@ -157,3 +162,45 @@ async def test_a_file_that_kills_its_workers_or_contradicts_the_store_fails_alon
     assert (found.error_code, found.success, found.pending) == (0, 2, 0)
     told = [(each.number, each.reason) for each in failures]
     assert told == [(2, "worker_crashed"), (3, "conflict")]
+
+
+async def test_a_link_in_a_folder_is_not_followed_out_of_it(
+    tmp_path: Path, site_key: SiteKey
+) -> None:
+    outside, allowed = tmp_path / "outside.dcm", tmp_path / "allowed"
+    outside.write_bytes(encoded(make_ct()))
+    allowed.mkdir()
+    (allowed / "a.dcm").symlink_to(outside)
+    stores = await Stores.open(tmp_path / "state")
+    (listed,) = Transfers(stores.database, AllowedFiles([allowed]), print, time.time)._listed(
+        allowed.as_uri()
+    )
+    async with ChangingWorkers(made_workers(site_key)) as workers:
+        step = Step("import", 0, 0, 1, (str(listed),))
+        found, failures = await imported(stores, workers, site_key, step)
+    await stores.close()
+    assert (found.success, [each.reason for each in failures]) == (0, ["unreadable"])
+
+
+@pytest.mark.parametrize("collection", ["dicomStores", "fhirStores"])
+async def test_nothing_is_imported_into_a_store_that_the_configuration_fills(
+    tmp_path: Path, collection: str
+) -> None:
+    stores = await Stores.open(tmp_path / "state")
+    (tmp_path / "a").touch()
+    transfers = Transfers(stores.database, AllowedFiles([tmp_path]), print, time.time)
+    begin = transfers.handlers[f"projects.locations.datasets.{collection}.import"]
+    configured = [
+        each.name
+        for each in await stores.database.read(lambda session: session.stores.all())
+        if names.is_configured(each) and each.kind is names.KINDS[collection]
+    ]
+    assert len(configured) == 2
+    for name in configured:
+        found = meant("v1", "POST", f"{names.CONFIGURED}/{collection}/{name}:import")
+        assert found is not None
+        body = {"gcsSource": {"uri": (tmp_path / "a").as_uri()}}
+        with pytest.raises(FailedPrecondition, match="the configuration says"):
+            await begin(Call("v1", found.method, found.parameters, {}, body))
+    assert await stores.database.read(lambda session: session.operations.running()) == []
+    await stores.close()

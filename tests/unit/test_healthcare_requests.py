@@ -15,7 +15,7 @@ from daemon.healthcare.errors import (
     InvalidArgument,
     PermissionDenied,
 )
-from daemon.healthcare.files import AllowedFiles, made_folder
+from daemon.healthcare.files import AllowedFiles, made_folder, opened
 from daemon.healthcare.wildcards import Wildcards, plain_part
 from daemon.healthcare.work import field_of, without_requests
 from daemon.store.rows import StoreKind
@@ -167,6 +167,19 @@ def test_an_address_that_names_no_file_for_us_is_refused_without_its_text(
     with pytest.raises(error) as caught:
         files.read(address.replace("/FOLDER", str(allowed)), "field")
     assert MARK not in str(caught.value)
+
+
+def test_what_became_a_link_since_it_was_allowed_is_not_read(tmp_path: Path) -> None:
+    allowed, secret = tmp_path / "allowed", tmp_path / "secret"
+    allowed.mkdir()
+    secret.write_text("content")
+    (allowed / "a").write_text("content")
+    found = AllowedFiles([allowed]).path((allowed / "a").as_uri(), "field")
+    os.close(opened(found))
+    (allowed / "a").unlink()
+    (allowed / "a").symlink_to(secret)
+    with pytest.raises(OSError, match="symbolic links"):
+        opened(found)
 
 
 def test_an_address_names_a_file_whose_name_is_percent_encoded(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -14,6 +15,7 @@ from daemon.healthcare.batches import Made
 from daemon.healthcare.deidentify import _beside
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.names import DRY_RUNS
+from daemon.healthcare.operations import CANCELLED
 from daemon.healthcare.running import Running
 from daemon.healthcare.work import Step, Work
 from daemon.records import Output, Receipt, State
@@ -218,6 +220,41 @@ async def test_what_a_worker_ends_after_a_cancellation_leaves_no_file(stores: St
     assert list(stores.layout.work.iterdir()) == []
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class StoppedAfterTwo(Copying):
+    """Is cancelled when two of a batch are made; the others would take for ever."""
+
+    quick = ("1.2.3.1.1", "1.2.3.1.2")
+
+    async def deidentify(self, instance: IndexedInstance) -> Made:
+        if instance.sop_instance_uid not in self.quick:
+            await asyncio.Event().wait()
+        made = await super().deidentify(instance)
+        if instance.sop_instance_uid == self.quick[-1]:
+            cancel = partial(_cancel, number=self.operation.id)
+            await self.stores.database.write(cancel)
+        return made
+
+
+def _cancel(session: Session, *, number: int) -> None:
+    session.operations.change(number, is_cancelled=True)
+
+
+async def test_what_a_stop_leaves_undone_is_neither_counted_nor_passed_over(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "dicom", StoppedAfterTwo)
+    number = await done(stores, begin)
+    (operation,) = await ended(stores, number)
+    assert (operation.error_code, operation.response) == (CANCELLED, "")
+    assert (operation.success, operation.failure, operation.pending) == (2, 0, COUNT - 2)
+    # What begins from its place begins before what was not done.
+    assert operation.after == 0
+    target = await done(
+        stores, lambda session: session.stores.find(DATASET, StoreKind.DICOM, "target")
+    )
+    assert len(await done(stores, lambda session: session.instances.page(target, 0, 100))) == 2
 
 
 def _tasks_named(name: str) -> list[asyncio.Task[Any]]:
