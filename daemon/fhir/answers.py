@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from daemon.fhir import representation
+from daemon.fhir import representation, searching
 from daemon.fhir.bodies import answered_type
 from daemon.fhir.errors import BadRequest, Unprocessable
 
@@ -68,9 +68,10 @@ def number(text: str, name: str) -> int | None:
     """Return the number of a parameter, None when it is empty; raises `BadRequest`."""
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
+    found = searching.number_in(text)
+    if found is None:
         raise BadRequest(f"{name} is no number")
-    return int(text)
+    return found
 
 
 def json_response(

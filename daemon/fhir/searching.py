@@ -51,6 +51,9 @@ _FILTERING: Final = frozenset(
 """Parameters of all resources that let less pass, and are not known here."""
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PAGE: Final = "_page"
+_MOST_NUMBER: Final = (1 << 63) - 1
+"""Of a row: its store's number stands in the upper bits."""
+_MOST_DIGITS: Final = len(str(_MOST_NUMBER))
 _USUAL_COUNT: Final = 50
 _MOST_VALUES: Final = 500
 _MOST_FILTERS: Final = 50
@@ -204,10 +207,18 @@ def _order(value: str) -> Order:
 
 
 def _place(value: str) -> Place:
-    number, _dash, time_ms = value.partition("-")
-    if not (number.isdigit() and time_ms.isdigit() and len(value) < 40 and value.isascii()):
+    number, _dash, time_ms = (number_in(each) for each in value.partition("-"))
+    if number is None or time_ms is None:
         raise BadRequest("_page is not what a link said")
-    return Place(int(number), int(time_ms))
+    return Place(number, time_ms)
+
+
+def number_in(text: str) -> int | None:
+    """Return a number that a row may have, None for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    number = int(text)
+    return number if number <= _MOST_NUMBER else None
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -202,8 +202,9 @@ class _Service:
         links = [("self", f"{address}/_history?_count={limit}")]
         if len(found) > limit:
             found = found[:limit]
-            last = found[-1].version
-            links.append(("next", f"{address}/_history?_count={limit}&_page={last}"))
+            if found:
+                last = found[-1].version
+                links.append(("next", f"{address}/_history?_count={limit}&_page={last}"))
         entries = [history_entry(address, each) for each in found]
         return json_response(request, 200, representation.bundle("history", entries, links=links))
 
@@ -262,7 +263,8 @@ class _Service:
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """Send every resource, a line each. What is stored meanwhile may or may not be among them."""
-        types = [each for each in request.query.get("_type", "").split(",") if each]
+        said = ",".join(request.query.getall("_type", []))
+        types = [each for each in said.split(",") if each]
         if not self._types.issuperset(types):
             raise BadRequest("_type names a type that R4 does not have")
         response = web.StreamResponse(headers={"Content-Type": NDJSON})

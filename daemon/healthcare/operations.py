@@ -7,6 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from daemon.fhir.searching import number_in
 from daemon.healthcare import names, paging, refusals, streams
 from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, NotFound
 from daemon.healthcare.work import Work
@@ -26,7 +27,6 @@ _FILTER: Final = re.compile(
 )
 _DIGITS: Final = 19
 """As many would be too many for the column of a row."""
-_PLACE: Final = re.compile(r"[0-9]{1,18}\.[0-9]{1,18}")
 _PREFIX: Final = "projects.locations.datasets.operations."
 
 
@@ -124,13 +124,14 @@ class Operations:
         """Return why instances or resources were not done, by their numbers in the source."""
         most = paging.size(call.query)
         given = call.query.get("pageToken", "0.0")
-        if not _PLACE.fullmatch(given):
+        store, number = (number_in(each) for each in given.partition(".")[::2])
+        if store is None or number is None:
             raise InvalidArgument("pageToken is none that a list gave")
-        store, number = map(int, given.split("."))
+        place = store, number
 
         def read(session: Session) -> list[Answer]:
             operation = _found(session, call.dataset, call.path[-1])
-            found = session.operations.failures(operation.id, most + 1, (store, number))
+            found = session.operations.failures(operation.id, most + 1, place)
             return [_failure(session, operation, each) for each in found]
 
         found = await self._database.read(read)

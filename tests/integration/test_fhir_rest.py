@@ -110,6 +110,8 @@ def test_an_update_makes_a_version_and_each_can_be_read(peer: FhirPeer) -> None:
     assert [each["request"]["method"] for each in history["entry"]] == ["PUT", "PUT"]
     page = peer.get(f"/Patient/{resource_id}/_history", _count="1")
     assert peer.get(page.link("next")).json["entry"][0]["resource"]["gender"] == "female"
+    none = peer.get(f"/Patient/{resource_id}/_history", _count="0")
+    assert (none.status, none.ids, none.link("next")) == (200, [], "")
 
 
 def test_an_update_of_another_version_than_the_latest_is_refused(peer: FhirPeer) -> None:
@@ -137,6 +139,15 @@ def test_a_version_that_cannot_be_is_none(peer: FhirPeer) -> None:
     # That it was deleted is the second version, and none that anybody changes.
     refused(peer.update(changed, If_Match='W/"2"'), 412, "conflict")
     assert peer.update(changed, If_None_Match="*").status == 201
+
+
+def test_an_update_is_of_the_resource_that_its_address_names(peer: FhirPeer) -> None:
+    one, other = unique(), unique()
+    for given in (patient(id=other), patient(), {"resourceType": "Flag", "id": one}):
+        refused(peer.ask("PUT", f"/Patient/{one}", given), 400, "invalid")
+    for each in (one, other):
+        assert peer.get(f"/Patient/{each}").status == 404
+    assert peer.get(f"/Flag/{one}").status == 404
 
 
 def patch(
@@ -834,6 +845,11 @@ def test_everything_can_be_downloaded_a_line_each(peer: FhirPeer) -> None:
     assert {line["resourceType"] for line in lines} == {"Patient"}
     assert len(lines) == peer.get("/Patient", _summary="count").json["total"]
     refused(peer.get("/$export", _type="Patient,Nothing"), 400, "invalid")
+    refused(peer.ask("GET", "/$export?_type=Patient&_type=Nothing"), 400, "invalid")
+    flag = peer.create({"resourceType": "Flag"}).json
+    twice = peer.ask("GET", "/$export?_type=Patient&_type=Flag").body.splitlines()
+    assert {"Patient", "Flag"} == {json.loads(line)["resourceType"] for line in twice}
+    assert flag in [json.loads(line) for line in twice]
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(daemon: RunningDaemon) -> None:

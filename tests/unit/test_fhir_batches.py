@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -10,15 +11,16 @@ from aiohttp import ClientPayloadError, web
 from aiohttp.test_utils import TestClient, TestServer
 from structlog.testing import capture_logs
 
-from daemon.fhir.errors import Unavailable
+from daemon.fhir.errors import Conflict, Unavailable
 from daemon.fhir.executing import Executing
 from daemon.fhir.large_batches import answer_in_pieces
+from daemon.fhir.ports import Changed
 from daemon.pipeline.fhir_reading import read_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from daemon.fhir.ports import Change
+    from daemon.fhir.ports import Change, ResourceSink
     from daemon.resources import ReadDocument
 
 COUNT = 5
@@ -47,7 +49,7 @@ def batch() -> ReadDocument:
     return read_document(body, {})
 
 
-def executing(sink: Full) -> Executing:
+def executing(sink: ResourceSink) -> Executing:
     anything = cast("Any", None)
     return Executing(
         anything, sink, anything, is_type=lambda _type: True, answer=anything, root="http://here"
@@ -59,6 +61,34 @@ async def test_without_room_nothing_is_tried_again() -> None:
     answers = [json.loads(each) for each in await executing(sink).batch(batch())]
     assert [each["response"]["status"] for each in answers] == ["503"] * COUNT
     assert sink.asked == [COUNT]
+
+
+class Contested:
+    """A store in which so many times somebody makes what a transaction had not found."""
+
+    def __init__(self, others: int) -> None:
+        self.others = others
+        self.asked = 0
+
+    async def change(self, changes: Sequence[Change]) -> list[Changed]:
+        self.asked += 1
+        if self.asked <= self.others:
+            raise Conflict("what a condition means has changed meanwhile")
+        return [Changed(None) for _ in changes]
+
+
+@pytest.mark.parametrize(("others", "asked"), [(0, 1), (2, 3), (9, 3)])
+async def test_a_transaction_is_begun_anew_a_few_times_when_a_condition_changed(
+    others: int, asked: int
+) -> None:
+    sink = Contested(others)
+    document = replace(batch(), bundle_type="transaction")
+    if others < asked:
+        assert len(await executing(sink).execute(b"", document)) == COUNT
+    else:
+        with pytest.raises(Conflict):
+            await executing(sink).execute(b"", document)
+    assert sink.asked == asked
 
 
 class Failing:

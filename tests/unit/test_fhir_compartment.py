@@ -7,11 +7,15 @@ from contextlib import closing
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
+from daemon.fhir.everything import everything
 from daemon.pipeline.fhir_indexing import compartment, compartment_tokens, tokens_of
 from daemon.resources import COMPARTMENT, Content, Method, Token
 from daemon.store.embedded import EMBEDDED
+from daemon.store.fhir import FhirStore
+from daemon.store.rows import StoreKind
 from daemon.store.sqlite.schema import migrate
 from daemon.store.stores import Stores
 from deid.tables.fhir import fhir_types
@@ -19,6 +23,9 @@ from tests.compartment_table import TABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from daemon.store.ports import Session
+    from daemon.store.rows import Store
 
 
 def test_the_table_does_not_change_unnoticed() -> None:
@@ -100,3 +107,37 @@ async def test_what_an_earlier_version_stored_is_found_after_its_migration(tmp_p
         migrate(connection)
         found = connection.execute("SELECT type, name, value FROM fhir_tokens").fetchall()
     assert found == [("Appointment", COMPARTMENT, "Patient/1")]
+
+
+async def test_all_of_a_patient_comes_in_pages_from_whatever_store(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path / "state", engine=EMBEDDED)
+
+    def fill(session: Session) -> Store:
+        session.facts.set("last_store", str(8_000_000))
+        store = session.stores.add("dataset", StoreKind.FHIR, "late")
+        for kind, number in (("Patient", 1), ("Flag", 1), ("Flag", 2), ("Flag", 3)):
+            tokens = (Token(COMPARTMENT, "Patient/1"),) if kind == "Flag" else ()
+            content = Content(kind, b"", b"", tokens)
+            session.resources.add_version(
+                store, str(number), content, method=Method.CREATE, now_ms=1
+            )
+        return store
+
+    resources = FhirStore(await stores.database.write(fill), stores.database)
+    seen, token = [], ""
+    while True:
+        pairs = [("_count", "1"), *([("_page_token", token)] if token else [])]
+        body = await everything(
+            resources, "1", pairs, max_results=100, types={"Patient", "Flag"}, root="http://here"
+        )
+        bundle = orjson.loads(body)
+        seen += [
+            f"{each['resource']['resourceType']}/{each['resource']['id']}"
+            for each in bundle["entry"]
+        ]
+        links = {each["relation"]: each["url"] for each in bundle["link"]}
+        if "next" not in links:
+            break
+        token = links["next"].rpartition("_page_token=")[2]
+    await stores.close()
+    assert seen == ["Patient/1", "Flag/1", "Flag/2", "Flag/3"]

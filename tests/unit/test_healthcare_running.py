@@ -12,14 +12,17 @@ import pytest
 
 from daemon.healthcare import running, trials
 from daemon.healthcare.batches import Made
+from daemon.healthcare.calls import Call
 from daemon.healthcare.deidentify import _beside
 from daemon.healthcare.dicom_step import DicomStep
+from daemon.healthcare.errors import InvalidArgument
+from daemon.healthcare.methods import meant
 from daemon.healthcare.names import DRY_RUNS
-from daemon.healthcare.operations import CANCELLED
+from daemon.healthcare.operations import CANCELLED, Operations
 from daemon.healthcare.running import Running
 from daemon.healthcare.work import Step, Work
 from daemon.records import Output, Receipt, State
-from daemon.store.operation_rows import Dataset
+from daemon.store.operation_rows import Dataset, Failure
 from daemon.store.rows import StoreKind
 from daemon.store.stores import Stores
 from daemon.workers.errors import PoolClosed
@@ -259,6 +262,35 @@ async def test_what_a_stop_leaves_undone_is_neither_counted_nor_passed_over(
 
 def _tasks_named(name: str) -> list[asyncio.Task[Any]]:
     return [each for each in asyncio.all_tasks() if each.get_name() == name]
+
+
+async def test_failures_come_in_pages_from_whatever_store(stores: Stores) -> None:
+    late = 8_000_000
+    numbers = [late << 40 | 1, late << 40 | 2, late << 40 | 3]
+
+    def fail(session: Session) -> int:
+        number = begin(session)
+        session.operations.add_failures(number, [Failure(late, each, "x", "") for each in numbers])
+        return number
+
+    number = await done(stores, fail)
+    path = f"{DATASET}/operations/{number}:failures"
+    found = meant("v1", "GET", path)
+    assert found is not None
+    handle = Operations(stores.database).handlers[found.method.name]
+
+    async def page(**query: str) -> Any:
+        return await handle(Call("v1", found.method, found.parameters, query, {}))
+
+    seen, token = [], "0.0"
+    while token:
+        answer = await page(pageSize="1", pageToken=token)
+        seen += [int(each["number"]) for each in answer["failures"]]
+        token = answer.get("nextPageToken", "")
+    assert seen == numbers
+    for wrong in ("1", "1.", "x.1", "1.1.1", f"{1 << 63}.1", f"1.{1 << 63}", "-1.1", "\u0661.1"):
+        with pytest.raises(InvalidArgument):
+            await page(pageToken=wrong)
 
 
 async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -> None:
