@@ -75,7 +75,7 @@ async def test_a_body_that_drips_is_given_up() -> None:
         await read_body(request, MOST, Patience())
 
     async with served(read) as client:
-        dripping = in_chunks(b" ", 2000, 0.02)
+        dripping = in_chunks(b" ", 150, 0.02)
         with suppress(ConnectionError):
             answer = await client.post("/", data=dripping, headers=JSON)
             assert answer.status == 408

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from datetime import date
+from datetime import date, datetime
 from io import BytesIO
 from typing import Any
 
@@ -149,6 +149,10 @@ def test_a_study_tells_whose_a_resource_is() -> None:
                 {"system": "urn:x", "value": "Thistlemoor", "assigner": {"display": "Thistlemoor"}}
             ]
         },
+        {"address": [{"country": "Thistlemoor"}]},
+        {"link": [{"other": {"reference": "Patient?identifier:Thistlemoor=urn:x|1"}}]},
+        {"link": [{"other": {"reference": "Patient/17/_history/Thistlemoor"}}]},
+        {"meta": {"versionId": "Thistlemoor"}},
         {"gender": "Thistlemoor"},
         {"birthDate": "Thistlemoor"},
         {"deceasedDateTime": "2020-01-01TThistlemoor"},
@@ -180,6 +184,62 @@ def test_a_display_is_looked_for_in_what_stays() -> None:
         assert result({**stays, **told})["code"] == {"text": "REMOVED"}
 
 
+def of_patient(**elements: Any) -> dict[str, Any]:
+    return resource("Patient", id="1", **elements)
+
+
+SAMPLES = {"origin": {"value": 1}, "period": 1, "dimensions": 1, "data": "88123 45"}
+BODY_WEIGHT = "http://hl7.org/fhir/StructureDefinition/bodyweight"
+
+
+@pytest.mark.parametrize(
+    ("whose", "other", "mark", "told"),
+    [
+        (
+            of_patient(name=[{"family": "Mop"}]),
+            of_patient(name=[{"family": "Smith"}]),
+            b"MOP",
+            resource("Claim", id="c", status="active", total={"value": 1, "currency": "MOP"}),
+        ),
+        (
+            of_patient(name=[{"family": "Bodyweight"}]),
+            of_patient(name=[{"family": "Smith"}]),
+            b"bodyweight",
+            resource("Observation", id="o", status="final", meta={"profile": [BODY_WEIGHT]}),
+        ),
+        (
+            of_patient(identifier=[{"value": "88123"}]),
+            of_patient(identifier=[{"value": "99999"}]),
+            b"88123",
+            resource("Observation", id="o", status="final", valueSampledData=SAMPLES),
+        ),
+        (
+            resource("Organization", id="1", name="Sella Turcica"),
+            resource("Organization", id="1", name="Thistlemoor"),
+            b"Sella",
+            resource("Observation", id="o", status="final", code={"text": "Sella turcica lesion"}),
+        ),
+        (
+            of_patient(address=[{"city": "Sella"}]),
+            of_patient(address=[{"city": "Thistlemoor"}]),
+            b"Sella",
+            resource("Observation", id="o", status="final", code={"text": "Sella turcica lesion"}),
+        ),
+        (
+            of_patient(telecom=[{"system": "phone", "value": "0301234567"}]),
+            of_patient(telecom=[{"system": "phone", "value": "0309876543"}]),
+            b"301234567",
+            resource("Observation", id="o", status="final", valueInteger=301234567),
+        ),
+    ],
+)
+def test_what_usually_stays_goes_where_it_is_somebodys(
+    whose: dict[str, Any], other: dict[str, Any], mark: bytes, told: dict[str, Any]
+) -> None:
+    assert mark in run(bundle(other, told)).to_bytes()
+    assert mark not in run(bundle(whose, told)).to_bytes()
+
+
 @pytest.mark.parametrize("born", ["1971-02-03", "19710203"])
 def test_a_date_of_birth_goes_wherever_it_stands_as_a_number(born: str) -> None:
     number = resource("Observation", id="o", status="final", valueInteger=19710203)
@@ -191,10 +251,12 @@ def test_a_date_of_birth_goes_wherever_it_stands_as_a_number(born: str) -> None:
 def test_a_cleaned_text_goes_that_still_names_somebody() -> None:
     by_number = {"reference": "Patient?identifier=urn:hospital|zkestrel"}
     note = resource("Observation", id="o", status="final", subject=by_number)
-    plan = fhir_plan(fhirText="inspect")
-    stays = result({**note, "valueString": "bed zkestral, liver normal"}, plan)
-    assert stays["valueString"] == "bed zkestral, liver normal"
-    assert "valueString" not in result({**note, "valueString": "bed zkestrel, liver normal"}, plan)
+    rule = {"paths": ["Observation.valueString"], "action": "INSPECT_AND_TRANSFORM"}
+    for plan in (fhir_plan(fhirText="inspect"), fhir_plan({"fieldMetadataList": [rule]})):
+        stays = result({**note, "valueString": "bed zkestral, liver normal"}, plan)
+        assert stays["valueString"] == "bed zkestral, liver normal"
+        gone = result({**note, "valueString": "bed zkestrel, liver normal"}, plan)
+        assert "valueString" not in gone
 
 
 def test_a_document_in_plain_text_is_cleaned_and_one_in_markup_goes() -> None:
@@ -235,6 +297,16 @@ def test_types_that_are_not_listed_do_not_pass(kind: str) -> None:
     assert refusal.value.reason is Reason.RESOURCE_NOT_LISTED
     new = orjson.loads(run(bundle(ANNA, resource(kind, id="1"))).to_bytes())
     assert [each["resource"]["resourceType"] for each in new["entry"]] == ["Patient"]
+
+
+def test_nothing_is_left_of_an_entry_whose_resource_does_not_pass() -> None:
+    event = resource("AuditEvent", id="1")
+    document = bundle(ANNA, event, type="transaction")
+    document["entry"][1] |= {
+        "fullUrl": "http://h.example/fhir/AuditEvent/1",
+        "request": {"method": "PUT", "url": "AuditEvent/1"},
+    }
+    assert len(orjson.loads(run(document).to_bytes())["entry"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -382,6 +454,23 @@ def test_moments_move_in_their_own_precision(moment: str) -> None:
     assert moved != moment or len(moment) < 8
 
 
+def test_moments_that_pass_midnight_take_their_dates_along() -> None:
+    plan = fhir_plan(timeJitterMinutes=720, options=["retain_modified_dates"])
+    moments = [f"2024-02-28T{hour:02}:30:00+00:00" for hour in range(24)]
+    shifts = {
+        datetime.fromisoformat(
+            result(
+                resource("Observation", id="o", issued=each, subject={"reference": "Patient/1"}),
+                plan,
+            )["issued"]
+        )
+        - datetime.fromisoformat(each)
+        for each in moments
+    }
+    assert len(shifts) == 1
+    assert shifts.pop().seconds
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -420,6 +509,53 @@ def test_intervals_hold_across_a_patients_resources_and_differ_between_patients(
         return first
 
     assert len({moved(f"p{index}") for index in range(12)}) > 8
+
+
+NUMBERED = [{"system": "urn:hospital", "value": "MRN-17"}]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"subject": {"reference": "Patient/17"}},
+        {"subject": {"reference": "Patient/%31%37"}},
+        {"subject": {"reference": "Patient?identifier=urn:hospital|MRN-17"}},
+        {"subject": {"identifier": {"system": "urn:hospital", "value": " MRN-17"}}},
+        {
+            "subject": {"reference": "#p"},
+            "contained": [{"resourceType": "Patient", "id": "p", "identifier": NUMBERED}],
+        },
+    ],
+)
+def test_whatever_names_a_patient_moves_with_him(told: dict[str, Any]) -> None:
+    mapped = fhir_plan(identityIssuers={"urn:hospital": "A"}, identityIssuer="B")
+    other = resource("Patient", id="18", birthDate="1957-03-12")
+    note = resource("Observation", id="o", effectiveDateTime="2024-01-01", **told)
+    document = bundle(note, {**ANNA, "identifier": NUMBERED}, other)
+    # A number of one who stands within the resource alone counts where its issuer is known.
+    for plan in (mapped,) if "contained" in told else (mapped, fhir_plan()):
+        new = orjson.loads(run(document, plan).to_bytes())
+        moved, anna, _other = (each["resource"] for each in new["entry"])
+        shift = days("2024-01-01", moved["effectiveDateTime"])
+        assert shift == days("1957-03-12", anna["birthDate"])
+
+
+def test_what_names_nobody_moves_with_the_only_patient_and_what_names_another_with_him() -> None:
+    plan = fhir_plan()
+    dated = {"effectiveDateTime": "2024-01-01"}
+    nobodys = resource("Observation", id="a", **dated)
+    of_another = {"subject": {"reference": "Patient/99"}, **dated}
+    document = bundle(
+        ANNA, nobodys, *(resource("Observation", id=each, **of_another) for each in "bc")
+    )
+    anna, *moved = (
+        each["resource"] for each in orjson.loads(run(document, plan).to_bytes())["entry"]
+    )
+    shifts = [days("2024-01-01", each["effectiveDateTime"]) for each in moved]
+    other = result(resource("Patient", id="99", birthDate="1957-03-12"), plan)
+    theirs = [days("1957-03-12", each["birthDate"]) for each in (anna, other, other)]
+    assert shifts == theirs
+    assert theirs[0] != theirs[1]
 
 
 def test_the_birth_date_moves_along_and_that_of_the_oldest_goes() -> None:
@@ -570,6 +706,13 @@ def test_what_is_ours_stays_when_it_comes_again() -> None:
         assert second["resource"]["meta"] == first["resource"]["meta"]
 
 
+def test_a_pseudonym_stays_whoever_says_that_it_is_his() -> None:
+    (name,) = result(ANNA)["name"]
+    theirs = [of_type("MR", name["family"])]
+    (given,) = result({**ANNA, "identifier": theirs})["identifier"]
+    assert given["value"] == name["family"]
+
+
 def test_a_number_is_replaced_that_only_says_that_it_is_ours() -> None:
     for system in (f"{OURS}patient", f"{OURS}resource", OURS):
         (given,) = result({**ANNA, "identifier": [{"system": system, "value": "MRN-17"}]})[
@@ -602,6 +745,37 @@ def test_each_resource_says_that_it_was_pseudonymised() -> None:
     labels = new["entry"][0]["resource"]["meta"]["security"]
     assert [each["code"] for each in labels] == ["PSEUDED"]
     assert "meta" not in new
+
+
+def test_a_resource_with_other_labels_says_so_beside_them() -> None:
+    secret = {
+        "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality",
+        "code": "R",
+    }
+    new = orjson.loads(run({**ANNA, "meta": {"security": [secret]}}).to_bytes())
+    assert [each["code"] for each in new["meta"]["security"]] == ["R", "PSEUDED"]
+
+
+def test_what_links_an_answer_to_its_question_stays_or_is_the_same_for_both() -> None:
+    items = [{"linkId": each} for each in ("1.2", "Thistlemoor-7", "Thistlemoor-7", "Thistle-8")]
+    answers = resource("QuestionnaireResponse", id="q", status="completed", item=items)
+    kept, *linked = (each["linkId"] for each in result(answers)["item"])
+    assert kept == "1.2"
+    assert "Thistle" not in "".join(linked)
+    assert linked[0] == linked[1] != linked[2]
+
+
+def test_what_stands_beside_one_of_several_values_stays_only_without_them() -> None:
+    absent = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
+    why = [None, {"extension": [{"url": absent, "valueCode": "unknown"}]}]
+
+    def timing(*events: str) -> Any:
+        given = [{"timing": {"event": [*events], "_event": why}}]
+        asked = resource("MedicationRequest", id="m", status="active", dosageInstruction=given)
+        return result(asked)["dosageInstruction"][0]["timing"]
+
+    assert list(timing("2024-01-01", "unknown")) == ["event"]
+    assert timing("unknown", "unknown") == {"_event": why[1:]}
 
 
 def test_each_document_comes_out_in_its_own_form() -> None:
