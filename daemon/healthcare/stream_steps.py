@@ -10,10 +10,14 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
+import orjson
+
 import deid
 from daemon.healthcare.batches import BATCH, Counted, Item
 from daemon.healthcare.dicom_step import DicomStep
 from daemon.healthcare.fhir_step import FhirStep
+from deid.errors import Unsafe
+from deid.fhir.deidentify import deidentify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from daemon.resources import ResourceVersion
     from daemon.store.ports import Session
     from daemon.store.rows import IndexedInstance
+    from deid.fhir.plan import FhirPlan
 
 
 class StreamInstances(DicomStep):
@@ -106,6 +111,19 @@ class StreamResources(FhirStep):
         session.resources.delete(
             self.destination,
             version.type,
-            plan.fhir.resource_id(version.type, version.id),
+            _id_of_result(version, plan.fhir),
             now_ms=int(time.time() * 1000),
         )
+
+
+def _id_of_result(version: ResourceVersion, plan: FhirPlan) -> str:
+    """Return the id that a resource has as a result; empty for what is never passed on.
+
+    What makes results is asked: a configuration may keep ids.
+    """
+    head = {"resourceType": version.type, "id": version.id}
+    try:
+        (made,) = deidentify(orjson.dumps(head), plan).document.resources
+    except Unsafe:
+        return ""
+    return str(made.get("id", ""))

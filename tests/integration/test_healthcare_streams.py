@@ -194,6 +194,26 @@ def test_resources_are_told_again_as_they_change_whatever_came_first(
     assert CANARY not in json.dumps(patient)
 
 
+def test_the_result_of_a_deleted_resource_goes_though_it_kept_its_id(
+    service: Any, datasets: Any, dataset: str
+) -> None:
+    stores = datasets.fhirStores()
+    target = make_store(service, dataset, "clean", fhir=True)
+    kept = [{"paths": ["Observation.id"], "action": "DO_NOT_TRANSFORM"}]
+    place = {"store": target, "config": {"fhir": {"fieldMetadataList": kept}}}
+    body = {"version": "R4", "streamConfigs": [{"deidentifiedStoreDestination": place}]}
+    source = stores.create(parent=dataset, fhirStoreId="source", body=body).execute()["name"]
+    for number in (1, 2):
+        put(datasets, source, observation(number))
+
+    def ids() -> set[str]:
+        return {each["id"] for each in found(datasets, target, "Observation")}
+
+    wait_until(lambda: ids() == {"o-1", "o-2"}, what="both are there")
+    stores.fhir().delete(name=f"{source}/fhir/Observation/o-1").execute()
+    wait_until(lambda: ids() == {"o-2"}, what="one is gone")
+
+
 def test_only_the_types_that_are_named_go_on(service: Any, datasets: Any, dataset: str) -> None:
     target = make_store(service, dataset, "clean", fhir=True)
     streams = resources_into(target, resourceTypes=["Patient"])
