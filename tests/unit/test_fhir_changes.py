@@ -1,0 +1,94 @@
+"""Changes of FHIR stores: what has changed meanwhile, and what goes with what is deleted. Stores are real."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from daemon.fhir.bundles import condition_of
+from daemon.fhir.errors import Conflict
+from daemon.fhir.ports import Change, Wish
+from daemon.pipeline.fhir_reading import read_document
+from daemon.resources import Content, Method
+from daemon.store.fhir import FhirSink, FhirStore
+from daemon.store.rows import StoreKind
+from daemon.store.sidecar_rows import Made
+from daemon.store.stores import Stores
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from daemon.store.ports import Session
+    from daemon.store.rows import Store
+
+
+@pytest.fixture
+async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
+    opened = await Stores.open(tmp_path / "state")
+    yield opened
+    await opened.close()
+
+
+def change(wish: Wish, name: str, **more: Any) -> Change:
+    body = {
+        "resourceType": "Patient",
+        "id": name,
+        "identifier": [{"system": "urn:h", "value": "17"}],
+    }
+    (entry,) = read_document(json.dumps(body).encode(), {}).entries
+    return Change(wish, "Patient", name, None if wish is Wish.DELETE else entry.resource, **more)
+
+
+async def test_what_a_condition_meant_before_has_to_be_what_it_means_now(stores: Stores) -> None:
+    sink = FhirSink(stores.stores, stores.database)
+    condition = condition_of("Patient", "identifier=urn:h|17")
+    (made,) = await sink.change([change(Wish.CREATE, "a", if_none_exist=condition, was_found="")])
+    assert made.is_new
+    for was_found in ("", "b"):
+        later = change(Wish.CREATE, "c", if_none_exist=condition, was_found=was_found)
+        with pytest.raises(Conflict):
+            await sink.change([later])
+    (found,) = await sink.change([change(Wish.CREATE, "c", if_none_exist=condition, was_found="a")])
+    assert found.version is not None
+    assert (found.version.id, found.was_there) == ("a", True)
+
+
+async def test_a_store_that_was_deleted_meanwhile_takes_nothing(stores: Stores) -> None:
+    def make(session: Session) -> Store:
+        return session.stores.add("dataset", StoreKind.FHIR, "late")
+
+    def replace(session: Session) -> None:
+        session.stores.remove(store)
+        make(session)
+
+    store = await stores.database.write(make)
+    sink = FhirSink(stores.stores, stores.database, store=store)
+    await sink.change([change(Wish.UPDATE, "a")])
+    await stores.database.write(replace)
+    with pytest.raises(Conflict):
+        await sink.change([change(Wish.UPDATE, "b")])
+
+
+async def test_the_result_of_a_resource_goes_with_it(stores: Stores) -> None:
+    sink = FhirSink(stores.stores, stores.database)
+    (made,) = await sink.change([change(Wish.UPDATE, "a")])
+    assert made.version is not None
+    number = made.version.number
+    results = stores.stores.fhir_destination
+
+    def show(session: Session) -> None:
+        content = Content("Patient", b"", b"")
+        session.resources.add_version(results, "z", content, method=Method.UPDATE, now_ms=1)
+        session.sidecars.change(number, made=(Made("default", "Patient", "z"),))
+
+    await stores.database.write(show)
+    await sink.change([change(Wish.DELETE, "a")])
+    left = await FhirStore(results, stores.database).get("Patient", "z")
+    assert left is not None
+    assert left.is_deleted
+    source = stores.stores.fhir_source
+    row = await stores.database.read(lambda session: session.sidecars.get(source, number))
+    assert row is None
