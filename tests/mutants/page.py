@@ -17,8 +17,8 @@ Each line is a change to the code that undoes a part of a promise, and the test 
 `make mutants` makes them one at a time in a copy of the tree, runs the tests named and no others, and prints
 the breaks that survive; it fails when there is any. The list is `tests/mutants/breaks.toml`, with the exact
 text that goes and the text that comes; this page is written from it by `make reference`. A test fails when a
-line of the list no longer fits the code: who changes the code takes the line along. All of it takes about half
-an hour on two cores, in one go or in several (`python -m tests.mutants --part 1/6`).
+line of the list no longer fits the code: who changes the code takes the line along. All of it takes about forty
+minutes on two cores, in one go or in several (`python -m tests.mutants --part 1/6`).
 
 Two guards stand behind each other in some places, so that the loss of one is seen only by what it does beside:
 a copy's short write (the error's number tells), a file held open (it must not even be renamed for a moment).

@@ -189,6 +189,33 @@ def test_an_address_names_a_file_whose_name_is_percent_encoded(tmp_path: Path) -
     assert files.read((tmp_path / "a #?%41.txt").as_uri(), "field") == "content"
 
 
+def test_a_file_of_paths_has_nothing_but_paths_and_each_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("/studies/1.2\n\n studies/1.2/series/3/ \n/studies/1.2\n")
+    files = AllowedFiles([tmp_path])
+    found = files.paths((tmp_path / "a").as_uri(), "field")
+    assert found == ("studies/1.2", "studies/1.2/series/3")
+    for wrong in (
+        "/series/1",
+        f"/studies/{MARK}",
+        "/studies/1/instances/2",
+        "/studies/1/series/2/3",
+    ):
+        (tmp_path / "a").write_text(f"/studies/1.2\n{wrong}\n")
+        with pytest.raises(InvalidArgument, match="line 2") as caught:
+            files.paths((tmp_path / "a").as_uri(), "field")
+        assert MARK not in str(caught.value)
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.healthcare.files.MOST_BYTES", 10)
+    files = AllowedFiles([tmp_path])
+    (tmp_path / "a").write_text("x" * 10)
+    assert files.read((tmp_path / "a").as_uri(), "field") == "x" * 10
+    (tmp_path / "a").write_text("x" * 11)
+    with pytest.raises(FailedPrecondition, match="more than 10 bytes"):
+        files.read((tmp_path / "a").as_uri(), "field")
+
+
 def test_a_folder_is_made_for_its_owner_alone_with_those_above_it(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:

@@ -6,38 +6,43 @@ import asyncio
 import json
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import pytest
 
-from daemon.healthcare import running, trials
+from daemon.healthcare import running, streams, trials
 from daemon.healthcare.batches import Made
 from daemon.healthcare.calls import Call
 from daemon.healthcare.deidentify import _beside
 from daemon.healthcare.dicom_step import DicomStep
-from daemon.healthcare.errors import InvalidArgument
+from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, NotFound
 from daemon.healthcare.methods import meant
 from daemon.healthcare.names import DRY_RUNS
 from daemon.healthcare.operations import CANCELLED, Operations
 from daemon.healthcare.running import Running
+from daemon.healthcare.stream_steps import StreamResources
+from daemon.healthcare.streams import METHOD
 from daemon.healthcare.work import Step, Work
 from daemon.records import Output, Receipt, State
+from daemon.resources import Content, Method, RetoldResource, Token
 from daemon.store.operation_rows import Dataset, Failure
 from daemon.store.rows import StoreKind
 from daemon.store.stores import Stores
 from daemon.workers.errors import PoolClosed
+from deid import compile_plan
 from deid.identity.keys import SiteKey
 from tests.store_samples import ORIGIN, file_of, make_instance, veiled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from daemon.pipeline.changing import ChangingWorkers
     from daemon.records import Job
+    from daemon.resources import ResourceVersion
     from daemon.store.operation_rows import Operation
     from daemon.store.ports import Session
-    from daemon.store.rows import IndexedInstance
+    from daemon.store.rows import IndexedInstance, Store
 
 DATASET: Final = "projects/p/locations/l/datasets/d"
 VALUE: Final = "DOE^JANE"
@@ -264,6 +269,14 @@ def _tasks_named(name: str) -> list[asyncio.Task[Any]]:
     return [each for each in asyncio.all_tasks() if each.get_name() == name]
 
 
+async def asked(stores: Stores, verb: str, path: str, **query: str) -> Any:
+    """Return what the API answers about operations."""
+    found = meant("v1", verb, path)
+    assert found is not None
+    handle = Operations(stores.database).handlers[found.method.name]
+    return await handle(Call("v1", found.method, found.parameters, query, {}))
+
+
 async def test_failures_come_in_pages_from_whatever_store(stores: Stores) -> None:
     late = 8_000_000
     numbers = [late << 40 | 1, late << 40 | 2, late << 40 | 3]
@@ -273,24 +286,178 @@ async def test_failures_come_in_pages_from_whatever_store(stores: Stores) -> Non
         session.operations.add_failures(number, [Failure(late, each, "x", "") for each in numbers])
         return number
 
-    number = await done(stores, fail)
-    path = f"{DATASET}/operations/{number}:failures"
-    found = meant("v1", "GET", path)
-    assert found is not None
-    handle = Operations(stores.database).handlers[found.method.name]
-
-    async def page(**query: str) -> Any:
-        return await handle(Call("v1", found.method, found.parameters, query, {}))
-
+    path = f"{DATASET}/operations/{await done(stores, fail)}:failures"
     seen, token = [], "0.0"
     while token:
-        answer = await page(pageSize="1", pageToken=token)
+        answer = await asked(stores, "GET", path, pageSize="1", pageToken=token)
         seen += [int(each["number"]) for each in answer["failures"]]
         token = answer.get("nextPageToken", "")
     assert seen == numbers
     for wrong in ("1", "1.", "x.1", "1.1.1", f"{1 << 63}.1", f"1.{1 << 63}", "-1.1", "\u0661.1"):
         with pytest.raises(InvalidArgument):
-            await page(pageToken=wrong)
+            await asked(stores, "GET", path, pageToken=wrong)
+
+
+async def test_an_operation_is_of_its_dataset_alone(stores: Stores) -> None:
+    number = await done(stores, begin)
+    for verb, after in (("GET", ""), ("GET", ":failures"), ("POST", ":cancel")):
+        with pytest.raises(NotFound):
+            await asked(stores, verb, f"{DATASET}-other/operations/{number}{after}")
+    operation = await done(stores, lambda session: session.operations.get(number))
+    assert not operation.is_cancelled
+
+
+async def test_a_stream_is_neither_listed_nor_cancelled(stores: Stores) -> None:
+    def stream(session: Session) -> int:
+        begin(session)
+        made = session.operations.add(DATASET, "v1", METHOD, created_at=1.0, work="{}", pending=0)
+        return int(made.id)
+
+    number = await done(stores, stream)
+    with pytest.raises(FailedPrecondition):
+        await asked(stores, "POST", f"{DATASET}/operations/{number}:cancel")
+    operation = await done(stores, lambda session: session.operations.get(number))
+    assert not operation.is_cancelled
+    listed = await asked(stores, "GET", f"{DATASET}/operations")
+    assert [each["name"] for each in listed["operations"]] == [f"{DATASET}/operations/{number - 1}"]
+
+
+class ChangedMeanwhile(StreamResources):
+    """Works on a resource while somebody changes it; what it makes says which version that was."""
+
+    seen: ClassVar[list[int]] = []
+
+    async def deidentify(self, version: ResourceVersion, around: Sequence[bytes]) -> Made:
+        del around
+        if not self.seen:
+            await self.database.write(lambda session: add_patient(session, self.source))
+        self.seen.append(version.version)
+        content = Content("Patient", b"", b'"multipleBirthInteger":%d' % version.version)
+        return Made(version.number, resource=RetoldResource("d", "z", content, b"{}"))
+
+
+def add_patient(session: Session, store: Store, name: str = "a") -> ResourceVersion:
+    content = Content("Patient", b"", b"")
+    return session.resources.add_version(store, name, content, method=Method.UPDATE, now_ms=1)
+
+
+def add_stream(
+    session: Session, configuration: dict[str, Any] | None = None
+) -> tuple[int, Store, Store]:
+    """Make a stream between two FHIR stores; return its number, and them."""
+    session.datasets.put(Dataset(DATASET, "{}"))
+    source, target = (
+        session.stores.add(DATASET, StoreKind.FHIR, name) for name in ("source", "target")
+    )
+    session.stores.set_settings(source, '{"streamConfigs": []}')
+    step = Step("stream_fhir", source.id, target.id, 1 << 60)
+    work = Work((step,), json.dumps(configuration or {}), DATASET, "")
+    made = session.operations.add(
+        DATASET, "v1", METHOD, created_at=1.0, work=work.to_json(), pending=0
+    )
+    return int(made.id), source, target
+
+
+KEPT: Final = {"fieldMetadataList": [{"paths": ["Patient.id"], "action": "DO_NOT_TRANSFORM"}]}
+
+
+@pytest.mark.parametrize(("section", "keeps"), [({}, False), (KEPT, True)])
+async def test_the_result_of_what_was_deleted_is_deleted_whatever_its_id(
+    stores: Stores, section: dict[str, Any], keeps: bool
+) -> None:
+    key = SiteKey(bytes(range(32)))
+
+    def change(session: Session) -> tuple[int, Store, str]:
+        number, source, target = add_stream(session, {"fhir": section})
+        work = Work.from_json(session.operations.get(number).work)  # type: ignore[union-attr]
+        own = SiteKey(work.deidentifier(key).key)
+        plan = compile_plan({"fhir": section}, own).fhir
+        assert plan is not None
+        name = "a" if keeps else plan.resource_id("Patient", "a")
+        noted = add_patient(session, source).number
+        session.resources.delete(source, "Patient", "a", now_ms=2)
+        add_patient(session, target, name)
+        session.operations.add_changed(number, [noted])
+        return number, target, name
+
+    number, target, name = await done(stores, change)
+    await worked_off(stores, number)
+    shown = await done(stores, lambda session: session.resources.get(target, "Patient", name))
+    assert shown.is_deleted
+
+
+async def worked_off(stores: Stores, number: int) -> None:
+    """Run a stream until nothing is noted for it."""
+    nobody = cast("ChangingWorkers", None)
+    key = SiteKey(bytes(range(32)))
+    working = Running(stores, nobody, key, at_once=2, is_busy=lambda: False)
+    task = asyncio.create_task(working.run())
+    while not task.done():
+        if not await done(stores, lambda session: session.operations.changed(number, 9)):
+            break
+        await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_refers_to_a_patient_is_done_again_with_him(stores: Stores) -> None:
+    def change(session: Session) -> tuple[list[int], list[int]]:
+        number, source, _target = add_stream(session)
+        kept = []
+        for name, patient in (("1", "a"), ("2", "b"), ("3", "a")):
+            token = Token("subject", f"Patient/{patient}")
+            content = Content("Observation", b"", b"", (token,))
+            made = session.resources.add_version(
+                source, name, content, method=Method.CREATE, now_ms=1
+            )
+            kept.append(made.number)
+        patient = add_patient(session, source)
+        streams.note_resource(session, source, patient)
+        return session.operations.changed(number, 9), [kept[0], kept[2], patient.number]
+
+    noted, expected = await done(stores, change)
+    assert sorted(noted) == expected
+
+
+async def test_what_a_stream_had_still_to_do_is_done_by_the_one_that_takes_its_place(
+    stores: Stores,
+) -> None:
+    def following(session: Session, source: Store, config: dict[str, Any]) -> Operation:
+        place = {"store": f"{DATASET}/fhirStores/target", "config": config}
+        settings = {"streamConfigs": [{"deidentifiedStoreDestination": place}]}
+        streams.follow(session, source, settings, "v1", 2.0)
+        (running_now,) = session.operations.running()
+        return cast("Operation", running_now)
+
+    def change(session: Session) -> tuple[list[int], list[int], bool]:
+        source, _target = (
+            session.stores.add(DATASET, StoreKind.FHIR, name) for name in ("source", "target")
+        )
+        first = following(session, source, {"fhir": {}})
+        session.operations.add_changed(first.id, [7, 8])
+        again = following(session, source, {"fhir": {}})
+        later = following(session, source, {"fhir": {}, "dicomveil": {"fhirText": "inspect"}})
+        left, taken = (session.operations.changed(each.id, 9) for each in (first, later))
+        return list(left), list(taken), again.id == first.id != later.id
+
+    assert await done(stores, change) == ([], [7, 8], True)
+
+
+async def test_what_changed_while_its_stream_worked_on_it_is_done_again(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "stream_fhir", ChangedMeanwhile)
+
+    def stream(session: Session) -> tuple[int, Store]:
+        number, source, target = add_stream(session)
+        session.operations.add_changed(number, [add_patient(session, source).number])
+        return number, target
+
+    number, target = await done(stores, stream)
+    await worked_off(stores, number)
+    assert ChangedMeanwhile.seen == [1, 2]
+    shown = await done(stores, lambda session: session.resources.get(target, "Patient", "z"))
+    assert shown.rest == b'"multipleBirthInteger":2'
 
 
 async def test_what_others_keep_in_the_dataset_of_trials_stays(stores: Stores) -> None:
