@@ -273,8 +273,8 @@ def test_a_document_in_plain_text_is_cleaned_and_one_in_markup_goes() -> None:
 
     for kind in ("text/plain", "TEXT/Plain; charset=utf-8", "text/markdown"):
         assert left(kind, b"Dr. Blorg: liver normal") == b"Dr. [PERSON_NAME]: liver normal", kind
-    for kind in ("text/html", "application/xhtml+xml", "text/rtf", "application/pdf", None):
-        assert left(kind, b"<p>Blo<b>rg</b>: liver normal</p>") == b"", kind
+    for other in ("text/html", "application/xhtml+xml", "text/rtf", "application/pdf", None):
+        assert left(other, b"<p>Blo<b>rg</b>: liver normal</p>") == b"", other
     assert left("text/plain", b"Dr. Bl\xf6rg: liver normal") == b""
 
 

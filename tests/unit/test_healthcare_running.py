@@ -411,9 +411,9 @@ async def test_what_refers_to_a_patient_is_done_again_with_him(stores: Stores) -
                 source, name, content, method=Method.CREATE, now_ms=1
             )
             kept.append(made.number)
-        patient = add_patient(session, source)
-        streams.note_resource(session, source, patient)
-        return session.operations.changed(number, 9), [kept[0], kept[2], patient.number]
+        changed = add_patient(session, source)
+        streams.note_resource(session, source, changed)
+        return session.operations.changed(number, 9), [kept[0], kept[2], changed.number]
 
     noted, expected = await done(stores, change)
     assert sorted(noted) == expected
@@ -427,7 +427,7 @@ async def test_what_a_stream_had_still_to_do_is_done_by_the_one_that_takes_its_p
         settings = {"streamConfigs": [{"deidentifiedStoreDestination": place}]}
         streams.follow(session, source, settings, "v1", 2.0)
         (running_now,) = session.operations.running()
-        return cast("Operation", running_now)
+        return running_now
 
     def change(session: Session) -> tuple[list[int], list[int], bool]:
         source, _target = (
