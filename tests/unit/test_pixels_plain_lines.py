@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from daemon.engines.models import make_sieve
 from deid.pixels.find.candidates import candidate, corners_of, merged
 from deid.pixels.find.evidence import Strokes
 from deid.pixels.find.plain_lines import PlainLetters, may_go_on_unseen, plain_lines
+from deid.pixels.find.sieve import Sieved
 from deid.pixels.geometry import Box
 from tests import pixel_samples as samples
 
@@ -214,3 +216,33 @@ def test_groups_of_letters_that_are_spaced_are_left_to_the_model() -> None:
     )
     assert _plain(near) == []
     assert len(_plain(far)) == 2
+
+
+def test_a_small_line_close_above_a_large_one_is_no_part_of_it() -> None:
+    """A comma of the upper line lies within what counts as the lower one's."""
+    upper, lower = (
+        replace(candidate(corners_of(box), 0.8, 0), is_plain=True)
+        for box in (Box(16, 6, 118, 22), Box(14, 12, 120, 43))
+    )
+    assert len(merged([upper, lower])) == 2
+    assert len(merged([replace(upper, is_plain=False), lower])) == 1
+    assert len(merged([upper, replace(upper)])) == 1
+
+
+@pytest.mark.parametrize(("between", "count"), [(6, 0), (14, 1)])
+def test_what_is_in_doubt_around_a_high_line_is_not_taken_away_with_it(
+    between: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = samples.lettered(GROUND, "MEIER JOSEF", (100, 60), size=13)
+    above = samples.inked(small, GROUND)
+    large = samples.lettered(GROUND, "TE 102", (100, 100), size=60)
+    ink = samples.inked(large, GROUND)
+    assert above.height < ink.height / 4
+    view = np.maximum(small, np.roll(large, above.bottom + between - ink.top, axis=0))
+    odds = Sieved.odds_within
+
+    def of_the_large_line(self: Sieved, corners: NDArray[Any]) -> float:
+        return odds(self, corners) if corners[:, 1].max() > above.bottom + 20 else -9.0
+
+    monkeypatch.setattr(Sieved, "odds_within", of_the_large_line)
+    assert len(_plain(view)) == count

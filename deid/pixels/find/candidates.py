@@ -101,7 +101,9 @@ def _joined(larger: Candidate, smaller: Candidate) -> Candidate | None:
     is_one_line = _continue_each_other(larger, smaller)
     # A line within something much higher may be text where the other is none.
     is_of_one_height = short_side(larger.corners) <= _ONE_HEIGHT * short_side(smaller.corners)
-    is_part = shared >= _PART_SHARE * smaller.area.area and is_of_one_height
+    # Of lines of plain letters the ink is known: none is part of another, however close they lie.
+    are_lines = larger.is_plain and smaller.is_plain
+    is_part = shared >= _PART_SHARE * smaller.area.area and is_of_one_height and not are_lines
     if not (is_same_place or is_part or is_one_line):
         return None
     corners = larger.corners

@@ -19,7 +19,7 @@ from deid.pixels.find.judge import judged
 from deid.pixels.find.sieve import without_bright_strokes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -101,7 +101,8 @@ def plain_lines(
         for box, found in zip(told, shapes, strict=True)
         if (found.shape or 0.0) >= figures.shape
     }
-    return [sure[box] for box in _apart_from([box for box in boxes if box not in sure], list(sure))]
+    areas_of = {box: found.area for box, found in sure.items()}
+    return [sure[box] for box in _apart_from([box for box in boxes if box not in sure], areas_of)]
 
 
 def without_letters_beside(
@@ -177,10 +178,22 @@ def _cut(view: NDArray[Any], area: Box) -> NDArray[Any]:
     return view[max(area.top, 0) : area.bottom, max(area.left, 0) : area.right]
 
 
-def _apart_from(doubtful: Sequence[Box], lines: Sequence[Box]) -> list[Box]:
-    """Return the lines near which there is none in doubt, nor one that such a line is near."""
+def _apart_from(doubtful: Sequence[Box], lines: Mapping[Box, Box]) -> list[Box]:
+    """Return the lines near which there is none in doubt, nor one that such a line is near.
+
+    None in doubt may lie in what counts as a line's, however low it is beside that: nobody would look at it.
+
+    Parameters
+    ----------
+    lines
+        The box of each line's ink, and what counts as its own around it.
+    """
     left = list(lines)
     while doubtful:
-        doubtful = [line for line in left if any(is_near(line, other) for other in doubtful)]
+        doubtful = [
+            line
+            for line in left
+            if any(is_near(line, other) or lines[line].overlap(other) for other in doubtful)
+        ]
         left = [line for line in left if line not in doubtful]
     return left
