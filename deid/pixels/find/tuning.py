@@ -181,7 +181,7 @@ class Tuning:
     short_of: float = 3.5
     told_of_read: float = 1.0
     first_read: float = 0.5
-    certain_of_ill_shaped: float = 0.7
+    certain_of_ill_shaped: float = 0.5
     told_of_ill_shaped: float = 4.0
     sure: float = 0.95
     least_signs: int = 3
