@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 #: A slanted text is filled in steps of so many rows at least, by so many boxes at most.
 _LEAST_ROWS = 3
 _MOST_STEPS = 64
-#: What is explained by other texts: how surely they were read, of how many signs, how many different for
-#: a code; how much of it they cover, how high it is at least beside them; from when on it reads
-#: as something, and clearly.
-_SURELY, _LEAST_SIGNS, _LEAST_DIFFERENT = 0.95, 3, 5
+#: What is explained by other texts: how surely they were read, of how many signs, different ones for a code;
+#: how much of it they cover, how high it is at least beside them; from when on it reads as something, and
+#: clearly.
+_SURELY, _LEAST_SIGNS = 0.95, 3
 _MOST_OF_IT, _LEAST_HEIGHT = 0.8, 0.4
 _READABLE, _CLEARLY, _PAIR = 0.5, 0.9, 2
 #: How much of it they cover where it reads clearly as a piece of them each time.
@@ -226,7 +226,7 @@ def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
     return region.is_code and any(
         other.frame == entry.frame
         and other.region.legibility >= _SURELY
-        and len(set(_signs(other.region.text))) >= _LEAST_DIFFERENT
+        and len(set(_signs(other.region.text))) >= _LEAST_SIGNS
         and other.region.box.overlap(region.box) >= _MOST_OF_IT * region.box.area
         and 2 * other.region.box.height <= 3 * region.box.height
         for other in kept

@@ -445,6 +445,9 @@ def test_what_is_found_among_the_letters_of_a_line_that_stays_is_a_piece_of_them
     [
         (Box(80, 20, 58, 18), "DAP 1.2 dGycm2", 0.97, True),
         (Box(80, 20, 58, 18), "DAP 1.2 dGycm2", 0.9, False),
+        (Box(80, 20, 58, 18), "SAG", 0.99, True),
+        (Box(80, 20, 58, 18), "NEX 2", 0.97, True),
+        (Box(80, 20, 58, 18), "AA 11", 0.99, False),
         (Box(80, 20, 58, 18), "1111 1II1", 0.99, False),  # as bars read
         (Box(80, 20, 90, 18), "DAP 1.2 dGycm2", 0.97, False),  # goes on beyond the line
         (Box(80, 20, 58, 60), "DAP 1.2 dGycm2", 0.97, False),
