@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from deid.pixels.burned_dates import DATE
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import says_what_it_is
+from deid.pixels.harmless import says_what_it_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
