@@ -162,6 +162,13 @@ def test_a_name_that_an_object_gives_twice_is_refused(body: bytes) -> None:
         bodies.parsed(body)
 
 
+def test_a_name_given_twice_is_found_at_once_among_very_many() -> None:
+    """Comparing each with all others would take minutes, in which nobody else is answered."""
+    names = ",".join(f'"{number}":0' for number in range(300_000))
+    with pytest.raises(InvalidArgument, match="twice"):
+        bodies.parsed(f'{{{names},"z":0,"z":0}}'.encode())
+
+
 def test_all_fields_of_a_dataset_are_known() -> None:
     fields = document("v1")["schemas"]["Dataset"]["properties"]
     assert set(fields) == set(bodies.messages("v1")["Dataset"])
