@@ -6,6 +6,7 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 from daemon.fhir.errors import (
     BadRequest,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 FHIR_JSON: Final = "application/fhir+json"
 NDJSON: Final = "application/fhir+ndjson"
 _JSON: Final = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
+_MOST_FORM_BYTES: Final = 65536
 
 
 async def read_body(
@@ -79,6 +81,26 @@ async def held_body(
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
+async def read_form(request: web.Request, patience: Patience) -> list[tuple[str, str]]:
+    """Return the parameters of a search that was posted, in their order.
+
+    Raises
+    ------
+    BadRequest, TimeoutError
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise BadRequest("the parameters of a search are posted as a form")
+    body = bytearray()
+    async for chunk in chunks(request, patience):
+        body += chunk
+        if len(body) > _MOST_FORM_BYTES:
+            raise BadRequest("the form is too long")
+    try:
+        return parse_qsl(body.decode("ascii"), keep_blank_values=True)
+    except UnicodeDecodeError:
+        raise BadRequest("the form is not percent-encoded") from None
+
+
 def _append(path: Path, data: bytearray) -> None:
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
@@ -104,7 +126,7 @@ async def _whole(
     if request.content_length is not None and request.content_length > max_bytes:
         raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
     size = 0
-    async for chunk in _chunks(request, patience):
+    async for chunk in chunks(request, patience):
         size += len(chunk)
         if size > max_bytes:
             raise PayloadTooLarge(f"the body is longer than {max_bytes} bytes")
@@ -113,7 +135,8 @@ async def _whole(
         raise BadRequest("the body is empty")
 
 
-async def _chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+async def chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; raises `TimeoutError` where it stands still or is too slow."""
     clock = asyncio.get_running_loop().time
     least = patience.min_bytes_per_s * patience.body_timeout_s
     gained, waited_s = 0, 0.0

@@ -39,7 +39,7 @@ from daemon.fhir.answers import (
     single,
     version_headers,
 )
-from daemon.fhir.bodies import NDJSON, held_body, read_body
+from daemon.fhir.bodies import NDJSON, held_body, read_body, read_form
 from daemon.fhir.bundles import condition_of, refuse_wrong_type, version_of
 from daemon.fhir.edge import Edge
 from daemon.fhir.errors import (
@@ -212,15 +212,7 @@ class _Service:
         return await self._searched(request, request.query.items())
 
     async def _posted_search(self, request: web.Request) -> web.Response:
-        if request.content_type != "application/x-www-form-urlencoded":
-            raise BadRequest("the parameters of a search are posted as a form")
-        body = await request.content.read(65536)
-        if not request.content.at_eof():
-            raise BadRequest("the form is too long")
-        try:
-            form = parse_qsl(body.decode("ascii"), keep_blank_values=True)
-        except UnicodeDecodeError:
-            raise BadRequest("the form is not percent-encoded") from None
+        form = await read_form(request, self._patience)
         return await self._searched(request, [*request.query.items(), *form])
 
     async def _searched(

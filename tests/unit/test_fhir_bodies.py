@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from daemon.fhir.bodies import held_body, read_body
+from daemon.fhir.bodies import held_body, read_body, read_form
 from daemon.fhir.errors import FhirError
 from deid.fhir.pieces import SMALL
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 JSON: Final = {"Content-Type": "application/fhir+json"}
+FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 MOST: Final = SMALL + 1000
 
 
@@ -79,6 +80,37 @@ async def test_a_body_that_drips_is_given_up() -> None:
         with suppress(ConnectionError):
             answer = await client.post("/", data=dripping, headers=JSON)
             assert answer.status == 408
+
+
+async def test_a_form_is_read_to_its_end_however_it_comes() -> None:
+    found: list[list[tuple[str, str]]] = []
+
+    async def read(request: web.Request) -> None:
+        found.append(await read_form(request, Patience()))
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b"_id=1&", 3, 0.02), headers=FORM)
+        assert answer.status == 200
+    assert found == [[("_id", "1")] * 3]
+
+
+@pytest.mark.parametrize(("length", "status"), [(65536, 200), (65537, 400)])
+async def test_a_form_has_a_longest_length(length: int, status: int) -> None:
+    async def read(request: web.Request) -> None:
+        await read_form(request, Patience())
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b"a" * length, 1), headers=FORM)
+        assert answer.status == status
+
+
+async def test_a_form_that_stands_still_is_given_up() -> None:
+    async def read(request: web.Request) -> None:
+        await read_form(request, Patience())
+
+    async with served(read) as client:
+        answer = await client.post("/", data=in_chunks(b"a", 2, 1.0), headers=FORM)
+        assert answer.status == 408
 
 
 @pytest.mark.parametrize(
