@@ -112,6 +112,7 @@ def web_services(
             reader=reader,
             imaging=imaging,
         ),
+        http,
     )
     if _are_shown(settings):
         services[viewer_service.PATH] = viewer_service.application(
@@ -170,5 +171,6 @@ def pages(
             services.applications, tells_metrics=settings.metrics.port is None
         ),
         public_root=settings.http.public_root,
+        form_timeout_s=settings.http.body_timeout_s,
     )
     return routes(view, events), events

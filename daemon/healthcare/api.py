@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from daemon.fhir.ports import Patience
     from daemon.healthcare.calls import Handlers
     from daemon.healthcare.files import AllowedFiles
     from daemon.healthcare.relay import Services
@@ -53,6 +54,8 @@ def handlers(
     }
 
 
-def applications(answering: Handlers, services: Services) -> dict[str, web.Application]:
+def applications(
+    answering: Handlers, services: Services, patience: Patience
+) -> dict[str, web.Application]:
     """Return the API's versions by the path that each is to be mounted at with ``add_subapp``."""
-    return service.applications(answering, Relay(services))
+    return service.applications(answering, patience, Relay(services, patience))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from daemon.fhir.bodies import chunks
 from daemon.healthcare.errors import InvalidArgument, TooLarge
 from deid.configuration.json_text import loads
 
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
+    from daemon.fhir.ports import Patience
+
 MOST_BYTES: Final = 4 * 1024 * 1024
-_READ_BYTES: Final = 65536
 _MOST_PROBLEMS: Final = 25
 """As many are looked into and told: a body may have a hundred thousand."""
 _OWN: Final[Mapping[str, Mapping[str, str]]] = {
@@ -35,17 +37,17 @@ _OWN: Final[Mapping[str, Mapping[str, str]]] = {
 """Fields beside Google's, by message."""
 
 
-async def read(request: web.Request) -> dict[str, Any]:
+async def read(request: web.Request, patience: Patience) -> dict[str, Any]:
     """Return the object that a request's body is; an empty body is an empty object.
 
     Strings in single quotes are understood: tutorials print such commands.
 
     Raises
     ------
-    InvalidArgument, TooLarge
+    InvalidArgument, TooLarge, TimeoutError
     """
     body = bytearray()
-    while chunk := await request.content.read(_READ_BYTES):
+    async for chunk in chunks(request, patience):
         body += chunk
         if len(body) > MOST_BYTES:
             raise TooLarge(f"a request's body has at most {MOST_BYTES} bytes")

@@ -17,6 +17,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from daemon.fhir.bodies import chunks
 from daemon.healthcare.calls import GLOBAL_PARAMETERS
 from daemon.healthcare.errors import envelope
 from daemon.healthcare.methods import PROJECT
@@ -24,6 +25,7 @@ from daemon.healthcare.methods import PROJECT
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    from daemon.fhir.ports import Patience
     from daemon.healthcare.methods import Meant
 
 _SERVICE: Final = re.compile(
@@ -64,8 +66,9 @@ class Services(Protocol):
 class Relay:
     """Hands requests on."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, patience: Patience) -> None:
         self._services = services
+        self._patience = patience
         self._mounted: OrderedDict[Hashable, tuple[web.Application, web.Application]] = (
             OrderedDict()
         )
@@ -97,7 +100,7 @@ class Relay:
         mounted, service = self._application(prefix, store)
         kept = [pair for pair in query if pair[0] not in GLOBAL_PARAMETERS]
         if named["service"] == "fhir" and rest.endswith("/_search"):
-            verb, rest, kept = await _search(request, verb, rest, kept)
+            verb, rest, kept = await _search(request, verb, rest, kept, self._patience)
         address = URL(f"{prefix}{rest}", encoded=True).with_query(kept)
         cloned = request.clone(method=verb, rel_url=address, headers=_headers(request, named, rest))
         cloned[_ORIGINAL] = request
@@ -144,13 +147,17 @@ def _headers(request: web.Request, named: re.Match[str], rest: str) -> CIMultiDi
 
 
 async def _search(
-    request: web.Request, verb: str, rest: str, query: list[tuple[str, str]]
+    request: web.Request,
+    verb: str,
+    rest: str,
+    query: list[tuple[str, str]],
+    patience: Patience,
 ) -> tuple[str, str, list[tuple[str, str]]]:
     """Turn a search that Google's clients post as JSON into one by address; others stay as they are."""
     if request.method != "POST" or request.content_type == "application/x-www-form-urlencoded":
         return verb, rest, query
     body = bytearray()
-    while chunk := await request.content.read(_MOST_SEARCH_BYTES):
+    async for chunk in chunks(request, patience):
         body += chunk
         if len(body) > _MOST_SEARCH_BYTES:
             raise web.HTTPRequestEntityTooLarge(_MOST_SEARCH_BYTES, len(body))

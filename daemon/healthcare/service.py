@@ -22,6 +22,7 @@ import structlog
 from aiohttp import web
 
 from daemon.errors import SpoolFull, StoreUnavailable
+from daemon.fhir.bodies import chunks
 from daemon.healthcare import bodies
 from daemon.healthcare.calls import GLOBAL_PARAMETERS, Call
 from daemon.healthcare.errors import ApiError, InvalidArgument, NotFound, Unimplemented, envelope
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from aiohttp.typedefs import Handler as WebHandler
 
+    from daemon.fhir.ports import Patience
     from daemon.healthcare.calls import Handlers
     from daemon.healthcare.relay import Relay
 
@@ -43,20 +45,25 @@ _MOST_FORM_BYTES: Final = 1024 * 1024
 _NO_BODY: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 
-def applications(handlers: Handlers, relay: Relay | None = None) -> dict[str, web.Application]:
+def applications(
+    handlers: Handlers, patience: Patience, relay: Relay | None = None
+) -> dict[str, web.Application]:
     """Return the API's versions by the path that each is to be mounted at with ``add_subapp``."""
     found = {}
     for version in VERSIONS:
-        service = _Service(version, handlers, relay)
+        service = _Service(version, handlers, patience, relay)
         app = found[f"/{version}"] = web.Application(middlewares=[service.handle_errors])
         app.router.add_route("*", "/{path:.*}", service.answer)
     return found
 
 
 class _Service:
-    def __init__(self, version: str, handlers: Handlers, relay: Relay | None) -> None:
+    def __init__(
+        self, version: str, handlers: Handlers, patience: Patience, relay: Relay | None
+    ) -> None:
         self._version = version
         self._handlers = handlers
+        self._patience = patience
         self._relay = relay
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -74,7 +81,7 @@ class _Service:
         if handler is None:
             raise Unimplemented(f"healthcare.{means.method.name} is not implemented here")
         # An overridden POST has a query where others have a body.
-        body = {} if verb in _NO_BODY else await bodies.read(request)
+        body = {} if verb in _NO_BODY else await bodies.read(request, self._patience)
         kept = {name: value for name, value in query if name not in GLOBAL_PARAMETERS}
         found = await handler(Call(self._version, means.method, means.parameters, kept, body))
         return web.Response(body=orjson.dumps(found), content_type="application/json")
@@ -90,7 +97,7 @@ class _Service:
         if request.content_type != _FORM:
             return verb, query
         form = bytearray()
-        while chunk := await request.content.read(_MOST_FORM_BYTES):
+        async for chunk in chunks(request, self._patience):
             form += chunk
             if len(form) > _MOST_FORM_BYTES:
                 raise InvalidArgument(f"a form has at most {_MOST_FORM_BYTES} bytes")

@@ -20,7 +20,7 @@ from daemon.healthcare.errors import ApiError
 from daemon.pages.attributes import text
 from daemon.pages.compare import MOST_AT_ONCE, Compared
 from daemon.pages.quarantine import advice_for
-from daemon.pages.view import SOURCE, Page, form_of
+from daemon.pages.view import SOURCE, Page
 from daemon.reasons import remedy_of_operation
 from deid.configuration.explain import explain
 from deid.configuration.json_text import loads
@@ -130,7 +130,7 @@ class _Pages:
 
     async def check(self, request: web.Request) -> web.Response:
         """Say of a configuration, as it is typed, what is wrong with it or what it does."""
-        form = await form_of(request)
+        form = await self._view.form(request)
         preset, pasted = str(form.get("preset", "")), str(form.get("config", ""))
         if preset != _PASTED:
             pasted = orjson.dumps(presets.resolve(_known(preset))).decode()
@@ -141,7 +141,7 @@ class _Pages:
 
     async def start(self, request: web.Request) -> web.Response:
         """Begin, and lead to how far it is."""
-        form = _form(await form_of(request))
+        form = _form(await self._view.form(request))
         try:
             configuration = await _configuration(form)
             name = await self._console.start(form["source"], form["destination"], configuration)
@@ -151,7 +151,7 @@ class _Pages:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Let an operation end early."""
-        name = _name(str((await form_of(request)).get("name", "")))
+        name = _name(str((await self._view.form(request)).get("name", "")))
         try:
             await self._console.cancel(name)
         except ApiError:
@@ -175,7 +175,7 @@ class _Pages:
 
     async def studies(self, request: web.Request) -> web.Response:
         """Let one of the newest studies be chosen for a trial."""
-        form = _form(await form_of(request))
+        form = _form(await self._view.form(request))
         try:
             await _configuration(form)
             found = await self._console.studies(form["source"])
@@ -198,7 +198,7 @@ class _Pages:
 
     async def begin_dry(self, request: web.Request) -> web.Response:
         """Begin a trial, and lead to its result."""
-        posted = await form_of(request)
+        posted = await self._view.form(request)
         form, study_uid = _form(posted), str(posted.get("study", ""))
         try:
             configuration = await _configuration(form)

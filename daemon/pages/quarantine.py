@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from daemon.pages.view import SOURCE, Page, form_of
+from daemon.pages.view import SOURCE, Page
 from daemon.reasons import REASONS, Advice, remedy_of_operation
 from daemon.records import State
 from daemon.store.deciding import DecisionInvalid, checked_reviewer
@@ -184,7 +184,7 @@ class _Pages:
 
     async def decide(self, request: web.Request) -> web.Response:
         """Do what a form says, and show what became of it."""
-        form = await form_of(request)
+        form = await self._view.form(request)
         try:
             chosen = await self._ids(form)
             if form.get("choice") == Choice.DISCARD and "confirmed" not in form:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -75,6 +76,8 @@ class View:
         Where programs may begin to read: of what is served, and of the service itself.
     public_root
         Address under which clients reach the service, or empty.
+    form_timeout_s
+        How long a form may take to come.
     """
 
     received: InstanceStore
@@ -89,6 +92,7 @@ class View:
     has_viewer: Callable[[], bool] = bool
     addresses: tuple[Sequence[str], Sequence[str]] = ((), ())
     public_root: str = ""
+    form_timeout_s: float = 30.0
     navigation: Sequence[Page] = field(default=(), repr=False)
 
     def page(
@@ -121,19 +125,23 @@ class View:
         """Return the address of the service as a program is given it, without a slash at the end."""
         return self.public_root.rstrip("/") or f"{request.scheme}://{request.host}"
 
+    async def form(self, request: web.Request) -> MultiDictProxy[Any]:
+        """Return the fields of a form that was posted.
 
-async def form_of(request: web.Request) -> MultiDictProxy[Any]:
-    """Return the fields of a form that was posted.
-
-    Raises
-    ------
-    web.HTTPBadRequest
-        If the body is no form, or not in the encoding that it names.
-    """
-    try:
-        return await request.post()
-    except (ValueError, LookupError, RuntimeError, AssertionError):
-        raise web.HTTPBadRequest(text="the form cannot be read") from None
+        Raises
+        ------
+        web.HTTPBadRequest
+            If the body is no form, or not in the encoding that it names.
+        web.HTTPRequestTimeout
+            If it does not come to its end.
+        """
+        try:
+            async with asyncio.timeout(self.form_timeout_s):
+                return await request.post()
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the form stood still for too long") from None
+        except (ValueError, LookupError, RuntimeError, AssertionError):
+            raise web.HTTPBadRequest(text="the form cannot be read") from None
 
 
 def _up(request: web.Request) -> str:

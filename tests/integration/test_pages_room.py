@@ -55,9 +55,11 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, **settings: object) -> AsyncIterator[Site]:
+async def serving(
+    folder: Path, http: Http | None = None, **settings: object
+) -> AsyncIterator[Site]:
     stores = await Stores.open(folder / "state")
-    wanted = Settings(http=Http(port=0), pages=Pages(**settings))  # type: ignore[arg-type]
+    wanted = Settings(http=http or Http(port=0), pages=Pages(**settings))  # type: ignore[arg-type]
     services = web(stores)
     shown, events = pages(wanted, stores, services, LIVE)
     server = HttpServer(
@@ -229,6 +231,18 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> 
         async with site.client.get(f"{site.root}/static/htmx.min.js", headers=again) as answer:
             assert (answer.status, await answer.read()) == (304, b"")
         assert (await site.get("/static/..%2fview.py"))[0] == 404
+
+
+async def test_a_form_that_stands_still_is_given_up(tmp_path: Path) -> None:
+    async with serving(tmp_path, Http(port=0, body_timeout_s=0.2)) as site:
+        port = int(site.root.rpartition(":")[2])
+        for path in ("/deidentify/check", "/source/deidentify/cancel", "/source/quarantine/decide"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n"
+            form = "Content-Type: application/x-www-form-urlencoded\r\n\r\na"
+            writer.write(f"{head}{form}".encode())
+            assert b" 408 " in await asyncio.wait_for(reader.readline(), 240)
+            writer.close()
 
 
 async def test_a_change_is_told_once_by_the_name_of_its_subject(tmp_path: Path) -> None:
