@@ -260,6 +260,19 @@ def normalise(keyword: str, text: str) -> str:
     return text
 
 
+def words(text: str) -> list[str]:
+    """Return the words of a normalised person name."""
+    for delimiter in "^=\\,":
+        text = text.replace(delimiter, " ")
+    return text.split()
+
+
+def words_wanted(names: Iterable[str]) -> list[str]:
+    """Return the different words that a fuzzy search asks for by normalised names; wildcards are none."""
+    asked = " ".join(names).replace("*", " ").replace("?", " ")
+    return list(dict.fromkeys(words(asked)))
+
+
 def _integer(text: str) -> str:
     text = text.strip()
     return str(int(text)) if len(text) <= 12 and text.removeprefix("-").isdecimal() else text

@@ -30,8 +30,10 @@ from dicomweb.attributes import (
     SEARCHABLE,
     SORTABLE,
     VR_OF_KEY,
+    normalise,
     tag_of,
     tags_of,
+    words_wanted,
 )
 from dicomweb.dictionary import keyword_for_tag
 from dicomweb.errors import BadRequest
@@ -46,6 +48,10 @@ LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
 MAX_SORT_KEYS: Final = 8
 MAX_VALUES: Final = 512
 """Different values of one parameter, other than UIDs, of which lists are long: SQLite takes a thousand."""
+MAX_UIDS: Final = 10_000
+"""Different UIDs of all parameters: a search that is posted has room for more than SQLite takes."""
+MAX_WORDS: Final = 64
+"""Different words of one name in a fuzzy search: each is a condition of its own."""
 _MOST_WARNINGS: Final = 20
 MAX_OFFSET: Final = 2**31 - 1
 _UID: Final = re.compile(r"[0-9.]{1,64}")
@@ -168,6 +174,9 @@ def parse(
                 warnings.append(
                     f"The {shown} parameter is not supported for this search and was ignored."
                 )
+    is_fuzzy = bool(once.get("fuzzymatching"))
+    if is_fuzzy:
+        _refuse_many_words(matches)
     asked = once.get("limit", max_results + 1)
     capped = asked > max_results
     limit = min(asked, max_results)
@@ -178,7 +187,7 @@ def parse(
         level=level,
         matches=_different(matches),
         within=within,
-        fuzzy=bool(once.get("fuzzymatching")),
+        fuzzy=is_fuzzy,
         limit=limit + 1,
         offset=once.get("offset", 0),
         sort=tuple(sort[:MAX_SORT_KEYS]),
@@ -197,7 +206,18 @@ def _different(matches: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         found[keyword] = list(dict.fromkeys(values))
         if len(found[keyword]) > MAX_VALUES and VR_OF_KEY[keyword] not in _LISTS:
             raise BadRequest(f"more than {MAX_VALUES} values of {keyword}")
+    uids = (values for keyword, values in found.items() if VR_OF_KEY[keyword] in _LISTS)
+    if sum(map(len, uids)) > MAX_UIDS:
+        raise BadRequest(f"more than {MAX_UIDS} UIDs")
     return found
+
+
+def _refuse_many_words(matches: Mapping[str, Sequence[str]]) -> None:
+    """Raise `BadRequest` where a name has more words than any: SQLite takes no thousand conditions."""
+    for keyword, values in matches.items():
+        names = [normalise(keyword, value) for value in values]
+        if VR_OF_KEY[keyword] == "PN" and len(words_wanted(names)) > MAX_WORDS:
+            raise BadRequest(f"more than {MAX_WORDS} words of {keyword}")
 
 
 def _answered_tags(level: Level, within: Resource | None) -> frozenset[bytes]:

@@ -11,6 +11,7 @@ from daemon.records import Receipt, State
 from daemon.store.rows import StoreKind
 from daemon.store.sqlite import search as sqlite_search
 from daemon.store.stores import Stores
+from dicomweb import qido
 from dicomweb.attributes import MATCHABLE, SORTABLE
 from dicomweb.ports import Query, Resource
 from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, raw, receive, store
@@ -349,6 +350,18 @@ async def test_counts_follow_a_removal(stores: Stores) -> None:
     assert attributes["00080061"]["Value"] == ["CT"]
     assert attributes["00201206"]["Value"] == [1]
     assert attributes["00201208"]["Value"] == [2]
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+async def test_a_fuzzy_search_for_as_many_words_as_it_takes_is_answered(
+    stores: Stores, level: Level
+) -> None:
+    longest = "d" * qido.MAX_WORDS
+    await store(stores, make_instance(PatientName=longest, ReferringPhysicianName=longest))
+    name = "^".join(longest[: number + 1] for number in range(qido.MAX_WORDS))
+    names = {"PatientName": [name] * 20, "ReferringPhysicianName": [name] * 20}
+    query = Query(level, names, None, fuzzy=True, limit=10, offset=0)
+    assert len(await stores.source.search(query)) == 1
 
 
 async def test_a_study_goes_with_its_last_instance(stores: Stores) -> None:

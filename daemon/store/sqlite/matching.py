@@ -25,7 +25,7 @@ from daemon.store.sqlite.columns import (
     KEY_COLUMNS,
     SPARSE_COLUMNS,
 )
-from dicomweb.attributes import MATCHABLE, SEARCHABLE, VR_OF_KEY, normalise
+from dicomweb.attributes import MATCHABLE, SEARCHABLE, VR_OF_KEY, normalise, words, words_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -117,13 +117,6 @@ def stored_terms(keys: Mapping[str, str]) -> Iterator[tuple[str, str]]:
                     yield f"{keyword}~", word
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a normalised person name."""
-    for delimiter in "^=\\,":
-        text = text.replace(delimiter, " ")
-    return text.split()
-
-
 def conditions(
     store: Store, level: Level, matches: Mapping[str, Sequence[str]], *, fuzzy: bool
 ) -> list[Condition]:
@@ -172,7 +165,7 @@ def _conditions(
         yield _of_study(store, "series", test, parameters)
     elif keyword in NAMES and fuzzy:
         # Every word narrows the result, wherever it stands in the name.
-        for word in words(" ".join(values).replace("*", " ").replace("?", " ")):
+        for word in words_wanted(values):
             test, parameters = _prefix("term", word)
             yield _of_study(store, "terms", f"keyword = ? AND {test}", (f"{keyword}~", *parameters))
     elif keyword in NAMES:
