@@ -14,7 +14,7 @@ import asyncio
 import re
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from dicomweb import reports
 from dicomweb.bodies import Part, send
@@ -28,7 +28,7 @@ from dicomweb.qido import warning_header
 from dicomweb.stored import locate_bulk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from aiohttp import web
 
@@ -294,15 +294,15 @@ def _middle_first(found: Sequence[T]) -> list[T]:
 def _referenced(prepared: bytes) -> list[tuple[str, str]]:
     """Return series and instance UIDs of the images that a presentation state is for, from its metadata."""
     found = []
-    for series in attributes_of(prepared).get("00081115", {}).get("Value", []):
+    for series in reports.items_of(attributes_of(prepared), "00081115"):
         series_uid = _uid(series, "0020000E")
-        for image in series.get("00081140", {}).get("Value", []):
+        for image in reports.items_of(series, "00081140"):
             uid = _uid(image, "00081155")
             if series_uid and uid:
                 found.append((series_uid, uid))
     return found
 
 
-def _uid(item: dict[str, dict[str, list[object]]], tag: str) -> str:
+def _uid(item: Mapping[str, Any], tag: str) -> str:
     values = item.get(tag, {}).get("Value", [""])
     return values[0] if isinstance(values[0], str) and _UID.fullmatch(values[0]) else ""

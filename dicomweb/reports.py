@@ -42,6 +42,13 @@ def is_report(attributes: Attributes) -> bool:
     return _CONTENT in attributes
 
 
+def items_of(attributes: Attributes, tag: str) -> list[Attributes]:
+    """Return the items of a sequence that are not empty; none of what has another VR than it should."""
+    found = attributes.get(tag, {})
+    values = found.get("Value", []) if found.get("vr") == "SQ" else []
+    return [each for each in values if each]
+
+
 def as_html(attributes: Attributes) -> bytes:
     """Return a report as a page."""
     head = "".join(
@@ -93,16 +100,14 @@ def _lines_of(item: Attributes, depth: int) -> Iterator[str]:
 
 
 def _children(item: Attributes, depth: int) -> list[Attributes]:
-    values = item.get(_CONTENT, {}).get("Value", []) if depth < _DEEPEST else []
-    return [each for each in values if each]
+    return items_of(item, _CONTENT) if depth < _DEEPEST else []
 
 
 def _told(item: Attributes) -> tuple[str, str]:
     """Return the concept of a content item and its value as text."""
     concept = _meaning(item, "0040A043")
-    measured = next(iter(item.get("0040A300", {}).get("Value", [])), None)
-    if measured:
-        unit = next(iter(measured.get("004008EA", {}).get("Value", [])), None) or {}
+    for measured in items_of(item, "0040A300")[:1]:
+        unit = next(iter(items_of(measured, "004008EA")), {})
         return concept, f"{_first(measured, '0040A30A')} {_first(unit, '00080100')}".strip()
     coded = _meaning(item, "0040A168")
     if coded:
@@ -111,13 +116,13 @@ def _told(item: Attributes) -> tuple[str, str]:
         text = _first(item, tag)
         if text:
             return concept, text
-    named = next(iter(item.get("00081199", {}).get("Value", [])), None)
-    return concept, f"[{_first(named, '00081155')}]" if named else ""
+    named = next(iter(items_of(item, "00081199")), None)
+    return concept, "" if named is None else f"[{_first(named, '00081155')}]"
 
 
 def _meaning(item: Attributes, tag: str) -> str:
-    code = next(iter(item.get(tag, {}).get("Value", [])), None)
-    return _first(code, "00080104") if code else ""
+    code = next(iter(items_of(item, tag)), None)
+    return "" if code is None else _first(code, "00080104")
 
 
 def _first(item: Attributes, tag: str) -> str:

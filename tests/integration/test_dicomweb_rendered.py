@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 from PIL import Image
+from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 
@@ -437,6 +438,40 @@ async def test_a_report_is_a_page_or_text_and_what_it_holds_is_not_run(
             assert response.status == 406
     async with http.get(f"{url}{path_of(dataset)}/thumbnail") as response:
         assert response.status == 406
+
+
+@pytest.mark.parametrize("tag", [0x0040A043, 0x0040A168, 0x0040A300, 0x0040A730])
+async def test_a_report_whose_sequences_are_something_else_is_told_without_them(
+    store: TestStore, url: str, http: ClientSession, tag: int
+) -> None:
+    dataset = report()
+    for each in (
+        dataset,
+        dataset.ContentSequence[0],
+        dataset.ContentSequence[0].ContentSequence[0],
+    ):
+        if tag != 0x0040A730 or each is dataset:
+            each[tag] = DataElement(tag, "LO", ["a", "b"])
+    await store.add(as_bytes(dataset))
+    for accept in ("text/html", "text/plain"):
+        address = f"{url}{path_of(dataset)}/rendered"
+        async with http.get(address, headers={"Accept": accept}) as response:
+            assert response.status == 200
+            assert ("Finding" in await response.text()) == (tag not in {0x0040A043, 0x0040A730})
+
+
+@pytest.mark.parametrize("tag", [0x00081115, 0x00081140])
+async def test_a_presentation_state_that_names_no_images_has_no_picture(
+    store: TestStore, url: str, http: ClientSession, tag: int
+) -> None:
+    state = state_of(grey())
+    named = state if tag == 0x00081115 else state.ReferencedSeriesSequence[0]
+    named[tag] = DataElement(tag, "LO", ["a", "b"])
+    await store.add(as_bytes(state))
+    address = f"{url}/studies/{STUDY}/series/{STATES}/instances/{state.SOPInstanceUID}"
+    for what in ("rendered", "thumbnail"):
+        async with http.get(f"{address}/{what}") as response:
+            assert response.status == 406
 
 
 def report() -> Dataset:
