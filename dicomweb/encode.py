@@ -72,9 +72,9 @@ def encode(attributes: Attributes, bulk: Bulk) -> list[bytes]:
     DescribeError
         If it is not a DICOM JSON object, or names bulk data that is not there.
     """
-    address = attributes.get(f"{PIXEL_DATA:08X}", {}).get("BulkDataURI", "")
-    syntax = bulk.syntax(address) or EXPLICIT_LITTLE
     try:
+        address = attributes.get(f"{PIXEL_DATA:08X}", {}).get("BulkDataURI", "")
+        syntax = bulk.syntax(address) or EXPLICIT_LITTLE
         body = _Writer(bulk, is_encapsulated=syntax != EXPLICIT_LITTLE).dataset(attributes, 0)
         meta = _meta(_uid(attributes, _CLASS), _uid(attributes, _INSTANCE), syntax)
     except (TypeError, ValueError, AttributeError, KeyError, OverflowError, struct_error) as error:

@@ -108,7 +108,7 @@ def from_xml(document: bytes) -> dict[str, Any]:
     parser.CharacterDataHandler = builder.characters
     try:
         parser.Parse(document, True)
-    except (expat.ExpatError, KeyError, ValueError, IndexError, TypeError) as error:
+    except (expat.ExpatError, LookupError, ValueError, TypeError) as error:
         raise DescribeError("not a document of the Native DICOM Model") from error
     return builder.root
 

@@ -160,6 +160,7 @@ async def test_several_instances_may_share_a_request_and_fail_alone(
         (JSON, [("image/png", "", b"abcd")]),
         (XML, [(XML, "", b"<NativeDicomModel")]),
         (XML, [(XML, "", b'<!DOCTYPE a [<!ENTITY b "c">]><NativeDicomModel/>')]),
+        (XML, [(XML, "", b'<?xml version="1.0" encoding="none"?><NativeDicomModel/>')]),
     ],
 )
 async def test_what_cannot_be_parsed_is_400(
@@ -189,6 +190,9 @@ async def test_what_cannot_be_parsed_is_400(
         {"00420011": {"vr": "OB", "InlineBinary": "***"}},
         {"00420011": {"vr": "OB", "Value": [1, 2]}},
         {"00080050": 7},
+        {"7FE00010": 7},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": ["bulk/1"]}},
+        {"7FE00010": {"vr": "OW", "BulkDataURI": {}}},
     ],
 )
 def test_what_is_no_dicom_json_is_refused(wrong: dict[str, Any]) -> None:
