@@ -182,6 +182,8 @@ def _ranged(request: web.Request, response: web.StreamResponse, part: Part) -> P
     if part.make is not None or not all(map(_can_be_cut, part.segments)):
         return part
     response.headers["Accept-Ranges"] = "bytes"
+    if request.method != "GET":  # of no other method is a range defined (RFC 9110 14.2)
+        return part
     total = part.size
     match = _RANGE.fullmatch(request.headers.get("Range", "").replace(" ", ""))
     if match is None or not (match["first"] or match["last"]):

@@ -275,6 +275,16 @@ async def test_ranges_that_cannot_be_are_416_and_odd_ones_the_whole(
             assert response.headers["Accept-Ranges"] == "bytes"
 
 
+async def test_who_asks_for_the_head_alone_is_told_of_the_whole(
+    url: str, http: ClientSession
+) -> None:
+    for asked in ("bytes=0-9", f"bytes={len(CT)}-"):
+        async with http.head(url + CT_PATH, headers={**SINGLE, "Range": asked}) as response:
+            assert response.status == 200
+            assert response.headers["Content-Length"] == str(len(CT))
+            assert response.headers["Accept-Ranges"] == "bytes"
+
+
 async def test_a_range_is_sent_only_if_the_rest_is_still_the_same(
     url: str, http: ClientSession
 ) -> None:
