@@ -66,7 +66,9 @@ class AllowedFiles:
             )
         if "?" in address or "#" in address:
             raise InvalidArgument(f"{field}: of a file's name, ? is written as %3F and # as %23")
-        given = unquote(parts.path)
+        given = unquote(
+            parts.path, errors="surrogateescape"
+        )  # names are bytes, in whatever encoding
         if "\0" in given:
             raise InvalidArgument(f"{field}: no file's name has such a character")
         for folder in self._folders:

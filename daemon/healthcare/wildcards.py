@@ -73,7 +73,7 @@ class Wildcards:
 
 def _characters(text: str) -> list[str]:
     # A star that is encoded is a character, and no piece is: pieces of one character are told by a slash.
-    return [f"/{each}" for each in unquote(text)]
+    return [f"/{each}" for each in unquote(text, errors="surrogateescape")]
 
 
 def _takes(piece: str, character: str) -> bool:

@@ -189,6 +189,14 @@ def test_an_address_names_a_file_whose_name_is_percent_encoded(tmp_path: Path) -
     assert files.read((tmp_path / "a #?%41.txt").as_uri(), "field") == "content"
 
 
+def test_an_address_names_a_file_whose_name_is_in_no_encoding(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"M\xfcller")
+    path.write_text("content")
+    assert AllowedFiles([tmp_path]).read(f"{tmp_path.as_uri()}/M%FCller", "field") == "content"
+    assert Wildcards("M%FC*").match(path.name)
+    assert not Wildcards("M%FB*").match(path.name)
+
+
 def test_a_file_of_paths_has_nothing_but_paths_and_each_once(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("/studies/1.2\n\n studies/1.2/series/3/ \n/studies/1.2\n")
     files = AllowedFiles([tmp_path])
