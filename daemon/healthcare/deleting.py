@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from daemon.healthcare.calls import Answer, Call, Handlers
     from daemon.store.ports import Session
-    from daemon.store.rows import IndexedInstance, Store
+    from daemon.store.rows import Entry, IndexedInstance, Store
     from daemon.store.stores import Stores
 
 DELETED: Final = "deleted"
@@ -89,8 +89,12 @@ class Deleting:
 
         def read(session: Session) -> tuple[Store, list[str]]:
             store = names.existing_store(session, name, StoreKind.DICOM)
-            located = session.instances.locate(store, resource)
-            return store, [each.sop_instance_uid for each in located]
+            found = [each.sop_instance_uid for each in session.instances.locate(store, resource)]
+            if names.is_configured(store):
+                # All or nothing: what is deleted is deleted batch by batch.
+                for each in filter(None, (session.instances.find(store, uid) for uid in found)):
+                    _refuse_waiting(session.receipts.get(each.receipt_id))
+            return store, found
 
         store, found = await self._database.read(read)
         if not found:
@@ -115,10 +119,9 @@ class Deleting:
         if not names.is_configured(store):
             return
         entry = session.receipts.get(indexed.receipt_id)
+        _refuse_waiting(entry)
         if entry is None:
             return
-        if entry.receipt.state in WAITING:
-            raise FailedPrecondition("it is being de-identified: delete it when that is done")
         if store.role is Role.SOURCE:
             session.receipts.change(indexed.receipt_id, place=Place.GONE)
         else:
@@ -128,3 +131,8 @@ class Deleting:
                 reason=DELETED,
                 changed_at=self._clock(),
             )
+
+
+def _refuse_waiting(entry: Entry | None) -> None:
+    if entry is not None and entry.receipt.state in WAITING:
+        raise FailedPrecondition("it is being de-identified: delete it when that is done")

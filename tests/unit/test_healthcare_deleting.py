@@ -82,6 +82,29 @@ async def test_what_is_being_deidentified_is_not_deleted(stores: Stores, role: R
     assert (is_there, entry.receipt.state) == (True, State.RECEIVED)
 
 
+async def test_of_what_cannot_be_deleted_as_a_whole_nothing_is(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.healthcare.deleting._BATCH", 1)
+    first = f"{2:032x}"
+
+    def keep(session: Session) -> None:
+        session.receipts.insert(Receipt(first, ORIGIN, 1.0, 1))
+        session.receipts.change(first, state=State.STORED)
+        instance = replace(make_instance(2), blob=first)
+        session.instances.add(
+            configured(session, Role.SOURCE), instance, blob=first, receipt_id=first
+        )
+
+    await stores.database.write(keep)
+    with pytest.raises(FailedPrecondition):
+        await delete(stores, Role.SOURCE, State.RECEIVED)
+    totals = await stores.database.read(
+        lambda session: session.figures.of_store(configured(session, Role.SOURCE))
+    )
+    assert totals.instances == 2
+
+
 async def test_what_was_received_goes_and_its_receipt_tells(stores: Stores) -> None:
     await delete(stores, Role.SOURCE, State.STORED)
     is_there, entry = await left(stores, Role.SOURCE)
