@@ -374,6 +374,11 @@ class _Service:
         )
         return web.Response(body=body, headers={"Content-Type": offer.media_type, "Vary": "Accept"})
 
+    def _allowed(self, error: web.HTTPMethodNotAllowed) -> str:
+        """Return what may be done with a path (RFC 9110 10.2.1): routes know nothing of the store."""
+        refused = {"POST"} if self._sink is None else set()
+        return ", ".join(sorted({*error.allowed_methods, "OPTIONS"} - refused))
+
     def _root(self, request: web.Request) -> str:
         """Return the address of this service, without a slash at its end."""
         return root_of(request, self._public_root)
@@ -406,6 +411,8 @@ class _Service:
             if request.method == "OPTIONS":
                 return self._options(request)
             return await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            return _error(405, error.text or error.reason, {"Allow": self._allowed(error)})
         except web.HTTPException as error:
             return _error(error.status, error.text or error.reason, headers=error.headers)
         except DicomwebError as error:

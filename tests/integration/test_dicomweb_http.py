@@ -329,6 +329,15 @@ async def test_a_store_of_results_takes_nothing_in(http: ClientSession, store: T
         assert "source" in (await response.json())["error"]
 
 
+@pytest.mark.parametrize("writable", [True, False])
+async def test_what_may_be_done_with_a_path_is_told_where_something_else_is_tried(
+    http: ClientSession, store: TestStore, writable: bool
+) -> None:
+    allowed = "GET, HEAD, OPTIONS, POST" if writable else "GET, HEAD, OPTIONS"
+    async with served(store, writable=writable) as url, http.delete(f"{url}/studies") as response:
+        assert (response.status, response.headers["Allow"]) == (405, allowed)
+
+
 # --- search -----------------------------------------------------------------------------------
 
 
