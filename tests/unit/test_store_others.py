@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -15,6 +17,7 @@ from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store import fsck
 from daemon.store.blobs import Move
 from daemon.store.embedded import EMBEDDED
+from daemon.store.files.blobs import FileBlobs
 from daemon.store.fsck import Kind
 from daemon.store.layout import Layout
 from daemon.store.rows import Garbage, Place, StoreKind
@@ -24,7 +27,7 @@ from tests.factories import encoded, make_ct
 from tests.store_samples import file_of, make_instance, store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from daemon.pipeline.changing import ChangingWorkers
@@ -237,6 +240,43 @@ async def test_what_arrives_while_its_store_is_deleted_is_refused_and_leaves_not
     await stores.close()
     assert blobs_below(tmp_path / own.folder) == 0
     assert shown(tmp_path, own) == 0
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_what_arrives_of_a_client_that_leaves_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
+) -> None:
+    own, _ = await made(tmp_path)
+    stores = await Stores.open(tmp_path)
+    loop, moved = asyncio.get_running_loop(), threading.Event()
+    take = FileBlobs.take
+
+    async def nothing() -> None: ...
+
+    async def arrive() -> None:
+        uploads = StoreUploads(own, stores, cast("ChangingWorkers", Describing(nothing)), Unheard())
+        upload = uploads.open("")
+        upload.write(encoded(make_ct()))
+        await upload.finish()
+
+    def take_and_leave(blobs: FileBlobs, moves: Sequence[Move], *, flush: bool = False) -> None:
+        if is_there:
+            asyncio.run_coroutine_threadsafe(show_first(), loop).result()
+        take(blobs, moves, flush=flush)
+        loop.call_soon_threadsafe(arriving.cancel)
+        moved.set()
+
+    async def show_first() -> None:
+        monkeypatch.setattr(FileBlobs, "take", take)
+        await arrive()
+
+    monkeypatch.setattr(FileBlobs, "take", take_and_leave)
+    arriving = asyncio.create_task(arrive())
+    with pytest.raises(asyncio.CancelledError):
+        await arriving
+    await asyncio.to_thread(moved.wait)
+    await stores.close()
+    assert blobs_below(tmp_path / own.folder) == shown(tmp_path, own) == 3
 
 
 def blobs_below(folder: Path) -> int:
