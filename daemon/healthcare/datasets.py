@@ -10,6 +10,7 @@ from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, NotFound
 from daemon.healthcare.operations import response_type, told
 from daemon.store.operation_rows import Dataset
 from daemon.store.rows import StoreKind
+from daemon.store.whole import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,8 +138,11 @@ class Datasets:
             session.datasets.remove(row)
             return stores
 
-        for store in await self._database.write(delete):
-            await self._stores.empty(store)
+        async def delete_whole() -> None:
+            await self._stores.empty(*await self._database.write(delete))
+
+        # What a client asked to delete goes though he leaves, not at the next start.
+        await to_its_end(delete_whole())
         return {}
 
 

@@ -11,6 +11,7 @@ from daemon.healthcare import bodies, names, paging, store_settings, streams
 from daemon.healthcare.datasets import refuse_used
 from daemon.healthcare.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from daemon.store.rows import StoreKind
+from daemon.store.whole import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -131,7 +132,10 @@ class StoreMethods:
             session.stores.remove(store)
             return store
 
-        await self._stores.empty(await self._database.write(delete))
+        async def delete_whole() -> None:
+            await self._stores.empty(await self._database.write(delete))
+
+        await to_its_end(delete_whole())
         return {}
 
     async def _dicom_metrics(self, call: Call) -> Answer:

@@ -26,6 +26,7 @@ from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal
 from daemon.store.rows import Place
 from daemon.store.settling import BLOB_MISSING, CONFLICT
+from daemon.store.whole import to_its_end
 from daemon.workers.errors import PoolClosed
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
@@ -132,21 +133,11 @@ class _StagedFile:
                     described.value, _PROCESSING_FAILURE, why="no worker could read it"
                 )
             receipt = Receipt(self._id, origin, time.time(), self._size, State.STORED)
-            await self._keep_whole(receipt, described)
+            # Between blob and row, the bytes of a client that leaves would be left for ever.
+            await to_its_end(self._keep(receipt, described))
         finally:
             self._path.unlink(missing_ok=True)
         return receipt
-
-    async def _keep_whole(self, receipt: Receipt, instance: StoredInstance) -> None:
-        """Keep it though the client leaves: between blob and row, its bytes would be left for ever."""
-        keeping = asyncio.ensure_future(self._keep(receipt, instance))
-        try:
-            await asyncio.shield(keeping)
-        except asyncio.CancelledError:
-            await asyncio.wait([keeping])
-            if not keeping.cancelled():
-                keeping.exception()
-            raise
 
     async def _keep(self, receipt: Receipt, instance: StoredInstance) -> None:
         if await self._stores.database.read(lambda session: self._is_there(session, instance)):

@@ -11,6 +11,7 @@ from daemon.fhir.errors import Conflict, MultipleMatches, PreconditionFailed, Un
 from daemon.fhir.ports import Changed, Wish
 from daemon.resources import Method
 from daemon.store.sidecars import Sidecars
+from daemon.store.whole import to_its_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,6 +128,10 @@ class FhirSink:
         PreconditionFailed, MultipleMatches, Conflict, Unavailable
             Nothing of it was done.
         """
+        # A client that leaves takes neither the copy of his rows along nor what follows from them.
+        return await to_its_end(self._change(changes))
+
+    async def _change(self, changes: Sequence[Change]) -> list[Changed]:
         now_ms = int(self._clock() * 1000)
 
         def apply(session: Session) -> list[Changed]:

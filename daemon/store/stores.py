@@ -24,7 +24,7 @@ from daemon.store.spool import FileSpool, SpoolLimits
 from daemon.store.store_set import StoreSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from daemon.records import Known, Question
@@ -93,10 +93,14 @@ class Stores:
         """Return where what was posted to a store, or imported into it, is kept beside its rows."""
         return Posted(self.stores.blobs_of(store), self.layout.work)
 
-    async def empty(self, store: Store) -> None:
-        """Remove the files of a store whose rows are gone; what the disk refuses nobody can read any more."""
-        with suppress(OSError):
-            await asyncio.to_thread(self.stores.empty, store)
+    async def empty(self, *stores: Store) -> None:
+        """Remove the files of stores whose rows are gone; what the disk refuses nobody can read any more."""
+        await asyncio.to_thread(self._empty, stores)
+
+    def _empty(self, stores: Sequence[Store]) -> None:
+        for store in stores:
+            with suppress(OSError):
+                self.stores.empty(store)
 
     def retell_by(self, retelling: Retelling) -> None:
         """Tell a loop of what it has to look at."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from daemon.resources import ResourceVersion
     from daemon.store.ports import Session
     from daemon.store.rows import Store
 
@@ -54,6 +56,33 @@ async def test_what_a_condition_meant_before_has_to_be_what_it_means_now(stores:
     (found,) = await sink.change([change(Wish.CREATE, "c", if_none_exist=condition, was_found="a")])
     assert found.version is not None
     assert (found.version.id, found.was_there) == ("a", True)
+
+
+async def test_what_a_client_that_leaves_has_changed_is_kept_beside_its_rows(
+    stores: Stores,
+) -> None:
+    store = await stores.database.write(
+        lambda session: session.stores.add("dataset", StoreKind.FHIR, "left")
+    )
+    loop, told = asyncio.get_running_loop(), []
+
+    def leave(_session: Session, _store: Store, version: ResourceVersion) -> None:
+        told.append(version.id)
+        loop.call_soon_threadsafe(changing.cancel)
+
+    sink = FhirSink(
+        stores.stores,
+        stores.database,
+        changed=lambda: told.append("changed"),
+        store=store,
+        noted=leave,
+        posted=stores.posted(store),
+    )
+    changing = asyncio.create_task(sink.change([change(Wish.UPDATE, "a")]))
+    with pytest.raises(asyncio.CancelledError):
+        await changing
+    assert told == ["a", "changed"]
+    assert len(list(stores.stores.blobs_of(store).names())) == 1
 
 
 async def test_a_store_that_was_deleted_meanwhile_takes_nothing(stores: Stores) -> None:

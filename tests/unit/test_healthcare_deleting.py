@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,15 @@ import pytest
 
 from daemon.healthcare import names
 from daemon.healthcare.calls import Call
+from daemon.healthcare.datasets import Datasets
 from daemon.healthcare.deleting import DELETED, Deleting
 from daemon.healthcare.errors import FailedPrecondition
 from daemon.healthcare.methods import meant
 from daemon.records import Receipt, State
+from daemon.store.blobs import Move
+from daemon.store.operation_rows import Dataset
 from daemon.store.rows import Place, Role
+from daemon.store.store_set import StoreSet
 from daemon.store.stores import Stores
 from tests.store_samples import ORIGIN, make_instance
 
@@ -80,6 +85,42 @@ async def test_what_is_being_deidentified_is_not_deleted(stores: Stores, role: R
         await delete(stores, role, State.RECEIVED)
     is_there, entry = await left(stores, role)
     assert (is_there, entry.receipt.state) == (True, State.RECEIVED)
+
+
+async def test_a_dataset_goes_with_all_its_stores_though_the_client_leaves(
+    tmp_path: Path, stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "projects/p/locations/l/datasets/d"
+
+    def make(session: Session) -> list[Store]:
+        session.datasets.put(Dataset(name, "{}"))
+        return [session.stores.add(name, kind, "s") for kind in names.KINDS.values()]
+
+    loop, empty = asyncio.get_running_loop(), StoreSet.empty
+
+    def empty_and_leave(self: StoreSet, store: Store) -> None:
+        empty(self, store)
+        loop.call_soon_threadsafe(deleting.cancel)
+
+    folders = []
+    for number, store in enumerate(await stores.database.write(make)):
+        file = stores.layout.work / f"{number}"
+        file.write_bytes(b"content")
+        stores.stores.blobs_of(store).take([Move(file, f"{number:032x}")])
+        folders.append(tmp_path / "state" / store.folder)
+    assert all(files_of(folder) for folder in folders)
+    monkeypatch.setattr(StoreSet, "empty", empty_and_leave)
+    found = meant("v1", "DELETE", name)
+    assert found is not None
+    handle = Datasets(stores, lambda: 1.0).handlers[found.method.name]
+    deleting = asyncio.ensure_future(handle(Call("v1", found.method, found.parameters, {}, {})))
+    with pytest.raises(asyncio.CancelledError):
+        await deleting
+    assert not any(files_of(folder) for folder in folders)
+
+
+def files_of(folder: Path) -> list[Path]:
+    return [each for each in folder.rglob("*") if each.is_file()]
 
 
 async def test_of_what_cannot_be_deleted_as_a_whole_nothing_is(
