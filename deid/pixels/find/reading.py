@@ -299,6 +299,11 @@ def doubts(readings: Sequence[Reading]) -> int:
     return int(is_one)
 
 
+def ever_says_more(readings: Sequence[Reading]) -> bool:
+    """Whether any of the readings has more than one sign, or more than a few over and over."""
+    return not all(_says_little(text) for text, _ in readings)
+
+
 def _says_little(text: str) -> bool:
     """Whether a text has no more than one sign, or a few over and over."""
     return len(_signs_of(text)) <= 1 or _has_few_over_and_over(text)
@@ -333,3 +338,8 @@ def _signs_of(text: str) -> list[str]:
 def different_signs(text: str) -> int:
     """Return how many different letters and digits a reading has, small or large."""
     return len(set(_signs_of(text)))
+
+
+def number_of_signs(text: str) -> int:
+    """Return how many letters and digits a reading has."""
+    return len(_signs_of(text))

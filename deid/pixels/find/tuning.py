@@ -73,6 +73,9 @@ class Tuning:
     alone
         What covers more than `weighty` must score so much more where it reads as one sign or as a few over and
         over, twice as much where it reads as nothing or never as more: so do organs, coils and rows of parts.
+    told_of_doubtful, untold
+        Times `untold` that, where no reading says more and the sieve tells less than `told_of_doubtful`: rows
+        of one curve, buttons and beads have a text's shape.
     lettered_from, lettered, unless_read, told, told_least, told_most, seen, seen_on_average
         What covers more than the share `costly` of the frame must be letters to the sieve, too. Its score,
         `told` times what the sieve says of it (log odds, from `told_least` to `told_most`), and `seen` times
@@ -100,7 +103,8 @@ class Tuning:
         reads surely; one that falls short by more when it reads surely and has many signs.
     told_of_read, first_read
         What is text only if it reads surely, and of which the sieve tells less, is read in other ways and views
-        only where it reads so surely as it lies.
+        only where it reads so surely as it lies; and if it covers more than `weighty`, it must be read as more
+        than `least_signs`.
     certain_of_ill_shaped, told_of_ill_shaped
         One that scores less than `hopeless` is text only when it surely reads as many signs, and the detection
         model's mean and what the sieve tells of it are at least these: stripes behind letters spoil a shape.
@@ -162,6 +166,8 @@ class Tuning:
     told_of_large: float = 0.5
     told_surest: float = 10.0
     alone: float = 1.0
+    told_of_doubtful: float = 4.0
+    untold: float = 2.0
     lettered_from: float = 0.01
     lettered: float = 2.8
     unless_read: float = 1.75

@@ -16,7 +16,13 @@ import numpy as np
 
 from deid.pixels.find.candidates import resized
 from deid.pixels.find.judge import large_shape_of, shapes_of
-from deid.pixels.find.reading import MOST_DOUBTS, different_signs, doubts
+from deid.pixels.find.reading import (
+    MOST_DOUBTS,
+    different_signs,
+    doubts,
+    ever_says_more,
+    number_of_signs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -160,6 +166,10 @@ class Case:
         return self._share <= self._tuning.lettered_from
 
     @property
+    def _is_weighty(self) -> bool:
+        return self._share > self._tuning.weighty
+
+    @property
     def _is_part(self) -> bool:
         return self._asked.is_part(self.found)
 
@@ -269,16 +279,27 @@ class Case:
 
     def _needs_no_reading(self) -> bool:
         """Whether it is text even if it reads as nothing."""
-        tuning = self._tuning
-        most = MOST_DOUBTS if self._share > tuning.weighty else 0
-        enough = self._enough + tuning.alone * most + self._crowded
+        doubt = self._doubted(MOST_DOUBTS) if self._is_weighty else 0.0
+        enough = self._enough + doubt + self._crowded
         return self._judged >= enough and self._letters >= self._lettered
+
+    def _doubted(self, number: int) -> float:
+        """Return how much more it must score for so many doubts, and if the sieve does not tell of it."""
+        tuning = self._tuning
+        doubted = tuning.alone * number
+        beyond_enough = self._judged - self._enough
+        may_decide = doubted <= beyond_enough < tuning.untold * doubted
+        if self._asked.sieve is None or not may_decide:
+            return doubted
+        return doubted if self._told >= tuning.told_of_doubtful else tuning.untold * doubted
 
     def _is_text_as_it_reads(self) -> bool:
         """Whether it is text by its shape for what it reads as."""
         tuning = self._tuning
         text, legibility = self._readings[0]
-        doubt = tuning.alone * doubts(self._readings)
+        number = doubts(self._readings)
+        says_more = number < MOST_DOUBTS and ever_says_more(self._readings)
+        doubt = tuning.alone * number if says_more else self._doubted(number)
         if doubt or legibility < tuning.fairly_sure:
             doubt += self._crowded
         if self._judged < self._enough + doubt:
@@ -298,7 +319,17 @@ class Case:
         likely = tuning.likely - (tuning.short_of_pair if is_sure_pair else 0.0)
         if self._is_part and self.shape >= likely and self._letters >= self._lettered:
             least = min(least, tuning.pair)
-        return self._reads_surely(text, legibility, least)
+        return self._reads_surely(text, legibility, least) and self._may_be_a_few(text)
+
+    def _may_be_a_few(self, text: str) -> bool:
+        """Whether a reading of no more than a few signs may be one: its shape or the sieve tells of text.
+
+        Cells and smears read surely as "80" and "100".
+        """
+        tuning = self._tuning
+        if self._asked.sieve is None or not self._is_weighty or self._may_be:
+            return True
+        return number_of_signs(text) > tuning.least_signs or self._told >= tuning.told_of_read
 
     def _reads_against_its_shape(self) -> bool:
         """Whether what has no text's shape reads as a long one where sieve and model are sure: on stripes."""
