@@ -163,7 +163,7 @@ class Tuning:
     framings: tuple[float, ...] = (0.14, -0.1)
     no_device: float = -0.3
     larger: float = 0.5
-    told_of_large: float = 0.5
+    told_of_large: float = 0.45
     told_surest: float = 10.0
     alone: float = 1.0
     told_of_doubtful: float = 4.0
