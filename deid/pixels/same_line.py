@@ -142,13 +142,15 @@ def _with_all_of_it(pieces: Sequence[TextRegion], run: slice) -> slice:
             stop += 1
         return slice(start, stop)
     text = _joined(pieces[run], between=" ").text.upper()
-    before = f"{pieces[start - 1].text.strip()} ".upper() if start else ""
-    behind = f" {pieces[stop].text.strip()}".upper() if stop < len(pieces) else ""
-    if before and any(found.start() < len(before) - 1 for found in DATE.finditer(before + text)):
-        start -= 1
-    if behind and any(found.end() > len(text) + 1 for found in DATE.finditer(text + behind)):
-        stop += 1
-    return slice(start, stop)
+    is_more_before = start > 0 and _is_one_date(pieces[start - 1].text.strip().upper(), text)
+    is_more_behind = stop < len(pieces) and _is_one_date(text, pieces[stop].text.strip().upper())
+    return slice(start - is_more_before, stop + is_more_behind)
+
+
+def _is_one_date(first: str, second: str) -> bool:
+    """Whether a date begins in one text and ends in the next."""
+    dates = DATE.finditer(f"{first} {second}")
+    return any(found.start() < len(first) < found.end() - 1 for found in dates)
 
 
 def _joined(pieces: Sequence[TextRegion], *, between: str) -> TextRegion:

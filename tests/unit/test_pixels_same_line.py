@@ -85,6 +85,14 @@ def test_what_stands_beside_a_text_that_identifies_alone_is_no_part_of_it() -> N
     assert _goes(_line("kV 100|OCONNOR|SE 3", 1.0)) == [False, False, False]
 
 
+def test_a_date_beside_a_name_is_no_part_of_it_where_dates_may_stay() -> None:
+    judgement = Judgement(spared={"DATE"})
+    known = judgement.knowing(KNOWN[:1])
+    for texts in ("OCONNOR|12 JUN 2014", "12 JUN 2014|OCONNOR"):
+        found = _line(texts, 1.0)
+        assert not identified_in_lines(found, lambda region: judgement.why(region, known))
+
+
 def test_only_the_parts_of_a_date_go() -> None:
     assert _goes(_line("SE 3|17|FEB|2013|kV 100", 1.0)) == [False, True, True, True, False]
 
