@@ -7,11 +7,11 @@ the person two numbers are enough, whatever stands between them; of any other, s
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TYPE_CHECKING, Final
 
 from rapidfuzz.distance import OSA
 
+from deid.pixels.harmless import to_plain
 from deid.text.months import MONTHS
 
 if TYPE_CHECKING:
@@ -141,8 +141,7 @@ def _names() -> dict[int, frozenset[str]]:
     for forms in MONTHS.values():
         for listed in forms:
             for number, name in enumerate(listed, 1):
-                plain = unicodedata.normalize("NFKD", name.upper())
-                found[number].add("".join(c for c in plain if not unicodedata.combining(c)))
+                found[number].add(to_plain(name))
     return {
         number: frozenset(name for name in names if len(name) >= _FEWEST)
         for number, names in found.items()

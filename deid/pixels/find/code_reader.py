@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Symbologies whose finder patterns are believed although the code has errors, where it is about as high as
-#: wide, and its edges lie along its sides: fringes and rings have such patterns, too. Data Matrix and PDF417
-#: are not among them: their patterns are an edge or two, which anatomy has.
+#: wide, and its edges lie along its sides: fringes and rings have such patterns, too. Data Matrix,
+#: PDF417 and rMQR are not among them: their patterns are an edge or two, or a square and a line, which anatomy
+#: and its fringes have.
 _FOUND_WITH_ERRORS: Final = (
     zxingcpp.BarcodeFormat.QRCode,
     zxingcpp.BarcodeFormat.MicroQRCode,
