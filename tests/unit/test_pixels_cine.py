@@ -86,6 +86,33 @@ def test_text_that_shows_late_where_anatomy_was_bright_is_found() -> None:
     assert _filled(frames)[10][ink].mean() > 0.95
 
 
+@pytest.mark.parametrize(("ground", "ink"), [(15, 233), (200, 2), (15, 75)])
+def test_a_text_that_comes_little_by_little_is_filled_once_it_is_seen(
+    ground: int, ink: int
+) -> None:
+    frames = [np.full((ROWS, COLUMNS, 1), ground, np.uint8) for _ in range(FRAMES)]
+    for number, frame in enumerate(frames):
+        frame[:16] = np.arange(COLUMNS)[:, None] % 256  # all levels, as in a picture of something
+        letters = _write(frame, "SMITH^JOHN", (60, 100))
+        frame[letters] = ground + (ink - ground) * number // (FRAMES - 1)
+    assert _filled(frames)[-1][letters].mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("ground", "ink"),
+    [((0, 0, 255), (255, 255, 0)), ((200, 40, 40), (40, 40, 200)), ((160, 30, 30), (30, 160, 30))],
+)
+def test_a_text_that_differs_from_its_ground_by_its_hue_only_is_filled(
+    ground: tuple[int, int, int], ink: tuple[int, int, int]
+) -> None:
+    frames = [np.full((ROWS, COLUMNS, 3), ground, np.uint8) for _ in range(FRAMES)]
+    letters = _write(np.zeros((ROWS, COLUMNS, 1), np.uint8), "SMITH^JOHN", (60, 100))
+    for frame in frames[6:8]:
+        frame[letters] = ink
+    masks = _filled(frames)
+    assert all(masks[number][letters].mean() > 0.95 for number in (6, 7))
+
+
 def test_the_same_place_is_left_alone_in_frames_that_are_flat_there() -> None:
     frames = [np.full((ROWS, COLUMNS, 1), 10, np.uint8) for _ in range(FRAMES)]
     _write(frames[5], "SMITH^JOHN", (60, 100))
@@ -126,6 +153,23 @@ def _looked_at(frames: list[Any], detector: TextDetector | None = None) -> list[
 
 def test_a_cine_in_which_nothing_is_new_costs_one_frame() -> None:
     assert _looked_at(_frames()) == [(ROWS, COLUMNS)]
+
+
+@pytest.mark.parametrize("beating", ["a part", "all", "the hue of all"])
+def test_what_beats_is_looked_at_for_its_first_beat(beating: str) -> None:
+    levels = 127 + 120 * np.sin(
+        np.arange(48) / 12 * np.pi
+    )  # two beats, by less than is new at a time
+    frames = [np.full((ROWS, COLUMNS, 1), 127, np.uint8) for _ in levels]
+    for number, level in enumerate(levels):
+        part = frames[number][80:120, 100:220] if beating == "a part" else frames[number]
+        part[:] = round(level) // 2
+        if beating == "the hue of all":
+            colours = np.broadcast_to((round(level), 0, 255), (ROWS, COLUMNS, 3))
+            frames[number] = np.ascontiguousarray(colours, np.uint8)
+    once, twice = _looked_at(frames[:24]), _looked_at(frames)
+    assert len(once) > 1
+    assert twice == once
 
 
 def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it() -> None:

@@ -124,8 +124,11 @@ class _Search:
         running, sheet = self._state
         is_new, boxes = running.new_in(look)
         if sum(box.area for box in boxes) >= _MOST_NEW * look.high.size:
+            rows, columns = look.high.shape
+            running.examined(look, [Box(0, 0, columns, rows)])
             self._examine(number, look)
             return
+        running.examined(look, boxes)
         for box in boxes:
             for part in tiles(self._with_kept_texts(box, look), sheet.side, _PART_OVERLAP):
                 sheet.add(_Part.of(number, part, look, is_new))

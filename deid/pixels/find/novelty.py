@@ -1,7 +1,8 @@
 """What is new in a frame of several: pixels brighter or darker than everything so far at their place.
 
 The running extremes fade slowly, so that text which appears late where anatomy was once as bright
-is new again.
+is new again. And they follow what nobody examined only so far: text that appears little by little, in no frame
+much brighter than in the one before, is new once it is so much brighter than what was looked at.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Novelty:
         A cell of 16 x 16 is new when it holds at least this many new pixels.
     fade
         Display levels by which the running extremes move back towards the frame, per frame.
+    unseen
+        Display levels beyond what was examined at a place up to which the running extremes follow.
     few_frames
         Up to this many frames each frame is examined whole.
     """
@@ -47,6 +50,7 @@ class Novelty:
     levels: int = 20
     pixels: int = 10
     fade: float = 0.5
+    unseen: int = 20
     few_frames: int = 3
 
 
@@ -55,10 +59,16 @@ class RunningExtremes:
 
     def __init__(self, look: FrameLook, novelty: Novelty) -> None:
         self._novelty = novelty
-        self._high, self._low = look.high.copy(), look.low.copy()
         self._level = look.level
         self._faded = 0.0
-        self._is_open: NDArray[Any] = np.ones(self._high.shape, np.bool_)
+        self._shown = _Range(look.high, look.low, self._unseen)
+        self._luma: _Range | None = None
+        self._luma_now: NDArray[Any] | None = None
+        self._is_open: NDArray[Any] = np.ones(look.high.shape, np.bool_)
+
+    @property
+    def _unseen(self) -> float:
+        return float(int(self._novelty.unseen * self._level))
 
     def forget(self, boxes: Iterable[Box]) -> None:
         """Look no more at places that will be filled."""
@@ -74,14 +84,24 @@ class RunningExtremes:
         margin = self._novelty.levels * self._level
         if look.high.dtype.kind != "f":
             margin = math.floor(margin)  # compared with whole numbers, and several times as fast
-        is_new: NDArray[Any] = cv2.subtract(look.high, self._high) > margin
-        is_new |= cv2.subtract(self._low, look.low) > margin
+        step = self._fade()
+        is_new = self._shown.followed(look.high, look.low, margin, step)
+        luma = self._luma_now = look.luma()
+        if luma is not None:
+            if self._luma is None:  # what has turned coloured is new by its extremes
+                self._luma = _Range(luma, luma, self._unseen)
+            is_new |= self._luma.followed(luma, luma, margin, step)
         is_new &= self._is_open
-        step: Any = self._fade()
-        if step:
-            self._high, self._low = cv2.subtract(self._high, step), cv2.add(self._low, step)
-        self._high, self._low = cv2.max(self._high, look.high), cv2.min(self._low, look.low)
         return is_new, _boxes_of(is_new, self._novelty.pixels)
+
+    def examined(self, look: FrameLook, boxes: Iterable[Box]) -> None:
+        """Remember that these boxes of the frame are looked at in which it was asked last what is new."""
+        for box in boxes:
+            own = slice(box.top, box.bottom), slice(box.left, box.right)
+            self._shown.examined(own, look.high[own], look.low[own], self._unseen)
+            if self._luma is not None and self._luma_now is not None:
+                luma = self._luma_now[own]
+                self._luma.examined(own, luma, luma, self._unseen)
 
     def _fade(self) -> float:
         """Return how far to fade now: whole values, as samples are."""
@@ -89,6 +109,36 @@ class RunningExtremes:
         step = float(int(self._faded))
         self._faded -= step
         return step
+
+
+class _Range:
+    """From where to where the values of each pixel have been, and how far that may follow them unexamined."""
+
+    def __init__(self, high: NDArray[Any], low: NDArray[Any], unseen: Any) -> None:
+        self._high, self._low = high.copy(), low.copy()
+        self._highest, self._lowest = cv2.add(high, unseen), cv2.subtract(low, unseen)
+
+    def followed(
+        self, high: NDArray[Any], low: NDArray[Any], margin: float, step: Any
+    ) -> NDArray[Any]:
+        """Return what is beyond the range by more than a margin; let it fade by a step, and follow."""
+        is_new: NDArray[Any] = cv2.subtract(high, self._high) > margin
+        is_new |= cv2.subtract(self._low, low) > margin
+        if step:
+            cv2.subtract(self._high, step, self._high)
+            cv2.add(self._low, step, self._low)
+        cv2.min(cv2.max(self._high, high, self._high), self._highest, self._high)
+        cv2.max(cv2.min(self._low, low, self._low), self._lowest, self._low)
+        return is_new
+
+    def examined(
+        self, own: tuple[slice, slice], high: NDArray[Any], low: NDArray[Any], unseen: Any
+    ) -> None:
+        """Widen the range of some pixels by what was examined of them."""
+        self._highest[own] = cv2.max(self._highest[own], cv2.add(high, unseen))
+        self._lowest[own] = cv2.min(self._lowest[own], cv2.subtract(low, unseen))
+        self._high[own] = cv2.max(self._high[own], high)
+        self._low[own] = cv2.min(self._low[own], low)
 
 
 def _boxes_of(is_new: NDArray[np.bool_], pixels: int) -> list[Box]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from deid.pixels.geometry import Box
     from deid.pixels.samples import Decoded
 
+#: Levels between the samples of a pixel up to which it is as good as grey: nothing is new by its hue alone.
+_COLOURLESS = 32
 _BAND = 128  # rows that are floating point at a time: a large frame of them would take much memory
 
 
@@ -56,6 +58,15 @@ class FrameLook:
             self.high = self.low = grey
             self._range = _shown_range(grey, attributes)
         self.level = (self._range[1] - self._range[0]) / 255
+
+    def luma(self) -> NDArray[Any] | None:
+        """Return how bright each pixel of a frame that shows colours is, None of a grey one.
+
+        Yellow and blue have the same extremes: a text may have those of its ground.
+        """
+        if self._colour is None or cv2.subtract(self.high, self.low).max() <= _COLOURLESS:
+            return None
+        return np.asarray(cv2.cvtColor(self._colour, cv2.COLOR_RGB2GRAY))
 
     def picture(self) -> Picture:
         """Return both views of the whole frame."""

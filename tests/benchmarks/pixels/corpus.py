@@ -156,8 +156,13 @@ CATEGORIES = (
     Category("cine static", Manner(), synthetic_ultrasound, 4, "cine static"),
     Category("cine transient", Manner(), synthetic_ultrasound, 3, "cine transient"),
     Category("cine moving", Manner(), synthetic_ultrasound, 2, "cine moving"),
+    Category("cine fading", Manner(), synthetic_ultrasound, 3, "cine fading"),
     Category("cine dark", Manner(is_dark=True), synthetic_screen, 3, "cine transient"),
 )
+
+
+#: Share of its contrast from which on a text that fades in is to be filled.
+_SEEN = 0.5
 
 
 def samples(seeds: range, *, only: str = "") -> Iterator[Sample]:
@@ -255,6 +260,16 @@ def _cine(
             for number in range(first, first + 6):
                 for entry in entries:
                     moving[number][entry.ink] = drawn.values[entry.ink]
+                    placed.append((number, at, entry))
+    elif kind == "fading":
+        drawn, entries = burn(random, base, texts, category.manner)
+        first, lasting = random.randrange(1, 4), random.randrange(12, frames - 4)
+        for number in range(first, frames):
+            share = min((number - first) / lasting, 1.0)
+            for at, entry in enumerate(entries):
+                shown, wanted = (values[entry.ink] for values in (moving[number], drawn.values))
+                moving[number][entry.ink] = np.round(shown * (1 - share) + wanted * share)
+                if share > _SEEN:
                     placed.append((number, at, entry))
     else:
         for at, burned in enumerate(texts):
