@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from deid.pixels.description import first_number
+from deid.pixels.find.evidence import FAINTEST, shows_strokes
 from deid.pixels.find.views import FrameLook
 from deid.pixels.samples import Decoded, spread_in, stored_values
 from deid.ports import PixelRegion
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
     from deid.pixels.description import ImageDescription
     from deid.pixels.fillings import Filling
     from deid.pixels.frames import Frames
+    from deid.pixels.geometry import Box
     from deid.ports import PixelInstance
 
-#: Where the values in a box spread no further than this share of the text's own contrast, the box
-#: shows no text in that frame.
+#: Where the values in a box spread no further than this share of the text's own contrast, and no strokes stand
+#: out there, the box shows no text in that frame.
 _FLAT_SHARE = 0.15
 
 #: Frames of which it is weighed how much of them would be filled.
@@ -53,11 +56,14 @@ class PassOver:
         )
         self._extremes: dict[int, tuple[int, int]] = {}
         self._has_filled = False
+        self._level = 0.0  # the most that one of 256 display levels is in a look
 
     def looks(self) -> Iterator[FrameLook]:
         """Decode each frame in turn and yield a look at it."""
         for number in range(self.image.frames):
-            yield FrameLook(self.image, self._decoded(number), self._instance.attributes)
+            look = FrameLook(self.image, self._decoded(number), self._instance.attributes)
+            self._level = max(self._level, look.level)
+            yield look
 
     def _decoded(self, number: int) -> Decoded:
         decoded = self._frames.decoded(number)
@@ -71,11 +77,13 @@ class PassOver:
         for number in range(self.image.frames) if fillings else ():
             applied = fillings
             if self.image.frames > 1 or any(not filling.frames for filling in fillings):
-                samples = self._frames.decoded(number).samples
+                shows = _Showing(
+                    self._frames.decoded(number), self.image, self._instance, self._level
+                )
                 applied = [
                     filling
                     for filling, spread in zip(fillings, spreads, strict=True)
-                    if number in filling.frames or spread_in(samples, filling.box) > spread
+                    if number in filling.frames or shows.something_in(filling.box, spread)
                 ]
             if not applied:
                 continue
@@ -140,6 +148,37 @@ class PassOver:
         if self._tracks_extremes:
             values = stored_values(self.image, decoded.samples)
             self._extremes[number] = (int(values.min()), int(values.max()))
+
+
+class _Showing:
+    """Whether a frame shows anything in boxes that text was found in elsewhere.
+
+    Parameters
+    ----------
+    level
+        The most that one of 256 display levels is in any frame: a frame by itself is displayed with its noise.
+    """
+
+    def __init__(
+        self, decoded: Decoded, image: ImageDescription, instance: PixelInstance, level: float
+    ) -> None:
+        self._decoded, self._image, self._level = decoded, image, level
+        self._attributes = instance.attributes
+
+    @cached_property
+    def _look(self) -> FrameLook:
+        return FrameLook(self._image, self._decoded, self._attributes)
+
+    def something_in(self, box: Box, most: float) -> bool:
+        """Whether values spread further than that in a box, or strokes stand out: a fainter text.
+
+        Where `most` is infinite, nothing is to be seen.
+        """
+        spread = spread_in(self._decoded.samples, box)
+        if spread > most or math.isinf(most) or spread < FAINTEST * self._level:
+            return spread > most
+        least = math.ceil(FAINTEST * max(self._level / self._look.level, 1.0))
+        return shows_strokes(self._look.part(box).display, least)
 
 
 def without_extremes(attributes: Mapping[str, Any]) -> dict[str, Any]:

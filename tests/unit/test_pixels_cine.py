@@ -121,6 +121,24 @@ def test_the_same_place_is_left_alone_in_frames_that_are_flat_there() -> None:
     assert not any(masks[number].any() for number in range(FRAMES) if number != 5)
 
 
+def test_a_text_that_has_become_faint_is_filled_wherever_it_is_seen() -> None:
+    frames = _frames()
+    ink = [_write(frame, "SMITH^JOHN", (60, 100)) for frame in frames]
+    for frame, letters in zip(frames[4:], ink[4:], strict=True):
+        frame[letters] = 42
+    for mask, letters in zip(_filled(frames), ink, strict=True):
+        assert mask[letters].mean() > 0.95
+
+
+def test_what_is_less_than_strokes_is_left_alone_where_another_frame_has_text() -> None:
+    frames = _frames()
+    letters = _write(frames[5], "SMITH^JOHN", (60, 100))
+    frames[8] += np.linspace(0, 30, COLUMNS).astype(np.uint8)[:, None]  # no strokes, but a slope
+    masks = _filled(frames)
+    assert masks[5][letters].mean() > 0.95
+    assert not any(masks[number].any() for number in range(FRAMES) if number != 5)
+
+
 class _Remembering:
     """Finds what another detector finds, or nothing, and remembers what it was shown."""
 

@@ -41,7 +41,7 @@ _SURROUND = 24, 12
 #: what is usual in the calmest place nearby, over so many pixels, or by so many levels wherever they are
 #: (a page of text has no calm place); how many pixels of them make a cell worth a look. Wider strokes are
 #: seen on a smaller scale.
-_PLAIN = 12
+FAINTEST = 12
 _ABOVE_CALM = 2.0
 _ANYWHERE = 40
 _CALM, _NEARBY = 17, 33
@@ -177,7 +177,7 @@ class Strokes:
         display: NDArray[Any],
         sieve: Sieve | None = None,
         *,
-        level: int = _PLAIN,
+        level: int = FAINTEST,
         is_coarse: bool = True,
         parts: Sequence[Box] = (),
     ) -> Strokes:
@@ -334,6 +334,14 @@ def _lettered(sieved: Sieved, busy: NDArray[Any], rows: int, columns: int) -> ND
     return sieved.may_be_letters(areas, busy) if areas else busy
 
 
+def shows_strokes(display: NDArray[Any], level: int) -> bool:
+    """Whether anything in a display, shape (rows, columns, 3), stands out by so much as strokes do."""
+    even = cv2.blur(display, (3, 3))
+    if int(even.max()) - int(even.min()) < level:
+        return False
+    return bool(Strokes.of(display, level=level).areas())
+
+
 def _may_stand_out(level: int, view: NDArray[Any]) -> NDArray[np.bool_]:
     """Return what would stand out in the calmest place."""
     return np.asarray(_strokes(view) >= level)
@@ -379,7 +387,7 @@ def calmest_colour(view: NDArray[Any]) -> NDArray[Any] | None:
     if view.ndim == 2:
         return None
     colours = cv2.split(view)
-    busy = [int(np.count_nonzero(_strokes(colour) >= _PLAIN)) for colour in colours]
+    busy = [int(np.count_nonzero(_strokes(colour) >= FAINTEST)) for colour in colours]
     calmest = int(np.argmin(busy))
     return colours[calmest] if _MUCH_CALMER * busy[calmest] < max(busy) else None
 
