@@ -25,9 +25,9 @@ from deid.pixels.fillings import (
     is_of_letters,
     united,
 )
-from deid.pixels.find.cine import FoundRegion, find_text
+from deid.pixels.find.cine import find_text
 from deid.pixels.find.codes import WithCodes
-from deid.pixels.find.views import FrameLook, picture
+from deid.pixels.find.views import FrameLook, OneLook, picture
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
@@ -39,17 +39,18 @@ from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
 from deid.ports import CleanedPixels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from deid.identity.identifiers import KnownIdentifier
     from deid.pixels.codecs.video import VideoCleaner
     from deid.pixels.description import ImageDescription
+    from deid.pixels.find.views import Looks
     from deid.pixels.frames import Frames
     from deid.pixels.geometry import Box
     from deid.pixels.policy import CustomRegex
-    from deid.pixels.ports import TextDetector, TextJudge, TextRegion
+    from deid.pixels.ports import FoundRegion, TextDetector, TextJudge, TextRegion
     from deid.pixels.templates import RegionTemplate
     from deid.ports import OverlayPlane, PixelInstance
 
@@ -191,7 +192,7 @@ class PixelCleaning:
             frames = open_frames(instance, image)
         pass_over = PassOver(instance, image, frames)
         drawn = drawn_fillings(instance.drawn, image)
-        texts = self._text_fillings(instance, image, pass_over.looks())
+        texts = self._text_fillings(instance, image, pass_over)
         try:
             self._check_ceiling(instance, texts, pass_over)
         except Unsafe:
@@ -199,7 +200,7 @@ class PixelCleaning:
                 raise
             # Looked at once more where all text goes, as nothing was read for that.
             if self._judgement is None:
-                texts = self._text_fillings(instance, image, pass_over.looks(), self._reading())
+                texts = self._text_fillings(instance, image, pass_over, self._reading())
             texts = identifying(texts)
             self._check_ceiling(instance, texts, pass_over)
         regions = pass_over.fill([*self._rule_fillings(instance, image), *texts, *drawn])
@@ -276,11 +277,11 @@ class PixelCleaning:
         rows, columns = bitmap.shape
         plane = bitmap_image(rows, columns)
         grey = bitmap.astype(np.uint8)[..., None] * 255
-        look = FrameLook(plane, Decoded(grey, plane.photometric), {})
+        looks = OneLook(FrameLook(plane, Decoded(grey, plane.photometric), {}))
         judge = _judging(self._judgement, known)
         boxes = []
         needs_reading = self._judgement is not None
-        for region in self._detected([look], frames=1, judge=judge, needs_reading=needs_reading):
+        for region in self._detected(looks, frames=1, judge=judge, needs_reading=needs_reading):
             if judge(region.region) is None:
                 continue
             for box in filled_for(region.region, self._margins, (), rows, columns):
@@ -302,7 +303,7 @@ class PixelCleaning:
         return fillings
 
     def video_fillings(
-        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
+        self, instance: PixelInstance, image: ImageDescription, looks: Looks
     ) -> list[Filling]:
         """Return what is to be filled in a video, each in all of its frames."""
         return [
@@ -319,7 +320,7 @@ class PixelCleaning:
         self,
         instance: PixelInstance,
         image: ImageDescription,
-        looks: Iterable[FrameLook],
+        looks: Looks,
         reading: Judgement | None = None,
     ) -> list[Filling]:
         if self._is_idle:
@@ -366,7 +367,7 @@ class PixelCleaning:
 
     def _detected(
         self,
-        looks: Iterable[FrameLook],
+        looks: Looks,
         *,
         frames: int,
         judge: Callable[[TextRegion], str | None],

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from deid.pixels.find.cine import FoundRegion
-    from deid.pixels.ports import TextRegion
+    from deid.pixels.ports import FoundRegion, TextRegion
 
 
 #: A slanted text is filled in steps of so many rows at least, by so many boxes at most.

@@ -58,12 +58,16 @@ class PassOver:
         self._has_filled = False
         self._level = 0.0  # the most that one of 256 display levels is in a look
 
-    def looks(self) -> Iterator[FrameLook]:
+    def __iter__(self) -> Iterator[FrameLook]:
         """Decode each frame in turn and yield a look at it."""
         for number in range(self.image.frames):
-            look = FrameLook(self.image, self._decoded(number), self._instance.attributes)
+            look = self.again(number)
             self._level = max(self._level, look.level)
             yield look
+
+    def again(self, number: int) -> FrameLook:
+        """Decode a frame, counted from 0, and return a look at it."""
+        return FrameLook(self.image, self._decoded(number), self._instance.attributes)
 
     def _decoded(self, number: int) -> Decoded:
         decoded = self._frames.decoded(number)

@@ -72,6 +72,14 @@ class TextRegion:
     is_code: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class FoundRegion:
+    """A text region and the frame it was found in, counted from 0."""
+
+    frame: int
+    region: TextRegion
+
+
 class Model(Protocol):
     """A neural network ready to run, whatever the runtime; the same numbers give the same answer."""
 

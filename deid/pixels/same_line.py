@@ -16,8 +16,7 @@ from deid.pixels.harmless import says_what_it_is
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from deid.pixels.find.cine import FoundRegion
-    from deid.pixels.ports import TextRegion
+    from deid.pixels.ports import FoundRegion, TextRegion
 
     Judge = Callable[[TextRegion], str | None]
 

@@ -10,11 +10,11 @@ import pytest
 
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.description import describe
-from deid.pixels.find.cine import FoundRegion, _Part, _Sheet, _without_pieces
+from deid.pixels.find.cine import _Part, _Sheet, _without_pieces
 from deid.pixels.find.sheets import laid_out, pages_of
 from deid.pixels.find.views import FrameLook
 from deid.pixels.geometry import Box
-from deid.pixels.ports import TextRegion
+from deid.pixels.ports import FoundRegion, TextRegion
 from deid.pixels.samples import Decoded
 from tests import pixel_samples as samples
 

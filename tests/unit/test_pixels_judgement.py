@@ -9,11 +9,10 @@ import pytest
 from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.fillings import is_explained, is_lettering, is_of_letters
-from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement, is_cut_perhaps, is_misread_perhaps
 from deid.pixels.policy import CustomRegex
-from deid.pixels.ports import TextRegion
+from deid.pixels.ports import FoundRegion, TextRegion
 from deid.pixels.same_line import together
 from deid.pixels.screen_words import ALSO_NAMES, BEGINNINGS, JOINABLE, NAMES_LIKE_WORDS, WORDS
 from deid.text.vocabulary import is_name

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from deid.identity.identifiers import KnownIdentifier
-from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement
-from deid.pixels.ports import TextRegion
+from deid.pixels.ports import FoundRegion, TextRegion
 from deid.pixels.same_line import identified_in_lines, together
 
 KNOWN = [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import io
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -24,10 +25,11 @@ from deid.pixels.samples import Decoded
 from deid.ports import CleanedPixels, PixelInstance, PixelRegion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from deid.pixels.description import ImageDescription
     from deid.pixels.fillings import Filling
+    from deid.pixels.find.views import Looks
     from deid.pixels.geometry import Box
 
 #: Demuxer names of PyAV and the muxer that writes the same container.
@@ -48,7 +50,7 @@ class Decides(Protocol):
     """Says what is to be filled in a video."""
 
     def video_fillings(
-        self, instance: PixelInstance, image: ImageDescription, looks: Iterable[FrameLook]
+        self, instance: PixelInstance, image: ImageDescription, looks: Looks
     ) -> Sequence[Filling]:
         """Return what is to be filled in all of its frames."""
 
@@ -63,6 +65,28 @@ def video_cleaner() -> VideoCleaner | None:
     except ImportError:
         return None
     return lambda cleaning, instance: _Video(av, cleaning, instance).cleaned()
+
+
+class _Looks:
+    """Looks at a video, which is decoded anew to look at a frame again.
+
+    Attributes
+    ----------
+    seen
+        How many frames it was found to have.
+    """
+
+    def __init__(self, decode: Callable[[], Iterator[FrameLook]]) -> None:
+        self._decode = decode
+        self.seen = 0
+
+    def __iter__(self) -> Iterator[FrameLook]:
+        for look in self._decode():
+            self.seen += 1
+            yield look
+
+    def again(self, number: int) -> FrameLook:
+        return next(islice(self._decode(), number, None))
 
 
 class _Video:
@@ -84,34 +108,32 @@ class _Video:
             raise Unsafe(Reason.VIDEO_NOT_CLEANED, "video decoder or encoder") from error
 
     def _cleaned(self) -> CleanedPixels:
-        seen = [0]
-        fillings = self._cleaning.video_fillings(
-            self._instance, self._image, self._looks(self._stream, seen)
-        )
-        if seen[0] < self._image.frames:
-            raise Unsafe(Reason.PIXELS_UNDECODABLE, f"video frame {seen[0] + 1}")
+        looks = _Looks(lambda: self._looks(self._stream))
+        fillings = self._cleaning.video_fillings(self._instance, self._image, looks)
+        frames = looks.seen
+        if frames < self._image.frames:
+            raise Unsafe(Reason.PIXELS_UNDECODABLE, f"video frame {frames + 1}")
         if not fillings:
             return CleanedPixels(None, (), {}, examined_all=True)
         boxes = [filling.box for filling in fillings]
         encoded, method = self._encoded(boxes)
-        self._prove(encoded, boxes, seen[0])
+        self._prove(encoded, boxes, frames)
         segments, changes = encapsulation.build(
             self._source, {0: encoded}, self._instance.attributes
         )
         changes |= self._lossy_step(len(encoded), method)
         regions = tuple(
             PixelRegion(number + 1, *filling.box, filling.why)
-            for number in range(seen[0])
+            for number in range(frames)
             for filling in fillings
         )
         return CleanedPixels(segments, regions, changes, examined_all=True)
 
-    def _looks(self, stream: bytes, seen: list[int]) -> Iterator[FrameLook]:
+    def _looks(self, stream: bytes) -> Iterator[FrameLook]:
         for frame in self._frames(stream):
             samples = frame.to_ndarray(format="rgb24")
             if samples.shape[:2] != (self._image.rows, self._image.columns):
                 raise Unsafe(Reason.PIXELS_UNDECODABLE, "video frame size")
-            seen[0] += 1
             yield FrameLook(self._rgb(), Decoded(samples, "RGB"), {})
 
     def _frames(self, stream: bytes) -> Iterator[Any]:
@@ -158,13 +180,13 @@ class _Video:
         return out.getvalue(), _METHODS[codec]
 
     def _prove(self, encoded: bytes, boxes: Sequence[Box], frames: int) -> None:
-        seen = [0]
-        for shown in self._looks(encoded, seen):
+        seen = 0
+        for seen, shown in enumerate(self._looks(encoded), 1):
             for box in boxes:
                 area = shown.high[box.top : box.bottom, box.left : box.right]
                 if area.size and int(np.percentile(area, 99)) > _LARGEST_RESIDUE:
-                    raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"video frame {seen[0]}")
-        if seen[0] != frames:
+                    raise Unsafe(Reason.PIXELS_NOT_CLEANED, f"video frame {seen}")
+        if seen != frames:
             raise Unsafe(Reason.PIXELS_NOT_CLEANED, "video frames")
 
     def _lossy_step(self, length: int, method: str) -> dict[str, Any]:

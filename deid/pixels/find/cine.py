@@ -21,18 +21,19 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from deid.pixels.find.grown_lines import unseen_lines
 from deid.pixels.find.moving import Shown, displacement
 from deid.pixels.find.novelty import SURROUND, Novelty, RunningExtremes
 from deid.pixels.find.sheets import GUTTER, laid_out, pages_of
 from deid.pixels.geometry import Box, tiles
-from deid.pixels.ports import Picture
+from deid.pixels.ports import FoundRegion, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from deid.pixels.find.views import FrameLook
+    from deid.pixels.find.views import FrameLook, Looks
     from deid.pixels.ports import TextDetector, TextRegion
 
     Find = Callable[[Sequence[Picture]], list[list[TextRegion]]]
@@ -49,16 +50,8 @@ _STEP, _MOST_TRIED = (24, 12), 2
 _LEAST_NEW, _MOST_BESIDE, _MOST_MOVED = 10, 3, 4
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRegion:
-    """A text region and the frame it was found in, counted from 0."""
-
-    frame: int
-    region: TextRegion
-
-
 def find_text(
-    looks: Iterable[FrameLook],
+    looks: Looks,
     detector: TextDetector,
     *,
     frames: int,
@@ -71,7 +64,7 @@ def find_text(
     Parameters
     ----------
     looks
-        One per frame, in order; consumed one at a time.
+        One per frame, in order; taken one at a time.
     frames
         How many there are.
     needs_reading
@@ -87,7 +80,7 @@ def find_text(
     search = _Search(find, novelty, is_resolved)
     for number, look in enumerate(looks):
         search.look(number, look)
-    return search.finished()
+    return search.finished(looks.again)
 
 
 def _in_each(looks: Iterable[FrameLook], find: Find) -> Iterator[FoundRegion]:
@@ -139,11 +132,22 @@ class _Search:
         """Examine a frame whole."""
         self._add([FoundRegion(number, region) for region in self._find([look.picture()])[0]])
 
-    def finished(self) -> list[FoundRegion]:
-        """Examine what is left and return everything found."""
+    def finished(self, again: Callable[[int], FrameLook]) -> list[FoundRegion]:
+        """Examine what is left, and lines that came in pieces as a whole; return everything found."""
         if self._state is not None:
-            self._add(self._state[1].found(self._find))
+            _, sheet = self._state
+            self._add(sheet.found(self._find))
+            for frame, line in unseen_lines([e for e in self._found if self._stays(e)]):
+                look = again(frame)
+                rows, columns = look.high.shape
+                box = line.grown(*SURROUND).clipped(rows, columns) or line
+                for part in tiles(box, sheet.side, _PART_OVERLAP):
+                    sheet.add(_Part.of(frame, part, look, np.zeros((rows, columns), np.bool_)))
+            self._add(sheet.found(self._find))
         return self._found
+
+    def _stays(self, entry: FoundRegion) -> bool:
+        return not (entry.region.is_code or self._is_resolved(entry.region))
 
     def _add(self, found: list[FoundRegion]) -> None:
         assert self._state is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from deid.pixels.ports import Picture
 from deid.pixels.samples import palette, stored_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -90,6 +90,32 @@ class FrameLook:
             return np.ascontiguousarray(self._colour[part])
         shown = _scaled(self.high[part], *self._range)
         return cv2.cvtColor(255 - shown if self._is_inverted else shown, cv2.COLOR_GRAY2RGB)
+
+
+class Looks(Protocol):
+    """Looks at the frames of an instance: at each in its turn, and at one again."""
+
+    def __iter__(self) -> Iterator[FrameLook]:
+        """Return a look at each frame."""
+
+    def again(self, number: int) -> FrameLook:
+        """Return a look at a frame, counted from 0."""
+
+
+class OneLook:
+    """The look at an instance of one frame."""
+
+    def __init__(self, look: FrameLook) -> None:
+        self._look = look
+
+    def __iter__(self) -> Iterator[FrameLook]:
+        """Return it."""
+        return iter((self._look,))
+
+    def again(self, number: int) -> FrameLook:
+        """Return it."""
+        assert number == 0
+        return self._look
 
 
 def picture(image: ImageDescription, decoded: Decoded, attributes: Mapping[str, Any]) -> Picture:

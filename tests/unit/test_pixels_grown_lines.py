@@ -1,0 +1,97 @@
+"""Which lines are looked at whole after they came piece by piece."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from deid.identity.identifiers import KnownIdentifier
+from deid.pixels.cleaning import PixelCleaning
+from deid.pixels.find.grown_lines import unseen_lines
+from deid.pixels.geometry import Box
+from deid.pixels.ports import FoundRegion, TextRegion
+from tests import pixel_samples as samples
+
+LINE = Box(100, 50, 120, 20)
+
+
+def _piece(frame: int, box: Box) -> FoundRegion:
+    return FoundRegion(frame, TextRegion(box, 0.9, "", 0.0))
+
+
+def _typed(frames: list[int]) -> list[FoundRegion]:
+    """Return pieces of a line, each a fortieth from the next, from its beginning on."""
+    return [
+        _piece(frame, Box(100 + 30 * at, 50 + at % 2, 30, 20)) for at, frame in enumerate(frames)
+    ]
+
+
+def _turned(piece: FoundRegion) -> FoundRegion:
+    box = piece.region.box
+    turned = Box(box.top, box.left, box.height, box.width)
+    return FoundRegion(piece.frame, replace(piece.region, box=turned))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_line_that_came_in_pieces_is_looked_at_in_the_last_frame_that_added_one(
+    order: int,
+) -> None:
+    pieces = _typed([2, 3, 4, 5])[::order]
+    assert unseen_lines(pieces) == [(5, Box(100, 50, 120, 21))]
+    assert unseen_lines([_turned(piece) for piece in pieces]) == [(5, Box(50, 100, 21, 120))]
+
+
+def test_a_line_that_stayed_as_it_was_for_a_while_is_looked_at_then_too() -> None:
+    states = dict(unseen_lines(_typed([2, 3, 9, 10])))
+    assert states == {3: Box(100, 50, 60, 21), 10: Box(100, 50, 120, 21)}
+    many = unseen_lines(_typed([*range(0, 60, 3)]))
+    assert len(many) == 6
+    assert many[-1][0] == 57
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(LINE, LINE, id="a counter at its place"),
+        pytest.param(LINE, Box(100, 50, 126, 20), id="a counter that has grown by little"),
+        pytest.param(Box(100, 50, 30, 20), LINE, id="a line that begins with the piece"),
+        pytest.param(Box(140, 50, 30, 20), LINE, id="a line that holds the piece"),
+        pytest.param(LINE, Box(260, 50, 60, 20), id="another text on the same rows"),
+        pytest.param(LINE, Box(130, 72, 120, 20), id="the next line"),
+        pytest.param(LINE, Box(210, 40, 60, 44), id="a much larger text"),
+    ],
+)
+def test_what_was_seen_whole_is_not_looked_at_again(one: Box, other: Box) -> None:
+    for first, second in permutations((one, other)):
+        pieces = [_piece(3, first), _piece(6, second)]
+        assert not unseen_lines(pieces)
+        assert not unseen_lines(pieces[::-1])
+
+
+def test_pieces_of_one_frame_were_seen_together() -> None:
+    assert not unseen_lines(_typed([4, 4, 4, 4]))
+    whole = _piece(5, Box(98, 48, 124, 24))
+    assert not unseen_lines([*_typed([2, 3, 4, 5]), whole])
+    assert unseen_lines([*_typed([2, 3, 4, 5]), replace(whole, frame=1)])
+
+
+@pytest.mark.parametrize(("text", "goes"), [("H6051369", True), ("TIS 0.6", False)])
+def test_an_identifier_that_is_typed_is_read_whole_and_filled(text: str, *, goes: bool) -> None:
+    frames = [np.full((192, 320, 1), 20, np.uint8) for _ in range(12)]
+    for number, frame in enumerate(frames):
+        shown = samples.with_text(np.zeros_like(frame), text[: number + 1], at=(60, 100))
+        frame[shown > 100] = 235
+    instance = replace(
+        samples.make_instance(samples.EXPLICIT_LE, frames, samples.attributes(frames[0], bits=8)),
+        known=(KnownIdentifier("H6051369", "MEDICAL_RECORD_NUMBER"),),
+    )
+    cleaner = PixelCleaning("REDACT_SENSITIVE_TEXT", samples.detector(), untrusted=())
+    regions = [region for region in cleaner.clean(instance).regions if region.frame == 12]
+    filled = np.zeros((192, 320), np.bool_)
+    for region in regions:
+        filled[region.top :, region.left :][: region.height, : region.width] = True
+    share = filled[(frames[-1] > 200)[..., 0]].mean()
+    assert share > 0.95 if goes else share < 0.05
