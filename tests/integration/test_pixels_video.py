@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from deid.errors import Reason, Unsafe
+from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.codecs.video import video_cleaner
 from deid.ports import DrawnBox
@@ -43,7 +44,7 @@ def pyav(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         _loaded[name] = sys.modules.pop(name)
 
 
-def _stream(encoder: str, container: str, text: str) -> bytes:
+def _stream(encoder: str, container: str, text: str, *, is_typed: bool = False) -> bytes:
     av: Any = importlib.import_module("av")
     out = io.BytesIO()
     with av.open(out, "w", format=container) as target:
@@ -51,7 +52,8 @@ def _stream(encoder: str, container: str, text: str) -> bytes:
         stream.width, stream.height, stream.pix_fmt = COLUMNS, ROWS, "yuv420p"
         for number in range(FRAMES):
             shade = samples.texture(number, rows=ROWS, columns=COLUMNS) // 4
-            frame = samples.with_text(shade, text, at=(40, 100)) if text else shade
+            shown = text[: number + 1] if is_typed else text
+            frame = samples.with_text(shade, shown, at=(40, 100)) if shown else shade
             frame[140:] = shade[140:]
             rgb = np.repeat(frame, 3, axis=2)
             target.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
@@ -66,10 +68,10 @@ def _instance(syntax: str, stream: bytes, frames: int = FRAMES) -> Any:
     return replace(made, attributes={**made.attributes, "NumberOfFrames": frames})
 
 
-def _cleaner() -> PixelCleaning:
+def _cleaner(mode: str = "REDACT_ALL_TEXT") -> PixelCleaning:
     video = video_cleaner()
     assert video is not None
-    return PixelCleaning("REDACT_ALL_TEXT", samples.detector(), untrusted=(), video=video)
+    return PixelCleaning(mode, samples.detector(), untrusted=(), video=video)
 
 
 @pytest.mark.parametrize(("syntax", "encoder", "container"), _KINDS)
@@ -86,6 +88,18 @@ def test_text_in_a_video_is_filled_in_every_frame(
     assert all(frame[88:100, 42:150].max() < 40 for frame in shown)
     assert all(frame[140:].max() > 20 for frame in shown)
     assert cleaned.changes["LossyImageCompression"] == "01"
+
+
+def test_an_identifier_that_is_typed_into_a_video_is_read_whole(pyav: Any) -> None:
+    syntax, encoder, container = _KINDS[1]
+    instance = replace(
+        _instance(syntax, _stream(encoder, container, "H6051369", is_typed=True)),
+        known=(KnownIdentifier("H6051369", "MEDICAL_RECORD_NUMBER"),),
+    )
+    cleaned = _cleaner("REDACT_SENSITIVE_TEXT").clean(instance)
+    with pyav.open(io.BytesIO(samples.value_of(instance, cleaned)[16:])) as container_read:
+        *_, last = [frame.to_ndarray(format="gray") for frame in container_read.decode(video=0)]
+    assert last[88:100, 42:130].max() < 40
 
 
 def test_a_box_drawn_by_hand_is_filled_in_every_frame_of_a_video(pyav: Any) -> None:
