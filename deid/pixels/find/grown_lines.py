@@ -6,13 +6,16 @@ Of each frame only what is new is looked at, so that nobody saw them whole, and 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from deid.pixels.geometry import Box
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
+    from deid.pixels.geometry import Box
     from deid.pixels.ports import FoundRegion
 
 #: In heights of the lower piece: how far apart pieces of a line are at most, and how far each reaches beyond
@@ -34,48 +37,44 @@ def unseen_lines(pieces: Sequence[FoundRegion]) -> list[tuple[int, Box]]:
         Of texts, found in any order, none of which is filled.
     """
     return [
-        state
-        for line in _lines([*pieces])
-        for state in _states(line)
-        if not _is_seen(state, pieces)
+        state for line in _lines(pieces) for state in _states(line) if not _is_seen(state, pieces)
     ]
 
 
-def _lines(pieces: list[FoundRegion]) -> Iterator[list[FoundRegion]]:
+def _lines(pieces: Sequence[FoundRegion]) -> Iterator[list[FoundRegion]]:
     """Yield pieces of several frames that go on as each other."""
-    while pieces:
-        line = [pieces.pop()]
+    frames = np.array([piece.frame for piece in pieces])
+    boxes = np.array([piece.region.box for piece in pieces]).reshape(-1, 4)
+    turned = boxes[:, [1, 0, 3, 2]]
+    is_left = np.ones(len(pieces), np.bool_)
+    while is_left.any():
+        line = [int(is_left.argmax())]
+        is_left[line] = False
         for known in line:  # which grows
-            more = [piece for piece in pieces if _goes_on(known, piece)]
-            line += more
-            pieces = [piece for piece in pieces if not any(piece is other for other in more)]
+            goes_on = _reach_beyond(boxes[known], boxes) | _reach_beyond(turned[known], turned)
+            more = np.flatnonzero(is_left & goes_on & (frames != frames[known]))
+            is_left[more] = False
+            line += more.tolist()
         if len(line) > 1:
-            yield line
+            yield [pieces[number] for number in line]
 
 
-def _goes_on(one: FoundRegion, other: FoundRegion) -> bool:
-    """Whether two pieces of different frames lie on one line, and each reaches beyond the other."""
-    first, second = one.region.box, other.region.box
-    return one.frame != other.frame and (
-        _reach_beyond(first, second) or _reach_beyond(_turned(first), _turned(second))
+def _reach_beyond(one: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell which boxes (left, top, width, height) go on as one does, or it as they, along a line that lies."""
+    left, top, width, height = others.T
+    low, high = np.minimum(height, one[3]), np.maximum(height, one[3])
+    first, last = np.minimum(left, one[0]), np.maximum(left, one[0])
+    is_first = left < one[0]
+    shared = np.minimum(top + height, one[1] + one[3]) - np.maximum(top, one[1])
+    end_of_first = np.where(is_first, left + width, one[0] + one[2])
+    end_of_last = np.where(is_first, one[0] + one[2], left + width)
+    return np.asarray(
+        (4 * shared >= 3 * low)
+        & (2 * low >= high)
+        & (last - end_of_first <= _APART * low)
+        & (last - first >= _BEYOND * low)
+        & (end_of_last - end_of_first >= _BEYOND * low)
     )
-
-
-def _reach_beyond(one: Box, other: Box) -> bool:
-    first, second = sorted((one, other), key=lambda box: box.left)
-    low, high = sorted((one.height, other.height))
-    shared = min(one.bottom, other.bottom) - max(one.top, other.top)
-    return (
-        4 * shared >= 3 * low
-        and 2 * low >= high
-        and second.left - first.right <= _APART * low
-        and second.left - first.left >= _BEYOND * low
-        and second.right - first.right >= _BEYOND * low
-    )
-
-
-def _turned(box: Box) -> Box:
-    return Box(box.top, box.left, box.height, box.width)
 
 
 def _states(line: Sequence[FoundRegion]) -> Iterator[tuple[int, Box]]:
