@@ -60,6 +60,11 @@ def test_a_line_that_stayed_as_it_was_for_a_while_is_looked_at_then_too() -> Non
         pytest.param(Box(100, 50, 30, 20), LINE, id="a line that begins with the piece"),
         pytest.param(Box(140, 50, 30, 20), LINE, id="a line that holds the piece"),
         pytest.param(LINE, Box(260, 50, 60, 20), id="another text on the same rows"),
+        pytest.param(
+            Box(50, 100, 20, 60),
+            Box(50, 200, 20, 60),
+            id="another standing text on the same columns",
+        ),
         pytest.param(LINE, Box(130, 72, 120, 20), id="the next line"),
         pytest.param(LINE, Box(210, 40, 60, 44), id="a much larger text"),
     ],
