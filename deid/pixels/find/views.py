@@ -64,7 +64,7 @@ class FrameLook:
 
         Yellow and blue have the same extremes: a text may have those of its ground.
         """
-        if self._colour is None or cv2.subtract(self.high, self.low).max() <= _COLOURLESS:
+        if self._colour is None or cv2.norm(self.high, self.low, cv2.NORM_INF) <= _COLOURLESS:
             return None
         return np.asarray(cv2.cvtColor(self._colour, cv2.COLOR_RGB2GRAY))
 
