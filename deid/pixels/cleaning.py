@@ -24,6 +24,7 @@ from deid.pixels.fillings import (
     is_lettering,
     is_of_letters,
     united,
+    without_lines,
 )
 from deid.pixels.find.cine import find_text
 from deid.pixels.find.codes import WithCodes
@@ -356,14 +357,20 @@ class PixelCleaning:
                 or is_lettering(entry, kept)
             ):
                 continue
-            neighbours = [other.region.box for other in kept if other.frame == entry.frame]
+            stay = [other.region for other in kept if other.frame == entry.frame]
             fillings += [
-                Filling(box, why, frozenset((entry.frame,)))
+                Filling(part, why, frozenset((entry.frame,)))
                 for box in filled_for(
-                    as_code(entry, filled), self._margins, neighbours, image.rows, image.columns
+                    as_code(entry, filled),
+                    self._margins,
+                    [other.box for other in stay],
+                    image.rows,
+                    image.columns,
                 )
+                for part in (without_lines(box, entry.region, stay) if image.frames == 1 else [box])
             ]
-        return united(fillings)
+        # What moves leaves a trail in several frames that is united whatever stands beside it.
+        return united(fillings, [entry.region.box for entry in kept] if image.frames == 1 else ())
 
     def _detected(
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
 import numpy as np
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Hamming
 
 from deid.pixels.find.candidates import corners_of
 from deid.pixels.geometry import Box
@@ -33,6 +33,13 @@ _READABLE, _CLEARLY, _PAIR = 0.5, 0.9, 2
 _MUCH_OF_IT = 0.6
 #: A box of one line is as long as a third of its height for each sign, or longer; how much of a piece it holds.
 _SIGNS_WIDE, _NEARLY_ALL = 3, 0.9
+#: Signs by which a piece may lie elsewhere in its line than its letters, as these are of different widths.
+_OFF = 1.5
+#: What letters are upside down, of those that are others then.
+_UPSIDE_DOWN = str.maketrans("69MWnudpbq", "96WMundpqb")
+#: A region of several lines is so much higher than a line that is left out of it, but for its rim: a line is so
+#: many rims high.
+_SEVERAL_LINES, _RIM = 1.5, 6
 
 
 class Margins(NamedTuple):
@@ -186,21 +193,27 @@ def is_explained(entry: FoundRegion, found: Sequence[FoundRegion]) -> bool:
     lowest = min(min(other.box.width, other.box.height) for other in around)
     if min(region.box.width, region.box.height) < _LEAST_HEIGHT * lowest:
         return False
-    shown: NDArray[np.bool_] = np.zeros((region.box.height, region.box.width), np.bool_)
-    for other in around:
-        part = other.box.moved(-region.box.left, -region.box.top)
-        inside = part.clipped(region.box.height, region.box.width)
+    readings = ((region.text, region.legibility), *region.others)
+    said = "".join(_signs(other.text) for other in around)
+    is_clear = region.legibility >= _CLEARLY and all(
+        len(_signs(text)) >= _LEAST_SIGNS and _signs(text) in said
+        for text, legibility in readings
+        if legibility >= _READABLE
+    )
+    shown = _share_of(region.box, [other.box for other in around])
+    return shown >= (_MUCH_OF_IT if is_clear else _MOST_OF_IT) and all(
+        _is_said(_signs(text), legibility, said) for text, legibility in readings
+    )
+
+
+def _share_of(box: Box, boxes: Sequence[Box]) -> float:
+    """Return the share of a box that others cover."""
+    shown: NDArray[np.bool_] = np.zeros((box.height, box.width), np.bool_)
+    for other in boxes:
+        inside = other.moved(-box.left, -box.top).clipped(box.height, box.width)
         if inside is not None:
             shown[inside.top : inside.bottom, inside.left : inside.right] = True
-    readings = ((region.text, region.legibility), *region.others)
-    is_clear = all(
-        len(_signs(text)) >= _LEAST_SIGNS and legibility >= _CLEARLY
-        for text, legibility in readings
-    )
-    if shown.mean() < (_MUCH_OF_IT if is_clear else _MOST_OF_IT):
-        return False
-    said = "".join(_signs(other.text) for other in around)
-    return all(_is_said(_signs(text), legibility, said) for text, legibility in readings)
+    return float(shown.mean())
 
 
 def _is_said(signs: str, legibility: float, said: str) -> bool:
@@ -222,47 +235,89 @@ def is_lettering(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
     Letters of a font of single pixels are squares on one grid. Bars read as few different signs.
     """
     region = entry.region
-    return region.is_code and any(
-        other.frame == entry.frame
+    lines = [
+        other.region.box
+        for other in kept
+        if other.frame == entry.frame
         and other.region.legibility >= _SURELY
         and len(set(_signs(other.region.text))) >= _LEAST_SIGNS
-        and other.region.box.overlap(region.box) >= _MOST_OF_IT * region.box.area
         and 2 * other.region.box.height <= 3 * region.box.height
-        for other in kept
-    )
+    ]
+    return region.is_code and _share_of(region.box, lines) >= _MOST_OF_IT
 
 
 def is_of_letters(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
     """Whether a region lies among the letters of one line of text that was read surely and stays.
 
-    Of letters that are set in dots pieces are found by themselves, and read as anything. What is no longer
-    than the line is high, not beside its middle, and not read clearly as several signs is such a piece: no
-    other text can stand there.
+    No other text can stand there. Such a piece reads as what the line says at that place; or, where it is no
+    longer than the line is high, not clearly as several signs: of letters that are set in dots pieces are found
+    by themselves, and read as anything.
     """
-    region, box = entry.region, entry.region.box
-    is_clear = region.legibility >= _CLEARLY and len(_signs(region.text)) >= _PAIR
-    return not (region.is_code or is_clear) and any(
-        other.frame == entry.frame and _holds_piece(other.region, box) for other in kept
+    region = entry.region
+    signs = len(_signs(region.text))
+    is_clear = region.legibility >= _CLEARLY and signs >= _PAIR
+    errors = int(not is_clear and signs > _PAIR)
+    return not region.is_code and any(
+        other.frame == entry.frame
+        and _is_one_line(other.region)
+        and _lies_among(other.region.box, region.box)
+        and (
+            (not is_clear and max(region.box[2:]) <= min(other.region.box[2:]))
+            or _says_there(other.region, region, errors)
+        )
+        for other in kept
     )
 
 
-def _holds_piece(line: TextRegion, piece: Box) -> bool:
-    """Whether a place is one of a line's letters, in a box that is no higher than one line of them."""
-    box, signs = line.box, len(_signs(line.text))
-    high, long = sorted((box.width, box.height))
+def _lies_among(line: Box, piece: Box) -> bool:
+    """Whether a place lies in a line, around its middle."""
     beside = (
-        abs(piece.left + piece.right - box.left - box.right)
-        if box.width < box.height
-        else abs(piece.top + piece.bottom - box.top - box.bottom)
+        abs(piece.left + piece.right - line.left - line.right)
+        if line.width < line.height
+        else abs(piece.top + piece.bottom - line.top - line.bottom)
     )
+    is_in = piece.overlap(line) >= _NEARLY_ALL * piece.area
+    return is_in and 2 * beside <= min(line.width, line.height)
+
+
+def _is_one_line(region: TextRegion) -> bool:
+    """Whether a text was read surely, in a box that is no higher than one line of it."""
+    signs = _signs(region.text)
+    high, long = sorted((region.box.width, region.box.height))
+    # FFS is a word; strokes of a scale read as 1I1.
+    least = _PAIR if len(signs) >= _LEAST_SIGNS and signs.isalpha() else _LEAST_SIGNS
     return (
-        not line.outline
-        and line.legibility >= _SURELY
-        and len(set(_signs(line.text))) >= _LEAST_SIGNS
-        and _SIGNS_WIDE * long >= signs * high
-        and max(piece.width, piece.height) <= high
-        and 2 * beside <= high
-        and piece.overlap(box) >= _NEARLY_ALL * piece.area
+        not region.outline
+        and region.legibility >= _SURELY
+        and len(set(signs)) >= least
+        and _SIGNS_WIDE * long >= len(signs) * high
+    )
+
+
+def _says_there(line: TextRegion, piece: TextRegion, errors: int) -> bool:
+    """Whether a piece reads as its line does at about that place, with so many other signs at most.
+
+    Letters stand at their share of the length, from either end, as a line may be read upside down. So may a
+    piece: SO in Pos.
+    """
+    if piece.legibility < _READABLE or len(_signs(piece.text)) < _PAIR:
+        return False
+    box, place, read = line.box, piece.box, line.text.strip()
+    at = [number for number, sign in enumerate(read) for _ in _signs(sign)]
+    said = _signs(read)
+    begin, end, length = (
+        (place.left - box.left, place.right - box.left, box.width)
+        if box.width >= box.height
+        else (place.top - box.top, place.bottom - box.top, box.height)
+    )
+    sign = length / len(read)
+    return any(
+        Hamming.distance(said[start : start + len(signs)], signs) <= errors
+        and abs(at[start] * sign - first) <= _OFF * sign
+        and abs((at[start + len(signs) - 1] + 1) * sign - last) <= _OFF * sign
+        for signs in (_signs(piece.text), _signs(piece.text[::-1].translate(_UPSIDE_DOWN)))
+        for start in range(len(said) - len(signs) + 1)
+        for first, last in ((begin, end), (length - end, length - begin))
     )
 
 
@@ -297,6 +352,7 @@ def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
     Boxes reach beyond their letters, in proportion to the height; so is shared what two have in
     common. Boxes of very different heights are left alone: one of them may be slanted.
     """
+    top, bottom = box.top, box.bottom
     for other in neighbours:
         low, high = sorted((box.height, other.height))
         shared = min(box.bottom, other.bottom) - max(box.top, other.top)
@@ -304,29 +360,61 @@ def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
         if not (are_lines and box.overlap(other) and 2 * shared <= low + 1):
             continue
         less = shared * box.height // (box.height + other.height)
-        top = box.top + less if other.top < box.top else box.top
-        box = Box(box.left, top, box.width, box.height - less)
-    return box
+        if other.top < box.top:
+            top = max(top, box.top + less)
+        else:
+            bottom = min(bottom, box.bottom - less)
+    return Box(box.left, top, box.width, bottom - top)
 
 
-def united(fillings: Sequence[Filling]) -> list[Filling]:
-    """Make one of boxes that share most of the smaller one, as moving text leaves a trail of them."""
-    kept: list[Filling] = []
+def without_lines(box: Box, region: TextRegion, kept: Sequence[TextRegion]) -> list[Box]:
+    """Return what is filled of a box for a region of several lines, without those that were read and stay.
+
+    Not where the region is read clearly itself: what it says may stand anywhere in it.
+    """
+    boxes = [box]
+    is_clear = region.legibility >= _CLEARLY and len(_signs(region.text)) >= _LEAST_SIGNS
+    if region.outline or region.is_code or is_clear:
+        return boxes
+    high = min(region.box.width, region.box.height)
+    for line in kept:
+        thick = min(line.box.width, line.box.height)
+        if _is_one_line(line) and high >= _SEVERAL_LINES * thick:
+            # Boxes reach beyond their letters: what stands there may be another text's.
+            letters = line.box.grown(-(thick // _RIM))
+            boxes = [part for entry in boxes for part in entry.without(letters)]
+    return boxes
+
+
+def united(fillings: Sequence[Filling], kept: Sequence[Box] = ()) -> list[Filling]:
+    """Make one of boxes that share most of the smaller one, as moving text leaves a trail of them.
+
+    Not where one box would cover more of what is kept than they do.
+    """
+    result: list[Filling] = []
     for filling in sorted(fillings, key=lambda entry: -entry.box.area):
         united = filling
         while True:
+            before = united
             same = [
                 other
-                for other in kept
+                for other in result
                 if other.why == united.why
                 and 2 * other.box.overlap(united.box) > min(other.box.area, united.box.area)
             ]
-            if not same:
-                break
             for other in same:
-                kept.remove(other)
-                united = Filling(
-                    united.box.joined(other.box), united.why, united.frames | other.frames
-                )
-        kept.append(united)
-    return kept
+                if not _covers_more(other.box, united.box, kept):
+                    result.remove(other)
+                    united = Filling(
+                        united.box.joined(other.box), united.why, united.frames | other.frames
+                    )
+            if united is before:
+                break
+        result.append(united)
+    return result
+
+
+def _covers_more(one: Box, other: Box, kept: Sequence[Box]) -> bool:
+    """Whether the box around two covers more of what is kept than the two do."""
+    both = one.joined(other)
+    return any(both.overlap(box) > one.overlap(box) + other.overlap(box) for box in kept)

@@ -53,6 +53,19 @@ class Box(NamedTuple):
         right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
         return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
 
+    def without(self, other: Box) -> list[Box]:
+        """Return what of it lies beyond another box: above, below, left and right of what they share."""
+        shared = self.within(other)
+        if shared is None:
+            return [self]
+        parts = (
+            Box(self.left, self.top, self.width, shared.top - self.top),
+            Box(self.left, shared.bottom, self.width, self.bottom - shared.bottom),
+            Box(self.left, shared.top, shared.left - self.left, shared.height),
+            Box(shared.right, shared.top, self.right - shared.right, shared.height),
+        )
+        return [part for part in parts if part.width and part.height]
+
     def moved(self, columns: int, rows: int) -> Box:
         """Return the box shifted right by `columns` and down by `rows`."""
         return Box(self.left + columns, self.top + rows, self.width, self.height)

@@ -53,7 +53,10 @@ def is_harmless(upper: str) -> bool:
     tokens = LETTERS.findall(rest)
     if any(map(str.isdigit, upper)):
         # Beside a number a short word with l for I is a setting rather than a name: El 412, GAlN 3.
-        tokens = [token if is_word(token) else _with_i_for_l(token) for token in tokens]
+        tokens = [
+            token if is_word(token) or _is_run_of_words(token) else _with_i_for_l(token)
+            for token in tokens
+        ]
     if all(is_word(token) for token in tokens):
         return True
     # Recognisers lose and invent spaces: AP ERECT as APERECT, SUPINE as SUP INE.

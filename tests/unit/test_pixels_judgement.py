@@ -382,8 +382,10 @@ def test_what_is_not_read_surely_explains_nothing(line: TextRegion) -> None:
     [
         ([("ven", 0.97), ("VENO", 0.9)], 20, True),
         ([("ven", 0.97), ("VENO", 0.9)], 16, False),
-        ([("ven", 0.97), ("VENO", 0.89)], 20, False),  # not clearly
-        ([("ven", 0.97), ("vem", 0.9)], 20, False),  # not each time
+        ([("ven", 0.97), ("VENO", 0.6)], 20, True),
+        ([("ven", 0.97), ("vem", 0.89)], 20, False),  # not each time
+        ([("ven", 0.97), ("vem", 0.4)], 20, True),  # says nothing
+        ([("ven", 0.89)], 20, False),  # not clearly
         ([("ve", 0.97)], 20, False),  # a pair
     ],
 )
@@ -491,6 +493,8 @@ def _why_of_a_stranger(text: str) -> str | None:
         # other languages
         "Ganzkörper", "Ohne KM", "Dicke 52 mm", "Corps entier", "Balance des blancs", "Cuerpo entero",
         "Sin contraste", "Senza contrasto", "Strato 3",
+        # without their spaces, beside a number
+        "SLICETHICKNESS 3 mm", "TABLEHEIGHT 12", "APLATERAL 2",
     ],
 )  # fmt: skip
 def test_what_consoles_of_every_kind_print_stays(text: str) -> None:
@@ -506,7 +510,7 @@ def test_what_consoles_of_every_kind_print_stays(text: str) -> None:
         # of which a term is made
         "Best", "Small", "First", "White", "Kraft", "Dicke", "Free, N", "Horiz, Tom",
         "Cao 45", "El", "Li 45", "Dan 45", "Lu 45", "Lu-1774", "Ak 31", "MD 3", "Ava 12", "Mo", "Tan 45",
-        "Tc, Xe", "BR KL45",
+        "Tc, Xe", "BR KL45", "SLICEKATZ 3 mm", "TABLEHELGA 12", "TILTON 2",
         # beside terms
         "Katz Tc-99m", "RED FREE KATZ", "Katz, feet first",
     ],
