@@ -358,6 +358,7 @@ class PixelCleaning:
             ):
                 continue
             stay = [other.region for other in kept if other.frame == entry.frame]
+            go = [other.region for other in filled if other.frame == entry.frame]
             fillings += [
                 Filling(part, why, frozenset((entry.frame,)))
                 for box in filled_for(
@@ -367,7 +368,9 @@ class PixelCleaning:
                     image.rows,
                     image.columns,
                 )
-                for part in (without_lines(box, entry.region, stay) if image.frames == 1 else [box])
+                for part in (
+                    without_lines(box, entry.region, stay, go) if image.frames == 1 else [box]
+                )
             ]
         # What moves leaves a trail in several frames that is united whatever stands beside it.
         return united(fillings, [entry.region.box for entry in kept] if image.frames == 1 else ())

@@ -39,7 +39,7 @@ _OFF = 1.5
 _UPSIDE_DOWN = str.maketrans("69MWnudpbq", "96WMundpqb")
 #: A region of several lines is so much higher than a line that is left out of it, but for its rim: a line is so
 #: many rims high.
-_SEVERAL_LINES, _RIM = 1.5, 6
+_SEVERAL_LINES, _RIM = 1.5, 5
 
 
 class Margins(NamedTuple):
@@ -357,7 +357,7 @@ def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
         low, high = sorted((box.height, other.height))
         shared = min(box.bottom, other.bottom) - max(box.top, other.top)
         are_lines = box.width >= box.height and other.width >= other.height and high <= 2 * low
-        if not (are_lines and box.overlap(other) and 2 * shared <= low + 1):
+        if not (are_lines and box.overlap(other) and 5 * shared <= 3 * low + 1):
             continue
         less = shared * box.height // (box.height + other.height)
         if other.top < box.top:
@@ -367,14 +367,23 @@ def _parted(box: Box, neighbours: Sequence[Box]) -> Box:
     return Box(box.left, top, box.width, bottom - top)
 
 
-def without_lines(box: Box, region: TextRegion, kept: Sequence[TextRegion]) -> list[Box]:
+def without_lines(
+    box: Box, region: TextRegion, kept: Sequence[TextRegion], gone: Sequence[TextRegion] = ()
+) -> list[Box]:
     """Return what is filled of a box for a region of several lines, without those that were read and stay.
 
-    Not where the region is read clearly itself: what it says may stand anywhere in it.
+    Not where the region is read clearly itself, as what it says may stand anywhere in it; but where a line
+    says the same that goes by itself.
     """
     boxes = [box]
-    is_clear = region.legibility >= _CLEARLY and len(_signs(region.text)) >= _LEAST_SIGNS
-    if region.outline or region.is_code or is_clear:
+    says = _signs(region.text)
+    is_clear = region.legibility >= _CLEARLY and len(says) >= _LEAST_SIGNS
+    is_known = any(
+        says in _signs(other.text) and _is_one_line(other) and other.box.overlap(region.box)
+        for other in gone
+        if other is not region
+    )
+    if region.outline or region.is_code or (is_clear and not is_known):
         return boxes
     high = min(region.box.width, region.box.height)
     for line in kept:

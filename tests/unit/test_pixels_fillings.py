@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.fillings import (
     Filling,
@@ -18,9 +19,8 @@ from deid.pixels.fillings import (
     widened,
     without_lines,
 )
-from deid.pixels.find.cine import FoundRegion
 from deid.pixels.geometry import Box
-from deid.pixels.ports import TextRegion
+from deid.pixels.ports import FoundRegion, TextRegion
 from tests import pixel_samples as samples
 
 if TYPE_CHECKING:
@@ -129,6 +129,29 @@ def test_of_several_lines_that_are_found_as_one_what_was_read_surely_stays(
     assert sum(box.overlap(letters) for box in boxes) == (0 if stays else letters.area)
 
 
+_KATZ = TextRegion(Box(24, 50, 100, 18), 0.9, "KATZ^ADA", 0.99)
+
+
+@pytest.mark.parametrize(
+    ("gone", "stays"),
+    [
+        ([_KATZ], True),
+        ([replace(_KATZ, text="Pat: Katz, Ada 045Y")], True),
+        ([], False),
+        ([replace(_KATZ, text="KATZ^IDA")], False),
+        ([replace(_KATZ, legibility=0.94)], False),
+        ([replace(_KATZ, box=Box(24, 68, 100, 18))], False),  # another of that name
+    ],
+)
+def test_what_several_lines_say_clearly_stands_in_the_line_that_says_it_surely(
+    gone: list[TextRegion], *, stays: bool
+) -> None:
+    region = replace(_WHOLE, text="KATZAD", legibility=0.97)
+    letters = Box(33, 37, 54, 12)
+    boxes = without_lines(region.box, region, [_LINE], [*gone, region])
+    assert sum(box.overlap(letters) for box in boxes) == (0 if stays else letters.area)
+
+
 @pytest.mark.parametrize(
     ("other", "beyond"),
     [
@@ -176,6 +199,12 @@ def test_a_line_that_goes_is_parted_from_those_above_and_below_that_stay() -> No
         assert (box.top, box.bottom) == (767, 783)
 
 
+@pytest.mark.parametrize(("top", "bottom"), [(712, 720), (711, 728)])
+def test_lines_are_parted_whose_boxes_share_little_more_than_half(top: int, bottom: int) -> None:
+    line = Box(140, 701, 133, 27)
+    assert widened(line, Margins(3, 0.5, 0.15), [Box(142, top, 70, 27)]).bottom == bottom
+
+
 _KVP = TextRegion(Box(164, 429, 48, 31), 0.9, "kVp", 0.99)
 _120 = TextRegion(Box(214, 431, 45, 24), 0.9, "120", 1.0)
 
@@ -214,10 +243,15 @@ def test_a_line_stays_within_what_goes_where_nothing_else_may_come_to_stand_ther
     frames: int, mode: str
 ) -> None:
     frame = samples.texture(rows=96, columns=160)
+    known = (KnownIdentifier("Katz^Ada", "PERSON_NAME"),)
     instance = samples.make_instance(
-        samples.EXPLICIT_LE, [frame] * frames, samples.attributes(frame, NumberOfFrames=frames)
+        samples.EXPLICIT_LE,
+        [frame] * frames,
+        samples.attributes(frame, NumberOfFrames=frames),
+        known=known,
     )
-    cleaned = PixelCleaning(mode, _Finds(_LINE, _WHOLE), untrusted=()).clean(instance)
+    whole = replace(_WHOLE, text="KATZADA", legibility=0.97)
+    cleaned = PixelCleaning(mode, _Finds(_LINE, whole, _KATZ), untrusted=()).clean(instance)
     letters = Box(33, 37, 54, 12)
     shared = sum(
         Box(region.left, region.top, region.width, region.height).overlap(letters)
