@@ -9,7 +9,8 @@
     healthcare                              the Cloud Healthcare API's surface
     batch      store                        ``dicomveil deid``; what is durable, and what becomes of it
     fhir   pipeline   receive               serves FHIR; decides and dispatches; takes in;
-    rendering   web                         draws; serves
+    rendering   viewer                      draws; brings the viewer
+    web                                     serves
     deidentifiers   engines   workers       configurations and keys; what looks at pixels; child processes
     observe                                 logs, traces, metrics, health
     ports   records   resources   reasons   errors   what the parts ask of each other, what travels, what

@@ -185,6 +185,19 @@ class Order(StrEnum):
     UPDATED_LAST_FIRST = "-_lastUpdated"
 
 
+_MOST_NUMBER: Final = (1 << 63) - 1
+"""Of a row: its store's number stands in the upper bits."""
+_MOST_DIGITS: Final = len(str(_MOST_NUMBER))
+
+
+def number_in(text: str) -> int | None:
+    """Return a number that a row may have, None for what is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+        return None
+    number = int(text)
+    return number if number <= _MOST_NUMBER else None
+
+
 class Place(NamedTuple):
     """Where a page of a search ended."""
 

@@ -207,9 +207,13 @@ def _different(matches: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
         if len(found[keyword]) > MAX_VALUES and VR_OF_KEY[keyword] not in _LISTS:
             raise BadRequest(f"more than {MAX_VALUES} values of {keyword}")
     uids = (values for keyword, values in found.items() if VR_OF_KEY[keyword] in _LISTS)
-    if sum(map(len, uids)) > MAX_UIDS:
-        raise BadRequest(f"more than {MAX_UIDS} UIDs")
+    _refuse_many_uids(sum(map(len, uids)))
     return found
+
+
+def _refuse_many_uids(count: int) -> None:
+    if count > MAX_UIDS:
+        raise BadRequest(f"more than {MAX_UIDS} UIDs")
 
 
 def _refuse_many_words(matches: Mapping[str, Sequence[str]]) -> None:
@@ -268,7 +272,9 @@ def _values(keyword: str, value: str) -> list[str]:
     vr = VR_OF_KEY[keyword]
     value = value.strip()
     if vr in _LISTS or keyword in _LIST_KEYWORDS:
-        values = [part for part in re.split(r"[,\\]", value) if part]
+        values = [part for part in dict.fromkeys(re.split(r"[,\\]", value)) if part]
+        if vr in _LISTS:  # before each is looked at
+            _refuse_many_uids(len(values))
     else:
         values = [value]
     pattern = _PATTERNS.get(vr)

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from daemon.fhir import representation, searching
+from daemon.fhir import representation
 from daemon.fhir.bodies import answered_type
 from daemon.fhir.errors import BadRequest, Unprocessable
+from daemon.resources import number_in
 
 if TYPE_CHECKING:
     from daemon.resources import ReadDocument, ReadResource, ResourceVersion
@@ -68,7 +69,7 @@ def number(text: str, name: str) -> int | None:
     """Return the number of a parameter, None when it is empty; raises `BadRequest`."""
     if not text:
         return None
-    found = searching.number_in(text)
+    found = number_in(text)
     if found is None:
         raise BadRequest(f"{name} is no number")
     return found

@@ -6,7 +6,6 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 from daemon.fhir.errors import (
     BadRequest,
@@ -15,6 +14,7 @@ from daemon.fhir.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from daemon.web.bodies import FORM, FormUnusable, chunks, form_fields
 from deid.fhir.pieces import SMALL
 from dicomweb.media import parse_accept, parse_content_type
 
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from daemon.fhir.ports import Patience
+    from daemon.web.bodies import Patience
 
 FHIR_JSON: Final = "application/fhir+json"
 NDJSON: Final = "application/fhir+ndjson"
 _JSON: Final = frozenset({FHIR_JSON, "application/json", "text/json", "json"})
 _MOST_FORM_BYTES: Final = 65536
+_MOST_FORM_FIELDS: Final = 1000
 
 
 async def read_body(
@@ -88,17 +89,14 @@ async def read_form(request: web.Request, patience: Patience) -> list[tuple[str,
     ------
     BadRequest, TimeoutError
     """
-    if request.content_type != "application/x-www-form-urlencoded":
+    if request.content_type != FORM:
         raise BadRequest("the parameters of a search are posted as a form")
-    body = bytearray()
-    async for chunk in chunks(request, patience):
-        body += chunk
-        if len(body) > _MOST_FORM_BYTES:
-            raise BadRequest("the form is too long")
     try:
-        return parse_qsl(body.decode("ascii"), keep_blank_values=True)
-    except UnicodeDecodeError:
-        raise BadRequest("the form is not percent-encoded") from None
+        return await form_fields(
+            request, patience, most_bytes=_MOST_FORM_BYTES, most_fields=_MOST_FORM_FIELDS
+        )
+    except FormUnusable as error:
+        raise BadRequest(str(error)) from None
 
 
 def _append(path: Path, data: bytearray) -> None:
@@ -133,26 +131,6 @@ async def _whole(
         yield chunk
     if not size:
         raise BadRequest("the body is empty")
-
-
-async def chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
-    """Yield a body as it comes; raises `TimeoutError` where it stands still or is too slow."""
-    clock = asyncio.get_running_loop().time
-    least = patience.min_bytes_per_s * patience.body_timeout_s
-    gained, waited_s = 0, 0.0
-    while True:
-        began = clock()
-        async with asyncio.timeout(patience.body_timeout_s):
-            chunk = await request.content.readany()
-        if not chunk:
-            return
-        waited_s += clock() - began
-        gained += len(chunk)
-        if gained >= least:
-            gained, waited_s = 0, 0.0
-        elif waited_s > patience.body_timeout_s:
-            raise TimeoutError
-        yield chunk
 
 
 def answered_type(request: web.Request) -> str:

@@ -39,18 +39,6 @@ class Settings(Protocol):
         """Most resources in one answer; the client follows its link for more."""
 
 
-class Patience(Protocol):
-    """How long a body may take."""
-
-    @property
-    def body_timeout_s(self) -> float:
-        """How long it may stand still."""
-
-    @property
-    def min_bytes_per_s(self) -> float:
-        """What it must gain, on the average over `body_timeout_s` of waiting for it."""
-
-
 class Reader(Protocol):
     """Parses what came from outside, somewhere else than in this process."""
 

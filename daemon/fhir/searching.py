@@ -23,6 +23,7 @@ from daemon.resources import (
     Span,
     TokenFilter,
     TokenTest,
+    number_in,
     span_of,
 )
 
@@ -51,13 +52,12 @@ _FILTERING: Final = frozenset(
 """Parameters of all resources that let less pass, and are not known here."""
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PAGE: Final = "_page"
-_MOST_NUMBER: Final = (1 << 63) - 1
-"""Of a row: its store's number stands in the upper bits."""
-_MOST_DIGITS: Final = len(str(_MOST_NUMBER))
 _USUAL_COUNT: Final = 50
 _MOST_VALUES: Final = 500
 _MOST_FILTERS: Final = 50
 """Conditions that have to hold together; a store takes some hundreds."""
+_MOST_TESTS: Final = 4 * _MOST_VALUES
+"""Values of all conditions together; a subject's without a type counts once for each that it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,15 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, max_results: 
             wants_resources = False
         elif name.partition(":")[0] in PARAMETERS:
             filters.append(_filter(name, value))
+            if len(filters) > _MOST_FILTERS:
+                raise BadRequest(f"more than {_MOST_FILTERS} conditions in a search")
+            if sum(len(each.any_of) for each in filters) > _MOST_TESTS:
+                raise BadRequest("more values than a search may have in all its conditions")
         elif not name.startswith("_") or name.partition(":")[0] in _FILTERING:
             raise BadRequest("a search parameter is not supported; see the CapabilityStatement")
         else:
             continue
         understood.append((name, value))
-    if len(filters) > _MOST_FILTERS:
-        raise BadRequest(f"more than {_MOST_FILTERS} conditions in a search")
     wants_resources = wants_resources and limit > 0
     query = ResourceQuery(resource_type, tuple(filters), order, after, limit)
     return Search(query, tuple(understood), wants_total, wants_resources)
@@ -211,14 +213,6 @@ def _place(value: str) -> Place:
     if number is None or time_ms is None:
         raise BadRequest("_page is not what a link said")
     return Place(number, time_ms)
-
-
-def number_in(text: str) -> int | None:
-    """Return a number that a row may have, None for what is none."""
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
-        return None
-    number = int(text)
-    return number if number <= _MOST_NUMBER else None
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from daemon.fhir.ports import Patience
     from daemon.healthcare.calls import Handlers
     from daemon.healthcare.files import AllowedFiles
     from daemon.healthcare.relay import Services
     from daemon.store.stores import Stores
+    from daemon.web.bodies import Patience
 
 
 def handlers(

@@ -6,6 +6,7 @@ null is like what is not there, as in every message of Protocol Buffers; numbers
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from functools import cache
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from daemon.fhir.bodies import chunks
 from daemon.healthcare.errors import InvalidArgument, TooLarge
+from daemon.web.bodies import chunks
 from deid.configuration.json_text import loads
 
 if TYPE_CHECKING:
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from daemon.fhir.ports import Patience
+    from daemon.web.bodies import Patience
 
 MOST_BYTES: Final = 4 * 1024 * 1024
+MOST_VALUES: Final = 100_000
+"""In all objects and lists of a body: of some millions nobody else is served for a second."""
 _MOST_PROBLEMS: Final = 25
 """As many are looked into and told: a body may have a hundred thousand."""
 _OWN: Final[Mapping[str, Mapping[str, str]]] = {
@@ -51,7 +54,16 @@ async def read(request: web.Request, patience: Patience) -> dict[str, Any]:
         body += chunk
         if len(body) > MOST_BYTES:
             raise TooLarge(f"a request's body has at most {MOST_BYTES} bytes")
-    return parsed(bytes(body))
+    if _has_many_values(body):
+        raise TooLarge(f"a request's body has at most {MOST_VALUES} values")
+    return await asyncio.to_thread(parsed, bytes(body))
+
+
+def _has_many_values(body: bytearray) -> bool:
+    """Tell by what stands before each value, and around each name and text in single quotes."""
+    return (
+        sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES or body.count(b"'") > 4 * MOST_VALUES
+    )
 
 
 def _why_not_read(body: bytes) -> str:
@@ -108,10 +120,11 @@ def _message(
     for name, value in given.items():
         if len(problems) >= _MOST_PROBLEMS:
             break
-        at = f"{path}.{name}" if path else name
+        shown = _shown(name)
+        at = f"{path}.{shown}" if path else shown
         kind = fields.get(_camel(name))
         if kind is None:
-            problems.append((at, _unknown(name, path, fields)))
+            problems.append((at, _unknown(shown, path, fields)))
         elif not _says_nothing(kind, value):
             found[_camel(name)] = _value(version, kind, value, at, problems)
     return {name: value for name, value in found.items() if value is not None}
@@ -140,10 +153,12 @@ def _says_nothing(kind: str, value: Any) -> bool:
 def _value(version: str, kind: str, value: Any, at: str, problems: list[tuple[str, str]]) -> Any:
     if kind.startswith("["):
         if isinstance(value, list):
-            return [
-                _value(version, kind[1:], each, f"{at}[{index}]", problems)
-                for index, each in enumerate(value)
-            ]
+            found = []
+            for index, each in enumerate(value):
+                if len(problems) >= _MOST_PROBLEMS:
+                    break
+                found.append(_value(version, kind[1:], each, f"{at}[{index}]", problems))
+            return found
     elif kind in _SCALARS:
         if isinstance(value, _SCALARS[kind]) and (kind == "boolean" or not isinstance(value, bool)):
             return value
@@ -157,11 +172,11 @@ def _value(version: str, kind: str, value: Any, at: str, problems: list[tuple[st
     return None
 
 
-def _unknown(name: str, path: str, fields: Mapping[str, str]) -> str:
-    nearest = difflib.get_close_matches(_camel(name), fields, n=1)
+def _unknown(shown: str, path: str, fields: Mapping[str, str]) -> str:
+    nearest = difflib.get_close_matches(_camel(shown), fields, n=1)
     hint = f' Did you mean "{nearest[0]}"?' if nearest else ""
     where = f' at "{path}"' if path else ""
-    return f'Unknown name "{_shown(name)}"{where}: Cannot find field.{hint}'
+    return f'Unknown name "{shown}"{where}: Cannot find field.{hint}'
 
 
 def _shown(name: str) -> str:

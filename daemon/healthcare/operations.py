@@ -7,10 +7,10 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from daemon.fhir.searching import number_in
 from daemon.healthcare import names, paging, refusals, streams
 from daemon.healthcare.errors import FailedPrecondition, InvalidArgument, NotFound
 from daemon.healthcare.work import Work
+from daemon.resources import number_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,16 +17,16 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
-from daemon.fhir.bodies import chunks
 from daemon.healthcare.calls import GLOBAL_PARAMETERS
 from daemon.healthcare.errors import envelope
 from daemon.healthcare.methods import PROJECT
+from daemon.web.bodies import FORM, chunks
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from daemon.fhir.ports import Patience
     from daemon.healthcare.methods import Meant
+    from daemon.web.bodies import Patience
 
 _SERVICE: Final = re.compile(
     rf"(?P<dataset>projects/{PROJECT}/locations/[^/:]+/datasets/[^/:]+)"
@@ -154,7 +154,7 @@ async def _search(
     patience: Patience,
 ) -> tuple[str, str, list[tuple[str, str]]]:
     """Turn a search that Google's clients post as JSON into one by address; others stay as they are."""
-    if request.method != "POST" or request.content_type == "application/x-www-form-urlencoded":
+    if request.method != "POST" or request.content_type == FORM:
         return verb, rest, query
     body = bytearray()
     async for chunk in chunks(request, patience):

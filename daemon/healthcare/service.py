@@ -15,33 +15,33 @@ Google's is.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 import orjson
 import structlog
 from aiohttp import web
 
 from daemon.errors import SpoolFull, StoreUnavailable
-from daemon.fhir.bodies import chunks
 from daemon.healthcare import bodies
 from daemon.healthcare.calls import GLOBAL_PARAMETERS, Call
 from daemon.healthcare.errors import ApiError, InvalidArgument, NotFound, Unimplemented, envelope
 from daemon.healthcare.methods import VERSIONS, meant
+from daemon.web.bodies import FORM, FormUnusable, form_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp.typedefs import Handler as WebHandler
 
-    from daemon.fhir.ports import Patience
     from daemon.healthcare.calls import Handlers
     from daemon.healthcare.relay import Relay
+    from daemon.web.bodies import Patience
 
 log = structlog.get_logger()
 
 _OVERRIDE: Final = "X-HTTP-Method-Override"
-_FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FORM_BYTES: Final = 1024 * 1024
+_MOST_FIELDS: Final = 12_000
+"""A list of as many UIDs as a search may have, each in a field of its own, has room."""
 _NO_BODY: Final = frozenset({"GET", "DELETE", "HEAD"})
 
 
@@ -94,17 +94,15 @@ class _Service:
             return request.method, query
         if verb not in {"GET", "PUT", "PATCH", "DELETE"}:
             raise InvalidArgument(f"{_OVERRIDE} names no verb of this API")
-        if request.content_type != _FORM:
+        if request.content_type != FORM:
             return verb, query
-        form = bytearray()
-        async for chunk in chunks(request, self._patience):
-            form += chunk
-            if len(form) > _MOST_FORM_BYTES:
-                raise InvalidArgument(f"a form has at most {_MOST_FORM_BYTES} bytes")
         try:
-            return verb, query + parse_qsl(form.decode("ascii"), keep_blank_values=True)
-        except UnicodeDecodeError:
-            raise InvalidArgument("the form is not percent-encoded") from None
+            form = await form_fields(
+                request, self._patience, most_bytes=_MOST_FORM_BYTES, most_fields=_MOST_FIELDS
+            )
+        except FormUnusable as error:
+            raise InvalidArgument(str(error)) from None
+        return verb, query + form
 
     @web.middleware
     async def handle_errors(self, request: web.Request, handler: WebHandler) -> web.StreamResponse:

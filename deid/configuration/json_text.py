@@ -55,19 +55,24 @@ def _where(error: json.JSONDecodeError) -> str:
     return f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
 
 
+# What is not closed goes on to the end, or each escaped quote in it would be looked at as one that opens; and
+# what was passed is not taken back, or each step would be remembered.
 _LITERAL: Final = re.compile(
-    r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|\b(True|False|None)\b", re.DOTALL
+    r"'(?P<text>[^'\\]*+(?:\\.[^'\\]*+)*+)(?P<end>'?+)"
+    r"|\"[^\"\\]*+(?:\\.[^\"\\]*+)*+\"?+"
+    r"|\b(?P<word>True|False|None)\b",
+    re.DOTALL,
 )
 _PYTHON_WORDS: Final = {"True": "true", "False": "false", "None": "null"}
 
 
 def _double_quoted(text: str) -> str:
     def quoted(found: re.Match[str]) -> str:
-        if found[3]:
-            return _PYTHON_WORDS[found[3]]
-        if found[1] is None:
+        if found["word"]:
+            return _PYTHON_WORDS[found["word"]]
+        if not found["end"]:
             return found[0]
-        content = found[1].replace("\\'", "'")
+        content = found["text"].replace("\\'", "'")
         return '"' + re.sub(r'(?<!\\)((?:\\\\)*)"', r'\1\\"', content) + '"'
 
     return _LITERAL.sub(quoted, text)

@@ -194,6 +194,20 @@ async def test_a_token_is_found_with_and_without_its_system(stores: Stores) -> N
     assert await by(TokenTest("9")) == []
 
 
+@pytest.mark.parametrize("system", [None, MRN])
+async def test_as_many_values_as_a_search_may_have_can_be_asked_for(
+    stores: Stores, system: str | None
+) -> None:
+    await in_source(stores, ("a", identified("7")), ("b", identified("1998")))
+    tests = [TokenTest(str(value), system) for value in range(2000)]
+    tokens = TokenFilter("identifier", tuple(tests))
+    assert await found(stores, tokens) == ["a", "b"]
+    for test in (DateTest.GREATER_OR_EQUAL, DateTest.STARTS_AFTER):
+        dates = [(test, Span(day, day)) for day in range(1000)]
+        assert await found(stores, DateFilter(tuple(dates), is_of_update=True)) == ["a", "b"]
+        assert await found(stores, DateFilter(tuple(dates)), tokens) == []
+
+
 async def test_all_filters_have_to_hold(stores: Stores) -> None:
     final, draft = Token("status", "final"), Token("status", "draft")
     of_jane = Token("patient", "Patient/jane")

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from daemon.fhir.bodies import held_body, read_body, read_form
 from daemon.fhir.errors import FhirError
 from deid.fhir.pieces import SMALL
+from tests.whole_requests import lets_others_run, posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -102,6 +103,24 @@ async def test_a_form_has_a_longest_length(length: int, status: int) -> None:
     async with served(read) as client:
         answer = await client.post("/", data=in_chunks(b"a" * length, 1), headers=FORM)
         assert answer.status == status
+
+
+@pytest.mark.parametrize(("fields", "status"), [(1000, 200), (1001, 400)])
+async def test_a_form_has_a_highest_number_of_fields(fields: int, status: int) -> None:
+    async def read(request: web.Request) -> None:
+        assert len(await read_form(request, Patience())) == fields
+
+    async with served(read) as client:
+        form = b"&".join([b"a=1"] * fields)
+        answer = await client.post("/", data=form, headers=FORM)
+        assert answer.status == status
+
+
+async def test_others_are_served_while_a_form_is_taken_apart() -> None:
+    request = posted(b"a=1&b=%41", FORM["Content-Type"])
+    form, others_ran = await lets_others_run(read_form(request, Patience()))
+    assert form == [("a", "1"), ("b", "A")]
+    assert others_ran
 
 
 async def test_a_form_that_stands_still_is_given_up() -> None:

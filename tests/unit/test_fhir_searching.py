@@ -140,6 +140,16 @@ def test_more_conditions_than_a_store_can_be_asked_for_are_refused() -> None:
         parse("Patient", [("identifier", "a")] * 51, max_results=50)
 
 
+def test_more_values_than_a_store_can_be_asked_for_at_once_are_refused() -> None:
+    """SQLite thinks about fifty conditions of five hundred values each for minutes."""
+    of_subject = ("subject", ",".join(["a"] * 500))  # of four types
+    parse("Observation", [of_subject], max_results=50)
+    parse("Observation", [("code", of_subject[1])] * 4, max_results=50)
+    for more in (of_subject, ("code", of_subject[1])):
+        with pytest.raises(BadRequest, match="more values"):
+            parse("Observation", [more, of_subject, ("_id", "a")], max_results=50)
+
+
 def test_a_condition_needs_something_to_search_by() -> None:
     with pytest.raises(BadRequest):
         conditional("Patient", [("_count", "1")])

@@ -1,4 +1,4 @@
-"""Bodies of requests to the API that stand still, over real sockets."""
+"""Bodies of requests to the API: that stand still, over real sockets, and that say very much."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import TestClient, TestServer
 
-from daemon.healthcare import service
+from daemon.healthcare import bodies, service
+from daemon.healthcare.errors import InvalidArgument, TooLarge
 from daemon.healthcare.relay import Address, Relay
+from tests.whole_requests import lets_others_run, posted
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -62,3 +64,45 @@ async def test_a_body_that_stands_still_is_given_up(path: str, headers: list[str
         writer.write("\r\n".join([*head, "", "{"]).encode())
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 240)
         writer.close()
+
+
+async def test_others_are_served_while_a_body_is_parsed() -> None:
+    request = posted(b'{"timeZone": "UTC"}', "application/json")
+    body, others_ran = await lets_others_run(bodies.read(request, Patience()))
+    assert body == {"timeZone": "UTC"}
+    assert others_ran
+
+
+@pytest.mark.parametrize(
+    ("piece", "most"), [(b"1,", 99_999), (b"[],", 50_000), (b"{},", 50_000), (b"''", 199_998)]
+)
+async def test_a_body_of_very_many_values_is_refused_unread(piece: bytes, most: int) -> None:
+    """Of some millions nobody else is served for a second, though they are parsed beside the loop."""
+
+    def saying(count: int) -> web.Request:
+        return posted(b"{'a':'" + piece * count, "application/json")
+
+    with pytest.raises(InvalidArgument):  # read, and no JSON
+        await bodies.read(saying(most - 1), Patience())
+    with pytest.raises(TooLarge, match="values"):
+        await bodies.read(saying(most + 2), Patience())
+
+
+@pytest.mark.parametrize(("fields", "status"), [(12_000, 200), (12_001, 400)])
+async def test_a_form_has_as_many_fields_as_a_search_may_have_uids(
+    fields: int, status: int
+) -> None:
+    async def listed(call: Call) -> dict[str, Any]:
+        return {"count": len(call.query)}
+
+    patience = Patience()
+    handlers = {"projects.locations.datasets.list": listed}
+    app = web.Application()
+    for prefix, api in service.applications(handlers, patience).items():
+        app.add_subapp(prefix, api)
+    async with TestClient(TestServer(app)) as client:
+        form = "&".join(f"n{number}=1" for number in range(fields))
+        headers = {"X-HTTP-Method-Override": "GET", "Content-Type": FORM.partition(": ")[2]}
+        answer = await client.post(DATASETS, data=form, headers=headers)
+        assert answer.status == status
+        assert (await answer.json()).get("count", 12_001) == fields

@@ -92,10 +92,17 @@ def test_of_very_many_mistakes_in_a_body_the_first_are_told() -> None:
     assert len(detail["fieldViolations"]) == 25
 
 
+def test_of_very_many_mistakes_in_a_list_the_first_are_told() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        bodies.checked("v1", "DicomStore", {"streamConfigs": [1] * 1000, "labels": 1})
+    (detail,) = caught.value.details
+    assert len(detail["fieldViolations"]) == 25
+
+
 def test_an_unknown_name_that_may_be_anything_is_not_repeated() -> None:
     with pytest.raises(InvalidArgument) as caught:
         bodies.checked("v1", "Dataset", {"Zqxwurm^Ottilienz": 1})
-    assert "Zqxwurm" not in str(caught.value)
+    assert "Zqxwurm" not in str(caught.value) + str(caught.value.details)
 
 
 def test_what_is_false_zero_or_null_is_like_what_is_not_there() -> None:
@@ -167,6 +174,15 @@ def test_a_name_given_twice_is_found_at_once_among_very_many() -> None:
     names = ",".join(f'"{number}":0' for number in range(300_000))
     with pytest.raises(InvalidArgument, match="twice"):
         bodies.parsed(f'{{{names},"z":0,"z":0}}'.encode())
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_text_that_is_not_closed_is_looked_at_once(quote: str) -> None:
+    """Looking from each escaped quote to the end would take hours, in which nobody else is answered."""
+    for end in ("", "\\"):
+        text = f"{{'a': 1, {quote}" + f"\\{quote}" * 500_000 + end
+        with pytest.raises(InvalidArgument):
+            bodies.parsed(text.encode())
 
 
 def test_all_fields_of_a_dataset_are_known() -> None:

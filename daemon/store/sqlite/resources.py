@@ -353,7 +353,7 @@ def _further_condition(store: Store, resource_type: str, each: Filter) -> tuple[
     tests = [_token_test(test) for test in each.any_of]
     words = (
         "EXISTS (SELECT 1 FROM fhir_tokens t WHERE t.resource = r.id AND t.name = ?"  # noqa: S608 - marks only
-        f" AND ({' OR '.join(test for test, _ in tests)}))"
+        f" AND ({_any([test for test, _ in tests])}))"
     )
     return words, [each.name, *(value for _, more in tests for value in more)]
 
@@ -369,7 +369,7 @@ def _condition(store: Store, resource_type: str, each: Filter) -> tuple[str, lis
         tests = [_token_test(test) for test in each.any_of]
         words = (
             "r.id IN (SELECT resource FROM fhir_tokens WHERE store_id = ? AND type = ? AND name = ?"  # noqa: S608 - marks only
-            f" AND ({' OR '.join(test for test, _ in tests)}))"
+            f" AND ({_any([test for test, _ in tests])}))"
         )
         values = [value for _, more in tests for value in more]
         return words, [store.id, resource_type, each.name, *values]
@@ -377,12 +377,12 @@ def _condition(store: Store, resource_type: str, each: Filter) -> tuple[str, lis
         tests = [
             _date_test(test, span, "r.updated_ms", "r.updated_ms") for test, span in each.any_of
         ]
-        words = " OR ".join(test for test, _ in tests)
+        words = _any([test for test, _ in tests])
         return f"({words})", [value for _, more in tests for value in more]
     tests = [_date_test(test, span, "first_ms", "last_ms") for test, span in each.any_of]
     words = (
         "r.id IN (SELECT resource FROM fhir_dates WHERE store_id = ? AND type = ?"  # noqa: S608 - marks only
-        f" AND ({' OR '.join(test for test, _ in tests)}))"
+        f" AND ({_any([test for test, _ in tests])}))"
     )
     return words, [store.id, resource_type, *(value for _, more in tests for value in more)]
 
@@ -419,6 +419,14 @@ def _date_test(test: DateTest, span: Span, first: str, last: str) -> tuple[str, 
             return f"{last} < ?", [low]
         case DateTest.APPROXIMATELY:
             return f"({first} <= ? AND {last} >= ?)", [high, low]
+
+
+def _any(tests: Sequence[str]) -> str:
+    """Return one test or another; in halves, as SQLite takes no expression a thousand deep."""
+    if len(tests) == 1:
+        return tests[0]
+    half = len(tests) // 2
+    return f"({_any(tests[:half])}) OR ({_any(tests[half:])})"
 
 
 def _marks(values: Sequence[object]) -> str:
