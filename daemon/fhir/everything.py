@@ -7,6 +7,7 @@ no time is always among them.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -55,7 +56,8 @@ async def everything(
         raise NotFound("there is no such resource")
     if patient.is_deleted:
         raise Gone("the resource was deleted")
-    wanted = replace(wanted, referred=tuple(_referred(patient, root)))
+    referred = await asyncio.to_thread(_referred, patient, root)
+    wanted = replace(wanted, referred=tuple(referred))
     head = [patient] if is_first and _is_wanted(patient, wanted) else []
     room = max(0, wanted.limit - len(head))
     found = await store.everything(replace(wanted, limit=room + 1)) if wanted.limit else []
@@ -65,8 +67,12 @@ async def everything(
     if len(found) > room:
         found = found[:room]
         links.append(("next", _link(address, said, str(found[-1].number if found else 0))))
-    entries = [_entry(each, wanted, root) for each in (*head, *found)]
-    return representation.bundle("searchset", entries, links=links)
+
+    def made() -> bytes:
+        entries = [_entry(each, referred, root) for each in (*head, *found)]
+        return representation.bundle("searchset", entries, links=links)
+
+    return await asyncio.to_thread(made)
 
 
 def _wanted(
@@ -113,13 +119,14 @@ def _is_wanted(patient: ResourceVersion, wanted: Everything) -> bool:
     return bool(wanted.limit) and is_of_type and patient.updated_ms >= wanted.since_ms
 
 
-def _referred(patient: ResourceVersion, root: str) -> Iterator[tuple[str, str]]:
-    """Yield type and id of each resource that a patient refers to; what is stored was read strictly."""
-    found = dict.fromkeys(_references(orjson.loads(b"{%s}" % patient.rest)))
-    for text in found:
-        reference = parse_reference(text)
-        if isinstance(reference, Literal) and reference.base.rstrip("/") in ("", root):
-            yield reference.type, reference.id
+def _referred(patient: ResourceVersion, root: str) -> dict[tuple[str, str], None]:
+    """Return type and id of each resource that a patient refers to; what is stored was read strictly."""
+    found = map(parse_reference, dict.fromkeys(_references(orjson.loads(b"{%s}" % patient.rest))))
+    return {
+        (each.type, each.id): None
+        for each in found
+        if isinstance(each, Literal) and each.base.rstrip("/") in ("", root)
+    }
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -130,8 +137,8 @@ def _references(value: Any) -> Iterator[str]:
         yield value["reference"]
 
 
-def _entry(version: ResourceVersion, wanted: Everything, root: str) -> bytes:
-    is_referred = (version.type, version.id) in wanted.referred
+def _entry(version: ResourceVersion, referred: Collection[tuple[str, str]], root: str) -> bytes:
+    is_referred = (version.type, version.id) in referred
     return representation.entry(
         f"{root}/{version.type}/{version.id}",
         representation.resource(version),

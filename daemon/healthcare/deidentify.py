@@ -214,7 +214,7 @@ class Deidentify:
                 raise InvalidArgument("config and gcsConfigUri: give one of them")
             text = await asyncio.to_thread(self._files.read, body[field], field)
             try:
-                given = loads(text)[0]
+                given = (await asyncio.to_thread(loads, text))[0]
             except ValueError as error:
                 raise InvalidArgument(f"{field}: the file {error}") from error
             if not isinstance(given, dict):

@@ -292,7 +292,7 @@ async def _configuration(form: Mapping[str, str]) -> Mapping[str, Any] | None:
     said = await asyncio.to_thread(checked, form["config"])
     if said.problems:
         raise _Wrong(f"The configuration cannot be used: {'; '.join(said.problems)}")
-    given = loads(form["config"])[0]
+    given = (await asyncio.to_thread(loads, form["config"]))[0]
     configuration: Mapping[str, Any] = given.get("config", given)
     return configuration
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from daemon.errors import StoreUnavailable, first_of
 from daemon.observe.traces import name_of_type
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from daemon.workers.pool import PoolFigures
     from deid.identity.keys import SiteKey
 
+T = TypeVar("T")
+
+_LARGE_BYTES: Final = 65536
 _PASSING = name_of_type(StoreUnavailable)
 _READERS_WAIT_S = 10.0
 """An instance that takes longer to describe does not keep all others out of sight."""
@@ -204,13 +208,15 @@ class InstanceWorkers:
     ) -> ReadDocument:
         """Return what the body of a FHIR request says, in the same way; raises as `process`."""
         message = reading_message(body, resolved or {})
-        return document_from(await self._run(message, len(body), by=self.readers))
+        return await _taken_apart(
+            document_from, await self._run(message, len(body), by=self.readers)
+        )
 
     async def read_patched(self, resource: bytes, patch: bytes) -> ReadDocument:
         """Return what a resource of a store says after a patch; raises as `process`."""
         message = patching_message(resource, patch)
         size = len(resource) + len(patch)
-        return document_from(await self._run(message, size, by=self.readers))
+        return await _taken_apart(document_from, await self._run(message, size, by=self.readers))
 
     async def write_pieces(
         self, source: Path, output: Path, size: int, *, requests: bool = False
@@ -236,11 +242,13 @@ class InstanceWorkers:
         """Return what became of a resource that is to be de-identified; raises as `process`."""
         size = sum(map(len, (*job.around, job.resource)))
         message = with_own(retelling_message(job), own)
-        return retold_from(await self._run(message, size), job)
+        return await _taken_apart(partial(retold_from, job=job), await self._run(message, size))
 
     async def _asked(self, job: Job, size: int, own: OwnDeidentifier | None) -> Result | Question:
         answer = await self._run(with_own(job_message(job), own), size)
-        return sidecar_from(answer, job) or answer_from(answer, job)
+        return await _taken_apart(partial(sidecar_from, job=job), answer) or answer_from(
+            answer, job
+        )
 
     async def _run(self, message: Message, size: int, *, by: WorkerPool | None = None) -> Message:
         try:
@@ -249,6 +257,13 @@ class InstanceWorkers:
             if raised.type_name == _PASSING:
                 raise StoreUnavailable("worker") from raised
             raise
+
+
+async def _taken_apart(take: Callable[[Message], T], answer: Message) -> T:
+    """Return what an answer says; of a large one beside the loop, as a resource may name a hundred thousand."""
+    if sum(map(len, answer.fields)) < _LARGE_BYTES:
+        return take(answer)
+    return await asyncio.to_thread(take, answer)
 
 
 async def _nothing_known(_: Question) -> Known:

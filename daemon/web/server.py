@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
@@ -15,7 +16,7 @@ from daemon.web.guard import ConnectionGuard
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from aiohttp.typedefs import Handler
 
@@ -32,6 +33,8 @@ _LINGERING_S: Final = 2.0
 _READ_BYTES: Final = 256 * 1024
 # A request's line; a list of 10 000 frames (`dicomweb.wado`) has 49 000 characters.
 _LINE_BYTES: Final = 64 * 1024
+# Of a path; one to bulk data in nested sequences has two for each.
+_MOST_STEPS: Final = 200
 # Neither ours nor the libraries' versions concern anybody who only connects.
 _SERVER: Final = "dicomveil"
 _SECURITY_HEADERS: Final = {
@@ -144,6 +147,7 @@ class HttpServer:
         await self._runner.setup()
         handlers = self._runner.server
         assert handlers is not None
+        handlers.request_handler = partial(_short, handlers.request_handler)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: self._guard.guard(_discreet(handlers())),
             self._settings.host,
@@ -282,6 +286,18 @@ def _discreet(handler: RequestHandler) -> RequestHandler:
     # The factory of aiohttp knows one class only; this one adds no fields to it.
     handler.__class__ = _DiscreetHandler
     return handler
+
+
+async def _short(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], request: web.BaseRequest
+) -> web.StreamResponse:
+    """Answer what has a path of a few steps: aiohttp looks for its route from every step on, each time anew."""
+    if request.rel_url.raw_path.count("/") <= _MOST_STEPS:
+        return await answer(request)
+    response = web.Response(status=414, text="the path has too many steps\n")
+    response.headers["Server"] = _SERVER
+    response.force_close()
+    return response
 
 
 def _stopping() -> web.Response:

@@ -30,7 +30,11 @@ from yarl import URL
 
 from config.settings import Http
 from dicomweb import qido, wado
+from dicomweb.described import MOST_OBJECTS
+from dicomweb.errors import BadRequest
+from dicomweb.stow import store as stow_store
 from tests.dicomweb_service import TestStore, bundled, served
+from tests.whole_requests import posted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
     from dicomweb.ports import InstanceFile
 
+DICOM = "application/dicom"
 MULTIPART = 'multipart/related; type="application/dicom"; boundary=B'
 CT = bundled("CT_small.dcm")
 CT_STUDY = "1.3.6.1.4.1.5962.1.2.1.20040119072730.12322"
@@ -247,6 +252,47 @@ async def test_bodies_and_instances_are_limited(
         pass  # refused and closed while we were still sending
     else:
         assert response.status == 413
+
+
+@pytest.mark.parametrize(("count", "status"), [(50, 409), (51, 400)])
+async def test_metadata_describe_no_more_instances_than_a_request_has_parts(
+    http: ClientSession, url: str, count: int, status: int
+) -> None:
+    """A part of 32 MiB has room for ten million that are empty: the request went on for minutes."""
+    kind = "application/dicom+json"
+    body = multipart(b"[" + b",".join([b"{}"] * count) + b"]", content_type=kind)
+    media_type = MULTIPART.replace(DICOM, kind)
+    response = await stow(http, url, body, Content_Type=media_type)
+    assert response.status == status
+
+
+async def test_metadata_of_very_many_objects_are_refused_unread(
+    http: ClientSession, url: str
+) -> None:
+    kind = "application/dicom+json"
+    deep = b'[{"00081140":' + b"[" * MOST_OBJECTS
+    response = await stow(
+        http, url, multipart(deep, content_type=kind), Content_Type=MULTIPART.replace(DICOM, kind)
+    )
+    assert response.status == 413
+
+
+@pytest.mark.parametrize("kind", ["a/b", "application/dicom+json"])
+async def test_others_have_their_turn_between_the_parts_of_a_body(
+    store: TestStore, kind: str
+) -> None:
+    """A piece of a body may hold ten thousand parts."""
+    media_type = f'multipart/related; type="{kind.replace("a/b", DICOM)}"; boundary=B'
+    request = posted(multipart(b"{}", b"{}", content_type=kind)[2:], media_type)
+    limits = Http(max_parts=1)  # the second is one too many
+    storing = asyncio.ensure_future(stow_store(request, store, limits, study_uid=None, root=""))
+    turns = 0
+    while not storing.done():
+        turns += 1
+        await asyncio.sleep(0)
+    with pytest.raises(BadRequest):
+        await storing
+    assert turns > 1
 
 
 async def test_a_body_announced_as_too_long_is_not_read(http: ClientSession, url: str) -> None:

@@ -83,6 +83,16 @@ async def connect(server: HttpServer) -> tuple[asyncio.StreamReader, asyncio.Str
     return await asyncio.open_connection("127.0.0.1", server.port)
 
 
+@pytest.mark.parametrize(("steps", "status"), [(200, b" 404 "), (201, b" 414 ")])
+async def test_a_path_has_a_few_hundred_steps_at_most(steps: int, status: bytes) -> None:
+    """Of thirty thousand the route was looked for during half a second, in which nobody else is served."""
+    async with serving(Http(port=0)) as server:
+        reader, writer = await connect(server)
+        writer.write(b"GET /viewer" + b"/a" * (steps - 1) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert status in await asyncio.wait_for(reader.readline(), 240)
+        writer.close()
+
+
 async def test_a_silent_connection_is_closed() -> None:
     async with serving(Http(port=0, header_timeout_s=0.2)) as server:
         reader, writer = await connect(server)
