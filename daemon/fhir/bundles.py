@@ -13,12 +13,15 @@ read once.
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
 
 from daemon.fhir import searching
+from daemon.fhir.afterwards import Afterwards, stored
 from daemon.fhir.errors import (
     BadRequest,
     FhirError,
@@ -155,41 +158,44 @@ def condition_of(resource_type: str, query: str) -> ResourceQuery:
     return searching.conditional(resource_type, parse_qsl(text, keep_blank_values=True))
 
 
-async def found_by(store: ResourceStore, query: ResourceQuery) -> str:
-    """Return the id of the only resource that passes, or an empty one when there is none."""
-    found = await store.search(query)
-    if len(found) > 1:
-        raise MultipleMatches("a condition means more than one resource")
-    return found[0].id if found else ""
-
-
 async def resolve(
-    store: ResourceStore, changes: Iterable[Asked], unresolved: Iterable[str]
+    store: ResourceStore, changes: Sequence[Asked], unresolved: Iterable[str]
 ) -> dict[str, str]:
     """Return what references of a transaction shall be instead.
 
     Each conditional create is looked up and told in its change (`Change.was_found`), and what its entry is
-    called means what was found.
+    called means what was found. What the transaction itself deletes is found no more; and a conditional
+    reference may mean what it makes.
     """
     means: dict[str, str] = {}
+    deleted: defaultdict[str, set[str]] = defaultdict(set)
+    for each in changes:
+        if each.change.wish is Wish.DELETE:
+            deleted[each.change.type].add(each.change.id)
     for each in changes:
         change = each.change
         meant = change.id
         if change.if_none_exist is not None:
-            was_found = await found_by(store, change.if_none_exist)
+            found = await stored(store, change.if_none_exist, without=deleted[change.type])
+            if len(found) > 1:
+                raise MultipleMatches("a condition means more than one resource")
+            was_found = next(iter(found), "")
             meant = was_found or change.id
             each.change = replace(change, was_found=was_found)
         if each.entry.full_url and change.wish is not Wish.DELETE:
             means[each.entry.full_url] = f"{change.type}/{meant}"
     resolved = {each: means[each] for each in unresolved if each in means}
-    for reference in unresolved:
-        resource_type, mark, query = reference.partition("?")
-        if mark and reference not in resolved:
+    conditional = [each for each in unresolved if "?" in each and each not in resolved]
+    if conditional:
+        done = [each.change for each in changes if not each.change.was_found]
+        afterwards = await asyncio.to_thread(Afterwards, store, done)
+        for reference in conditional:
+            resource_type, _mark, query = reference.partition("?")
             condition = searching.conditional(resource_type, parse_qsl(unquote(query)))
-            found = await found_by(store, condition)
-            if not found:
+            meant = await afterwards.only(condition)
+            if not meant:
                 raise PreconditionFailed("a conditional reference means no resource")
-            resolved[reference] = f"{resource_type}/{found}"
+            resolved[reference] = f"{resource_type}/{meant}"
     return resolved
 
 

@@ -738,6 +738,65 @@ def test_a_transaction_makes_before_it_updates_whatever_its_order(
     assert peer.get("/Patient", identifier=value).json["total"] == 2
 
 
+def test_a_transaction_makes_anew_what_it_deletes(peer: FhirPeer) -> None:
+    """Deletes come first, so that the condition of a create finds nothing (R4, 3.1.0.11.2)."""
+    value = unique()
+    old, name = peer.create(identified(value)).json["id"], f"urn:uuid:{uuid4()}"
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}}
+    answer = peer.ask(
+        "POST",
+        "/",
+        bundle(
+            "transaction",
+            entry("POST", "Flag", {**flag, "subject": {"reference": name}}),
+            entry(
+                "POST",
+                "Patient",
+                identified(value),
+                fullUrl=name,
+                ifNoneExist=f"identifier={value}",
+            ),
+            entry("DELETE", f"Patient/{old}"),
+        ),
+    )
+    assert answer.status == 200, answer.body
+    assert [each["response"]["status"] for each in answer.json["entry"]] == ["201", "201", "204"]
+    (new,) = peer.get("/Patient", identifier=value).ids
+    assert new != old
+    assert answer.json["entry"][0]["resource"]["subject"] == {"reference": f"Patient/{new}"}
+    assert peer.get(f"/Patient/{old}").status == 410
+
+
+def test_a_conditional_reference_means_what_there_is_when_all_is_done(peer: FhirPeer) -> None:
+    """They are resolved last: what is deleted is meant no more, and what is made may be (R4, 3.1.0.11.2)."""
+    value, other, place = unique(), unique(), unique()
+    old = peer.create(identified(value)).json["id"]
+    peer.update({**identified(other), "id": place})
+    flag = {"resourceType": "Flag", "status": "active", "code": {"text": "x"}}
+    subject = {"subject": {"reference": f"Patient?identifier=urn:oid:1.2.3|{value}"}}
+
+    def posted(*entries: dict[str, Any]) -> Answer:
+        return peer.ask(
+            "POST", "/", bundle("transaction", entry("POST", "Flag", flag | subject), *entries)
+        )
+
+    delete = entry("DELETE", f"Patient/{old}")
+    refused(posted(delete), 412, "conflict")
+    assert peer.get(f"/Patient/{old}").status == 200
+    refused(posted(entry("POST", "Patient", identified(value))), 412, "multiple-matches")
+    made = posted(delete, entry("POST", "Patient", identified(value)))
+    assert made.status == 200, made.body
+    (new,) = peer.get("/Patient", identifier=value).ids
+    assert made.json["entry"][0]["resource"]["subject"] == {"reference": f"Patient/{new}"}
+    # Who is updated says something else from then on.
+    swapped = posted(
+        entry("PUT", f"Patient/{new}", {**identified(other), "id": new}),
+        entry("PUT", f"Patient/{place}", {**identified(value), "id": place}),
+    )
+    assert swapped.status == 200, swapped.body
+    assert swapped.json["entry"][0]["resource"]["subject"] == {"reference": f"Patient/{place}"}
+
+
 def test_a_transaction_that_reads_what_there_is_not_is_not_done(peer: FhirPeer) -> None:
     value = unique()
     gone = peer.create(patient()).json["id"]
