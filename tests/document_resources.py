@@ -160,7 +160,13 @@ class DocumentResources:
         return found[: wanted.limit]
 
     def page(
-        self, store: Store, after: int, limit: int, types: Sequence[str] = ()
+        self,
+        store: Store,
+        after: int,
+        limit: int,
+        types: Sequence[str] = (),
+        *,
+        since_ms: int = -1,
     ) -> list[ResourceVersion]:
         found = [
             _version(versions[-1])
@@ -168,6 +174,7 @@ class DocumentResources:
             if versions[-1]["number"] > after
             and versions[-1]["method"] != Method.DELETE
             and (not types or versions[-1]["type"] in types)
+            and versions[-1]["updated_ms"] > since_ms
         ]
         return found[:limit]
 

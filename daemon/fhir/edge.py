@@ -73,7 +73,9 @@ class Edge:
             return web.Response(status=204, headers={"Allow": ", ".join(self._methods())})
         headers = {}
         try:
-            answered_type(request)
+            # Who downloads lines may ask for lines; what else is asked for is the form of an error.
+            if not request.path.endswith("/$export"):
+                answered_type(request)
             response: web.StreamResponse = await handler(request)
         except FhirError as error:
             status, code, text = error.status, error.issue, str(error)

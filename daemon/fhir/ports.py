@@ -163,9 +163,12 @@ class ResourceStore(Protocol):
         """
 
     async def page(
-        self, after: int, limit: int, types: Sequence[str] = ()
+        self, after: int, limit: int, types: Sequence[str] = (), *, since_ms: int = -1
     ) -> list[ResourceVersion]:
-        """Return resources of these types whose numbers are greater, in that order; no type is any."""
+        """Return resources of these types, changed since, whose numbers are greater, in that order.
+
+        No type is any.
+        """
 
 
 class ResourceSink(Protocol):

@@ -29,7 +29,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
-from daemon.fhir import capability, representation, searching
+from daemon.fhir import capability, exporting, representation, searching
 from daemon.fhir.answers import (
     history_entry,
     json_response,
@@ -255,14 +255,14 @@ class _Service:
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         """Send every resource, a line each. What is stored meanwhile may or may not be among them."""
-        said = ",".join(request.query.getall("_type", []))
-        types = [each for each in said.split(",") if each]
-        if not self._types.issuperset(types):
-            raise BadRequest("_type names a type that R4 does not have")
+        prefer = ",".join(request.headers.getall("Prefer", ()))
+        wanted = exporting.parse(request.query.items(), prefer, self._types)
         response = web.StreamResponse(headers={"Content-Type": NDJSON})
         await response.prepare(request)
         after = 0
-        while page := await self._store.page(after, _EXPORT_PAGE, types):
+        while page := await self._store.page(
+            after, _EXPORT_PAGE, wanted.types, since_ms=wanted.since_ms
+        ):
             await response.write(b"".join(representation.resource(each) + b"\n" for each in page))
             after = page[-1].number
         await response.write_eof()

@@ -76,11 +76,13 @@ class FhirStore:
         )
 
     async def page(
-        self, after: int, limit: int, types: Sequence[str] = ()
+        self, after: int, limit: int, types: Sequence[str] = (), *, since_ms: int = -1
     ) -> list[ResourceVersion]:
-        """Return resources of these types whose numbers are greater, in that order."""
+        """Return resources of these types, changed since, whose numbers are greater, in that order."""
         return await self._database.read(
-            lambda session: session.resources.page(self.store, after, limit, types)
+            lambda session: session.resources.page(
+                self.store, after, limit, types, since_ms=since_ms
+            )
         )
 
 

@@ -71,9 +71,21 @@ class ResourceRows(Protocol):
         """
 
     def page(
-        self, store: Store, after: int, limit: int, types: Sequence[str] = ()
+        self,
+        store: Store,
+        after: int,
+        limit: int,
+        types: Sequence[str] = (),
+        *,
+        since_ms: int = -1,
     ) -> list[ResourceVersion]:
-        """Return resources of these types that are not deleted, in the order of their numbers."""
+        """Return resources of these types that are not deleted, in the order of their numbers.
+
+        Parameters
+        ----------
+        since_ms
+            They were changed after this.
+        """
 
     def last(self, store: Store) -> int:
         """Return the highest number that a resource of the store has; 0 when there is none."""

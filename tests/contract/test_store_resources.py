@@ -308,6 +308,23 @@ def _searching(store: Store, query: ResourceQuery) -> Callable[[Session], list[R
     return lambda session: session.resources.search(store, query)
 
 
+async def test_what_was_changed_since_can_be_walked_through(stores: Stores) -> None:
+    await in_source(stores, ("a", content()), ("b", content()), ("c", content()), now_ms=1000)
+    await in_source(stores, ("a", content()), now_ms=2000)
+    source = stores.stores.fhir_source
+
+    async def since(time_ms: int, after: int = 0, limit: int = 9) -> list[str]:
+        page = await stores.database.read(
+            lambda s: s.resources.page(source, after, limit, since_ms=time_ms)
+        )
+        return [each.id for each in page]
+
+    assert await since(999) == ["a", "b", "c"]
+    assert await since(1001) == ["a", "c"]
+    assert await since(1001, limit=1) == ["a"]
+    assert await since(2000) == []
+
+
 async def test_everything_can_be_walked_through(stores: Stores) -> None:
     source = stores.stores.fhir_source
     await in_source(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -909,6 +911,51 @@ def test_everything_can_be_downloaded_a_line_each(peer: FhirPeer) -> None:
     twice = peer.ask("GET", "/$export?_type=Patient&_type=Flag").body.splitlines()
     assert {"Patient", "Flag"} == {json.loads(line)["resourceType"] for line in twice}
     assert flag in [json.loads(line) for line in twice]
+
+
+def lines_of(answer: Answer) -> list[dict[str, Any]]:
+    assert answer.status == 200, answer.body
+    return [json.loads(line) for line in answer.body.splitlines()]
+
+
+def test_what_was_changed_since_can_be_downloaded(peer: FhirPeer) -> None:
+    """As who keeps a copy does it: from the latest change he knows of (Bulk Data Access 2.0.0)."""
+    early, gone = peer.create(patient()).json, peer.create(patient()).json
+    later = peer.create(patient()).json
+    since = max(each["meta"]["lastUpdated"] for each in (early, gone, later))
+    time.sleep(0.01)
+    changed = peer.update({**early, "gender": "male"}).json
+    peer.ask("DELETE", f"/Patient/{gone['id']}")
+    new = peer.create({"resourceType": "Flag"}).json
+    assert lines_of(peer.get("/$export", _since=since)) == [changed, new]
+    assert lines_of(peer.get("/$export", _since=since, _type="Flag")) == [new]
+    # Another zone, with the plus sign of an address that nobody escaped.
+    moment = datetime.fromisoformat(since).astimezone(timezone(timedelta(hours=2)))
+    assert lines_of(peer.ask("GET", f"/$export?_since={moment.isoformat()}")) == [changed, new]
+    just_before = (moment - timedelta(milliseconds=1)).isoformat()
+    assert later in lines_of(peer.get("/$export", _since=just_before))
+    assert lines_of(peer.get("/$export", _since="2999-01-01T00:00:00Z")) == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["_since=ZQXPHI", "_since=2020&_since=2021", "_outputFormat=text/csv", "_typeFilter=Patient%3F_id=a",
+     "_elements=id", "_until=2020-01-01T00:00:00Z", "patient=Patient/a", "favourite=1"],
+)  # fmt: skip
+def test_a_download_by_what_is_not_understood_is_refused(peer: FhirPeer, query: str) -> None:
+    refused(peer.ask("GET", f"/$export?{query}"), 400, "invalid")
+    refused(
+        peer.ask("GET", f"/$export?{query}", headers={"Prefer": "handling=strict"}), 400, "invalid"
+    )
+
+
+def test_who_would_rather_have_all_of_a_download_than_nothing_says_so(peer: FhirPeer) -> None:
+    made = peer.create(patient()).json
+    headers = {"Prefer": "respond-async, handling=lenient", "Accept": "application/fhir+ndjson"}
+    query = "_typeFilter=Patient%3F_id=a&_outputFormat=application/fhir+ndjson&_format=json&_type=Patient"
+    assert made in lines_of(peer.ask("GET", f"/$export?{query}", headers=headers))
+    wrong = peer.ask("GET", "/$export?_since=yesterday&_elements=id", headers=headers)
+    refused(wrong, 400, "invalid")
 
 
 def test_what_was_acknowledged_is_there_after_a_kill(daemon: RunningDaemon) -> None:

@@ -203,17 +203,24 @@ class ResourceTables:
         )
 
     def page(
-        self, store: Store, after: int, limit: int, types: Sequence[str] = ()
+        self,
+        store: Store,
+        after: int,
+        limit: int,
+        types: Sequence[str] = (),
+        *,
+        since_ms: int = -1,
     ) -> list[ResourceVersion]:
-        """Return resources that are not deleted, in the order of their numbers."""
+        """Return resources that are not deleted and were changed since, in the order of their numbers."""
         first, last = bounds(store.id)
         of_types = f" AND r.type IN ({_marks(types)})" if types else ""
         return self._some(
             f"{_LATEST} WHERE r.id > ? AND r.id <= ? AND NOT r.is_deleted{of_types}"
-            " ORDER BY r.id LIMIT ?",
+            " AND r.updated_ms > ? ORDER BY r.id LIMIT ?",
             max(after, first),
             last,
             *types,
+            since_ms,
             limit,
         )
 
