@@ -160,7 +160,9 @@ class RenderedPictures:
         )
         if offer is None:
             raise NotAcceptable(f"this instance can be produced as {', '.join(kinds)} only")
-        etag = entity_tag([file.path.name.encode(), offer.media_type.encode()])
+        etag = entity_tag(
+            [file.path.name.encode(), offer.media_type.encode()], is_weak=offer.multipart
+        )
         if is_known(request, etag):
             return not_modified(etag, vary="Accept")
         if offer.media_type == _PDF:
@@ -211,7 +213,8 @@ class RenderedPictures:
         """
         etag = entity_tag(
             [str(multipart).encode()]
-            + [f"{file.path.name} {picture}".encode() for file, picture in pictures]
+            + [f"{file.path.name} {picture}".encode() for file, picture in pictures],
+            is_weak=multipart,  # the boundary is another one each time
         )
         if is_known(request, etag):
             return not_modified(etag, vary="Accept")

@@ -168,3 +168,30 @@ def item(**attributes: Any) -> Dataset:
     for keyword, value in attributes.items():
         setattr(made, keyword, value)
     return made
+
+
+def make_report() -> Dataset:
+    """Return a structured report whose texts look like markup."""
+    dataset = make_image(ramp(), PatientName="<script>alert(1)</script>^A")
+    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
+        delattr(dataset, keyword)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(
+        "1.2.840.10008.5.1.4.1.1.88.22"
+    )
+
+    def code(meaning: str, value: str = "1") -> list[Dataset]:
+        return [item(CodeValue=value, CodingSchemeDesignator="99X", CodeMeaning=meaning)]
+
+    measured = item(NumericValue="12.5", MeasurementUnitsCodeSequence=code("millimeter", "mm"))
+    size = item(
+        ValueType="NUM", ConceptNameCodeSequence=code("Size"), MeasuredValueSequence=[measured]
+    )
+    text = item(
+        ValueType="TEXT",
+        ConceptNameCodeSequence=code("Finding"),
+        TextValue="<script>alert(2)</script>",
+        ContentSequence=[size],
+    )
+    dataset.ConceptNameCodeSequence = code("Imaging <Report>")
+    dataset.ContentSequence = [text]
+    return dataset

@@ -22,7 +22,7 @@ from daemon.store.sqlite.session import SqliteSession
 from dicomweb.searching import PAGE
 from tests.dicomweb_service import TestStore, bundled, served
 from tests.factories import many_ct
-from tests.picture_samples import SERIES, STUDY, as_bytes, item, make_image, ramp
+from tests.picture_samples import SERIES, STUDY, as_bytes, item, make_image, make_report, ramp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,6 +127,40 @@ async def test_a_tag_of_what_may_differ_in_its_bytes_is_none_to_go_on_with(
     assert etag.startswith("W/")
     async with http.get(f"{url}/studies", headers={"If-Match": etag}) as response:
         assert response.status == 412
+
+
+OF_PARTS = 'multipart/related; type="{}"'
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        (CT_STUDY, "application/dicom"), (f"{CT_PATH}/frames/1", "application/octet-stream"),
+        (f"{CT_PATH}/bulkdata/7FE00010", "application/octet-stream"),
+        (f"{CT_STUDY}/bulkdata", "application/octet-stream"), (f"{CT_PATH}/metadata", "application/dicom+xml"),
+        ("/studies", "application/dicom+xml"), (f"{CT_PATH}/rendered", "image/jpeg"),
+        (f"{CT_SERIES}/rendered", "image/png"), ("report/rendered", "text/html"),
+    ],
+)  # fmt: skip
+async def test_the_tag_of_parts_is_weak_as_their_boundary_is_another_each_time(
+    url: str, store: TestStore, http: ClientSession, path: str, accept: str
+) -> None:
+    if path.startswith("report"):
+        report = make_report()
+        await store.add(as_bytes(report))
+        path = f"/studies/{report.StudyInstanceUID}/series/{report.SeriesInstanceUID}/instances"
+        path += f"/{report.SOPInstanceUID}/rendered"
+    headers = {"Accept": OF_PARTS.format(accept)}
+    found = []
+    for _ in range(2):
+        async with http.get(url + path, headers=headers) as response:
+            assert response.headers["Content-Type"].startswith("multipart/related")
+            found.append((response.headers["ETag"], await response.read()))
+    (tag, body), (again, other) = found
+    assert tag == again
+    assert tag.startswith("W/") or body == other
+    async with http.get(url + path, headers={**headers, "If-None-Match": tag}) as response:
+        assert response.status == 304
 
 
 async def test_an_entity_tag_changes_with_what_is_stored(

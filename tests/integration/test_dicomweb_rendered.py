@@ -14,7 +14,6 @@ from aiohttp import ClientSession
 from PIL import Image
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import UID
 
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
@@ -24,6 +23,7 @@ from tests.picture_samples import (
     drawn,
     item,
     make_image,
+    make_report,
     pixels_of,
     ramp,
 )
@@ -422,7 +422,7 @@ SR = [
 async def test_a_report_is_a_page_or_text_and_what_it_holds_is_not_run(
     store: TestStore, url: str, http: ClientSession, accept: str, kind: str
 ) -> None:
-    dataset = report()
+    dataset = make_report()
     await store.add(as_bytes(dataset))
     address = f"{url}{path_of(dataset)}/rendered"
     async with http.get(address, headers={"Accept": accept}) as response:
@@ -444,7 +444,7 @@ async def test_a_report_is_a_page_or_text_and_what_it_holds_is_not_run(
 async def test_a_report_whose_sequences_are_something_else_is_told_without_them(
     store: TestStore, url: str, http: ClientSession, tag: int
 ) -> None:
-    dataset = report()
+    dataset = make_report()
     for each in (
         dataset,
         dataset.ContentSequence[0],
@@ -474,36 +474,10 @@ async def test_a_presentation_state_that_names_no_images_has_no_picture(
             assert response.status == 406
 
 
-def report() -> Dataset:
-    dataset = make_image(ramp(), PatientName="<script>alert(1)</script>^A")
-    for keyword in ("PixelData", "Rows", "Columns", "BitsAllocated"):
-        delattr(dataset, keyword)
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = UID(
-        "1.2.840.10008.5.1.4.1.1.88.22"
-    )
-
-    def code(meaning: str, value: str = "1") -> list[Dataset]:
-        return [item(CodeValue=value, CodingSchemeDesignator="99X", CodeMeaning=meaning)]
-
-    measured = item(NumericValue="12.5", MeasurementUnitsCodeSequence=code("millimeter", "mm"))
-    size = item(
-        ValueType="NUM", ConceptNameCodeSequence=code("Size"), MeasuredValueSequence=[measured]
-    )
-    text = item(
-        ValueType="TEXT",
-        ConceptNameCodeSequence=code("Finding"),
-        TextValue="<script>alert(2)</script>",
-        ContentSequence=[size],
-    )
-    dataset.ConceptNameCodeSequence = code("Imaging <Report>")
-    dataset.ContentSequence = [text]
-    return dataset
-
-
 async def test_an_encapsulated_document_is_itself(
     store: TestStore, url: str, http: ClientSession
 ) -> None:
-    dataset = report()
+    dataset = make_report()
     del dataset.ContentSequence
     dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
     dataset.EncapsulatedDocument = b"%PDF-1.4 and so on."
