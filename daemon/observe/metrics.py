@@ -23,6 +23,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from daemon.observe.logs import Withheld
+from daemon.observe.unheard import Unheard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +95,11 @@ class Metrics:
             "work_stuck",
             "1 if something waits and nothing has been settled for a minute, as the store refuses.",
         )
+        self._unheard = _gauge(
+            self.registry,
+            "unheard_failures",
+            "Failures of what was done to its end after its client had left, since the start.",
+        )
         self._withheld = _gauge(
             self.registry,
             "log_withheld",
@@ -135,6 +141,7 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """Return the text for ``/metrics``."""
+        self._unheard.set(Unheard.failures)
         self._withheld.set(Withheld.keys + Withheld.events)
         return generate_latest(self.registry)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.fhir.bundles import condition_of
 from daemon.fhir.errors import Conflict
 from daemon.fhir.ports import Change, Wish
+from daemon.observe.metrics import Metrics
 from daemon.pipeline.fhir_reading import read_document
 from daemon.resources import Content, Method
 from daemon.store.fhir import FhirSink, FhirStore
+from daemon.store.posted import Posted
 from daemon.store.rows import StoreKind
 from daemon.store.sidecar_rows import Made
 from daemon.store.stores import Stores
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
     from daemon.resources import ResourceVersion
     from daemon.store.ports import Session
     from daemon.store.rows import Store
+
+MARK = "Zqxwurm"
 
 
 @pytest.fixture
@@ -83,6 +89,34 @@ async def test_what_a_client_that_leaves_has_changed_is_kept_beside_its_rows(
         await changing
     assert told == ["a", "changed"]
     assert len(list(stores.stores.blobs_of(store).names())) == 1
+
+
+async def test_what_fails_after_its_client_has_left_is_told_in_log_and_metrics(
+    stores: Stores, tmp_path: Path
+) -> None:
+    """Its rows are there and their copy is not: whoever is asked to find out why learns of it here."""
+    loop = asyncio.get_running_loop()
+    asked: list[asyncio.Task[Any]] = []
+
+    def leave(_session: Session, _store: Store, _version: ResourceVersion) -> None:
+        loop.call_soon_threadsafe(asked[0].cancel)
+
+    source = stores.stores.fhir_source
+    refusing = Posted(stores.stores.blobs_of(source), tmp_path / MARK / "no folder")
+    sink = FhirSink(stores.stores, stores.database, noted=leave, posted=refusing)
+
+    def counted() -> bytes:
+        (line,) = re.findall(rb"(?m)^dicomveil_unheard_failures (.*)$", Metrics().exposition())
+        return bytes(line)
+
+    before = counted()
+    with capture_logs() as logs:
+        asked.append(asyncio.create_task(sink.change([change(Wish.UPDATE, "a")])))
+        with pytest.raises(asyncio.CancelledError):
+            await asked[0]
+    assert [(each["event"], each["error"]) for each in logs] == [("unheard_failure", "Unavailable")]
+    assert MARK not in str(logs)
+    assert float(counted()) == float(before) + 1
 
 
 async def test_a_store_that_was_deleted_meanwhile_takes_nothing(stores: Stores) -> None:
