@@ -115,6 +115,11 @@ class ResourceVersion:
         """Whether this version says that there is no resource any more."""
         return self.method is Method.DELETE
 
+    @property
+    def size(self) -> int:
+        """How many bytes of text it has."""
+        return len(self.meta) + len(self.rest)
+
 
 class DateTest(StrEnum):
     """How a date is compared (FHIR R4, 3.1.1.4.5); the first has no prefix in a search, either."""
@@ -196,6 +201,10 @@ def number_in(text: str) -> int | None:
         return None
     number = int(text)
     return number if number <= _MOST_NUMBER else None
+
+
+PAGE_BYTES: Final = 16 << 20
+"""Of resources that are in memory together: each of a page of a thousand may be as long as any."""
 
 
 class Place(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import asdict
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from daemon.pipeline.fhir_indexing import compartment
@@ -64,14 +65,21 @@ class DocumentResources:
         return next((_version(each) for each in versions if each["version"] == version), None)
 
     def history(
-        self, store: Store, resource_type: str, resource_id: str, before: int | None, limit: int
+        self,
+        store: Store,
+        resource_type: str,
+        resource_id: str,
+        before: int | None,
+        limit: int,
+        *,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
         found = [
             _version(each)
             for each in reversed(self._versions(store, resource_type, resource_id))
             if before is None or each["version"] < before
         ]
-        return found[:limit]
+        return _first(found[:limit], most_bytes)
 
     def add_version(
         self,
@@ -141,23 +149,27 @@ class DocumentResources:
             )
         return [_version(body) for body in bodies]
 
-    def search(self, store: Store, query: ResourceQuery) -> list[ResourceVersion]:
+    def search(
+        self, store: Store, query: ResourceQuery, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
         found = self._found(store, query)
         if query.after is not None:
             numbers = [each.number for each in found]
             found = found[numbers.index(query.after.number) + 1 :]
-        return found[: query.limit]
+        return _first(found[: query.limit], most_bytes)
 
     def count(self, store: Store, query: ResourceQuery) -> int:
         return len(self._found(store, query))
 
-    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+    def everything(
+        self, store: Store, wanted: Everything, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
         found = [
             _version(versions[-1])
             for versions in self._all(store)
             if versions[-1]["number"] > wanted.after and _is_of(versions[-1], wanted)
         ]
-        return found[: wanted.limit]
+        return _first(found[: wanted.limit], most_bytes)
 
     def page(
         self,
@@ -167,6 +179,7 @@ class DocumentResources:
         types: Sequence[str] = (),
         *,
         since_ms: int = -1,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
         found = [
             _version(versions[-1])
@@ -176,7 +189,7 @@ class DocumentResources:
             and (not types or versions[-1]["type"] in types)
             and versions[-1]["updated_ms"] > since_ms
         ]
-        return found[:limit]
+        return _first(found[:limit], most_bytes)
 
     def last(self, store: Store) -> int:
         return max((versions[-1]["number"] for versions in self._all(store)), default=0)
@@ -237,6 +250,12 @@ def _passes(body: dict[str, Any], by: Filter) -> bool:
     return any(
         _holds(test, Span(*span), searched) for test, searched in by.any_of for span in spans
     )
+
+
+def _first(found: list[ResourceVersion], most_bytes: int) -> list[ResourceVersion]:
+    sizes = accumulate(each.size for each in found)
+    full = (place for place, size in enumerate(sizes) if most_bytes and size > most_bytes)
+    return found[: max(2, next(full, len(found)) + 1)]
 
 
 def _holds(test: DateTest, span: Span, searched: Span) -> bool:

@@ -83,7 +83,8 @@ async def stored(
     query = replace(query, limit=query.limit if not without else _PAGE)
     while page := await store.search(query):
         found.update(each.id for each in page if each.id not in without)
-        if len(found) > 1 or len(page) < query.limit:
+        # A page may end before its limit, but not before two.
+        if len(found) > 1 or len(page) < min(query.limit, 2):
             break
         query = replace(query, after=Place(page[-1].number, page[-1].updated_ms))
     return found

@@ -10,7 +10,7 @@ from aiohttp import web
 from daemon.fhir import representation
 from daemon.fhir.bodies import answered_type
 from daemon.fhir.errors import BadRequest, Unprocessable
-from daemon.resources import number_in
+from daemon.resources import PAGE_BYTES, number_in
 
 if TYPE_CHECKING:
     from daemon.resources import ReadDocument, ReadResource, ResourceVersion
@@ -63,6 +63,18 @@ def history_entry(address: str, version: ResourceVersion) -> bytes:
             "lastModified": representation.instant(version.updated_ms),
         },
     )
+
+
+def fitting(found: list[ResourceVersion], limit: int) -> tuple[list[ResourceVersion], bool]:
+    """Return what of a page is answered, of which one more was asked for; and whether there may be more.
+
+    A page ends before its limit, too, where what was found for it is long: of several, two are always found.
+    """
+    if len(found) > limit:
+        return found[:limit], True
+    if len(found) > 1 and sum(each.size for each in found) > PAGE_BYTES:
+        return found[:-1], True
+    return found, False
 
 
 def number(text: str, name: str) -> int | None:

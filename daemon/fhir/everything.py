@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 import orjson
 
 from daemon.fhir import representation, searching
-from daemon.fhir.answers import number
+from daemon.fhir.answers import fitting, number
 from daemon.fhir.errors import BadRequest, Gone, NotFound
 from daemon.resources import ANY_TIME, Everything, Span, span_of
 from deid.fhir.references import Literal, parse_reference
@@ -64,8 +64,8 @@ async def everything(
     address = f"{root}/Patient/{patient_id}/$everything"
     said = [pair for pair in pairs if pair[0] in _PARAMETERS - {_TOKEN}]
     links = [("self", _link(address, said, "" if is_first else str(wanted.after)))]
-    if len(found) > room:
-        found = found[:room]
+    found, has_more = fitting(found, room)
+    if has_more:
         links.append(("next", _link(address, said, str(found[-1].number if found else 0))))
 
     def made() -> bytes:

@@ -31,6 +31,7 @@ from aiohttp import web
 
 from daemon.fhir import capability, exporting, representation, searching
 from daemon.fhir.answers import (
+    fitting,
     history_entry,
     json_response,
     new_id,
@@ -200,11 +201,10 @@ class _Service:
         root = self._root(request)
         address = f"{root}/{resource_type}/{resource_id}"
         links = [("self", f"{address}/_history?_count={limit}")]
-        if len(found) > limit:
-            found = found[:limit]
-            if found:
-                last = found[-1].version
-                links.append(("next", f"{address}/_history?_count={limit}&_page={last}"))
+        found, has_more = fitting(found, limit)
+        if has_more and found:
+            last = found[-1].version
+            links.append(("next", f"{address}/_history?_count={limit}&_page={last}"))
         entries = [history_entry(address, each) for each in found]
         return json_response(request, 200, representation.bundle("history", entries, links=links))
 
@@ -227,8 +227,8 @@ class _Service:
         links = [("self", search.address(root))]
         if search.wants_resources:
             found = await self._store.search(search.one_more)
-            if len(found) > search.query.limit:
-                found = found[: search.query.limit]
+            found, has_more = fitting(found, search.query.limit)
+            if has_more:
                 links.append(("next", search.address(root, found[-1])))
         total = await self._store.count(search.query) if search.wants_total else None
         entries = [

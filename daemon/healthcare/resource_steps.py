@@ -31,7 +31,7 @@ from daemon.healthcare.transfer_steps import (
     written,
 )
 from daemon.pipeline.fhir_large import read_pieces
-from daemon.resources import Method
+from daemon.resources import PAGE_BYTES, Method
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
@@ -298,7 +298,9 @@ class ExportResourcesStep(TransferStep):
         after, (wanted, *_) = self._operation.after, self._step.only or ("",)
 
         def read(session: Session) -> list[ResourceVersion]:
-            return session.resources.page(self._store, after, _PAGE, (wanted,))
+            return session.resources.page(
+                self._store, after, _PAGE, (wanted,), most_bytes=PAGE_BYTES
+            )
 
         page = [
             each

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.fhir.errors import Conflict, MultipleMatches, PreconditionFailed, Unavailable
 from daemon.fhir.ports import Changed, Wish
-from daemon.resources import Method
+from daemon.resources import PAGE_BYTES, Method
 from daemon.store.sidecars import Sidecars
 from daemon.store.whole import to_its_end
 
@@ -55,14 +55,14 @@ class FhirStore:
         """Return versions, the latest first."""
         return await self._database.read(
             lambda session: session.resources.history(
-                self.store, resource_type, resource_id, before, limit
+                self.store, resource_type, resource_id, before, limit, most_bytes=PAGE_BYTES
             )
         )
 
     async def search(self, query: ResourceQuery) -> list[ResourceVersion]:
         """Return resources that pass every filter, in the order of the query."""
         return await self._database.read(
-            lambda session: session.resources.search(self.store, query)
+            lambda session: session.resources.search(self.store, query, most_bytes=PAGE_BYTES)
         )
 
     async def count(self, query: ResourceQuery) -> int:
@@ -72,7 +72,7 @@ class FhirStore:
     async def everything(self, wanted: Everything) -> list[ResourceVersion]:
         """Return what is in a patient's compartment, and what the patient refers to."""
         return await self._database.read(
-            lambda session: session.resources.everything(self.store, wanted)
+            lambda session: session.resources.everything(self.store, wanted, most_bytes=PAGE_BYTES)
         )
 
     async def page(
@@ -81,7 +81,7 @@ class FhirStore:
         """Return resources of these types, changed since, whose numbers are greater, in that order."""
         return await self._database.read(
             lambda session: session.resources.page(
-                self.store, after, limit, types, since_ms=since_ms
+                self.store, after, limit, types, since_ms=since_ms, most_bytes=PAGE_BYTES
             )
         )
 

@@ -26,9 +26,19 @@ class ResourceRows(Protocol):
         """Return a version."""
 
     def history(
-        self, store: Store, resource_type: str, resource_id: str, before: int | None, limit: int
+        self,
+        store: Store,
+        resource_type: str,
+        resource_id: str,
+        before: int | None,
+        limit: int,
+        *,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
-        """Return versions, the latest first: those below `before`, unless that is None."""
+        """Return versions, the latest first: those below `before`, unless that is None.
+
+        `most_bytes` as `page`.
+        """
 
     def add_version(
         self,
@@ -58,16 +68,23 @@ class ResourceRows(Protocol):
     ) -> ResourceVersion | None:
         """Add a version that says that the resource is gone; None if there was nothing to delete."""
 
-    def search(self, store: Store, query: ResourceQuery) -> list[ResourceVersion]:
-        """Return resources that are not deleted and pass every filter, in the order of the query."""
+    def search(
+        self, store: Store, query: ResourceQuery, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
+        """Return resources that are not deleted and pass every filter, in the order of the query.
+
+        `most_bytes` as `page`.
+        """
 
     def count(self, store: Store, query: ResourceQuery) -> int:
         """Return how many pass every filter, whatever the page."""
 
-    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+    def everything(
+        self, store: Store, wanted: Everything, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
         """Return what is in a patient's compartment, and what the patient refers to, in the order of storing.
 
-        The patient is not among it.
+        The patient is not among it. `most_bytes` as `page`.
         """
 
     def page(
@@ -78,6 +95,7 @@ class ResourceRows(Protocol):
         types: Sequence[str] = (),
         *,
         since_ms: int = -1,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
         """Return resources of these types that are not deleted, in the order of their numbers.
 
@@ -85,6 +103,8 @@ class ResourceRows(Protocol):
         ----------
         since_ms
             They were changed after this.
+        most_bytes
+            Once they have more than this together, and are two or more, no further ones follow; 0 is any.
         """
 
     def last(self, store: Store) -> int:

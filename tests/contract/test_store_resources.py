@@ -308,6 +308,42 @@ def _searching(store: Store, query: ResourceQuery) -> Callable[[Session], list[R
     return lambda session: session.resources.search(store, query)
 
 
+async def test_a_page_ends_where_it_is_long_but_not_before_two(stores: Stores) -> None:
+    """As whoever looks for the only one has to see that there are more."""
+    of_jane = (Token("patient", "Patient/jane"),)
+    long = content(b'"a":"%s"' % (b"x" * 94), resource_type="Flag", tokens=of_jane)  # 100 bytes
+    for _ in range(2):
+        await in_source(stores, *[(name, long) for name in "abcd"])
+    source = stores.stores.fhir_source
+
+    async def found_by(most_bytes: int) -> list[list[str]]:
+        def read(session: Session) -> list[list[ResourceVersion]]:
+            rows = session.resources
+            return [
+                rows.page(source, 0, 9, most_bytes=most_bytes),
+                rows.search(source, ResourceQuery("Flag"), most_bytes=most_bytes),
+                rows.everything(source, Everything("jane"), most_bytes=most_bytes),
+            ]
+
+        return [[each.id for each in page] for page in await stores.database.read(read)]
+
+    async def versions(most_bytes: int) -> list[int]:
+        history = await stores.database.read(
+            lambda s: s.resources.history(source, "Flag", "a", None, 9, most_bytes=most_bytes)
+        )
+        return [each.version for each in history]
+
+    for most_bytes, expected in ((0, "abcd"), (1, "ab"), (100, "ab"), (200, "abc"), (400, "abcd")):
+        assert await found_by(most_bytes) == [list(expected)] * 3, most_bytes
+    await in_source(stores, ("a", long))
+    assert [await versions(each) for each in (0, 1, 200, 300)] == [
+        [3, 2, 1],
+        [3, 2],
+        [3, 2, 1],
+        [3, 2, 1],
+    ]
+
+
 async def test_what_was_changed_since_can_be_walked_through(stores: Stores) -> None:
     await in_source(stores, ("a", content()), ("b", content()), ("c", content()), now_ms=1000)
     await in_source(stores, ("a", content()), now_ms=2000)

@@ -913,6 +913,35 @@ def test_everything_can_be_downloaded_a_line_each(peer: FhirPeer) -> None:
     assert flag in [json.loads(line) for line in twice]
 
 
+def test_pages_of_long_resources_are_short_and_none_is_missing(peer: FhirPeer) -> None:
+    """A thousand of the longest that may be posted are more than any memory holds."""
+    mark = unique()
+    subject = {"subject": {"reference": f"Patient/{mark}"}}
+    peer.update(patient(id=mark))
+    long = {
+        "resourceType": "Flag",
+        "status": "active",
+        **subject,
+        "code": {"text": "x" * 6_000_000},
+    }
+    made = [peer.create(long).json["id"] for _ in range(5)]
+    for path in (f"/Flag?subject=Patient/{mark}", f"/Patient/{mark}/$everything"):
+        pages = [peer.get(path)]
+        while following := pages[-1].link("next"):
+            pages.append(peer.get(following))
+        assert all(len(each.body) < 20_000_000 for each in pages)
+        found = [each for page in pages for each in page.ids]
+        assert [each for each in found if each != mark] == made
+        assert len(pages) == 3
+    for _ in range(3):
+        peer.update({**long, "id": mark})
+    history = peer.get(f"/Flag/{mark}/_history")
+    rest = peer.get(history.link("next"))
+    assert [len(each.ids) for each in (history, rest)] == [2, 1]
+    exported = lines_of(peer.get("/$export", _type="Flag"))
+    assert {*made, mark} <= {each["id"] for each in exported}
+
+
 def lines_of(answer: Answer) -> list[dict[str, Any]]:
     assert answer.status == 200, answer.body
     return [json.loads(line) for line in answer.body.splitlines()]

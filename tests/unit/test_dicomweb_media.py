@@ -109,3 +109,12 @@ def test_no_header_is_an_error(values: list[str]) -> None:
 
 def test_a_hostile_header_is_parsed_in_linear_time() -> None:
     parse_accept(['"' * 100_000, ";" * 100_000, '\\"' * 50_000, "a/b;" * 30_000])
+
+
+def test_of_very_many_header_fields_the_first_are_read() -> None:
+    """A hundred of eight kilobytes took half a second, in which nobody else is served."""
+    fields = ["image/png", *[f"a/b{number};q=0.1," * 600 for number in range(100)]]
+    found = parse_accept(fields)
+    assert found[0].media_type == "image/png"
+    assert 500 < len(found) < 1000
+    assert parse_accept(["a/b" * 3000, "image/png"]) == []

@@ -67,7 +67,14 @@ class ResourceTables:
         )
 
     def history(
-        self, store: Store, resource_type: str, resource_id: str, before: int | None, limit: int
+        self,
+        store: Store,
+        resource_type: str,
+        resource_id: str,
+        before: int | None,
+        limit: int,
+        *,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
         """Return versions, the latest first."""
         return self._some(
@@ -78,6 +85,7 @@ class ResourceTables:
             resource_id,
             HIGHEST_TIME_MS if before is None else before,
             limit,
+            most_bytes=most_bytes,
         )
 
     def add_version(
@@ -149,7 +157,9 @@ class ResourceTables:
             number, resource_type, resource_id, version, updated_ms, Method.DELETE
         )
 
-    def search(self, store: Store, query: ResourceQuery) -> list[ResourceVersion]:
+    def search(
+        self, store: Store, query: ResourceQuery, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
         """Return resources that are not deleted and pass every filter, in the order of the query."""
         conditions, values = _conditions(store, query)
         if query.after is not None:
@@ -161,6 +171,7 @@ class ResourceTables:
             f"{_LATEST} WHERE {conditions} ORDER BY {_ORDERS[query.order]} LIMIT ?",
             *values,
             query.limit,
+            most_bytes=most_bytes,
         )
 
     def count(self, store: Store, query: ResourceQuery) -> int:
@@ -172,7 +183,9 @@ class ResourceTables:
         ).fetchone()
         return int(found)
 
-    def everything(self, store: Store, wanted: Everything) -> list[ResourceVersion]:
+    def everything(
+        self, store: Store, wanted: Everything, *, most_bytes: int = 0
+    ) -> list[ResourceVersion]:
         """Return what is in a patient's compartment, and what the patient refers to."""
         types = tuple(compartment())
         names = ("patient", "subject", COMPARTMENT)
@@ -200,6 +213,7 @@ class ResourceTables:
             wanted.patient_id,
             *wanted.care,
             wanted.limit,
+            most_bytes=most_bytes,
         )
 
     def page(
@@ -210,6 +224,7 @@ class ResourceTables:
         types: Sequence[str] = (),
         *,
         since_ms: int = -1,
+        most_bytes: int = 0,
     ) -> list[ResourceVersion]:
         """Return resources that are not deleted and were changed since, in the order of their numbers."""
         first, last = bounds(store.id)
@@ -222,6 +237,7 @@ class ResourceTables:
             *types,
             since_ms,
             limit,
+            most_bytes=most_bytes,
         )
 
     def last(self, store: Store) -> int:
@@ -299,9 +315,11 @@ class ResourceTables:
         found = self._some(sql, *values)
         return found[0] if found else None
 
-    def _some(self, sql: str, *values: object) -> list[ResourceVersion]:
-        return [
-            ResourceVersion(
+    def _some(self, sql: str, *values: object, most_bytes: int = 0) -> list[ResourceVersion]:
+        found: list[ResourceVersion] = []
+        size = 0
+        for row in self._connection.execute(sql, values):
+            each = ResourceVersion(
                 row["number"],
                 row["type"],
                 row["fhir_id"],
@@ -312,8 +330,12 @@ class ResourceTables:
                 row["rest"],
                 row["deidentifier"],
             )
-            for row in self._connection.execute(sql, values)
-        ]
+            found.append(each)
+            size += each.size
+            # Two are always told, as whoever looks for the only one has to see that there are more.
+            if most_bytes and size > most_bytes and len(found) > 1:
+                break
+        return found
 
 
 _ORDERS: Final = {
