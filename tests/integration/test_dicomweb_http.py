@@ -29,7 +29,7 @@ from pydicom.uid import (
 from yarl import URL
 
 from config.settings import Http
-from dicomweb import qido, wado
+from dicomweb import bulk, qido, wado
 from dicomweb.described import MOST_OBJECTS
 from dicomweb.errors import BadRequest
 from dicomweb.stow import store as stow_store
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientResponse
 
+    from daemon.store.ports import Session
     from dicomweb.ports import InstanceFile
 
 DICOM = "application/dicom"
@@ -301,7 +302,10 @@ async def test_a_body_announced_as_too_long_is_not_read(http: ClientSession, url
         b"POST /dicomweb/source/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 4294967296\r\n"
         b"Content-Type: " + MULTIPART.encode() + b"\r\n\r\n"
     )
-    assert b" 413 " in await asyncio.wait_for(reader.readline(), 240)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 240)
+    assert b" 413 " in head
+    # What comes is no next request, and whoever sends it learns that it goes nowhere.
+    assert b"\r\nconnection: close\r\n" in head.lower()
     writer.close()
     await writer.wait_closed()
 
@@ -887,6 +891,11 @@ async def test_a_study_is_sent_without_its_damaged_files(
         assert {content for _, content in parts} <= set(contents)
         head = await http.head(url + path, headers={"Accept": accept})
         assert (head.status, head.headers["Warning"]) == (206, response.headers["Warning"])
+        # Who keeps what instances are missing of asks again: they may be there then.
+        for kept in (accept, "application/zip"):
+            tag = (await http.head(url + path, headers={"Accept": kept})).headers["ETag"]
+            again = await http.get(url + path, headers={"Accept": kept, "If-None-Match": tag})
+            assert again.status == 206
 
 
 async def test_a_file_that_is_cut_short_while_it_is_sent_breaks_the_answer_off(
@@ -903,6 +912,39 @@ async def test_a_file_that_is_cut_short_while_it_is_sent_breaks_the_answer_off(
         response = await http.get(url + CT_PATH, headers={"Accept": accept})
         with pytest.raises(ClientPayloadError):
             await response.read()
+
+
+async def test_more_values_than_one_answer_has_are_refused(
+    http: ClientSession, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stow(http, url, multipart(make_frames(frames=3, syntax=JPEGBaseline8Bit)))
+    address = f"{url}/studies/1.2.3/bulkdata"
+    accept = {"Accept": 'multipart/related; type="image/jpeg"'}
+    response = await http.get(address, headers=accept)
+    assert len(parts_of(await response.read(), response.headers["Content-Type"])) == 3
+    monkeypatch.setattr(bulk, "MOST_VALUES", 2)
+    assert (await http.get(address, headers=accept)).status == 413
+
+
+async def test_what_was_deleted_is_gone_and_what_never_was_is_not_found(
+    http: ClientSession, url: str, store: TestStore
+) -> None:
+    await stow(http, url, multipart(CT))
+
+    def delete(session: Session) -> None:
+        for each in session.instances.page(store.index.store, 0, 9):
+            session.instances.remove(each)
+            session.deletions.add(each)
+
+    await store.database.write(delete)
+    for path in (
+        CT_PATH,
+        f"{CT_PATH}/metadata",
+        f"{CT_PATH}/frames/1",
+        f"/studies/{CT_STUDY}/bulkdata",
+    ):
+        assert (await http.get(url + path)).status == 410
+        assert (await http.get(url + path.replace(CT_STUDY, "9.9"))).status == 404
 
 
 async def test_what_cannot_be_converted_is_left_out(

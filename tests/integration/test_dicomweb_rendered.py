@@ -15,6 +15,7 @@ from PIL import Image
 from pydicom.dataelem import DataElement
 from pydicom.dataset import FileMetaDataset
 
+from dicomweb import rendered
 from tests.dicomweb_service import LIMITS, TestStore, bundled, served
 from tests.picture_samples import (
     SERIES,
@@ -472,6 +473,18 @@ async def test_a_presentation_state_that_names_no_images_has_no_picture(
     for what in ("rendered", "thumbnail"):
         async with http.get(f"{address}/{what}") as response:
             assert response.status == 406
+
+
+async def test_more_pictures_than_one_answer_has_are_refused(
+    store: TestStore, url: str, http: ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = grey()
+    await store.add(as_bytes(dataset))
+    address = f"{url}/studies/{STUDY}/series/{SERIES}/rendered"
+    for most, status in ((1, 200), (0, 413)):
+        monkeypatch.setattr(rendered, "MOST_PICTURES", most)
+        async with http.get(address) as response:
+            assert response.status == status
 
 
 async def test_an_encapsulated_document_is_itself(

@@ -7,13 +7,15 @@ import json
 import socket
 import tracemalloc
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import ClientPayloadError, ClientSession, web
 
 from config.settings import Http
+from dicomweb import searching
 from dicomweb.ports import InstanceFile, Match, Query, Resource
 from dicomweb.searching import PAGE
 from dicomweb.service import application
@@ -189,6 +191,44 @@ async def test_a_long_answer_is_whole_and_in_order() -> None:
     ]
 
 
+class Growing(Large):
+    """A store into which something comes while it is asked: all that was there moves by one."""
+
+    async def search(self, query: Query) -> list[Match]:
+        return await super().search(replace(query, offset=max(0, query.offset - 1)))
+
+
+async def test_what_moved_behind_while_a_long_answer_was_sent_is_told_once() -> None:
+    async for address in serve(Growing(instances=3 * PAGE)):
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances") as answer,
+        ):
+            uids = [each["00080018"]["Value"][0] for each in json.loads(await answer.read())]
+    assert len(uids) == len(set(uids)) > 2 * PAGE
+
+
+class Failing(Large):
+    """A store that gives one page, and then fails."""
+
+    async def search(self, query: Query) -> list[Match]:
+        if query.offset and query.limit > 1:
+            raise OSError("away")
+        return await super().search(query)
+
+
+async def test_a_long_answer_that_cannot_go_on_is_broken_off() -> None:
+    """Nobody takes its first pages for all there is."""
+    async for address in serve(Failing()):
+        async with (
+            ClientSession() as client,
+            client.get(f"http://{address}/source/instances") as answer,
+        ):
+            assert answer.status == 200
+            with pytest.raises(ClientPayloadError):
+                await answer.read()
+
+
 @pytest.mark.parametrize(
     ("asked", "count", "has_more"),
     [
@@ -231,11 +271,16 @@ async def test_a_client_that_leaves_stops_its_search() -> None:
         assert store.pages < store.instances // PAGE
 
 
-async def test_long_searches_take_turns_and_too_many_are_told_to_come_back() -> None:
+async def test_long_searches_take_turns_and_too_many_are_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Who would have to wait for too many is told at once, not when patience ends.
+    monkeypatch.setattr(searching, "_PATIENCE_S", 1e6)
     async for address in serve(Large(), max_long_searches=1):
         silent = [await ask_and_do_not_read(address) for _ in range(40)]
         await asyncio.sleep(0.3)
         async with (
+            asyncio.timeout(60),
             ClientSession() as client,
             client.get(f"http://{address}/source/instances") as answer,
         ):

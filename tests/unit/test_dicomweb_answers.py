@@ -10,6 +10,7 @@ from aiohttp.payload import Payload
 from aiohttp.test_utils import make_mocked_request
 
 from dicomweb.answers import json_answer
+from dicomweb.conditional import entity_tag
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -50,3 +51,18 @@ def test_a_long_answer_is_let_go_of_piece_by_piece() -> None:
 @pytest.mark.parametrize("size", [0, 2, 512 * 1024])
 def test_a_short_answer_is_handed_over_whole(size: int) -> None:
     assert answered(LONG[:size]) == LONG[:size]
+
+
+def test_a_tag_tells_where_one_part_ends_and_the_next_begins() -> None:
+    """Of two files, `ab` and `c` are others than `a` and `bc`."""
+    parts = (
+        [b"abc"],
+        [b"ab", b"c"],
+        [b"a", b"bc"],
+        [b"a", b"b", b"c"],
+        [b"", b"abc"],
+        [b"abc", b""],
+    )
+    tags = [entity_tag(each) for each in parts]
+    assert len(set(tags)) == len(parts)
+    assert tags == [entity_tag(each) for each in parts]

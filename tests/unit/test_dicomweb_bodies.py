@@ -45,6 +45,19 @@ async def test_a_file_that_became_shorter_is_an_error_and_no_torn_body(stored: P
     request.transport.abort.assert_not_called()  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("said", [3, 5])
+async def test_what_was_made_of_another_length_than_was_said_breaks_the_answer_off(
+    said: int,
+) -> None:
+    """Its length is in the head already: more would be the next answer's, and less would be waited for."""
+    request = make_mocked_request("GET", "/")
+    with pytest.raises(OSError, match="as long as"):
+        await send(
+            request, [Part("image/x", [Made(said, _made)])], multipart=False, send_timeout_s=240
+        )
+    request.transport.abort.assert_called_once()  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     "segments",
     [

@@ -17,6 +17,8 @@ LOOKALIKES = {
         "Value": ['"BulkDataURI":"studies/1.2', 'URI":"studies/', "studies/1.2"],
     },
     "00081190": {"vr": "UR", "Value": ["studies/1.2/series/3.4"]},
+    "00100010": {"vr": "PN", "Value": [{"Alphabetic": "studies/1.2"}]},
+    "00091011": {"vr": "UN", "InlineBinary": "studies/12345678"},
 }
 LINK = {"vr": "OW", "BulkDataURI": "studies/1.2/series/3.4/instances/5.6/bulkdata/7FE00010"}
 OBJECTS: dict[str, dict[str, Any]] = {

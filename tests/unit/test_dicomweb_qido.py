@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from dicomweb import qido
 from dicomweb.errors import BadRequest
+from dicomweb.ports import Match
 
 
 def parse(*parameters: tuple[str, str]) -> qido.Search:
@@ -37,6 +39,35 @@ def test_more_uids_than_a_store_can_be_asked_for_are_refused() -> None:
     assert parse(("StudyInstanceUID", studies), *few).query.matches
     with pytest.raises(BadRequest, match="more than 10000 UIDs"):
         parse(("StudyInstanceUID", studies), *few, ("SOPInstanceUID", "1.4"))
+
+
+def told(**stored: object) -> dict[str, object]:
+    """Return what is answered of a study, by what its object holds."""
+    found = {"0020000D": {"vr": "UI", "Value": ["1.2"]}, **stored}
+    for each in (orjson.dumps(found), b"{%s}" % b",\n".join(
+        b'"%b":%b' % (tag.encode(), orjson.dumps(found[tag])) for tag in sorted(found)
+    )):  # fmt: skip
+        (one,) = qido.objects(parse(), [Match(each, each)], "http://here")
+        answer: dict[str, object] = orjson.loads(one)
+        assert one.count(b'"00080056"') == one.count(b'"vr":"CS"') == 1, one
+        assert list(answer) == sorted(answer)
+    return answer
+
+
+def test_what_an_answer_says_itself_takes_the_place_of_what_is_stored() -> None:
+    address = {"vr": "UR", "Value": ["http://here/studies/1.2"]}
+    online = {"vr": "CS", "Value": ["ONLINE"]}
+    stored = {
+        "00080056": {"vr": "CS", "Value": ["NEARLINE"]},
+        "00081190": {"vr": "UR", "Value": ["http://elsewhere/studies/9"]},
+    }
+    for each in (told(), told(**stored)):
+        assert (each["00080056"], each["00081190"]) == (online, address)
+
+
+@pytest.mark.parametrize("uid", ["../1", '1.2"}', "1" * 65, "", "\u0661", "1.2\\3", 1.2])
+def test_of_what_is_no_uid_no_address_is_made(uid: object) -> None:
+    assert "00081190" not in told(**{"0020000D": {"vr": "UI", "Value": [uid]}})
 
 
 def test_what_is_told_of_ignored_parameters_is_bounded() -> None:
