@@ -23,6 +23,7 @@ MOST_HELD_BYTES: Final = 128 << 20
 MOST_METADATA_BYTES: Final = 32 << 20
 MOST_OBJECTS: Final = 1_000_000
 """Objects and lists of metadata in JSON: while some millions are made nobody else is served for a second."""
+MOST_VALUES: Final = 4_000_000
 _JSON_TYPES: Final = frozenset({DICOM_JSON, JSON})
 _XML_TYPES: Final = frozenset({DICOM_XML, "application/xml", "text/xml"})
 _SYNTAXES: Final[Mapping[str, str]] = {
@@ -117,8 +118,12 @@ def _objects(media_type: str, document: bytes) -> list[Any]:
     try:
         if media_type in _XML_TYPES:
             return [native_model.from_xml(document)]
-        if document.count(b"{") + document.count(b"[") > MOST_OBJECTS:
-            raise PayloadTooLarge(f"metadata of over {MOST_OBJECTS} objects and lists")
+        if document.count(b"{") + document.count(b"[") > MOST_OBJECTS or (
+            document.count(b",") > MOST_VALUES
+        ):
+            raise PayloadTooLarge(
+                f"metadata of over {MOST_OBJECTS} objects and lists, or {MOST_VALUES} values"
+            )
         found = orjson.loads(document)
     except (DescribeError, orjson.JSONDecodeError) as error:
         raise BadRequest("the metadata cannot be parsed") from error

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 def posted(body: bytes, media_type: str) -> web.Request:
     """Return a request that nothing of is still to come."""
-    content = StreamReader(BaseProtocol(asyncio.get_running_loop()), 1 << 20)
+    content = StreamReader(BaseProtocol(asyncio.get_running_loop()), len(body) + 1)
     content.feed_data(body)
     content.feed_eof()
     return make_mocked_request("POST", "/", headers={"Content-Type": media_type}, payload=content)

@@ -14,7 +14,7 @@ from daemon.fhir.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from daemon.web.bodies import FORM, FormUnusable, chunks, form_fields
+from daemon.web.bodies import FORM, HELD, FormUnusable, NoRoom, chunks, form_fields
 from deid.fhir.pieces import SMALL
 from dicomweb.media import parse_accept, parse_content_type
 
@@ -45,12 +45,23 @@ async def read_body(
 
     Raises
     ------
+    Unavailable
+        When too much of others is in memory.
     PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
     """
     body = bytearray()
     async for chunk in _whole(request, max_bytes, patience, media_types):
         body += chunk
+        note_held(request, len(body))
     return bytes(body)
+
+
+def note_held(request: web.Request, size: int) -> None:
+    """Note how much of a body is in memory until its request is answered; raises `Unavailable`."""
+    try:
+        HELD.note(request, size)
+    except NoRoom:
+        raise Unavailable("too many large bodies at the same time; send it again later") from None
 
 
 @asynccontextmanager
@@ -62,7 +73,7 @@ async def held_body(
     Raises
     ------
     Unavailable
-        When the disk refuses.
+        When the disk refuses, or too much of others is in memory.
     PayloadTooLarge, UnsupportedMedia, BadRequest, TimeoutError
     """
     body = bytearray()
@@ -70,14 +81,17 @@ async def held_body(
     try:
         async for chunk in _whole(request, max_bytes, patience):
             body += chunk
+            note_held(request, len(body))
             if len(body) > SMALL:
                 path = path or place()
                 await asyncio.to_thread(_append, path, body)
                 body.clear()
         if path is not None:
             await asyncio.to_thread(_append, path, body)
+            note_held(request, 0)
         yield bytes(body) if path is None else path
     finally:
+        HELD.let_go(request)
         if path is not None:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 

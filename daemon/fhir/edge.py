@@ -11,6 +11,7 @@ from aiohttp import web
 from daemon.fhir import representation
 from daemon.fhir.bodies import FHIR_JSON, answered_type
 from daemon.fhir.errors import FhirError
+from daemon.web.bodies import HELD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -96,6 +97,8 @@ class Edge:
             status, code, text = 500, "exception", "internal error"
         else:
             return response
+        finally:
+            HELD.let_go(request)
         body = orjson.dumps(representation.outcome("error", code, text))
         answer = web.Response(status=status, body=body, headers=headers, content_type=FHIR_JSON)
         if request.can_read_body and not request.content.is_eof():

@@ -40,7 +40,7 @@ from daemon.fhir.answers import (
     single,
     version_headers,
 )
-from daemon.fhir.bodies import NDJSON, held_body, read_body, read_form
+from daemon.fhir.bodies import NDJSON, held_body, note_held, read_body, read_form
 from daemon.fhir.bundles import condition_of, refuse_wrong_type, version_of
 from daemon.fhir.edge import Edge
 from daemon.fhir.errors import (
@@ -346,7 +346,8 @@ class _Service:
                 if large.summary.bundle_type == "batch":
                     await asyncio.to_thread(held.unlink)  # all of it is in pieces
                     return await answer_in_pieces(request, executing, large)
-                body = await asyncio.to_thread(self._transaction_in, held)
+                note_held(request, self._refuse_long(held))
+                body = await asyncio.to_thread(held.read_bytes)
             else:
                 body = held
             document = await self._reader.read(body)
@@ -361,11 +362,12 @@ class _Service:
         if entries > self._settings.max_entries:
             raise Unprocessable(f"a Bundle has more than {self._settings.max_entries} entries")
 
-    def _transaction_in(self, body: Path) -> bytes:
-        most = self._settings.max_transaction_bytes
-        if body.stat().st_size > most:
+    def _refuse_long(self, transaction: Path) -> int:
+        """Return how long one is, if it is not too long."""
+        size, most = transaction.stat().st_size, self._settings.max_transaction_bytes
+        if size > most:
             raise PayloadTooLarge(f"a transaction is taken up to {most} bytes: send a batch")
-        return body.read_bytes()
+        return size
 
     async def answer_of(self, url: str, root: str) -> tuple[bytes, str]:
         """Return what an entry of a Bundle asks to read, and its version's tag, if it is one resource's."""

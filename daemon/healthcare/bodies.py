@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from daemon.healthcare.errors import InvalidArgument, TooLarge
-from daemon.web.bodies import chunks
+from daemon.healthcare.errors import InvalidArgument, TooLarge, Unavailable
+from daemon.web.bodies import HELD, NoRoom, chunks
 from deid.configuration.json_text import loads
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ async def read(request: web.Request, patience: Patience) -> dict[str, Any]:
         body += chunk
         if len(body) > MOST_BYTES:
             raise TooLarge(f"a request's body has at most {MOST_BYTES} bytes")
+        try:
+            HELD.note(request, len(body))
+        except NoRoom:
+            raise Unavailable("too many large bodies at the same time") from None
     if _has_many_values(body):
         raise TooLarge(f"a request's body has at most {MOST_VALUES} values")
     return await asyncio.to_thread(parsed, bytes(body))

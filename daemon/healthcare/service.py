@@ -25,7 +25,7 @@ from daemon.healthcare import bodies
 from daemon.healthcare.calls import GLOBAL_PARAMETERS, Call
 from daemon.healthcare.errors import ApiError, InvalidArgument, NotFound, Unimplemented, envelope
 from daemon.healthcare.methods import VERSIONS, meant
-from daemon.web.bodies import FORM, FormUnusable, form_fields
+from daemon.web.bodies import FORM, HELD, FormUnusable, form_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,6 +124,8 @@ class _Service:
         except Exception as error:  # the edge: our own bug
             log.exception("healthcare_request_failed", error=type(error).__name__)
             response = envelope(500, "internal error")
+        finally:
+            HELD.let_go(request)
         response.headers.update(headers)
         if request.can_read_body and not request.content.is_eof():
             response.force_close()

@@ -30,6 +30,40 @@ class FormUnusable(Exception):
     """What was posted as a form is too much, or none; its text says which."""
 
 
+class NoRoom(Exception):
+    """The bodies that are held in memory now leave no room for more."""
+
+
+MOST_HELD_BYTES: Final = 256 << 20
+"""Of all large bodies together: each of some hundred connections may send one of 64 MiB, and slowly."""
+FREE_BYTES: Final = 1 << 20
+"""Of each body that do not count."""
+
+
+class Held:
+    """How much of large bodies is in memory now, of all requests that are being answered."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._total = 0
+
+    def note(self, request: web.BaseRequest, size: int) -> None:
+        """Note how much of a request's body is held; raises `NoRoom`, and then nothing has changed."""
+        before, counted = self._sizes.get(id(request), 0), max(0, size - FREE_BYTES)
+        total = self._total - before + counted
+        if counted > before and total > MOST_HELD_BYTES:
+            raise NoRoom
+        self._sizes[id(request)], self._total = counted, total
+
+    def let_go(self, request: web.BaseRequest) -> None:
+        """Note that a request is answered."""
+        self._total -= self._sizes.pop(id(request), 0)
+
+
+HELD: Final = Held()
+"""Of this process."""
+
+
 async def chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
     """Yield a body as it comes; raises `TimeoutError` where it stands still or is too slow."""
     clock = asyncio.get_running_loop().time

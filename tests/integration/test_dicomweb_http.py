@@ -30,8 +30,8 @@ from yarl import URL
 
 from config.settings import Http
 from dicomweb import bulk, qido, wado
-from dicomweb.described import MOST_OBJECTS
-from dicomweb.errors import BadRequest
+from dicomweb.described import MOST_OBJECTS, MOST_VALUES, Described
+from dicomweb.errors import BadRequest, PayloadTooLarge
 from dicomweb.stow import store as stow_store
 from tests.dicomweb_service import TestStore, bundled, served
 from tests.whole_requests import posted
@@ -276,6 +276,15 @@ async def test_metadata_of_very_many_objects_are_refused_unread(
         http, url, multipart(deep, content_type=kind), Content_Type=MULTIPART.replace(DICOM, kind)
     )
     assert response.status == 413
+
+
+def test_metadata_of_very_many_values_are_refused_unread() -> None:
+    described = Described()
+    described.begin({"content-type": "application/dicom+json"})
+    described.write(b"," * (MOST_VALUES + 1))
+    described.end()
+    with pytest.raises(PayloadTooLarge):
+        next(described.files())
 
 
 @pytest.mark.parametrize("kind", ["a/b", "application/dicom+json"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,7 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from daemon.fhir.bodies import held_body, read_body, read_form
+from daemon.fhir.edge import Edge
 from daemon.fhir.errors import FhirError
+from daemon.web import bodies
 from deid.fhir.pieces import SMALL
 from tests.whole_requests import lets_others_run, posted
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 JSON: Final = {"Content-Type": "application/fhir+json"}
 FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 MOST: Final = SMALL + 1000
+MIB: Final = 1 << 20
 
 
 class Patience:
@@ -130,6 +134,43 @@ async def test_a_form_that_stands_still_is_given_up() -> None:
     async with served(read) as client:
         answer = await client.post("/", data=in_chunks(b"a", 2, 1.0), headers=FORM)
         assert answer.status == 408
+
+
+async def test_large_bodies_of_all_requests_have_a_room_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 64 MiB each, what some hundred connections send is more than any memory."""
+    monkeypatch.setattr(bodies, "MOST_HELD_BYTES", 3 * MIB)
+    is_read, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def read(request: web.Request) -> web.Response:
+        await read_body(request, MOST, Patience())
+        is_read.set()
+        await goes_on.wait()
+        return web.Response()
+
+    app = web.Application(middlewares=[Edge(is_writable=True, cors_origins=()).handle_errors])
+    app.router.add_post("/", read)
+    async with TestClient(TestServer(app)) as client:
+
+        async def post(length: int) -> tuple[int, str]:
+            async with client.post("/", data=io.BytesIO(b" " * length), headers=JSON) as answer:
+                return answer.status, answer.headers.get("Retry-After", "")
+
+        first = asyncio.create_task(post(3 * MIB))
+        await is_read.wait()
+        is_read.clear()
+        second = asyncio.create_task(post(3 * MIB))
+        await asyncio.wait(
+            [second, asyncio.ensure_future(is_read.wait())], return_when="FIRST_COMPLETED"
+        )
+        small = asyncio.create_task(post(MIB))
+        await is_read.wait()
+        goes_on.set()
+        assert await second == (503, "10")
+        assert [await each for each in (first, small)] == [(200, "")] * 2
+        for _ in range(2):
+            assert await post(3 * MIB) == (200, "")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from daemon.healthcare import bodies, service
 from daemon.healthcare.errors import InvalidArgument, TooLarge
 from daemon.healthcare.relay import Address, Relay
+from daemon.web import bodies as web_bodies
 from tests.whole_requests import lets_others_run, posted
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 JSON = "Content-Type: application/json"
 FORM = "Content-Type: application/x-www-form-urlencoded"
+CREATE = "projects.locations.datasets.create"
 DATASETS = "/v1/projects/p/locations/l/datasets"
 
 
@@ -86,6 +89,33 @@ async def test_a_body_of_very_many_values_is_refused_unread(piece: bytes, most: 
         await bodies.read(saying(most - 1), Patience())
     with pytest.raises(TooLarge, match="values"):
         await bodies.read(saying(most + 2), Patience())
+
+
+async def test_large_bodies_of_all_requests_have_a_room_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(web_bodies, "MOST_HELD_BYTES", 3 << 20)
+    large = b'{"a": "' + b" " * (3 << 20) + b'"}'
+    patience = Patience()
+    app = web.Application()
+    for prefix, api in service.applications({CREATE: _never}, patience).items():
+        app.add_subapp(prefix, api)
+    other = posted(b"", "application/json")
+    async with TestClient(TestServer(app)) as client:
+        web_bodies.HELD.note(other, 3 << 20)
+        full = await client.post(
+            DATASETS, data=io.BytesIO(large), headers={"Content-Type": "application/json"}
+        )
+        assert (full.status, (await full.json())["error"]["status"]) == (503, "UNAVAILABLE")
+        web_bodies.HELD.let_go(other)
+        for _ in range(2):
+            request = posted(large, "application/json")
+            assert len((await bodies.read(request, patience))["a"]) == 3 << 20
+            web_bodies.HELD.let_go(request)
+            answer = await client.post(
+                DATASETS, data=io.BytesIO(large), headers={"Content-Type": "application/json"}
+            )
+            assert answer.status == 500  # it came to who answers it
 
 
 @pytest.mark.parametrize(("fields", "status"), [(12_000, 200), (12_001, 400)])
