@@ -11,6 +11,7 @@ import pytest
 from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.description import describe
 from deid.pixels.find.cine import _Part, _Sheet, _without_pieces
+from deid.pixels.find.novelty import Novelty, RunningExtremes
 from deid.pixels.find.sheets import laid_out, pages_of
 from deid.pixels.find.views import FrameLook
 from deid.pixels.geometry import Box
@@ -188,6 +189,33 @@ def test_what_beats_is_looked_at_for_its_first_beat(beating: str) -> None:
     once, twice = _looked_at(frames[:24]), _looked_at(frames)
     assert len(once) > 1
     assert twice == once
+
+
+def test_what_is_new_in_floats_is_what_is_new_in_whole_values() -> None:
+    """Of samples from 0 to 1 a display level is a 256th, and noise is followed as in any others."""
+    noise = np.random.default_rng(7)
+    levels = 127 + 120 * np.sin(np.arange(24) / 12 * np.pi)
+    frames = [noise.normal(90, 4, (ROWS, COLUMNS, 1)).round().clip(0, 255) for _ in levels]
+    for frame, level in zip(frames, levels, strict=True):
+        frame[80:120, 100:220] = round(level)
+    image = describe(samples.attributes(frames[0].astype(np.uint8), bits=8))
+    window = {"WindowCenter": 128.0, "WindowWidth": 256.0}
+    floats = {"WindowCenter": 0.5, "WindowWidth": 1.0}
+    found: list[list[Any]] = []
+    for scale, described in ((1, window), (256, floats)):
+        kind = np.uint8 if scale == 1 else np.float32
+        looks = [
+            FrameLook(image, Decoded((frame / scale).astype(kind), "MONOCHROME2"), described)
+            for frame in frames
+        ]
+        running = RunningExtremes(looks[0], Novelty())
+        found.append([])
+        for look in looks[1:]:
+            _, boxes = running.new_in(look)
+            running.examined(look, boxes)
+            found[-1].append(boxes)
+    assert any(found[0])
+    assert found[1] == found[0]
 
 
 def test_a_text_that_shows_for_a_while_is_looked_at_once_with_a_little_around_it() -> None:

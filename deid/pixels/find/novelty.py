@@ -61,6 +61,7 @@ class RunningExtremes:
     def __init__(self, look: FrameLook, novelty: Novelty) -> None:
         self._novelty = novelty
         self._level = look.level
+        self._are_whole = look.high.dtype.kind != "f"
         self._faded = 0.0
         self._shown = _Range(look.high, look.low, self._unseen)
         self._luma: _Range | None = None
@@ -69,7 +70,11 @@ class RunningExtremes:
 
     @property
     def _unseen(self) -> float:
-        return float(int(self._novelty.unseen * self._level))
+        return self._stored(self._novelty.unseen * self._level)
+
+    def _stored(self, much: float) -> float:
+        """Return as much in whole values, where samples are, which are compared several times as fast."""
+        return math.floor(much) if self._are_whole else much
 
     def forget(self, boxes: Iterable[Box]) -> None:
         """Look no more at places that will be filled."""
@@ -82,9 +87,7 @@ class RunningExtremes:
     def new_in(self, look: FrameLook) -> tuple[NDArray[np.bool_], list[Box]]:
         """Return what is new in this frame, a mask and boxes around it, and remember it."""
         self._level = max(self._level, look.level)
-        margin = self._novelty.levels * self._level
-        if look.high.dtype.kind != "f":
-            margin = math.floor(margin)  # compared with whole numbers, and several times as fast
+        margin = self._stored(self._novelty.levels * self._level)
         step = self._fade()
         is_new = self._shown.followed(look.high, look.low, margin, step)
         luma = self._luma_now = look.luma()
@@ -105,9 +108,9 @@ class RunningExtremes:
                 self._luma.examined(own, luma, luma, self._unseen)
 
     def _fade(self) -> float:
-        """Return how far to fade now: whole values, as samples are."""
+        """Return how far to fade now."""
         self._faded += self._novelty.fade * self._level
-        step = float(int(self._faded))
+        step = self._stored(self._faded)
         self._faded -= step
         return step
 
