@@ -97,9 +97,9 @@ SAMPLES = {
 }  # fmt: skip
 """Pixels, spectra and waveforms: samples are not searched for texts (docs/adversarial.md)."""
 MEASURED = {
-    0x00180070, 0x00181074, 0x00181242, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
+    0x00180070, 0x00180084, 0x00181074, 0x00181242, 0x00188150, 0x00541300, 0x00541310, 0x00541311, 0x00541322,
 }  # fmt: skip
-"""Counts, doses and times in which a record number looks like a reading (docs/adversarial.md)."""
+"""Counts, doses, times and frequencies in which a record number looks like a reading (docs/adversarial.md)."""
 PLACES = {
     0x00181164, 0x00200032, 0x00200037, 0x00280008, 0x00280030, 0x00281052, 0x00281053, 0x3004000C, 0x3004000E,
     0x0040A30A,
