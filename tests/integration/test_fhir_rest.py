@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -952,8 +951,9 @@ def test_what_was_changed_since_can_be_downloaded(peer: FhirPeer) -> None:
     early, gone = peer.create(patient()).json, peer.create(patient()).json
     later = peer.create(patient()).json
     since = max(each["meta"]["lastUpdated"] for each in (early, gone, later))
-    time.sleep(0.01)
-    changed = peer.update({**early, "gender": "male"}).json
+    changed = early
+    while changed["meta"]["lastUpdated"] <= since:  # times are of milliseconds
+        changed = peer.update({**early, "gender": "male"}).json
     peer.ask("DELETE", f"/Patient/{gone['id']}")
     new = peer.create({"resourceType": "Flag"}).json
     assert lines_of(peer.get("/$export", _since=since)) == [changed, new]
