@@ -5,9 +5,10 @@ Start at `service.py`: the routes, and which module answers each.
 ::
 
     service                                                routes, errors, other origins
-    stow described  qido searching  wado bulk  rendered  uri  capabilities           one a resource
+    stow described stow_answers  qido searching  wado bulk  rendered  uri            one a resource
+    capabilities
     picture_parameters pixel_offers convert encode documents reports native_model    what is made
-    answers archive bodies conditional media multipart address                       HTTP
+    answers archive bodies conditional media multipart patience address              HTTP
     stored describe identity intact attributes                                       what is stored
     elements encodings dictionary charsets                                           DICOM
     ports errors                                                                     asked of others

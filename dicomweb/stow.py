@@ -42,6 +42,7 @@ from dicomweb.media import (
     parse_content_type,
 )
 from dicomweb.multipart import MultipartParser, PartBegins, PartData
+from dicomweb.patience import patiently
 from dicomweb.qido import warning_header
 from dicomweb.stow_answers import Failure, as_xml, response_module
 
@@ -165,30 +166,13 @@ def _check_head(request: web.Request, limits: Settings) -> tuple[str, dict[str, 
 
 
 async def _body(request: web.Request, limits: Settings) -> AsyncIterator[bytes]:
-    """Yield the body as it comes, within limits of size and patience.
-
-    Only the time counts in which we waited for the client: what we ourselves take is not its fault.
-    """
-    clock = asyncio.get_running_loop().time
-    least = limits.min_bytes_per_s * limits.body_timeout_s
-    size = gained = 0
-    waited_s = 0.0
+    """Yield the body as it comes, within limits of size and patience."""
     content = request.content
     # Joining what has come takes longer than looking at each piece; unless the client makes them, who
     # may make them small.
     read = content.readany if request.content_length is None else partial(_piece, content)
-    while True:
-        began = clock()
-        async with asyncio.timeout(limits.body_timeout_s):
-            chunk = await read()
-        if not chunk:
-            return
-        waited_s += clock() - began
-        gained += len(chunk)
-        if gained >= least:
-            gained, waited_s = 0, 0.0
-        elif waited_s > limits.body_timeout_s:
-            raise TimeoutError
+    size = 0
+    async for chunk in patiently(read, limits):
         size += len(chunk)
         if size > limits.max_body_bytes:
             raise PayloadTooLarge(f"the body is longer than {limits.max_body_bytes} bytes")

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     )
     from daemon.fhir.searching import Search
     from daemon.resources import ReadDocument, ResourceVersion
-    from daemon.web.bodies import Patience
+    from dicomweb.patience import Patience
 
 _ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _EXPORT_PAGE: Final = 200

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from daemon.healthcare.files import AllowedFiles
     from daemon.healthcare.relay import Services
     from daemon.store.stores import Stores
-    from daemon.web.bodies import Patience
+    from dicomweb.patience import Patience
 
 
 def handlers(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from daemon.web.bodies import Patience
+    from dicomweb.patience import Patience
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_VALUES: Final = 100_000

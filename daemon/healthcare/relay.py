@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
     from daemon.healthcare.methods import Meant
-    from daemon.web.bodies import Patience
+    from dicomweb.patience import Patience
 
 _SERVICE: Final = re.compile(
     rf"(?P<dataset>projects/{PROJECT}/locations/[^/:]+/datasets/[^/:]+)"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from daemon.healthcare.calls import Handlers
     from daemon.healthcare.relay import Relay
-    from daemon.web.bodies import Patience
+    from dicomweb.patience import Patience
 
 log = structlog.get_logger()
 

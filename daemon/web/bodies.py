@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
+
+from dicomweb.patience import patiently
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohttp import web
 
+    from dicomweb.patience import Patience
+
 FORM: Final = "application/x-www-form-urlencoded"
-
-
-class Patience(Protocol):
-    """How long a body may take."""
-
-    @property
-    def body_timeout_s(self) -> float:
-        """How long it may stand still."""
-
-    @property
-    def min_bytes_per_s(self) -> float:
-        """What it must gain, on the average over `body_timeout_s` of waiting for it."""
 
 
 class FormUnusable(Exception):
@@ -64,24 +56,9 @@ HELD: Final = Held()
 """Of this process."""
 
 
-async def chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
+def chunks(request: web.Request, patience: Patience) -> AsyncIterator[bytes]:
     """Yield a body as it comes; raises `TimeoutError` where it stands still or is too slow."""
-    clock = asyncio.get_running_loop().time
-    least = patience.min_bytes_per_s * patience.body_timeout_s
-    gained, waited_s = 0, 0.0
-    while True:
-        began = clock()
-        async with asyncio.timeout(patience.body_timeout_s):
-            chunk = await request.content.readany()
-        if not chunk:
-            return
-        waited_s += clock() - began
-        gained += len(chunk)
-        if gained >= least:
-            gained, waited_s = 0, 0.0
-        elif waited_s > patience.body_timeout_s:
-            raise TimeoutError
-        yield chunk
+    return patiently(request.content.readany, patience)
 
 
 async def form_fields(
