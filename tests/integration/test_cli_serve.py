@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.service import DEADLINE_S, ROOT, RunningDaemon, running
+from tests.service import DEADLINE_S, ROOT, RunningDaemon, running, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +71,7 @@ def test_systemd_hears_of_ready_life_and_end(disk_path: Path, state_dir: Path) -
 
 
 def test_it_says_where_it_listens_in_one_line(service: RunningDaemon) -> None:
+    wait_until(lambda: "is ready" in service.log, what="it says where it listens")
     lines = [line for line in service.log.splitlines() if "is ready" in line]
     assert len(lines) == 1
     assert str(service.dimse_port) in lines[0]

@@ -73,7 +73,7 @@ def test_nothing_tells_a_fork_from_one_that_was_started(tmp_path: Path) -> None:
         service(tmp_path / "started", is_prepared=False) as started,
         service(tmp_path / "fork", is_prepared=True) as fork,
     ):
-        assert "DICOM ASKED@" in fork.log
+        wait_until(lambda: "DICOM ASKED@" in fork.log, what="it says where it listens")
         # What each has open and loaded depends on how far it is with what follows a start.
         with suppress(AssertionError):
             wait_until(lambda: as_seen(fork) == as_seen(started), what="both rest", deadline_s=60)

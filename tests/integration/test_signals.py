@@ -197,7 +197,7 @@ def test_what_needs_a_restart_is_said(shared: RunningDaemon) -> None:
     text = daemon.config_path.read_text()
     daemon.config_path.write_text(f"{text}\n[spool]\nmax_instances = 7\n")
     hang_up(daemon, "configuration_needs_restart")
-    assert "a restart is needed for spool" in daemon.log
+    wait_until(lambda: "a restart is needed for spool" in daemon.log, what="it is said")
     assert daemon.is_alive()
 
 
