@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from deid.pixels.find.grown_lines import unseen_lines
+from deid.pixels.find.codes import codes, may_show_codes
+from deid.pixels.find.grown import unseen_codes, unseen_lines
 from deid.pixels.find.moving import Shown, displacement
 from deid.pixels.find.novelty import SURROUND, Novelty, RunningExtremes
 from deid.pixels.find.sheets import GUTTER, laid_out, pages_of
@@ -106,6 +107,7 @@ class _Search:
         self._find, self._novelty, self._is_resolved = find, novelty, is_resolved
         self._found: list[FoundRegion] = []
         self._kept: list[Box] = []
+        self._like_codes: list[tuple[int, Box]] = []
         self._state: tuple[RunningExtremes, _Sheet] | None = None
 
     def look(self, number: int, look: FrameLook) -> None:
@@ -130,19 +132,28 @@ class _Search:
 
     def _examine(self, number: int, look: FrameLook) -> None:
         """Examine a frame whole."""
-        self._add([FoundRegion(number, region) for region in self._find([look.picture()])[0]])
+        picture = look.picture()
+        self._like_codes += [(number, place) for place in may_show_codes(picture.display)]
+        self._add([FoundRegion(number, region) for region in self._find([picture])[0]])
 
     def finished(self, again: Callable[[int], FrameLook]) -> list[FoundRegion]:
-        """Examine what is left, and lines that came in pieces as a whole; return everything found."""
+        """Examine what is left, and what came in pieces as a whole; return everything found."""
         if self._state is not None:
             _, sheet = self._state
             self._add(sheet.found(self._find))
             for frame, line in unseen_lines([e for e in self._found if self._stays(e)]):
                 look = again(frame)
-                rows, columns = look.high.shape
-                box = line.grown(*SURROUND).clipped(rows, columns) or line
-                for part in tiles(box, sheet.side, _PART_OVERLAP):
-                    sheet.add(_Part.of(frame, part, look, np.zeros((rows, columns), np.bool_)))
+                for part in tiles(_with_surround(line, look), sheet.side, _PART_OVERLAP):
+                    sheet.add(_Part.of(frame, part, look, np.zeros(look.high.shape, np.bool_)))
+            texts = [entry for entry in self._found if not entry.region.is_code]
+            for frame, code in unseen_codes([*self._like_codes, *sheet.like_codes], texts):
+                look = again(frame)
+                box = _with_surround(code, look)
+                found = [
+                    _at(region, region.box.moved(*box[:2]), *box[:2])
+                    for region in codes(look.part(box))
+                ]
+                self._found += [FoundRegion(frame, region) for region in found]
             self._add(sheet.found(self._find))
         return self._found
 
@@ -165,14 +176,25 @@ class _Search:
         return box.clipped(rows, columns) or box
 
 
+def _with_surround(box: Box, look: FrameLook) -> Box:
+    return box.grown(*SURROUND).clipped(*look.high.shape) or box
+
+
 class _Sheet:
-    """Rectangles cut from frames, to be laid out in shelves on one picture."""
+    """Rectangles cut from frames, to be laid out in shelves on one picture.
+
+    Attributes
+    ----------
+    like_codes
+        Frames, and boxes in them, of all that was laid out so far, that may show a code or a piece of one.
+    """
 
     def __init__(self, rows: int, columns: int) -> None:
         # Small frames are enlarged by the detector; their sheets must be small too. Larger ones are as
         # large as the default detector looks at without cutting them.
         self.side = 640 if max(rows, columns) < 700 else 736
         self._size = rows, columns
+        self.like_codes: list[tuple[int, Box]] = []
         self._parts: list[_Part] = []
 
     @property
@@ -211,6 +233,11 @@ class _Sheet:
             seen: list[tuple[FoundRegion, _Part]] = []
             for page in pages_of([part.box for part in parts], self.side):
                 seen += self._on_page([parts[number] for number in page], find)
+            self.like_codes += [
+                (part.frame, place.moved(part.box.left, part.box.top))
+                for part in parts
+                for place in may_show_codes(part.picture.display)
+            ]
             pairs += [(entry, part.box) for entry, part in seen]
             left: list[_Part] = []
             for part in parts:

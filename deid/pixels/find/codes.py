@@ -67,6 +67,22 @@ class WithCodes:
         ]
 
 
+def may_show_codes(display: NDArray[Any]) -> list[Box]:
+    """Return boxes around whatever may be a code, or a piece of one; most frames have none.
+
+    Parameters
+    ----------
+    display
+        8 bits, shape (rows, columns, 3).
+    """
+    grey = cv2.cvtColor(display, cv2.COLOR_RGB2GRAY)
+    return [
+        Box(*(scale * side for side in place))
+        for scale, smaller in _scales(grey)
+        for place in places_of_codes(smaller)
+    ]
+
+
 def codes(picture: Picture) -> list[TextRegion]:
     """Return the codes in a picture; one that both views show, or two scales, is returned as often."""
     grey = cv2.cvtColor(picture.display, cv2.COLOR_RGB2GRAY)

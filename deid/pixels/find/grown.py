@@ -1,17 +1,19 @@
-"""Lines of text that came piece by piece through the frames of a cine, as somebody types them: H, 6, 051, 369.
+"""What came piece by piece through the frames of a cine: lines that somebody types (H, 6, 051, 369), and codes.
 
-Of each frame only what is new is looked at, so that nobody saw them whole, and a piece identifies nobody.
+Of each frame only what is new is looked at, so that nobody saw them whole. A piece of a line identifies nobody,
+and a piece of a code is none.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,8 +26,12 @@ _APART: Final = 1.5
 _BEYOND: Final = 0.4
 #: Share of a line that one region holds which shows it whole.
 _WHOLE: Final = 0.9
-#: States of a line that are looked at: those that stayed longest, and the last.
+#: States that are looked at: those that stayed longest, and the last; of codes others, too, that lie between.
 _MOST_STATES: Final = 6
+#: Pixels of quiet zone around a place that may be a code, and share of the rest that one or several texts take
+#: where that is what it shows.
+_QUIET: Final = 12
+_MOST_TEXT: Final = 0.8
 
 
 def unseen_lines(pieces: Sequence[FoundRegion]) -> list[tuple[int, Box]]:
@@ -39,6 +45,60 @@ def unseen_lines(pieces: Sequence[FoundRegion]) -> list[tuple[int, Box]]:
     return [
         state for line in _lines(pieces) for state in _states(line) if not _is_seen(state, pieces)
     ]
+
+
+def unseen_codes(
+    places: Iterable[tuple[int, Box]], texts: Iterable[FoundRegion]
+) -> list[tuple[int, Box]]:
+    """Return frames, and boxes in them, that show whole what may be a code and came in pieces.
+
+    Parameters
+    ----------
+    places
+        Frames, and boxes in them that may show a code or a piece of one.
+    texts
+        What was found: a place that shows one is no piece of a code.
+    """
+    of_frame: dict[int, list[Box]] = defaultdict(list)
+    for entry in texts:
+        of_frame[entry.frame].append(entry.region.box)
+    grown: list[dict[int, Box]] = []  # of each, what it covers from which frame on
+    for frame, place in sorted(places):
+        if not _is_text(place, of_frame[frame]):
+            apart: list[dict[int, Box]] = []
+            touching: list[dict[int, Box]] = []
+            for states in grown:
+                (touching if states[max(states)].overlap(place) else apart).append(states)
+            grown = [*apart, _joined(touching, frame, place)]
+    return [
+        (frame, states[frame])
+        for states in grown
+        if len(states) > 1
+        for frame in _spread(sorted(states))
+    ]
+
+
+def _is_text(place: Box, boxes: Iterable[Box]) -> bool:
+    core = place.grown(-_QUIET)
+    core = core if min(core.width, core.height) > 0 else place
+    return sum(core.overlap(box) for box in boxes) >= _MOST_TEXT * core.area
+
+
+def _joined(touching: Iterable[dict[int, Box]], frame: int, place: Box) -> dict[int, Box]:
+    """Return the states of what grew together by a place in a frame."""
+    states: dict[int, Box] = {}
+    for other in touching:
+        states |= other
+        place = place.joined(other[max(other)])
+    states[frame] = place
+    return states
+
+
+def _spread(frames: Sequence[int]) -> list[int]:
+    """Return frames after which nothing came for a while, the last, and others between these."""
+    even = np.linspace(len(frames) - 1, 0, _MOST_STATES).round().astype(int)
+    wanted = dict.fromkeys([*_lasting(frames), *(frames[at] for at in even.tolist())])
+    return sorted([*wanted][:_MOST_STATES])
 
 
 def _lines(pieces: Sequence[FoundRegion]) -> Iterator[list[FoundRegion]]:
@@ -79,18 +139,22 @@ def _reach_beyond(one: NDArray[Any], others: NDArray[Any]) -> NDArray[np.bool_]:
 
 def _states(line: Sequence[FoundRegion]) -> Iterator[tuple[int, Box]]:
     """Yield frames after which a line stayed as it was for a while, the last among them, and what it covers."""
-    frames = sorted({piece.frame for piece in line})
-    stays = sorted(
-        (later - frame for frame, later in pairwise(frames) if later > frame + 1), reverse=True
-    )
-    least = stays[: _MOST_STATES - 1][-1] if stays else 2
-    lasting = [frame for frame, later in pairwise(frames) if later - frame >= least]
-    for frame in [*lasting[1 - _MOST_STATES :], frames[-1]]:
+    for frame in _lasting(sorted({piece.frame for piece in line})):
         boxes = [piece.region.box for piece in line if piece.frame <= frame]
         whole = boxes[0]
         for box in boxes[1:]:
             whole = whole.joined(box)
         yield frame, whole
+
+
+def _lasting(frames: Sequence[int]) -> list[int]:
+    """Return the frames, of some in order, after which none came for longest, and the last."""
+    stays = sorted(
+        (later - frame for frame, later in pairwise(frames) if later > frame + 1), reverse=True
+    )
+    least = stays[: _MOST_STATES - 1][-1] if stays else 2
+    lasting = [frame for frame, later in pairwise(frames) if later - frame >= least]
+    return [*lasting[1 - _MOST_STATES :], frames[-1]]
 
 
 def _is_seen(state: tuple[int, Box], pieces: Sequence[FoundRegion]) -> bool:
