@@ -12,6 +12,7 @@
     |   `-- Gone           410: it was deleted
     |-- RangeNotSatisfiable  416: no byte of the representation is in the range
     |-- StoreFull          503 with Retry-After
+    |-- StoreAway          503 with Retry-After
     |-- FileDamaged        500: a stored file is gone, or not as long as it was
     |-- InstanceRefused    one instance of a STOW-RS request; becomes an item of FailedSOPSequence
     `-- DescribeError      a file cannot be walked as a DICOM instance
@@ -70,6 +71,10 @@ class RangeNotSatisfiable(DicomwebError):
 
 class StoreFull(DicomwebError):
     """No room now; the client should try again later."""
+
+
+class StoreAway(DicomwebError):
+    """What is stored cannot be read now; the client should ask again later."""
 
 
 class FileDamaged(DicomwebError):

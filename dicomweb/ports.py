@@ -198,7 +198,7 @@ class Prepared(list[bytes]):
 
 
 class InstanceStore(Protocol):
-    """One DICOM store, for reading."""
+    """One DICOM store, for reading. Raises `dicomweb.errors.StoreAway` where that cannot be done now."""
 
     async def search(self, query: Query) -> list[Match]:
         """Return at most `limit` matches after `offset`, in a stable order."""

@@ -39,6 +39,7 @@ from dicomweb.errors import (
     NotFound,
     PayloadTooLarge,
     RangeNotSatisfiable,
+    StoreAway,
     StoreFull,
     UnsupportedMedia,
 )
@@ -69,6 +70,7 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     DescribeError: 500,
     FileDamaged: 500,
     StoreFull: 503,
+    StoreAway: 503,
 }
 _RETRY_AFTER_S: Final = 10
 _ALLOWED_HEADERS: Final = (

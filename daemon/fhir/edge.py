@@ -8,6 +8,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.fhir import representation
 from daemon.fhir.bodies import FHIR_JSON, answered_type
 from daemon.fhir.errors import FhirError
@@ -84,6 +85,9 @@ class Edge:
                 headers["Allow"] = ", ".join(self._methods())
             if status == 503:
                 headers["Retry-After"] = str(_RETRY_AFTER_S)
+        except (SpoolFull, StoreUnavailable):
+            status, code, text = 503, "transient", "the store cannot be read now; ask again later"
+            headers["Retry-After"] = str(_RETRY_AFTER_S)
         except web.HTTPException as error:
             status, code, text = error.status, "not-supported", error.reason
             if "Allow" in error.headers:

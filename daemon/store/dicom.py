@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from daemon.errors import StoreUnavailable
+from dicomweb.errors import StoreAway
 from dicomweb.ports import InstanceFile
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from dicomweb.ports import Match, Query, Resource
 
 T = TypeVar("T")
+
+
+class DicomStoreAway(StoreUnavailable, StoreAway):
+    """A DICOM store cannot be read now, as both sides call it."""
 
 
 class DicomStore:
@@ -44,9 +49,7 @@ class DicomStore:
         """Return at most `limit` matches after `offset`, as `Query.sort` says."""
         if not query.continues:
             await self._catch_up()
-        return await self._database.read(
-            lambda session: session.instances.search(self.store, query)
-        )
+        return await self._read(lambda session: session.instances.search(self.store, query))
 
     async def metadata(self, resource: Resource) -> list[bytes]:
         """Return the prepared DICOM JSON object of each instance; empty when there is none."""
@@ -82,19 +85,25 @@ class DicomStore:
 
     async def was_deleted(self, resource: Resource) -> bool:
         """Tell whether what is not there, or anything of it, was there once."""
-        return await self._database.read(
-            lambda session: session.deletions.has(self.store, resource)
-        )
+        return await self._read(lambda session: session.deletions.has(self.store, resource))
 
     async def _of(self, resource: Resource, read: Callable[[Session], list[T]]) -> list[T]:
-        if resource.sop_instance_uid is not None and (found := await self._database.read(read)):
+        if resource.sop_instance_uid is not None and (found := await self._read(read)):
             return found
         await self._catch_up()
-        return await self._database.read(read)
+        return await self._read(read)
+
+    async def _read(self, function: Callable[[Session], T]) -> T:
+        try:
+            return await self._database.read(function)
+        except StoreUnavailable as error:
+            raise DicomStoreAway(
+                "the store cannot be read now; ask again later", error.code
+            ) from error
 
     def _path(self, blob: str) -> Path:
         # The services map and send files of this machine (`dicomweb.bodies`).
         path = self.blobs.local_path(blob)
         if path is None:
-            raise StoreUnavailable("the blobs of this store have no files on this machine")
+            raise DicomStoreAway("the blobs of this store have no files on this machine")
         return path

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.web.guard import ConnectionGuard
 
 if TYPE_CHECKING:
@@ -215,6 +216,9 @@ class HttpServer:
         except ConnectionError:
             status = 499
             raise
+        except (SpoolFull, StoreUnavailable):
+            status = 503
+            return _try_again("the store cannot be read now: try again later")
         except Exception as error:  # noqa: BLE001 - the edge: no detail leaves, no value is logged
             _log.error("http_request_failed", exc_info=error)
             return web.Response(status=500, text="internal error\n")
@@ -301,11 +305,13 @@ async def _short(
 
 
 def _stopping() -> web.Response:
-    response = web.Response(
-        status=503, text="stopping\n", headers={"Retry-After": str(_RETRY_AFTER_S)}
-    )
+    response = _try_again("stopping")
     response.force_close()
     return response
+
+
+def _try_again(why: str) -> web.Response:
+    return web.Response(status=503, text=f"{why}\n", headers={"Retry-After": str(_RETRY_AFTER_S)})
 
 
 async def _name_server(_request: web.Request, response: web.StreamResponse) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
+from daemon.errors import StoreUnavailable
 from daemon.records import Receipt, State
 from daemon.store.rows import StoreKind
 from daemon.store.sqlite import search as sqlite_search
 from daemon.store.stores import Stores
 from dicomweb import qido
 from dicomweb.attributes import MATCHABLE, SORTABLE
+from dicomweb.errors import StoreAway
 from dicomweb.ports import Query, Resource
 from tests.store_samples import CT_IMAGE_STORAGE, ORIGIN, make_instance, raw, receive, store
 
@@ -614,3 +616,18 @@ async def test_a_study_is_counted_by_the_states_of_its_receipts(stores: Stores) 
         ]
     )
     assert of == [{State.STORED: 2, State.QUARANTINED: 1}, {State.STORED: 2}, {}]
+
+
+async def test_a_store_that_cannot_be_read_says_so_to_both_sides(stores: Stores) -> None:
+    await stores.close()
+    source, resource = stores.source, Resource("1.1")
+    query = Query("study", {}, None, fuzzy=False, limit=9, offset=0)
+    for read in (
+        source.search(query),
+        source.metadata(resource),
+        source.locate(resource),
+        source.was_deleted(resource),
+    ):
+        with pytest.raises(StoreAway, match="later") as told:
+            await read
+        assert isinstance(told.value, StoreUnavailable)

@@ -289,3 +289,17 @@ async def test_metadata_and_searches_are_also_answered_in_documents(
         assert response.status == 204
     async with http.get(f"{url}/studies", headers={"Accept": XML}) as response:
         assert response.status == 406
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/studies", "/instances", "/studies/1.2", "/studies/1.2/metadata", "/studies/1.2/rendered"],
+)
+async def test_what_cannot_be_read_now_asks_for_a_later_try(
+    store: TestStore, url: str, http: ClientSession, path: str
+) -> None:
+    await store.close()
+    async with http.get(url + path) as answer:
+        told = await answer.json()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert told == {"status": 503, "error": "the store cannot be read now; ask again later"}

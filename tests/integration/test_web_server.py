@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from config.settings import Http
+from daemon.errors import StoreUnavailable
 from daemon.web.callers import Callers
 from daemon.web.server import HttpServer
 
@@ -51,6 +52,10 @@ async def _failing(_request: web.Request) -> web.Response:
     raise ValueError(message)
 
 
+async def _away(_request: web.Request) -> web.Response:
+    raise StoreUnavailable("the database refused: SQLITE_CANTOPEN", "SQLITE_CANTOPEN")
+
+
 @contextlib.asynccontextmanager
 async def serving(
     settings: Http, seen: list[tuple[str, str, int]] | None = None
@@ -62,6 +67,7 @@ async def serving(
             web.get("/large", _large),
             web.post("/read", _read),
             web.get("/failing/{uid}", _failing),
+            web.get("/away", _away),
         ]
     )
     seen = [] if seen is None else seen
@@ -262,6 +268,19 @@ async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_addre
             assert response.status == 500
             assert "Zimmermann" not in await response.text()
     assert seen == [("/dicomweb/deid/failing/{uid}", "GET", 500)]
+
+
+async def test_a_store_that_cannot_be_read_asks_for_a_later_try() -> None:
+    seen: list[tuple[str, str, int]] = []
+    async with (
+        serving(Http(port=0), seen) as server,
+        aiohttp.ClientSession() as client,
+        client.get(f"http://127.0.0.1:{server.port}/dicomweb/deid/away") as response,
+    ):
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        assert "SQLITE" not in await response.text()
+    assert seen == [("/dicomweb/deid/away", "GET", 503)]
 
 
 @pytest.mark.parametrize(

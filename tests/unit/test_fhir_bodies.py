@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from daemon.errors import StoreUnavailable
 from daemon.fhir.bodies import held_body, read_body, read_form
 from daemon.fhir.edge import Edge
 from daemon.fhir.errors import FhirError
@@ -222,3 +224,16 @@ async def test_a_body_is_json_in_utf_8_as_it_is(headers: dict[str, str], status:
     async with served(read) as client:
         answer = await client.post("/", data=in_chunks(b"{}", 1), headers=headers)
         assert answer.status == status
+
+
+async def test_a_store_that_cannot_be_read_asks_for_a_later_try() -> None:
+    async def read(_request: web.Request) -> web.Response:
+        raise StoreUnavailable("the database refused: SQLITE_CANTOPEN", "SQLITE_CANTOPEN")
+
+    app = web.Application(middlewares=[Edge(is_writable=True, cors_origins=()).handle_errors])
+    app.router.add_get("/Patient", read)
+    async with TestClient(TestServer(app)) as client, client.get("/Patient") as answer:
+        told = json.loads(await answer.read())
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert told["issue"][0]["code"] == "transient"
+    assert "SQLITE" not in told["issue"][0]["diagnostics"]
