@@ -14,7 +14,8 @@ import structlog
 from config.settings import Dimse
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.admission import Admission
-from daemon.receive.dimse.association import Association, Service, receiving_buffer
+from daemon.receive.dimse.association import Association, Service
+from daemon.receive.dimse.buffers import receiving_buffer
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
@@ -288,6 +289,31 @@ async def test_a_peer_that_does_not_read_is_not_listened_to(tmp_path: Path) -> N
         opened.association.resume_writing()
         assert len(opened.answers()) == 1
         assert not opened.transport.is_reading_paused
+
+
+async def test_messages_that_wait_for_no_answer_leave_others_their_turn(tmp_path: Path) -> None:
+    """Thousands lie in a full buffer: one is answered at a time, then it is the others' turn."""
+    async with associated(tmp_path) as opened:
+        answers = opened.ask(b"".join(message(echo_command(each), context=3) for each in range(90)))
+        assert len(answers) == 1
+        while opened.transport.is_reading_paused:
+            await asyncio.sleep(0)
+            now = opened.answers()
+            assert len(now) <= 1
+            answers += now
+        numbers = [response(pdu).MessageIDBeingRespondedTo for pdu in answers]
+        assert numbers == list(range(90))
+
+
+async def test_fragments_of_nothing_leave_others_their_turn(tmp_path: Path) -> None:
+    async with associated(tmp_path) as opened:
+        nothing = p_data(pdv(b"", context=3, command=True, last=False))
+        assert opened.ask(300 * nothing + message(echo_command(1), context=3)) == []
+        assert opened.transport.is_reading_paused
+        opened.receive(message(echo_command(2), context=3))  # what was read before it was paused
+        await until(lambda: not opened.transport.is_reading_paused, "all was looked at")
+        answers = [response(pdu).MessageIDBeingRespondedTo for pdu in opened.answers()]
+        assert answers == [1, 2]
 
 
 REFUSED = {

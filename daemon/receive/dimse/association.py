@@ -8,14 +8,13 @@ associations go on meanwhile.
 from __future__ import annotations
 
 import asyncio
-import mmap
 import socket
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from daemon.receive.dimse.buffers import receiving_buffer
 from daemon.receive.dimse.messages import (
     CommandField,
     CommandInvalid,
@@ -56,17 +55,10 @@ if TYPE_CHECKING:
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
-_BUFFER_BYTES: Final = 256 << 10
 _BUFFER_BYTES_UNASSOCIATED: Final = 4 << 10
 _MAX_COMMAND_SET_BYTES: Final = 16 << 10
-
-
-def receiving_buffer() -> memoryview:
-    """Return an association's buffer: as much of it takes memory as was ever filled at once."""
-    pages = mmap.mmap(-1, _BUFFER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with suppress(OSError):  # a kernel without huge pages
-        pages.madvise(mmap.MADV_NOHUGEPAGE)
-    return memoryview(pages)
+_MOST_A_TURN: Final = 256
+"""PDUs and fragments looked at before others have their turn: a full buffer of 4 KB PDUs has half as many."""
 
 
 @dataclass(slots=True)
@@ -101,6 +93,7 @@ class Association(asyncio.BufferedProtocol):
         self._operation: Operation | None = None
         self._is_storing = False
         self._is_congested = False
+        self._left_in_turn = 0
         self._pace = Pace(service.settings, self._loop.time)
         self._timer: asyncio.TimerHandle | None = None
 
@@ -134,7 +127,7 @@ class Association(asyncio.BufferedProtocol):
         # The kernel forgets this with every read; without it, a sender that has Nagle's algorithm
         # on waits up to 40 ms for an acknowledgement before it sends the rest of a message.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        if self._is_storing or self._is_congested:
+        if self._is_storing or self._is_congested or self._held:
             self._hold(self._view[:nbytes])
             return
         self._pace.gain(nbytes, is_under_way=self._is_under_way)
@@ -190,13 +183,23 @@ class Association(asyncio.BufferedProtocol):
     # PDUs.
 
     def _consume(self, view: memoryview) -> None:
+        """Look at what came, up to the end of a message or of a turn; the rest is held.
+
+        The buffer holds thousands of the shortest messages and fragments. Who sends those without waiting
+        for answers would otherwise have the loop for as long as they take, each time.
+        """
         position = 0
+        self._left_in_turn = _MOST_A_TURN
         try:
             while self._state is not State.AWAITING_CLOSE:
-                if self._is_storing or self._is_congested:
+                has_to_wait = self._is_storing or self._is_congested
+                if has_to_wait or not self._left_in_turn:
                     if position < len(view):
                         self._hold(view[position:])
+                        if not has_to_wait:
+                            self._loop.call_soon(self._go_on)
                     return
+                self._left_in_turn -= 1
                 event, position = self._reader.read(view, position)
                 if event is None:
                     return
@@ -373,6 +376,7 @@ class Association(asyncio.BufferedProtocol):
     def _end(self, operation: Operation) -> None:
         """Answer a request that has come in whole, after making its instance durable."""
         self._operation = self._context = None
+        self._left_in_turn = 0
         operation.end()
         if operation.file is not None:
             self._is_storing = True
