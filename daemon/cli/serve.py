@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import resource
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from daemon.cli import arguments, output
@@ -107,6 +107,7 @@ def _make_state_folder(state_dir: Path) -> None:
 
 
 def _tell(line: str) -> None:
-    """Print at once: whoever started the service may read it through a pipe."""
-    output.print_line(line)
-    sys.stdout.flush()
+    """Print at once: whoever started the service may read it through a pipe, or have stopped to."""
+    with suppress(OSError):
+        output.print_line(line)
+        sys.stdout.flush()

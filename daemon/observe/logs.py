@@ -14,7 +14,7 @@ import logging
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from daemon.observe.traces import trace
 from daemon.observe.unadorned import structlog
@@ -104,10 +104,28 @@ _MOST_VALUES = 12
 
 
 class Withheld:
-    """Counts what was kept out of the log since the process started."""
+    """Counts what was kept out of the log since the process started, and what it did not take."""
 
     keys = 0
     events = 0
+    lines = 0
+
+
+class _Outlet:
+    """Where lines go. That they do not get there (no room, nobody reads) must not fail who says something."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        try:
+            self._stream.write(line)
+            self._stream.flush()
+        except (OSError, ValueError):  # ValueError: it was closed
+            Withheld.lines += 1
+
+    def flush(self) -> None:
+        """Do nothing: each line was flushed."""
 
 
 def configure(level: str = "info", form: str = "auto", stream: TextIO | None = None) -> None:
@@ -128,7 +146,7 @@ def configure(level: str = "info", form: str = "auto", stream: TextIO | None = N
     structlog.configure(
         processors=[*processors(), _console() if console else structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Outlet(stream))),
         cache_logger_on_first_use=False,
     )
     _route_libraries(threshold)

@@ -105,6 +105,11 @@ class Metrics:
             "log_withheld",
             "Keys and event names that were kept out of the log since the start.",
         )
+        self._lost = _gauge(
+            self.registry,
+            "log_lines_lost",
+            "Lines that could not be written to the log since the start.",
+        )
 
     def watch(self, folder: str) -> FolderEvents:
         """Return what a watched folder reports to; `folder` as configured."""
@@ -143,6 +148,7 @@ class Metrics:
         """Return the text for ``/metrics``."""
         self._unheard.set(Unheard.failures)
         self._withheld.set(Withheld.keys + Withheld.events)
+        self._lost.set(Withheld.lines)
         return generate_latest(self.registry)
 
 

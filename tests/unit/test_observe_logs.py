@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
+from daemon.cli import serve
 from daemon.observe import logs
+from daemon.observe.metrics import Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,6 +187,35 @@ def test_events_below_the_level_are_not_written(stream: io.StringIO) -> None:
     logs.configure("warning", "json", stream)
     structlog.get_logger().info("instance_stored")
     assert stream.getvalue() == ""
+
+
+@pytest.mark.usefixtures("stream")
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_log_that_takes_nothing_fails_nobody(*, is_closed: bool) -> None:
+    """The disk is full, or whoever read it is gone: the service goes on, and the metrics tell."""
+    before = logs.Withheld.lines
+    with full_disk() as full:
+        logs.configure("info", "json", full)
+        if is_closed:
+            full.close()
+        structlog.get_logger().info("instance_received")
+        structlog.get_logger().exception("association_failed", exc_info=OSError())
+    assert logs.Withheld.lines == before + 2
+    assert f"dicomveil_log_lines_lost {before + 2}.0" in Metrics().exposition().decode()
+
+
+def test_a_line_for_who_started_the_service_may_find_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with full_disk() as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(OSError, match="No space"):
+            full.write("x")
+        serve._tell("ready")
+
+
+def full_disk() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO("/dev/full", "wb"), write_through=True)
 
 
 def test_the_document_explains_every_key_and_no_other() -> None:
