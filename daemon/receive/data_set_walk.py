@@ -33,6 +33,8 @@ _DEEPEST: Final = 2 * MAX_DEPTH  # sequences and their items
 _LONGEST_UID: Final = 66
 _TOO_LONG: Final = b"..."
 _MOST_ELEMENTS: Final = 50_000
+_MOST_UNADDRESSED: Final = 5_000_000
+"""Sequences of group 0008 may refer to all of a large study, and stand before two of the UIDs."""
 _MOST_INFLATED: Final = 4 << 20
 _PREAMBLE_BYTES: Final = 128
 _LITTLE: Final = (Struct("<HH2sH"), Struct("<HHI"), Struct("<I"))
@@ -185,7 +187,8 @@ class DataSetWalk:
             long.unpack_from,
         )
         explicit, outside = self._explicit, self._outside
-        left, is_lost = _MOST_ELEMENTS - self._elements, False
+        most = _MOST_ELEMENTS if len(self.uids) == len(_WANTED) else _MOST_UNADDRESSED
+        left, is_lost = most - self._elements, False
         while position + 8 <= size:
             left -= 1
             if left < 0:
@@ -245,7 +248,7 @@ class DataSetWalk:
                         self.uids[tag] = bytes(data[value : value + length]).rstrip(b"\0 ")
             position = value + length
         self._explicit = explicit
-        self._elements = _MOST_ELEMENTS - left
+        self._elements = most - left
         if is_lost:
             self._lost()
         return position

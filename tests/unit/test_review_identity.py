@@ -10,6 +10,7 @@ import pytest
 from daemon.receive import stow
 from daemon.receive.data_set_walk import DataSetWalk
 from daemon.receive.dimse.file_meta import encode_file_meta
+from daemon.receive.gate import Envelope, Gate
 from dicomweb.identity import Identity, identify
 from tests.unit.test_stow_sink import Memory, Seen
 
@@ -57,6 +58,20 @@ def test_uids_are_found_behind_thousands_of_references(syntax: str) -> None:
 def test_the_walk_gives_up_after_too_many_elements(many: bytes, syntax: str) -> None:
     found = identify(_file(many + _STUDY + _SERIES, syntax))
     assert found == Identity(sop_class_uid=_CT, sop_instance_uid="1.2.3")
+
+
+def test_references_to_all_of_a_large_study_do_not_hide_the_address() -> None:
+    """They stand before two of the UIDs; behind all four, the walk ends after so many elements."""
+    gate = Gate(Envelope(_EXPLICIT, _CT, "1.2.3"))
+    start = struct.pack("<HH2sH", 0x0008, 0x0016, b"UI", 26) + _CT.encode() + b"\0"
+    start += struct.pack("<HH2sH", 0x0008, 0x0018, b"UI", 6) + b"1.2.3\0"
+    content = start + _sequence(15_000) + _STUDY + _SERIES
+    for at in range(0, len(content), 16_384):
+        gate.feed(content[at : at + 16_384])
+    assert gate.fault() is None
+    assert gate.address.study_uid == "1.2"
+    gate.feed(struct.pack("<HH2sH", 0x0021, 0x1000, b"LO", 0))
+    assert gate.has_seen_enough
 
 
 def test_a_long_value_is_stepped_over_and_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
