@@ -50,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     # A core would hold the site key and what is being received.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _allow_descriptors()
     logs.configure(settings.log.level, settings.log.format)
     _make_state_folder(settings.state_dir)
     return asyncio.run(serve(settings, told=_tell, load=lambda: _load(options)))
@@ -94,6 +95,13 @@ def _load(options: argparse.Namespace) -> Settings:
         raise config.ConfigInvalid(found)
     arguments.pixels(options, settings)
     return settings
+
+
+def _allow_descriptors() -> None:
+    """Have as many files open as the system lets: shells allow 1024, for programs unlike this one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # the system's own limit may have been lowered since
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _make_state_folder(state_dir: Path) -> None:

@@ -10,7 +10,9 @@ The list is explained to operators in ``docs/logging.md``; a test compares the t
 
 from __future__ import annotations
 
+import errno
 import logging
+import math
 import re
 import sys
 import threading
@@ -101,6 +103,8 @@ _FIRST = ("timestamp", "level", "event")
 _LIBRARIES = ("aiohttp", "asyncio", "pydicom", "pynetdicom", "py.warnings", "watchdog")
 _LONGEST_TRACE = 4000
 _MOST_VALUES = 12
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_UNACCEPTED_AGAIN_S = 60.0
 
 
 class Withheld:
@@ -274,6 +278,24 @@ def _unraisable(failure: Any) -> None:
     structlog.get_logger().error("error_ignored_by_interpreter", exc_info=failure.exc_value)
 
 
-def handle_loop_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what asyncio could not deliver (for `loop.set_exception_handler`), without its text."""
-    structlog.get_logger().error("task_failed_unobserved", exc_info=context.get("exception"))
+class Unaccepted:
+    """When it was last told that connections could not be accepted, on the loop's clock."""
+
+    told_at = -math.inf
+
+
+def handle_loop_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio could not deliver (for `loop.set_exception_handler`), without its text.
+
+    Without a descriptor for a connection that waits it complains for each place of the backlog, thousands of
+    times a second: an operator needs to hear that once a minute.
+    """
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _EXHAUSTED and "socket" in context:
+        now = loop.time()
+        if now - Unaccepted.told_at >= _UNACCEPTED_AGAIN_S:
+            Unaccepted.told_at = now
+            code = errno.errorcode.get(error.errno, "")
+            structlog.get_logger().error("connections_not_accepted", errno=code)
+        return
+    structlog.get_logger().error("task_failed_unobserved", exc_info=error)

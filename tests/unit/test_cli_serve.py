@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import resource
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -41,6 +42,16 @@ def test_what_is_loaded_is_not_looked_through_meanwhile_nor_later() -> None:
     assert gc.isenabled()
     assert gc.get_threshold()[0] < 10_000
     assert gc.get_freeze_count() > before + len(loaded)
+
+
+def test_as_many_files_may_be_open_as_the_system_lets() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 1, before[1]))
+        serve._allow_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_a_short_command_never_looks_through_all_that_it_has_loaded(tmp_path: Path) -> None:

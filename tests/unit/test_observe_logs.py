@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import io
 import json
 import logging
+import math
+import os
 import re
+import resource
+import socket
 import subprocess
 import sys
 import threading
@@ -212,6 +217,37 @@ def test_a_line_for_who_started_the_service_may_find_nobody(
         with pytest.raises(OSError, match="No space"):
             full.write("x")
         serve._tell("ready")
+
+
+async def test_connections_that_cannot_be_accepted_are_told_of_once(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop complains for each place of the backlog, and again as soon as it has slept."""
+    monkeypatch.setattr(logs.Unaccepted, "told_at", -math.inf)
+    loop = asyncio.get_running_loop()
+    said: list[dict[str, Any]] = []
+
+    def hear(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        said.append(context)
+        logs.handle_loop_exception(loop, context)
+
+    loop.set_exception_handler(hear)
+    server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as client:
+        client.connect(server.sockets[0].getsockname())
+        next_descriptor = os.dup(0)
+        os.close(next_descriptor)
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (next_descriptor, before[1]))
+            while not said:  # noqa: ASYNC110  # what is waited for tells nobody
+                await asyncio.sleep(0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    server.close()
+    assert len(said) > 1
+    (told,) = lines(stream)
+    assert (told["event"], told["errno"]) == ("connections_not_accepted", "EMFILE")
 
 
 def full_disk() -> io.TextIOWrapper:
