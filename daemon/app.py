@@ -392,7 +392,7 @@ class Service:
                 drops=Drops(key.secret_for("drops"), watch.path),
             )
             await folder.start()
-            self._stack.push_async_callback(folder.stop)
+            self._listeners.append(folder.stop)
         if self._settings.watch:
             self._run_in_background(self._tell_watching(metrics), "watching")
             self._stack.callback(self._run_folder.remove, WATCHING)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -15,10 +15,13 @@ from daemon import app
 from daemon.observe.health import Probes
 from daemon.observe.metrics import Metrics
 from daemon.observe.systemd import Notifier
+from daemon.receive.dimse.server import DimseServer
+from daemon.receive.watch.folder import WatchedFolder
 from daemon.store.probing import StoreProbe
 from daemon.store.stores import Stores
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from config import Settings
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
 VALUE = "DOE^JANE^19610203"
 
 
-def _settings(tmp_path: Path) -> Settings:
+def _settings(tmp_path: Path, more: str = "") -> Settings:
     (tmp_path / "dicomveil.toml").write_text(
         f'state_dir = "{tmp_path / "state"}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
-        "[workers]\ncount = 1\n"
+        f"[workers]\ncount = 1\n{more}"
     )
     return loading.load(tmp_path / "dicomveil.toml", {})
 
@@ -47,6 +50,35 @@ async def test_the_exit_status_tells_the_service_manager_to_start_it_anew(
     monkeypatch.setattr(Probes, "run", run)
     status = await app.serve(_settings(tmp_path), told=lambda _line: None)
     assert (status != 0) is fails
+
+
+async def test_all_doors_stop_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take its seconds: one after the other, many folders would take longer than they may together."""
+    doors = asyncio.Barrier(3)
+    ended: list[str] = []
+
+    def together(stop: Callable[..., Awaitable[None]], name: str) -> Callable[..., Awaitable[None]]:
+        async def stopping(*arguments: Any, **options: Any) -> None:
+            async with asyncio.timeout(30):
+                await doors.wait()
+            await stop(*arguments, **options)
+            ended.append(name)
+
+        return stopping
+
+    async def run(_probes: Probes) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    for kind in (WatchedFolder, DimseServer):
+        monkeypatch.setattr(kind, "stop", together(kind.stop, kind.__name__))
+    monkeypatch.setattr(Probes, "run", run)
+    settings = _settings(
+        tmp_path, f'[[watch]]\npath = "{tmp_path}/a"\n[[watch]]\npath = "{tmp_path}/b"\n'
+    )
+    await app.serve(settings, told=lambda _line: None)
+    assert sorted(ended) == ["DimseServer", "WatchedFolder", "WatchedFolder"]
 
 
 async def test_what_nobody_waits_for_is_logged_when_it_fails(
