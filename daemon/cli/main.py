@@ -184,6 +184,18 @@ def _explain(error: Exception) -> int:
     return exit_codes.CONFIGURATION
 
 
+def _have_streams() -> None:
+    """Have streams where whoever started us has closed them: else files of ours would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            lowest = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(lowest, True)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+
+
 def main() -> None:
     """Run the command line and leave the process with its exit status.
 
@@ -191,6 +203,7 @@ def main() -> None:
     once more when the process ends and takes all of it along.
     """
     gc.set_threshold(_BETWEEN_COLLECTIONS)
+    _have_streams()
     status_code = run()
     gc.freeze()
     sys.exit(status_code)

@@ -54,6 +54,19 @@ def test_as_many_files_may_be_open_as_the_system_lets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+def test_streams_that_were_closed_are_no_files_of_ours(tmp_path: Path) -> None:
+    """Their numbers would be those of the next files opened, and what is printed would go into those."""
+    runs = "from daemon.cli.main import main; main()"
+    command = f'exec "{sys.executable}" -c "{runs}" check-config <&- >&- 2>&-'
+    ended = subprocess.run(
+        ["sh", "-c", command],
+        env={**os.environ, "DICOMVEIL_STATE_DIR": str(tmp_path)},
+        cwd=tmp_path,
+        check=False,
+    )
+    assert ended.returncode == 0
+
+
 def test_a_short_command_never_looks_through_all_that_it_has_loaded(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _TOLD_AT_THE_END, "check-config"],
