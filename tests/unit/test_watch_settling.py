@@ -109,3 +109,30 @@ def test_a_record_forgets_what_is_not_present_on_that_device(tmp_path: Path) -> 
     assert gone not in record
     assert elsewhere in record
     record.close()
+
+
+@pytest.mark.parametrize("damage", ["no database", "cut in half", "a page"])
+def test_a_damaged_record_is_set_aside_and_begun_anew(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "watch.sqlite"
+    record = TakenRecord(path, tmp_path)
+    for number in range(2000):
+        record.add(Signature(1, number, 1, 1))
+    record.close()
+    whole = path.read_bytes()
+    middle = len(whole) // 2 & ~0xFFF
+    damaged = {
+        "no database": bytes(range(256)) * 32,
+        "cut in half": whole[:middle],
+        "a page": whole[:middle] + b"\xff" * 4096 + whole[middle + 4096 :],
+    }[damage]
+    path.write_bytes(damaged)
+    record = TakenRecord(path, tmp_path)
+    record.add(Signature(1, 1, 1, 1))
+    assert Signature(1, 1, 1, 1) in record
+    assert Signature(1, 2, 1, 1) not in record
+    record.close()
+    assert (tmp_path / "watch.sqlite.damaged").read_bytes()[:16] == damaged[:16]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = TakenRecord(path, tmp_path)
+    assert Signature(1, 1, 1, 1) in again
+    again.close()

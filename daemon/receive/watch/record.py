@@ -2,7 +2,8 @@
 
 A file is known by device, inode, size and modification time; its name is not kept. Losing the last
 rows in a power cut means that some files are received again, which the pipeline recognises, so the
-database need not wait for the disk.
+database need not wait for the disk. For the same reason one that is damaged is begun anew: it must not keep
+the service from starting.
 """
 
 from __future__ import annotations
@@ -13,11 +14,17 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from daemon.receive.watch.settling import Signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_log = structlog.get_logger(__name__)
+_PRIMARY = 0xFF
+"""Of an extended result code, what the error is."""
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _SCHEMA = """
 create table if not exists taken (
     folder text not null,
@@ -28,6 +35,10 @@ create table if not exists taken (
     primary key (folder, device, inode, size, mtime_ns)
 ) without rowid
 """
+
+
+class _Damaged(Exception):
+    pass
 
 
 class TakenRecord:
@@ -48,15 +59,13 @@ class TakenRecord:
             # SQLite gives its journal files the mode of the database.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
             Path(path).chmod(0o600)
-        self._database = sqlite3.connect(
-            ":memory:" if path is None else path,
-            check_same_thread=False,
-            isolation_level=None,
-            timeout=30,
-        )
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute("pragma synchronous = normal")
-        self._database.execute(_SCHEMA)
+        try:
+            self._database = _opened(path)
+        except _Damaged:
+            assert path is not None
+            _log.error("watch_record_damaged", folder=self._folder)
+            _set_aside(path)
+            self._database = _opened(path)
 
     def __contains__(self, signature: object) -> bool:
         if not isinstance(signature, Signature):
@@ -104,6 +113,44 @@ class TakenRecord:
         """Close the database. Safe to call twice."""
         with self._lock:
             self._database.close()
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    """Return a connection to a record that is sound."""
+    database = sqlite3.connect(
+        ":memory:" if path is None else path,
+        check_same_thread=False,
+        isolation_level=None,
+        timeout=30,
+    )
+    try:
+        _prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    try:
+        database.execute("pragma journal_mode = wal")
+        database.execute("pragma synchronous = normal")
+        database.execute(_SCHEMA)
+        (found,) = database.execute("pragma quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & _PRIMARY not in _DAMAGED:
+            raise
+        raise _Damaged from error
+    if found != "ok":
+        raise _Damaged
+
+
+def _set_aside(path: Path) -> None:
+    """Give a damaged record another name, in place of an earlier one; what belongs to it goes."""
+    path.rename(f"{path}.damaged")
+    for suffix in ("-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
 
 def _integers(signature: Signature) -> tuple[int, int, int, int]:
