@@ -14,8 +14,9 @@ import structlog
 from config.settings import Dimse
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.receive.dimse.admission import Admission
-from daemon.receive.dimse.association import Association, Service
+from daemon.receive.dimse.association import Association
 from daemon.receive.dimse.buffers import receiving_buffer
+from daemon.receive.dimse.service import Service
 from tests.dimse_peers import (
     ABORT_BY_USER,
     CT,
@@ -316,6 +317,23 @@ async def test_fragments_of_nothing_leave_others_their_turn(tmp_path: Path) -> N
         assert answers == [1, 2]
 
 
+async def test_of_many_requests_for_an_association_one_is_looked_at_a_turn(tmp_path: Path) -> None:
+    """The largest takes some 40 ms: a hundred at once would keep all others waiting for their sum."""
+    async with bench(tmp_path) as first:
+        more = [Bench(first.association._service, first.counted, first.spool) for _ in range(5)]
+        for each in (first, *more):
+            each.receive(associate_rq())
+        accepted = 0
+        while accepted < 6:
+            assert first.counted.accepted == accepted + 1
+            accepted += 1
+            await asyncio.sleep(0)
+        for each in more:
+            assert not each.transport.is_reading_paused
+            each.association.connection_lost(None)
+            each.transport.socket.close()
+
+
 REFUSED = {
     "0122": store_command(AffectedSOPClassUID=VERIFICATION),
     "A900": store_command(AffectedSOPClassUID=MR),
@@ -519,7 +537,7 @@ async def test_associations_over_the_limit_are_rejected_as_transient(tmp_path: P
     async with associated(tmp_path, max_associations=1) as first:
         first.ask(message(echo_command(), context=3))
         second = Bench(first.association._service, first.counted, first.spool)
-        assert second.ask(associate_rq()) == [bytes.fromhex("03000000000400020302")]
+        assert await second.answered(associate_rq()) == [bytes.fromhex("03000000000400020302")]
         assert first.counted.rejected == ["too_many_associations"]
         second.association.connection_lost(None)
         second.transport.socket.close()

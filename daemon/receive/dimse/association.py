@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -48,10 +47,8 @@ from daemon.receive.dimse.states import OTHERWISE, TRANSITIONS, Action, State
 from daemon.records import Origin, Receiver
 
 if TYPE_CHECKING:
-    from config.settings import Dimse
-    from daemon.ports import Spool
-    from daemon.receive.dimse.admission import Admission, Quietness
-    from daemon.receive.dimse.events import ReceiverEvents
+    from daemon.receive.dimse.admission import Quietness
+    from daemon.receive.dimse.service import Service
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -59,20 +56,6 @@ _BUFFER_BYTES_UNASSOCIATED: Final = 4 << 10
 _MAX_COMMAND_SET_BYTES: Final = 16 << 10
 _MOST_A_TURN: Final = 256
 """PDUs and fragments looked at before others have their turn: a full buffer of 4 KB PDUs has half as many."""
-
-
-@dataclass(slots=True)
-class Service:
-    """What the associations of one server have in common."""
-
-    settings: Dimse
-    spool: Spool
-    events: ReceiverEvents
-    admission: Admission[Association]
-    tasks: asyncio.TaskGroup
-    connections: set[Association] = field(default_factory=set)
-    all_gone: asyncio.Event = field(default_factory=asyncio.Event)
-    is_stopping: bool = False
 
 
 class Association(asyncio.BufferedProtocol):
@@ -193,7 +176,7 @@ class Association(asyncio.BufferedProtocol):
         try:
             while self._state is not State.AWAITING_CLOSE:
                 has_to_wait = self._is_storing or self._is_congested
-                if has_to_wait or not self._left_in_turn:
+                if has_to_wait or not self._left_in_turn or self._is_another_heard:
                     if position < len(view):
                         self._hold(view[position:])
                         if not has_to_wait:
@@ -237,6 +220,7 @@ class Association(asyncio.BufferedProtocol):
                 self._transport.close()
 
     def _negotiate(self, content: bytes) -> None:
+        self._service.begin_to_negotiate()
         try:
             request = decode_associate_rq(content)
         except AssociateRequestInvalid:
@@ -428,14 +412,19 @@ class Association(asyncio.BufferedProtocol):
             or not self._reader.is_between_pdus
         )
 
+    @property
+    def _is_another_heard(self) -> bool:
+        """Whether it asks for an association in a turn that went to another who did."""
+        return self._state is State.AWAITING_ASSOCIATE_RQ and self._service.has_negotiated
+
     def _hold(self, data: memoryview) -> None:
-        if self._state is State.ESTABLISHED:
+        if self._state is not State.AWAITING_CLOSE:
             self._held += data
             self._transport.pause_reading()
 
     def _go_on(self) -> None:
         """Look at what was held, and read on unless that started something again."""
-        if self._state is not State.ESTABLISHED or self._transport.is_closing():
+        if self._state is State.AWAITING_CLOSE or self._transport.is_closing():
             return
         if self._is_storing or self._is_congested:
             return

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from daemon.receive.dimse.admission import Admission
-from daemon.receive.dimse.association import Association, Service
+from daemon.receive.dimse.association import Association
 from daemon.receive.dimse.events import NoEvents
+from daemon.receive.dimse.service import Service
 
 if TYPE_CHECKING:
     import ssl
