@@ -97,7 +97,7 @@ class MemoryTransport(asyncio.Transport):
 class Bench:
     """One association on a transport in memory."""
 
-    def __init__(self, service: Service, counted: Counted, spool: Any) -> None:
+    def __init__(self, service: Service[Association], counted: Counted, spool: Any) -> None:
         self.counted = counted
         self.spool = spool
         self.transport = MemoryTransport()
@@ -133,7 +133,9 @@ async def bench_on(spool: Spool, **settings: Any) -> AsyncIterator[Bench]:
     configured = Dimse(**settings)
     counted = Counted()
     async with asyncio.TaskGroup() as tasks:
-        service = Service(configured, spool, counted, Admission(configured), tasks)
+        service: Service[Association] = Service(
+            configured, spool, counted, Admission(configured), tasks
+        )
         bench = Bench(service, counted, spool)
         try:
             yield bench

@@ -61,7 +61,7 @@ _MOST_A_TURN: Final = 256
 class Association(asyncio.BufferedProtocol):
     """A transport connection, from being accepted to being closed (PS3.8 9.2)."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service[Association]) -> None:
         self._service = service
         self._loop = asyncio.get_running_loop()
         self._state = State.AWAITING_ASSOCIATE_RQ

@@ -51,7 +51,7 @@ class DimseServer:
         self._spool = spool
         self._events = events or NoEvents()
         self._tls = tls
-        self._service: Service | None = None
+        self._service: Service[Association] | None = None
         self._listener: asyncio.Server | None = None
         self._running: asyncio.Task[None] | None = None
         self._stopped = asyncio.Event()
@@ -105,7 +105,7 @@ class DimseServer:
     async def _run(self, started: asyncio.Future[None]) -> None:
         """Hold the tasks that make instances durable, from start to stop."""
         async with asyncio.TaskGroup() as tasks:
-            service = Service(
+            service: Service[Association] = Service(
                 self._settings, self._spool, self._events, Admission(self._settings), tasks
             )
             try:
@@ -123,7 +123,7 @@ class DimseServer:
             started.set_result(None)
             await self._stopped.wait()
 
-    async def _listen(self, service: Service) -> asyncio.Server:
+    async def _listen(self, service: Service[Association]) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(
             lambda: Association(service),
             self._settings.host,

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
+
+from daemon.receive.dimse.admission import Connection
 
 if TYPE_CHECKING:
     from config.settings import Dimse
     from daemon.ports import Spool
     from daemon.receive.dimse.admission import Admission
-    from daemon.receive.dimse.association import Association
     from daemon.receive.dimse.events import ReceiverEvents
 
 
 @dataclass(slots=True)
-class Service:
+class Service(Generic[Connection]):
     """Settings, parts and connections of a server.
 
     Attributes
@@ -27,9 +28,9 @@ class Service:
     settings: Dimse
     spool: Spool
     events: ReceiverEvents
-    admission: Admission[Association]
+    admission: Admission[Connection]
     tasks: asyncio.TaskGroup
-    connections: set[Association] = field(default_factory=set)
+    connections: set[Connection] = field(default_factory=set)
     all_gone: asyncio.Event = field(default_factory=asyncio.Event)
     is_stopping: bool = False
     has_negotiated: bool = False
