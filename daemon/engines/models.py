@@ -19,7 +19,12 @@ from daemon.engines.runtimes import ready_model
 from deid.pixels.find.ppocr import PPOCR
 from deid.pixels.find.reading import Recogniser
 from deid.pixels.find.sieve import SIEVE, Sieve
-from deid.pixels.judgement import is_cut_perhaps, is_misread_perhaps
+from deid.pixels.judgement import (
+    is_cut_perhaps,
+    is_misread_perhaps,
+    is_misspelt_perhaps,
+    may_stay,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,6 +98,8 @@ def make_detector(
             alphabet,
             is_doubtful=is_misread_perhaps,
             is_perhaps_cut=is_cut_perhaps,
+            is_perhaps_misspelt=is_misspelt_perhaps,
+            may_stay=may_stay,
         ),
         make_sieve(threads=threads, runtime=runtime),
         tuning=tuning,

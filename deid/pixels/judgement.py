@@ -116,6 +116,9 @@ _LESS_SURE = 0.1
 #: Letters of a word that may be one of the vocabulary's, misread: of two letters any is.
 _FEWEST_MISREAD = 3
 
+#: Letters of a word that may be one of the vocabulary's but for one, though it is read surely.
+_FEWEST_MISSPELT = 5
+
 
 class Judgement:
     """Decides by one configuration whether a text may stay.
@@ -217,11 +220,29 @@ def is_misread_perhaps(text: str) -> bool:
 
 def is_cut_perhaps(text: str) -> bool:
     """Whether a text would go for words alone that are in no list, which lost a sign perhaps: IB 0.9."""
+    return _goes_for_words(text, of_letters=1)
+
+
+def is_misspelt_perhaps(text: str) -> bool:
+    """Whether a text would go for long words alone that are in no list, of which a sign is another perhaps.
+
+    Short ones are names as often: CHO and CH0.
+    """
+    return _goes_for_words(text, of_letters=_FEWEST_MISSPELT)
+
+
+def _goes_for_words(text: str, *, of_letters: int) -> bool:
     upper = to_plain(closed_up(text.strip()))
     if is_harmless(upper) or any(pattern.search(upper) for pattern in PATTERNS.values()):
         return False
     words = [word for word in LETTERS.findall(upper) if not is_word(word)]
-    return bool(words) and not any(is_name(word) for word in words)
+    return bool(words) and not any(len(word) < of_letters or is_name(word) for word in words)
+
+
+def may_stay(text: str) -> bool:
+    """Whether a text stays where nothing is known of anybody: numbers, and words of the vocabulary."""
+    upper = to_plain(closed_up(text.strip()))
+    return is_harmless(upper) and not any(pattern.search(upper) for pattern in PATTERNS.values())
 
 
 @functools.cache

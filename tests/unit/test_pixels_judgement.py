@@ -10,7 +10,13 @@ from deid.errors import ConfigurationInvalid
 from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.fillings import is_explained, is_lettering, is_of_letters
 from deid.pixels.geometry import Box
-from deid.pixels.judgement import Judgement, is_cut_perhaps, is_misread_perhaps
+from deid.pixels.judgement import (
+    Judgement,
+    is_cut_perhaps,
+    is_misread_perhaps,
+    is_misspelt_perhaps,
+    may_stay,
+)
 from deid.pixels.policy import CustomRegex
 from deid.pixels.ports import FoundRegion, TextRegion
 from deid.pixels.same_line import together
@@ -302,6 +308,41 @@ def test_a_number_beside_words_that_may_stay_is_no_letters_of_a_name_that_is_mis
 )
 def test_words_that_are_in_no_list_may_have_lost_a_sign(text: str, *, is_cut: bool) -> None:
     assert is_cut_perhaps(text) == is_cut
+
+
+@pytest.mark.parametrize(
+    ("text", "is_misspelt"),
+    [
+        ("ERNCT", True),
+        ("SLICE THICKMESS 3", True),
+        ("CHO 12", False),  # short
+        ("Kerr ERNCT", False),
+        ("ERECT", False),
+        ("Johnson", False),
+        ("ERNCT 15 APR 2016", False),
+        ("112.5", False),
+    ],
+)
+def test_long_words_that_are_in_no_list_may_be_misspelt(text: str, *, is_misspelt: bool) -> None:
+    assert is_misspelt_perhaps(text) == is_misspelt
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("ERECT", True),
+        ("112.5", True),
+        ("E R E C T", True),
+        ("ERNCT", False),
+        ("Johnson", False),
+        ("12.04.2016", False),
+        ("1629478", False),
+    ],
+)
+def test_words_of_the_vocabulary_and_numbers_that_are_none_of_anybody_may_stay(
+    text: str, *, stays: bool
+) -> None:
+    assert may_stay(text) == stays
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,79 @@ def test_what_reads_well_upside_down_is_not_read_as_it_lies_again() -> None:
     assert _read_in_full(texts, views, _CUT) == (["WORDS", "NA", "I", "I"], 1)
 
 
+def _read_alone(texts: Sequence[tuple[str, float]]) -> tuple[list[str], int]:
+    """Return what is read where WORDS, MAP, MA7SX and 8 may stay, and how many texts were not asked for."""
+    model = _Reads(texts)
+    recogniser = Recogniser(
+        model,
+        ALPHABET,
+        is_perhaps_cut=lambda text: text not in {"WORDS", "MAP", "JOHN"},
+        is_perhaps_misspelt=lambda text: len(text) == 5 and text != "WORDS",
+        may_stay=lambda text: text in {"WORDS", "MAP", "MA7SX", "8"},
+    )
+    readings = recogniser.in_full([np.zeros((60, 200), np.uint8)], candidate(_CUT, 0.9, 0))
+    return [text for text, _ in readings], len(model.left)
+
+
+@pytest.mark.parametrize(
+    ("first", "alone", "read"),
+    [
+        pytest.param(("WQRDS", 0.85), [("WORDS", 0.91)], "WORDS", id="a close cut reads it"),
+        pytest.param(("WQRDS", 0.85), [("X", 0.91), ("WORDS", 0.91)], "WORDS", id="softened"),
+        pytest.param(("WQRDS", 0.85), [("X", 0.91)] * 2 + [("WORDS", 0.91)], "WORDS", id="ink"),
+        pytest.param(("WORDS", 0.85), [("WORDS", 0.91)], "WORDS", id="only not surely"),
+        pytest.param(("WORD", 0.85), [("WORDS", 0.91)], "WORDS", id="a sign more"),
+        pytest.param(("WO7RDS", 0.85), [("WORDS", 0.91)], "WORDS", id="a digit less"),
+        pytest.param(("WQRDS", 0.96), [("WORDS", 0.97)], "WORDS", id="more surely than before"),
+        pytest.param(("WQRDS", 0.96), [("WORDS", 0.95)] * 3, "WQRDS", id="less surely"),
+        pytest.param(("WQRDS", 0.85), [("WORDS", 0.89)] * 3, "WQRDS", id="not surely"),
+        pytest.param(("WQXDS", 0.85), [("WORDS", 0.99)] * 3, "WQXDS", id="another word"),
+        pytest.param(("WORDSS", 0.85), [("WORDS", 0.99)] * 3, "WORDSS", id="a letter less"),
+        pytest.param(("MABSX", 0.85), [("MA7SX", 0.99)] * 3, "MABSX", id="a digit for a letter"),
+        pytest.param(("MAQ", 0.85), [("MAP", 0.94)] * 3, "MAQ", id="a short word, not surely"),
+        pytest.param(("MAQ", 0.85), [("MAP", 0.96)], "MAP", id="a short word, surely"),
+        pytest.param(("7", 0.85), [("8", 0.99)] * 3, "7", id="one sign"),
+        pytest.param(("JOHN", 0.85), [], "JOHN", id="a name"),
+        pytest.param(("MAQ", 0.96), [], "MAQ", id="a short word that is read surely"),
+        pytest.param(("WQRDS", 0.79), [], "WQRDS", id="hardly read"),
+        pytest.param(("WORDS", 0.96), [], "WORDS", id="stays as it is"),
+    ],
+)
+def test_what_is_nearly_read_is_read_with_less_beside_its_letters_and_else_as_it_was(
+    first: tuple[str, float], alone: list[tuple[str, float]], read: str
+) -> None:
+    upside_down = [("X", 0.1)] if first[1] < 0.95 else []
+    found, left = _read_alone([first, *upside_down, ("X", 0.2), *alone, ("NOT", 0.1)])
+    assert (found[0], left) == (read, 1)
+
+
+@pytest.mark.parametrize("other", [("JOHN", 0.8), ("MAQ", 0.91)])
+def test_what_reads_as_a_name_or_as_a_short_word_surely_is_not_read_with_less(
+    other: tuple[str, float],
+) -> None:
+    texts = [("WQRDS", 0.91), ("X", 0.1), other, ("WORDS", 0.99)]
+    assert _read_alone(texts) == (["WQRDS", other[0], "X"], 1)
+
+
+@pytest.mark.parametrize(
+    ("height", "texts", "read"),
+    [
+        (24, [("NA", 0.6), ("X", 0.3), ("X", 0.2), ("MA", 0.985), ("X", 0.1)], "MA"),
+        (24, [("NA", 0.6), ("X", 0.3), ("X", 0.2), ("X", 0.1), ("MA", 0.985)], "MA"),
+        (24, [("NA", 0.6), ("X", 0.3), ("X", 0.2), ("MA", 0.97), ("X", 0.1)], "NA"),
+        (24, [("NA", 0.6), ("X", 0.3), ("X", 0.2), ("M", 0.99), ("X", 0.1)], "NA"),  # one sign
+        (24, [("NA", 0.91), ("X", 0.3), ("X", 0.2)], "NA"),  # read well as it lies
+        (21, [("NA", 0.6), ("X", 0.3), ("X", 0.2)], "NA"),  # as long as high
+    ],
+)
+def test_a_few_signs_stand_where_they_read_surely_so_and_not_as_they_lie(
+    height: int, texts: list[tuple[str, float]], read: str
+) -> None:
+    corners = np.array(((40, 20), (60, 20), (60, 20 + height), (40, 20 + height)), np.float32)
+    found, left = _read_in_full([*texts, ("NOT", 0.1)], [np.zeros((60, 200), np.uint8)], corners)
+    assert (found[0], left) == (read, 1)
+
+
 @pytest.mark.parametrize(("left", "read"), [(74, "TIB 0.9"), (60, "TIB 0.9")])
 def test_the_default_detector_reads_the_letter_that_a_cut_lost(left: int, read: str) -> None:
     display = np.zeros((120, 400, 3), np.uint8)
@@ -208,7 +281,7 @@ def test_the_default_detector_reads_the_letter_that_a_cut_lost(left: int, read: 
     assert ("IB 0.9" in [text for text, _ in region.others]) == (left == 74)
 
 
-@pytest.mark.parametrize(("is_listed", "asked"), [(True, 1), (False, 5)])
+@pytest.mark.parametrize(("is_listed", "asked"), [(True, 1), (False, 8)])
 def test_the_default_detector_reads_again_what_is_in_no_list(
     monkeypatch: pytest.MonkeyPatch, *, is_listed: bool, asked: int
 ) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from rapidfuzz.distance import OSA
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +22,10 @@ _UPSIDE_DOWN_BELOW = 0.95
 #: How much wider a strip is cut, along and across, in shares of its height.
 _EXACT, _LOOSER, _LOOSEST, _CLOSER = (0.0, 0.0), (0.2, 0.1), (0.4, 0.15), (-0.1, -0.05)
 
-#: Quarters by which what stands on its head is turned.
-_UPSIDE_DOWN = 2
+#: Quarters by which what stands on its head is turned, and what stands on its side.
+_UPSIDE_DOWN, _STANDING = 2, (1, 3)
+#: A strip that is so many times as high as long shows a text that stands; one of a few signs perhaps is.
+_TALL, _PERHAPS_TALL = 1.5, 1.1
 
 #: A pair of signs that is read with less is a guess. So many times the same one are a row of parts.
 _PAIR, _GUESSED, _A_ROW = 2, 0.6, 3
@@ -33,6 +36,11 @@ _WELL_READ = 0.9
 _NEAR_END, _MOST_MOVED, _GAP, _ROOM = 0.35, 1.0, 0.25, 0.1
 #: Signs of what is known again though one was cut through.
 _FEWEST_CUT = 4
+#: From which certainty on a reading is nearly that of what stands there; how many signs are other ones then; of
+#: how many signs at most a text is that must be read more surely.
+_NEARLY_READ, _MISREAD, _SHORT = 0.8, 1, 4
+#: Of a strip, what is less bright than this share of its brightest columns and rows is no ink of a text.
+_BRIGHTEST, _NO_INK = 97, 0.6
 #: Of what reads as nothing at all, `doubts`.
 MOST_DOUBTS = 2
 
@@ -53,6 +61,8 @@ class Recogniser:
         Whether a text is worth another reading, however sure the model is of it.
     is_perhaps_cut
         Whether a text may have lost a sign, so that what goes on beyond its ends is worth a reading.
+    is_perhaps_misspelt, may_stay
+        Whether a text that is read surely may have a sign for another; whether one tells of nobody.
     """
 
     def __init__(
@@ -62,11 +72,15 @@ class Recogniser:
         *,
         is_doubtful: Callable[[str], bool] = lambda _: False,
         is_perhaps_cut: Callable[[str], bool] = lambda _: False,
+        is_perhaps_misspelt: Callable[[str], bool] = lambda _: False,
+        may_stay: Callable[[str], bool] | None = None,
     ) -> None:
         self._model = model
         self._alphabet = ["", *alphabet, " "]
         self._is_doubtful = is_doubtful
         self._is_perhaps_cut = is_perhaps_cut
+        self._is_perhaps_misspelt = is_perhaps_misspelt
+        self._may_stay = may_stay
 
     def readings(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> list[Reading]:
         """Return what a candidate reads, the surest reading first; more of them when none is sure."""
@@ -76,14 +90,24 @@ class Recogniser:
         """Return what a text reads, as `readings` does, and as a whole where it was read in part.
 
         What seems to stand on its head, and is not read well so, does not where another strip of it reads
-        surely as it lies. What reads well, but as words that perhaps lost a sign, is read with what goes on
-        beyond its ends.
+        surely as it lies. What is higher than long stands where it reads surely so, and not as it lies. What
+        reads well, but as words that perhaps lost a sign, is read with what goes on beyond its ends. What is
+        nearly read, but for a sign or without certainty, is read once more with less beside its letters.
         """
         readings, turn = self._readings(views, candidate)
         text, legibility = readings[0]
         own, corners = views[candidate.view], candidate.corners
         others: list[Reading] = []
-        if turn == _UPSIDE_DOWN and legibility < _WELL_READ:
+        if legibility < _WELL_READ and _stands_perhaps(strip := strip_of(own, corners)):
+            standing = (self._turned(strip, quarters) for quarters in _STANDING)
+            others = [
+                (other, sure)
+                for other, sure in standing
+                if sure >= _SURE_READING and number_of_signs(other) >= _PAIR
+            ]
+        if others:
+            pass  # and so it does not lie
+        elif turn == _UPSIDE_DOWN and legibility < _WELL_READ:
             strips = self._other_strips(views, own, corners)
             others = [
                 (other, sure)
@@ -99,7 +123,48 @@ class Recogniser:
                 # What reads otherwise is no more to be trusted, unless it will go as well.
                 if _holds(longer[0], text) or self._is_perhaps_cut(longer[0]):
                     others = [longer]
-        return sorted([*readings, *others], key=lambda reading: -reading[1])
+        readings = sorted([*readings, *others], key=lambda reading: -reading[1])
+        may_stay = self._may_stay
+        if may_stay is not None and self._is_nearly_read(readings, may_stay):
+            strip = strip_of(own, _loosened(corners, _CLOSER))
+            alone = self._alone(strip, turn, readings, may_stay)
+            readings = sorted([*readings, *alone], key=lambda reading: -reading[1])
+        return readings
+
+    def _is_nearly_read(self, readings: Sequence[Reading], may_stay: Callable[[str], bool]) -> bool:
+        """Whether a text reads nearly, surely as nothing that may stay, and as nobody."""
+        return readings[0][1] >= _NEARLY_READ and all(
+            self._is_perhaps_misspelt(text)
+            if legibility >= _WELL_READ
+            else may_stay(text) or self._is_perhaps_cut(text)
+            for text, legibility in readings
+            if legibility >= _NEARLY_READ
+        )
+
+    def _alone(
+        self,
+        strip: NDArray[Any],
+        turn: int,
+        readings: Sequence[Reading],
+        may_stay: Callable[[str], bool],
+    ) -> Iterator[Reading]:
+        """Yield what a close cut reads, softened or without what is no ink, more surely than any other.
+
+        One sign more, less or other than before, and no digit for a letter: else it is another text.
+        """
+        known = [_signs_of(text) for text, sure in readings if sure >= _NEARLY_READ]
+        for other in (strip, _softened(strip), _ink_of(strip)):
+            text, legibility = self._turned(other, turn)
+            signs = _signs_of(text)
+            least = _WELL_READ if len(signs) > _SHORT else _UPSIDE_DOWN_BELOW
+            if (
+                legibility >= max(least, readings[0][1])
+                and len(signs) >= _PAIR
+                and may_stay(text)
+                and any(_is_same_but_for_a_sign(signs, one) for one in known)
+            ):
+                yield text, legibility
+                return
 
     def _readings(
         self, views: Sequence[NDArray[Any]], candidate: Candidate
@@ -108,7 +173,7 @@ class Recogniser:
         own, corners = views[candidate.view], candidate.corners
         strip = strip_of(own, corners)
         is_tall = _is_tall(strip)
-        turns = {turn: self._turned(strip, turn) for turn in ((1, 3) if is_tall else (0,))}
+        turns = {turn: self._turned(strip, turn) for turn in (_STANDING if is_tall else (0,))}
         if not is_tall and turns[0][1] < _UPSIDE_DOWN_BELOW:
             turns[_UPSIDE_DOWN] = self._turned(strip, _UPSIDE_DOWN)
         turn = max(turns, key=lambda number: turns[number][1])
@@ -125,7 +190,7 @@ class Recogniser:
     def first(self, views: Sequence[NDArray[Any]], candidate: Candidate) -> Reading:
         """Return what a candidate reads as it lies, the surer of both ways for what is higher than long."""
         strip = strip_of(views[candidate.view], candidate.corners)
-        turns = (1, 3) if _is_tall(strip) else (0,)
+        turns = _STANDING if _is_tall(strip) else (0,)
         return max((self._turned(strip, turn) for turn in turns), key=lambda reading: reading[1])
 
     def _other_strips(
@@ -176,8 +241,28 @@ def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, fl
     return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
 
 
+def _softened(strip: NDArray[Any]) -> NDArray[Any]:
+    """Return a strip with its single pixels blurred, as letters of a coarse grid have corners of their own."""
+    return cv2.GaussianBlur(strip, (3, 3), 0.8)
+
+
+def _ink_of(strip: NDArray[Any]) -> NDArray[Any]:
+    """Return a strip enlarged, with what is darker than ink at one level: a trace, an organ's edge."""
+    grey = cv2.cvtColor(strip, cv2.COLOR_RGB2GRAY)
+    bright = float(np.percentile(grey, _BRIGHTEST))
+    large = cv2.resize(grey, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    dim = _NO_INK * bright
+    ink = np.clip((large - dim) / max(bright - dim, 1) * 255, 0, 255)
+    return in_colour(ink.astype(np.uint8))
+
+
 def _is_tall(strip: NDArray[Any]) -> bool:
-    return bool(strip.shape[0] >= 1.5 * strip.shape[1])
+    return bool(strip.shape[0] >= _TALL * strip.shape[1])
+
+
+def _stands_perhaps(strip: NDArray[Any]) -> bool:
+    """Whether a strip is looked at as it lies, but higher than long, as two or three signs that stand are."""
+    return not _is_tall(strip) and bool(strip.shape[0] >= _PERHAPS_TALL * strip.shape[1])
 
 
 def _loosened(corners: NDArray[Any], by: tuple[float, float]) -> NDArray[Any]:
@@ -328,6 +413,12 @@ def _holds(text: str, part: str) -> bool:
         those in signs
         or (len(those) >= _FEWEST_CUT and (those[1:] in signs or those[:-1] in signs))
     )
+
+
+def _is_same_but_for_a_sign(signs: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether signs are others but for one, and have as many letters at least."""
+    letters, those = (sum(map(str.isalpha, one)) for one in (signs, others))
+    return letters >= those and OSA.distance(signs, others, score_cutoff=_MISREAD) <= _MISREAD
 
 
 def _signs_of(text: str) -> list[str]:
