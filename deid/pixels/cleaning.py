@@ -31,6 +31,7 @@ from deid.pixels.find.codes import WithCodes
 from deid.pixels.find.views import FrameLook, OneLook, picture
 from deid.pixels.floats import FLOATS, FloatFrames, describe_floats
 from deid.pixels.frames import open_frames
+from deid.pixels.half_lines import half_seen, is_half_seen, may_be_piece
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.passes import PassOver, without_extremes
@@ -331,25 +332,12 @@ class PixelCleaning:
         judgement = reading or self._judgement
         judge = _judging(judgement, instance.known)
         fillings: list[Filling] = []
-        filled: list[FoundRegion] = []
-        kept: list[FoundRegion] = []
-        reasons: list[str] = []
         found = self._detected(
             looks, frames=image.frames, judge=judge, needs_reading=judgement is not None
         )
-        of_lines = {} if judgement is None else identified_in_lines(found, judge)
-        for number, entry in enumerate(found):
-            why = (
-                judge(entry.region)
-                or carried_over(entry, filled, judge)
-                or together(entry, found, judge)
-                or of_lines.get(number)
-            )
-            if why is None:
-                kept.append(entry)
-            else:
-                filled.append(entry)
-                reasons.append(why)
+        filled, reasons, kept = _decided(
+            found, judge, is_read=judgement is not None, has_later=image.frames > 1
+        )
         for entry, why in zip(filled, reasons, strict=True):
             # In later frames of several nobody looks where something cannot be read, as that is filled.
             if image.frames == 1 and (
@@ -389,12 +377,49 @@ class PixelCleaning:
                 self._detector,
                 frames=frames,
                 needs_reading=needs_reading,
-                is_resolved=lambda region: judge(region) is not None,
+                is_resolved=lambda region: (
+                    judge(region) is not None and not may_be_piece(region, judge)
+                ),
             )
         except (Unsafe, MemoryError):
             raise
         except Exception as error:
             raise Unsafe(Reason.PIXELS_NOT_CLEANED, "text detector") from error
+
+
+def _decided(
+    found: Sequence[FoundRegion],
+    judge: Callable[[TextRegion], str | None],
+    *,
+    is_read: bool,
+    has_later: bool,
+) -> tuple[list[FoundRegion], list[str], list[FoundRegion]]:
+    """Return what goes, why each of it does, and what stays; whether it was read, and of several frames."""
+    of_lines = identified_in_lines(found, judge) if is_read else {}
+    pieces = half_seen(found, judge) if is_read and has_later else frozenset[int]()
+    while True:
+        filled: list[FoundRegion] = []
+        reasons: list[str] = []
+        kept: list[FoundRegion] = []
+        last = [number for number in range(len(found)) if number in pieces]
+        for number in [*(n for n in range(len(found)) if n not in pieces), *last]:
+            entry = found[number]
+            is_piece = number in pieces and is_half_seen(entry, kept)
+            why = (
+                (None if is_piece else judge(entry.region))
+                or carried_over(entry, filled, judge)
+                or together(entry, found, judge)
+                or of_lines.get(number)
+            )
+            if why is not None:
+                filled.append(entry)
+                reasons.append(why)
+            elif number not in pieces:
+                kept.append(entry)
+        gone = {number for number in pieces if found[number] in filled}
+        if not gone:
+            return filled, reasons, kept
+        pieces -= gone  # and what continues them goes, too
 
 
 def _judging(

@@ -32,7 +32,8 @@ _READABLE, _CLEARLY, _PAIR = 0.5, 0.9, 2
 #: How much of it they cover where it reads clearly as a piece of them each time.
 _MUCH_OF_IT = 0.6
 #: A box of one line is as long as a third of its height for each sign, or longer; how much of a piece it holds.
-_SIGNS_WIDE, _NEARLY_ALL = 3, 0.9
+#: How much of one in another frame.
+_SIGNS_WIDE, _NEARLY_ALL, _MOST_OF_GROWN = 3, 0.9, 0.75
 #: Signs by which a piece may lie elsewhere in its line than its letters, as these are of different widths.
 _OFF = 1.5
 #: What letters are upside down, of those that are others then.
@@ -269,14 +270,26 @@ def is_of_letters(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
     )
 
 
-def _lies_among(line: Box, piece: Box) -> bool:
-    """Whether a place lies in a line, around its middle."""
+def says_at_its_place(line: TextRegion, piece: TextRegion) -> bool:
+    """Whether a text is a piece of a line that was read surely, in this frame or another, and reads as it does.
+
+    The line that grows is cut otherwise in each frame, so that more of the piece may lie beyond it.
+    """
+    return (
+        _is_one_line(line)
+        and _lies_among(line.box, piece.box, _MOST_OF_GROWN)
+        and _says_there(line, piece, 0, least=1)
+    )
+
+
+def _lies_among(line: Box, piece: Box, much: float = _NEARLY_ALL) -> bool:
+    """Whether a place lies in a line, around its middle, so much of it at least."""
     beside = (
         abs(piece.left + piece.right - line.left - line.right)
         if line.width < line.height
         else abs(piece.top + piece.bottom - line.top - line.bottom)
     )
-    is_in = piece.overlap(line) >= _NEARLY_ALL * piece.area
+    is_in = piece.overlap(line) >= much * piece.area
     return is_in and 2 * beside <= min(line.width, line.height)
 
 
@@ -294,13 +307,13 @@ def _is_one_line(region: TextRegion) -> bool:
     )
 
 
-def _says_there(line: TextRegion, piece: TextRegion, errors: int) -> bool:
-    """Whether a piece reads as its line does at about that place, with so many other signs at most.
+def _says_there(line: TextRegion, piece: TextRegion, errors: int, least: int = _PAIR) -> bool:
+    """Whether a piece of so many signs at least reads as its line does at about that place, but for errors.
 
     Letters stand at their share of the length, from either end, as a line may be read upside down. So may a
     piece: SO in Pos.
     """
-    if piece.legibility < _READABLE or len(_signs(piece.text)) < _PAIR:
+    if piece.legibility < _READABLE or len(_signs(piece.text)) < least:
         return False
     box, place, read = line.box, piece.box, line.text.strip()
     at = [number for number, sign in enumerate(read) for _ in _signs(sign)]

@@ -157,11 +157,24 @@ def test_a_bar_code_that_comes_piece_by_piece_is_filled(
     assert filled[(frames[-1] > 200)[..., 0]].mean() > 0.95
 
 
-@pytest.mark.parametrize(("text", "goes"), [("H6051369", True), ("TIS 0.6", False)])
-def test_an_identifier_that_is_typed_is_read_whole_and_filled(text: str, *, goes: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "then", "goes"),
+    [
+        ("H6051369", None, True),
+        ("XURBELAU", None, True),
+        ("TIS 0.6", None, False),
+        ("SUPINE", None, False),  # of which SU is read first, which is in no list
+        ("DECUBITUS", None, False),
+        ("DECUBITUS", "XURBELAU", True),
+    ],
+)
+def test_a_text_that_is_typed_is_read_whole_and_filled_where_it_identifies(
+    text: str, then: str | None, *, goes: bool
+) -> None:
     frames = [np.full((192, 320, 1), 20, np.uint8) for _ in range(12)]
     for number, frame in enumerate(frames):
-        shown = samples.with_text(np.zeros_like(frame), text[: number + 1], at=(60, 100))
+        typed = text[: number + 1] if then is None or number < 10 else then
+        shown = samples.with_text(np.zeros_like(frame), typed, at=(60, 100))
         frame[shown > 100] = 235
     instance = replace(
         samples.make_instance(samples.EXPLICIT_LE, frames, samples.attributes(frames[0], bits=8)),
