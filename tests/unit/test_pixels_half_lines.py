@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +12,13 @@ from deid.pixels.cleaning import PixelCleaning
 from deid.pixels.geometry import Box
 from deid.pixels.half_lines import half_seen, is_half_seen, may_be_piece
 from deid.pixels.judgement import Judgement
-from deid.pixels.ports import FoundRegion, Picture, TextRegion
+from deid.pixels.ports import FoundRegion, TextRegion
 from tests import pixel_samples as samples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deid.pixels.ports import Picture
 
 KNOWN = (KnownIdentifier("Katz^Ada", "PERSON_NAME"),)
 LINE = TextRegion(Box(40, 60, 120, 20), 0.9, "Persist Med", 0.99)
@@ -81,7 +87,7 @@ class _FindsInTurn:
 
     def find(
         self,
-        pictures: list[Picture],
+        pictures: Sequence[Picture],
         *,
         needs_reading: bool = True,
     ) -> list[list[TextRegion]]:

@@ -14,6 +14,7 @@ from deid.pixels.find import verdict
 from deid.pixels.find.candidates import candidate, corners_of
 from deid.pixels.find.reading import MOST_DOUBTS, Recogniser, doubts
 from deid.pixels.geometry import Box
+from deid.pixels.judgement import Judgement
 from deid.pixels.ports import Picture
 
 if TYPE_CHECKING:
@@ -279,6 +280,45 @@ def test_the_default_detector_reads_the_letter_that_a_cut_lost(left: int, read: 
     region = make_detector()._region([display], found, needs_reading=True)
     assert region.text == read
     assert ("IB 0.9" in [text for text, _ in region.others]) == (left == 74)
+
+
+def _coarse(text: str, seed: int, level: int) -> NDArray[Any]:
+    """Return letters of double pixels on noise, and a wave of that level across them."""
+    small = np.zeros((16, 16 + 11 * len(text)), np.uint8)
+    cv2.putText(small, text, (5, 12), cv2.FONT_HERSHEY_PLAIN, 0.8, 255, 1, cv2.LINE_8)
+    ink = small > 127
+    letters = np.kron(ink[:, : np.flatnonzero(ink.any(axis=0))[-1] + 6], np.ones((2, 2)))
+    shown = np.random.default_rng(seed).integers(0, 60, letters.shape).astype(np.uint8)
+    columns = np.arange(shown.shape[1])
+    rows = (10 + seed % 12 + 4 * np.sin(columns / 9 + seed)).astype(int)
+    shown[rows, columns] = shown[rows + 1, columns] = level
+    shown[letters > 0] = 220
+    display = np.zeros((80, shown.shape[1] + 60, 3), np.uint8)
+    display[20 : 20 + shown.shape[0], 20 : 20 + shown.shape[1]] = shown[..., None]
+    return display
+
+
+@pytest.mark.parametrize(
+    ("text", "seed", "level", "stays"),
+    [
+        ("ZOOM 1.5", 154, 150, True),  # as ZOOM-1.5, with 88 %
+        ("SLICE 12", 133, 190, True),  # as -SCICE-12-
+        ("FOV 38.0 cm", 104, 150, True),  # with 90 %
+        ("ZOOMER 5", 154, 150, False),
+        ("SLYCE 12", 133, 190, False),
+        ("FOVEL 38", 104, 150, False),
+    ],
+)
+def test_the_default_detector_reads_words_that_a_wave_runs_through_and_names_as_they_are(
+    text: str, seed: int, level: int, *, stays: bool
+) -> None:
+    display = _coarse(text, seed, level)
+    box = Box(22, 24, display.shape[1] - 64, 25)
+    region = make_detector()._region(
+        [display], candidate(corners_of(box), 0.9, 0), needs_reading=True
+    )
+    judgement = Judgement()
+    assert (judgement.why(region, judgement.knowing([])) is None) == stays
 
 
 @pytest.mark.parametrize(("is_listed", "asked"), [(True, 1), (False, 8)])
