@@ -273,12 +273,14 @@ def is_of_letters(entry: FoundRegion, kept: Sequence[FoundRegion]) -> bool:
 def says_at_its_place(line: TextRegion, piece: TextRegion) -> bool:
     """Whether a text is a piece of a line that was read surely, in this frame or another, and reads as it does.
 
-    The line that grows is cut otherwise in each frame, so that more of the piece may lie beyond it.
+    The line that grows is cut otherwise in each frame, so that more of the piece may lie beyond it, and through
+    a sign: of three and more the first or the last may be another.
     """
+    signs = len(_signs(piece.text))
     return (
         _is_one_line(line)
         and _lies_among(line.box, piece.box, _MOST_OF_GROWN)
-        and _says_there(line, piece, 0, least=1)
+        and _says_there(line, piece, 0, least=1, at_ends=int(signs >= _LEAST_SIGNS))
     )
 
 
@@ -307,8 +309,12 @@ def _is_one_line(region: TextRegion) -> bool:
     )
 
 
-def _says_there(line: TextRegion, piece: TextRegion, errors: int, least: int = _PAIR) -> bool:
+def _says_there(
+    line: TextRegion, piece: TextRegion, errors: int, least: int = _PAIR, at_ends: int = 0
+) -> bool:
     """Whether a piece of so many signs at least reads as its line does at about that place, but for errors.
+
+    So many more may be of the first sign or the last.
 
     Letters stand at their share of the length, from either end, as a line may be read upside down. So may a
     piece: SO in Pos.
@@ -325,12 +331,21 @@ def _says_there(line: TextRegion, piece: TextRegion, errors: int, least: int = _
     )
     sign = length / len(read)
     return any(
-        Hamming.distance(said[start : start + len(signs)], signs) <= errors
+        _errors(said[start : start + len(signs)], signs, at_ends) <= errors
         and abs(at[start] * sign - first) <= _OFF * sign
         and abs((at[start + len(signs) - 1] + 1) * sign - last) <= _OFF * sign
         for signs in (_signs(piece.text), _signs(piece.text[::-1].translate(_UPSIDE_DOWN)))
         for start in range(len(said) - len(signs) + 1)
         for first, last in ((begin, end), (length - end, length - begin))
+    )
+
+
+def _errors(said: str, signs: str, at_ends: int) -> int:
+    """Return how many signs are others than those that were said, at either end so many not counted."""
+    last = len(signs) - at_ends
+    return min(
+        Hamming.distance(said[at_ends:], signs[at_ends:]),
+        Hamming.distance(said[:last], signs[:last]),
     )
 
 
