@@ -97,17 +97,8 @@ class Recogniser:
         readings, turn = self._readings(views, candidate)
         text, legibility = readings[0]
         own, corners = views[candidate.view], candidate.corners
-        others: list[Reading] = []
-        if legibility < _WELL_READ and _stands_perhaps(strip := strip_of(own, corners)):
-            standing = (self._turned(strip, quarters) for quarters in _STANDING)
-            others = [
-                (other, sure)
-                for other, sure in standing
-                if sure >= _SURE_READING and number_of_signs(other) >= _PAIR
-            ]
-        if others:
-            pass  # and so it does not lie
-        elif turn == _UPSIDE_DOWN and legibility < _WELL_READ:
+        others = [] if legibility >= _WELL_READ else self._standing(strip_of(own, corners))
+        if not others and turn == _UPSIDE_DOWN and legibility < _WELL_READ:
             strips = self._other_strips(views, own, corners)
             others = [
                 (other, sure)
@@ -130,6 +121,16 @@ class Recogniser:
             alone = self._alone(strip, turn, readings, may_stay)
             readings = sorted([*readings, *alone], key=lambda reading: -reading[1])
         return readings
+
+    def _standing(self, strip: NDArray[Any]) -> list[Reading]:
+        """Return what a strip that stands perhaps reads surely so; then it does not lie."""
+        if not _stands_perhaps(strip):
+            return []
+        return [
+            (text, sure)
+            for text, sure in (self._turned(strip, quarters) for quarters in _STANDING)
+            if sure >= _SURE_READING and number_of_signs(text) >= _PAIR
+        ]
 
     def _is_nearly_read(self, readings: Sequence[Reading], may_stay: Callable[[str], bool]) -> bool:
         """Whether a text reads nearly, surely as nothing that may stay, and as nobody."""
