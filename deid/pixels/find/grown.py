@@ -7,17 +7,19 @@ and a piece of a code is none.
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import reduce
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+
+from deid.pixels.geometry import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from deid.pixels.geometry import Box
     from deid.pixels.ports import FoundRegion
 
 #: In heights of the lower piece: how far apart pieces of a line are at most, and how far each reaches beyond
@@ -62,20 +64,27 @@ def unseen_codes(
     of_frame: dict[int, list[Box]] = defaultdict(list)
     for entry in texts:
         of_frame[entry.frame].append(entry.region.box)
-    grown: list[dict[int, Box]] = []  # of each, what it covers from which frame on
+    grown: list[_Grown] = []
     for frame, place in sorted(places):
         if not _is_text(place, of_frame[frame]):
-            apart: list[dict[int, Box]] = []
-            touching: list[dict[int, Box]] = []
-            for states in grown:
-                (touching if states[max(states)].overlap(place) else apart).append(states)
+            apart: list[_Grown] = []
+            touching: list[_Grown] = []
+            for own in grown:
+                (touching if own.whole.overlap(place) else apart).append(own)
             grown = [*apart, _joined(touching, frame, place)]
     return [
-        (frame, states[frame])
-        for states in grown
-        if len(states) > 1
-        for frame in _spread(sorted(states))
+        (frame, own.states[frame])
+        for own in grown
+        if len(own.states) > 1
+        for frame in _spread(sorted(own.states))
     ]
+
+
+class _Grown(NamedTuple):
+    """What places that touch cover, and what they did from each frame on in which one came."""
+
+    whole: Box
+    states: dict[int, Box]
 
 
 def _is_text(place: Box, boxes: Iterable[Box]) -> bool:
@@ -84,14 +93,14 @@ def _is_text(place: Box, boxes: Iterable[Box]) -> bool:
     return sum(core.overlap(box) for box in boxes) >= _MOST_TEXT * core.area
 
 
-def _joined(touching: Iterable[dict[int, Box]], frame: int, place: Box) -> dict[int, Box]:
-    """Return the states of what grew together by a place in a frame."""
-    states: dict[int, Box] = {}
-    for other in touching:
-        states |= other
-        place = place.joined(other[max(other)])
-    states[frame] = place
-    return states
+def _joined(touching: Sequence[_Grown], frame: int, place: Box) -> _Grown:
+    """Return what grew together by a place in a frame; the first of them goes on as that."""
+    states = touching[0].states if touching else {}
+    for other in touching[1:]:
+        states.update(other.states)
+    whole = reduce(Box.joined, (own.whole for own in touching), place)
+    states[frame] = whole
+    return _Grown(whole, states)
 
 
 def _spread(frames: Sequence[int]) -> list[int]:
