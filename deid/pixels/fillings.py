@@ -276,10 +276,12 @@ def says_at_its_place(line: TextRegion, piece: TextRegion) -> bool:
     The line that grows is cut otherwise in each frame, so that more of the piece may lie beyond it, and through
     a sign: of three and more the first or the last may be another.
     """
+    if not piece.box.overlap(line.box):  # as of most pairs, of which a cine may have millions
+        return False
     signs = len(_signs(piece.text))
     return (
-        _is_one_line(line)
-        and _lies_among(line.box, piece.box, _MOST_OF_GROWN)
+        _lies_among(line.box, piece.box, _MOST_OF_GROWN)
+        and _is_one_line(line)
         and _says_there(line, piece, 0, least=1, at_ends=int(signs >= _LEAST_SIGNS))
     )
 
