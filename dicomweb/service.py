@@ -423,6 +423,8 @@ class _Service:
             )
             text = str(error) if status < 500 or status == 503 else "the instance cannot be read"
             response = _error(status, text)
+            if isinstance(error, StoreAway):
+                log.exception("store_unavailable", error=type(error).__name__)
             if status == 503:
                 response.headers["Retry-After"] = str(_RETRY_AFTER_S)
             if isinstance(error, RangeNotSatisfiable):

@@ -85,8 +85,9 @@ class Edge:
                 headers["Allow"] = ", ".join(self._methods())
             if status == 503:
                 headers["Retry-After"] = str(_RETRY_AFTER_S)
-        except (SpoolFull, StoreUnavailable):
-            status, code, text = 503, "transient", "the store cannot be read now; ask again later"
+        except (SpoolFull, StoreUnavailable) as error:
+            log.exception("store_unavailable", error=type(error).__name__)
+            status, code, text = 503, "transient", "no room, or the store is away: try again later"
             headers["Retry-After"] = str(_RETRY_AFTER_S)
         except web.HTTPException as error:
             status, code, text = error.status, "not-supported", error.reason

@@ -112,7 +112,8 @@ class _Service:
             return await handler(request)
         except ApiError as error:
             response = envelope(error.http_status, str(error), error.status, error.details)
-        except (SpoolFull, StoreUnavailable):
+        except (SpoolFull, StoreUnavailable) as error:
+            log.exception("store_unavailable", error=type(error).__name__)
             response = envelope(503, "no room, or the store is away: try again later")
             headers = {"Retry-After": "10"}
         except web.HTTPException as error:

@@ -216,9 +216,10 @@ class HttpServer:
         except ConnectionError:
             status = 499
             raise
-        except (SpoolFull, StoreUnavailable):
+        except (SpoolFull, StoreUnavailable) as error:
             status = 503
-            return _try_again("the store cannot be read now: try again later")
+            _log.error("store_unavailable", exc_info=error)
+            return _try_again("no room, or the store is away: try again later")
         except Exception as error:  # noqa: BLE001 - the edge: no detail leaves, no value is logged
             _log.error("http_request_failed", exc_info=error)
             return web.Response(status=500, text="internal error\n")

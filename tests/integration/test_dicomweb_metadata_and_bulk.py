@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, RLELossless
+from structlog.testing import capture_logs
 
 from dicomweb.describe import describe
 from dicomweb.encode import Bulk, encode
@@ -299,7 +300,9 @@ async def test_what_cannot_be_read_now_asks_for_a_later_try(
     store: TestStore, url: str, http: ClientSession, path: str
 ) -> None:
     await store.close()
-    async with http.get(url + path) as answer:
-        told = await answer.json()
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    with capture_logs() as log:
+        async with http.get(url + path) as answer:
+            told = await answer.json()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert [each["event"] for each in log] == ["store_unavailable"]
     assert told == {"status": 503, "error": "the store cannot be read now; ask again later"}

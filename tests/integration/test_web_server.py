@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from config.settings import Http
 from daemon.errors import StoreUnavailable
@@ -272,14 +273,16 @@ async def test_an_error_tells_nothing_and_is_counted_by_the_pattern_of_its_addre
 
 async def test_a_store_that_cannot_be_read_asks_for_a_later_try() -> None:
     seen: list[tuple[str, str, int]] = []
-    async with (
-        serving(Http(port=0), seen) as server,
-        aiohttp.ClientSession() as client,
-        client.get(f"http://127.0.0.1:{server.port}/dicomweb/deid/away") as response,
-    ):
-        assert response.status == 503
-        assert int(response.headers["Retry-After"]) > 0
-        assert "SQLITE" not in await response.text()
+    with capture_logs() as log:
+        async with (
+            serving(Http(port=0), seen) as server,
+            aiohttp.ClientSession() as client,
+            client.get(f"http://127.0.0.1:{server.port}/dicomweb/deid/away") as response,
+        ):
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) > 0
+            assert "SQLITE" not in await response.text()
+    assert [each["event"] for each in log] == ["store_unavailable"]
     assert seen == [("/dicomweb/deid/away", "GET", 503)]
 
 

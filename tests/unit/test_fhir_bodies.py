@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
 from daemon.errors import StoreUnavailable
 from daemon.fhir.bodies import held_body, read_body, read_form
@@ -232,8 +233,10 @@ async def test_a_store_that_cannot_be_read_asks_for_a_later_try() -> None:
 
     app = web.Application(middlewares=[Edge(is_writable=True, cors_origins=()).handle_errors])
     app.router.add_get("/Patient", read)
-    async with TestClient(TestServer(app)) as client, client.get("/Patient") as answer:
-        told = json.loads(await answer.read())
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    with capture_logs() as log:
+        async with TestClient(TestServer(app)) as client, client.get("/Patient") as answer:
+            told = json.loads(await answer.read())
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    assert [each["event"] for each in log] == ["store_unavailable"]
     assert told["issue"][0]["code"] == "transient"
     assert "SQLITE" not in told["issue"][0]["diagnostics"]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from structlog.testing import capture_logs
 
+from daemon.errors import StoreUnavailable
 from daemon.healthcare import bodies, service
 from daemon.healthcare.errors import InvalidArgument, TooLarge
 from daemon.healthcare.relay import Address, Relay
@@ -136,3 +138,18 @@ async def test_a_form_has_as_many_fields_as_a_search_may_have_uids(
         answer = await client.post(DATASETS, data=form, headers=headers)
         assert answer.status == status
         assert (await answer.json()).get("count", 12_001) == fields
+
+
+async def test_a_store_that_cannot_be_read_is_logged_and_asks_for_a_later_try() -> None:
+    async def away(_call: Call) -> dict[str, Any]:
+        raise StoreUnavailable("the database refused: SQLITE_CANTOPEN", "SQLITE_CANTOPEN")
+
+    app = web.Application()
+    listed = {"projects.locations.datasets.list": away}
+    for prefix, api in service.applications(listed, Patience()).items():
+        app.add_subapp(prefix, api)
+    with capture_logs() as log:
+        async with TestClient(TestServer(app)) as client, client.get(DATASETS) as answer:
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+            assert "SQLITE" not in await answer.text()
+    assert [each["event"] for each in log] == ["store_unavailable"]
