@@ -23,7 +23,7 @@ from deid.identity.needles import Needles
 from deid.identity.signs import Signs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from deid.encoding.transfer_syntaxes import Encoding
     from deid.identity.disguises import Disguises
@@ -37,6 +37,7 @@ _MIN_TEXT: Final = 4
 _MIN_DIGITS: Final = 5
 _MIN_WIDE: Final = 4
 _MIN_UID: Final = 12
+_MANY_BEGINNINGS: Final = 500
 _MEMO_ENTRIES: Final = 1024
 _MOST_OFTEN_MET: Final = 512
 # Words of our own replacements, and values that never identify anybody.
@@ -280,9 +281,41 @@ def _elements(stretch: bytes, encoding: Encoding | None) -> list[bytes]:
 def _stand_in(uids: Sequence[bytes], stretches: Sequence[bytes]) -> bool:
     """Whether one of some UIDs stands in stretches: most have few beginnings, and none of them does."""
     everything = b"\n".join(stretches)
-    if not any(map(everything.__contains__, {uid[:_MIN_UID] for uid in uids})):
-        return False
-    return any(uid.rstrip(b"\0 ") in everything for uid in uids)
+    begun: dict[bytes, dict[int, set[bytes]]] = {}
+    for uid in uids:
+        bare = uid.rstrip(b"\0 ")
+        begun.setdefault(uid[:_MIN_UID], {}).setdefault(len(bare), set()).add(bare)
+    return any(
+        everything[at : at + length] in whole
+        for beginning, places in _places(begun.keys(), everything)
+        for at in places
+        for length, whole in begun[beginning].items()
+    )
+
+
+def _places(
+    beginnings: Collection[bytes], everything: bytes
+) -> Iterator[tuple[bytes, Iterable[int]]]:
+    """Yield which beginnings of UIDs stand in bytes, and where: many in one pass, a few one by one.
+
+    What is usual is a few, which are found in a fraction of the time of a pass.
+    """
+    if len(beginnings) < _MANY_BEGINNINGS:
+        for beginning in beginnings:
+            if beginning in everything:
+                yield beginning, _found_at(beginning, everything)
+        return
+    for at in range(len(everything) - _MIN_UID + 1):
+        piece = everything[at : at + _MIN_UID]
+        if piece in beginnings:
+            yield piece, (at,)
+
+
+def _found_at(piece: bytes, everything: bytes) -> Iterator[int]:
+    at = everything.find(piece)
+    while at >= 0:
+        yield at
+        at = everything.find(piece, at + 1)
 
 
 def _stands_in(tokens: Iterable[bytes], lowered: bytes) -> bool:

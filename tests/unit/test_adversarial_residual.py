@@ -76,3 +76,15 @@ def test_what_is_common_does_not_count_as_an_identifier_of_its_own() -> None:
     assert not forbidden.occurs_in(b"HEAD", "HEAD", vr="CS")
     assert not forbidden.occurs_in(b"10000", "10000", vr="IS")
     assert not forbidden.occurs_in(b"SIEMENS", "SIEMENS", vr="LO")
+
+
+@pytest.mark.parametrize("beginnings", [1, 20_000])
+def test_of_very_many_uids_one_is_found_and_what_only_begins_so_is_not(beginnings: int) -> None:
+    uids = [f"1.2.840.{number % beginnings:05}.{number:05}".encode() for number in range(20_000)]
+    uids.append(b"1.2.840.00000.77777777")
+    others = b"UI\x1a\x00".join(uid.replace(b"1.2.840", b"1.2.841") for uid in uids)
+    begun = b"LT\x1e\x00as 1.2.840.00000.x and 1.2.840.19999.y"
+    forbidden = Forbidden([])
+    assert not forbidden.may_occur_in([others, begun], uids)
+    for uid in (uids[0], uids[19_999], uids[-1]):
+        assert forbidden.may_occur_in([others, begun, b"LT\x1e\x00see" + uid + b" today"], uids)
