@@ -35,7 +35,7 @@ from deid.pixels.half_lines import half_seen, is_half_seen, may_be_piece
 from deid.pixels.judgement import DEFAULT_INFO_TYPES, Judgement
 from deid.pixels.overlays import clean_overlay
 from deid.pixels.passes import PassOver, without_extremes
-from deid.pixels.same_line import identified_in_lines, together
+from deid.pixels.same_line import identified_in_lines, is_in_company, together
 from deid.pixels.samples import Decoded
 from deid.pixels.trust import UNTRUSTED, Untrusted, refuse_untrusted
 from deid.ports import CleanedPixels
@@ -405,8 +405,11 @@ def _decided(
         for number in [*(n for n in range(len(found)) if n not in pieces), *last]:
             entry = found[number]
             is_piece = number in pieces and is_half_seen(entry, kept)
+            why = None if is_piece else judge(entry.region)
+            if why == "unreadable" and not has_later and is_in_company(entry, found, judge):
+                why = None
             why = (
-                (None if is_piece else judge(entry.region))
+                why
                 or carried_over(entry, filled, judge)
                 or together(entry, found, judge)
                 or of_lines.get(number)

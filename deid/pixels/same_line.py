@@ -52,6 +52,20 @@ def together(entry: FoundRegion, found: Sequence[FoundRegion], judge: Judge) -> 
     return None
 
 
+def is_in_company(entry: FoundRegion, found: Sequence[FoundRegion], judge: Judge) -> bool:
+    """Whether a piece that tells nothing by itself stays with the next piece of its line: Page and 1/3.
+
+    Of words that are names as well numbers and other words tell that they are none.
+    """
+    region = entry.region
+    return not region.is_code and any(
+        judge(replace(region, text=f"{first.text} {second.text}", others=())) is None
+        for other in found
+        if other is not entry and other.frame == entry.frame and judge(other.region) is None
+        for first, second in _orders(region, other.region)
+    )
+
+
 def _orders(one: TextRegion, other: TextRegion) -> Iterator[tuple[TextRegion, TextRegion]]:
     """Yield the orders in which two pieces beside each other may be read: none where they are not."""
     first, second = sorted((one, other), key=lambda piece: piece.box.left)

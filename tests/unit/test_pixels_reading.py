@@ -277,7 +277,7 @@ def test_the_default_detector_reads_the_letter_that_a_cut_lost(left: int, read: 
     display = np.zeros((120, 400, 3), np.uint8)
     cv2.putText(display, "TIB 0.9", (60, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (230, 230, 230), 2)
     found = candidate(corners_of(Box(left, 42, 200 - left, 36)), 0.9, 0)
-    region = make_detector()._region([display], found, needs_reading=True)
+    (region,) = make_detector()._regions([display], found, needs_reading=True)
     assert region.text == read
     assert ("IB 0.9" in [text for text, _ in region.others]) == (left == 74)
 
@@ -314,7 +314,7 @@ def test_the_default_detector_reads_words_that_a_wave_runs_through_and_names_as_
 ) -> None:
     display = _coarse(text, seed, level)
     box = Box(22, 24, display.shape[1] - 64, 25)
-    region = make_detector()._region(
+    (region,) = make_detector()._regions(
         [display], candidate(corners_of(box), 0.9, 0), needs_reading=True
     )
     judgement = Judgement()

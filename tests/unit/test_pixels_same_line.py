@@ -8,7 +8,7 @@ from deid.identity.identifiers import KnownIdentifier
 from deid.pixels.geometry import Box
 from deid.pixels.judgement import Judgement
 from deid.pixels.ports import FoundRegion, TextRegion
-from deid.pixels.same_line import identified_in_lines, together
+from deid.pixels.same_line import identified_in_lines, is_in_company, together
 
 KNOWN = [
     KnownIdentifier("OCONNOR^SIOBHAN", "PERSON_NAME"),
@@ -118,3 +118,31 @@ def test_a_time_goes_with_the_date_beside_it_whichever_way_they_stand(
     found = _line("12 JUN 2014|09:07:41", gap, turned=turned)
     why = together(found[1], found, lambda region: judgement.why(region, known))
     assert (why is not None) == goes
+
+
+@pytest.mark.parametrize(
+    ("texts", "gap", "stays"),
+    [
+        ("Page|1/3", 0.4, True),
+        ("12|MAX", 0.4, True),
+        ("DIXON|WATER", 0.4, True),
+        ("Page|1/3", 2.0, False),  # too far apart
+        ("Kowalczyk|1/3", 0.4, False),  # in no list
+        ("Page|Kowalczyk", 0.4, False),
+        ("Page|O'Connor", 0.4, False),
+        ("O'Connor|12", 0.4, False),
+    ],
+)
+def test_a_word_that_may_be_a_name_stays_beside_what_tells_that_it_is_none(
+    texts: str, gap: float, *, stays: bool
+) -> None:
+    judgement = Judgement()
+    known = judgement.knowing(KNOWN)
+    found = _line(texts, gap)
+
+    def judge(region: TextRegion) -> str | None:
+        return judgement.why(region, known)
+
+    goes = [entry for entry in found if judge(entry.region)]
+    assert goes
+    assert all(is_in_company(entry, found, judge) for entry in goes) == stays

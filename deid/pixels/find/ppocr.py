@@ -6,9 +6,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from deid.pixels.find.candidates import continues, is_within, outline_of
+from deid.pixels.find.columns import in_columns
 from deid.pixels.find.evidence import calmest_colour
 from deid.pixels.find.pieces import text_in_pieces
-from deid.pixels.find.reading import Reading, Recogniser, has_too_few_letters
+from deid.pixels.find.reading import has_too_few_letters
 from deid.pixels.find.search import Search
 from deid.pixels.find.tuning import Tuning
 from deid.pixels.find.verdict import Witnesses
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from deid.pixels.find.candidates import Candidate
+    from deid.pixels.find.reading import Reading, Recogniser
     from deid.pixels.find.sieve import Sieve, Sieved
     from deid.pixels.ports import Model
 
@@ -79,8 +81,9 @@ class PPOCR:
             and case.may_continue()
         ]
         return [
-            self._region(entry.shown_in(views), entry, needs_reading=needs_reading)
+            region
             for entry in text
+            for region in self._regions(entry.shown_in(views), entry, needs_reading=needs_reading)
         ]
 
     def _witnesses(self, views: Sequence[NDArray[Any]], pixels: int) -> Witnesses:
@@ -111,14 +114,18 @@ class PPOCR:
 
         return text_in_pieces(whole, text, sieved, are_text, self.tuning.pieces)
 
-    def _region(
+    def _regions(
         self, views: Sequence[NDArray[Any]], found: Candidate, *, needs_reading: bool
-    ) -> TextRegion:
-        text, legibility, others = "", 0.0, list[Reading]()
-        if needs_reading:
-            (text, legibility), *others = self._recogniser.in_full(views, found)
-            if has_too_few_letters(text, found.corners):
-                text, legibility, others = "", 0.0, []
-        return TextRegion(
-            found.area, found.confidence, text, legibility, tuple(others), outline=outline_of(found)
-        )
+    ) -> list[TextRegion]:
+        readings = self._recogniser.in_full(views, found) if needs_reading else [("", 0.0)]
+        if has_too_few_letters(readings[0][0], found.corners):
+            readings = [("", 0.0)]
+        columns = in_columns(self._recogniser, views, found, readings[0])
+        return [_region(*column) for column in columns or [(found, readings)]]
+
+
+def _region(found: Candidate, readings: Sequence[Reading]) -> TextRegion:
+    (text, legibility), *others = readings
+    return TextRegion(
+        found.area, found.confidence, text, legibility, tuple(others), outline=outline_of(found)
+    )

@@ -194,6 +194,20 @@ class Recogniser:
         turns = _STANDING if _is_tall(strip) else (0,)
         return max((self._turned(strip, turn) for turn in turns), key=lambda reading: reading[1])
 
+    def places(
+        self, views: Sequence[NDArray[Any]], candidate: Candidate
+    ) -> list[tuple[str, float]]:
+        """Return the signs of a text as it lies, and where each stands, as a share of its length."""
+        given, width = _given(strip_of(views[candidate.view], candidate.corners))
+        steps = self._model(given)[0]
+        long = given.shape[3] / (len(steps) * width)
+        best = steps.argmax(axis=1)
+        return [(self._alphabet[best[step]], (int(step) + 0.5) * long) for step in _picked(best)]
+
+    def may_stay(self, text: str) -> bool:
+        """Whether a text tells of nobody."""
+        return self._may_stay is not None and self._may_stay(text)
+
     def _other_strips(
         self, views: Sequence[NDArray[Any]], own: NDArray[Any], corners: NDArray[Any]
     ) -> list[NDArray[Any]]:
@@ -221,25 +235,34 @@ class Recogniser:
         return self._recognise(np.ascontiguousarray(np.rot90(strip, turn)))
 
     def _recognise(self, strip: NDArray[Any]) -> tuple[str, float]:
-        rows, columns = strip.shape[:2]
-        width = int(min(max(round(48 * columns / max(rows, 1)), 16), 1600))
-        padded = -(-width // 8) * 8
-        resized = cv2.resize(strip, (width, 48), interpolation=cv2.INTER_LINEAR)
-        given = np.zeros((1, 3, 48, padded), np.float32)
-        given[0, :, :, :width] = (resized.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
-        steps = self._model(given)
-        return _decoded_text(steps[0], self._alphabet)
+        given, _ = _given(strip)
+        return _decoded_text(self._model(given)[0], self._alphabet)
+
+
+def _given(strip: NDArray[Any]) -> tuple[NDArray[Any], int]:
+    """Return what the model is given for a strip, and how many columns of it show the strip."""
+    rows, columns = strip.shape[:2]
+    width = int(min(max(round(48 * columns / max(rows, 1)), 16), 1600))
+    padded = -(-width // 8) * 8
+    resized = cv2.resize(strip, (width, 48), interpolation=cv2.INTER_LINEAR)
+    given = np.zeros((1, 3, 48, padded), np.float32)
+    given[0, :, :, :width] = (resized.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
+    return given, width
 
 
 def _decoded_text(steps: NDArray[Any], alphabet: Sequence[str]) -> tuple[str, float]:
     """Return the best CTC path's text and the mean probability of its characters."""
     best = steps.argmax(axis=1)
-    sure = steps.max(axis=1)
-    is_new = np.append(True, best[1:] != best[:-1])
-    picked = np.flatnonzero((best > 0) & is_new)
+    picked = _picked(best)
     if not len(picked):
         return "", 0.0
-    return "".join(alphabet[best[step]] for step in picked), float(sure[picked].mean())
+    return "".join(alphabet[best[step]] for step in picked), float(steps.max(axis=1)[picked].mean())
+
+
+def _picked(best: NDArray[Any]) -> NDArray[Any]:
+    """Return the steps at which a CTC path's characters begin."""
+    is_new = np.append(True, best[1:] != best[:-1])
+    return np.flatnonzero((best > 0) & is_new)
 
 
 def _softened(strip: NDArray[Any]) -> NDArray[Any]:
