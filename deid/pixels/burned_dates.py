@@ -28,8 +28,9 @@ _ROMAN: Final = r"(?:I{1,3}|IV|VI{0,3}|IX|XI{0,2})"
 #: In upper case, without accents.
 DATE: Final = re.compile(
     rf"(?<!\d){_YEAR}[-/. ]?{_MONTH}[-/. ]?(?:0[1-9]|[12]\d|3[01])(?!\d)"
-    # 0.5-40 Hz is what a filter lets pass.
-    rf"|(?<!\d)(?!\d{{1,2}}\.\d{{1,2}}-\d\d\s?HZ)\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:{_YEAR}|\d\d)(?!\d)"
+    # 0.5-40 Hz is what a filter lets pass; 0.6/16 and 2/0.75 are no days.
+    r"|(?<!\d)(?!\d{1,2}\.\d{1,2}-\d\d\s?HZ)(?!\d{1,2}(?:\.\d{1,2}/|/\d{1,2}\.)\d\d(?!\d))"
+    rf"\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:{_YEAR}|\d\d)(?!\d)"
     rf"|(?<![\d.,]){_DAY} (?:0?[1-9]|1[0-2]) {_YEAR}(?![\d.,])"
     rf"|(?<!\d)\d{{1,2}}[-/. ]*{_MONTHS}[-/., ]*\d{{2,4}}"
     rf"|\b{_MONTHS}[-/., ]*\d{{1,2}}(?:ST|ND|RD|TH)?[-/., ]+\d{{2,4}}"

@@ -8,15 +8,19 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from deid.pixels.screen_terms import TERMS
 from deid.pixels.screen_words import (
+    ALONE,
     ALSO_NAMES,
     BEGINNINGS,
     JOINABLE,
     NAMES_LIKE_WORDS,
-    TERMS,
     UNITS,
     WORDS,
+    descriptive_words,
+    is_also_name,
 )
+from deid.text.eponyms import is_with_its_noun
 from deid.text.vocabulary import is_name
 
 #: Letters and digits that recognisers take for one another, folded to one of them.
@@ -41,11 +45,14 @@ def is_harmless(upper: str) -> bool:
     Words that are names as well need a number or another word beside them, more than an initial.
     """
     upper = TERMS.sub(" ", upper)
+    upper = LETTERS.sub(_without_eponym, upper)
     alone = upper.strip(" .:-")
+    if alone in ALONE:
+        return True
     if len(alone) == 1 and alone.isalpha():
         return alone in "LRAPHFSI" or (alone in WORDS and not alone.isascii())
     words = LETTERS.findall(upper)
-    may_be_names = bool(words) and all(word in ALSO_NAMES or len(word) == 1 for word in words)
+    may_be_names = bool(words) and all(len(word) == 1 or is_also_name(word) for word in words)
     if may_be_names and max(map(len, words)) > 1 and not any(map(str.isdigit, upper)):
         return False
     upper = TOKEN.sub(_without_misread_word, upper)
@@ -72,9 +79,13 @@ def says_what_it_is(text: str) -> bool:
         return False
     words = LETTERS.findall(_NUMBER_AND_UNIT.sub(_without_known_unit, upper))
     units = [match["unit"] for match in _NUMBER_AND_UNIT.finditer(upper)]
-    return not any(word in ALSO_NAMES for word in words) and any(
+    return not any(map(is_also_name, words)) and any(
         len(word) > 1 and (word in WORDS or word in UNITS) for word in (*words, *units)
     )
+
+
+def _without_eponym(match: re.Match[str]) -> str:
+    return " " if is_with_its_noun(match.string, *match.span()) else match.group()
 
 
 def _without_misread_word(match: re.Match[str]) -> str:
@@ -124,6 +135,8 @@ def is_word(token: str) -> bool:
         return True
     # Folded, but not otherwise fuzzy: one letter lies between PALMAR and PALMER. Short ones are names
     # too often even so: CAO and CAD, BOS and BDS.
+    if token in descriptive_words():
+        return True
     return (
         len(token) >= _FEWEST_FOLDED and to_folded(token) in _FOLDED_WORDS and not _is_name(token)
     )
@@ -148,5 +161,8 @@ def to_folded(text: str) -> str:
     return text.translate(_CONFUSED)
 
 
-_FOLDED_WORDS = frozenset(to_folded(word) for word in WORDS)
+#: Units that are long enough to be known though a letter is read as a digit: d6ycm2.
+_LONG_UNITS = frozenset(unit for unit in UNITS if unit.isalnum() and len(unit) >= _FEWEST_FOLDED)
+
+_FOLDED_WORDS = frozenset(to_folded(word) for word in WORDS | _LONG_UNITS)
 FOLDED_PLAIN_WORDS = frozenset(to_folded(word) for word in WORDS - ALSO_NAMES)

@@ -88,13 +88,17 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
         r"|(?:UNIT|HOSP|HOSPITAL|RECORD)\s*(?:N[O0]|#)|NHS|CHI|SSN|[I1]D)\b\.?\s*[:#=]?\s*\S*\d"
     ),
     "ACCESSION": re.compile(
-        r"\bACC(?:ESS(?:ION)?|N)?\b\.?\s*(?:N[O0]\.?|NUM(?:BER)?|#)?\s*[:#=]?\s*\S*\d"
+        # Acc 412 cm/s2 is an acceleration.
+        r"\bACC(?! ?[:=]? ?\d+(?:\.\d+)? ?C?M/S)"
+        r"(?:ESS(?:ION)?|N)?\b\.?\s*(?:N[O0]\.?|NUM(?:BER)?|#)?\s*[:#=]?\s*\S*\d"
     ),
     "PERSON_NAME": re.compile(
-        r"\^"
+        # 10^-6 mm2/s is no name
+        r"(?<!\b10)\^"
         r"|\b(?:PATIENT|PAT|PT|NAME|NOM|NOMBRE|OPERATOR|OPER|TECH(?:NOLOGIST)?|PHYSICIAN|REF(?:ERRING)?"
         r"|PERF(?:ORMED)?|READ(?:ING)?|SONOGRAPHER|USER)\b\.?\s*(?:NAME|BY|PHYS(?:ICIAN)?|DR)?\s*[:=]\s*[^\W\d]"
-        r"|\b(?:DR|MR|MRS|MS|PROF|HERR|FRAU)\b[. ]+[^\W\d]{2,}"
+        # TR 1500 ms TE 20 ms
+        r"|\b(?:DR|MR|MRS|(?<!\d )MS|PROF|HERR|FRAU)\b[. ]+[^\W\d]{2,}"
     ),
     "STREET_ADDRESS": re.compile(
         r"\b\d+\s+[A-Z]+\s+(?:ST|STREET|AVE|AVENUE|RD|ROAD|BLVD|LN|LANE|DRIVE|WAY)\b"

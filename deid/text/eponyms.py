@@ -50,14 +50,19 @@ _MAX_STEPS: Final = 3
 
 
 def is_in_use(text: str, start: int, stop: int) -> bool:
-    """Whether a word of a text is an eponym beside what it belongs to."""
+    """Whether a word of a text is an eponym beside what it belongs to, or one that is counted: Gleason 7."""
     folded = fold(text[start:stop].removesuffix("'s"))
-    if folded not in eponyms():
-        return False
     if folded in _COUNTED and (
         _NUMBER_AHEAD.match(text, stop) or _NUMBER_BEFORE.search(text, max(0, start - 5), start)
     ):
-        return True
+        return folded in eponyms()
+    return is_with_its_noun(text, start, stop)
+
+
+def is_with_its_noun(text: str, start: int, stop: int) -> bool:
+    """Whether a word of a text is an eponym beside a word that it belongs to: Waters view, circle of Willis."""
+    if fold(text[start:stop].removesuffix("'s")) not in eponyms():
+        return False
     if _BEFORE.search(text, max(0, start - 32), start):
         return True
     at = stop

@@ -131,13 +131,13 @@ def clinical_words() -> frozenset[str]:
     Eponyms are none by themselves: `deid.text.eponyms` tells where they stand for something.
     """
     standard = frozenset(fold(word) for word in standard_vocabulary() if len(word) > 2)
-    return _own_clinical() | (standard - _only_names() - (eponyms() - common_words()))
+    return own_clinical_words() | (standard - _only_names() - (eponyms() - common_words()))
 
 
 @cache
 def _only_names() -> frozenset[str]:
     """Return names that the standard's texts hold (of authors, companies, views) and nothing else is."""
-    return (given_names() | family_names()) - _own_clinical() - common_words()
+    return (given_names() | family_names()) - own_clinical_words() - common_words()
 
 
 @cache
@@ -150,6 +150,18 @@ def given_names() -> frozenset[str]:
 def family_names() -> frozenset[str]:
     """Return common family names."""
     return read_words("family_names.txt")
+
+
+@cache
+def words_also_names() -> frozenset[str]:
+    """Return words of the lists, of six letters and more, that are names of people somewhere as well."""
+    return read_words("also_names.txt")
+
+
+@cache
+def names_first() -> frozenset[str]:
+    """Return words of the lists, of six letters and more, that are names of people before anything else."""
+    return read_words("names_first.txt")
 
 
 @cache
@@ -275,11 +287,12 @@ def _is_foreign(folded: str) -> bool:
 @lru_cache(maxsize=65536)
 def is_own_clinical(word: str) -> bool:
     """Whether a word is in our list of clinical words, not merely in prose or the standard."""
-    return fold(word) in _own_clinical()
+    return fold(word) in own_clinical_words()
 
 
 @cache
-def _own_clinical() -> frozenset[str]:
+def own_clinical_words() -> frozenset[str]:
+    """Return our own list of clinical words and of consoles' words, folded, without the standard's."""
     return read_words("clinical.txt") | read_words("consoles.txt")
 
 
@@ -288,7 +301,7 @@ def is_prose(word: str) -> bool:
     """Whether a word is everyday English or from the standard's texts, and no clinical one of ours."""
     folded = fold(word)
     return (
-        folded not in _own_clinical()
+        folded not in own_clinical_words()
         and folded not in _european()
         and folded not in _other_scripts()
         and (_is_listed(folded) or _is_inflected(folded))

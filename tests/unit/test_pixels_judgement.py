@@ -20,7 +20,15 @@ from deid.pixels.judgement import (
 from deid.pixels.policy import CustomRegex
 from deid.pixels.ports import FoundRegion, TextRegion
 from deid.pixels.same_line import together
-from deid.pixels.screen_words import ALSO_NAMES, BEGINNINGS, JOINABLE, NAMES_LIKE_WORDS, WORDS
+from deid.pixels.screen_words import (
+    ALSO_NAMES,
+    BEGINNINGS,
+    JOINABLE,
+    NAMES_LIKE_WORDS,
+    WORDS,
+    descriptive_words,
+    is_also_name,
+)
 from deid.text.vocabulary import is_name
 
 KNOWN = (
@@ -95,6 +103,35 @@ def test_laterality_measurements_and_settings_stay(text: str) -> None:
     assert _why(text) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "EPIQ 7C", "Affiniti 70G", "RAB6-D", "C5-1", "eL18-4", "TI-RADS 3", "12 o'clock", "E' Sept",
+        "AVA (VTI)",
+        "Em:0", "EC 1/1", "SW 3.0", "DIXON W", "Waters view", "COBB angle 12", "Preliminary",
+        "Unverified", "Store in progress", "*tfl3d1_16ns", "HEA;HEP", "Post-op", "TR:1500.0 ms TE:135.0 ms",
+        "Slice 0.6/16", "RV5/SV1 1.42/0.87 mV", "DAP 1.2 d6ycm2", "Within normal limits", "HM70A",
+        "ADC (10^-6 mm\u00b2/s)", "LICA PROX", "LONG", "RAO", "Stone", "Acc 412 cm/s\u00b2",
+        "cholelithiasis", "Hepatomegaly", "Talon 3", "Warstwa 5 mm", "SIMPLE cyst",
+    ],
+)  # fmt: skip
+def test_products_conditions_and_what_is_known_by_its_company_stay(text: str) -> None:
+    assert _why(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Waters", "Cobb", "Waters 12", "Fisher 3", "Talon", "Simple", "Siemens", "Zeiss", "AVA", "Nurse Long",
+        "Surgeon: Short", "Dixon", "Sept", "STOEV", "Geier", "RAB6-1985", "C5-1-1985", "Clock, A", "Omero",
+        "Patient 3", "E. Sept", "Passport 12", "Progress", "Hunter 12", "Banker 12", "Better",
+        "HS61", "PT 4711", "Ms Long", "12 Dr Long",
+    ],
+)  # fmt: skip
+def test_what_may_be_a_name_or_stands_beside_one_does_not(text: str) -> None:
+    assert _why(text) is not None
+
+
 def test_what_cannot_be_read_with_confidence_goes() -> None:
     assert _why("kVp 120", legibility=0.88) == "unreadable"
     assert _why("", legibility=0.0) == "unreadable"
@@ -111,7 +148,7 @@ def test_words_outside_the_vocabulary_go(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "MAX", "Stone, Max", "Long", "PAGE", "Dr.", "RAO", "COLON", "LEHR", "REX", "Max S.", "Long, A",
+        "MAX", "Stone, Max", "PAGE", "Dr.", "REX", "Max S.", "Long, A", "Rao, K", "Stone J.", "Long Max",
         "J. Short",
     ],
 )  # fmt: skip
@@ -126,6 +163,13 @@ def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
     assert not WORDS & NAMES_LIKE_WORDS
     assert BEGINNINGS <= WORDS
     assert not names & JOINABLE
+
+
+def test_words_of_descriptions_are_nobodys_names_and_the_short_ones_count_in_company() -> None:
+    assert len(descriptive_words()) > 15_000
+    assert not any(map(is_name, descriptive_words()))
+    assert not descriptive_words() & (WORDS | JOINABLE)
+    assert min(len(word) for word in descriptive_words() if not is_also_name(word)) == 6
 
 
 def _why_read_as(*readings: tuple[str, float]) -> str | None:
