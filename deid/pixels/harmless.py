@@ -11,10 +11,10 @@ import unicodedata
 from deid.pixels.screen_terms import TERMS
 from deid.pixels.screen_words import (
     ALONE,
-    ALSO_NAMES,
     BEGINNINGS,
     JOINABLE,
     NAMES_LIKE_WORDS,
+    PLAIN_WORDS,
     UNITS,
     WORDS,
     descriptive_words,
@@ -165,4 +165,4 @@ def to_folded(text: str) -> str:
 _LONG_UNITS = frozenset(unit for unit in UNITS if unit.isalnum() and len(unit) >= _FEWEST_FOLDED)
 
 _FOLDED_WORDS = frozenset(to_folded(word) for word in WORDS | _LONG_UNITS)
-FOLDED_PLAIN_WORDS = frozenset(to_folded(word) for word in WORDS - ALSO_NAMES)
+FOLDED_PLAIN_WORDS = frozenset(to_folded(word) for word in PLAIN_WORDS)

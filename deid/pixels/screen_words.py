@@ -376,6 +376,10 @@ UNITS = frozenset(_UNITS.split())
 #: but not MAX alone.
 ALSO_NAMES = frozenset(word for word in WORDS if is_name(word)) | frozenset(_RARER_NAMES.split())
 
+#: Words by which a text that says what it is, with a number, tells that it is no known name nearly read: MEAN
+#: 43.2 HU is no Sean. What is written in short is one letter from too many names.
+PLAIN_WORDS = WORDS - ALSO_NAMES - frozenset(f"{PRODUCTS} {ABBREVIATIONS} {NOTICES}".split())
+
 #: Words that recognisers may run together, as in APERECT.
 JOINABLE = frozenset(f"{_ORIENTATION} {_MEASUREMENT} {_MACHINE} {_ANATOMY}".split()) - ALSO_NAMES
 

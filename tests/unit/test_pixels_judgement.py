@@ -311,6 +311,17 @@ def test_a_measurement_is_not_taken_for_a_name_like_its_word_and_the_word_alone_
 
 
 @pytest.mark.parametrize(
+    ("name", "text"), [("LAUE", "LAE 12"), ("PANE", "PANC 12"), ("REPP", "RPP 120")]
+)
+def test_what_screens_write_in_short_may_be_a_known_name_nearly_read(name: str, text: str) -> None:
+    judgement = Judgement()
+    region = TextRegion(Box(0, 0, 10, 10), 0.9, text, 0.97)
+    assert judgement.why(region, judgement.knowing(KNOWN)) is None
+    named = [KnownIdentifier(f"{name}^SEAN", "PERSON_NAME")]
+    assert judgement.why(region, judgement.knowing(named)) == "known_identifier"
+
+
+@pytest.mark.parametrize(
     ("name", "text", "goes"),
     [
         ("LI^WEI", "Depth 11 cm", False),
