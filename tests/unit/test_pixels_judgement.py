@@ -112,6 +112,7 @@ def test_laterality_measurements_and_settings_stay(text: str) -> None:
         "Unverified", "Store in progress", "*tfl3d1_16ns", "HEA;HEP", "Post-op", "TR:1500.0 ms TE:135.0 ms",
         "Slice 0.6/16", "RV5/SV1 1.42/0.87 mV", "DAP 1.2 d6ycm2", "Within normal limits", "HM70A",
         "ADC (10^-6 mm\u00b2/s)", "LICA PROX", "LONG", "RAO", "Stone", "Acc 412 cm/s\u00b2",
+        "Niere re. quer", "RENE DX", "Ventana \u00f3sea", "Bloc de branche droit", "Hoofd eerst",
         "cholelithiasis", "Hepatomegaly", "Talon 3", "Warstwa 5 mm", "SIMPLE cyst",
     ],
 )  # fmt: skip
@@ -125,7 +126,7 @@ def test_products_conditions_and_what_is_known_by_its_company_stay(text: str) ->
         "Waters", "Cobb", "Waters 12", "Fisher 3", "Talon", "Simple", "Siemens", "Zeiss", "AVA", "Nurse Long",
         "Surgeon: Short", "Dixon", "Sept", "STOEV", "Geier", "RAB6-1985", "C5-1-1985", "Clock, A", "Omero",
         "Patient 3", "E. Sept", "Passport 12", "Progress", "Hunter 12", "Banker 12", "Better",
-        "HS61", "PT 4711", "Ms Long", "12 Dr Long",
+        "HS61", "PT 4711", "Ms Long", "Rene", "Kopf", "Van Beek 12", "12 Dr Long",
     ],
 )  # fmt: skip
 def test_what_may_be_a_name_or_stands_beside_one_does_not(text: str) -> None:
@@ -311,7 +312,8 @@ def test_a_measurement_is_not_taken_for_a_name_like_its_word_and_the_word_alone_
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("LAUE", "LAE 12"), ("PANE", "PANC 12"), ("REPP", "RPP 120")]
+    ("name", "text"),
+    [("LAUE", "LAE 12"), ("KLEIN", "KEIN 12"), ("PANE", "PANC 12"), ("REPP", "RPP 120")],
 )
 def test_what_screens_write_in_short_may_be_a_known_name_nearly_read(name: str, text: str) -> None:
     judgement = Judgement()
