@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from deid.pixels.fillings import says_at_its_place
-from deid.pixels.judgement import is_cut_perhaps
+from deid.pixels.judgement import is_begun_perhaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,7 +23,7 @@ _CLEARLY: Final = 0.9
 
 
 def may_be_piece(region: TextRegion, judge: Judge) -> bool:
-    """Whether a text goes only for clear words in no list, so that it may be a piece of a line that stays.
+    """Whether a text goes only for clear words in no list, or that need company: a piece perhaps of what stays.
 
     Where it is, something else may come to stand; so its place is looked at in later frames, too.
     """
@@ -32,7 +32,7 @@ def may_be_piece(region: TextRegion, judge: Judge) -> bool:
         and region.legibility >= _CLEARLY
         and judge(region) == "unreadable"
         and all(
-            is_cut_perhaps(text) or _is_letter(text)
+            is_begun_perhaps(text) or _is_letter(text)
             for text, legibility in ((region.text, region.legibility), *region.others)
             if legibility >= _CLEARLY
         )

@@ -16,6 +16,7 @@ from deid.errors import ConfigurationInvalid
 from deid.pixels.burned_dates import DATE
 from deid.pixels.harmless import LETTERS, closed_up, is_harmless, is_word, to_plain
 from deid.pixels.known_texts import KnownTexts
+from deid.pixels.screen_words import is_also_name
 from deid.text.site_patterns import PatternInvalid, compile_site_pattern
 from deid.text.vocabulary import is_name
 
@@ -227,6 +228,13 @@ def is_cut_perhaps(text: str) -> bool:
     return _goes_for_words(text, of_letters=1)
 
 
+def is_begun_perhaps(text: str) -> bool:
+    """Whether a text would go for words alone that are in no list, or stay in company: DE of DECUBITUS."""
+    upper = to_plain(closed_up(text.strip()))
+    words = [word for word in LETTERS.findall(upper) if not is_word(word) or is_also_name(word)]
+    return bool(words) and _goes_for(upper, words, of_letters=1)
+
+
 def is_misspelt_perhaps(text: str) -> bool:
     """Whether a text would go for long words alone that are in no list, of which a sign is another perhaps.
 
@@ -237,10 +245,16 @@ def is_misspelt_perhaps(text: str) -> bool:
 
 def _goes_for_words(text: str, *, of_letters: int) -> bool:
     upper = to_plain(closed_up(text.strip()))
-    if is_harmless(upper) or any(pattern.search(upper) for pattern in PATTERNS.values()):
-        return False
     words = [word for word in LETTERS.findall(upper) if not is_word(word)]
-    return bool(words) and not any(len(word) < of_letters or is_name(word) for word in words)
+    return bool(words) and _goes_for(upper, words, of_letters=of_letters)
+
+
+def _goes_for(upper: str, words: Sequence[str], *, of_letters: int) -> bool:
+    return not (
+        is_harmless(upper)
+        or any(pattern.search(upper) for pattern in PATTERNS.values())
+        or any(len(word) < of_letters or is_name(word) for word in words)
+    )
 
 
 def may_stay(text: str) -> bool:
