@@ -83,7 +83,7 @@ def deidentify_document(
     if not any(kind_of(each) for each in document.resources):
         raise Unsafe(Reason.RESOURCE_NOT_LISTED)
     # Texts are cleaned of names that stand further on, too, so those are looked for first.
-    ahead = known_identifiers(document.resources) if plan.inspects else ()
+    ahead = known_identifiers(document.resources) if plan.cleans else ()
     listed = list(entries(document.resources))
     told = frozenset((each.value, each.info_type) for each in ahead)
     given, crowds = parted(context.known, MOST_OF_ONE)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.forms import is_standard_url
-from deid.fhir.policy import TextLevel
+from deid.fhir.policy import FhirProfile, TextLevel, Verb
 from deid.identity.keys import patient_identity
 from deid.identity.labels import Label
 from deid.identity.shifts import UNMOVED, Shift
@@ -154,6 +154,16 @@ class FhirPlan:
     def inspects(self) -> bool:
         """Whether free text is looked into rather than removed."""
         return self.policy.text_level is not TextLevel.REMOVE
+
+    @property
+    def cleans(self) -> bool:
+        """Whether some text is cleaned: by its level, or because a path or the profile says so."""
+        policy = self.policy
+        return (
+            self.inspects
+            or policy.profile is FhirProfile.CLEAN_ALL
+            or any(rule.verb is Verb.CLEAN for rule in policy.rules)
+        )
 
     def hashed(self, text: str) -> str:
         """Return the keyed hash of a value: HMAC-SHA-256 in base64, 44 characters."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from deid import ConfigurationInvalid, compile_plan
 from deid.configuration.document import parse_configuration
-from tests.fhir_samples import KEY, fhir_plan, field_plan, resource, result, run
+from tests.fhir_samples import KEY, bundle, fhir_plan, field_plan, resource, result, run
+
+if TYPE_CHECKING:
+    from deid.fhir.plan import FhirPlan
 
 PATIENT = resource(
     "Patient",
@@ -81,6 +84,36 @@ def test_text_is_inspected_where_a_rule_asks_for_it() -> None:
     ]
     assert "Thistlemoor" not in text
     assert "liver normal" in text
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        fhir_plan(v1(("Annotation.text", "INSPECT_AND_TRANSFORM"))),
+        field_plan(verbs(cleanTextField="Annotation.text")),
+        field_plan({"profileType": "CLEAN_ALL"}),
+    ],
+)
+def test_text_that_a_rule_or_the_profile_cleans_is_cleaned_of_everybody_in_the_document(
+    plan: FhirPlan,
+) -> None:
+    told = resource(
+        "Observation",
+        id="o",
+        status="final",
+        note=[
+            {"text": "pain in <b>Thistle</b>moor&#39;s left knee"},
+            {"text": "see %54%68istlemoor, T H I S T L E M O O R and annaThistlemoor"},
+            {"text": "left knee, mild effusion; reflexes 2+"},
+        ],
+    )
+    said = [
+        each["text"] for each in result(bundle(told, PATIENT), plan)["entry"][0]["resource"]["note"]
+    ]
+    for left in ("Thistle", "moor", "%54", "H I S", "annaT"):
+        assert left not in " ".join(said[:2]), left
+    assert "left knee" in said[0]
+    assert said[2] == "left knee, mild effusion; reflexes 2+"
 
 
 def test_text_that_a_rule_transforms_goes_whatever_the_level() -> None:
