@@ -212,10 +212,11 @@ def _configured(
     policy: FhirPolicy, element: FhirElement, owner: str, verb: Verb
 ) -> tuple[str, str]:
     is_text, is_date = element.type in configured.TEXTS, element.type in configured.DATES
+    is_own_id = element.name == "id" and owner in LISTED
     match verb:
         case Verb.CLEAN if is_date:
             return _VERBS[Verb.SHIFT]
-        case Verb.CLEAN if not is_text:
+        case Verb.CLEAN if is_own_id or not configured.is_text(element, f"{owner}.{element.name}"):
             return _by_table(policy, element, owner)
         case Verb.SHIFT if not is_date:
             return _VERBS[Verb.REMOVE]

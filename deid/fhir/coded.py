@@ -221,13 +221,36 @@ def _is_known(system: str, code: str, run: Run) -> bool:
     return is_code(system, code)
 
 
+def cleaned_coding(path: str, clean: Leaf) -> Leaf:
+    """Keep a Coding of a known system and clean its display where it is not the code's; clean all others."""
+    keep = coding(path)
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not dict:
+            raise malformed(path)
+        system, code, display = value.get("system"), value.get("code"), value.get("display")
+        if type(system) is not str or type(code) is not str or not _is_known(system, code, run):
+            return clean(value, run)
+        if type(display) is not str or is_display(system, code, display):
+            return keep(value, run)
+        kept = keep({name: each for name, each in value.items() if name != "display"}, run)
+        return kept and {**kept, **(clean({"display": display}, run) or {})}
+
+    return leaf
+
+
+def is_system(uri: str) -> bool:
+    """Whether an address is that of a code system whose codes are known."""
+    return _shape(uri) is not None or uri in _LISTED or uri in code_systems()
+
+
 def system_uri(path: str) -> Leaf:
     """Keep the address of a known code system, as a Quantity has it for its unit."""
 
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise malformed(path)
-        if _shape(value) is not None or value in _LISTED or value in code_systems():
+        if is_system(value):
             return value
         run.actions[path, UNRECOGNISED] += 1
         return None

@@ -7,10 +7,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.fhir import leaves
+from deid.fhir.acting import action_for
+from deid.fhir.coded import is_system
 from deid.fhir.decimals import MARK
 from deid.fhir.leaves import CLEANED, REMOVED, REPLACED
 from deid.fhir.policy import Verb
-from deid.tables.fhir import fhir_types
+from deid.tables.fhir import fhir_types, value_sets
 
 if TYPE_CHECKING:
     from deid.fhir.leaves import Leaf
@@ -27,6 +29,15 @@ TEXTS: Final = frozenset(
     {"code", "id", "markdown", "oid", "string", "uri", "url", "canonical", "uuid", "xhtml"}
 )
 DATES: Final = frozenset({"date", "dateTime", "instant"})
+_NAMES_THINGS: Final = frozenset(
+    {
+        "kept", "link", "no_address", "oid", "reference", "request_url", "search", "type_name", "uid", "uuid",
+        "version",
+    }
+)  # fmt: skip
+"""Actions of our own on strings that are no text: what points at them has to go on pointing there."""
+_ADDRESSES: Final = frozenset({"uri", "url", "canonical"})
+_NAMESPACE: Final = "http://www.w3.org/1999/xhtml"
 _WORD_CHARACTER: Final = re.compile(r"[^\s]")
 
 
@@ -115,7 +126,7 @@ def leaf(verb: Verb, element: FhirElement, path: str, plan: FhirPlan, otherwise:
         case Verb.CLEAN:
             if element.type in DATES:
                 return leaves.moment(path)
-            return _cleaned(path) if element.type in TEXTS else otherwise
+            return _cleaned(path, element) if is_text(element, path) else otherwise
         case Verb.HASH | Verb.MASK:
             if element.type in TEXTS or element.type == "decimal":
                 return _hashed(path) if verb is Verb.HASH else _masked(path, plan)
@@ -129,11 +140,26 @@ def _kept(value: Any, _run: Run) -> Any:
     return value
 
 
-def _cleaned(path: str) -> Leaf:
+def is_text(element: FhirElement, path: str) -> bool:
+    """Whether an element is one that can be cleaned: no id, reference, number or UID, which name things."""
+    return (
+        element.type in TEXTS and action_for(element, path).partition(":")[0] not in _NAMES_THINGS
+    )
+
+
+def _cleaned(path: str, element: FhirElement) -> Leaf:
+    kind = element.type
+    codes = value_sets().get(element.value_set, frozenset()) if kind == "code" else frozenset()
+
     def leaf(value: Any, run: Run) -> Any:
         if type(value) is not str:
             raise leaves.malformed(path)
-        left = run.plan.cleaned(value, run.known, run.shift)
+        if value in codes:
+            return value
+        if kind in _ADDRESSES and (run.plan.is_definition(value) or is_system(value)):
+            return value if run.keeps(path, value) else None
+        parts = value.split(_NAMESPACE) if kind == "xhtml" else [value]
+        left = _NAMESPACE.join(run.plan.cleaned(each, run.known, run.shift) for each in parts)
         if left != value:
             run.actions[path, CLEANED] += 1
         return left if left.strip() and run.keeps(path, left) else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from deid.fhir import ages, configured, identified, leaves, shortcuts
+from deid.fhir import ages, coded, configured, identified, leaves, shortcuts
 from deid.fhir.acting import PRIMITIVES, acting, action_for
 from deid.fhir.attachments import with_text
 from deid.fhir.extensions import extensions
@@ -213,6 +213,9 @@ def _member(element: FhirElement, place: Place, plan: FhirPlan) -> Leaf:
         leaf, takes_list = _primitive(element, path, place, verdict.verb, plan)
     elif verdict.verb in configured.WITHIN:
         leaf, takes_list = _object(inner, plan), False
+        is_whole = not configured.reaches(element, verdict.trail, plan.policy)
+        if verdict.verb is Verb.CLEAN and element.type == "Coding" and is_whole:
+            leaf = coded.cleaned_coding(path, leaf)
     else:
         is_whole = not configured.reaches(element, verdict.trail, plan.policy)
         found = acting(element, path) if is_whole else None
@@ -223,8 +226,8 @@ def _member(element: FhirElement, place: Place, plan: FhirPlan) -> Leaf:
 def _primitive(
     element: FhirElement, path: str, place: Place, verb: Verb | None, plan: FhirPlan
 ) -> tuple[Leaf, bool]:
-    if element.name == "id" and verb not in configured.WITHIN:
-        is_own = place.type in fhir_resources()
+    is_own = place.type in fhir_resources()
+    if element.name == "id" and (verb not in configured.WITHIN or (is_own and verb is Verb.CLEAN)):
         return (identified.resource_id(path, place.type) if is_own else leaves.removed(path)), False
     if place.type == "Reference" and element.name == "display" and verb not in configured.WITHIN:
         return identified.displayed(path, tuple(place.owner.split("|"))), False

@@ -144,6 +144,15 @@ def test_what_is_cleaned_is_said_to_be() -> None:
     assert said["Annotation.text"] == CLEANED
 
 
+def test_what_names_things_is_said_to_be_replaced_where_all_text_is_cleaned() -> None:
+    policy = parse_configuration({"fhirFieldConfig": {"profileType": "CLEAN_ALL"}}).fhir
+    assert policy is not None
+    said = {field.path: field.kind for field in fields(policy)}
+    named = ("Patient.id", "Reference.reference", "Identifier.value", "ImagingStudy.series.uid")
+    assert {said[path] for path in named} == {REPLACED}
+    assert said["HumanName.family"] == said["Annotation.text"] == CLEANED
+
+
 def test_the_explanation_has_a_line_for_what_goes_by_its_path_and_by_its_type() -> None:
     explanation = explain({"fhir": {}})
     lines = explanation.lines()

@@ -116,6 +116,58 @@ def test_text_that_a_rule_or_the_profile_cleans_is_cleaned_of_everybody_in_the_d
     assert said[2] == "left knee, mild effusion; reflexes 2+"
 
 
+def test_what_names_things_is_no_text_to_be_cleaned() -> None:
+    code = {"system": "http://snomed.info/sct", "code": "22298006"}
+    narrative = {
+        "status": "generated",
+        "div": '<div xmlns="http://www.w3.org/1999/xhtml"><p>Pain</p></div>',
+    }
+    study = resource(
+        "ImagingStudy",
+        id="thistlemoor-1957-03-12",
+        meta={"profile": ["http://hl7.org/fhir/StructureDefinition/ImagingStudy"]},
+        text=narrative,
+        identifier=[{"system": "urn:dicom:uid", "value": "urn:oid:1.2.840.1.2.3"}],
+        status="available",
+        subject={"reference": "Patient/17"},
+        reasonCode=[{"coding": [code]}],
+        series=[
+            {"uid": "1.2.840.1.2.3.4", "modality": {**code, "display": "Wilsonsche Thistlemoor"}}
+        ],
+        basedOn=[{"reference": "urn:uuid:0b9d3a5e-0b9d-4a5e-8b9d-3a5e0b9d4a5e"}],
+    )
+    strand = resource("MolecularSequence", referenceSeq={"strand": "watson"})
+    document = bundle({**PATIENT, "identifier": [{"value": "MRN-1"}]}, study, strand)
+    ours = [each["resource"] for each in result(document)["entry"]]
+    plan = field_plan({"profileType": "CLEAN_ALL"})
+    patient, new, sequence = (each["resource"] for each in result(document, plan)["entry"])
+    assert patient["id"] == ours[0]["id"]
+    assert new["subject"]["reference"] == f"Patient/{patient['id']}"
+    assert patient["identifier"] == ours[0]["identifier"]
+    for name in ("id", "identifier", "basedOn", "reasonCode"):
+        assert new[name] == ours[1][name], name
+    assert new["text"] == narrative
+    assert new["meta"]["profile"] == study["meta"]["profile"]
+    (series,) = new["series"]
+    assert series["uid"] == ours[1]["series"][0]["uid"]
+    assert {**series["modality"], "display": ""} == {**code, "display": ""}
+    assert "Thistlemoor" not in series["modality"]["display"]
+    assert sequence["referenceSeq"]["strand"] == "watson"
+
+
+def test_a_coding_of_a_local_system_is_cleaned_part_by_part() -> None:
+    told = {
+        "system": "http://hospital.example/codes",
+        "code": "Thistlemoor",
+        "display": "liver of Dr. Thistlemoor",
+    }
+    document = resource("Observation", status="final", code={"coding": [told]})
+    (left,) = result(document, field_plan({"profileType": "CLEAN_ALL"}))["code"]["coding"]
+    assert "liver of" in left["display"]
+    assert "Thistlemoor" not in str(left)
+    assert "hospital" not in left["system"]
+
+
 def test_text_that_a_rule_transforms_goes_whatever_the_level() -> None:
     section = v1(("Observation.valueString", "TRANSFORM"))
     assert "valueString" not in result(NOTE, fhir_plan(section, fhirText="inspect"))
