@@ -10,7 +10,7 @@ from deid.identity.shifts import UNMOVED
 from deid.tables.fhir import fhir_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from deid.fhir.context import Context
     from deid.fhir.entries import Entry
@@ -183,7 +183,30 @@ class Run:
                 owner = self._referred(each)
                 if owner:
                     return owner
+        alone = set(self._patients_in(entry.resource))
+        if len(alone) == 1:
+            return alone.pop()
         return self.sole or next(map(named, entry.addresses()), "resource")
+
+    def _patients_in(self, value: Any) -> Iterator[str]:
+        """Yield the identities of the patients to whom references refer, wherever they stand."""
+        for each in value.values() if isinstance(value, dict) else value:
+            if isinstance(each, dict):
+                reference = each.get("reference")
+                if isinstance(reference, str):
+                    parsed = parse_reference(reference)
+                    if isinstance(parsed, _ADDRESSED) and (found := self._addressed(parsed)):
+                        yield found
+                yield from self._patients_in(each)
+            elif isinstance(each, list):
+                yield from self._patients_in(each)
+
+    def _addressed(self, parsed: Literal | Urn) -> str:
+        """Return the identity of the patient that an address names; empty when it names no patient."""
+        found = self.identities.get(parsed.address, "")
+        if found or not (isinstance(parsed, Literal) and parsed.type == "Patient"):
+            return found
+        return named(parsed.address)
 
     def _referred(self, value: Any) -> str:
         if not isinstance(value, dict):
@@ -197,15 +220,17 @@ class Run:
                     return self._identity_of(inner, ()) or self.sole
                 return ""
             if isinstance(parsed, _ADDRESSED):
-                found = self.identities.get(parsed.address, "")
-                if found or not (isinstance(parsed, Literal) and parsed.type == "Patient"):
-                    return found
-                return named(parsed.address)
+                return self._addressed(parsed)
             if parsed is not None and parsed.type == "Patient":
                 for system, each in parsed.identifiers():
                     return self._numbered(system, each)
         identifier = value.get("identifier")
-        if isinstance(identifier, dict) and isinstance(identifier.get("value"), str):
+        is_patients = value.get("type", "Patient") == "Patient"
+        if (
+            is_patients
+            and isinstance(identifier, dict)
+            and isinstance(identifier.get("value"), str)
+        ):
             issued_by = identifier.get("system")
             return self._numbered(
                 issued_by if isinstance(issued_by, str) else "", identifier["value"]
@@ -260,7 +285,7 @@ def owner_elements(kind: str) -> tuple[str, ...]:
             for name in _OWNERS
             if name in elements
             and elements[name].type == "Reference"
-            and ("Patient" in elements[name].targets or name == "for")
+            and not {"Patient", "Resource"}.isdisjoint(elements[name].targets)
         )
         _owner_elements[kind] = found
     return found
