@@ -15,6 +15,8 @@ _NUMBER: Final = rb"-?(?:0|[1-9]\d*)(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)"
 # In a string, such a place makes the quotes odd and the document unreadable, which leads to `marked_exactly`.
 # Nearly every colon is soon done with: a group before the first digit would take twice the time.
 _AS_MEMBER: Final = re.compile(rb":[\s\-\d][\s\-]*\d*(?:\.\d|[eE][+-]?\d)[\d+\-eE]*(?=[\s,}])")
+_HOLDS_LISTS: Final = b'"roc"'
+"""In MolecularSequence.quality.roc stand the only lists of decimals in R4."""
 _WHOLE_NUMBER: Final = re.compile(_NUMBER + rb"\Z")
 _STRING_OR_NUMBER: Final = re.compile(
     rb'"[^"\\]*(?:\\.[^"\\]*)*"|(' + _NUMBER + rb")(?=[\s,}\]]|\Z)", re.DOTALL
@@ -26,9 +28,11 @@ _REFUSED: Final = re.compile(rb'\\u0001(?:[^"]{40,}"|[^"e]{1,40}[eE][+-]?(?!0*[1
 def marked(document: bytes) -> bytes:
     """Return a JSON document with its decimals as marked strings; it may not be JSON any more.
 
-    Numbers stand where a member's value does. A colon and a decimal in a text lead astray: the result then
-    cannot be read, and `marked_exactly` is to be asked.
+    Numbers stand where a member's value does, but for a few lists. A colon and a decimal in a text lead
+    astray: the result then cannot be read, and `marked_exactly` is to be asked.
     """
+    if _HOLDS_LISTS in document:
+        return marked_exactly(document)
     return _AS_MEMBER.sub(_as_text, document)
 
 

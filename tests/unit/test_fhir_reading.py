@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from deid.errors import Reason, Unsafe
 from deid.fhir.reading import Kind, looks_like_fhir, read, write
+from deid.tables.fhir import fhir_types
+from tests.fhir_samples import run
 
 P = b'{"resourceType":"Patient"'
 
@@ -166,3 +168,25 @@ def test_a_refusal_holds_no_value_of_the_document() -> None:
     with pytest.raises(Unsafe) as refusal:
         read(P + b',"id":"Thistlemoor","id":"Thistlemoor"}')
     assert "Thistlemoor" not in str(refusal.value)
+
+
+def test_decimals_of_every_list_come_out_as_they_went_in() -> None:
+    lists = [
+        (holder, name)
+        for holder, elements in fhir_types().items()
+        for name, each in elements.items()
+        if each.type == "decimal" and each.is_list
+    ]
+    assert {holder for holder, _ in lists} == {"MolecularSequence.quality.roc"}
+    roc = b",".join(b'"%s":[0.50, 1.0,2,-3e2]' % name.encode() for _, name in lists)
+    source = (
+        b'{"resourceType":"MolecularSequence","quality":[{"type":"snp","score":{"value":1.50},"roc":{'
+        + roc
+        + b'}}],"note":"roc 1.5, 2.5, [1.5]"}'
+    )
+    expected = roc.replace(b", ", b",")
+    read_back = write(read(source))
+    assert expected in read_back
+    assert b'"value":1.50' in read_back
+    assert b'"note":"roc 1.5, 2.5, [1.5]"' in read_back
+    assert expected in run(source).to_bytes()
