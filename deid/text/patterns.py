@@ -225,8 +225,12 @@ PATTERNS: Final = (
     Pattern("US_VEHICLE_IDENTIFICATION_NUMBER",
             re.compile(rf"\bVIN\b{_GAP}([A-HJ-NPR-Z0-9]{{11,17}})\b", _I), 1),
     Pattern("US_VEHICLE_IDENTIFICATION_NUMBER",
-            re.compile(rf"\b(?:licen[cs]e plate|number plate|plate|kennzeichen){_GAP}([A-Z0-9][A-Z0-9 -]{{3,9}}\d\w*)",
+            re.compile(rf"\b(?:licen[cs]e plate|number plate|kennzeichen)(?![^\W\d_]){_GAP}([A-Z0-9][A-Z0-9 -]{{3,9}}\d\w*)",
                        _I), 1),
+    # A plate alone is one of bone, glass or growth more often: what stands behind has to look like a car's.
+    Pattern("US_VEHICLE_IDENTIFICATION_NUMBER",
+            re.compile(rf"\b(?i:plate)(?![^\W\d_])(?i:{_GAP})"
+                       r"((?:[A-Z]{2,3}[ -]?\d{3,4}|[A-Z]{1,3}-[A-Z]{1,2}[ -]\d{2,4}|\d[A-Z]{3}\d{3}|\d{3}[ -][A-Z]{3})\b)"), 1, hint=_DIGIT),
     Pattern("US_SOCIAL_SECURITY_NUMBER", re.compile(r"(?<![\d-])\d{3}[- ]\d{2}[- ]\d{4}(?![\d-])"), check=_ssn,
             hint=_DIGITS5),
     Pattern("US_SOCIAL_SECURITY_NUMBER",

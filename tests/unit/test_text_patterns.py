@@ -28,6 +28,10 @@ def found(text: str) -> list[tuple[str, str]]:
         ("IBAN_CODE", "to DE89 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130 00"),
         ("SWIFT_CODE", "BIC: DEUTDEFF500", "DEUTDEFF500"),
         ("US_VEHICLE_IDENTIFICATION_NUMBER", "car 1M8GDM9AXKP042788", "1M8GDM9AXKP042788"),
+        ("US_VEHICLE_IDENTIFICATION_NUMBER", "license plate abc 1234", "abc 1234"),
+        ("US_VEHICLE_IDENTIFICATION_NUMBER", "Kennzeichen: B-MW 4711", "B-MW 4711"),
+        ("US_VEHICLE_IDENTIFICATION_NUMBER", "plate no. ABC 1234", "ABC 1234"),
+        ("US_VEHICLE_IDENTIFICATION_NUMBER", "Plate 7XYZ123", "7XYZ123"),
         ("US_SOCIAL_SECURITY_NUMBER", "ssn 219-09-9999", "219-09-9999"),
         ("US_INDIVIDUAL_TAXPAYER_IDENTIFICATION_NUMBER", "912-78-1234", "912-78-1234"),
         ("UK_NATIONAL_HEALTH_SERVICE_NUMBER", "943 476 5919", "943 476 5919"),
@@ -150,6 +154,9 @@ def test_each_kind_is_found(info_type: str, text: str, value: str) -> None:
         "matrix 1024/768",
         "10F catheter",
         "V.a. Pneumonie",
+        "Platelets 45000/uL, platelet count 187, platelets: 250 10*9/L",
+        "plateau 12000 ms, plates 1204, platelike 2500",
+        "bone plate 8 holes 12, plate fixation 2018, PLATE 12 MM, plate 3.5 mm",
     ],
 )
 def test_what_is_clinical_is_not(text: str) -> None:
