@@ -24,10 +24,10 @@ _HEADS: Final = words(
     signs sinus space splint staging stage stent stroke sulcus syndrome system tamponade technique test
     tetralogy thyroiditis toe triad triangle tube tumor tumors tumour tumours type unit units valve vein
     view views wire wires krankheit syndrom zyste fraktur maladie kyste signe enfermedad sindrome signo
-    malattia morbo ziekte
+    malattia morbo ziekte esophagus oesophagus fever encephalitis stain
     """
 )
-_AHEAD: Final = re.compile(r"(?:['\u2019]s)?[\s_-]{1,2}([^\W\d_]+)")
+_AHEAD: Final = re.compile(r"(?:['\u2019]s?)?[\s_-]{1,2}([^\W\d_]+)")
 _BEFORE: Final = re.compile(
     r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
     r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"

@@ -49,6 +49,17 @@ _ROLE_INITIALS: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
     r"|\b(?i:by|initials?|inits?)\s{1,2}(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
 )
+_METHODS: Final = words(
+    """
+    ct mr us xr nm mri mra mrcp cta pet tte tee eus oct dxa ecg ekg eeg emg pcr naa eia ria ifa if fia lc gc ms nmr ihc ctg
+    """
+)
+"""By which something is found or measured: no initials but behind what people do alone (signed by)."""
+_AUTHORED: Final = re.compile(
+    r"(?<![^\W\d_])(?:signed|dictated|read|report(?:ed)?|reviewed|verified|approved|transcribed|typed|entered|seen|ordered|requested"
+    r"|performed|scanned|done|checked|injected|administered|acquired|prepared|drawn|taken|made|given)\s\Z",
+    re.IGNORECASE,
+)
 _LOOSE_NAME: Final = r"[^\W\d_][\w'\u2019]{1,30}(?:-[\w'\u2019]{1,30}){0,2}"
 _TITLED: Final = re.compile(
     rf"(?<![^\W_])(?P<title>{_TITLE})\b\.?(?:\s*(?:{_TITLE})\b\.?)*\s+"
@@ -151,6 +162,10 @@ def find(text: str) -> Iterator[Finding]:
     for match in _SIGNED.finditer(text):
         yield Finding(*match.span("name" if match["name"] else "signed"), "PERSON_NAME", PATTERN)
     for match in _ROLE_INITIALS.finditer(text):
+        if fold(match["alone"] or "") in _METHODS and not _AUTHORED.search(
+            text, max(0, match.start() - 16), match.start()
+        ):
+            continue
         yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
     for pattern, sure in (
         (_TITLED, True),

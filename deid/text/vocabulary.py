@@ -284,6 +284,9 @@ def _is_foreign(folded: str) -> bool:
     )
 
 
+_CLINICAL: Final = ("clinical.txt", "consoles.txt", "laboratory.txt", "medicines.txt")
+
+
 @lru_cache(maxsize=65536)
 def is_own_clinical(word: str) -> bool:
     """Whether a word is in our list of clinical words, not merely in prose or the standard."""
@@ -292,8 +295,8 @@ def is_own_clinical(word: str) -> bool:
 
 @cache
 def own_clinical_words() -> frozenset[str]:
-    """Return our own list of clinical words and of consoles' words, folded, without the standard's."""
-    return read_words("clinical.txt") | read_words("consoles.txt")
+    """Return our own lists of clinical words and of consoles' words, folded, without the standard's."""
+    return frozenset[str]().union(*map(read_words, _CLINICAL))
 
 
 @lru_cache(maxsize=65536)
