@@ -216,7 +216,7 @@ def _judged(
 
 
 def _is_known(system: str, code: str, run: Run) -> bool:
-    if system == UCUM:
+    if _SHORTENED.get(system, system) == UCUM:
         return is_unit(code, run.plan.is_term)
     return is_code(system, code)
 
