@@ -30,3 +30,14 @@ def has_loinc_check_digit(code: str) -> bool:
         value = int(digit) * (2 if index % 2 == 0 else 1)
         total += value // 10 + value % 10
     return (10 - total % 10) % 10 == int(check)
+
+
+def has_pzn_check_digit(code: str) -> bool:
+    """Whether the last digit of a German number of a medicine is its check digit (modulus 11)."""
+    total = sum(place * int(digit) for place, digit in enumerate(code[:-1], 1))
+    return total % 11 == int(code[-1])
+
+
+def has_unii_check_character(code: str) -> bool:
+    """Whether the last character of an identifier of a substance is its check character (modulus 36)."""
+    return sum(int(each, 36) for each in code[:-1]) % 36 == int(code[-1], 36)

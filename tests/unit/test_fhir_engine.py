@@ -20,6 +20,7 @@ from tests.factories import encoded, make_ct
 from tests.fhir_samples import BASIC, KEY, bundle, fhir_plan, resource, result, run
 
 OURS = "https://dicomveil.invalid/identifier/"
+US_CORE = "http://hl7.org/fhir/us/core/CodeSystem/"
 V2 = "http://terminology.hl7.org/CodeSystem/v2-0203"
 ANNA = resource(
     "Patient",
@@ -405,6 +406,7 @@ def test_coded_race_and_why_data_are_absent_stay() -> None:
         ("http://dicom.nema.org/resources/ontology/DCM", "113014", True),
         ("http://unitsofmeasure.org", "mm[Hg]", True),
         ("http://unitsofmeasure.org", "Anna Miller", False),
+        ("http://unitsofmeasure.org/", "Anna Miller", False),
         ("urn:oid:2.16.840.1.113883.6.8", "mm[Hg]", True),
         ("urn:oid:2.16.840.1.113883.6.8", "Anna Miller", False),
         ("http://hl7.org/fhir/sid/icd-10-cm", "C34.11", True),
@@ -415,6 +417,34 @@ def test_coded_race_and_why_data_are_absent_stay() -> None:
         ("urn:ietf:rfc:3986", "urn:oid:1.2.276.0.7230010.3.1.4", False),
         ("urn:oid:2.16.840.1.113883.6.96", "80891009", True),
         ("http://hospital.example/codes", "CT", False),
+        ("https://loinc.org", "8302-2", True),
+        ("http://snomed.info/sct/", "80891009", True),
+        ("http://snomed.info/sct/", "80891008", False),
+        ("https://hospital.example/", "CT", False),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "I10.00", True),
+        ("http://fhir.de/CodeSystem/bfarm/icd-10-gm", "Miller", False),
+        ("http://fhir.de/CodeSystem/bfarm/ops", "5-470.11", True),
+        ("http://fhir.de/CodeSystem/bfarm/ops", "1957-03-12", False),
+        ("http://fhir.de/CodeSystem/ifa/pzn", "02013219", True),
+        ("http://fhir.de/CodeSystem/ifa/pzn", "19570312", False),
+        ("http://id.who.int/icd/release/11/mms", "CA40.0", True),
+        ("http://id.who.int/icd/release/11/mms", "ANNA", False),
+        ("http://human-phenotype-ontology.org", "HP:0001250", True),
+        ("http://human-phenotype-ontology.org", "19570312", False),
+        ("http://www.orpha.net", "ORPHA:586", True),
+        ("http://www.orpha.net", "19570312", False),
+        ("https://www.meddra.org", "10012601", True),
+        ("https://www.meddra.org", "19570312", False),
+        ("https://dmd.nhs.uk", "80891009", True),
+        ("https://dmd.nhs.uk", "80891008", False),
+        ("http://fdasis.nlm.nih.gov", "R16CO5Y76E", True),
+        ("http://fdasis.nlm.nih.gov", "MILLERAN57", False),
+        ("http://fdasis.nlm.nih.gov", "6175550143", False),
+        ("http://www.nubc.org/patient-discharge", "01", True),
+        ("http://www.nubc.org/patient-discharge", "6175", False),
+        (f"{US_CORE}us-core-documentreference-category", "clinical-note", True),
+        (f"{US_CORE}us-core-documentreference-category", "miller-note", False),
+        (f"{US_CORE}condition-category", "health-concern", True),
     ],
 )
 def test_codings_stay_when_their_system_has_such_codes(system: str, code: str, stays: bool) -> None:
@@ -423,6 +453,18 @@ def test_codings_stay_when_their_system_has_such_codes(system: str, code: str, s
         resource("Condition", id="c", subject={"reference": "Patient/1"}, code={"coding": [coding]})
     )
     assert new.get("code") == ({"coding": [coding]} if stays else None)
+
+
+def test_a_race_has_its_display_by_either_address_of_its_system() -> None:
+    for system in (
+        "urn:oid:2.16.840.1.113883.6.238",
+        "http://terminology.hl7.org/CodeSystem/PHRaceAndEthnicityCDC",
+    ):
+        white = {"system": system, "code": "2106-3", "display": "White"}
+        told = resource(
+            "Condition", id="c", code={"coding": [white, {**white, "display": "Black"}]}
+        )
+        assert result(told)["code"]["coding"] == [white, {"system": system, "code": "2106-3"}]
 
 
 def test_a_display_stays_when_it_is_the_codes_own_or_recognised() -> None:
