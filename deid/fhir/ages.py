@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.decimals import as_number, is_decimal, written
-from deid.fhir.leaves import CAPPED
+from deid.fhir.leaves import CAPPED, LONG_AGO, REMOVED
 from deid.tables.fhir import fhir_types
 from deid.text.folding import words
 from deid.text.transform import OLDEST_YEARS
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Before = Callable[[dict[str, Any], Run], dict[str, Any]]
 
 _TOP: Final = OLDEST_YEARS + 1
+_NO_YEAR: Final = 2200
 _OLDEST: Final = 130
 """Nobody was older: a number beyond is no age in years."""
 _YEARS: Final = words(
@@ -33,14 +34,18 @@ _YEARS: Final = words(
     an ans année années anno anni año años ano anos jaar jaren år rok
     roku lat let god год года лет 歳 才 岁 歲 세
     """
-) | {"years old", "year old"}  # fmt: skip
+) | {"years old", "year old", "age", "258707000"}  # fmt: skip
 _IN_A_YEAR: Final = {
     "mo": 12.0, "mos": 12.0, "months": 12.0, "month": 12.0, "mo_j": 12.0, "mo_s": 12.37, "mo_g": 12.0,
     "monate": 12.0, "mois": 12.0, "mesi": 12.0, "meses": 12.0,
     "wk": 52.18, "wks": 52.18, "weeks": 52.18, "week": 52.18, "wochen": 52.18, "semaines": 52.18,
     "d": 365.25, "days": 365.25, "day": 365.25, "tage": 365.25, "jours": 365.25,
     "h": 8766.0, "hours": 8766.0, "hour": 8766.0,
+    "min": 525_960.0, "minutes": 525_960.0, "minute": 525_960.0,
+    "s": 31_557_600.0, "sec": 31_557_600.0, "seconds": 31_557_600.0, "second": 31_557_600.0,
+    "258706009": 12.0, "258705008": 52.18, "258703001": 365.25, "258702006": 8766.0,
 }  # fmt: skip
+_ANNOTATION: Final = re.compile(r"\{([^{}]*)\}")
 QUANTITIES: Final = frozenset({"Quantity", "Age", "Count", "Distance", "Duration"})
 _NUMBERS: Final = frozenset({"integer", "decimal", "positiveInt", "unsignedInt"})
 _LABELS: Final = ("code", "name", "text", "category", "type", "linkId", "focus", "measure")
@@ -58,6 +63,17 @@ _AGES: Final = frozenset(
     }
 )  # fmt: skip
 """Codes of LOINC, SNOMED CT and DICOM for how old somebody is or was."""
+
+
+_SAYS_BIRTH: Final = re.compile(
+    r"(?<![^\W\d_])(?:year of birth|birth[\s-]?year|birth[\s-]?date|date of birth|yob|dob"
+    r"|geburts(?:jahr|datum)|(?:ann[ée]e|date) de naissance|(?:a[ñn]o|fecha) de nacimiento"
+    r"|(?:anno|data) di nascita|geboorte(?:jaar|datum)|f[öo]delse[åa]r|rok urodzenia"
+    r"|ano de nascimento)(?![^\W\d_])",
+    re.IGNORECASE,
+)
+_BIRTHS: Final = frozenset({"80904-6", "21112-8", "184099003"})
+"""Codes of LOINC and SNOMED CT for the year or day of somebody's birth."""
 
 
 def capped(path: str) -> Before:
@@ -109,11 +125,14 @@ def labelled_ages(path: str) -> Before | None:
     def before(value: dict[str, Any], run: Run) -> dict[str, Any]:
         if numbered.isdisjoint(value):
             return value
+        told = [value.get(each) for each in labels]
+        if any(map(says_birth, told)):
+            value = _without_early_years(value, (*values, *((answers,) if answers else ())), run)
         found = [name for name in values if name in value and _may_be_age(value[name])]
         inner = value.get(answers) if answers else None
         if not found and not inner:
             return value
-        if not any(says_age(value.get(each)) for each in labels):
+        if not any(map(says_age, told)):
             return value
         out = {**value, **{name: _capped_value(value[name], run, is_age=True) for name in found}}
         if isinstance(inner, list):
@@ -137,6 +156,34 @@ def _capped_answer(answer: Any, run: Run) -> Any:
         return answer
     names = [name for name in _values_of("QuestionnaireResponse.item.answer") if name in answer]
     return {**answer, **{name: _capped_value(answer[name], run, is_age=True) for name in names}}
+
+
+def says_birth(label: Any) -> bool:
+    """Whether a label, as `says_age` has it, says that a number is a year or a day of birth."""
+    return any(map(_is_birth, _texts(label)))
+
+
+@lru_cache(maxsize=4096)
+def _is_birth(text: str) -> bool:
+    return text in _BIRTHS or _SAYS_BIRTH.search(text.replace("_", " ")) is not None
+
+
+def _without_early_years(value: dict[str, Any], names: tuple[str, ...], run: Run) -> dict[str, Any]:
+    """Return an object without numbers that say that somebody is over 89, or the day of a birth."""
+    out = dict(value)
+    for name in names:
+        given = out.get(name)
+        if isinstance(given, list):  # answers
+            numbers = _values_of("QuestionnaireResponse.item.answer")
+            out[name] = [
+                _without_early_years(each, numbers, run) if isinstance(each, dict) else each
+                for each in given
+            ]
+        number = given.get("value") if isinstance(given, dict) else given
+        if is_decimal(number) and not int(LONG_AGO) <= as_number(number) <= _NO_YEAR:
+            run.actions["Age.value", REMOVED] += 1
+            del out[name]
+    return out
 
 
 def says_age(label: Any) -> bool:
@@ -216,7 +263,11 @@ def _unit(value: dict[str, Any]) -> str:
 
 @lru_cache(maxsize=4096)
 def _said(code: str, unit: str) -> str:
-    units = [each.strip().lower() for each in (code, unit) if each.strip()]
+    said = _ANNOTATION.search(code)
+    bare = _ANNOTATION.sub("", code)  # a{age}
+    if not bare and said and said[1] != "year":  # {years}, {age}; a {year} is one of the calendar
+        bare = said[1]
+    units = [each.strip().lower() for each in (bare, unit) if each.strip()]
     return next(
         (each for each in units if each in _YEARS or each in _IN_A_YEAR), "".join(units[:1])
     )

@@ -28,6 +28,12 @@ def observation(code: dict[str, Any], **value: Any) -> dict[str, Any]:
         {"valueQuantity": {"value": 1116, "unit": "months", "system": UCUM, "code": "mo"}},
         {"valueQuantity": {"value": 34000, "code": "d", "unit": "days", "system": UCUM}},
         {"valueQuantity": {"value": 4900, "code": "wk", "system": UCUM}},
+        {"valueQuantity": {"value": 2_935_000_000, "unit": "s", "system": UCUM, "code": "s"}},
+        {"valueQuantity": {"value": 48_915_000, "code": "min", "system": UCUM}},
+        {"valueQuantity": {"value": 93, "code": "a{age}", "system": UCUM}},
+        {"valueQuantity": {"value": 93, "code": "{age}", "system": UCUM}},
+        {"valueQuantity": {"value": 93, "code": "{years}", "system": UCUM}},
+        {"valueQuantity": {"value": 93, "code": "258707000", "system": "http://snomed.info/sct"}},
         {"valueQuantity": {"value": 93, "unit": "ans"}},
         {"valueQuantity": {"value": 93, "unit": "Jahre"}},
         {"valueRange": {"low": {"value": 93}, "high": {"value": 95}}},
@@ -39,7 +45,8 @@ def test_an_age_over_89_is_90(value: dict[str, Any]) -> None:
     text = str(new)
     assert "90" in text
     assert not any(
-        each in text for each in ("93", "95", "97", "1116", "34000", "4900", "mo'", "'d'")
+        each in text
+        for each in ("93", "95", "97", "1116", "34000", "4900", "48915", "mo'", "'d'", "'s'")
     )
 
 
@@ -50,6 +57,9 @@ def test_an_age_over_89_is_90(value: dict[str, Any]) -> None:
         (AGE, {"valueQuantity": {"value": 71, "unit": "years", "system": UCUM, "code": "a"}}),
         (AGE, {"valueQuantity": {"value": 600, "unit": "months", "system": UCUM, "code": "mo"}}),
         (AGE, {"valueQuantity": {"value": 1931}}),
+        (AGE, {"valueQuantity": {"value": 1931, "code": "{year}", "system": UCUM}}),
+        (WEIGHT, {"valueQuantity": {"value": 86_400, "unit": "s", "system": UCUM, "code": "s"}}),
+        (WEIGHT, {"valueQuantity": {"value": 93, "code": "{score}", "system": UCUM}}),
         (WEIGHT, {"valueInteger": 93}),
         (WEIGHT, {"valueQuantity": {"value": 93, "unit": "kg", "system": UCUM, "code": "kg"}}),
         (WEIGHT, {"valueQuantity": {"value": 93}}),
@@ -123,3 +133,34 @@ def test_a_date_goes_that_only_the_oldest_have(said: str, stays: bool) -> None:
     assert ("valueDateTime" in new) is stays
     condition = result(resource("Condition", id="c", onsetDateTime=said))
     assert ("onsetDateTime" in condition) is stays
+
+
+BIRTH_YEAR = {"coding": [{"system": LOINC, "code": "80904-6"}]}
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "stays"),
+    [
+        (BIRTH_YEAR, {"valueInteger": 1931}, False),
+        (BIRTH_YEAR, {"valueQuantity": {"value": 1931, "code": "{year}", "system": UCUM}}, False),
+        ({"text": "Year of birth"}, {"valueInteger": 1936}, False),
+        ({"text": "Birth date"}, {"valueInteger": 19570312}, False),
+        ({"text": "Geburtsjahr"}, {"valueInteger": 1931}, False),
+        (BIRTH_YEAR, {"valueInteger": 1937}, True),
+        (BIRTH_YEAR, {"valueInteger": 2019}, True),
+        ({"text": "Year of surgery"}, {"valueInteger": 1931}, True),
+        ({"text": "Birth weight"}, {"valueInteger": 1931}, True),
+        ({"text": "birthdays"}, {"valueInteger": 1931}, True),
+    ],
+)
+def test_a_number_that_is_a_year_of_birth_goes_where_a_date_would(
+    code: dict[str, Any], value: dict[str, Any], stays: bool
+) -> None:
+    new = result(observation(code, **value))
+    assert {name: new[name] for name in value if name in new} == (value if stays else {})
+    (name, given), *_ = value.items()
+    if name == "valueInteger" and "text" in code:
+        item = {"linkId": "1", "text": code["text"], "answer": [{name: given}, {name: 7}]}
+        told = resource("QuestionnaireResponse", id="q", status="completed", item=[item])
+        answers = result(told)["item"][0].get("answer", [])
+        assert ({name: given} in answers) is stays
