@@ -11,8 +11,7 @@ from __future__ import annotations
 import copy
 import re
 from contextlib import suppress
-from functools import cache, lru_cache
-from importlib.resources import files
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from deid.encoding.character_sets import decode
@@ -20,6 +19,7 @@ from deid.encoding.value_representations import SHORT_VRS
 from deid.identity import binary
 from deid.identity.forms import prepare
 from deid.identity.needles import Needles
+from deid.identity.places import HARMLESS, common_terms, says_only_its_kind
 from deid.identity.signs import Signs
 
 if TYPE_CHECKING:
@@ -40,11 +40,6 @@ _MIN_UID: Final = 12
 _MANY_BEGINNINGS: Final = 500
 _MEMO_ENTRIES: Final = 1024
 _MOST_OFTEN_MET: Final = 512
-# Words of our own replacements, and values that never identify anybody.
-_HARMLESS: Final = frozenset(
-    b"removed 000y 19000101 000000 anonymous anonymized anonymised unknown none null test patient name "
-    b"the and for not yes urn:removed".split()
-)
 _DOB_FORMS: Final = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y")
 _DUMMY_DAY: Final = "19000101"
 _DAY: Final = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\Z")
@@ -338,7 +333,7 @@ def _tokens(raw: bytes, info_type: str, charset: str) -> Tokens:
         parts = {part.strip() for part in text.split("\\")}
     for part in parts:
         token = part.lower().encode("utf-8", "replace")
-        if token in _HARMLESS or len(part) < 2:
+        if token in HARMLESS or len(part) < 2:
             continue
         if _DAY.match(part):
             dates.add(token)
@@ -372,13 +367,6 @@ def _is_weak(part: str, token: bytes, info_type: str) -> bool:
     return False
 
 
-@cache
-def common_terms() -> frozenset[bytes]:
-    """Return words that stand in headers everywhere; as part of somebody's name they prove nothing."""
-    words = (files("deid.tables") / "words.txt").read_text(encoding="utf-8").split()
-    return _HARMLESS | {word.encode() for word in words}
-
-
 def _is_telling(part: str, info_type: str) -> bool:
     if part.isdigit():
         return len(part) >= _MIN_DIGITS
@@ -387,6 +375,8 @@ def _is_telling(part: str, info_type: str) -> bool:
     if info_type == "PERSON_NAME":
         return len(part) >= _MIN_NAME
     words = part.lower().encode().split()
+    if info_type in ("LOCATION", "ORGANIZATION_NAME") and says_only_its_kind(part):
+        return False
     return len(part) >= _MIN_TEXT and not all(word in common_terms() for word in words)
 
 

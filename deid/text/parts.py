@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from deid.identity.places import says_only_its_kind
 from deid.text.folding import LETTERS, fold, spellings, words
 from deid.text.vocabulary import is_recognised
 
@@ -31,6 +32,7 @@ CENTURY: Final = 100
 """A year of two digits may be of this century or of the last."""
 _NAMES: Final = frozenset({"PERSON_NAME"})
 _PHRASES: Final = frozenset({"LOCATION", "ORGANIZATION_NAME", "STREET_ADDRESS"})
+_PLACES: Final = frozenset({"LOCATION", "ORGANIZATION_NAME"})
 _DATES: Final = frozenset({"DATE", "DATE_OF_BIRTH"})
 _TITLES: Final = words(
     """
@@ -89,6 +91,8 @@ class Parts:
             return
         if kind in _NAMES:
             self._add_name(value)
+        elif kind in _PLACES and says_only_its_kind(value):
+            return
         elif kind in _PHRASES:
             self._add_phrase(value, kind)
         elif kind in _DATES:

@@ -479,6 +479,43 @@ def test_a_display_stays_when_it_is_the_codes_own_or_recognised() -> None:
     assert display("80891009", "heart, 12.03.1957") is None
 
 
+PLACES = [
+    "Emergency Department",
+    "Operating Room",
+    "Clinic",
+    "Laboratory",
+    "Home",
+    "Intensive Care Unit",
+]
+HOUSES = [
+    "Thistle Clinic",
+    "Hope House",
+    "Mercy Hospital",
+    "Emergency Room Wolverton",
+    "Long Ward",
+    "Saint Department",
+]
+
+
+@pytest.mark.parametrize("kind", ["Location", "Organization"])
+@pytest.mark.parametrize(
+    ("name", "is_one"), [*((each, False) for each in PLACES), *((each, True) for each in HOUSES)]
+)
+def test_what_kind_of_place_one_is_is_no_name_of_it(kind: str, name: str, is_one: bool) -> None:
+    told = resource(
+        "Observation",
+        id="o",
+        code={"text": f"{name} visit"},
+        note=[{"text": f"seen in {name.lower()}: pain"}],
+    )
+    document = bundle(resource(kind, id="p", name=name), told)
+    new = result(document)["entry"][1]["resource"]
+    assert (new["code"]["text"] == f"{name} visit") is not is_one
+    (note,) = result(document, fhir_plan(fhirText="inspect"))["entry"][1]["resource"]["note"]
+    assert (name.lower() in note["text"]) is not is_one
+    assert result(document)["entry"][0]["resource"]["name"] != name
+
+
 # ------------------------------------------------------------------ dates and ages
 
 
