@@ -162,7 +162,7 @@ def _cleaned(path: str, element: FhirElement) -> Leaf:
         left = _NAMESPACE.join(run.plan.cleaned(each, run.known, run.shift) for each in parts)
         if left != value:
             run.actions[path, CLEANED] += 1
-        return left if left.strip() and run.keeps(path, left) else None
+        return leaves.found_harmless(path, left, run)
 
     return leaf
 

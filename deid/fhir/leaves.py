@@ -18,6 +18,7 @@ from deid.fhir.names import without_titles
 from deid.identity.shifts import DAY_S, UNMOVED
 from deid.tables.fhir import value_sets
 from deid.text.transform import OLDEST_YEARS
+from deid.text.vocabulary import is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,9 +228,29 @@ def cleaned(path: str, value: str, run: Run) -> str | None:
     left = run.plan.cleaned(value, run.known, run.shift)
     if left != value:
         run.actions[path, CLEANED] += 1
-    if not left.strip() or not run.keeps(path, left):
+    return found_harmless(path, left, run)
+
+
+def found_harmless(path: str, left: str, run: Run) -> str | None:
+    """Return of a cleaned text what the last search lets stay, None when that is nothing.
+
+    A word of prose that is somebody's name as well (Young, Small) stays when a text is cleaned, where it is not
+    meant as one. The last search cannot tell: such words go, and the text as a whole only when they do not do.
+    """
+    if not left.strip():
         return None
-    return left
+    if run.keeps(path, left):
+        return left
+
+    def judged(word: re.Match[str]) -> str:
+        return "" if is_recognised(word[0].lower()) and run.finds(word[0]) else word[0]
+
+    rest = _SPACES.sub(" ", _WORD.sub(judged, left))
+    return rest if rest.strip(" .,;:") and run.keeps(path, rest) else None
+
+
+_WORD: Final = re.compile(r"[^\W\d_]{2,}")
+_SPACES: Final = re.compile(r" {2,}")
 
 
 def term(path: str) -> Leaf:

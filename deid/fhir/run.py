@@ -264,10 +264,15 @@ class Run:
         if self.forbidden is None:
             self.open.add(text)
             return True
-        if self.forbidden.occurs_in(text.encode("utf-8", "replace"), text, vr="LO"):
+        if self.finds(text):
             self.residuals.append(path)
             return False
         return True
+
+    def finds(self, text: str) -> bool:
+        """Whether the last search finds somebody in a string, once it is made."""
+        raw = text.encode("utf-8", "replace")
+        return self.forbidden is not None and self.forbidden.occurs_in(raw, text, vr="LO")
 
 
 def named(address: str) -> str:

@@ -516,6 +516,27 @@ def test_what_kind_of_place_one_is_is_no_name_of_it(kind: str, name: str, is_one
     assert result(document)["entry"][0]["resource"]["name"] != name
 
 
+CLEANS = {"paths": ["Annotation.text"], "action": "INSPECT_AND_TRANSFORM"}
+
+
+@pytest.mark.parametrize(
+    "plan", [fhir_plan(fhirText="inspect"), fhir_plan({"fieldMetadataList": [CLEANS]})]
+)
+@pytest.mark.parametrize("name", ["Young", "Small", "Good", "Hill", "May", "Pain"])
+def test_a_note_loses_a_word_that_is_a_name_as_well_and_not_all_the_others(
+    name: str, plan: Any
+) -> None:
+    def note(said: str) -> Any:
+        told = resource("Observation", id="o", note=[{"text": said}])
+        named = resource("Patient", id="p", name=[{"family": name, "given": ["Anna"]}])
+        return result(bundle(told, named), plan)["entry"][0]["resource"].get("note")
+
+    (left,) = note(f"liver of {name.lower()} size. No effusion.")
+    assert name.lower() not in left["text"]
+    assert "liver of size. No effusion." in left["text"]
+    assert name.lower() not in str(note(name.lower()))
+
+
 # ------------------------------------------------------------------ dates and ages
 
 
