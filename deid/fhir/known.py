@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from deid.fhir.entries import entries
 from deid.fhir.identified import INFO_TYPES, LABELS_BY_OWNER, label_of
 from deid.fhir.names import without_titles
+from deid.fhir.references import Conditional, Literal, parse_reference
 from deid.identity.identifiers import KnownIdentifier
 from deid.tables.fhir import FhirElement, fhir_types
 
@@ -20,16 +22,23 @@ _PLACES: Final[dict[str, str]] = {
     "Organization.alias": "ORGANIZATION_NAME",
     "Location.name": "LOCATION",
     "Location.alias": "LOCATION",
+    "HealthcareService.name": "ORGANIZATION_NAME",
     "FamilyMemberHistory.name": "PERSON_NAME",
+    "ContactDetail.name": "PERSON_NAME",
+    "Contributor.name": "PERSON_NAME",
     "Annotation.authorString": "PERSON_NAME",
     "Coverage.subscriberId": "GENERIC_ID",
     "Device.serialNumber": "GENERIC_ID",
 }
+_NUMBER: Final = re.compile(r"[\d\s-]*")
+"""A postal code in digits: any measure may have the same."""
 _DISPLAYED: Final[dict[str, str]] = {
     "Patient": "PERSON_NAME",
     "Practitioner": "PERSON_NAME",
     "PractitionerRole": "PERSON_NAME",
     "RelatedPerson": "PERSON_NAME",
+    "Person": "PERSON_NAME",
+    "HealthcareService": "ORGANIZATION_NAME",
     "Organization": "ORGANIZATION_NAME",
     "Location": "LOCATION",
 }
@@ -83,20 +92,37 @@ def _of_element(
             yield from of_contact(value)
         case "Identifier":
             yield from _of_identifier(value, owner)
+            assigner = value.get("assigner")
+            if isinstance(assigner, dict):
+                yield from _of_display(assigner, ("Organization",))
         case "Resource":
             inner = value.get("resourceType")
             if isinstance(inner, str) and inner in fhir_types():
                 yield from _of_object(value, inner, inner)
         case "Reference":
-            kinds = [_DISPLAYED[each] for each in element.targets if each in _DISPLAYED]
-            if kinds and isinstance(value.get("display"), str):
-                said = value["display"]
-                yield without_titles(said) if kinds[0] == "PERSON_NAME" else said, kinds[0]
+            yield from _of_display(value, element.targets)
             target = next((each for each in element.targets if each in LABELS_BY_OWNER), "")
             if isinstance(value.get("identifier"), dict):
                 yield from _of_identifier(value["identifier"], target)
         case _:
             yield from _of_object(value, element.type, kind if "." not in kind else owner)
+
+
+def _of_display(reference: dict[str, Any], targets: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield what a Reference calls what it refers to, where that is a person or a place.
+
+    What it is the reference says itself, by its type or its address; else the first of what it may be.
+    """
+    said, kind = reference.get("display"), reference.get("type")
+    if not isinstance(said, str):
+        return
+    if not isinstance(kind, str):
+        address = reference.get("reference")
+        parsed = parse_reference(address) if isinstance(address, str) else None
+        kind = parsed.type if isinstance(parsed, Literal | Conditional) else ""
+    found = [_DISPLAYED[each] for each in ((kind,) if kind else targets) if each in _DISPLAYED]
+    if found:
+        yield without_titles(said) if found[0] == "PERSON_NAME" else said, found[0]
 
 
 def of_name(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -113,7 +139,7 @@ def of_name(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def of_address(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield an Address's streets, town and text."""
+    """Yield an Address's streets, town and text, and a postal code that has letters."""
     lines = value.get("line")
     for line in lines if isinstance(lines, list) else ():
         if isinstance(line, str):
@@ -121,6 +147,9 @@ def of_address(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name, info_type in (("text", "STREET_ADDRESS"), ("city", "LOCATION")):
         if isinstance(value.get(name), str):
             yield value[name], info_type
+    code = value.get("postalCode")
+    if isinstance(code, str) and not _NUMBER.fullmatch(code):
+        yield code, "STREET_ADDRESS"
 
 
 def of_contact(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
