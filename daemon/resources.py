@@ -203,6 +203,8 @@ def number_in(text: str) -> int | None:
     return number if number <= _MOST_NUMBER else None
 
 
+ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
+"""What the id of a resource looks like (R4 2.24.0.1)."""
 PAGE_BYTES: Final = 16 << 20
 """Of resources that are in memory together: each of a page of a thousand may be as long as any."""
 

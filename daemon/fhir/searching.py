@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from daemon.fhir.errors import BadRequest
 from daemon.resources import (
+    ID,
     DateFilter,
     DateTest,
     Filter,
@@ -50,7 +51,6 @@ _FILTERING: Final = frozenset(
     | {"_text", "_type"}
 )
 """Parameters of all resources that let less pass, and are not known here."""
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _PAGE: Final = "_page"
 _USUAL_COUNT: Final = 50
 _MOST_VALUES: Final = 500
@@ -156,7 +156,7 @@ def _filter(name: str, value: str) -> Filter:
     if modifier:
         raise BadRequest(f"{name} is not supported with a modifier")
     if name == "_id":
-        if not all(_ID.fullmatch(each) for each in alternatives):
+        if not all(ID.fullmatch(each) for each in alternatives):
             raise BadRequest("_id is no id")
         return IdFilter(tuple(alternatives))
     if PARAMETERS[name] == "date":

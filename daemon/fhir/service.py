@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -56,6 +55,7 @@ from daemon.fhir.executing import Executing
 from daemon.fhir.large_batches import answer_in_pieces
 from daemon.fhir.patching import PATCH_TYPES, Patching
 from daemon.fhir.ports import Change, Wish
+from daemon.resources import ID
 from deid.tables.fhir import fhir_resources
 
 if TYPE_CHECKING:
@@ -72,7 +72,6 @@ if TYPE_CHECKING:
     from daemon.resources import ReadDocument, ResourceVersion
     from dicomweb.patience import Patience
 
-_ID: Final = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _EXPORT_PAGE: Final = 200
 
 
@@ -420,7 +419,7 @@ class _Service:
 
     def _resource(self, request: web.Request) -> tuple[str, str]:
         resource_type, resource_id = self._type(request), request.match_info["id"]
-        if not _ID.fullmatch(resource_id):
+        if not ID.fullmatch(resource_id):
             raise NotFound("an id has up to 64 letters, digits, points and dashes")
         return resource_type, resource_id
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from daemon.healthcare import bodies
+from deid.configuration.proto_json import camel
 
 if TYPE_CHECKING:
     from daemon.healthcare.methods import Method
@@ -28,6 +29,11 @@ GLOBAL_PARAMETERS: Final = frozenset(
     }
 )
 """Query parameters that every method takes; none has an effect here."""
+
+
+def parameters(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return a query's parameters but the global ones, ``page_size`` as ``pageSize``, as bodies have it."""
+    return {camel(name): value for name, value in query if name not in GLOBAL_PARAMETERS}
 
 
 @dataclass(frozen=True, slots=True)

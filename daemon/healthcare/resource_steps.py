@@ -31,11 +31,12 @@ from daemon.healthcare.transfer_steps import (
     written,
 )
 from daemon.pipeline.fhir_large import read_pieces
-from daemon.resources import PAGE_BYTES, Method
+from daemon.resources import ID, PAGE_BYTES, Method
 from daemon.store.operation_rows import Failure
 from daemon.workers.reasons import WorkerReason
 from deid.errors import Reason
 from deid.fhir.pieces import SMALL
+from deid.tables.fhir import fhir_resources
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ class ImportResourcesStep(TransferStep):
             await asyncio.to_thread(pieces.go_to, place)
         found = await asyncio.to_thread(pieces.next, _PIECES_AT_ONCE)
         items = [
-            Item(here + at, partial(_given, _made(here + at, document)))
+            Item(here + at, partial(_given, made_of(here + at, document)))
             for at, document in enumerate(found)
         ]
         return (here + len(found) if len(found) == _PIECES_AT_ONCE else following), items
@@ -132,7 +133,7 @@ class ImportResourcesStep(TransferStep):
             if isinstance(again, WorkerReason):
                 return Made(line.place, reason=again.value, where=line.where)
             document = again
-        return _made(line.place, document)
+        return made_of(line.place, document)
 
     async def prepare(self, made: Sequence[Made]) -> None:
         """Keep what is new in a file beside the rows, too."""
@@ -214,11 +215,15 @@ async def _given(made: Made) -> Made:
     return made
 
 
-def _made(place: int, document: ReadDocument) -> Made:
-    """Return the resources of a line or a piece; those that have no id have no place in a store."""
+def made_of(place: int, document: ReadDocument) -> Made:
+    """Return the resources of a line or a piece; those without an address of FHIR have no place in a store."""
     found = [each.resource for each in document.entries if each.resource is not None]
-    named = tuple(each for each in found if each.id)
-    reason = document.reason or (Reason.MALFORMED.value if len(named) < len(found) else "")
+    known = [each for each in found if each.content.type in fhir_resources()]
+    named = tuple(each for each in known if ID.fullmatch(each.id))
+    reason = document.reason
+    if not reason and len(named) < len(found):
+        is_odd = len(named) < len(known)
+        reason = (Reason.MALFORMED if is_odd else Reason.RESOURCE_NOT_LISTED).value
     return Made(place, read=named, reason=reason, where=_Line(place).where if reason else "")
 
 

@@ -22,7 +22,7 @@ from aiohttp import web
 
 from daemon.errors import SpoolFull, StoreUnavailable
 from daemon.healthcare import bodies
-from daemon.healthcare.calls import GLOBAL_PARAMETERS, Call
+from daemon.healthcare.calls import Call, parameters
 from daemon.healthcare.errors import ApiError, InvalidArgument, NotFound, Unimplemented, envelope
 from daemon.healthcare.methods import VERSIONS, meant
 from daemon.web.bodies import FORM, HELD, FormUnusable, form_fields
@@ -82,7 +82,7 @@ class _Service:
             raise Unimplemented(f"healthcare.{means.method.name} is not implemented here")
         # An overridden POST has a query where others have a body.
         body = {} if verb in _NO_BODY else await bodies.read(request, self._patience)
-        kept = {name: value for name, value in query if name not in GLOBAL_PARAMETERS}
+        kept = parameters(query)
         found = await handler(Call(self._version, means.method, means.parameters, kept, body))
         return web.Response(body=orjson.dumps(found), content_type="application/json")
 

@@ -26,6 +26,8 @@ _LABEL_KEY: Final = re.compile(r"[^\W\d_A-Z][\w-]{0,62}")
 _LABEL_VALUE: Final = re.compile(r"[\w-]{0,63}")
 _MOST_LABELS: Final = 64
 _LABELS: Final = "labels"
+_PARSING: Final = "complexDataTypeReferenceParsing"
+_PARSINGS: Final = ("COMPLEX_DATA_TYPE_REFERENCE_PARSING_UNSPECIFIED", "DISABLED", "ENABLED")
 _IMMUTABLE: Final = ("version", "disableReferentialIntegrity", "disableResourceVersioning")
 
 
@@ -72,6 +74,8 @@ def of_store(kind: StoreKind, given: Mapping[str, Any]) -> dict[str, Any]:
             raise InvalidArgument("version is required: R4")
         if version != "R4":
             raise InvalidArgument("version: only R4 is implemented here")
+        if settings.get(_PARSING, "ENABLED") not in _PARSINGS:
+            raise InvalidArgument(f"{_PARSING} is one of {', '.join(_PARSINGS)}")
     return settings
 
 

@@ -22,6 +22,7 @@ from daemon.healthcare.wildcards import Wildcards, plain_part
 from daemon.healthcare.work import Step, Work
 from daemon.resources import span_of
 from daemon.store.rows import StoreKind
+from deid.tables.fhir import fhir_resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,6 +61,8 @@ _METHODS: Final = {
         "fhir.ExportResourcesResponse",
     ),
 }
+_AS_STORED: Final = frozenset({"", "application/dicom", "application/dicom;transfer-syntax=*"})
+"""What exports of instances may be asked for: nothing is decoded for them."""
 _STRUCTURES: Final = {
     "": False,
     "CONTENT_STRUCTURE_UNSPECIFIED": False,
@@ -71,6 +74,22 @@ _STRUCTURES: Final = {
 """Whether a file is one document, rather than one a line."""
 _TYPE: Final = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _CHUNK_BYTES: Final = 1 << 20
+
+
+def types_of(given: str) -> list[str]:
+    """Return the types of resources that an export is asked for; raises `InvalidArgument`."""
+    wanted = [each.strip() for each in given.split(",") if each.strip()]
+    if not all(_TYPE.fullmatch(each) for each in wanted):
+        raise InvalidArgument("_type names types of resources, with commas between them")
+    if not fhir_resources().issuperset(wanted):
+        raise InvalidArgument("_type names a type that R4 does not have")
+    return wanted
+
+
+def check_media_type(given: str) -> None:
+    """Refuse an export in another form than instances are stored in; raises `InvalidArgument`."""
+    if "".join(given.lower().split()) not in _AS_STORED:
+        raise InvalidArgument("gcsDestination.mimeType: instances are exported as they are stored")
 
 
 class Transfers:
@@ -148,6 +167,7 @@ class Transfers:
         if given:
             field = "filterConfig.resourcePathsGcsUri"
             only = await asyncio.to_thread(self._files.paths, given, field)
+        check_media_type(body.get("gcsDestination", {}).get("mimeType", ""))
         folder = await asyncio.to_thread(self._folder, address)
 
         def begin(session: Session, store: Store) -> tuple[list[Step], int]:
@@ -169,9 +189,7 @@ class Transfers:
         return partial(_into, steps=[step], pending=pending)
 
     async def _export_resources(self, address: str, body: Mapping[str, Any]) -> Begin:
-        wanted = [each.strip() for each in body.get("_type", "").split(",") if each.strip()]
-        if not all(_TYPE.fullmatch(each) for each in wanted):
-            raise InvalidArgument("_type names types of resources, with commas between them")
+        wanted = types_of(body.get("_type", ""))
         since = body.get("_since", "")
         moment = span_of(since) if since else None
         if since and moment is None:

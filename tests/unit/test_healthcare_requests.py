@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from daemon.healthcare import names, paging, store_settings
+from daemon.healthcare import calls, names, paging, resource_steps, store_settings, transfers
 from daemon.healthcare.errors import (
     ApiError,
     FailedPrecondition,
@@ -18,6 +18,7 @@ from daemon.healthcare.errors import (
 from daemon.healthcare.files import AllowedFiles, made_folder, opened
 from daemon.healthcare.wildcards import Wildcards, plain_part
 from daemon.healthcare.work import field_of, without_requests
+from daemon.pipeline import fhir_reading
 from daemon.store.rows import StoreKind
 
 if TYPE_CHECKING:
@@ -291,3 +292,60 @@ def test_what_all_paths_lie_in_is_what_stands_before_the_first_wildcard() -> Non
     assert plain_part("file:///a/b/c*.dcm") == "file:///a/b"
     assert plain_part("file:///a/**/c?.dcm") == "file:///a"
     assert plain_part("file:///a/b.dcm") is None
+
+
+# -- words and parameters --
+
+
+def test_a_query_is_read_in_either_way_of_writing() -> None:
+    pairs = [("page_size", "7"), ("pageToken", "x"), ("update_mask", "labels"), ("alt", "json")]
+    assert calls.parameters([*pairs, ("access_token", MARK), ("prettyPrint", "false")]) == {
+        "pageSize": "7",
+        "pageToken": "x",
+        "updateMask": "labels",
+    }
+
+
+def test_a_word_that_is_no_choice_of_a_store_is_refused() -> None:
+    def told(word: str) -> dict[str, Any]:
+        given = {"version": "R4", "complexDataTypeReferenceParsing": word}
+        return store_settings.of_store(StoreKind.FHIR, given)
+
+    assert told("DISABLED")["complexDataTypeReferenceParsing"] == "DISABLED"
+    for word in (MARK, "enabled", ""):
+        with pytest.raises(InvalidArgument, match="complexDataTypeReferenceParsing") as refused:
+            told(word)
+        assert MARK not in str(refused.value)
+
+
+def test_an_export_names_types_that_there_are() -> None:
+    assert transfers.types_of("Patient, Observation,") == ["Patient", "Observation"]
+    assert transfers.types_of("") == []
+    for given in ("Patients", "patient", f"Patient,{MARK}", "Patient;Observation"):
+        with pytest.raises(InvalidArgument, match="_type") as refused:
+            transfers.types_of(given)
+        assert MARK not in str(refused.value)
+
+
+def test_an_export_of_instances_is_asked_for_in_the_form_they_have() -> None:
+    for given in ("", "application/dicom", "application/dicom; transfer-syntax=*"):
+        transfers.check_media_type(given)
+    for given in ("image/jpeg", "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50", MARK):
+        with pytest.raises(InvalidArgument, match="mimeType"):
+            transfers.check_media_type(given)
+
+
+def test_what_has_no_address_of_fhir_is_not_imported() -> None:
+    def imported(*told: tuple[str, Any]) -> tuple[list[str], str]:
+        entries = [{"resource": {"resourceType": kind, "id": given}} for kind, given in told]
+        text = json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+        made = resource_steps.made_of(7, fhir_reading.read_document(text.encode(), {}))
+        return [each.id for each in made.read], made.reason
+
+    long = "x" * 64
+    kept = ["a", "A.b-9", long, "7"]
+    assert imported(*(("Patient", each) for each in kept)) == (kept, "")
+    for odd in ("a b", "a/b", "../x", "x" * 65, "ä", "a_b", "", "a\n"):
+        assert imported(("Patient", "ok"), ("Patient", odd)) == (["ok"], "malformed"), odd
+    assert imported(("Patient", "ok"), ("Patients", "x")) == (["ok"], "resource_not_listed")
+    assert imported(("Patient", "a b"), ("Foo", "x")) == ([], "malformed")
