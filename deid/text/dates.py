@@ -64,6 +64,13 @@ _LED: Final = re.compile(
     r"(?<!\w)(?:le|du|au|dès|am|vom|ab|bis|el|del|il|em|op|den)\s\Z", re.IGNORECASE
 )
 """What makes a day of a month whose name is another word as well: le 3 mai."""
+_ORDINALS: Final = frozenset({"st", "nd", "rd", "th"})
+_OF_MONTH: Final = re.compile(r"\d(?:st|nd|rd|th)?\sof\s", re.IGNORECASE)
+_DATED: Final = re.compile(
+    rf"(?<![^\W\d_])(?:{_BEFORE_DAY}|until|till|(?:mon|tues|wednes|thurs|fri|satur|sun)day)(?:\son)?[,.:]?\s\Z",
+    re.IGNORECASE,
+)
+"""What a day stands behind, whose month is in small letters and another word as well."""
 _SCORED: Final = re.compile(
     r"(?<![^\W\d_])(?:images?|img|im|series|ser|se|slices?|frames?|fr|nodes?|ln|cores?|levels?|grade|gr|scored?|strength|power|motor|reflex(?:es)?|gcs|glasgow|apgar"
     r"|pain|vas|nrs|bp|pressure|vision|acuity|va|snellen|visus|od|os|ou|rads|wells|nyha|gleason|phase|stage|pages?|part|no|nr|number|ratio|fractions?|fx"
@@ -299,7 +306,8 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
     if parts.get("name"):
         named = MONTHS_BY_NAME.get(fold(parts["name"]))
         is_led = form == "day_name" and _LED.search(match.string, max(0, start - 6), start)
-        if named is None or (not year and not is_led and _is_another_word(parts["name"])):
+        is_month = bool(is_led) or _is_in_company(match, form, start, stop)
+        if named is None or (not year and not is_month and _is_another_word(parts["name"])):
             return None
         month = named[0][2]
     elif parts.get("roman"):
@@ -312,6 +320,20 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
     if until and not (day < until and _exists(year, month, until)):
         return None
     return FoundDate(start, stop, year, month, day, False, form, until=until)
+
+
+def _is_in_company(match: re.Match[str], form: str, start: int, stop: int) -> bool:
+    """Whether a small word such as ``may`` is a month, by its company: on may 5, the 5th of may, 5-may."""
+    if form not in ("day_name", "name_day") or fold(match["name"]) not in _CAPITALISED:
+        return False
+    text, written = match.string, match.string[start:stop]
+    return (
+        (match["ordinal"] or "").lower() in _ORDINALS
+        or _OF_MONTH.search(written) is not None
+        or (form == "day_name" and " " not in written)
+        or text.strip(" .,;:") == written.rstrip(".")
+        or _DATED.search(text, max(0, start - 24), start) is not None
+    )
 
 
 def _is_counted(match: re.Match[str]) -> bool:

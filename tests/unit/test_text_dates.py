@@ -113,6 +113,49 @@ def test_a_day_and_month_need_words_around_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("surgery on march 12", "march 12"),
+        ("seen may 5, better", "may 5"),
+        ("tuesday, march 12", "march 12"),
+        ("march 12th was the day", "march 12th"),
+        ("the 12th of march", "12th of march"),
+        ("ill for 12th march", "12th march"),
+        ("scan 12-mar", "12-mar"),
+        ("pain 5may", "5may"),
+        ("may 5", "may 5"),
+        ("12 march.", "12 march."),
+        ("CT mar 3", "mar 3"),
+    ],
+)
+def test_a_small_word_that_is_a_month_as_well_is_one_in_the_company_of_days(
+    text: str, day: str
+) -> None:
+    assert only(text) == day
+    assert dates.moved(text, dates.find(text)[0], 40) not in (None, day)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "patients may 5 times a day",
+        "dose may 20 mg",
+        "he can march 12 miles",
+        "grade 3 may 4 be",
+        "in 12 may respond",
+        "there 3 march along",
+        "SL 3 mar 4",
+        "it may be on 5",
+        "may on 5 occasions",
+        "given on may 20 mg",
+        "of 5 march past",
+    ],
+)
+def test_such_a_word_is_none_elsewhere(text: str) -> None:
+    assert dates.find(text) == []
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "1.2.840.10008.1.2.1",
