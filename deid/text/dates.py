@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from deid.text.folding import fold, words
-from deid.text.months import MONTHS, MONTHS_BY_NAME
+from deid.text.folding import fold
+from deid.text.months import CAPITALISED, MONTHS, MONTHS_BY_NAME, is_another_word, is_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 _MONTH: Final = r"[^\W\d_]{3,12}"
 """Any word; whether it is a month is looked up."""
 _ENDS: Final = r"(?![^\W\d_])"
-# Months that are other words as well: alone with a day they count only when capitalised, or not at all.
-_CAPITALISED: Final = frozenset({"may", "march", "mar", "mai"})
-_ONLY_WITH_YEAR: Final = words(
-    """
-    set out ago gen pro led lip sty ara mag lug lis eyl eki kas tem maj mei tra ber sic lut dub haz nis kwi
-    sub cze sie gru oca giu ott ene dic abr joulu marta touko elo
-    """
-)
 _YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d|['\u2019]?\d\d)"
 _LONG_YEAR: Final = r"(?P<year>(?:1[89]|20)\d\d)"
 _DAY: Final = r"(?P<day>0?[1-9]|[12]\d|3[01])"
@@ -307,7 +299,9 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
         named = MONTHS_BY_NAME.get(fold(parts["name"]))
         is_led = form == "day_name" and _LED.search(match.string, max(0, start - 6), start)
         is_month = bool(is_led) or _is_in_company(match, form, start, stop)
-        if named is None or (not year and not is_month and _is_another_word(parts["name"])):
+        if named is None or is_code(match.string, start):
+            return None
+        if not year and not is_month and is_another_word(parts["name"]):
             return None
         month = named[0][2]
     elif parts.get("roman"):
@@ -324,7 +318,7 @@ def _parse(match: re.Match[str], form: str, start: int, stop: int) -> FoundDate 
 
 def _is_in_company(match: re.Match[str], form: str, start: int, stop: int) -> bool:
     """Whether a small word such as ``may`` is a month, by its company: on may 5, the 5th of may, 5-may."""
-    if form not in ("day_name", "name_day") or fold(match["name"]) not in _CAPITALISED:
+    if form not in ("day_name", "name_day") or fold(match["name"]) not in CAPITALISED:
         return False
     text, written = match.string, match.string[start:stop]
     return (
@@ -354,11 +348,6 @@ def _parse_era(match: re.Match[str], start: int, stop: int) -> FoundDate | None:
     if not _exists(year, month, day or 1):
         return None
     return FoundDate(start, stop, year, month, day, False, "era")
-
-
-def _is_another_word(name: str) -> bool:
-    folded = fold(name)
-    return folded in _ONLY_WITH_YEAR or (folded in _CAPITALISED and not name[0].isupper())
 
 
 def _oriented(

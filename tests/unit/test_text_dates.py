@@ -126,6 +126,10 @@ def test_a_day_and_month_need_words_around_them() -> None:
         ("may 5", "may 5"),
         ("12 march.", "12 march."),
         ("CT mar 3", "mar 3"),
+        ("scan OCT14", "OCT14"),
+        ("scan OCT1 2019", "OCT1 2019"),
+        ("le 1 fev", "1 fev"),
+        ("fev 1", "fev 1"),
     ],
 )
 def test_a_small_word_that_is_a_month_as_well_is_one_in_the_company_of_days(
@@ -149,6 +153,8 @@ def test_a_small_word_that_is_a_month_as_well_is_one_in_the_company_of_days(
         "may on 5 occasions",
         "given on may 20 mg",
         "of 5 march past",
+        "FEV1 68% predicted, FEV1/FVC 0.62, FEV6 2.4 L",
+        "OCT4 positive, SEPT9 methylation, MARCH5",
     ],
 )
 def test_such_a_word_is_none_elsewhere(text: str) -> None:
