@@ -24,12 +24,12 @@ _HEADS: Final = words(
     signs sinus space splint staging stage stent stroke sulcus syndrome system tamponade technique test
     tetralogy thyroiditis toe triad triangle tube tumor tumors tumour tumours type unit units valve vein
     view views wire wires krankheit syndrom zyste fraktur maladie kyste signe enfermedad sindrome signo
-    malattia morbo ziekte esophagus oesophagus fever encephalitis stain
+    negative positive rules gait malattia morbo ziekte esophagus oesophagus fever encephalitis stain
     """
 )
 _AHEAD: Final = re.compile(r"(?:['\u2019]s?)?[\s_-]{1,2}([^\W\d_]+)")
 _BEFORE: Final = re.compile(
-    r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
+    r"(?<![^\W_])(?:(?:positive|negative)|(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
     r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"
     r"|(?:syndrome|maladie|signe|kyste|enfermedad|s[ií]ndrome|signo)\s+de|(?:malattia|morbo|sindrome)\s+di"
     r"|ziekte\s+van|morbus)\s+$",
@@ -37,9 +37,9 @@ _BEFORE: Final = re.compile(
 )
 _COUNTED: Final = words(
     """
-    apgar glasgow wells ranson rockall mallampati karnofsky barthel rankin hinchey forrest alvarado braden
-    norton fleischner balthazar meyers charlson cormack hunt hess fisher spetzler graeb risser lauge weber
-    neer mayo outerbridge kocher hounsfield berne bishop snellen day gleason bosniak child pugh modic
+    apgar fazekas glasgow wells ranson rockall mallampati karnofsky barthel hinchey forrest alvarado braden
+    rankin norton fleischner balthazar meyers charlson cormack hunt hess fisher spetzler graeb risser lauge
+    weber neer mayo outerbridge kocher hounsfield berne bishop snellen day gleason bosniak child pugh modic
     pfirrmann deauville garden gartland pauwels stanford debakey kellgren
     """
 )

@@ -138,6 +138,15 @@ def _is_record(text: str) -> bool:
     return _has_digit(text) and not _QUANTITY.fullmatch(text)
 
 
+_MEASURED: Final = re.compile(r"([A-Z]{1,6})\s\d{1,3}(?:[./]\d{1,3})?[.,/-]*")
+
+
+def _is_accession(text: str) -> bool:
+    """Whether a value behind the name of an examination is its number: not what was measured (AHI 22)."""
+    measured = _MEASURED.fullmatch(text)
+    return _is_record(text) and not (measured and is_recognised(measured[1]))
+
+
 _DATE: Final = re.compile(
     r"(?:19|20)\d\d([-/.])(?:0?[1-9]|1[0-2])\1(?:0?[1-9]|[12]\d|3[01])|\d{1,2}([-/.])\d{1,2}\2(?:19|20)\d\d"
 )
@@ -291,10 +300,10 @@ PATTERNS: Final = (
     Pattern("ACCESSION",
             re.compile(rf"\b(?:acc(?:ession|n)?|access|order|req(?:uisition)?|visit|encounter|csn|fin|exam|study|job|auftrag(?:s)?"
                        rf"|anforderung|demande|specimen|lab|slide|report|dict(?:ation)?|trans(?:cription)?|confirmation)"
-                       rf"[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]+\s*({_VALUE})", _I), 1, _is_record, _DIGIT),
+                       rf"[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?\s*[:#=]+\s*({_VALUE})", _I), 1, _is_accession, _DIGIT),
     Pattern("ACCESSION",
             re.compile(rf"\b(?:acc(?:ession|n)?|order|req(?:uisition)?|visit|encounter|csn)[\s.-]*(?:id|no|nr|num|number|nummer|#|n[°º])?\b\.?"
-                       rf"\s*[:#=]*\s*({_VALUE})", _I), 1, _is_record, _DIGIT),
+                       rf"\s*[:#=]*\s*({_VALUE})", _I), 1, _is_accession, _DIGIT),
     Pattern("AGE", re.compile(
         r"(?<![\d.])(?:\d{1,3}(?:\.\d)?)[\s-]*(?:y(?:ea)?rs?|y|yo|y/o|y\.o\.?|ans|jahre?|años|anos|anni|jaar|months?|mos?|m/o"
         r"|mo|weeks?|wks?|days?)[\s-]*(?:old|of\s+age|alte?r?|d[\u2019']?[aâ]ge)\b"

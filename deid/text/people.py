@@ -105,7 +105,7 @@ _DEGREE: Final = re.compile(
     rf"(?<![\w'\u2019-])(?P<name>{_FULL_NAME}),?\s{{1,2}}(?:M\.?D\.?|D\.?O\.?|Ph\.?D\.?|R\.?N\.?|N\.?P\.?|P\.?A\.?(?:-C)?|FRCR|MRCP|FRCS|FACR|FACS|MBBS|MBChB|RT(?:\(R\))?|RDMS|DDS|Esq|Jr|III?)\b"
 )
 _COMMA_NAME: Final = re.compile(
-    rf"(?<![\w'\u2019])(?P<name>{CAPITAL}[\w'\u2019]{{1,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?,\s?{CAPITAL}[\w'\u2019]{{1,30}}(?:\s{CAPITAL}\.?)?)(?![^\W_])"
+    rf"(?<![\w'\u2019])(?!(?:I{{1,3}}|I[VX]|VI{{0,3}}|X{{1,2}}),)(?P<name>{CAPITAL}[\w'\u2019]{{1,30}}(?:-{CAPITAL}[\w'\u2019]{{1,30}})?,\s?{CAPITAL}[\w'\u2019]{{1,30}}(?:\s{CAPITAL}\.?)?)(?![^\W_])"
 )
 _TOKEN: Final = re.compile(r"[^\W_]+")
 _CARETS: Final = re.compile(

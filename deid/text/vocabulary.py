@@ -69,6 +69,8 @@ _LEAST_DECLINED: Final = 8
 """Shorter words that are declined alike are names as often: Rossi, Longo."""
 _ABBREVIATION: Final = re.compile(r"(?:[BCDFGHJKLMNPQRSTVWXZ]{3,5}|[a-z]{1,2}[A-Z]{2,4})\Z")
 """Capitals without a vowel, and small letters before capitals: ``DFC``, ``rBF``. Names are never written so."""
+_ROMAN: Final = frozenset({"II", "III", "IV", "VI", "VII", "VIII", "IX", "XII"})
+"""Grades, classes and types; without XI, which is a family."""
 _PREFIXES: Final = (
     "non", "un", "re", "pre", "post", "sub", "supra", "infra", "peri", "intra", "inter", "hyper", "hypo",
     "para", "micro", "macro", "mid", "over", "under", "neuro", "ultra",
@@ -343,7 +345,7 @@ def is_clinical_token(token: str) -> bool:
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
-        if _ABBREVIATION.match(token) and not is_name(token):
+        if (_ABBREVIATION.match(token) and not is_name(token)) or token in _ROMAN:
             return True
         return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):

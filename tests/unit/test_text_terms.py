@@ -37,6 +37,15 @@ STAYS = [
     "Barrett's esophagus",
     "Chagas disease",
     "detected by PCR, confirmed by CT and MRI, measured by US",
+    "Anesthesia: ASA II, Mallampati 2. NYHA class II, ECOG 1",
+    "Right knee: positive McMurray, negative Lachman",
+    "Babinski negative, Fazekas 1, Ottawa rules negative",
+    "Eye exam: VA 20/20 OD, IOP 14/15",
+    "Sleep study: AHI 22 per hour",
+    "Diabetes mellitus type II, nerves IV and XII intact, grade IV, factor VIII",
+    "PERRLA, EOMI, reflexes 2+ and symmetric",
+    "MoCA 24/30, LSIL, 60 Gy in 30 fractions",
+    "Spirometry: FEV1 68% predicted, FEV1/FVC 0.62",
 ]
 GOES = [
     ("sent to Wolverton in Sussex", ("Wolverton",)),
@@ -55,6 +64,14 @@ GOES = [
     ("sent by KLM", ("KLM",)),
     ("typed by US", ("US",)),
     ("Tablet for Mr. Glargine", ("Glargine",)),
+    ("Mallampati, Rosanna: fasting", ("Mallampati", "Rosanna")),
+    ("Dr. Babinski was told", ("Babinski",)),
+    ("seen with McMurray today", ("McMurray",)),
+    ("stage II, Thistlemoor will call", ("Thistlemoor",)),
+    ("study: AHI 220145", ("220145",)),
+    ("exam: VA 20/20145", ("20145",)),
+    ("Accession: QX 123", ("QX", "123")),
+    ("negative. Lachman said so", ("Lachman",)),
 ]
 
 
