@@ -46,11 +46,8 @@ def extensions(path: str, generic: Callable[[], Leaf]) -> Leaf:
         for each in value:
             if type(each) is not dict:
                 raise malformed(path)
-            new = _listed(each, run)
-            if new is None and run.plan.policy.keep_extensions and type(each.get("url")) is str:
-                inner = generic()(each, run)
-                new = {**inner, "url": each["url"]} if inner else None
-            if new is not None and len(new) > 1:
+            new = _kept(each, run, generic)
+            if new is not None:
                 kept.append(new)
             else:
                 run.actions[path, REMOVED] += 1
@@ -83,12 +80,24 @@ def _listed(extension: dict[str, Any], run: Run) -> dict[str, Any] | None:
     return {"url": url, "extension": parts} if parts else None
 
 
-def kept_siblings(sibling: Any, run: Run) -> dict[str, Any] | None:
+def _kept(
+    extension: dict[str, Any], run: Run, generic: Callable[[], Leaf]
+) -> dict[str, Any] | None:
+    """Return what stays of an extension: listed, or kept by the configuration; never an address alone."""
+    new = _listed(extension, run)
+    url = extension.get("url")
+    if new is None and run.plan.policy.keep_extensions and type(url) is str:
+        inner = generic()(extension, run)
+        new = {**inner, "url": url} if inner else None
+    return new if new is not None and len(new) > 1 else None
+
+
+def kept_siblings(sibling: Any, run: Run, generic: Callable[[], Leaf]) -> dict[str, Any] | None:
     """Return what stays of a primitive element's id and extensions."""
     given = sibling.get("extension") if isinstance(sibling, dict) else None
     kept = [
         new
         for each in (given if isinstance(given, list) else ())
-        if isinstance(each, dict) and (new := _listed(each, run)) is not None
+        if isinstance(each, dict) and (new := _kept(each, run, generic)) is not None
     ]
     return {"extension": kept} if kept else None

@@ -6,6 +6,7 @@ objects look up each member's name: a name that the type does not have goes, wha
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from deid.fhir import ages, coded, configured, identified, leaves, shortcuts
@@ -110,6 +111,7 @@ def _made(place: Place, plan: FhirPlan) -> Leaf:
     keeps = place.inherited is Verb.KEEP
     before = None if keeps else _before(place)
     after = _after(place)
+    extension = partial(_object, Place("Extension", "", place.trail, place.inherited), plan)
 
     def walk(value: Any, run: Run) -> Any:
         if type(value) is not dict:
@@ -129,7 +131,7 @@ def _made(place: Place, plan: FhirPlan) -> Leaf:
             else:
                 run.actions[path, UNKNOWN] += 1
         if has_siblings:
-            merge_siblings(value, out, elements, path, run)
+            merge_siblings(value, out, elements, path, run, extension)
         for names, stand_in in required:
             if names.isdisjoint(out):
                 stand_in(value, out, run)

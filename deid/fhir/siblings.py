@@ -8,8 +8,9 @@ from deid.fhir.extensions import kept_siblings
 from deid.fhir.leaves import REMOVED, malformed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from deid.fhir.leaves import Leaf
     from deid.fhir.run import Run
     from deid.tables.fhir import FhirElement
 
@@ -20,6 +21,7 @@ def merge_siblings(
     elements: Mapping[str, FhirElement],
     path: str,
     run: Run,
+    generic: Callable[[], Leaf],
 ) -> None:
     """Put into `out` what stays of the members of `value` that begin with a low line.
 
@@ -30,12 +32,12 @@ def merge_siblings(
         if name[:1] != "_" or name[1:] not in elements:
             continue
         if type(given) is list:
-            kept = [new for each in given if (new := kept_siblings(each, run)) is not None]
+            kept = [new for each in given if (new := kept_siblings(each, run, generic)) is not None]
             if kept and name[1:] not in out:
                 out[name] = kept
                 continue
         elif type(given) is dict:
-            single = kept_siblings(given, run)
+            single = kept_siblings(given, run, generic)
             if single is not None:
                 out[name] = single
                 continue

@@ -233,6 +233,26 @@ def test_extensions_stay_where_the_configuration_keeps_them_by_the_rules_of_thei
     assert "extension" not in result({**PATIENT, "extension": extensions})
 
 
+def test_extensions_of_values_stay_as_those_of_objects_do() -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
+    given = [
+        {"url": url, "valueDateTime": "1957-03-12T10:00:00Z"},
+        {"url": "http://y", "valueString": "Thistlemoor"},
+        {"url": "http://z", "valueHumanName": {"family": "Thistlemoor"}},
+    ]
+    patient = {**PATIENT, "_birthDate": {"id": "b", "extension": given}, "_gender": {"id": "g"}}
+    for plan in (
+        fhir_plan({"defaultKeepExtensions": True}),
+        field_plan({"options": {"keepExtensions": {}}}),
+    ):
+        new = result(patient, plan)
+        (kept,) = new["_birthDate"]["extension"]
+        assert new["_birthDate"] == {"extension": [kept]}
+        assert kept == {"url": url, "valueDateTime": f"{new['birthDate']}T10:00:00Z"}
+        assert "_gender" not in new
+    assert "_birthDate" not in result(patient)
+
+
 def test_unmatched_fields_pass_only_when_the_site_says_so_and_is_warned() -> None:
     section = v1(("Patient.birthDate", "TRANSFORM"))
     new = result(PATIENT, fhir_plan(section, unmatched="keep"))
