@@ -125,13 +125,13 @@ def labelled_ages(path: str) -> Before | None:
     def before(value: dict[str, Any], run: Run) -> dict[str, Any]:
         if numbered.isdisjoint(value):
             return value
-        told = [value.get(each) for each in labels]
-        if any(map(says_birth, told)):
-            value = _without_early_years(value, (*values, *((answers,) if answers else ())), run)
         found = [name for name in values if name in value and _may_be_age(value[name])]
         inner = value.get(answers) if answers else None
         if not found and not inner:
             return value
+        told = [value.get(each) for each in labels]
+        if any(map(says_birth, told)):
+            return _without_births(value, (*values, *((answers,) if answers else ())), run)
         if not any(map(says_age, told)):
             return value
         out = {**value, **{name: _capped_value(value[name], run, is_age=True) for name in found}}
@@ -168,7 +168,7 @@ def _is_birth(text: str) -> bool:
     return text in _BIRTHS or _SAYS_BIRTH.search(text.replace("_", " ")) is not None
 
 
-def _without_early_years(value: dict[str, Any], names: tuple[str, ...], run: Run) -> dict[str, Any]:
+def _without_births(value: dict[str, Any], names: tuple[str, ...], run: Run) -> dict[str, Any]:
     """Return an object without numbers that say that somebody is over 89, or the day of a birth."""
     out = dict(value)
     for name in names:
@@ -176,7 +176,7 @@ def _without_early_years(value: dict[str, Any], names: tuple[str, ...], run: Run
         if isinstance(given, list):  # answers
             numbers = _values_of("QuestionnaireResponse.item.answer")
             out[name] = [
-                _without_early_years(each, numbers, run) if isinstance(each, dict) else each
+                _without_births(each, numbers, run) if isinstance(each, dict) else each
                 for each in given
             ]
         number = given.get("value") if isinstance(given, dict) else given

@@ -177,13 +177,15 @@ class Run:
             for address in entry.addresses():
                 if address in identities:
                     return identities[address]
+        is_told = self.kind == "Bundle"  # its entries are entered one by one
         for name in owner_elements(self.kind):
             value = entry.resource.get(name)
+            is_told = is_told or value is not None
             for each in value if isinstance(value, list) else (value,):
                 owner = self._referred(each)
                 if owner:
                     return owner
-        alone = set(self._patients_in(entry.resource))
+        alone = set() if is_told else set(self._patients_in(entry.resource))
         if len(alone) == 1:
             return alone.pop()
         return self.sole or next(map(named, entry.addresses()), "resource")

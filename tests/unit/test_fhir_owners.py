@@ -32,11 +32,11 @@ OF_ANNA = [
     resource("Group", member=[{"entity": ANNA, "period": {"start": DAY}}]),
     resource("Person", link=[{"target": ANNA}], meta={"lastUpdated": AT}),
     resource("List", entry=[{"item": ANNA, "date": DAY}]),
-    resource("Observation", subject={"reference": "Group/1"}, focus=[ANNA], effectiveDateTime=DAY),
 ]
 OF_NEITHER = [
     resource("Group", member=[{"entity": ANNA, "period": {"start": DAY}}, {"entity": OTHER}]),
     resource("Linkage", item=[{"resource": ANNA}, {"resource": OTHER}], meta={"lastUpdated": AT}),
+    resource("Observation", subject={"reference": "Group/1"}, focus=[ANNA], effectiveDateTime=DAY),
     resource("Slot", schedule={"reference": "Schedule/17"}, start=AT),
     resource("Basic", subject={"reference": "Location/17"}, created=DAY),
     resource("Basic", subject={"type": "Device", "identifier": {"value": "MRN-17"}}, created=DAY),
