@@ -24,12 +24,12 @@ _HEADS: Final = words(
     signs sinus space splint staging stage stent stroke sulcus syndrome system tamponade technique test
     tetralogy thyroiditis toe triad triangle tube tumor tumors tumour tumours type unit units valve vein
     view views wire wires krankheit syndrom zyste fraktur maladie kyste signe enfermedad sindrome signo
-    negative positive rules gait malattia morbo ziekte esophagus oesophagus fever encephalitis stain
+    malattia morbo ziekte esophagus oesophagus encephalitis stain
     """
 )
 _AHEAD: Final = re.compile(r"(?:['\u2019]s?)?[\s_-]{1,2}([^\W\d_]+)")
 _BEFORE: Final = re.compile(
-    r"(?<![^\W_])(?:(?:positive|negative)|(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
+    r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
     r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"
     r"|(?:syndrome|maladie|signe|kyste|enfermedad|s[ií]ndrome|signo)\s+de|(?:malattia|morbo|sindrome)\s+di"
     r"|ziekte\s+van|morbus)\s+$",
@@ -46,6 +46,17 @@ _COUNTED: Final = words(
 """Words that a number follows or precedes: a day, a score, a class."""
 _NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IV]{1,3}F?(?![^\W_])|[AB](?![^\W_]))")
 _NUMBER_BEFORE: Final = re.compile(r"\d(?:st|nd|rd|th)?[\s-]?$", re.IGNORECASE)
+_TESTED: Final = words(
+    """
+    babinski mcmurray lachman tinel phalen spurling kernig brudzinski rovsing hallpike romberg lasegue
+    trendelenburg
+    """
+)
+"""Tests that are told by their names alone, which hardly anybody has."""
+_RESULT_AHEAD: Final = re.compile(
+    r"(?:['\u2019]s)?[\s:,-]{1,2}(?:positive|negative)(?![^\W_])", re.IGNORECASE
+)
+_RESULT_BEFORE: Final = re.compile(r"(?<![^\W_])(?:positive|negative)\s\Z", re.IGNORECASE)
 _MAX_STEPS: Final = 3
 
 
@@ -54,6 +65,10 @@ def is_in_use(text: str, start: int, stop: int) -> bool:
     folded = fold(text[start:stop].removesuffix("'s"))
     if folded in _COUNTED and (
         _NUMBER_AHEAD.match(text, stop) or _NUMBER_BEFORE.search(text, max(0, start - 5), start)
+    ):
+        return folded in eponyms()
+    if folded in _TESTED and (
+        _RESULT_AHEAD.match(text, stop) or _RESULT_BEFORE.search(text, max(0, start - 10), start)
     ):
         return folded in eponyms()
     return is_with_its_noun(text, start, stop)

