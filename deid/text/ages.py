@@ -75,6 +75,23 @@ _IN_WORDS: Final = tuple(
 ) + tuple(
     re.compile(rf"(?<!\w)(?P<age>{number})(?={behind})", re.IGNORECASE) for number, behind in _WORD
 )
+_BESIDE_A_SEX: Final = tuple(
+    re.compile(form)
+    for form in (
+        # F/92; not W/100, a window
+        rf"(?<![\w/.])[FM]\s?/\s?(?P<age>{_NUMBER})(?![\w./%°-]*\d|\s?[a-zµ%°])(?!\w)",
+        # W 92J, m, 94 J., F92Y
+        rf"(?<![\w/.])[FMWKfmwk][\s,/]{{0,2}}(?P<age>{_NUMBER})(?=\s?(?:J(?:hr)?|Y)(?![^\W_]))",
+        # 92 J. w, 92J/m
+        rf"(?<![\w/.,])(?P<age>{_NUMBER})(?=\s?J(?:hr)?\.?[\s,/]{{0,2}}[FMWKfmwk](?![\w/]))",
+        # ♀ 92, 92 ♂, 女/92, 92男
+        rf"[♀♂女男][性]?[\s,/、]{{0,2}}(?P<age>{_NUMBER})(?![\w./%-]*\d)",
+        rf"(?<![\w/.,])(?P<age>{_NUMBER})(?=[\s,/、]{{0,2}}[♀♂女男])",
+        # 92 года
+        rf"(?<![\w/.,])(?P<age>{_NUMBER})(?=\s?года?(?![^\W_]))",
+    )
+)
+"""What a letter or sign of a sex stands beside. Joules, ratios and turns have none."""
 _HINT: Final = re.compile(
     r"9\d|1[01]\d|nine?t|hundre?[dta]|neunzig|vingt|nonant|cent|noventa|cem\b|cien|novant|negentig|honderd|dziewi|nittio|halvfems|nonagen|non[ao]gen",
     re.IGNORECASE,
@@ -85,6 +102,6 @@ def find(text: str) -> Iterator[Finding]:
     """Yield ages over 89 that are written in words, or that their company makes ages."""
     if not _HINT.search(text):
         return
-    for pattern in _IN_WORDS:
+    for pattern in (*_IN_WORDS, *_BESIDE_A_SEX):
         for match in pattern.finditer(text):
             yield Finding(*match.span("age"), "AGE", PATTERN)

@@ -1,6 +1,6 @@
 """Patterns by infoType: what identifies by its shape, or by the words before it."""
 
-# ruff: noqa: E501 - a pattern reads worse broken over lines, and holds letters of other scripts
+# ruff: noqa: E501, RUF001 - a pattern reads worse broken over lines, and holds letters of other scripts
 
 from __future__ import annotations
 
@@ -458,10 +458,15 @@ _BORN: Final = re.compile(
 
 
 _BORN_IN: Final = re.compile(
-    r"\b(?:born|dob|d\.o\.b\.?|year\s+of\s+birth|yob|geb(?:oren)?\.?|jahrgang|n[ée]e?|naissance|nacid[oa]|nascid[oa]|nat[oa]|geboren|ur\.|född)"
-    r"[\s:]{1,3}(?:(?:in|en|nel|im|i|year|jahr|em)\s){0,2}((?:19|20)\d\d)(?![\d./-])",
+    r"(?<![^\W_])(?:born|dob|d\.o\.b\.?|(?:birth\s?year|year\s+of\s+birth|yob|jg|jahrg)\.?|geb(?:oren)?\.?|(?:geburts)?jahrgang|geburtsjahr|geboortejaar"
+    r"|n[ée](?:e|\(e\))?|naissance|nacid[oa]|nacimiento|f\.?\s?nac|nascid[oa]|nascimento|nat[oa]|nascita|geboren|ur\.|rocznik|född|født|nar\.|г\.?\s?р\.|рожд\w*)"
+    r"[\s:.=]{1,3}(?:(?:in|en|nel|im|i|year|jahr|em|c\.|ca\.?|circa)\s){0,2}((?:19|20)\d\d)(?![\d./-]?\d)"
+    r"|(?<![^\W_])(?-i:YOB|yob|Jg|Jahrg(?:ang)?)\.?[\s:=]{1,3}['\u2019]?(\d\d)(?![\d.,/-]?\d|\s?(?:mm|g|gauge)\b)"
+    r"|(?<![\w*])\*(?-i:((?:19|20)\d\d)(?=\s*(?:[),;.]|$)|\s[A-Z]))"
+    r"|(?<!\d)((?:19|20)\d\d)(?=\s?(?:г\.?\s?р\.|年生|년\s?생|doğumlu))",
     _I,
 )
+"""A year of birth by what stands before it or behind it."""
 
 
 def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
@@ -473,4 +478,4 @@ def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
         else:
             yield Finding(each.start, each.stop, "DATE", PATTERN)
     for match in _BORN_IN.finditer(text):
-        yield Finding(*match.span(1), "DATE_OF_BIRTH", PATTERN)
+        yield Finding(*match.span(match.lastindex or 0), "DATE_OF_BIRTH", PATTERN)

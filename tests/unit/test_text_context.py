@@ -1,5 +1,7 @@
 """What only its company makes an age, a day or a name; and what looks like one and is none."""
 
+# ruff: noqa: RUF001 - letters of other scripts are what is tested
+
 from __future__ import annotations
 
 import pytest
@@ -61,3 +63,60 @@ def test_what_its_company_tells_goes_as_its_kind(text: str, expected: str) -> No
 )  # fmt: skip
 def test_what_looks_like_an_age_a_day_or_a_name_stays(text: str) -> None:
     assert cleaned(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Sturz, F/92", "Sturz, F/90+"),
+        ("W 92J, Sturz", "W 90+J, Sturz"),
+        ("m, 94 J. mit Husten", "m, 90+ J. mit Husten"),
+        ("F92Y hip", "F90+Y hip"),
+        ("92 J. w", "90+ J. w"),
+        ("胸部 ♀ 92", "胸部 ♀ 90+"),
+        ("女/92 胸部", "女/90+ 胸部"),
+        ("92男", "90+男"),
+        ("боль, 92 года", "боль, 90+ года"),
+    ],
+)
+def test_a_number_beside_a_sex_is_an_age_over_89(text: str, expected: str) -> None:
+    assert cleaned(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "W/100 L/40", "W 110 L 90", "window/level 100/90", "shock with 100 J.", "M/FFE/90", "F/U 92", "F/100.5",
+        "F/95 mm", "F/90 kg", "M 100 %", "w/ 92 kV",
+    ],
+)  # fmt: skip
+def test_a_number_beside_a_window_or_a_measure_is_no_age(text: str) -> None:
+    assert cleaned(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Jg. {}", "Jahrg. {} CT", "YOB: {}", "birth year {}", "née en {}.", "né(e) en {}", "Geburtsjahr: {}",
+        "año de nacimiento {}", "F.Nac.: {}",
+        "rocznik {}", "født {}", "г.р. {}", "{} г. р.",
+        "{}年生", "{}년생",
+        "THX (*{})", "born ca. {}.",
+    ],
+)  # fmt: skip
+def test_a_year_beside_what_says_birth_is_a_date_of_birth(text: str) -> None:
+    assert "1957" not in cleaned(text.format(1957))
+    assert "[DATE_OF_BIRTH]" in cleaned(text.format(1957))
+
+
+def test_a_year_of_birth_may_have_two_digits() -> None:
+    assert cleaned("YOB: 57, cough") == "YOB: [DATE_OF_BIRTH], cough"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*2000 counts", "2*1957", "5*2000 ms", "jg 57 mm", "TR*2000", "* 2000 ms", "in 1957 images",
+     "Jg. 16 gauge"],
+)  # fmt: skip
+def test_a_number_beside_an_asterisk_or_a_gauge_is_no_year_of_birth(text: str) -> None:
+    assert "[DATE_OF_BIRTH]" not in cleaned(text)
