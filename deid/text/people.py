@@ -31,7 +31,7 @@ _I: Final = re.IGNORECASE
 _CAPITALS: Final = re.compile(CAPITAL)
 _TITLE: Final = (
     r"(?:Dr|Drs|Doctor|Prof|Professor|Mr|Mrs|Ms|Miss|Mister|Master|Sir|Madam|Rev|Fr|Sr|Herrn?|Frau|Hr|Mme|Mlle|Monsieur|Madame|Mademoiselle"
-    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
+    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr(?:ouw)?|Mw|Meneer|Fru|Fr[öo]ken|Doktor|Capt|Sgt|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
     r"|д-р|г-н|г-жа|пан[іи]?|DR|MR|MRS|MS|PROF|MISS|HERR|FRAU|MME|NURSE)"
 )
 _ROLE: Final = (
@@ -94,6 +94,11 @@ _TITLED_LOOSELY: Final = re.compile(
     rf"(?<![^\W_])(?:dr|prof|mr|mrs|ms|miss|herr|frau|mme|dra|sra)\b\.?\s*(?P<name>{_LOOSE_NAME})",
     _I,
 )
+_TITLED_SMALL: Final = re.compile(
+    r"(?<![^\W_])(?<!\d\s)(?<!the\s)(?:drs?|prof|dhr|mevr(?:ouw)?|mw(?=\.)|meneer|de\sheer|herrn?|frau|fru|dott(?:\.ssa|ssa)?|dra|sra|mme|mlle)\b\.?\s+"
+    rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}(?={CAPITAL}[a-zà-ÿ'\u2019]){_FULL_NAME})"
+)
+"""As Dutch, Polish and Scandinavian titles are written; mr, ms, hr and sr are magnets and measures, too."""
 _ROLED: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
     rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
@@ -169,6 +174,7 @@ def find(text: str) -> Iterator[Finding]:
         yield Finding(*match.span("name" if match["name"] else "alone"), "PERSON_NAME", PATTERN)
     for pattern, sure in (
         (_TITLED, True),
+        (_TITLED_SMALL, True),
         (_GREETING, True),
         (_DEGREE, False),
         (_INITIALED, False),
@@ -213,6 +219,7 @@ def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
     parts = list(_WORDS.finditer(text, start, stop))
     kept: list[re.Match[str]] = []
     lead = -1
+    is_first = True
     for index, word in enumerate(parts):
         bare = word[0].rstrip(".")
         folded = fold(bare)
@@ -224,7 +231,8 @@ def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
             or folded in PARTICLES
             or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
         )
-        if ordinary and not (sure and index == 0 and folded not in _NOT_NAMES):
+        is_first, may_be_any = False, sure and is_first
+        if ordinary and not (may_be_any and folded not in _NOT_NAMES):
             if kept:
                 break
             lead = -1

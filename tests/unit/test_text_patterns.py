@@ -183,3 +183,31 @@ def test_a_long_hostile_text_is_judged_in_bounded_time() -> None:
         "山",
     ):
         list(patterns.find((seed * 10_000)[:10_240]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dhr. Kort", "CT THX dhr. Kort", "mevr. Kort belde vanmiddag.", "mw. Kort", "Mw. Kort", "meneer Kort",
+        "de heer Kort", "prof. Kort", "CT_THX_dr._Kort", "dr Kort", "Fru Kort", "Capt. Kort", "frau Kort",
+    ],
+)  # fmt: skip
+def test_behind_a_title_an_everyday_word_is_a_name(text: str) -> None:
+    assert ("PERSON_NAME", "Kort") in found(text)
+
+
+def test_behind_a_title_and_particles_an_everyday_word_is_a_name() -> None:
+    assert ("PERSON_NAME", "van der Kort") in found("dr. van der Kort")
+    assert ("PERSON_NAME", "van der Kort") in found("Dr. van der Kort")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mr Brain", "ms Echo", "24 hr Delay", "5 mw Laser", "dr. Right knee", "dr MRI", "see dr. Left hip",
+        "by the dr. Chest clear", "prof. No fracture", "Meneer heeft pijn", "seen by doctor. Chest clear",
+        "sr Coil", "the dr. Chest clear",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_title_makes_no_names(text: str) -> None:
+    assert [each for each in found(text) if each[0] == "PERSON_NAME"] == []
