@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _NAMES: Final = frozenset({"PERSON_NAME"})
+_WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]{2,}")
+"""Two ideographs or syllables say as much as three letters."""
+_SPELT_OUT: Final = str.maketrans(
+    {
+        "ä": "ae",
+        "ö": "oe",
+        "ü": "ue",
+        "Ä": "Ae",
+        "Ö": "Oe",
+        "Ü": "Ue",
+        "ø": "oe",
+        "Ø": "Oe",
+        "å": "aa",
+        "Å": "Aa",
+    }
+)
 _NUMBERS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID", "PHONE_NUMBER"})
 _DAYS: Final = frozenset({"DATE", "DATE_OF_BIRTH"})
 _TITLES: Final = words(
@@ -73,8 +89,9 @@ def _add_name(value: str, words: set[str], combinations: set[str], logins: set[s
         for word in re.findall(r"[^\W\d_]+", plain(part)):
             if word not in _TITLES and word not in parts:
                 parts.append(word)
-    for word in parts[:_MOST_WORDS]:
-        if len(word) >= LEAST_WORD and word.isalpha():
+    spelt_out = re.findall(r"[^\W\d_]+", plain(value.translate(_SPELT_OUT)))
+    for word in (*parts[:_MOST_WORDS], *(set(spelt_out[:_MOST_WORDS]) - set(parts) - set(_TITLES))):
+        if word.isalpha() and (len(word) >= LEAST_WORD or _WIDE.fullmatch(word)):
             words.add(word)
     for several in (2, 3):
         for some in permutations(parts[:4], several):

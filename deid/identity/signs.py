@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b32encode, b64encode
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
+from unicodedata import normalize
 
 from deid.identity import initials, serials, views
 from deid.identity.forms import LEAST_BEGINNING, prepare
@@ -31,6 +33,9 @@ _LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
 _NO_LETTERS: Final = _ALL.translate(None, _LOWER)
 _NO_DIGITS: Final = _ALL.translate(None, b"0123456789")
 _NO_ALNUM: Final = _ALL.translate(None, _LOWER + b"0123456789")
+_ASCII: Final = bytes(range(128))
+_SCRIPTS: Final = ("utf-8", "iso8859-5", "iso8859-6", "iso8859-7", "iso8859-8")
+"""How letters of scripts other than Latin are encoded."""
 _LEET: Final = (
     bytes.maketrans(b"0134578$@!|", b"oleastbsail"),
     bytes.maketrans(b"01345689$@!|", b"oieasgbgsail"),
@@ -49,7 +54,7 @@ RECORDS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID"})
 
 _ODD: Final = re.compile(
     rb"[%][0-9a-f][0-9a-f]|&(?:#|[a-z]{2,8};)|=[0-9a-f][0-9a-f]=|(?:\\u|u\+)[0-9a-f]{4}"
-    rb"|\\(?:x[0-9a-f][0-9a-f]|[0-3]?[0-7][0-7]\\|0{2,4}[0-9a-f][0-9a-f])|</?[a-z]"
+    rb"|\\u-?\d{3,5}\?|\\'[0-9a-f]{2}|\\(?:x[0-9a-f][0-9a-f]|[0-3]?[0-7][0-7]\\|0{2,4}[0-9a-f][0-9a-f])|</?[a-z]"
     rb"|(?:\.\.|\xe2\x80\xa6)[ :-]{0,2}\d{4}|(?:ends|ending|endet|last)[a-z4 ]{0,5}[ :-]{0,2}\d{4}"
     rb"|[a-z][a-z](?:\*\*|[a-z](?:\*|#|\.\.|__|--|~~|\?\?|xxx|\xe2\x80[\xa2\xa6]))|[a-z]\*[a-z]+\*|[*#x][*#x]-?\d{4}"
     rb"|\xe5(?:\xb9\xb3\xe6\x88\x90|\xa4\xa7\xe6\xad\xa3)|\xe6\x98\xad\xe5\x92\x8c|\xe4\xbb\xa4\xe5\x92\x8c"
@@ -113,6 +118,7 @@ class Signs:
         self._leet = _united(one.leet for one in each)
         self._digits = _united(one.digits for one in each)
         self._alnum = _united(one.alnum for one in each)
+        self._beyond = _united(one.beyond for one in each)
         self._raw = _united(one.raw for one in each)
         self._short = Patterns(way for one in each for way in one.short)
         self._whole = _united(one.whole for one in each)
@@ -181,6 +187,7 @@ class Signs:
             or self._raw.occur_in(data)
             or self._whole.occur_in(data)
             or self._short.occur_in(low)
+            or (not data.isascii() and self._beyond.occur_in(data.translate(None, _ASCII)))
         )
 
     def _is_peculiar(self, data: bytes, low: bytes) -> bool:
@@ -227,6 +234,7 @@ class _SignsOfOne(NamedTuple):
     leet: frozenset[bytes]
     digits: frozenset[bytes]
     alnum: frozenset[bytes]
+    beyond: frozenset[bytes]
     raw: frozenset[bytes]
     whole: frozenset[bytes]
     short: tuple[bytes, ...]
@@ -241,12 +249,16 @@ def _signs_of(value: str, kind: str) -> _SignsOfOne:
     one = prepare(((value, kind),))
     words = [word for word in one.words if word.isascii()]
     long = [word for word in words if len(word) >= _LEAST_LETTERS]
+    written = _beyond_ascii(value, one) if kind == "PERSON_NAME" else ()
     return _SignsOfOne(
-        _pieces(_of_letters(long, one), _LEAST_LETTERS),
+        _pieces((*_of_letters(long, one), *map(_left_of, written)), _LEAST_LETTERS),
         _pieces(long, _LEAST_LETTERS),
         _pieces(_of_digits(long, one), _LEAST_DIGITS),
-        _pieces(_of_both(long, one), _LEAST_DIGITS),
-        frozenset((*_base64(long, one), *_base32(long, one), *_packed(one))),
+        _pieces(_of_both((*long, *written), one), _LEAST_DIGITS),
+        frozenset(each for word in written for each in _without_ascii(word)),
+        frozenset(
+            (*_base64((*long, *written), one), *_base32((*long, *written), one), *_packed(one))
+        ),
         _pieces(
             (
                 *one.counted.counts,
@@ -260,6 +272,32 @@ def _signs_of(value: str, kind: str) -> _SignsOfOne:
         one.tails,
         tuple(one.days),
     )
+
+
+def _beyond_ascii(value: str, disguises: Disguises) -> tuple[str, ...]:
+    """Return the parts of a name that have letters beyond ASCII, in small letters, as they are written."""
+    found = re.findall(r"[^\W\d_]+", normalize("NFC", value.lower()))
+    return tuple(
+        dict.fromkeys(
+            word for word in found if not word.isascii() and views.plain(word) in disguises.words
+        )
+    )
+
+
+def _left_of(word: str) -> str:
+    """Return what is left of a part of a name when letters beyond ASCII are taken out: ``mller``."""
+    return "".join(letter for letter in word if letter.isascii())[:LEAST_BEGINNING]
+
+
+def _without_ascii(word: str) -> Iterator[bytes]:
+    """Yield how a part of a name begins that has no letter of ASCII: what is squeezed out between is ASCII."""
+    beginning = word[:_LEAST_LETTERS]
+    if any(letter.isascii() for letter in beginning):
+        return
+    for case in (beginning, beginning.upper(), beginning.capitalize()):
+        for codec in _SCRIPTS:
+            with suppress(UnicodeEncodeError):
+                yield case.encode(codec)
 
 
 def _pieces(texts: Iterable[str], least: int) -> frozenset[bytes]:

@@ -76,7 +76,8 @@ def mapped(view: View, pattern: re.Pattern[str], read: Callable[[re.Match[str]],
 # ---------------------------------------------------------------------- escapes
 
 _ESCAPE: Final = re.compile(
-    r"(?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-Fa-f]{2})+|(?:\\x[0-9A-Fa-f]{2})+|(?:\\u|U\+)[0-9A-Fa-f]{4}[ ,]?"
+    r"(?:%[0-9A-Fa-f]{2})+|(?:=[0-9A-Fa-f]{2})+|(?:\\x[0-9A-Fa-f]{2})+"
+    r"|\\u-?\d{3,5}\?|(?:\\'[0-9A-Fa-f]{2})+|(?:\\u|U\+)[0-9A-Fa-f]{4}[ ,]?"
     r"|&#[0-9]{1,7};?|&#[xX][0-9A-Fa-f]{1,6};?|&[A-Za-z]{2,8};|=\r?\n"
     r"|\\0{2,4}[0-9A-Fa-f]{2}[ ]?|(?:\\[0-3]?[0-7]{2})+|\\X(?:[0-9A-Fa-f]{2})+\\"
 )
@@ -89,6 +90,8 @@ def _unescape(match: re.Match[str]) -> str:
     if written.startswith("&"):
         read = html.unescape(written)
         return read if read != written else written
+    if written.endswith("?"):  # of RTF
+        return chr(int(written[2:-1]) % 65536)
     if written[1] in "u+" or written.startswith(
         "\\00"
     ):  # of JSON, of Unicode's charts, of style sheets
@@ -98,7 +101,7 @@ def _unescape(match: re.Match[str]) -> str:
         return decoded(bytes(int(each, base=8) & 255 for each in octal)) or written
     if written.startswith("=") and not written[1:2].isalnum():
         return ""
-    raw = bytes.fromhex("".join(_HEX.findall(re.sub(r"\\[xX]", " ", written))))
+    raw = bytes.fromhex("".join(_HEX.findall(re.sub(r"\\[xX']", " ", written))))
     return decoded(raw) or written
 
 
@@ -183,6 +186,7 @@ def _look(character: str) -> str:
 
 _SPELT: Final = {
     "ß": "ss", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "æ": "ae", "œ": "oe", "\u0131": "i",
+    "\u03c2": "\u03c3",
 }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """A person's identifiers in disguise: what is found, what only looks like it, and that its signs are seen."""
 
+# ruff: noqa: RUF001 - letters of other scripts are what is tested
+
 from __future__ import annotations
 
 import struct
@@ -37,7 +39,7 @@ WHO = prepare(
         "T4nnb3rg",
         "84 65 78 78 66 69 82 71", "20-1-14-14-2-5-18-7", "OT7781", "pt TO61 ok", "O.T. 1961", "7781OT",
         "tanort61",
-        "ⓉⒶⓃⓃⒷⒺⓇⒼ", "Ｔａｎｎｂｅｒｇ", "𝐓𝐚𝐧𝐧𝐛𝐞𝐫𝐠", "T\u200ba\u200bn\u200bn\u200bberg",  # noqa: RUF001
+        "ⓉⒶⓃⓃⒷⒺⓇⒼ", "Ｔａｎｎｂｅｒｇ", "𝐓𝐚𝐧𝐧𝐛𝐞𝐫𝐠", "T\u200ba\u200bn\u200bn\u200bberg",
     ],
 )  # fmt: skip
 def test_a_name_in_disguise_is_found_in_a_text(text: str) -> None:
@@ -261,3 +263,45 @@ def test_digits_of_two_texts_are_no_number_together(first: str, second: str) -> 
     assert not signs.may_stand_in_elements(
         [element(0x00081030, "LO", one), element(0x0008103E, "LO", other)]
     )
+
+
+BEYOND_ASCII: dict[str, list[str | bytes]] = {
+    "Zörgel^Tübke": [
+        "Z ö r g e l", "Z.ö.r.g.e.l", "Z-Ö-R-G-E-L", "Z o e r g e l", "WsO2cmdlbA==",
+        "x WsO2cmdlbCBUw7xia2U= y",
+        "5ac3b67267656c", "5a:c3:b6:72:67:65:6c", "=?UTF-8?B?WsO2cmdlbA==?=", "Z\\u246?rgel", "Z\\'f6rgel",
+    ],
+    "Жуковка^Зоя": [
+        "Ж у к о в к а", "Ж.У.К.О.В.К.А", "0JbRg9C60L7QstC60LA=", "d096d183d0bad0bed0b2d0bad0b0",
+        "\\u1046?\\u1091?\\u1082?\\u1086?\\u1074?\\u1082?\\u1072?", "Ж у к о в к а".encode("iso8859-5"),
+    ],
+    "Χατζής^Πέτρος": ["Χ α τ ζ ή ς", "Χ-Α-Τ-Ζ-Ή-Σ", "zqfOsc+EzrbOrs+C", "cea7ceb1cf84ceb6ceaecf82"],
+    "Kitou^Yuma=鬼頭^悠真": ["6ay86aCt", "e9acbce9a0ad", "\\u9b3c\\u982d", "%E9%AC%BC%E9%A0%AD", "鬼 頭"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [(name, text) for name, texts in BEYOND_ASCII.items() for text in texts]
+)
+def test_a_name_beyond_ascii_is_found_in_disguise_and_shows_a_sign(
+    name: str, text: str | bytes
+) -> None:
+    known = [(name, "PERSON_NAME")]
+    encoded = text if isinstance(text, bytes) else text.encode()
+    assert Signs(known).may_stand_in(b"\nCT " + encoded + b" nativ\n")
+    assert prepare(known).occurs_in(encoded.decode("utf-8" if text != encoded else "iso8859-5"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "M o r g e n", "z b r g l", "Zorge", "Z o r g", "Wsn2cmdlbA==", "5ac3b6726765",
+        "Z\\u247?rgel", "Z\\'f7rgel",
+        "Ж у к о", "к о в к а", "0JbRg9C60L7QstC6", "Жуковский район", "Χ α τ", "Χρόνος", "鬼", "鬼 島",
+        "頭部CT単純",
+        "\\u9b3c\\u5cf6", "%E9%AC%BC", "Tür", "T-R-U-E", "60 80 74",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", list(BEYOND_ASCII))
+def test_what_is_no_whole_name_beyond_ascii_is_not_found(name: str, text: str) -> None:
+    assert not prepare([(name, "PERSON_NAME")]).occurs_in(text)
