@@ -11,24 +11,15 @@ from deid.identity.disguises import LEAST_WORD, Code, Disguises
 from deid.identity.views import plain, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NAMES: Final = frozenset({"PERSON_NAME"})
 _WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]{2,}")
 """Two ideographs or syllables say as much as three letters."""
 _SPELT_OUT: Final = str.maketrans(
-    {
-        "ä": "ae",
-        "ö": "oe",
-        "ü": "ue",
-        "Ä": "Ae",
-        "Ö": "Oe",
-        "Ü": "Ue",
-        "ø": "oe",
-        "Ø": "Oe",
-        "å": "aa",
-        "Å": "Aa",
-    }
+    dict(
+        zip("äöüøåÄÖÜØÅ", ("ae", "oe", "ue", "oe", "aa", "Ae", "Oe", "Ue", "Oe", "Aa"), strict=True)
+    )
 )
 _NUMBERS: Final = frozenset({"MEDICAL_RECORD_NUMBER", "ACCESSION", "GENERIC_ID", "PHONE_NUMBER"})
 _DAYS: Final = frozenset({"DATE", "DATE_OF_BIRTH"})
@@ -38,6 +29,11 @@ _TITLES: Final = words(
     the und of removed anonymous anonymized anonymised unknown none null test patient name
     """
 )
+_PARTICLES: Final = words(
+    "van von der den de del della di da dos das du la le los las el al bin ibn ter ten t mc mac o d ou st zu"
+)
+_FIRST_SYLLABLE: Final = 0x1100
+"""From here on stand syllables and ideographs, which have no marks."""
 _LEAST_DIGITS: Final = 5
 _LEAST_PART: Final = 6
 _LEAST_TOLD: Final = 4
@@ -81,6 +77,27 @@ def prepare(known: Iterable[tuple[str, str]], uids: Iterable[str] = ()) -> Disgu
         frozenset(words), frozenset(combinations), frozenset(logins), codes, frozenset(tails), days,
         frozenset(uid for uid in uids if len(uid) >= _LEAST_UID),
     )  # fmt: skip
+
+
+def spelt_otherwise(part: str) -> frozenset[str]:
+    """Return a part of a name without its marks, and with umlauts spelt out: ``Müller``, muller, mueller."""
+    if part.isascii() or any(ord(letter) >= _FIRST_SYLLABLE for letter in part):
+        return frozenset()
+    return frozenset((plain(part), plain(part.translate(_SPELT_OUT)))) - {part.lower()}
+
+
+def with_particles(words: Sequence[str]) -> Iterator[str]:
+    """Yield parts of a name in one word with the particles before them: ``vandermeulen``, ``vdmeulen``."""
+    led: list[str] = []
+    for word in words:
+        if word in _PARTICLES:
+            led.append(word)
+            continue
+        if led and len(word) >= LEAST_WORD:
+            yield "".join((*led, word))
+            if len(led) > 1:
+                yield "".join((*(each[:1] for each in led), word))
+        led.clear()
 
 
 def _add_name(value: str, words: set[str], combinations: set[str], logins: set[str]) -> None:

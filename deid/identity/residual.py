@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from deid.encoding.character_sets import decode
 from deid.encoding.value_representations import SHORT_VRS
 from deid.identity import binary
-from deid.identity.forms import prepare
+from deid.identity.forms import prepare, spelt_otherwise, with_particles
 from deid.identity.needles import Needles
 from deid.identity.places import HARMLESS, common_terms, says_only_its_kind
 from deid.identity.signs import Signs
@@ -346,14 +346,19 @@ def _tokens(raw: bytes, info_type: str, charset: str) -> Tokens:
 
 
 def _parts_of_name(text: str) -> set[str]:
-    """Return the parts of a name; of a compound one (Smith-Jones, O'Brien) its own parts, and joined."""
+    """Return the parts of a name; of a compound one (Smith-Jones, O'Brien) its own parts, and joined.
+
+    All of them without marks and with umlauts spelt out, too.
+    """
     parts = {part for part in _SPLIT.split(text) if part}
     for part in [*parts]:
         inner = [piece for piece in _INNER.split(part) if piece]
         if len(inner) > 1:
             parts.update(piece for piece in inner if len(piece) >= _MIN_NAME or not piece.isascii())
             parts.add("".join(inner))
-    return parts
+    for component in re.split(r"[\^=\\,;/]+", text):
+        parts.update(with_particles(re.split(r"[-'\u2019.\s]+", component.lower())))
+    return parts.union(*map(spelt_otherwise, parts))
 
 
 def _is_weak(part: str, token: bytes, info_type: str) -> bool:

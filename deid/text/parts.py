@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from deid.identity.forms import with_particles
 from deid.identity.places import says_only_its_kind
 from deid.text.folding import LETTERS, fold, spellings, words
 from deid.text.vocabulary import is_recognised
@@ -116,6 +117,7 @@ class Parts:
                     if len(word) >= 2 and fold(word) not in _TITLES:
                         for spelling in spellings(word):
                             self.words[spelling] = "PERSON_NAME"
+            self.words.update(dict.fromkeys(with_particles(folded_parts), "PERSON_NAME"))
             for one in folded_parts[:6]:
                 self.joined.update(
                     one + other for other in folded_parts[:6] if len(one + other) > 4

@@ -88,3 +88,38 @@ def test_of_very_many_uids_one_is_found_and_what_only_begins_so_is_not(beginning
     assert not forbidden.may_occur_in([others, begun], uids)
     for uid in (uids[0], uids[19_999], uids[-1]):
         assert forbidden.may_occur_in([others, begun, b"LT\x1e\x00see" + uid + b" today"], uids)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Szczepański^Łukasz", "Szczepanski"), ("Szczepański^Łukasz", "LUKASZ"), ("Größler^Jörn", "Groessler"),
+        ("Größler^Jörn", "GROSSLER"), ("Größler^Jörn", "JOERN"), ("Søndergård^Åse", "Sondergard"),
+        ("Søndergård^Åse", "soendergaard"), ("Воробьёв^Пётр", "Воробьев"), ("Παπαδόπουλος^Γ", "παπαδοπουλοσ"),
+        ("O'Brien-Lund^Eve", "OBrien"), ("de la Torre Vidal^Ana", "DelaTorre"),
+        ("van der Meulen^J", "vandermeulen"),
+        ("van der Meulen^J", "vdMeulen"), ("Al-Rashidi^F", "alrashidi"), ("D'Amico^Eva", "DAMICO"),
+    ],
+)  # fmt: skip
+def test_a_name_is_found_without_its_marks_and_with_its_particles(name: str, text: str) -> None:
+    forbidden = Forbidden([(name.encode(), "PERSON_NAME", "ISO_IR 192")])
+    assert forbidden.occurs_in(text.encode(), text, vr="LO")
+    assert forbidden.may_occur_in([b"LO\x16\x00" + text.encode() + b"\x28\x00"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Szczepański^Łukasz", "Szczecin"), ("Größler^Jörn", "grosser Kern"), ("de la Torre Vidal^Ana", "dela"),
+        ("van der Meulen^J", "vd"), ("van der Meulen^J", "vander"),
+        ("Di Stal^Eva", "distal"),
+        ("Al-Tar^F", "Al"), ("Søndergård^Åse", "sonder"), ("Müll^Eva", "MUL"),
+        ("D'Ami^Eva", "dynami"), ("Ó Sé^Eva", "OSE"), ("La Teral^Eva", "lateral"),
+        ("Mc Ten^Eva", "mct"),
+    ],
+)  # fmt: skip
+def test_what_shares_a_particle_or_a_beginning_with_a_name_is_not_found(
+    name: str, text: str
+) -> None:
+    forbidden = Forbidden([(name.encode(), "PERSON_NAME", "ISO_IR 192")])
+    assert not forbidden.occurs_in(text.encode(), text, vr="CS")

@@ -117,6 +117,9 @@ def test_names_are_found_across_scripts_and_spellings(header: str, text: str) ->
         ("O'Hanrahan^Maeve", "O Hanrahan"),
         ("LE GUENNEC^Anne", "A. Le Guennec"),
         ("van 't Hoff^Pieter", "P. van 't Hoff"),
+        ("de la Torre^Ana", "delaTorreA"),
+        ("de la Torre^Ana", "xxdelatorrexx"),
+        ("van der Meulen^Joost", "vdMeulen J"),
     ],
 )
 def test_names_are_found_written_apart_and_behind_particles(header: str, text: str) -> None:
