@@ -77,6 +77,9 @@ _COUNTED: Final = re.compile(
     re.IGNORECASE,
 )
 """What is counted by so many of so many."""
+_ECHO: Final = re.compile(r"(?<![^\W\d_])echo\s\Z", re.IGNORECASE)
+_MOST_ECHOES: Final = 4
+"""Echoes of one sequence: Echo 1/2 is the first of two, echo 9/21 is a day."""
 _SIGHT: Final = re.compile(r"\b(?:vision|visual|acuity|snellen|va|od|os|ou|visus)\b", re.IGNORECASE)
 """What makes six of eighteen how well somebody sees."""
 _FORMS: Final = {
@@ -334,6 +337,10 @@ def _is_counted(match: re.Match[str]) -> bool:
     """Whether two numbers are so many of so many, by what stands before or behind them."""
     start, stop = match.start("one"), match.end("tail")
     if _COUNTED.match(match.string, stop):
+        return True
+    if int(match["one"]) <= int(match["two"]) <= _MOST_ECHOES and _ECHO.search(
+        match.string, max(0, start - 6), start
+    ):
         return True
     if match["one"] in ("6", "20") and _SIGHT.search(match.string):
         return True

@@ -191,6 +191,17 @@ def _zip_city(text: str) -> bool:
     return any(not is_recognised(each) or is_place(each) for each in word)
 
 
+def _is_street(text: str) -> bool:
+    """Whether what begins as an Italian street is one: via leads through arteries and ports in English."""
+    return not text.startswith("via") or any(
+        not is_recognised(word) for word in re.findall(r"[^\W\d_]{3,}", text)
+    )
+
+
+_NO_VERSION: Final = (
+    r"(?<!(?<![^\W_])[rv])(?<!version\s)(?<!release\s)(?<!software\s)(?<!firmware\s)(?<!build\s)"
+)
+"""What no address stands behind: R5.7.1.2, version 10.1.0.1."""
 _I: Final = re.IGNORECASE
 _SIGN: Final = re.compile(r"@")
 _STREET: Final = re.compile(
@@ -223,7 +234,7 @@ PATTERNS: Final = (
     Pattern("URL", re.compile(r"(?<![\w./:])/(?:[\w.+-]{1,64}/){2,16}[\w.+-]{1,64}")),
     Pattern("MAC_ADDRESS", re.compile(r"(?<![\w:-])[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", _I)),
     Pattern("MAC_ADDRESS", re.compile(r"(?<!\w)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}(?!\w)", _I)),
-    Pattern("IP_ADDRESS", re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"), check=_ip, hint=_DIGIT),
+    Pattern("IP_ADDRESS", re.compile(rf"(?<![\d.]){_NO_VERSION}\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\d.]*\d)", _I), check=_ip, hint=_DIGIT),
     Pattern("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?:%\w{1,16})?(?![\w:])", _I), check=_ip),
     Pattern("IBAN_CODE", re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?\b", _I),
             check=_iban, hint=_DIGITS5),
@@ -342,7 +353,7 @@ PATTERNS: Final = (
             re.compile(rf"\b{CAPITAL}[a-zà-ÿ]{{2,20}}(?:gatan|vägen|gade|vej|veien|gata|katu|tie|straat|laan|weg|gracht|utca|út)\s+\d{{1,4}}(?:\s?[A-Za-z]\b|\b)"),
             check=_unfamiliar, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
-            re.compile(rf"\b{CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), hint=_DIGIT),
+            re.compile(rf"\b{CAPITAL}[\w-]{{1,30}}(?:weg|ring|markt|hof|berg|steig)\s+\d{{1,4}}\s?[a-z]?\b"), check=_unfamiliar, hint=_DIGIT),
     Pattern("STREET_ADDRESS",
             re.compile(r"\b\d{1,4}(?:\s?(?:bis|ter))?,?\s+(?:rue|avenue|av\.|boulevard|bd|place|chemin|all[ée]e|impasse|quai|route|cours)\s+"
                        r"[^\W\d][\w'\u2019-]{0,30}(?:\s+[^\W\d][\w'\u2019-]{0,30}){0,4}", _I), hint=_DIGIT),
@@ -350,7 +361,7 @@ PATTERNS: Final = (
             re.compile(rf"(?<![^\W_])(?i:calle|c/|avenida|avda\.?|av\.|plaza|pza\.?|paseo|via|viale|piazza|corso|rua|travessa|largo|ulica|ul\.|al\.|os\.|ulitsa|ул\.|улица|οδός)"
                        rf"\s{{0,2}}(?:(?i:de|del|la|las|los|das|dos|da|do|della|dei|delle)\s+){{0,3}}"
                        rf"{CAPITAL}[\w'\u2019-]{{0,30}}(?:\s[\w'\u2019-]{{1,30}}){{0,4}}?\s?,?\s?(?:(?i:n[°º.]?)\s?)?\d{{1,4}}(?:/\d{{1,4}}|[A-Za-z]\b|\b)"
-                       rf"(?:,?\s\d{{1,2}}[º°ª]\s?[A-Z]?\b)?"), hint=_DIGIT),
+                       rf"(?:,?\s\d{{1,2}}[º°ª]\s?[A-Z]?\b)?"), check=_is_street, hint=_DIGIT),
     Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
     Pattern("LOCATION", re.compile(rf"\b{CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
     Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),

@@ -120,3 +120,20 @@ def test_a_year_of_birth_may_have_two_digits() -> None:
 )  # fmt: skip
 def test_a_number_beside_an_asterisk_or_a_gauge_is_no_year_of_birth(text: str) -> None:
     assert "[DATE_OF_BIRTH]" not in cleaned(text)
+
+
+@pytest.mark.parametrize("text", ["Echo 1/2", "ECHO 2/2", "T2 echo 1/3", "MAG Echo 2/4"])
+def test_one_of_several_echoes_is_no_day(text: str) -> None:
+    assert cleaned(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("echo 9/21", "echo 10/1"),
+        ("Echo 3/2", "Echo 3/12"),
+        ("echo 4/5: EF 60", "echo 4/15: EF 60"),
+    ],
+)
+def test_a_day_behind_an_echo_is_one(text: str, expected: str) -> None:
+    assert cleaned(text) == expected

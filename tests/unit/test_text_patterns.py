@@ -211,3 +211,45 @@ def test_behind_a_title_and_particles_an_everyday_word_is_a_name() -> None:
 )  # fmt: skip
 def test_what_only_looks_like_a_title_makes_no_names(text: str) -> None:
     assert [each for each in found(text) if each[0] == "PERSON_NAME"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Monitoring 10.0", "Premonitoring 5", "Scoring 2", "Triggering 50", "Rendering 1.0", "Filtering 3",
+        "Spring 4", "syngo.via VB60", "via PICC 3", "via Port 1", "O-ring 2",
+    ],
+)  # fmt: skip
+def test_a_word_of_the_vocabulary_before_a_number_is_no_street(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "street"),
+    [
+        ("at Amselring 12", "Amselring 12"), ("wohnt Steinberg 12", "Steinberg 12"), 
+        ("Kirchhof 3", "Kirchhof 3"),
+        ("via Garibaldi 22", "via Garibaldi 22"), ("Via Roma 5", "Via Roma 5"), ("Eschenweg 7", "Eschenweg 7"),
+    ],
+)  # fmt: skip
+def test_a_street_by_its_ending_or_behind_via_is_found(text: str, street: str) -> None:
+    assert ("STREET_ADDRESS", street) in found(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "R5.7.1.2", "V5.0.0.221", "v2.3.4.5", "release 5.7.1.2", "version 10.1.0.1", "Software 4.1.3.0",
+        "build 1.8.3.63",
+    ],
+)  # fmt: skip
+def test_a_version_is_no_address_of_a_machine(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["10.20.30.40", "srv 10.20.30.40", "IP:10.20.30.40", "from 10.20.30.40", "ADR10.20.30.40"],
+)
+def test_an_address_of_a_machine_is_found_whatever_else_stands_before_it(text: str) -> None:
+    assert ("IP_ADDRESS", "10.20.30.40") in found(text)
