@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from deid.text.folding import fold, words
-from deid.text.vocabulary import eponyms, is_own_clinical
+from deid.text.vocabulary import eponym_pairs, eponyms, is_own_clinical, paired
 
 # What a name may belong to. The word itself may stand one eponym further: Osgood-Schlatter disease.
 _HEADS: Final = words(
@@ -31,20 +31,23 @@ _AHEAD: Final = re.compile(r"(?:['\u2019]s?)?[\s_-]{1,2}([^\W\d_]+)")
 _BEFORE: Final = re.compile(
     r"(?<![^\W_])(?:(?:circle|sinus|sinuses|ligament|foramen|canal|ampulla|triangle|islets?|loop|angle|tetralogy"
     r"|fissure|aqueduct|vein|fossa|ganglion|duct|pouch|valves?|space|point|sphincter|organ)\s+of(?:\s+the)?"
-    r"|(?:syndrome|maladie|signe|kyste|enfermedad|s[ií]ndrome|signo)\s+de|(?:malattia|morbo|sindrome)\s+di"
+    r"|(?:syndrome|polygone|maladie|signe|kyste|enfermedad|s[ií]ndrome|signo)\s+de|(?:malattia|morbo|sindrome)\s+di"
     r"|ziekte\s+van|morbus)\s+$",
     re.IGNORECASE,
 )
 _COUNTED: Final = words(
     """
-    apgar fazekas glasgow wells ranson rockall mallampati karnofsky barthel hinchey forrest alvarado braden
-    rankin norton fleischner balthazar meyers charlson cormack hunt hess fisher spetzler graeb risser lauge
-    weber neer mayo outerbridge kocher hounsfield berne bishop snellen day gleason bosniak child pugh modic
-    pfirrmann deauville garden gartland pauwels stanford debakey kellgren
+    apgar glasgow wells ranson rockall mallampati karnofsky barthel rankin hinchey forrest alvarado braden
+    norton fleischner balthazar meyers charlson cormack hunt hess fisher spetzler graeb risser lauge weber
+    neer mayo outerbridge kocher hounsfield berne bishop snellen day gleason bosniak child pugh modic
+    pfirrmann deauville garden gartland pauwels stanford debakey kellgren fazekas schatzker lenke todani gustilo
+    salter bethesda fuhrman breslow billroth lugano chiari mason rockwood ficat meyerding crowe tonnis pipkin
+    cognard borden scheltens koedam bismuth strasberg siewert borrmann masaoka enneking mirels tokuhashi
+    goutallier samilson eichenholtz
     """
 )
 """Words that a number follows or precedes: a day, a score, a class."""
-_NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IV]{1,3}F?(?![^\W_])|[AB](?![^\W_]))")
+_NUMBER_AHEAD: Final = re.compile(r"\s{0,2}(?:#?\d|[IVX]{1,4}[a-cA-CF]?(?![^\W_])|[AB](?![^\W_]))")
 _NUMBER_BEFORE: Final = re.compile(r"\d(?:st|nd|rd|th)?[\s-]?$", re.IGNORECASE)
 _TESTED: Final = words(
     """
@@ -63,6 +66,8 @@ _MAX_STEPS: Final = 3
 def is_in_use(text: str, start: int, stop: int) -> bool:
     """Whether a word of a text is an eponym beside what it belongs to, or one that is counted: Gleason 7."""
     folded = fold(text[start:stop].removesuffix("'s"))
+    if folded in paired() and _is_of_pair(text, start, stop):
+        return True
     if folded in _COUNTED and (
         _NUMBER_AHEAD.match(text, stop) or _NUMBER_BEFORE.search(text, max(0, start - 5), start)
     ):
@@ -92,3 +97,27 @@ def is_with_its_noun(text: str, start: int, stop: int) -> bool:
             return False
         at = ahead.end()
     return False
+
+
+_MOST_PAIRED: Final = 4
+_PAIRED: Final = re.compile(r"[^\W\d_]+(?:[ -][^\W\d_]+){1,7}")
+_LONGEST_PAIR: Final = 40
+
+
+def _is_of_pair(text: str, start: int, stop: int) -> bool:
+    """Whether a word stands with those that it is an eponym together with: Mallory-Weiss."""
+    for run in _PAIRED.finditer(text, max(0, start - _LONGEST_PAIR), stop + _LONGEST_PAIR):
+        if not run.start() <= start < run.end():
+            continue
+        tokens = list(_PART.finditer(text, run.start(), run.end()))
+        at = next(index for index, token in enumerate(tokens) if token.end() > start)
+        folded = [fold(token[0]) for token in tokens]
+        return any(
+            tuple(folded[first:last]) in eponym_pairs()
+            for first in range(max(0, at - _MOST_PAIRED + 1), at + 1)
+            for last in range(max(at + 1, first + 2), first + _MOST_PAIRED + 1)
+        )
+    return False
+
+
+_PART: Final = re.compile(r"[^\W\d_]+")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from deid.text import eponyms
 from deid.text.findings import PATTERN, Finding
 from deid.text.folding import fold, words
 from deid.text.vocabulary import is_clinical_token, is_name, is_recognised
@@ -210,6 +211,17 @@ _NOT_NAMES: Final = words(
 )
 
 
+_CLASS: Final = re.compile(r"\s{1,2}[IVX]{1,4}[a-cA-CF]?(?![^\W_])")
+
+
+def _is_graded(text: str, word: re.Match[str]) -> bool:
+    """Whether a word is of an eponym with a class behind it: Salter-Harris II is no junior."""
+    return _CLASS.match(text, word.end()) is not None and all(
+        eponyms.is_in_use(text, word.start() + each.start(), word.start() + each.end())
+        for each in re.finditer(r"[^\W\d_]+", word[0])
+    )
+
+
 def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
     """Return a name without the ordinary words that were caught with it, if a name is left.
 
@@ -230,6 +242,7 @@ def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
             folded in _NOT_NAMES
             or folded in PARTICLES
             or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
+            or _is_graded(text, word)
         )
         is_first, may_be_any = False, sure and is_first
         if ordinary and not (may_be_any and folded not in _NOT_NAMES):

@@ -88,6 +88,8 @@ _LINKS: Final = ("", "s", "es", "n", "en", "er", "e")
 _PART: Final = 4
 """The shortest part of a compound: shorter ones fit into names."""
 _MAX_COMPOUND: Final = 40
+_GRADE: Final = re.compile(r"(?:I{2,3}|IV|VI{1,3}|IX|XI{0,2})[a-cA-CF]?\Z")
+"""Roman numbers, and classes in them: ``II``, ``IIIb``, ``IIF``."""
 _NO_PART: Final = frozenset(
     {"mann", "frau", "herr", "herrn", "kind", "gross", "stein", "mark", "alte", "neue"}
 )
@@ -97,6 +99,18 @@ _NO_PART: Final = frozenset(
 def eponyms() -> frozenset[str]:
     """Return names that stand for diseases, signs, devices and places in the body."""
     return read_words("eponyms.txt")
+
+
+@cache
+def eponym_pairs() -> frozenset[tuple[str, ...]]:
+    """Return names that stand together for one thing, each as its words in order: Salter-Harris."""
+    return frozenset(tuple(each.split("-")) for each in read_words("eponym_pairs.txt"))
+
+
+@cache
+def paired() -> frozenset[str]:
+    """Return the words of all of these pairs."""
+    return frozenset(part for pair in eponym_pairs() for part in pair)
 
 
 @cache
@@ -353,7 +367,8 @@ def is_clinical_token(token: str) -> bool:
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
-        if (_ABBREVIATION.match(token) and not is_name(token)) or token in _ROMAN:
+        is_short = _ABBREVIATION.match(token) or _GRADE.match(token)
+        if (is_short and not is_name(token)) or token in _ROMAN:
             return True
         return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):

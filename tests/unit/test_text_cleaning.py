@@ -471,3 +471,44 @@ def test_the_same_text_is_judged_once_per_patient_and_shift() -> None:
     first = by.clean("Dr. Blorg 2019-02-25", KNOWN, shift=Shift(5))
     assert by.clean("Dr. Blorg 2019-02-25", list(KNOWN), shift=Shift(5)) is first
     assert by.clean("Dr. Blorg 2019-02-25", KNOWN, shift=Shift(6)).text != first.text
+
+
+EPONYMS_IN_USE = [
+    "Mallory-Weiss", "Salter-Harris II", "SALTER-HARRIS IIIb", "Kellgren-Lawrence 3", "Ehlers-Danlos",
+    "Sturge-Weber",
+    "Von Hippel-Lindau", "Legg-Calvé-Perthes", "Osgood-Schlatter", "Blalock-Taussig shunt", "Ann Arbor IIIB",
+    "Schatzker II", "Billroth II", "Bosniak IIF", "Forrest IIa", "Fazekas 2", "Lenke 1", "Chiari I",
+    "Bethesda IV",
+    "Bankart repair", "Charcot foot", "Lisfranc injury", "Polygone de Willis", "Phase II", "Grade II",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", EPONYMS_IN_USE)
+@pytest.mark.parametrize("strict", [True, False])
+def test_eponyms_that_stand_together_or_are_graded_stay(text: str, strict: bool) -> None:
+    assert clean(text, cleaner(strict=strict)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Weiss, Mallory CT", "Weiss"), ("Mr. Salter Harris", "Salter"), ("Dr. Mallory-Weiss", "Weiss"),
+        ("Weber-Sturge Thorax", "Weber"), ("Harris knee", "Harris"), ("Lindau CT", "Lindau"),
+        ("Taussig foot", "Taussig"), ("Thorax Dandy", "Dandy"), ("Weber repair", "Weber"),
+        ("Walker injury", "Walker"),
+        ("Ann Miller", "Ann"), ("Robert Fisher II", "Fisher"), ("Walker-Smith", "Walker"), ("Danlos", "Danlos"),
+        ("Fuhrman", "Fuhrman"), ("Schatzker knee", "Schatzker"), ("Lenke T2", "Lenke"), ("Willis", "Willis"),
+        ("Bankart foot", "Bankart"), ("Charcot scan", "Charcot"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_eponym_by_itself_or_with_another_company_goes(
+    text: str, name: str, strict: bool
+) -> None:
+    assert name not in clean(text, cleaner(strict=strict))
+
+
+def test_the_patients_own_name_goes_from_a_pair_of_eponyms() -> None:
+    known = [KnownIdentifier("Weiss^Eva", "PERSON_NAME")]
+    cleaned = cleaner().clean("Mallory-Weiss lesion", known, shift=Shift(3)).text
+    assert "Weiss" not in cleaned

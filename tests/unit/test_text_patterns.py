@@ -227,7 +227,7 @@ def test_a_word_of_the_vocabulary_before_a_number_is_no_street(text: str) -> Non
 @pytest.mark.parametrize(
     ("text", "street"),
     [
-        ("at Amselring 12", "Amselring 12"), ("wohnt Steinberg 12", "Steinberg 12"), 
+        ("at Amselring 12", "Amselring 12"), ("wohnt Steinberg 12", "Steinberg 12"),
         ("Kirchhof 3", "Kirchhof 3"),
         ("via Garibaldi 22", "via Garibaldi 22"), ("Via Roma 5", "Via Roma 5"), ("Eschenweg 7", "Eschenweg 7"),
     ],
@@ -253,3 +253,8 @@ def test_a_version_is_no_address_of_a_machine(text: str) -> None:
 )
 def test_an_address_of_a_machine_is_found_whatever_else_stands_before_it(text: str) -> None:
     assert ("IP_ADDRESS", "10.20.30.40") in found(text)
+
+
+def test_whoever_has_a_number_behind_the_name_is_found() -> None:
+    assert ("PERSON_NAME", "Xantippe Blorg") in found("Xantippe Blorg II")
+    assert not found("Salter-Harris II")
