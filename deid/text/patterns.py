@@ -234,7 +234,7 @@ PATTERNS: Final = (
     Pattern("URL", re.compile(r"(?<![\w./:])/(?:[\w.+-]{1,64}/){2,16}[\w.+-]{1,64}")),
     Pattern("MAC_ADDRESS", re.compile(r"(?<![\w:-])[0-9A-F]{2}([:-])(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", _I)),
     Pattern("MAC_ADDRESS", re.compile(r"(?<!\w)[0-9A-F]{4}\.[0-9A-F]{4}\.[0-9A-F]{4}(?!\w)", _I)),
-    Pattern("IP_ADDRESS", re.compile(rf"(?<![\d.]){_NO_VERSION}\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\d.]*\d)", _I), check=_ip, hint=_DIGIT),
+    Pattern("IP_ADDRESS", re.compile(rf"(?=\d{{1,3}}\.\d)(?<![\d.]){_NO_VERSION}\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\d.]*\d)", _I), check=_ip, hint=_DIGIT),
     Pattern("IP_ADDRESS", re.compile(r"(?<![\w:])(?:[0-9A-F]{0,4}:){2,7}[0-9A-F]{0,4}(?:%\w{1,16})?(?![\w:])", _I), check=_ip),
     Pattern("IBAN_CODE", re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,3})?\b", _I),
             check=_iban, hint=_DIGITS5),
@@ -478,6 +478,9 @@ _BORN_IN: Final = re.compile(
     _I,
 )
 """A year of birth by what stands before it or behind it."""
+_MAY_BE_YEAR: Final = re.compile(
+    r"(?:19|20)(?<!\d\d\d)(?<!\d[./-]\d\d)\d\d(?![./-]?\d)|(?:YOB|yob|Jg|Jahrg)"
+)
 
 
 def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
@@ -488,5 +491,7 @@ def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
             yield Finding(each.start, each.stop, "DATE_OF_BIRTH", PATTERN)
         else:
             yield Finding(each.start, each.stop, "DATE", PATTERN)
+    if not _MAY_BE_YEAR.search(text):
+        return
     for match in _BORN_IN.finditer(text):
         yield Finding(*match.span(match.lastindex or 0), "DATE_OF_BIRTH", PATTERN)

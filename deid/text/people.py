@@ -100,6 +100,10 @@ _TITLED_SMALL: Final = re.compile(
     rf"(?P<name>(?:{_PARTICLE}\s+){{0,3}}(?={CAPITAL}[a-zà-ÿ'\u2019]){_FULL_NAME})"
 )
 """As Dutch, Polish and Scandinavian titles are written; mr, ms, hr and sr are magnets and measures, too."""
+_SMALL_TITLES: Final = (
+    "dr", "prof", "dhr", "mevr", "mw.", "meneer", "de heer", "herr", "frau", "fru", "dott", "sra", "mme", "mlle",
+)  # fmt: skip
+"""One of them is in a text that the pattern finds anything in."""
 _ROLED: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
     rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
@@ -185,7 +189,8 @@ def find(text: str) -> Iterator[Finding]:
         (_TITLED_LOOSELY, False),
         (_ROLED_LOOSELY, False),
     ):
-        yield from _names(text, pattern, sure=sure)
+        if pattern is not _TITLED_SMALL or any(title in text for title in _SMALL_TITLES):
+            yield from _names(text, pattern, sure=sure)
 
 
 def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ _POSITIONS: Final = tuple(
         r"(?<![\w.,])[+-]\d{2}\.\d{3,8}[+-][01]\d{2}\.\d{3,8}(?!\w)",
     )
 )
-_HINT: Final = re.compile(r"\d[\d.,°º'\"\u2019\u2032\u2033\u201d ]{3,24}[^\d]{0,8}\d")
+_HINT: Final = re.compile(r"\d[.,]\d{2}|[°º]|\d \d\d \d\d")
 
 
 def find(text: str) -> Iterator[Finding]:
