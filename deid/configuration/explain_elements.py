@@ -17,6 +17,7 @@ from deid.tables.load import (
     iods_by_sop_class,
 )
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
+from deid.tags.equipment import OF_PROTOCOLS
 from deid.tags.labels import LABELS
 from deid.tags.policy import Option
 from deid.tags.rules import ONLY_BESIDE, Rules
@@ -199,5 +200,7 @@ def _saying(tag: int, word: int, parsed: Parsed, vr: str) -> str:
     if kind is Action.CLEAN:
         if text is None:
             return otherwise
+        if tag in OF_PROTOCOLS:
+            return f"cleaned as said under Text; a day that would move is {otherwise}: it is of equipment"
         return f"cleaned as said under Text; where nothing is left, {otherwise}"
     return SAYINGS[kind]

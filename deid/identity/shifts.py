@@ -30,6 +30,8 @@ class Shift(NamedTuple):
 
 
 UNMOVED: Final = Shift(0)
+NOWHERE: Final = Shift(10**8)
+"""A shift that no day survives: where days must not move, they become what days that cannot become."""
 
 
 def moved(vr: str, value: bytes, shift: Shift, carries: Sequence[int] = ()) -> bytes | None:

@@ -19,3 +19,16 @@ EQUIPMENT_UIDS: Final = frozenset(
     {0x00080014, 0x00089123, 0x00181002, 0x00200200, 0x00281199, 0x00281214, 0x00880140, 0x0040E011}
 )
 """UIDs of what many patients share: creators, devices, synchronisation frames, palettes, media, places."""
+
+OF_MAKERS: Final = frozenset(
+    {
+        0x00080070, 0x00081090, 0x00181016, 0x00181018, 0x00181019, 0x00181020, 0x00181022, 0x00180024,
+        0x00181160, 0x00181180, 0x00181210, 0x00181250, 0x00181251, 0x00187006, 0x0018702A, 0x0018702B,
+        0x00189005, 0x00189041, 0x00189051, 0x00541101, 0x00541103, 0x00541105,
+    }
+)  # fmt: skip
+"""Texts that makers of devices and software write: names, versions, coils, kernels, sequences, methods.
+
+What the Basic Profile keeps of them (`deid.tags.recognition`) stays where text is cleaned, too. Days in them
+do not move: when a version was released is known, and would tell by how much.
+"""

@@ -5,6 +5,7 @@ Each returns the new value, None to remove the element, or `UNCHANGED`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from deid.encoding.character_sets import decode, encode, is_defined, is_readable
@@ -16,7 +17,7 @@ from deid.tables.dictionary import uids
 from deid.tags import lookup_tables
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
-from deid.tags.equipment import EQUIPMENT_UIDS
+from deid.tags.equipment import EQUIPMENT_UIDS, OF_MAKERS, OF_PROTOCOLS
 from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
 from deid.tags.lookup_tables import DESCRIPTORS
 from deid.tags.numbers import SAMPLES, is_number
@@ -28,6 +29,7 @@ from deid.tags.rules import PATIENT_ID, fallback_action
 from deid.text.folding import ENCODED
 
 if TYPE_CHECKING:
+    from deid.ports import TextCleaner
     from deid.tags.passage import Original
 
 UNCHANGED: Final = b"\xff unchanged \xff"
@@ -180,9 +182,9 @@ def cleaned(original: Original) -> bytes | None:
         return _label(original, text)
     if "\\" in text and ENCODED.search(text):
         return fallen_back(original)  # letters in numbers, which the values would be parted between
-    if is_standard(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
+    if _says_nothing(original.tag, vr, text) and not passage.names_anybody(b"", text, vr):
         return UNCHANGED
-    left = cleaner.clean_value(vr, text, passage.given.known, shift=passage.given.person.shift).text
+    left = _left_of(original, text, cleaner)
     if passage.names_anybody(b"", left, "LO"):
         passage.residuals.append(passage.where(original.tag))
         return fallen_back(original)
@@ -191,6 +193,28 @@ def cleaned(original: Original) -> bytes | None:
     if not left.strip():
         return fallen_back(original)
     return values.even(encode(values.fit(vr, left), passage.charset), b" ")
+
+
+@lru_cache(maxsize=1024)
+def _says_nothing(tag: int, vr: str, text: str) -> bool:
+    """Whether a text is the standard's, or one that the Basic Profile keeps of the makers of devices."""
+    return is_standard(tag, vr, text) or (tag in OF_MAKERS and recognised(tag, vr, text))
+
+
+def _left_of(original: Original, text: str, cleaner: TextCleaner) -> str:
+    """Return a text without what identifies. Days of equipment do not move: they would tell the shift."""
+    given, tag, vr = original.passage.given, original.tag, original.vr
+    if tag not in OF_MAKERS:
+        shift = shifts.NOWHERE if tag in OF_PROTOCOLS else given.person.shift
+        return cleaner.clean_value(vr, text, given.known, shift=shift).text
+    parts = text.split("\\")
+    stay = [recognised(tag, vr, part) for part in parts]
+    if all(stay):  # only together do they say something: a date in pieces
+        stay, parts = [False], [text]
+    return "\\".join(
+        part if stays else cleaner.clean_value(vr, part, given.known, shift=shifts.NOWHERE).text
+        for part, stays in zip(parts, stay, strict=True)
+    )
 
 
 def _label(original: Original, text: str) -> bytes:

@@ -77,3 +77,85 @@ def test_an_instance_that_comes_back_keeps_its_uids() -> None:
         pydicom.dcmread(io.BytesIO(once)).DeviceUID
         == pydicom.dcmread(io.BytesIO(result_of(once, plan))).DeviceUID
     )
+
+
+CLEANING: list[dict[str, Any]] = [
+    {"dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"}},
+    {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {"additionalTransformations": [{"infoTypes": ["DATE"], "dateShiftConfig": {}}]},
+    },
+    {
+        "dicom": {"filterProfile": "DEIDENTIFY_TAG_CONTENTS"},
+        "text": {"transformations": [{"infoTypes": ["PERSON_NAME", "DATE"], "redactConfig": {}}]},
+    },
+]
+OF_MAKERS = {
+    "Manufacturer": ["UIH", "Leica Biosystems", "Carl Zeiss Meditec", "Siemens Healthineers"],
+    "ManufacturerModelName": [
+        "Aperio AT2",
+        "Leonardo",
+        "Monaco",
+        "NAEOTOM Alpha",
+        "Emotion 16 (03/2007)",
+    ],
+    "SoftwareVersions": [
+        "syngo MR E11",
+        "10.1.0.1",
+        "R11.4.2",
+        "PQ 2.1.4",
+        "14\\LX\\MR Software release:HD16.0",
+    ],
+    "ConvolutionKernel": ["YA", "EC", "Br40d\\3"],
+    "CollimatorGridName": ["LEHR", "MEGP"],
+    "ReconstructionMethod": ["VPFX", "LOR-RAMLA"],
+}
+
+
+def cleaned(keyword: str, value: str, configuration: dict[str, Any]) -> pydicom.Dataset:
+    tag = pydicom.datadict.tag_for_keyword(keyword)
+    vr = pydicom.datadict.dictionary_VR(keyword)
+    assert tag is not None
+    source = file_about(person(0), {tag: element(tag, vr, value.encode())})
+    settings = {**configuration, "dicomveil": {"burnedIn": "pass"}}
+    return pydicom.dcmread(io.BytesIO(result_of(source, deid.compile_plan(settings, KEY))))
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"), [(key, value) for key, values in OF_MAKERS.items() for value in values]
+)
+@pytest.mark.parametrize("configuration", CLEANING)
+def test_what_makers_write_of_their_devices_stays_where_text_is_cleaned(
+    keyword: str, value: str, configuration: dict[str, Any]
+) -> None:
+    left = cleaned(keyword, value, configuration)[keyword].value
+    assert (left if isinstance(left, str) else "\\".join(left)) == value
+
+
+@pytest.mark.parametrize("value", ["{0}", "syngo {0}", "{0} 2.1", "{0}\\VB10"])
+@pytest.mark.parametrize("keyword", ["Manufacturer", "ManufacturerModelName", "SoftwareVersions"])
+@pytest.mark.parametrize("configuration", CLEANING)
+def test_the_patients_own_name_goes_from_what_makers_write(
+    keyword: str, value: str, configuration: dict[str, Any]
+) -> None:
+    name = str(pydicom.dcmread(io.BytesIO(file_about(person(0), {}))).PatientName.family_name)
+    result = cleaned(keyword, value.format(name), configuration)
+    assert name.lower() not in str(result.get(keyword)).lower()
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("SoftwareVersions", "VX56B 01.02.2019"), ("SoftwareVersions", "syngo\\Rev. 2004-05-01"),
+        ("SoftwareVersions", "Version 3.5 (20180412)"), ("ManufacturerModelName", "Model of 12.03.2007"),
+        ("DateOfLastCalibration", "20200102"), ("DateOfManufacture", "20120103"),
+        ("DateOfLastDetectorCalibration", "20200103"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("configuration", CLEANING)
+def test_days_of_equipment_do_not_tell_the_shift_where_text_is_cleaned(
+    keyword: str, value: str, configuration: dict[str, Any]
+) -> None:
+    left = str(cleaned(keyword, value, configuration)[keyword].value)
+    digits = "".join(filter(str.isdigit, left.replace("VX56B", "").replace("3.5", "")))
+    assert not digits

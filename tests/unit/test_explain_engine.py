@@ -271,6 +271,8 @@ CHECKS: dict[str, Callable[[Run, Planted, DataElement | None], bool]] = {
 def is_true(run: Run, row: Planted, saying: str) -> bool:
     """Whether a saying describes what happened to a row."""
     new = run.after.get(row.tag)
+    if saying.startswith("cleaned as said under Text; a day that would move is emptied"):
+        return kept(run, row, new) if row.vr == "TM" else emptied(run, row, new)
     if saying.startswith("cleaned as said under Text") and row.vr in ("DA", "DT"):
         return moved(run, row, new) or (row.value == BIRTH_DATE and emptied(run, row, new))
     if saying.startswith("cleaned as said under Text") and row.vr == "AS":
