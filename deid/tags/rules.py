@@ -69,9 +69,10 @@ _CODE_SEQUENCE_TAGS: Final = frozenset(
 )
 
 
-ONLY_BESIDE: Final[dict[int, int]] = {0x00120081: 0x00120082}
-"""Attributes that Table E.1-1 dummies although it removes what they may only stand beside (Type 1C): the name
-of an ethics committee, and its approval number (PS3.3 C.7.1.3)."""
+ONLY_BESIDE: Final[dict[int, int]] = {0x00120081: 0x00120082, 0x00102298: 0x00102297}
+"""Attributes that Table E.1-1 dummies, or does not name, although it removes what they may only stand beside
+(Type 1C): the name of an ethics committee, and its approval number (PS3.3 C.7.1.3); what the person is to the
+patient who is responsible for it, such as an animal's owner (C.7.1.1)."""
 
 MAX_TABLES: Final = 4096
 MAX_ENTRIES: Final = 20_000
@@ -192,12 +193,14 @@ class Rules:
     def left_alone(
         self, found: Collection[int], sop_class_uid: str, encoding: Encoding
     ) -> Iterator[int]:
-        """Yield what would be a dummy beside nothing: its condition goes (PS3.5 7.4.2), and so it does."""
+        """Yield what would stand beside nothing: its condition goes (PS3.5 7.4.2), and so it does."""
         table = self.root(sop_class_uid, encoding)
         for tag, condition in ONLY_BESIDE.items():
             if tag in found and condition in found:
-                kinds = [self.action(each, "", table) & KIND_MASK for each in (tag, condition)]
-                if kinds == [Action.DUMMY, Action.DROP]:
+                kind, beside = (
+                    self.action(each, "", table) & KIND_MASK for each in (tag, condition)
+                )
+                if kind in (Action.DUMMY, Action.CHECK) and beside in (Action.DROP, Action.EMPTY):
                     yield tag
 
     def info_type(self, tag: int, vr: str) -> str:

@@ -734,6 +734,13 @@ def test_a_committee_s_name_goes_with_the_number_beside_which_alone_it_may_stand
     assert (retained[COMMITTEE].value, NUMBER in retained) == ("Acme Board", False)
 
 
+def test_an_owner_s_role_goes_with_the_owner_beside_whom_alone_it_may_stand() -> None:
+    assert "ResponsiblePersonRole" not in run(
+        instance(ResponsiblePerson="Qadir^Ute", ResponsiblePersonRole="OWNER")
+    )
+    assert run(instance(ResponsiblePersonRole="OWNER")).ResponsiblePersonRole == "OWNER"
+
+
 def test_what_was_searched_in_vain_before_does_not_hide_what_stands_there_now() -> None:
     one_plan = plan()
     makers = ["Acme", "Acme", "Zimmermann Systems", "Acme", "Zimmermann Systems"]
