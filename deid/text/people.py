@@ -216,6 +216,17 @@ _NOT_NAMES: Final = words(
 )
 
 
+def _is_ordinary(word: str) -> bool:
+    """Whether a word, or each that underscores join to it, is of the vocabulary and no name: ``SE_EPI``, ``TE35``."""
+    if word.isalpha():
+        return is_recognised(word) and not is_name(word)
+    return all(
+        is_clinical_token(part) and not is_name(part.strip("0123456789"))
+        for part in _PIECES.findall(word)
+    )
+
+
+_PIECES: Final = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _CLASS: Final = re.compile(r"\s{1,2}[IVX]{1,4}[a-cA-CF]?(?![^\W_])")
 
 
@@ -246,7 +257,7 @@ def _trimmed(text: str, match: re.Match[str], *, sure: bool) -> Finding | None:
         ordinary = (
             folded in _NOT_NAMES
             or folded in PARTICLES
-            or (len(bare) > 1 and is_recognised(bare) and not is_name(bare))
+            or (len(bare) > 1 and _is_ordinary(bare))
             or _is_graded(text, word)
         )
         is_first, may_be_any = False, sure and is_first

@@ -17,10 +17,11 @@ _MEASURE: Final = re.compile(
     re.IGNORECASE,
 )
 _CODE: Final = re.compile(
-    r"(?:[A-Z]{1,3}\d{1,2}|[A-Z]\d{2,4}[A-Z]?|\d[A-Z]{1,3}\d?|\d{1,2}[A-Z]{1,2}|[A-Z]\d[A-Z]\d?)\Z",
+    r"(?:[A-Z]{1,3}\d{1,2}|[A-Z]\d{2,4}[A-Z]?|\d[A-Z]{1,3}\d?|\d{1,2}[A-Z]{1,2}|[A-Z]\d[A-Z]\d?"
+    r"|(?-i:[BHQSTU][a-z]\d\d[a-z]))\Z",
     re.IGNORECASE,
 )
-"""Vertebrae, weightings, kernels, b-values, echo and phase names: ``L4``, ``T2W``, ``B31f``, ``b1000``."""
+"""Vertebrae, weightings, kernels, b-values, echo and phase names: ``L4``, ``T2W``, ``B31f``, ``Br40d``."""
 _SUFFIXES: Final = (
     "s",
     "es",

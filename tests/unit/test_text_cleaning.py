@@ -512,3 +512,32 @@ def test_the_patients_own_name_goes_from_a_pair_of_eponyms() -> None:
     known = [KnownIdentifier("Weiss^Eva", "PERSON_NAME")]
     cleaned = cleaner().clean("Mallory-Weiss lesion", known, shift=Shift(3)).text
     assert "Weiss" not in cleaned
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SE_EPI PA", "FLAIR_TSE PA", "MRS PRESS TE35", "HTN, DM2, CKD 3", "Bv36d", "Br40d Hr60f", "12.5 MBq",
+        "SUVmax 12.4", "WL 40 WW 400", "IMA 12-48", "AX T1 FS POST GD", "AIDR 3D Body Sharp",
+        "Herz-MRT Kurzachse",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False])
+def test_words_of_consoles_with_underscores_and_digits_stay(text: str, strict: bool) -> None:
+    assert clean(text, cleaner(strict=strict)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("SE_BLORG PA", "BLORG"), ("BLORG_EPI PA", "BLORG"), ("MRS BLORG35", "BLORG"),
+        ("MRS PRESS BLORG3", "BLORG"),
+        ("Dr. Sharp", "Sharp"), ("Sharp, Eva", "Sharp"), ("Mr. Smith2", "Smith"),
+        ("Brown2, Mary3", "Brown"), ("LEE3, MARY", "LEE"), ("Xy36d", "Xy36d"), ("SMITH_3T PA", "SMITH"), ("HTN, BLORG2, CKD", "BLORG"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False])
+def test_names_with_underscores_and_digits_go(text: str, name: str, strict: bool) -> None:
+    if name == "Xy36d" and not strict:
+        return
+    assert name not in clean(text, cleaner(strict=strict))
