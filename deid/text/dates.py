@@ -105,12 +105,13 @@ _FORMS: Final = {
     ),
     # 平成31年3月12日, 令和元年5月1日, H31.3.12
     "era": (
-        r"(?:(?P<era>明治|大正|昭和|平成|令和)\s?(?P<year>元|\d{1,2})\s?年\s?(?P<month>1[0-2]|0?[1-9])\s?月(?:\s?(?P<day>[12]\d|3[01]|0?[1-9])\s?日)?"
+        r"(?:(?P<era>明治|大正|昭和|平成|令和|民國|民国|(?<![^\W\d_])(?-i:[SHR])(?=\d{1,2}\s?年))\s?(?P<year>元|\d{1,3})\s?年\s?(?P<month>1[0-2]|0?[1-9])\s?月(?:\s?(?P<day>[12]\d|3[01]|0?[1-9])\s?日)?"
         r"|(?<![\w.])(?P<letter>[SHR])\.?(?P<short>\d{1,2})[./](?P<mon>1[0-2]|0?[1-9])[./](?P<d>[12]\d|3[01]|0?[1-9])(?![\w.]))"
     ),
     # 14/IX/2018, 14.IX.18
     "roman": (
-        rf"(?<![\d.]){_DAY}(?P<sep>[/.-]|\.\s)(?P<roman>(?-i:XII|XI|IX|IV|VIII|VII|VI|V|X|III|II|I))(?P=sep){_YEAR}(?!\d)"
+        rf"(?<![\d.]){_DAY}(?P<sep>[/.-]|\.\s)(?P<roman>(?-i:XII|XI|IX|IV|VIII|VII|VI|V|X|III|II|I)|(?-i:xii|xi|ix|iv|viii|vii|vi|v|x|iii|ii|i)(?=[/.-]\s?(?:19|20)\d\d))"
+        rf"(?P=sep){_YEAR}(?!\d)"
     ),
     # 12 03 2019, 12_03_2019, 12·03·2019
     "spaced": (
@@ -162,6 +163,7 @@ _FORMS: Final = {
         rf"(?<![\w.]){_LONG_YEAR}[\s,./-]{{0,3}}(?:{_WEEK})[\s.]{{0,2}}(?:0?[1-9]|[1-4]\d|5[0-3])(?:-[1-7])?(?!\w)"
         rf"|(?<![\w.]){_LONG_YEAR_TOO}-?W(?:0[1-9]|[1-4]\d|5[0-3])(?:-?[1-7])?(?!\w)"
         rf"|(?<!\w)(?:{_WEEK})[\s.]{{0,2}}(?:0?[1-9]|[1-4]\d|5[0-3])[\s,./-]{{1,3}}(?:(?:of|von|de|in|/)\s)?(?:(?:19|20)\d\d|['\u2019]\d\d)(?!\d)"
+        r"|(?<!\w)(?:kw|cw)\s?(?:0?[1-9]|[1-4]\d|5[0-3])/\d\d(?![\d/])"
         rf"|(?<![\w.])(?:0?[1-9]|[1-4]\d|5[0-3])(?:st|nd|rd|th|\.|e|\u00aa|a)?\s(?:{_WEEK})[\s,./-]{{1,3}}(?:(?:of|von|de|in)\s)?(?:19|20)\d\d(?!\d)"
     ),
     # Christmas Eve 2017, Ostermontag 2018, 2016 Halloween
@@ -204,7 +206,7 @@ _BARE: Final = frozenset({"bare", "bare_far", "bare_next"})
 _ORDERED: Final = {"start_of_range": "numeric"}
 """Forms whose day and month stand in the order of another form's in the same text."""
 _HAS_NUMERIC: Final = re.compile(
-    r"\d[\s./_·•|*~:;\\#+-]{1,3}(?:\d|[IVX]+[\s./-])|\d{8}|[年년]|(?:19|20)\d\d[\s,/-]{0,3}[^\W\d_]|[^\W\d_][\s,./-]{1,3}(?:(?:19|20)\d\d|['\u2019]\d\d)"
+    r"\d[\s./_·•|*~:;\\#+-]{1,3}(?:\d|[IVXivx]+[\s./-])|\d{8}|[年년]|(?:19|20)\d\d[\s,/-]{0,3}[^\W\d_]|[^\W\d_][\s,./-]{1,3}(?:(?:19|20)\d\d|['\u2019]\d\d)"
 )
 _ROMAN: Final = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII")
 _ERAS: Final = {
@@ -213,6 +215,8 @@ _ERAS: Final = {
     "昭和": 1925,
     "平成": 1988,
     "令和": 2018,
+    "民國": 1911,
+    "民国": 1911,
     "S": 1925,
     "H": 1988,
     "R": 2018,
@@ -460,7 +464,8 @@ def _new_parts(match: re.Match[str], found: FoundDate, new: date) -> Iterator[tu
     if "name" in groups:
         yield "name", _month_name(match["name"], new.month, dotted="." in match[0])
     elif "roman" in groups:
-        yield "roman", _ROMAN[new.month - 1]
+        roman = _ROMAN[new.month - 1]
+        yield "roman", roman if match["roman"].isupper() else roman.lower()
     elif "month" in groups:
         yield "month", _number(new.month, match["month"], wide=len(match["month"]) == 2)
     if "day" in groups and match["day"]:

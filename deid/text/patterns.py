@@ -275,8 +275,8 @@ PATTERNS: Final = (
     Pattern("PHONE_NUMBER",
             re.compile(r"\b(?:tel(?:e(?:phone|fon|fono)?)?|t[ée]l(?:[ée]phone)?|phone|(?-i:ph|Ph|PH)|fax|telefax|mobile?|mob|cell|handy|telefoon"
                        r"|fon|pager|bleep|bip|beeper|piepser|pieper|funk|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|cellulare|celular"
-                       r"|portable|telemóvel|тел|τηλ|☎)\b\.?"
-                       r"(?:\s?(?:no|nr|number|at|on|back)\b\.?){0,2}\s{0,2}[:#=]?\s{0,2}-?(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1, _is_number),
+                       r"|portable|telemóvel|dect|toestel|poste|callback|rückruf|тел|τηλ|☎)\b\.?"
+                       r"(?:\s?(?:no|nr|number|at|on|back)\b\.?){0,2}\s{0,2}[:#=]?\s{0,2}(?:x|ext\.?\s?)?-?(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1, _is_number),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(])\(0\d{1,4}\)[\s/-]{0,2}\d[\d\s-]{4,9}\d(?![\d.-]*\d)"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d{1,3}[-/]\d{2,4}[\s-]\d{2,4}(?:[\s-]\d{2,4})?(?![\d.-]*\d)"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0[2-9]\s\d{4}\s\d{4}(?![\d.-]*\d)"), hint=_DIGITS5),

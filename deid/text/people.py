@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from deid.text import eponyms
 from deid.text.findings import PATTERN, Finding
 from deid.text.folding import fold, words
-from deid.text.vocabulary import is_clinical_token, is_name, is_recognised
+from deid.text.vocabulary import is_clinical_token, is_made_as_surname, is_name, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -199,11 +199,19 @@ def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Findi
     while (match := pattern.search(text, at)) is not None:
         # In capitals MR, MS and DR are modalities and diseases as often as titles.
         loud = sure and "title" in pattern.groupindex and match["title"].isupper()
-        found = _trimmed(text, match, sure=sure and not loud)
+        listed = pattern is _COMMA_NAME and _is_of_register(match["name"])
+        found = _trimmed(text, match, sure=listed or (sure and not loud))
         at = match.start("name") + 1
         if found is not None:
             at = found.stop
             yield found
+
+
+def _is_of_register(name: str) -> bool:
+    """Whether a word is a surname for the unknown one behind its comma: LASTINGER, RHODA."""
+    surname, _comma, given = name.partition(",")
+    given = given.split()[0] if given.strip() else ""
+    return bool(given) and not is_recognised(given) and is_made_as_surname(surname)
 
 
 _WORDS: Final = re.compile(r"[^\W\d_][\w'\u2019]*(?:-[\w'\u2019]+)*\.?")

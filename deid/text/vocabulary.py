@@ -220,6 +220,13 @@ def is_recognised(word: str) -> bool:
     return acronym is not None and _is_listed(fold(word[acronym.end() :]))
 
 
+@lru_cache(maxsize=65536)
+def is_made_as_surname(word: str) -> bool:
+    """Whether a word is recognised for its stem alone, and ends as who does it is called: ``Planter``."""
+    folded = fold(word)
+    return folded.endswith(("er", "or", "man")) and is_recognised(word) and not _is_listed(folded)
+
+
 def _is_listed(folded: str) -> bool:
     return (
         folded in clinical_words()

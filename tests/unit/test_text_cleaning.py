@@ -533,7 +533,8 @@ def test_words_of_consoles_with_underscores_and_digits_stay(text: str, strict: b
         ("SE_BLORG PA", "BLORG"), ("BLORG_EPI PA", "BLORG"), ("MRS BLORG35", "BLORG"),
         ("MRS PRESS BLORG3", "BLORG"),
         ("Dr. Sharp", "Sharp"), ("Sharp, Eva", "Sharp"), ("Mr. Smith2", "Smith"),
-        ("Brown2, Mary3", "Brown"), ("LEE3, MARY", "LEE"), ("Xy36d", "Xy36d"), ("SMITH_3T PA", "SMITH"), ("HTN, BLORG2, CKD", "BLORG"),
+        ("Brown2, Mary3", "Brown"), ("LEE3, MARY", "LEE"), ("Xy36d", "Xy36d"), ("SMITH_3T PA", "SMITH"),
+        ("HTN, BLORG2, CKD", "BLORG"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("strict", [True, False])
@@ -541,3 +542,29 @@ def test_names_with_underscores_and_digits_go(text: str, name: str, strict: bool
     if name == "Xy36d" and not strict:
         return
     assert name not in clean(text, cleaner(strict=strict))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("REQ LASTINGER, RHODA", "REQ [PERSON_NAME]"), ("PLANTER,QZXYW", "[PERSON_NAME]"),
+        ("5.iv.2021", "10.iv.2021"), ("30.xii.2021", "4.i.2022"),
+        ("R3年4月5日", "R3年4月10日"),
+        ("民國110年4月5日", "民國110年4月10日"), ("KW14/21", "[DATE]"),
+        ("phone x4471", "phone x[PHONE_NUMBER]"),
+        ("DECT 4471", "DECT [PHONE_NUMBER]"), ("toestel 4471", "toestel [PHONE_NUMBER]"),
+    ],
+)  # fmt: skip
+def test_surnames_made_of_words_days_and_extensions_are_found(text: str, expected: str) -> None:
+    assert clean(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Container, right", "Scanner, CT", "Finding, knee", "Filter, wedge", "1.v.21", "c.iv.2021", "x 4471",
+        "portable x 2", "call 100", "S1 L5", "第3年4月", "CW 3/2", "T1.v.2", "kw 14", "DECT", "poste 12",
+    ],
+)  # fmt: skip
+def test_what_resembles_surnames_days_and_extensions_stays(text: str) -> None:
+    assert clean(text) == text
