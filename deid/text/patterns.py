@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.text import ages, dates, people, positions
+from deid.text import ages, dates, people, positions, whereabouts
 from deid.text.findings import CODE, PATTERN, Finding
 from deid.text.folding import ENCODED, words
 from deid.text.people import CAPITAL
@@ -431,6 +431,7 @@ def _find(text: str, known: KnownText | None) -> Iterator[Finding]:
         yield Finding(*match.span(), "GENERIC_ID", CODE)
     yield from ages.find(text)
     yield from positions.find(text)
+    yield from whereabouts.find(text)
     yield from _dates(text, known)
     yield from people.find(text)
 
