@@ -137,14 +137,20 @@ class Parts:
         for line in re.split(r"[\\^\r\n,;]+", value):
             found = WORD.findall(line)
             if len(found) > 1 or re.search(r"\d", line):
-                pieces = re.findall(r"[^\W_]+", line)
-                if len("".join(map(re.escape, pieces))) >= 5:
-                    self.codes[r"[\W_]{1,3}".join(map(re.escape, pieces))] = kind
-                    self.squeezed.add("".join(pieces).lower())
+                self._add_pieces(re.findall(r"[^\W_]+", line), kind)
+            # The name of a street without its number, and without what it is: Winding Creek Court.
+            named = [word for word in re.findall(r"[^\W_]+", line) if word.isalpha()]
+            for run in (named, named[:-1]):
+                if len(run) > 1 and any(map(_is_telling, run)):
+                    self._add_pieces(run, kind)
             for word in found:
-                telling = len(word) >= 3 and not is_recognised(word) and fold(word) not in _TITLES
-                if telling and (len(word) > 3 or len(found) == 1):
+                if _is_telling(word) and (len(word) > 3 or len(found) == 1):
                     self.words.setdefault(fold(word), kind)
+
+    def _add_pieces(self, pieces: Sequence[str], kind: str) -> None:
+        if len("".join(map(re.escape, pieces))) >= 5:
+            self.codes[r"[\W_]{1,3}".join(map(re.escape, pieces))] = kind
+            self.squeezed.add("".join(pieces).lower())
 
     def _add_code(self, value: str, kind: str) -> None:
         for part in value.split("\\"):
@@ -188,6 +194,11 @@ class Parts:
         ):
             self.codes["".join(order)] = kind
             self.squeezed.add("".join(order))
+
+
+def _is_telling(word: str) -> bool:
+    """Whether a word of a place or an institution is of no vocabulary."""
+    return len(word) >= 3 and not is_recognised(word) and fold(word) not in _TITLES
 
 
 def _stripped(compact: str) -> str:

@@ -203,3 +203,30 @@ def test_a_date_of_birth_is_recognised_either_way_round() -> None:
 def test_identifiers_that_say_nothing_are_ignored() -> None:
     patient = known(("Anonymous^Patient", "PERSON_NAME"), ("1", "MEDICAL_RECORD_NUMBER"))
     assert left("anonymous patient 1", patient) == "anonymous patient 1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "88 Winding Creek Ct",
+        "Winding Creek Ct",
+        "WINDING_CREEK",
+        "88 Winding Creek",
+        "lives on winding creek",
+    ],
+)
+def test_a_street_is_found_without_its_number_and_what_it_is(text: str) -> None:
+    address = known(("88 Winding Creek Ct\\Ketterford, OH", "STREET_ADDRESS"))
+    assert "winding" not in left(text, address).lower()
+
+
+@pytest.mark.parametrize("text", ["winding course", "88 images", "Winding of the coil", "CT head"])
+def test_words_of_a_street_by_themselves_stay(text: str) -> None:
+    address = known(("88 Winding Creek Ct\\Ketterford, OH", "STREET_ADDRESS"))
+    assert left(text, address) == text
+
+
+def test_an_address_of_everyday_words_is_not_found_without_its_number() -> None:
+    address = known(("4 Upper Left Ct", "STREET_ADDRESS"))
+    assert left("upper left lobe", address) == "upper left lobe"
+    assert left("at 4 Upper Left Ct", address) == "at "
