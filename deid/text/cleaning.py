@@ -21,7 +21,7 @@ from deid.text.known import KnownText, prepare
 from deid.text.policy import TextPolicy, Transformation
 from deid.text.site_patterns import compile_site_pattern
 from deid.text.transform import Days, Transformer
-from deid.text.vocabulary import is_clinical_token, is_own_clinical
+from deid.text.vocabulary import is_clinical_token, is_own_clinical, is_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -272,7 +272,7 @@ class TextCleaning:
         def judged(match: re.Match[str]) -> str:
             if match[0] in INFO_TYPES or is_clinical_token(match[0]):
                 return match[0]
-            if eponyms.is_in_use(text, *match.span()):
+            if eponyms.is_in_use(text, *match.span()) or is_unit(text, *match.span()):
                 return match[0]
             counts[UNKNOWN_WORD] += 1
             return _HOLE

@@ -16,6 +16,7 @@ from deid.text.vocabulary import (
     is_place,
     is_prose,
     is_recognised,
+    is_unit,
 )
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def find(text: str, findings: Sequence[Finding]) -> Iterator[Finding]:
             continue
         if _touches_digit(text, start, stop) or _is_of_code(text, start):
             continue
-        if eponyms.is_in_use(text, start, stop):
+        if eponyms.is_in_use(text, start, stop) or is_unit(text, start, stop):
             previous = (stop, False)
             continue
         word = token[0]

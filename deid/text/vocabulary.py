@@ -385,3 +385,25 @@ def is_clinical_token(token: str) -> bool:
         is_recognised(part) and not _may_be_name(part) if part.isalpha() else len(part) <= 4
         for part in re.findall(r"[^\W\d_]+|\d+", token)
     )
+
+
+_UNITS: Final = frozenset(
+    {
+        "Gy", "cGy", "mGy", "GY", "CGY", "MU", "MeV", "keV", "MV", "kV", "mA", "mAs", "W", "mW", "kW", "J",
+        "MGY", "mJ", "V", "mV", "µV", "uV", "µm", "um", "nm", "GHz", "Bq", "kBq", "MBq", "GBq", "Ci", "mCi",
+        "µCi", "uCi", "Sv", "mSv", "µSv", "µg", "ug", "mcg", "kcps", "cps", "vox", "dpi", "mGycm",
+        "Gycm2", "mGycm2", "dGycm2", "cGycm2", "µGym2", "uGym2", "kDa", "mmol", "mEq", "IU", "Pa", "kPa", "Nm",
+        "rpm", "lx", "dB", "mT", "ppm",
+    }
+)  # fmt: skip
+_NUMBER_BEFORE: Final = re.compile(r"(?<![^\W_])\d{1,8}(?:[.,]\d{1,8})?[\s_]?\Z")
+_MOST_BEFORE: Final = 12
+
+
+def is_unit(text: str, start: int, stop: int) -> bool:
+    """Whether a word of a text is a unit, as it is written, behind its number: ``78 Gy``."""
+    word = text[start:stop].replace("\u03bc", "\u00b5")
+    return (
+        word in _UNITS
+        and _NUMBER_BEFORE.search(text, max(0, start - _MOST_BEFORE), start) is not None
+    )

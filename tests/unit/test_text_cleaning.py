@@ -568,3 +568,28 @@ def test_surnames_made_of_words_days_and_extensions_are_found(text: str, expecte
 )  # fmt: skip
 def test_what_resembles_surnames_days_and_extensions_stays(text: str) -> None:
     assert clean(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PTV 78 Gy", "PTV_78_Gy", "TOTAL 78 GY", "2 Gy x 30", "6 MeV", "350 MU", "DLP 512.3 mGycm",
+        "12.5 dGycm2",
+        "10 µg", "10 \u03bcg", "0.5 µV", "3 kW", "12 Ci",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_unit_behind_its_number_stays(text: str, strict: bool) -> None:
+    assert clean(text, cleaner(strict=strict)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Mr. Gy", "Gy"), ("Gy, Anna", "Gy"), ("Gy CT", "Gy"), ("CT Gy", "Gy"), ("T2 Ci", "Ci"), ("Ci 3", "Ci"),
+        ("B30 Bq", "Bq"), ("12 Gyx", "Gyx"), ("78 Blorg", "Blorg"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("strict", [True, False])
+def test_what_is_spelt_as_a_unit_elsewhere_goes(text: str, name: str, strict: bool) -> None:
+    assert name not in clean(text, cleaner(strict=strict))
