@@ -11,6 +11,7 @@ from deid.text.folding import fold, words
 from deid.text.parts import WORD
 from deid.text.vocabulary import (
     given_names,
+    is_abbreviation,
     is_clinical_token,
     is_name,
     is_place,
@@ -155,6 +156,14 @@ def _judge(
             return "LOCATION", NAMED
         if is_capitals and has_small and len(word) <= _MAX_ABBREVIATION:
             return ("PERSON_NAME", GUESSED) if beside_name else None
+        # Three letters may be somebody's initials.
+        if (
+            is_capitals
+            and not beside_name
+            and len(word) > _MAX_ABBREVIATION
+            and is_abbreviation(word)
+        ):
+            return None
         # Of a script without capitals, or unknown to the vocabulary, nothing tells what is a name.
         if is_upper or not word[0].islower() or (beside_name and not has_capitals):
             return "PERSON_NAME", GUESSED

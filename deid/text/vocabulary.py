@@ -349,6 +349,11 @@ def _european() -> frozenset[str]:
     return read_words("european.txt")
 
 
+def is_abbreviation(word: str) -> bool:
+    """Whether a word is in capitals without a vowel, or has small letters before capitals, and is no name."""
+    return _ABBREVIATION.match(word) is not None and not is_name(word)
+
+
 def _may_be_name(word: str) -> bool:
     """Whether a word is a name as well as an everyday word, and no clinical one: Brown, but not Long."""
     return is_name(word) and not is_own_clinical(word)

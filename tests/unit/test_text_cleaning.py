@@ -593,3 +593,22 @@ def test_a_unit_behind_its_number_stays(text: str, strict: bool) -> None:
 @pytest.mark.parametrize("strict", [True, False])
 def test_what_is_spelt_as_a_unit_elsewhere_goes(text: str, name: str, strict: bool) -> None:
     assert name not in clean(text, cleaner(strict=strict))
+
+
+@pytest.mark.parametrize("text", ["PBRT 30 in 10 fx", "STND ASiR-V 40%", "TSBT CT", "KNEE PBRT"])
+@pytest.mark.parametrize("strict", [True, False])
+def test_capitals_without_a_vowel_are_an_abbreviation(text: str, strict: bool) -> None:
+    assert clean(text, cleaner(strict=strict)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("CT RJK", "RJK"),
+        ("VLTRK, XANTIPPE", "VLTRK"),
+        ("Dr. STRND", "STRND"),
+        ("XANTIPPE STRND", "STRND"),
+    ],
+)
+def test_initials_and_capitals_beside_a_name_are_none(text: str, name: str) -> None:
+    assert name not in clean(text, cleaner())
