@@ -181,6 +181,11 @@ def test_a_long_hostile_text_is_judged_in_bounded_time() -> None:
         "by ",
         "signed and reviewed ",
         "山",
+        "N48.123 ",
+        "*19",
+        "F/9",
+        "user a_",
+        "a@b ",
     ):
         list(patterns.find((seed * 10_000)[:10_240]))
 
