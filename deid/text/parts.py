@@ -12,7 +12,7 @@ from deid.text.folding import LETTERS, fold, spellings, words
 from deid.text.vocabulary import is_recognised
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 WORD: Final = re.compile(rf"{LETTERS}(?:['\u2019]{LETTERS})*")
 WIDE: Final = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\u3040-\u30ff]")
@@ -118,6 +118,7 @@ class Parts:
                         for spelling in spellings(word):
                             self.words[spelling] = "PERSON_NAME"
             self.words.update(dict.fromkeys(with_particles(folded_parts), "PERSON_NAME"))
+            self.joined.update(_shortened(folded_parts))
             for one in folded_parts[:6]:
                 self.joined.update(
                     one + other for other in folded_parts[:6] if len(one + other) > 4
@@ -194,6 +195,21 @@ class Parts:
         ):
             self.codes["".join(order)] = kind
             self.squeezed.add("".join(order))
+
+
+def _shortened(parts: Sequence[str]) -> Iterator[str]:
+    """Yield a name as four and more initials, and its parts without their vowels: ``nthn``, ``kwlczk``."""
+    if _LEAST_SHORTENED <= len(parts) <= _MOST_INITIALS:
+        yield "".join(part[:1] for part in parts)
+    for part in parts:
+        consonants = part.translate(_VOWELS) if part.isascii() else ""
+        if _LEAST_SHORTENED <= len(consonants) <= len(part) - 2 and not is_recognised(consonants):
+            yield consonants
+
+
+_VOWELS: Final = str.maketrans("", "", "aeiouy'")
+_LEAST_SHORTENED: Final = 4
+_MOST_INITIALS: Final = 6
 
 
 def _is_telling(word: str) -> bool:

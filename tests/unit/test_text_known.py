@@ -230,3 +230,27 @@ def test_an_address_of_everyday_words_is_not_found_without_its_number() -> None:
     address = known(("4 Upper Left Ct", "STREET_ADDRESS"))
     assert left("upper left lobe", address) == "upper left lobe"
     assert left("at 4 Upper Left Ct", address) == "at "
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Nguyễn^Thị Hồng Nhung", "NTHN"), ("Kowalczyk^Anna", "KWLCZK"), ("Kowalczyk^Anna", "kwlczk"),
+        ("van der Meulen^Joost", "VDMJ"), ("Okonkwo^Chidinma", "KNKW"),
+    ],
+)  # fmt: skip
+def test_a_name_is_found_as_initials_of_four_parts_and_without_its_vowels(
+    header: str, text: str
+) -> None:
+    assert not left(text, known((header, "PERSON_NAME"))).strip()
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [
+        ("Stone^Rose", "STND"), ("Wiborat^Eva", "KWLT"), ("Kowalczyk^Anna", "KWL"), ("Kowalczyk^Anna", "KA"),
+        ("Centaur^Ole", "CNT"), ("Anna^Eva", "NN"), ("Contrail^Eva", "CNTR"),
+    ],
+)  # fmt: skip
+def test_other_capitals_without_vowels_are_not_the_name(header: str, text: str) -> None:
+    assert left(text, known((header, "PERSON_NAME"))) == text
