@@ -342,9 +342,8 @@ def _is_counted(match: re.Match[str]) -> bool:
     start, stop = match.start("one"), match.end("tail")
     if _COUNTED.match(match.string, stop):
         return True
-    if int(match["one"]) <= int(match["two"]) <= _MOST_ECHOES and _ECHO.search(
-        match.string, max(0, start - 6), start
-    ):
+    are_few = int(match["one"]) <= int(match["two"]) <= _MOST_ECHOES
+    if are_few and _ECHO.search(match.string, max(0, start - 6), start):
         return True
     if match["one"] in ("6", "20") and _SIGHT.search(match.string):
         return True

@@ -70,8 +70,6 @@ _LEAST_DECLINED: Final = 8
 """Shorter words that are declined alike are names as often: Rossi, Longo."""
 _ABBREVIATION: Final = re.compile(r"(?:[BCDFGHJKLMNPQRSTVWXZ]{3,5}|[a-z]{1,2}[A-Z]{2,4})\Z")
 """Capitals without a vowel, and small letters before capitals: ``DFC``, ``rBF``. Names are never written so."""
-_ROMAN: Final = frozenset({"II", "III", "IV", "VI", "VII", "VIII", "IX", "XII"})
-"""Grades, classes and types; without XI, which is a family."""
 _PREFIXES: Final = (
     "non", "un", "re", "pre", "post", "sub", "supra", "infra", "peri", "intra", "inter", "hyper", "hypo",
     "para", "micro", "macro", "mid", "over", "under", "neuro", "ultra",
@@ -89,8 +87,8 @@ _LINKS: Final = ("", "s", "es", "n", "en", "er", "e")
 _PART: Final = 4
 """The shortest part of a compound: shorter ones fit into names."""
 _MAX_COMPOUND: Final = 40
-_GRADE: Final = re.compile(r"(?:I{2,3}|IV|VI{1,3}|IX|XI{0,2})[a-cA-CF]?\Z")
-"""Roman numbers, and classes in them: ``II``, ``IIIb``, ``IIF``."""
+_GRADE: Final = re.compile(r"(?:I{2,3}|IV|VI{1,3}|IX|XII)[a-cA-CF]?\Z")
+"""Grades, classes and types: ``II``, ``IIIb``, ``IIF``; without XI, which is a family."""
 _NO_PART: Final = frozenset(
     {"mann", "frau", "herr", "herrn", "kind", "gross", "stein", "mark", "alte", "neue"}
 )
@@ -380,8 +378,7 @@ def is_clinical_token(token: str) -> bool:
     if token.isdigit():
         return len(token) <= 4
     if token.isalpha():
-        is_short = _ABBREVIATION.match(token) or _GRADE.match(token)
-        if (is_short and not is_name(token)) or token in _ROMAN:
+        if (_ABBREVIATION.match(token) and not is_name(token)) or _GRADE.match(token):
             return True
         return (is_recognised(token) and not _may_be_name(token)) or _is_joined(token)
     if _MEASURE.match(token) or _CODE.match(token) or _is_listed(fold(token)):
