@@ -11,7 +11,7 @@ import pytest
 import zxingcpp
 
 from deid.pixels.cleaning import PixelCleaning
-from deid.pixels.find import code_shapes
+from deid.pixels.find import code_reader, code_shapes
 from deid.pixels.find.code_shapes import are_squares_between, bars_in, has_widths_of_a_code
 from deid.pixels.find.codes import codes, fields
 from deid.pixels.geometry import Box
@@ -365,3 +365,11 @@ def test_rows_alike_none_of_which_is_as_their_usual_one_are_bars_where_they_are_
     assert whole is not None
     monkeypatch.setattr(code_shapes, "_OF_BARS", 1.1)
     assert bars_in(strip) == whole
+
+
+def test_no_set_of_formats_outlives_its_reading() -> None:
+    """The library tells of those at the end of the process, below whatever a command said."""
+    held = [
+        value for value in vars(code_reader).values() if isinstance(value, zxingcpp.BarcodeFormats)
+    ]
+    assert held == []

@@ -29,9 +29,9 @@ _FOUND_WITH_ERRORS: Final = (
 )
 _AS_HIGH_AS_WIDE: Final = 0.8  # the shorter side of the longer
 _SMALLEST_WITH_ERRORS: Final = 8  # pixels of a side
-_PDF417: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.PDF417)
-_SQUARES: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllMatrix)
-_BARS: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.AllLinear)
+_PDF417: Final = zxingcpp.BarcodeFormat.PDF417
+_SQUARES: Final = zxingcpp.BarcodeFormat.AllMatrix
+_BARS: Final = zxingcpp.BarcodeFormat.AllLinear
 _BESIDE: Final = 64  # pixels of a row beside a place that are read with it
 _READER: Final = 8  # pixels of the squares by which the reader tells dark from bright
 _LONG_BARS: Final = 40  # pixels from which a code of bars is followed along them
@@ -45,21 +45,25 @@ _LEAST_RUNS: Final = 16  # of narrow bars
 def read_in(view: NDArray[Any], place: Box) -> Iterator[NDArray[Any]]:
     """Yield the corners of what can be read in a place, and of what only a code can be."""
     area, part = _squares_of(view, place)
-    squares = _read(part, formats=_SQUARES, return_errors=True)
+    squares = _read(part, among=_SQUARES, return_errors=True)
     yield from _believed(view, area, squares)
     # Bright on dark the reader knows every symbology but this one.
-    yield from _believed(view, area, _read(255 - part, formats=_PDF417))
+    yield from _believed(view, area, _read(255 - part, among=_PDF417))
     # Bars it reads along the rows, each of which tells dark from bright by all that lies in it.
     area, part = _squares_of(view, place.grown(_BESIDE, 0))
-    yield from _believed(view, area, _read(part, formats=_BARS, try_rotate=False))
+    yield from _believed(view, area, _read(part, among=_BARS, try_rotate=False))
     turned = Box(place.top, place.left, place.height, place.width)
     area, part = _squares_of(view.T, turned.grown(_BESIDE, 0))
-    for corners in _believed(view.T, area, _read(part, formats=_BARS, try_rotate=False)):
+    for corners in _believed(view.T, area, _read(part, among=_BARS, try_rotate=False)):
         yield corners[:, ::-1]
 
 
-def _read(part: NDArray[Any], **how: Any) -> list[zxingcpp.Barcode]:
-    return list(zxingcpp.read_barcodes(part, try_downscale=False, **how))
+def _read(
+    part: NDArray[Any], *, among: zxingcpp.BarcodeFormat, **how: Any
+) -> list[zxingcpp.Barcode]:
+    # Sets of formats that live as long as the process are told of on standard error when it ends.
+    formats = zxingcpp.BarcodeFormats(among)
+    return list(zxingcpp.read_barcodes(part, try_downscale=False, formats=formats, **how))
 
 
 def _squares_of(view: NDArray[Any], place: Box) -> tuple[Box, NDArray[Any]]:
