@@ -135,6 +135,18 @@ def _would_be_scanned(target: Path, root: Path) -> bool:
 
 def _routes(settings: Settings) -> Iterator[Contradiction]:
     known = list(settings.deidentifiers)
+    if (
+        "routes" not in settings.model_fields_set
+        and known
+        and settings.routes[0].deidentifier not in known
+    ):
+        yield Contradiction(
+            "routes",
+            f"expected a [[routes]] with one of these as its deidentifier: {', '.join(known)}; without any,"
+            f" all goes by {settings.routes[0].deidentifier!r}, which [deidentifiers] does not have",
+            others=("deidentifiers",),
+        )
+        return
     for number, route in enumerate(settings.routes):
         if route.deidentifier not in known:
             yield Contradiction(

@@ -125,7 +125,7 @@ def _kind(annotation: Any, metadata: Sequence[Any]) -> str:
     if origin is tuple:
         return "an array of strings"
     if origin is dict:
-        return "a table of strings or arrays of strings"
+        return _table_kind(get_args(annotation)[1])
     if origin in {Union, types.UnionType}:
         return "a string or a table"
     if annotation in {int, float}:
@@ -133,6 +133,15 @@ def _kind(annotation: Any, metadata: Sequence[Any]) -> str:
     if annotation is str and any(isinstance(each, MinLen) for each in metadata):
         return "a string that is not empty"
     return {bool: "true or false", str: "a string", Path: "a path"}[annotation]
+
+
+def _table_kind(values: Any) -> str:
+    if get_origin(values) is Annotated and get_args(values)[0] is float:
+        metadata = [
+            each for given in get_args(values)[1:] for each in getattr(given, "metadata", (given,))
+        ]
+        return "a table of numbers" + _range(metadata)
+    return "a table of strings or arrays of strings"
 
 
 def _range(metadata: Sequence[Any]) -> str:

@@ -141,7 +141,8 @@ def walk(
         When there is no room in `scratch`.
     """
     for named in inputs:
-        base = str(named if named.is_dir() else named.parent)
+        # Unlike `Path.is_dir` this tells of what may not be looked at as well, which is named below.
+        base = str(named if os.path.isdir(named) else named.parent)  # noqa: PTH112
         waiting = [str(named)]
         while waiting:
             path = waiting.pop()

@@ -133,8 +133,12 @@ def _warned(notes: list[str]) -> str:
 
 
 def _absence(folder: Path) -> str:
-    """Say that a folder is not there: no mistake, as it may be mounted later."""
-    return "" if folder.is_dir() else "; not there now, nothing is taken until it is"
+    """Say that a folder is not there, or cannot be looked at: no mistake, as it may be mounted later."""
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:
+        return f"; it cannot be looked at now ({error.strerror}), nothing is taken until it can"
+    return "" if is_there else "; not there now, nothing is taken until it is"
 
 
 def _words(configuration: object) -> str:

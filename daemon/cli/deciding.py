@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,6 @@ from daemon.cli.errors import CommandFailed, UsageError
 from daemon.reasons import REASONS
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
     from daemon.records import State
@@ -100,7 +100,9 @@ def _box(text: str) -> DrawnBox:
 
     match = _BOX.match(text)
     if match is None:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no box: X,Y,WIDTH,HEIGHT in pixels, with FRAME: (from 1) or all: before it if need be"
+        )
     frame, *box = match.groups()
     return DrawnBox(0 if frame in {None, "all"} else int(frame), *map(int, box))
 

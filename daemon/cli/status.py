@@ -102,7 +102,7 @@ def _print(status: Status, now: float) -> None:
         title="Rates",
     )
     output.print_table(
-        ("receiver", "instances", "size", "waiting", "refused"),
+        ("receiver", "instances", "size", "waiting", "quarantined"),
         [
             (each.receiver, each.instances, output.size(each.bytes), each.waiting, each.refused)
             for each in status.receivers

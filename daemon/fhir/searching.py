@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from daemon.resources import ResourceVersion
 
+_NAMED: Final = re.compile(r"[a-z][A-Za-z0-9-]{0,40}(?::[A-Za-z-]{1,20})?")
+"""What is a parameter's name rather than a value that slipped."""
 TOKENS: Final = ("identifier", "code", "status")
 REFERENCES: Final = ("patient", "subject")
 PARAMETERS: Final = {
@@ -127,7 +129,10 @@ def parse(resource_type: str, pairs: Iterable[tuple[str, str]], *, max_results: 
             if sum(len(each.any_of) for each in filters) > _MOST_TESTS:
                 raise BadRequest("more values than a search may have in all its conditions")
         elif not name.startswith("_") or name.partition(":")[0] in _FILTERING:
-            raise BadRequest("a search parameter is not supported; see the CapabilityStatement")
+            told = (
+                f"the search parameter {name}" if _NAMED.fullmatch(name) else "a search parameter"
+            )
+            raise BadRequest(f"{told} is not supported; see the CapabilityStatement")
         else:
             continue
         understood.append((name, value))

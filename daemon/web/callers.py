@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_TOLD: Final = {
+    "host_foreign": "no name of this service; those that it is reached by stand in http.allowed_hosts",
+    "origin_foreign": "its pages may not change anything here; those that may stand in http.cors_origins",
+}
+"""What a caller is told beside the refusal's name."""
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LOOPBACK_NAMES: Final = frozenset(
     {"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"}
@@ -58,7 +63,7 @@ class Callers:
             return await handler(request)
         _log.warning("http_request_refused", reason=refusal)
         status = 421 if refusal == "host_foreign" else 403
-        response = web.Response(status=status, text=f"{refusal}\n")
+        response = web.Response(status=status, text=f"{refusal}: {_TOLD[refusal]}\n")
         if request.can_read_body:
             response.force_close()
         return response

@@ -103,6 +103,7 @@ async def test_a_name_of_others_is_misdirected(host: str) -> None:
         for path in ("/dicomweb/source/studies", "/", "/healthz", "/metrics", "/nothing"):
             status, answer = await ask(port, f"GET {path}", f"Host: {host}")
             assert status == 421
+            assert "http.allowed_hosts" in answer
             assert "taken" not in answer
 
 

@@ -196,6 +196,8 @@ class TestErrors:
         ("text", "key"),
         [
             ("[dimse]\nport = true", "dimse.port"),
+            ('[pixels]\nmost_filled = { CT = "0.5" }', "pixels.most_filled"),
+            ("[pixels]\nmost_filled = { CT = 5 }", "pixels.most_filled"),
             ("[dimse]\nport = 65536", "dimse.port"),
             ('[dimse]\nport = "104"', "dimse.port"),
             ("[dimse]\nidle_timeout_s = 0", "dimse.idle_timeout_s"),
@@ -222,6 +224,11 @@ class TestErrors:
         self, tmp_path: Path, text: str, key: str
     ) -> None:
         assert key in problems(tmp_path, text)
+
+    def test_a_table_of_numbers_is_asked_for_as_such(self, tmp_path: Path) -> None:
+        for value in ('"0.5"', "5"):
+            (problem,) = problems(tmp_path, f"[pixels]\nmost_filled = {{ CT = {value} }}").values()
+            assert "numbers above 0 and at most 1" in str(problem)
 
     def test_no_value_is_repeated(self, tmp_path: Path) -> None:
         text = """
@@ -340,8 +347,14 @@ class TestContradictions:
         assert str(settings.watch[0].moved_to) == moved_to
 
     def test_routes_name_deidentifiers_that_exist(self, tmp_path: Path) -> None:
-        text = '[deidentifiers.research]\nconfig = "basic"\n'
+        text = '[deidentifiers.research]\nconfig = "basic"\n[[routes]]\ndeidentifier = "other"\n'
         assert set(problems(tmp_path, text)) == {"routes[0].deidentifier"}
+
+    def test_a_file_without_routes_is_told_that_it_needs_one(self, tmp_path: Path) -> None:
+        text = '[deidentifiers.research]\nconfig = "basic"\n'
+        (problem,) = problems(tmp_path, text).values()
+        assert str(problem).count("[[routes]]") == 1
+        assert "research" in str(problem)
 
     def test_a_broken_deidentifier_does_not_blame_its_routes(self, tmp_path: Path) -> None:
         text = '[deidentifiers."A b"]\n[[routes]]\ndeidentifier = "A b"\n'

@@ -154,3 +154,19 @@ def test_a_condition_needs_something_to_search_by() -> None:
     with pytest.raises(BadRequest):
         conditional("Patient", [("_count", "1")])
     assert conditional("Patient", [("identifier", "a")]).limit == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("shoe-size", "the search parameter shoe-size is"),
+        ("shoe:exact", "the search parameter shoe:exact is"),
+        ("Roe, Jane", "a search parameter is"),
+        ("x" * 60, "a search parameter is"),
+    ],
+)
+def test_a_parameter_that_is_not_supported_is_named_unless_it_may_be_a_value(
+    name: str, told: str
+) -> None:
+    with pytest.raises(BadRequest, match=told):
+        parse("Patient", [(name, "1")], max_results=10)
