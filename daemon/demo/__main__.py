@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return asyncio.run(_run(options, sys.stdout))
     except ServiceFailed as error:
-        print_line(f"dicomveil: {error}", sys.stderr)
+        for line in f"dicomveil: {error}".splitlines():
+            print_line(line, sys.stderr)
         return exit_codes.FAILED
 
 
@@ -60,6 +61,7 @@ async def _run(options: argparse.Namespace, stream: TextIO) -> int:
         loop.add_signal_handler(number, stopped.set)
     service = Service(options.state.resolve())
     state_dir = service.state_dir
+    service.claim()
     print_line("Starting dicomveil ...", stream)
     try:
         addresses = await asyncio.to_thread(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import pydicom
 import pytest
 
+from daemon.demo.__main__ import main
 from daemon.demo.senders import WAYS, drop_files
-from daemon.demo.service import Addresses, Service, ServiceFailed, free_port
+from daemon.demo.service import Addresses, RunsAlready, Service, free_port
 from daemon.demo.tour import ProgressLine, became
 from daemon.records import Origin, Receipt, Receiver, State
 from daemon.store.embedded import EMBEDDED
 from daemon.store.journal import SETTLED, read_journal
-from daemon.store.layout import Layout
+from daemon.store.layout import Layout, StateLock
 from daemon.store.rows import Arrival
 from daemon.synthetic.encodings import encoded
 from tests.factories import make_ct
@@ -140,14 +141,70 @@ def test_a_pipe_sees_a_line_at_each_step_and_no_control_characters() -> None:
     assert stream.getvalue() == "3/3 sent, 0/3 settled: sending\n3/3 sent, 3/3 settled: done\n"
 
 
-def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_service_that_cannot_start_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     service = Service(tmp_path / "state")
     service.state_dir.mkdir(parents=True)
     (service.state_dir / "dicomveil.sqlite").mkdir()
-    with pytest.raises(ServiceFailed) as caught:
-        service.start(0, 0)
-    assert "did not start" in str(caught.value)
-    assert not service.is_running()
+
+    status = main(["--state", str(service.folder), "--dimse-port", "0", "--http-port", "0"])
+
+    assert status == 1
+    first, *log = capsys.readouterr().err.splitlines()
+    assert first == f"dicomveil: the service did not start; {service.log} ends:"
+    assert log == service.log.read_text().splitlines()[-12:]
+    service.claim()  # nothing runs any more
+    service.stop()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_beside_a_running_service_nothing_is_started_or_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], listens: bool
+) -> None:
+    service = Service(tmp_path / "state")
+    service.claim()
+    service.stop()
+    (service.state_dir / "run").mkdir(parents=True)
+    service.log.write_text("what the first wrote\n")
+    service.config.write_text("[http]\nport = 8099\n")
+    if listens:
+        (service.state_dir / "run" / "addresses.json").write_text(
+            '{"dimse": ["127.0.0.1", 11199], "http": ["127.0.0.1", 8099]}'
+        )
+    held = StateLock(Layout(service.state_dir).lock)
+    before = contents(service.folder)
+
+    status = main(["--state", str(service.folder)])
+
+    held.release()
+    assert status == 1
+    assert contents(service.folder) == before
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"dicomveil: a service runs already in {service.folder}")
+    assert ("http://127.0.0.1:8099/studies (C-STORE at 127.0.0.1 11199)" in err) is listens
+    service.claim()
+    service.stop()
+
+
+def test_only_one_at_a_time_starts_a_service(tmp_path: Path) -> None:
+    first, second = Service(tmp_path), Service(tmp_path)
+    first.claim()
+    with pytest.raises(RunsAlready):
+        second.start(0, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock"]
+    first.stop()
+    second.claim()
+    second.stop()
 
 
 def test_addresses_have_a_base() -> None:
