@@ -53,19 +53,33 @@ def run(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace, settings: Settings) -> int:
     path, key_id = _in_use(settings)
-    made_by = _remembered(settings)
+    made_by, earlier = _remembered(settings)
     if options.json:
         output.print_json(
-            {"file": str(path), "key_id": key_id or None, "stored_by": made_by or None}
+            {
+                "file": str(path),
+                "key_id": key_id or None,
+                "stored_by": made_by or None,
+                "earlier": earlier,
+            }
         )
     else:
         output.print_line(f"{path}: {f'key {key_id}' if key_id else 'no key'}")
-        output.print_line(
-            f"what is stored was made with key {made_by}"
-            if made_by
-            else "nothing was made with any key yet"
-        )
+        for line in _told_makers(made_by, earlier):
+            output.print_line(line)
     return exit_codes.FAILED if made_by and made_by != key_id else exit_codes.OK
+
+
+def _told_makers(made_by: str, earlier: list[str]) -> list[str]:
+    if not made_by:
+        return ["nothing was made with any key yet"]
+    if not earlier:
+        return [f"what is stored was made with key {made_by}"]
+    before = f"{'key' if len(earlier) == 1 else 'keys'} {', '.join(earlier)}"
+    return [
+        f"what was stored before the key was changed was made with {before}",
+        f"what is stored from then on is made with key {made_by}",
+    ]
 
 
 def _new(_: argparse.Namespace, settings: Settings) -> int:
@@ -105,14 +119,14 @@ def _install(settings: Settings, secret: bytes) -> int:
 
 def _accept(settings: Settings, secret: bytes) -> int:
     """Remember that what is made from now on is made with this key."""
-    from daemon.store.rows import Fact  # noqa: PLC0415
+    from daemon.store import witnesses  # noqa: PLC0415
     from deid.identity.keys import SiteKey  # noqa: PLC0415
 
     _refuse_running(settings)
     key = SiteKey(secret)
     if _has_state(settings):
         with state.connected(settings) as (session, _), session.atomically():
-            session.facts.set(Fact.KEY_ID, key.id)
+            witnesses.accept_other_key(session, key.id)
     output.print_line(f"the site key is {key.id} now")
     return exit_codes.OK
 
@@ -127,13 +141,15 @@ def _in_use(settings: Settings) -> tuple[Path, str]:
     return path, SiteKey(read_key_file(path)).id if path.exists() else ""
 
 
-def _remembered(settings: Settings) -> str:
+def _remembered(settings: Settings) -> tuple[str, list[str]]:
+    """Return the id of the key that was accepted last, and those of the ones before."""
+    from daemon.store import witnesses  # noqa: PLC0415
     from daemon.store.rows import Fact  # noqa: PLC0415
 
     if not _has_state(settings):
-        return ""
+        return "", []
     with state.connected(settings, query_only=True) as (session, _):
-        return session.facts.get(Fact.KEY_ID)
+        return session.facts.get(Fact.KEY_ID), witnesses.earlier_keys(session)
 
 
 def _has_state(settings: Settings) -> bool:

@@ -48,10 +48,12 @@ class Store:
 class Fact(StrEnum):
     """What is remembered of the state as a whole.
 
-    `KEY_ID` is the id of the site key whose replacements are in the destination.
+    `KEY_ID` is the id of the site key whose replacements are in the destination; `EARLIER_KEY_IDS` are those of
+    keys that were that before an operator accepted another, if anything was received by then; blanks between.
     """
 
     KEY_ID = "key_id"
+    EARLIER_KEY_IDS = "earlier_key_ids"
 
 
 class Place(StrEnum):

@@ -102,3 +102,20 @@ def refuse_other_key(session: Session, key_id: str) -> None:
             " deliberately by `dicomveil key import` or `dicomveil key new`"
         )
     session.facts.set(Fact.KEY_ID, key_id)
+
+
+def accept_other_key(session: Session, key_id: str) -> None:
+    """Remember that what is made from now on is made with this key, and by which the rest was.
+
+    Part of the caller's transaction.
+    """
+    known = session.facts.get(Fact.KEY_ID)
+    if known and known != key_id and not session.receipts.is_empty():
+        earlier = [each for each in earlier_keys(session) if each != known]
+        session.facts.set(Fact.EARLIER_KEY_IDS, " ".join([*earlier, known]))
+    session.facts.set(Fact.KEY_ID, key_id)
+
+
+def earlier_keys(session: Session) -> list[str]:
+    """Return the ids of the keys before the one in use that may have made what is stored, in order."""
+    return session.facts.get(Fact.EARLIER_KEY_IDS).split()
