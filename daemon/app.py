@@ -30,7 +30,7 @@ import structlog
 
 from config.errors import ConfigError
 from daemon.configured import association, deidentifiers, largest_instance, routes
-from daemon.deidentifiers.site_key import site_key
+from daemon.deidentifiers.site_key import key_place, site_key
 from daemon.engines.pixels import PixelSettings
 from daemon.healthcare import trials
 from daemon.healthcare.running import Running
@@ -317,6 +317,10 @@ class Service:
 
     async def _site_key(self, stores: Stores) -> SiteKey:
         """Return the site key, after asking the state whether it is the one that made what is there."""
+        remember = partial(
+            witnesses.remember_credential, is_credential=key_place(self._settings).is_credential
+        )
+        await stores.database.write(remember)  # also where the key is refused then
         is_new = await stores.database.read(witnesses.has_no_key)
         key = site_key(self._settings, may_make=is_new)
         await stores.database.write(lambda session: witnesses.refuse_other_key(session, key.id))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments, exit_codes, output
+from daemon.cli import arguments, exit_codes, output, service_key
 from daemon.cli.errors import CommandFailed, UsageError
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
     KeyRefused
         If the first that there is cannot be read, or is not a usable key.
     CommandFailed
-        If there is none and the folder for one cannot be made.
+        If there is none and the folder for one cannot be made, or a service on this machine has another.
     """
     from daemon.deidentifiers import key_file as keyfile  # noqa: PLC0415
     from daemon.deidentifiers.site_key import key_place  # noqa: PLC0415
@@ -294,11 +294,14 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
 
     place = key_place(settings, environ)
     file = named or place.path
+    known = _of_the_service(settings) if place.is_ours and not named else None
     if named or not place.is_ours or os.path.lexists(file):
         key = SiteKey(keyfile.read_key_file(file))
     else:
         base = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
         file = Path(base) / _USER_KEY
+        if known is not None and not os.path.lexists(file):
+            service_key.refuse_other(known, settings, file, "")
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -306,8 +309,21 @@ def site_key(named: Path | None, settings: Settings, environ: Mapping[str, str])
                 f"{file.parent} cannot be made for a site key ({error.strerror}); name one with --key-file"
             ) from error
         key = SiteKey(keyfile.ensure_key_file(file))
+    if known is not None:
+        service_key.refuse_other(known, settings, file, key.id)
     output.print_line(f"dicomveil: site key {key.id} from {file}", sys.stderr)
     return key
+
+
+def _of_the_service(settings: Settings) -> service_key.Remembered | None:
+    """Return what is known of the key of a service on this machine; None, which is told, if that cannot be."""
+    from daemon.errors import DaemonError  # noqa: PLC0415
+
+    try:
+        return service_key.remembered(settings)
+    except (CommandFailed, DaemonError) as error:
+        _tell_line(f"which key made what {settings.state_dir} stores cannot be told: {error}")
+        return None
 
 
 def _tell_jobs(asked: int) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daemon.cli import arguments, exit_codes, output, state
+from daemon.cli import arguments, exit_codes, output, service_key, state
 from daemon.cli.errors import CommandFailed
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from config import Settings
 
@@ -52,25 +53,32 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace, settings: Settings) -> int:
-    path, key_id = _in_use(settings)
-    made_by, earlier = _remembered(settings)
+    known = service_key.remembered(settings)
+    made_by = known.key_id
+    is_unseen = service_key.is_unseen(known, settings)
+    path, key_id = (None, "") if is_unseen else _in_use(settings)
     if options.json:
         output.print_json(
             {
-                "file": str(path),
+                "file": str(path) if path else None,
                 "key_id": key_id or None,
                 "stored_by": made_by or None,
-                "earlier": earlier,
+                "earlier": list(known.earlier),
             }
         )
     else:
-        output.print_line(f"{path}: {f'key {key_id}' if key_id else 'no key'}")
-        for line in _told_makers(made_by, earlier):
+        output.print_line(
+            f"{path}: {f'key {key_id}' if key_id else 'no key'}"
+            if path
+            else f"the service has its key as {service_key.UNSEEN}"
+        )
+        for line in _told_makers(made_by, known.earlier):
             output.print_line(line)
-    return exit_codes.FAILED if made_by and made_by != key_id else exit_codes.OK
+    is_other = bool(made_by) and not is_unseen and made_by != key_id
+    return exit_codes.FAILED if is_other else exit_codes.OK
 
 
-def _told_makers(made_by: str, earlier: list[str]) -> list[str]:
+def _told_makers(made_by: str, earlier: Sequence[str]) -> list[str]:
     if not made_by:
         return ["nothing was made with any key yet"]
     if not earlier:
@@ -97,7 +105,7 @@ def _import(options: argparse.Namespace, settings: Settings) -> int:
         raise CommandFailed(
             f"key.file in the configuration names {path}: put the key there, then import that file"
         )
-    if options.file.resolve() == path.resolve():
+    if options.file.resolve() == path.resolve() or _is_credential(settings):
         return _accept(settings, secret)
     return _install(settings, secret)
 
@@ -108,6 +116,11 @@ def _install(settings: Settings, secret: bytes) -> int:
     if settings.key.file is not None:
         raise CommandFailed(
             f"key.file in the configuration names {settings.key.file}: put the key there, then import that file"
+        )
+    if _is_credential(settings):
+        raise CommandFailed(
+            "the service has its key as the credential dicomveil.key of systemd: put another one into the file"
+            " that LoadCredential= of its unit names, then accept that file by `dicomveil key import`"
         )
     _refuse_running(settings)
     path, _ = _in_use(settings)
@@ -124,7 +137,7 @@ def _accept(settings: Settings, secret: bytes) -> int:
 
     _refuse_running(settings)
     key = SiteKey(secret)
-    if _has_state(settings):
+    if state.is_there(settings):
         with state.connected(settings) as (session, _), session.atomically():
             witnesses.accept_other_key(session, key.id)
     output.print_line(f"the site key is {key.id} now")
@@ -141,22 +154,11 @@ def _in_use(settings: Settings) -> tuple[Path, str]:
     return path, SiteKey(read_key_file(path)).id if path.exists() else ""
 
 
-def _remembered(settings: Settings) -> tuple[str, list[str]]:
-    """Return the id of the key that was accepted last, and those of the ones before."""
-    from daemon.store import witnesses  # noqa: PLC0415
-    from daemon.store.rows import Fact  # noqa: PLC0415
+def _is_credential(settings: Settings) -> bool:
+    from daemon.deidentifiers.site_key import key_place  # noqa: PLC0415
 
-    if not _has_state(settings):
-        return "", []
-    with state.connected(settings, query_only=True) as (session, _):
-        return session.facts.get(Fact.KEY_ID), witnesses.earlier_keys(session)
-
-
-def _has_state(settings: Settings) -> bool:
-    from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
-    from daemon.store.layout import Layout  # noqa: PLC0415
-
-    return EMBEDDED.exists(Layout(settings.state_dir))
+    place = key_place(settings)
+    return place.is_credential or (place.is_ours and service_key.remembered(settings).is_credential)
 
 
 def _refuse_running(settings: Settings) -> None:

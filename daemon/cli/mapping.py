@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from daemon.cli import state
+from daemon.cli import service_key, state
 from daemon.cli.errors import CommandFailed, UsageError
 
 if TYPE_CHECKING:
@@ -55,12 +55,14 @@ class Mapping:
         Raises
         ------
         CommandFailed
-            When the file is there already or cannot be written; then nothing was begun.
+            When the file is there already or cannot be written, or the service has a key that is not seen here;
+        then nothing was begun.
         """
         from daemon.batch.errors import BatchFailed, BatchRefused  # noqa: PLC0415
         from daemon.batch.records import Records  # noqa: PLC0415
         from daemon.batch.settlement import CROSSWALK  # noqa: PLC0415
 
+        service_key.refuse_unseen(self._settings)
         try:
             with Records(path, CROSSWALK, what="mapping", out=None, may_replace=False) as records:
                 try:

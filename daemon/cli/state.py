@@ -43,19 +43,30 @@ def existing(settings: Settings) -> Layout:
     CommandFailed
         If it may not be looked into, or nothing was ever received there.
     """
+    from daemon.store.layout import Layout  # noqa: PLC0415
+
+    if not is_there(settings):
+        raise CommandFailed(f"{settings.state_dir} holds no state of dicomveil (see state_dir)")
+    return Layout(settings.state_dir)
+
+
+def is_there(settings: Settings) -> bool:
+    """Tell whether anything was ever received in the state folder.
+
+    Raises
+    ------
+    CommandFailed
+        If it may not be looked into.
+    """
     from daemon.store.embedded import EMBEDDED  # noqa: PLC0415
     from daemon.store.layout import Layout  # noqa: PLC0415
 
-    layout = Layout(settings.state_dir)
     try:
-        exists = EMBEDDED.exists(layout)
+        return EMBEDDED.exists(Layout(settings.state_dir))
     except PermissionError:
         raise CommandFailed(
             f"{settings.state_dir} belongs to another user; run this as that user"
         ) from None
-    if not exists:
-        raise CommandFailed(f"{settings.state_dir} holds no state of dicomveil (see state_dir)")
-    return layout
 
 
 def is_running(layout: Layout) -> bool:

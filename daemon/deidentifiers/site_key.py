@@ -26,6 +26,7 @@ class KeyPlace(NamedTuple):
 
     path: Path
     is_ours: bool
+    is_credential: bool = False
 
 
 def key_place(settings: Settings, environ: Mapping[str, str] | None = None) -> KeyPlace:
@@ -35,7 +36,7 @@ def key_place(settings: Settings, environ: Mapping[str, str] | None = None) -> K
     """
     named = settings.key.file or credential_key_file(environ)
     if named is not None:
-        return KeyPlace(named, is_ours=False)
+        return KeyPlace(named, is_ours=False, is_credential=settings.key.file is None)
     return KeyPlace(settings.state_dir / IN_STATE_DIR, is_ours=True)
 
 
@@ -52,7 +53,7 @@ def site_key(settings: Settings, *, may_make: bool = True) -> SiteKey:
     KeyRefused
         When the file is missing, cannot be read, is open to others, or holds no usable key.
     """
-    path, is_ours = key_place(settings)
+    path, is_ours, _ = key_place(settings)
     if not is_ours:
         return SiteKey(read_key_file(path))
     if not may_make and not os.path.lexists(path):

@@ -50,10 +50,12 @@ class Fact(StrEnum):
 
     `KEY_ID` is the id of the site key whose replacements are in the destination; `EARLIER_KEY_IDS` are those of
     keys that were that before an operator accepted another, if anything was received by then; blanks between.
+    `KEY_IS_CREDENTIAL` is not empty if the service had its key as a credential of systemd at its last start.
     """
 
     KEY_ID = "key_id"
     EARLIER_KEY_IDS = "earlier_key_ids"
+    KEY_IS_CREDENTIAL = "key_is_credential"
 
 
 class Place(StrEnum):

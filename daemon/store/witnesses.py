@@ -119,3 +119,14 @@ def accept_other_key(session: Session, key_id: str) -> None:
 def earlier_keys(session: Session) -> list[str]:
     """Return the ids of the keys before the one in use that may have made what is stored, in order."""
     return session.facts.get(Fact.EARLIER_KEY_IDS).split()
+
+
+def remember_credential(session: Session, *, is_credential: bool) -> None:
+    """Remember whether the service has its key as a credential, which nobody else sees."""
+    if had_credential(session) != is_credential:
+        session.facts.set(Fact.KEY_IS_CREDENTIAL, "yes" if is_credential else "")
+
+
+def had_credential(session: Session) -> bool:
+    """Tell whether the service had its key as a credential when it started last."""
+    return bool(session.facts.get(Fact.KEY_IS_CREDENTIAL))

@@ -113,3 +113,21 @@ def test_a_key_is_not_changed_under_a_running_service(
     refused = key("key", "new")
     assert refused.returncode == 1
     assert "stop it first" in refused.stderr
+
+
+def test_a_credential_of_the_service_is_known_to_the_commands(
+    key: InThisProcess, daemon: RunningDaemon, tmp_path: Path
+) -> None:
+    path = daemon.state_dir / "site.key"
+    shutil.copy(path, tmp_path / "dicomveil.key")
+    daemon.environment = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    path.write_bytes(secrets.token_bytes(32))  # where the commands would look
+    daemon.start()
+    assert "which this command does not see" in key("key", "show").stdout
+    daemon.stop()
+    assert key("key", "new").returncode == 1
+
+    shutil.copy(tmp_path / "dicomveil.key", path)
+    daemon.environment = {}
+    daemon.start()
+    assert key.json("key", "show")["file"] == str(path)
