@@ -37,6 +37,8 @@ NOTHING: Final = (0, 0)
 """The stamp of a place where nothing is installed."""
 _VERSION: Final = re.compile(r"[0-9A-Za-z.+-]{1,64}")
 _UNFINISHED: Final = "new-"
+_FOLDER_MODE: Final = 0o700
+_FILE_MODE: Final = 0o600
 _FOLDER: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -98,7 +100,8 @@ def install(source: Path, place: Path, limits: Limits | None = None) -> Installa
     PackageRefused
         As `unpacking.unpack` does; then all is as it was.
     """
-    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    place.mkdir(mode=_FOLDER_MODE, exist_ok=True)
     with _alone(place):
         unpacked = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=place))
         try:
@@ -137,13 +140,23 @@ def _take(app: Path, place: Path, *, is_pinned: bool) -> Installation:
     before, folder = installed(place), place / digest
     if before is None or before.folder != folder:
         remove(folder)
+        _close_to_others(app)
         app.rename(folder)
+    else:
+        _close_to_others(folder)
     written = {"version": version, "pinned": is_pinned, "folder": digest, "files": table}
     _replace(place / _TABLE, json.dumps(written).encode("utf-8"))
     for other in place.iterdir():
         if other != folder and _FOLDER.fullmatch(other.name):
             remove(other)
     return Installation(version, is_pinned, folder, files)
+
+
+def _close_to_others(folder: Path) -> None:
+    """Give a release the modes that all of a state folder has, whatever the umask made of it."""
+    folder.chmod(_FOLDER_MODE)
+    for path in folder.rglob("*"):
+        path.chmod(_FOLDER_MODE if path.is_dir() else _FILE_MODE)
 
 
 def installed(place: Path) -> Installation | None:

@@ -15,6 +15,7 @@ from daemon.viewer.unpacking import Limits
 from tests.viewer_package import FILES, PAGE, folder, tarball
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -53,6 +54,33 @@ def test_scripts_look_for_their_parts_beside_the_page(tmp_path: Path, place: Pat
     adapted = {name for name, file in made.files.items() if file.is_adapted}
     assert adapted == {"app.bundle.0123456789abcdef.js", "app.bundle.css"}
     assert (made.folder / "index.html").read_text() == PAGE
+
+
+@pytest.mark.parametrize("package", [tarball, folder])
+def test_what_is_installed_is_closed_to_others(
+    tmp_path: Path, place: Path, package: Callable[[Path], Path]
+) -> None:
+    usual = os.umask(0o022)
+    try:
+        made = install(package(tmp_path / "ohif"), place)
+        before = _open_to_others(place.parent)
+        (made.folder / "sub").chmod(0o755)
+        (made.folder / "sub" / "page.html").chmod(0o644)
+        made.folder.chmod(0o755)
+        install(tmp_path / "ohif", place)
+    finally:
+        os.umask(usual)
+    assert before == []
+    assert _open_to_others(place.parent) == []
+
+
+def _open_to_others(folder: Path) -> list[str]:
+    """Name what `fsck` would."""
+    return [
+        str(path.relative_to(folder))
+        for path in (folder, *folder.rglob("*"))
+        if path.stat().st_mode & 0o077
+    ]
 
 
 @pytest.mark.parametrize(
