@@ -154,6 +154,7 @@ def work(
     *,
     state: State = State.STORED,
     reason: str = "",
+    where: str = "",
 ) -> Result:
     """Do what a worker does: write the output where the job says, and return the result."""
     output = None
@@ -164,6 +165,7 @@ def work(
         receipt.id,
         state,
         reason=reason,
+        where=where,
         route="all",
         deidentifier="default",
         source=instance,

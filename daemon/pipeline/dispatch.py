@@ -373,15 +373,6 @@ class Dispatcher:
         self._settled_count += 1
         self._refused_since, self._refusal = None, ""
         self._figures.settled(result.state, result.reason, seconds, flight.receipt.size)
-        if result.state is not State.STORED:
-            _log.warning(
-                f"instance_{result.state.value}",
-                receipt=result.receipt_id,
-                reason=result.reason,
-                where=result.where,
-                route=result.route,
-                deidentifier=result.deidentifier,
-            )
         self._land(flight)
 
     def _land(self, flight: Flight) -> None:

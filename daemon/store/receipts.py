@@ -32,7 +32,7 @@ import structlog
 
 from daemon.pipeline.states import RE_EXAMINE, WAITING
 from daemon.pipeline.unshown import Unshown
-from daemon.records import Comparison, Job, output_file
+from daemon.records import Comparison, Job, State, output_file
 from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal, write_private
 from daemon.store.settling import (
@@ -247,6 +247,9 @@ class StoreReceipts:
         )
         undecided = []
         for result, done in zip(results, settled, strict=True):
+            if isinstance(done, Settled):
+                _tell(result, done)
+        for result, done in zip(results, settled, strict=True):
             if isinstance(done, Undecided):
                 undecided.append((result.receipt_id, done))
             elif isinstance(done, BaseException):
@@ -371,3 +374,18 @@ class StoreReceipts:
             await asyncio.to_thread(remove)
             if garbage:
                 await self._database.write(lambda session: session.garbage.remove(garbage))
+
+
+def _tell(result: Result, done: Settled) -> None:
+    """Log what became of an instance that is not shown; the worker knew nothing of what was there already."""
+    if done.state is None or done.state is State.STORED:
+        return
+    is_usual = done.state is State.DUPLICATE and not done.reason
+    (log.debug if is_usual else log.warning)(
+        f"instance_{done.state.value}",
+        receipt=result.receipt_id,
+        reason=done.reason,
+        where=result.where if done.reason == result.reason else "",
+        route=result.route,
+        deidentifier=result.deidentifier,
+    )

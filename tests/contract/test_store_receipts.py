@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 
 from daemon.errors import StoreUnavailable
 from daemon.records import Compared, Output, Result, State
@@ -267,6 +268,36 @@ async def test_a_duplicate_of_a_quarantined_instance_leaves_it_there(stores: Sto
     await assert_consistent(stores)
 
 
+async def test_what_is_not_shown_is_logged_as_what_it_has_become(stores: Stores) -> None:
+    """The worker, which refused one of them and not another, knew of none that was there."""
+    refused: dict[str, Any] = {
+        "state": State.QUARANTINED,
+        "reason": "screen_capture",
+        "where": "frame 1",
+    }
+    with structlog.testing.capture_logs() as logs:
+        first = await store(stores, make_instance())
+        conflict = await store(stores, make_instance(content="other"))
+        again = await store(stores, make_instance(), **refused)
+        held = await store(stores, make_instance(number=2), **refused)
+        unrouted = await store(stores, make_instance(number=3), state=State.UNROUTED)
+    told = [
+        tuple(log[key] for key in ("receipt", "log_level", "event", "reason", "where", "route"))
+        for log in logs
+    ]
+    assert told == [
+        (conflict.id, "warning", "instance_quarantined", "conflict", "", "all"),
+        (again.id, "debug", "instance_duplicate", "", "", "all"),
+        (held.id, "warning", "instance_quarantined", "screen_capture", "frame 1", "all"),
+        (unrouted.id, "warning", "instance_unrouted", "", "", "all"),
+    ]
+    assert (await state_of(stores, again))[0] is State.DUPLICATE
+    with structlog.testing.capture_logs() as logs:
+        await settle(stores, [work(stores, held, make_instance(number=2), **refused)])
+        await settle(stores, [work(stores, first, make_instance())])
+    assert logs == []  # settled before
+
+
 async def test_other_content_under_the_same_uid_is_quarantined(stores: Stores) -> None:
     first = await store(stores, make_instance())
     other = await store(stores, make_instance(content="other"))
@@ -398,8 +429,11 @@ async def test_keep_first_drops_what_conflicts(
 ) -> None:
     stores = await with_policy(ConflictPolicy.KEEP_FIRST)  # type: ignore[misc]
     first = await store(stores, make_instance())
-    other = await store(stores, make_instance(content="other"))
+    with structlog.testing.capture_logs() as logs:
+        other = await store(stores, make_instance(content="other"))
     assert await state_of(stores, other) == (State.DUPLICATE, "conflict")
+    told = [(log["log_level"], log["event"], log["reason"]) for log in logs]
+    assert told == [("warning", "instance_duplicate", "conflict")]
     assert await state_of(stores, first) == (State.STORED, "")
     await assert_consistent(stores)
 
