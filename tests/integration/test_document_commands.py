@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _BLOCKS = [block for page in PAGES for block in blocks(page)]
 _TYPED = sorted({block.page for block in _BLOCKS if block.is_shell and not block.not_run})
 _INLINE = sorted({(str(page.relative_to(ROOT)), found) for page in PAGES for found in inline(page)})
-_NOT_RUN = 3
+_NOT_RUN = 7
 _OF_GCLOUD = {block.page for block in _BLOCKS if not block.not_run and "gcloud " in block.text}
 _NEEDS_GCLOUD = pytest.mark.skipif(shutil.which("gcloud") is None, reason="gcloud is not installed")
 _PLACEHOLDERS = {
