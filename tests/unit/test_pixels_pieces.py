@@ -150,8 +150,6 @@ def test_a_name_that_a_trace_runs_through_is_filled_and_most_of_the_trace_stays(
         ((400, 400), ("LINDQV", 0.6), True),
         ((400, 400), ("LINDQV", 0.54), False),
         ((400, 400), ("LLLLLL", 0.6), False),
-        ((400, 400), ("LQ", 0.985), True),
-        ((400, 400), ("LQ", 0.975), False),  # as two bones of a sinus do
         ((400, 400), ("", 0.0), False),
         ((60, 200), ("LINDQV", 0.6), False),  # of so small a frame it covers 16 %
     ],

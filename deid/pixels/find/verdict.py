@@ -137,14 +137,12 @@ class Case:
     def is_surely_read(self) -> bool:
         """Whether it reads as several signs, and in a small frame is judged by its share of that frame.
 
-        So must a piece: what it is a piece of is no text. A pair of signs must be read so surely as alone.
+        So must a piece: what it is a piece of is no text.
         """
-        tuning = self._tuning
-        if self._asked.pixels < tuning.least_area and self._judged < self._enough_of_all:
+        if self._asked.pixels < self._tuning.least_area and self._judged < self._enough_of_all:
             return False
-        text, legibility = self._readings[0]
-        least = tuning.sure_pair if number_of_signs(text) <= tuning.pair else tuning.pieces.read
-        return legibility >= least and not doubts(self._readings)
+        _, legibility = self._readings[0]
+        return legibility >= self._tuning.pieces.read and not doubts(self._readings)
 
     def may_continue(self) -> bool:
         """Whether it may, where it lies on a line of text, be more of that, and not what is shown beside it."""
