@@ -67,6 +67,7 @@ def test_what_may_stay_beside_a_name_is_a_text_of_its_own(texts: tuple[str, ...]
         (("Kowalczyk", "Jan"), 45),  # neither may stay
         (("MI 0.8", "Focus 6 cm"), 45),  # nothing would go
         (("MAX", "118 HU"), 45),  # stays as one, and not in parts
+        (("Kowalczyk", "84512"), 45),  # a mere number may be whose the name is
         (("Kowalczyk, Jan",), 0),
     ],
 )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from deid.pixels.find.candidates import candidate
+from deid.pixels.find.reading import WELL_READ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 #: In heights of a line's box, how far apart the middles of two signs are where one column ends and one begins:
 #: those of words are half of it.
 _APART: Final = 1.0
-#: From which certainty on a reading says what stands there.
-_WELL_READ: Final = 0.9
+#: Letters of a column that says what it is.
+_FEWEST_LETTERS: Final = 2
 
 
 def in_columns(
@@ -40,7 +41,7 @@ def in_columns(
     No columns where the line is one text, may stay as it is, is not read surely, or reads otherwise in pieces.
     """
     text, legibility = reading
-    if legibility < _WELL_READ or " " not in text.strip() or recogniser.may_stay(text):
+    if legibility < WELL_READ or " " not in text.strip() or recogniser.may_stay(text):
         return []
     places = recogniser.places(views, found)
     if _signs(place for place, _ in places) != _signs(text):
@@ -49,12 +50,17 @@ def in_columns(
     if len(pieces) < 2:
         return []
     read = [recogniser.readings(views, piece) for piece in pieces]
-    stays = [recogniser.may_stay(readings[0][0]) for readings in read]
+    stays = [_says_something(readings[0][0], recogniser) for readings in read]
     is_same = _signs(readings[0][0] for readings in read) == _signs(text)
-    is_sure = all(readings[0][1] >= _WELL_READ for readings in read)
+    is_sure = all(readings[0][1] >= WELL_READ for readings in read)
     if not (is_same and is_sure and any(stays) and not all(stays)):
         return []
     return list(zip(pieces, read, strict=True))
+
+
+def _says_something(text: str, recogniser: Recogniser) -> bool:
+    """Whether a column may stay and has a word: a mere number beside a name may be whose it is."""
+    return recogniser.may_stay(text) and sum(map(str.isalpha, text)) >= _FEWEST_LETTERS
 
 
 def _columns(

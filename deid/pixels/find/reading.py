@@ -30,7 +30,7 @@ _TALL, _PERHAPS_TALL = 1.5, 1.1
 #: A pair of signs that is read with less is a guess. So many times the same one are a row of parts.
 _PAIR, _GUESSED, _A_ROW = 2, 0.6, 3
 #: From which certainty on a reading says what stands there.
-_WELL_READ = 0.9
+WELL_READ = 0.9
 #: Ink so near a cut's end, in heights, is of a sign that was cut off; how far a cut is moved out at most,
 #: what parts that sign from the next, and what is left around it.
 _NEAR_END, _MOST_MOVED, _GAP, _ROOM = 0.35, 1.0, 0.25, 0.1
@@ -97,16 +97,16 @@ class Recogniser:
         readings, turn = self._readings(views, candidate)
         text, legibility = readings[0]
         own, corners = views[candidate.view], candidate.corners
-        others = [] if legibility >= _WELL_READ else self._standing(strip_of(own, corners))
-        if not others and turn == _UPSIDE_DOWN and legibility < _WELL_READ:
+        others = [] if legibility >= WELL_READ else self._standing(strip_of(own, corners))
+        if not others and turn == _UPSIDE_DOWN and legibility < WELL_READ:
             strips = self._other_strips(views, own, corners)
             others = [
                 (other, sure)
                 for other, sure in (self._turned(strip, 0) for strip in strips)
                 if sure >= _UPSIDE_DOWN_BELOW and _says_as_much(other, text)
             ]
-        elif legibility >= _WELL_READ and all(
-            self._is_perhaps_cut(read) for read, sure in readings if sure >= _WELL_READ
+        elif legibility >= WELL_READ and all(
+            self._is_perhaps_cut(read) for read, sure in readings if sure >= WELL_READ
         ):
             moved = _with_ends_moved(own, corners)
             if moved is not None:
@@ -136,7 +136,7 @@ class Recogniser:
         """Whether a text reads nearly, surely as nothing that may stay, and as nobody."""
         return readings[0][1] >= _NEARLY_READ and all(
             self._is_perhaps_misspelt(text)
-            if legibility >= _WELL_READ
+            if legibility >= WELL_READ
             else may_stay(text) or self._is_perhaps_cut(text)
             for text, legibility in readings
             if legibility >= _NEARLY_READ
@@ -157,7 +157,7 @@ class Recogniser:
         for other in (strip, _softened(strip), _ink_of(strip)):
             text, legibility = self._turned(other, turn)
             signs = _signs_of(text)
-            least = _WELL_READ if len(signs) > _SHORT else _UPSIDE_DOWN_BELOW
+            least = WELL_READ if len(signs) > _SHORT else _UPSIDE_DOWN_BELOW
             if (
                 legibility >= max(least, readings[0][1])
                 and len(signs) >= _PAIR
@@ -401,7 +401,7 @@ def doubts(readings: Sequence[Reading]) -> int:
     is_one = len(set(signs)) == 1
     if is_one and len(signs) >= _A_ROW:
         return MOST_DOUBTS
-    if legibility < _WELL_READ and _has_few_over_and_over(text):
+    if legibility < WELL_READ and _has_few_over_and_over(text):
         return MOST_DOUBTS if all(_says_little(other) for other, _ in readings) else 1
     if len(signs) == _PAIR:
         return int(legibility < _GUESSED)
