@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _MONTHS: Final = r"(?:JAN|FEB|MAR|APR|MAY|MAI|JUN|JUL|AUG|SEP|OCT|OKT|NOV|DEC|DEZ)[A-Z]*"
+_ANY_MONTH: Final = "|".join(
+    sorted({to_plain(name) for forms in MONTHS.values() for names in forms for name in names})
+)
 _DAY: Final = r"(?:0?[1-9]|[12]\d|3[01])"
 _MONTH: Final = r"(?:0[1-9]|1[0-2])"
 _YEAR: Final = r"(?:19|20)\d\d"
@@ -43,6 +46,8 @@ DATE: Final = re.compile(
     # Of other calendars: 2562-09-15. With 2000/12/15 begin repetition, echo and flip angle.
     rf"|(?<![\d.,])\d{{4}}-{_MONTH}-(?:0[1-9]|[12]\d|3[01])(?!\d)"
     rf"|(?<![\d.,])(?:0[1-9]|[12]\d|3[01])(?P<below>[-/.]){_MONTH}(?P=below)\d{{4}}(?!\d)"
+    # 12 DE OCT DE 2019, in any language whose words for it may stay.
+    rf"|(?<!\d){_DAY}\.? (?:DEL?|DI|VAN) (?:{_ANY_MONTH})\b"
     # A day without its year, a month with it.
     rf"|(?<![\d.,])(?:0[1-9]|[12]\d|3[01])\.{_MONTH}\.(?!\d)"
     rf"|(?<![\d.,/-])0[1-9][-/.]{_YEAR}(?![\d.,/-])"

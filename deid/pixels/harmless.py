@@ -20,8 +20,7 @@ from deid.pixels.screen_words import (
     descriptive_words,
     is_also_name,
 )
-from deid.text.eponyms import is_with_its_noun
-from deid.text.vocabulary import is_name
+from deid.text.vocabulary import eponyms, is_name
 
 #: Letters and digits that recognisers take for one another, folded to one of them.
 _CONFUSED = str.maketrans("OQDIL|!SBZG", "00011115826")
@@ -34,6 +33,10 @@ _FEWEST_FOLDED = 5
 
 TOKEN = re.compile(r"[^\W_]+")
 LETTERS = re.compile(r"[^\W\d_]+")
+#: A name before what only eponyms stand before in a picture: Waters view. Before KIDNEY may stand a person's.
+_BEFORE_ITS_NOUN = re.compile(
+    r"([^\W\d_]+)((?:['\u2019]?S)?[\s-]{1,2}(?:ANGLES?|CYSTS?|DISEASE|FRACTURES?|METHOD|PROJECTION|SYNDROME|VIEWS?)\b)"
+)
 _NUMBER_AND_UNIT = re.compile(
     r"[<>~=+\-±]*\d+(?:[.,:/x\u00d7*]\d+)*(?:E[+-]?\d+)?\s*(?P<unit>[^\W\d_°%]*(?:/[^\W\d_]+)?[²³23]?)[°%'\"]*"
 )
@@ -45,7 +48,7 @@ def is_harmless(upper: str) -> bool:
     Words that are names as well need a number or another word beside them, more than an initial.
     """
     upper = TERMS.sub(" ", upper)
-    upper = LETTERS.sub(_without_eponym, upper)
+    upper = _BEFORE_ITS_NOUN.sub(_without_eponym, upper)
     alone = upper.strip(" .:-")
     if alone in ALONE:
         return True
@@ -85,7 +88,8 @@ def says_what_it_is(text: str) -> bool:
 
 
 def _without_eponym(match: re.Match[str]) -> str:
-    return " " if is_with_its_noun(match.string, *match.span()) else match.group()
+    is_eponym = match[1].lower() in eponyms()
+    return match[2] if is_eponym else match[0]
 
 
 def _without_misread_word(match: re.Match[str]) -> str:

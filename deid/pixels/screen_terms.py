@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+#: What probes send, 1 to 24 MHz; an element of a coil, as a scanner lists those that it uses.
+_MEGAHERTZ = r"(?:[1-9]|1\d|2[0-4])"
+_COIL = r"(?:B[CLOR]|BODY|CP|HE[AP]?|KN|L[AE]|NE[AP]?|P[ALR]|SH|SP|TO|UA|WR)\d?(?:[-,]\d)*"
+
 #: What is known by the words or numbers beside it, though its words alone may be names or anything:
 #: RED FREE, FEET FIRST, Tc-99m, Br40, GIF-H290. In upper case, without accents.
 TERMS = re.compile(
@@ -31,12 +35,12 @@ TERMS = re.compile(
     r"|GT ?[:=]? ?[+-]?\d+\.\d"
     r"|(?:PRE|POST)[- ]?(?:GD|OP)"
     # probes and the frequencies that they send: C5-1, RIC5-9-D, eL18-4
-    r"|[A-Z]{1,3}\d{1,2}-\d{1,2}(?:-[A-Z])?(?![-/.]?\d)|RAB\d-[A-Z]"
+    rf"|[A-Z]{{1,3}}{_MEGAHERTZ}-{_MEGAHERTZ}(?:-[A-Z])?(?![-/.]?\d)|RAB\d-[A-Z]"
     # enhancement of endoscopes, echoes, software, grades, the hours of a breast
     r"|E[HM] ?: ?[A-D]?\d|EC ?:? ?\d/\d|SW ?:? ?V?\d+\.\d+|[A-Z]{1,2}-?RADS ?:? ?\d[A-C]?"
     r"|\d{1,2} O.?CLOCK"
     # pulse sequences, elements of coils, models of devices
-    r"|\*[A-Z][A-Z0-9_]{3,}|[A-Z]{2,3}\d?(?:[-,]\d)*(?:;[A-Z]{2,3}\d?(?:[-,]\d)*)+"
+    rf"|\*[A-Z]{{1,6}}(?:[23]D\d|_B\d)[A-Z0-9_]*|{_COIL}(?:;{_COIL})+"
     r"|CX[35]0|DC-[346-9]0?|H[MS][3-7]0A|HD1[15]|IE33|IU22|RS8[05]A|WS80A"
     r"|(?:EUP-[A-Z]|PLT-|PST-|PVT-)\d{2,4}[A-Z]{0,2}"
     # settings, phases, views

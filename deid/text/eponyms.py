@@ -68,21 +68,16 @@ def is_in_use(text: str, start: int, stop: int) -> bool:
     folded = fold(text[start:stop].removesuffix("'s"))
     if folded in paired() and _is_of_pair(text, start, stop):
         return True
+    if folded not in eponyms():
+        return False
     if folded in _COUNTED and (
         _NUMBER_AHEAD.match(text, stop) or _NUMBER_BEFORE.search(text, max(0, start - 5), start)
     ):
-        return folded in eponyms()
+        return True
     if folded in _TESTED and (
         _RESULT_AHEAD.match(text, stop) or _RESULT_BEFORE.search(text, max(0, start - 10), start)
     ):
-        return folded in eponyms()
-    return is_with_its_noun(text, start, stop)
-
-
-def is_with_its_noun(text: str, start: int, stop: int) -> bool:
-    """Whether a word of a text is an eponym beside a word that it belongs to: Waters view, circle of Willis."""
-    if fold(text[start:stop].removesuffix("'s")) not in eponyms():
-        return False
+        return True
     if _BEFORE.search(text, max(0, start - 32), start):
         return True
     at = stop

@@ -169,14 +169,8 @@ def family_names() -> frozenset[str]:
 
 @cache
 def words_also_names() -> frozenset[str]:
-    """Return words of the lists, of six letters and more, that are names of people somewhere as well."""
+    """Return clinical words of ours, of six letters and more, that are names of people somewhere as well."""
     return read_words("also_names.txt")
-
-
-@cache
-def names_first() -> frozenset[str]:
-    """Return words of the lists, of six letters and more, that are names of people before anything else."""
-    return read_words("names_first.txt")
 
 
 @cache

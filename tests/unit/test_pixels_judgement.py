@@ -29,6 +29,7 @@ from deid.pixels.screen_words import (
     descriptive_words,
     is_also_name,
 )
+from deid.text.months import MONTHS
 from deid.text.vocabulary import is_name
 
 KNOWN = (
@@ -107,10 +108,10 @@ def test_laterality_measurements_and_settings_stay(text: str) -> None:
     "text",
     [
         "EPIQ 7C", "Affiniti 70G", "RAB6-D", "C5-1", "eL18-4", "TI-RADS 3", "12 o'clock", "E' Sept",
-        "AVA (VTI)",
-        "Em:0", "EC 1/1", "SW 3.0", "DIXON W", "Waters view", "COBB angle 12", "Preliminary",
-        "Unverified", "Store in progress", "*tfl3d1_16ns", "HEA;HEP", "Post-op", "TR:1500.0 ms TE:135.0 ms",
-        "Slice 0.6/16", "RV5/SV1 1.42/0.87 mV", "DAP 1.2 d6ycm2", "Within normal limits", "HM70A",
+        "AVA (VTI)", "Em:0", "EC 1/1", "SW 3.0", "DIXON W", "Waters view", "COBB angle 12", "Preliminary",
+        "Unverified", "Store in progress", "*tfl3d1_16ns", "HEA;HEP", "Post-op",
+        "TR:1500.0 ms TE:135.0 ms", "Slice 0.6/16", "*ep_b1000t", "HE1-4;NE1,2", "12 de 96", "WATERS VIEW",
+        "RV5/SV1 1.42/0.87 mV", "DAP 1.2 d6ycm2", "Within normal limits", "HM70A",
         "ADC (10^-6 mm\u00b2/s)", "LICA PROX", "LONG", "RAO", "Stone", "Acc 412 cm/s\u00b2",
         "Niere re. quer", "RENE DX", "Ventana \u00f3sea", "Bloc de branche droit", "Hoofd eerst",
         "cholelithiasis", "Hepatomegaly", "Talon 3", "Warstwa 5 mm", "SIMPLE cyst",
@@ -167,10 +168,48 @@ def test_the_vocabulary_holds_few_names_and_none_that_stays_alone() -> None:
 
 
 def test_words_of_descriptions_are_nobodys_names_and_the_short_ones_count_in_company() -> None:
-    assert len(descriptive_words()) > 15_000
+    assert len(descriptive_words()) > 3_000
     assert not any(map(is_name, descriptive_words()))
     assert not descriptive_words() & (WORDS | JOINABLE)
     assert min(len(word) for word in descriptive_words() if not is_also_name(word)) == 6
+
+
+_DAYS = (
+    "12 {} 2019",
+    "12. {} 61",
+    "12 de {} de 2019",
+    "el 12 de {} del 2019",
+    "12 di {} 2019",
+    "12-{}-2019",
+)
+
+
+@pytest.mark.parametrize("language", sorted(MONTHS))
+def test_days_go_in_the_words_of_every_language(language: str) -> None:
+    months = {name for forms in MONTHS[language] for name in forms if len(name) >= 5}
+    days = [day.format(month) for month in months for day in _DAYS]
+    assert [day for day in days if _why_of_a_stranger(day) is None] == []
+
+
+@pytest.mark.parametrize("month", ["oct", "avr", "gen", "mag", "lut", "led", "out", "set"])
+def test_days_with_short_months_that_are_words_as_well_go_between_their_particles(
+    month: str,
+) -> None:
+    assert _why_of_a_stranger(f"12 de {month} de 2019") == "info_type:DATE"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vorname Long", "Nachname: Short", "Sonographer Stone", "Untersucher Base", "Radiologe Rex",
+        "Referring Long", "Signora Bella", "Madame Long", "Doktor Short", "Ospedale Maggiore",
+        "Krankenhaus Mitte", "Confirmed Long", "Checked 12 Long", "*Kowalczyk", "*DOE1961", "LEE;KIM",
+        "DOE;JAN;ANN", "QD12-61", "AB33-61", "WILSON KIDNEY LT", "Baker vein", "Hunter line 3",
+        "Graves LT", "aug 2019", "sep 1961", "12 fevrier 2019", "October 12",
+    ],
+)  # fmt: skip
+def test_what_names_somebody_beside_words_that_may_stay_goes(text: str) -> None:
+    assert _why_of_a_stranger(text) is not None
 
 
 def _why_read_as(*readings: tuple[str, float]) -> str | None:
