@@ -7,7 +7,7 @@ import pytest
 from deid.identity.shifts import Shift
 from deid.text.cleaning import TextCleaning
 from deid.text.policy import TextPolicy
-from deid.text.vocabulary import is_name, is_place
+from deid.text.vocabulary import is_name, is_place, is_recognised
 from deid.text.words import read_words
 from tests.fhir_samples import KEY, fhir_plan
 
@@ -108,3 +108,9 @@ def test_people_beside_such_names_go(
 def test_no_word_of_laboratories_and_medicines_is_listed_as_a_name_or_a_place(file: str) -> None:
     assert len(read_words(file)) > 100
     assert [word for word in sorted(read_words(file)) if is_name(word) or is_place(word)] == []
+
+
+@pytest.mark.parametrize("surname", ["Kern", "Jaffe", "Agus"])
+def test_a_surname_is_no_word_of_examinations(surname: str) -> None:
+    """A kernel in German, a reaction, and a finding in short: names more often."""
+    assert not is_recognised(surname)
