@@ -183,7 +183,9 @@ REASONS: Final[Mapping[str, Advice]] = {
         "The received file had gone from the spool.", "Run `dicomveil fsck`; send it again."
     ),
     "blob_missing": Advice(
-        "The database has it and the disk does not.", "Run `dicomveil fsck`; send it again."
+        "The database has it and the disk does not.",
+        "Put back the folder that it lay in, if that was not mounted or restored, and start the service or run"
+        " `dicomveil fsck --repair`; else send it again.",
     ),
     "conflict": Advice(
         "Its SOP Instance UID is known already with other content (in `deid`: the same output "

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from daemon.pipeline.states import WAITING, check_move
+from daemon.pipeline.states import RE_EXAMINE, WAITING, check_move
 from daemon.records import Origin, Receipt, Receiver, State
+from daemon.store import queries
 from daemon.store.files.folders import (
     flush,
     free_name,
@@ -31,7 +32,7 @@ from daemon.store.files.folders import (
 from daemon.store.layout import FILE_MODE
 from daemon.store.posted import put_back
 from daemon.store.rows import Garbage, Place
-from daemon.store.settling import BLOB_MISSING
+from daemon.store.settling import BLOB_DAMAGED, BLOB_MISSING
 from daemon.store.spool import PART_SUFFIX
 from daemon.store.visibility import hide
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from daemon.store.layout import Layout
     from daemon.store.ports import Session
+    from daemon.store.rows import Entry
     from daemon.store.store_set import StoreSet
 
 log = structlog.get_logger(__name__)
@@ -76,7 +78,8 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     - Files of stores that were deleted are removed. Blobs without a row in stores that somebody made stay where
       they are and are told of: ``fsck --reindex`` shows them again.
     - Outputs of receipts that still wait are removed; they will be made again, the same.
-    - A receipt that waits and has no file is reported and quarantined as ``blob_missing``.
+    - A receipt that waits and has no file is reported and quarantined as ``blob_missing``. One that was, and
+      whose file is there again, waits again.
     """
     found = Recovered()
     newest = session.receipts.newest()
@@ -84,6 +87,7 @@ def recover(session: Session, stores: StoreSet, layout: Layout, *, now: float) -
     _remove_files_of_killed_workers(layout.work, found)
     _fulfil_intents(session, layout.spool, found)
     _clear_spool(session, stores, layout, found, now)
+    _take_back_returned(session, stores, found, now)
     _take_back_newer_blobs(session, stores, newest, found, now)
     _put_back_newer_resources(session, stores, found)
     _drop_outputs_of_waiting(session, stores, found)
@@ -154,6 +158,16 @@ def _clear_spool(
         entry = session.receipts.get(path.name)
         if entry is not None and entry.receipt.state in WAITING:
             continue
+        if entry is not None and is_lost(entry):
+            if path.stat().st_size == entry.receipt.size:
+                _make_ours(path)
+                flush(path)
+                receive_returned(session, entry.receipt, Place.SPOOL, now)
+                found.adopted += 1
+            else:
+                _lay_aside(layout, path)
+                found.kept_apart += 1
+            continue
         if entry is not None:
             # Settled: its bytes are in the source store or were not to be kept; this is an old
             # name.
@@ -170,9 +184,7 @@ def _clear_spool(
 def take_in(session: Session, layout: Layout, path: Path, now: float) -> bool:
     """Give a spool file that nothing speaks of a receipt; lay aside what may not be whole, and return False."""
     if not _is_ours(path) or may_be_torn(path):
-        make_private_folder(layout.lost)
-        path.rename(free_name(layout.lost / path.name))
-        sync_folder(layout.lost)
+        _lay_aside(layout, path)
         return False
     _make_ours(path)
     flush(path)
@@ -181,6 +193,43 @@ def take_in(session: Session, layout: Layout, path: Path, now: float) -> bool:
             Receipt(path.name, Origin(Receiver.RECOVERED), now, path.stat().st_size)
         )
     return True
+
+
+def _lay_aside(layout: Layout, path: Path) -> None:
+    make_private_folder(layout.lost)
+    path.rename(free_name(layout.lost / path.name))
+    sync_folder(layout.lost)
+
+
+def is_lost(entry: Entry) -> bool:
+    """Tell whether the received bytes went missing, as those do of a folder that was not mounted or restored.
+
+    They are waited for. Of any other receipt without its bytes, somebody has done with them.
+    """
+    return (
+        entry.place is Place.GONE
+        and entry.receipt.state in {State.QUARANTINED, State.STORED}
+        and entry.receipt.reason in {BLOB_MISSING, BLOB_DAMAGED}
+        and entry.receipt.origin.receiver != Receiver.OPERATION
+    )
+
+
+def receive_returned(session: Session, receipt: Receipt, place: Place, now: float) -> None:
+    """Let a receipt wait again whose bytes went missing and are there again."""
+    check_move(receipt.state, State.RECEIVED)
+    with session.atomically():
+        session.receipts.change(
+            receipt.id,
+            state=State.RECEIVED,
+            # What is visible of a stored one stays until its result is made again.
+            reason=RE_EXAMINE if receipt.state is State.STORED else "",
+            where="",
+            attempts=0,
+            kills=0,
+            not_before=0.0,
+            place=place,
+            changed_at=now,
+        )
 
 
 def _is_ours(path: Path) -> bool:
@@ -203,6 +252,17 @@ def may_be_torn(path: Path) -> bool:
             return True
         file.seek(max(0, status.st_size - _TAIL_BYTES))
         return not file.read().strip(b"\0")
+
+
+def _take_back_returned(session: Session, stores: StoreSet, found: Recovered, now: float) -> None:
+    """Receive again what was quarantined because its blob was gone, and has it back."""
+    source = stores.blobs[stores.source.id]
+    for reason in (BLOB_MISSING, BLOB_DAMAGED):
+        for name in queries.refused_ids(session, states=(State.QUARANTINED,), reason=reason):
+            entry = session.receipts.get(name)
+            if entry is not None and is_lost(entry) and source.has(name):
+                receive_returned(session, entry.receipt, Place.SOURCE, now)
+                found.adopted += 1
 
 
 def _take_back_newer_blobs(
@@ -303,7 +363,8 @@ def mark_missing(
     for store in stores.in_use:
         for indexed in session.instances.of_receipt(store, receipt_id):
             hide(session, stores, indexed)
-            session.garbage.add(Garbage(store.id, indexed.blob))
+            if store is stores.destination:  # received bytes may come back
+                session.garbage.add(Garbage(store.id, indexed.blob))
     session.receipts.change(
         receipt_id, state=State.QUARANTINED, reason=reason, place=Place.GONE, changed_at=now
     )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 BLOB_MISSING: Final = "blob_missing"
+BLOB_DAMAGED: Final = "blob_damaged"
 CONFLICT: Final = "conflict"
 REPLACED: Final = "replaced"
 _DIGEST_IN_NAME: Final = 16

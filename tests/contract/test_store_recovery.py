@@ -136,6 +136,77 @@ async def test_a_start_reports_and_quarantines_what_has_lost_its_file(
     await stores.close()
 
 
+async def test_what_is_there_again_after_it_was_missing_waits_again(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """As when a backup is restored without the spool, started, and then put right."""
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await receive(stores)
+    file = stores.receipts.job(receipt).source
+    await stores.close()
+    content = file.read_bytes()
+    file.unlink()
+    await (await Stores.open(tmp_path, engine=engine)).close()
+    file.write_bytes(content)
+    stores = await Stores.open(tmp_path, engine=engine)
+    (due,) = await stores.receipts.due(10, [])
+    assert (due.id, due.reason) == (receipt.id, "")
+    assert stores.receipts.job(due).source.read_bytes() == content
+    assert file.stat().st_mode & 0o077 == 0
+    await stores.close()
+
+
+async def test_what_is_there_again_only_in_part_is_laid_aside(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await receive(stores)
+    file = stores.receipts.job(receipt).source
+    await stores.close()
+    file.unlink()
+    await (await Stores.open(tmp_path, engine=engine)).close()
+    file.write_bytes(b"b")
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert (stores.recovered.kept_apart, await stores.receipts.due(10, [])) == (1, [])
+    assert (tmp_path / "lost+found" / receipt.id).read_bytes() == b"b"
+    await stores.close()
+
+
+async def test_a_blob_that_is_there_again_after_it_was_missing_waits_again(
+    tmp_path: Path, engine: Engine
+) -> None:
+    stores = await Stores.open(tmp_path, engine=engine)
+    receipt = await receive(stores)
+    file = stores.receipts.job(receipt).source
+    await stores.close()
+    content = file.read_bytes()
+    file.unlink()
+    stores = await Stores.open(tmp_path, engine=engine)
+    file.write_bytes(content)
+    stores.source.blobs.take([Move(file, receipt.id)])
+    await stores.close()
+    stores = await Stores.open(tmp_path, engine=engine)
+    (due,) = await stores.receipts.due(10, [])
+    assert stores.receipts.job(due).source.read_bytes() == content
+    await stores.close()
+
+
+async def test_a_start_does_not_take_back_what_was_a_duplicate(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """Its old name may come back after a power cut."""
+    stores = await Stores.open(tmp_path, engine=engine)
+    await store(stores, make_instance(1))
+    again = await store(stores, make_instance(1))
+    file = tmp_path / "spool" / again.id
+    await stores.close()
+    file.write_bytes(b"an old name")
+    stores = await Stores.open(tmp_path, engine=engine)
+    assert not file.exists()
+    assert await stores.receipts.due(10, []) == []
+    await stores.close()
+
+
 async def test_a_start_removes_outputs_that_no_row_announces(
     tmp_path: Path, engine: Engine
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.errors import StoreUnavailable
 from daemon.records import State
-from daemon.store import fsck, queries
+from daemon.store import fsck, queries, retention
 from daemon.store.embedded import EMBEDDED
 from daemon.store.fsck import Kind
 from daemon.store.layout import Layout
@@ -145,17 +145,60 @@ async def test_a_blob_that_nobody_knows_is_kept_apart(tmp_path: Path, role: Role
     ]
 
 
-async def test_a_missing_blob_that_comes_back_can_be_retried(tmp_path: Path) -> None:
-    _, refused = await filled(tmp_path)
-    path = blob_path(tmp_path, Role.SOURCE, refused)
+@pytest.mark.parametrize("reason", ["blob_missing", "blob_damaged"])
+async def test_a_blob_that_comes_back_is_received_again(tmp_path: Path, reason: str) -> None:
+    """As of a folder that was not mounted, or not restored, when somebody repaired."""
+    stored, refused = await filled(tmp_path)
+    paths = {each: blob_path(tmp_path, Role.SOURCE, each) for each in (stored, refused)}
+    kept = {each: path.read_bytes() for each, path in paths.items()}
+    for path in paths.values():
+        path.unlink() if reason == "blob_missing" else path.write_bytes(b"damaged")
+    fsck.check(tmp_path, repair=True)
+    assert state_of(tmp_path, refused) == (State.QUARANTINED, reason, "gone")
+    assert state_of(tmp_path, stored) == (State.STORED, reason, "gone")
+    for each, path in paths.items():
+        path.write_bytes(kept[each])
+        path.chmod(0o600)
+    assert kinds(tmp_path, repair=True) == [Kind.BLOB_WITHOUT_ROW] * 2
+    assert state_of(tmp_path, refused) == (State.RECEIVED, "", "source")
+    assert state_of(tmp_path, stored) == (State.RECEIVED, "re_examine", "source")
+    assert [path.read_bytes() for path in paths.values()] == list(kept.values())
+    assert kinds(tmp_path) == []
+    stores = await Stores.open(tmp_path)
+    await stores.receipts.settle([work(stores, stored, make_instance(1))])
+    await stores.close()
+    assert state_of(tmp_path, stored) == (State.STORED, "", "source")
+    assert kinds(tmp_path) == []
+
+
+async def test_what_was_shown_ahead_of_its_result_comes_back_at_a_start(tmp_path: Path) -> None:
+    stores = await Stores.open(tmp_path)
+    waiting = await receive(stores)
+    await stores.receipts.show({waiting.id: make_instance(1)})
+    await stores.close()
+    path = blob_path(tmp_path, Role.SOURCE, waiting)
+    content = path.read_bytes()
     path.unlink()
     fsck.check(tmp_path, repair=True)
-    assert state_of(tmp_path, refused) == (State.QUARANTINED, "blob_missing", "gone")
-    path.write_bytes(file_of(make_instance(2)))
+    path.write_bytes(content)
+    stores = await Stores.open(tmp_path)
+    (due,) = await stores.receipts.due(10, [])
+    assert stores.receipts.job(due).source.read_bytes() == content
+    await stores.close()
+
+
+async def test_what_retention_has_removed_does_not_come_back(tmp_path: Path) -> None:
+    stored, _ = await filled(tmp_path)
+    path = blob_path(tmp_path, Role.SOURCE, stored)
+    content = path.read_bytes()
+    stores = await Stores.open(tmp_path)
+    await retention.enforce(stores, retention.Retention(max_total_bytes=0))
+    await stores.close()
+    path.write_bytes(content)
     path.chmod(0o600)
     assert kinds(tmp_path, repair=True) == [Kind.BLOB_WITHOUT_ROW]
-    assert state_of(tmp_path, refused) == (State.QUARANTINED, "blob_missing", "source")
-    assert kinds(tmp_path) == []
+    assert state_of(tmp_path, stored) == (State.STORED, "", "gone")
+    assert not path.exists()
 
 
 async def test_a_stray_file_in_the_spool_is_kept_apart(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ finding                meaning                               repair
 ``blob_damaged``       size or SHA-256 differ (source)       blob to ``lost+found``, then as
                                                              ``blob_missing``
 ``output_damaged``     size or SHA-256 differ (destination)  blob removed, as ``output_missing``
-``blob_without_row``   nothing points at the blob            kept if its receipt misses it, removed
-                                                             if its receipt has done with it,
+``blob_without_row``   nothing points at the blob            received again if its receipt misses it,
+                                                             removed if its receipt has done with it,
                                                              else moved to ``lost+found``
 ``counts_wrong``       a study's counts differ from rows     counted again
 ``tallies_wrong``      the counts of ``status`` differ       counted again
@@ -31,9 +31,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
-
-BLOB_DAMAGED: Final = "blob_damaged"
 
 
 class Kind(StrEnum):

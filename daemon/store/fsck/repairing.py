@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from daemon.pipeline.states import check_damage
 from daemon.records import State
-from daemon.store.fsck.findings import BLOB_DAMAGED, Finding, Kind
+from daemon.store.fsck.findings import Finding, Kind
 from daemon.store.queries import remove_garbage
-from daemon.store.recovery import mark_missing, take_in
+from daemon.store.recovery import is_lost, mark_missing, receive_returned, take_in
 from daemon.store.rows import Garbage, Place
-from daemon.store.settling import BLOB_MISSING
+from daemon.store.settling import BLOB_DAMAGED, BLOB_MISSING
 from daemon.store.visibility import hide
 
 if TYPE_CHECKING:
@@ -128,15 +128,9 @@ class Repair:
         if entry is None:
             self._blob_to_lost(store, finding.subject)
             return "moved to lost+found"
-        receipt = entry.receipt
-        if (
-            store is self._stores.source
-            and receipt.state is State.QUARANTINED
-            and receipt.reason == BLOB_MISSING
-        ):
-            with self._session.atomically():
-                self._session.receipts.change(receipt_id, place=Place.SOURCE, changed_at=self._now)
-            return "its receipt has it back and can be retried"
+        if store is self._stores.source and is_lost(entry):
+            receive_returned(self._session, entry.receipt, Place.SOURCE, self._now)
+            return "received again"
         remove_garbage(self._session, self._stores, [Garbage(store.id, finding.subject)])
         return "removed"
 
