@@ -311,8 +311,10 @@ class Service:
         await self._start_metrics(probes)
         await self._start_watching(stores, metrics, key)
         self._stack.callback(probes.drain)
-        self._run_folder.write(ADDRESSES, self.addresses)
-        self._stack.callback(self._run_folder.remove, ADDRESSES)
+        self._run_folder.keep(ADDRESSES, self.addresses)
+        self._run_in_background(self._tell(metrics), "telling")
+        for name in (ADDRESSES, WATCHING):
+            self._stack.callback(self._run_folder.remove, name)
         _log.info("service_started", count=len(settings.watch))
 
     async def _site_key(self, stores: Stores) -> SiteKey:
@@ -397,18 +399,17 @@ class Service:
             )
             await folder.start()
             self._listeners.append(folder.stop)
-        if self._settings.watch:
-            self._run_in_background(self._tell_watching(metrics), "watching")
-            self._stack.callback(self._run_folder.remove, WATCHING)
 
-    async def _tell_watching(self, metrics: Metrics) -> None:
-        """Lay down for `dicomveil status` what is in the watched folders."""
-        told: dict[str, dict[str, int]] | None = None
+    async def _tell(self, metrics: Metrics) -> None:
+        """Lay down for commands where it listens and what is in the watched folders."""
         while True:
-            now = {folder: asdict(each) for folder, each in metrics.watching.items()}
-            if now != told:
-                await asyncio.to_thread(self._run_folder.write, WATCHING, now)
-                told = now
+            try:
+                await asyncio.to_thread(self._run_folder.keep, ADDRESSES, self.addresses)
+                if self._settings.watch:
+                    now = {folder: asdict(each) for folder, each in metrics.watching.items()}
+                    await asyncio.to_thread(self._run_folder.keep, WATCHING, now)
+            except Exception as error:  # noqa: BLE001 - tried again; the service goes on untold
+                _log.error("telling_failed", error=type(error).__name__)
             await asyncio.sleep(_TELL_INTERVAL_S)
 
     async def _sweep(self, stores: Stores) -> None:

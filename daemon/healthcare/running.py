@@ -115,6 +115,7 @@ class Running:
         forget_at = 0.0
         async with asyncio.TaskGroup() as group:
             while True:
+                has_looked = False
                 try:
                     for operation in await self._database.read(lambda s: s.operations.running()):
                         self._follow(group, operation)
@@ -122,10 +123,12 @@ class Running:
                         before = self._clock() - KEPT_S
                         await self._database.write(partial(_forget, before=before))
                         forget_at = self._clock() + _FORGET_S
-                except (StoreUnavailable, SpoolFull) as error:
+                    has_looked = True
+                except Exception as error:  # noqa: BLE001 (the loop outlives whatever it meets)
                     _log.warning("operations_postponed", error=type(error).__name__)
                 try:
-                    async with asyncio.timeout(_LOOK_S if self._tasks else None):
+                    is_idle = has_looked and not self._tasks
+                    async with asyncio.timeout(None if is_idle else _LOOK_S):
                         await self._woken.wait()
                 except TimeoutError:
                     pass

@@ -136,7 +136,10 @@ class Probes:
         """Probe for ever."""
         interval_s = min(_INTERVAL_S, self._notifier.watchdog_interval_s or _INTERVAL_S)
         while True:
-            await self.probe()
+            try:
+                await self.probe()
+            except Exception as error:  # noqa: BLE001 (who stays without a probe is not alive, and told so)
+                _log.error("probing_failed", error=type(error).__name__)
             await asyncio.sleep(interval_s)
 
     async def probe(self) -> None:

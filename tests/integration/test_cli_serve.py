@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -110,6 +111,22 @@ def test_every_line_of_its_log_is_json_or_the_announcement(
         if line.startswith("{")
     )
     assert not any("withheld" in line for line in lines)
+
+
+def test_it_goes_on_where_it_can_tell_nobody_of_itself(disk_path: Path, state_dir: Path) -> None:
+    """As on a full disk: that others are not told how many files wait is no reason to receive none."""
+    with running(disk_path, state_dir, is_prepared=True) as daemon:
+        shutil.rmtree(state_dir / "run")
+        (state_dir / "run").touch(mode=0o600)
+        assert daemon.inbox is not None
+        with (daemon.inbox / "held.dcm").open("wb") as held:
+            held.write(b"still being written")
+            held.flush()
+            wait_until(lambda: "run_file_not_written" in daemon.log, what="it was refused")
+            assert daemon.is_alive()
+            (state_dir / "run").unlink()
+            told = state_dir / "run" / "watching.json"
+            wait_until(told.exists, what="it says so after all")
 
 
 def test_a_second_service_on_the_same_state_is_refused(

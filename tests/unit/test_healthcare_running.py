@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import pytest
 
+from daemon.errors import StoreUnavailable
 from daemon.healthcare import running, streams, trials
 from daemon.healthcare.batches import Made
 from daemon.healthcare.calls import Call
@@ -182,6 +183,24 @@ async def test_an_operation_that_this_version_cannot_do_ends_alone(
     failed, operation = await ended(stores, unknown, known)
     assert failed.error_code == 13
     assert (operation.error_code, operation.success) == (0, COUNT)
+
+
+async def test_a_look_that_fails_is_made_again(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody wakes it for an operation that waits since before the start."""
+    monkeypatch.setitem(cast("dict[str, Any]", running._KINDS), "dicom", Copying)
+    number = await done(stores, begin)
+    read, failures = stores.database.read, [OSError(), StoreUnavailable("busy")]
+
+    async def failing(function: Callable[[Any], Any]) -> Any:
+        if failures:
+            raise failures.pop()
+        return await read(function)
+
+    monkeypatch.setattr(stores.database, "read", failing)
+    (operation,) = await ended(stores, number)
+    assert operation.success == COUNT
 
 
 class Slow:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from daemon.errors import StoreUnavailable
@@ -95,3 +97,27 @@ async def test_a_probe_that_fails_is_not_ready_at_once() -> None:
     with structlog.testing.capture_logs() as events:
         assert not await watch.ready_after(2)
     assert events[0]["code"] == "SQLITE_BUSY"
+
+
+async def test_a_probe_that_cannot_be_made_at_all_ends_no_service() -> None:
+    """As where the system has no thread left: the next may pass."""
+
+    class Looking(Folder):
+        asked = 0
+
+        def free_bytes(self) -> int:
+            self.asked += 1
+            if self.asked == 1:
+                raise RuntimeError("can't start new thread")
+            return super().free_bytes()
+
+    folder = Looking()
+    probes = Probes(
+        folder, Metrics(), Notifier({"WATCHDOG_USEC": "1000", "NOTIFY_SOCKET": "/nowhere"}), 0
+    )
+    probing = asyncio.create_task(probes.run())
+    while not probes.is_ready:
+        await asyncio.sleep(0.001)
+        assert not probing.done()
+    probing.cancel()
+    assert folder.asked > 1

@@ -16,7 +16,7 @@ from daemon.store.rows import Role
 from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
 from tests import store_samples
-from tests.store_samples import ORIGIN, file_of, make_instance, receive, store, work
+from tests.store_samples import ORIGIN, make_instance, receive, store, work
 
 if TYPE_CHECKING:
     from pathlib import Path
