@@ -17,7 +17,7 @@ from deid.tables.load import (
     iods_by_sop_class,
 )
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, Action
-from deid.tags.equipment import OF_PROTOCOLS
+from deid.tags.equipment import OF_PATIENTS, OF_PROTOCOLS, OF_VERSIONS
 from deid.tags.labels import LABELS
 from deid.tags.policy import Option
 from deid.tags.rules import ONLY_BESIDE, Rules
@@ -191,6 +191,8 @@ def _saying(tag: int, word: int, parsed: Parsed, vr: str) -> str:
     if tag in LABELS and (kind is Action.CHECK or (kind is Action.CLEAN and text is not None)):
         return "kept when all of it is recognised, else replaced by a label of its own"
     otherwise = _FALLBACKS.get(Action(word >> FALLBACK_SHIFT), "removed")
+    if kind is Action.CHECK and tag in OF_VERSIONS and vr != "SH":
+        return f"kept where it is the day of a version, else {otherwise}"
     if kind is Action.CHECK:
         return f"kept where every word of it is recognised, else {otherwise}"
     if kind is Action.SHIFT:
@@ -202,5 +204,8 @@ def _saying(tag: int, word: int, parsed: Parsed, vr: str) -> str:
             return otherwise
         if tag in OF_PROTOCOLS:
             return f"cleaned as said under Text; a day that would move is {otherwise}: it is of equipment"
+        if vr not in ("DA", "DT", "AS", "PN") and tag not in OF_PATIENTS:
+            many = "a day that would move becomes its kind, as it is the same for many patients"
+            return f"cleaned as said under Text; {many}; where nothing is left, {otherwise}"
         return f"cleaned as said under Text; where nothing is left, {otherwise}"
     return SAYINGS[kind]

@@ -172,6 +172,7 @@ _SIMPLE: Final[dict[str, Callable[[str], Leaf]]] = {
     "number": leaves.number,
     "time": leaves.time_of_day,
     "moment": leaves.moment,
+    "years": leaves.years,
     "text": leaves.text,
     "term": leaves.term,
     "standard_url": leaves.standard_url,

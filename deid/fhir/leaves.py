@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 REMOVED: Final = "removed"
 SHIFTED: Final = "shifted"
+_YEAR: Final = 4
 REPLACED: Final = "replaced"
 CLEANED: Final = "cleaned"
 CAPPED: Final = "capped"
@@ -121,6 +122,25 @@ def moment(path: str) -> Leaf:
             dates[value] = new
         run.actions[key] += 1
         return new
+
+    return leaf
+
+
+def years(path: str) -> Leaf:
+    """Cut a period that is the same for many, such as a year of insurance, to its years, which do not move.
+
+    Moved by the patient's shift its first day would tell the shift: it is known to be a New Year's Day.
+    """
+    move = moment(path)
+
+    def leaf(value: Any, run: Run) -> Any:
+        if type(value) is not dict:
+            raise malformed(path)
+        ends = {name: value[name] for name in ("start", "end") if name in value}
+        moved = {name: new for name, end in ends.items() if (new := move(end, run)) is not None}
+        if run.plan.policy.keeps_dates:
+            return moved or None
+        return {name: ends[name][:_YEAR] for name in moved} or None
 
     return leaf
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 DAY_S: Final = 86_400
 _HOUR_S: Final = 3_600
+_NOWHERE_DAYS: Final = 10**8
 _DATE: Final = re.compile(rb"(\d{4})(\.?)(\d\d)\2(\d\d)\Z")
 _DATE_TIME: Final = re.compile(rb"(\d{4})(\d\d)?(\d\d)?([\d.]*)([+-]\d{4})?\Z")
 _TIME: Final = re.compile(rb"(\d\d)(?:(:?)(\d\d)(?:\2(\d\d)(\.\d{1,6})?)?)?\Z")
@@ -28,10 +29,20 @@ class Shift(NamedTuple):
     days: int
     seconds: int = 0
 
+    def nowhere(self) -> Shift:
+        """Return a shift that no day survives, nor a time of day where times move.
+
+        Where days must not move, they become what days that cannot become.
+        """
+        return self._replace(days=_NOWHERE_DAYS)
+
+    @property
+    def is_nowhere(self) -> bool:
+        """Whether it is one that no day survives."""
+        return self.days == _NOWHERE_DAYS
+
 
 UNMOVED: Final = Shift(0)
-NOWHERE: Final = Shift(10**8)
-"""A shift that no day survives: where days must not move, they become what days that cannot become."""
 
 
 def moved(vr: str, value: bytes, shift: Shift, carries: Sequence[int] = ()) -> bytes | None:

@@ -17,6 +17,7 @@ from typing import Final
 from deid.encoding.character_sets import decode
 from deid.tables.dictionary import CAMEL_PART, TOKEN, words_in
 from deid.tags.colour_profiles import is_colour_profile
+from deid.tags.equipment import OF_VERSIONS
 from deid.tags.labels import is_recognised_label
 from deid.tags.numbers import SAMPLES, are_short, is_measure, is_numbers, is_snomed_identifier
 from deid.tags.terms import NO_TERMS, attribute_terms, code_strings, is_printed
@@ -60,7 +61,6 @@ _MACHINE_TAGS: Final = frozenset(
 _CODE_VALUE: Final = 0x00080100
 _CODE_MEANING: Final = 0x00080104
 _ICC_PROFILE: Final = 0x00282000
-_SCHEME_VERSION: Final = 0x00080103
 _LABELS: Final = frozenset({_CODE_MEANING, 0x00620005, 0x00620006})
 """Meanings of codes, labels and descriptions of segments: the words of anatomy and disease are theirs."""
 _FIRST_YEAR: Final = 1993
@@ -197,7 +197,7 @@ def recognised(tag: int, vr: str, text: str) -> bool:
     text = "\\".join(part for part in text.split("\\") if not is_printed(tag, vr, part))
     if not text:
         return True
-    if tag == _SCHEME_VERSION and _is_version_day(text):
+    if tag in OF_VERSIONS and _is_version_day(text):
         return True
     if tag == _CODE_VALUE and (text in known_codes() or _CODE_SHAPE.match(text)):
         return True
@@ -226,7 +226,7 @@ def is_standard(tag: int, vr: str, text: str) -> bool:
 
 
 def _is_version_day(text: str) -> bool:
-    """Whether a text is the day from which a version of a coding scheme is."""
+    """Whether a text is the day from which a version of a coding scheme, context group or template is."""
     day = _VERSION_DAY.match(text)
     return day is not None and int(day[1]) >= _FIRST_YEAR
 

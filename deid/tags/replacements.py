@@ -17,7 +17,7 @@ from deid.tables.dictionary import uids
 from deid.tags import lookup_tables
 from deid.tags.actions import Action
 from deid.tags.content import MEASURED_VALUE, NUMERIC_VALUE
-from deid.tags.equipment import EQUIPMENT_UIDS, OF_MAKERS, OF_PROTOCOLS
+from deid.tags.equipment import EQUIPMENT_UIDS, OF_MAKERS, OF_PATIENTS, OF_PROTOCOLS, OF_VERSIONS
 from deid.tags.labels import LABELS, is_recognised_label, is_spelled_apart
 from deid.tags.lookup_tables import DESCRIPTORS
 from deid.tags.numbers import SAMPLES, is_number
@@ -29,6 +29,7 @@ from deid.tags.rules import PATIENT_ID, fallback_action
 from deid.text.folding import ENCODED
 
 if TYPE_CHECKING:
+    from deid.identity.shifts import Shift
     from deid.ports import TextCleaner
     from deid.tags.passage import Original
 
@@ -198,23 +199,42 @@ def cleaned(original: Original) -> bytes | None:
 @lru_cache(maxsize=1024)
 def _says_nothing(tag: int, vr: str, text: str) -> bool:
     """Whether a text is the standard's, or one that the Basic Profile keeps of the makers of devices."""
-    return is_standard(tag, vr, text) or (tag in OF_MAKERS and recognised(tag, vr, text))
+    of_many = tag in OF_MAKERS or tag in OF_VERSIONS
+    return is_standard(tag, vr, text) or (of_many and recognised(tag, vr, text))
 
 
 def _left_of(original: Original, text: str, cleaner: TextCleaner) -> str:
-    """Return a text without what identifies. Days of equipment do not move: they would tell the shift."""
+    """Return a text without what identifies."""
     given, tag, vr = original.passage.given, original.tag, original.vr
+    shift = _shift_of(original, text)
     if tag not in OF_MAKERS:
-        shift = shifts.NOWHERE if tag in OF_PROTOCOLS else given.person.shift
         return cleaner.clean_value(vr, text, given.known, shift=shift).text
     parts = text.split("\\")
     stay = [recognised(tag, vr, part) for part in parts]
     if all(stay):  # only together do they say something: a date in pieces
         stay, parts = [False], [text]
     return "\\".join(
-        part if stays else cleaner.clean_value(vr, part, given.known, shift=shifts.NOWHERE).text
+        part if stays else cleaner.clean_value(vr, part, given.known, shift=shift).text
         for part, stays in zip(parts, stay, strict=True)
     )
+
+
+def _shift_of(original: Original, text: str) -> Shift:
+    """Return how far the days of a text move: nowhere where it is written for many patients.
+
+    What is the same for many, such as the day in a protocol's name, would tell by how much each of them moved
+    (decision 0114).
+    """
+    given, tag = original.passage.given, original.tag
+    own = given.person.shift
+    if original.vr not in ("DA", "DT"):
+        return own if tag in OF_PATIENTS else own.nowhere()
+    if tag in OF_PROTOCOLS:
+        return own.nowhere()
+    # Nobody knows what a private day is of, but that the patient has it elsewhere, too.
+    days = {each.value[:8] for each in given.known if each.info_type == "DATE"}
+    is_own = not tag >> 16 & 1 or all(part[:8] in days for part in text.split("\\"))
+    return own if is_own else own.nowhere()
 
 
 def _label(original: Original, text: str) -> bytes:

@@ -16,7 +16,7 @@ from deid.tables.dictionary import dictionary_vr
 from deid.tables.load import attribute_types, confidentiality_by_tag
 from deid.tags.actions import FALLBACK_SHIFT, KIND_MASK, KNOWN, LONG_FORM, Action
 from deid.tags.content import MEASURED_VALUE, REFERENCED_INSTANCES, TEXT_VALUE, VALUES, Fate
-from deid.tags.equipment import OF_PROTOCOLS
+from deid.tags.equipment import OF_PROTOCOLS, OF_VERSIONS
 from deid.tags.labels import LABELS
 from deid.tags.lookup_tables import DESCRIBING, DESCRIPTORS
 from deid.tags.overrides import CONTENT_VRS, PRIMARY_UIDS, VERBS
@@ -248,6 +248,8 @@ class Rules:
     def _listed(self, tag: int, vr: str, basic: str, options: dict[str, str], table: Table) -> int:
         chosen = {verb for name, verb in options.items() if Option(name) in self.policy.options}
         if self._is_of_device(tag, options):
+            if tag in OF_VERSIONS:
+                return Action.CHECK | self._fallback(basic, tag, table)
             return self._coded(self._resolve(basic, tag, table), self.vr_of(tag, vr))
         actual = self.vr_of(tag, vr)
         if tag in PRIMARY_UIDS and self.policy.regenerate_primary_ids is not None:

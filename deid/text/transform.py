@@ -24,6 +24,17 @@ OLDEST_YEARS: Final = 89
 _NUMBER: Final = re.compile(r"\d+(?:[.,]\d+)?")
 _YEARS: Final = re.compile(r"y|jahr|jähr|jaehr|ans\b|año|anos|anni|jaar|år", re.IGNORECASE)
 _OTHER_UNIT: Final = re.compile(r"month|mos?\b|m/o|week|wk|day|\b\d{3}[DWM]\b", re.IGNORECASE)
+_ISSUED: Final = re.compile(
+    r"(?<![^\W\d_])(?<!op[\s-])(?:ver|vers|versions?|version\w{2}|versie|versi[oó]n|vers[aã]o|versione|wersj[ai]|verze|verzi[oó]|s[uü]r[uü]m|rev|revision|revisione"
+    r"|r[eé]vision|revisi[oó]n|revidiert|revised|release|build|edition|ausgabe|template|vorlage|mod[eè]le|modello|plantilla|sjabloon|szablon|form|formular"
+    r"|formulaire|formulario|protocol|protokoll|protocole|protocolo|protocollo|protok[oó][lł]|guidelines?|leitlinien?|richtlinien?|recommandations?|sop"
+    r"|(?-i:Stand)|g[uü]ltig(?:\sab)?|valid\s(?:from|since)|effective|last\supdate[ds]?|calibrat\w{2,4}|kalibr\w{2,8}|[eé]talonn\w{2,5}|calibraz\w{2,4}|calibra\w{2,5}|taratura)"
+    r"(?:[\s.:,(/_-]{1,3}(?:of|from|on|as\sof|dated|no\.?|nr\.?|vom|von|am|du|de|del|della|dal|d\.?d\.?|van|z|fra|fr[aå]n|date|datum|\d{1,2}(?:\.\d{1,2})?[a-z]?)){0,2}"
+    r"[\s.:,(/_-]{0,3}\Z",
+    re.IGNORECASE,
+)
+"""What days stand behind that are of a form, a version or a device: many patients' texts have the same."""
+_MOST_BEFORE: Final = 40
 _WORD_CHARACTER: Final = re.compile(r"[^\s\\^=]")
 
 
@@ -129,6 +140,10 @@ class Days:
         """Return a date or time moved in its own form; its infoType in brackets when it cannot be."""
         where = finding.start, finding.stop
         time = self.times.get(where)
+        if self._shift.is_nowhere or _ISSUED.search(
+            self._text, max(0, finding.start - _MOST_BEFORE), finding.start
+        ):
+            return f"[{finding.info_type}]"
         if time is not None:
             return times.moved(self._text, time, self._shift.seconds)[1]
         found = self._found().get(where)

@@ -489,11 +489,11 @@ def test_dates_in_text_follow_the_option_for_dates(option: str) -> None:
     source = instance(
         StudyDate="20190510",
         PatientBirthDate="19410827",
-        StudyDescription="CT chest of 10.05.2019",
+        ImageComments="CT chest of 10.05.2019",
         SeriesDescription="CT chest 27.08.1941",
     )
     result = run(source, ExplicitVRLittleEndian, "clean_descriptors", *filter(None, [option]))
-    day = result.StudyDescription.removeprefix("CT chest of ")
+    day = result.ImageComments.removeprefix("CT chest of ")
     if option:
         assert day == date.fromisoformat(result.StudyDate).strftime("%d.%m.%Y")
         assert (day == "10.05.2019") == (option == "retain_full_dates")

@@ -277,8 +277,11 @@ def is_true(run: Run, row: Planted, saying: str) -> bool:
         return moved(run, row, new) or (row.value == BIRTH_DATE and emptied(run, row, new))
     if saying.startswith("cleaned as said under Text") and row.vr == "AS":
         return _text(new) == "090Y"
+    if saying.startswith("kept where it is the day of a version, else "):
+        otherwise = CHECKS[saying.rpartition(", else ")[2]]
+        return kept(run, row, new) or otherwise(run, row, new)
     check = CHECKS[max((key for key in CHECKS if saying.startswith(key)), key=len)]
-    if saying.startswith("cleaned as said under Text; where nothing is left"):
+    if "; where nothing is left, " in saying:
         otherwise = CHECKS[saying.rsplit(", ", 1)[1]]
         return check(run, row, new) or otherwise(run, row, new)
     return check(run, row, new)

@@ -45,7 +45,8 @@ def test_the_corpus_is_as_large_as_it_says() -> None:
     assert len(found.types) >= 95
     assert len(found.kinds_of_places) >= 5000
     assert found.planted >= 15_000
-    assert min(found.keeps, found.references, found.dates) >= 2000
+    assert min(found.keeps, found.references) >= 2000
+    assert found.dates >= 1200
 
 
 def test_the_scorer_sees_every_place_by_hand_when_nothing_is_done() -> None:

@@ -30,12 +30,10 @@ OF_ANNA = [
     resource("Invoice", recipient=ANNA, date=DAY),
     resource("Schedule", actor=[ANNA], planningHorizon={"start": DAY}),
     resource("Group", member=[{"entity": ANNA, "period": {"start": DAY}}]),
-    resource("Person", link=[{"target": ANNA}], meta={"lastUpdated": AT}),
     resource("List", entry=[{"item": ANNA, "date": DAY}]),
 ]
 OF_NEITHER = [
     resource("Group", member=[{"entity": ANNA, "period": {"start": DAY}}, {"entity": OTHER}]),
-    resource("Linkage", item=[{"resource": ANNA}, {"resource": OTHER}], meta={"lastUpdated": AT}),
     resource("Observation", subject={"reference": "Group/1"}, focus=[ANNA], effectiveDateTime=DAY),
     resource("Slot", schedule={"reference": "Schedule/17"}, start=AT),
     resource("Basic", subject={"reference": "Location/17"}, created=DAY),

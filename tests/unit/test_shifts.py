@@ -140,10 +140,10 @@ def test_text_moves_as_the_elements_beside_it_do() -> None:
         PatientID=person_whose_times_move(forward=True),
         SeriesDate="20200301",
         SeriesTime="235000",
-        StudyDescription="CT abdomen 2020-03-01 23:50:00",
+        ImageComments="CT abdomen 2020-03-01 23:50:00",
     )
     series = moment(result, "Series")
-    assert result.StudyDescription == f"CT abdomen {series:%Y-%m-%d %H:%M:%S}"
+    assert result.ImageComments == f"CT abdomen {series:%Y-%m-%d %H:%M:%S}"
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,15 @@ GOING: Final = words(
     Medication.batch FamilyMemberHistory.estimatedAge MolecularSequence.referenceSeq
     MolecularSequence.variant MolecularSequence.repository Person.birthDate Person.photo
     Practitioner.birthDate Practitioner.photo RelatedPerson.birthDate RelatedPerson.photo
-    HealthcareService.photo ExplanationOfBenefit.preAuthRefPeriod
+    HealthcareService.photo ExplanationOfBenefit.preAuthRefPeriod Meta.lastUpdated Identifier.period
+    Coverage.period ExplanationOfBenefit.benefitPeriod CoverageEligibilityResponse.insurance.benefitPeriod
+    MeasureReport.period Immunization.education.publicationDate Substance.instance.expiry
+    DeviceMetric.calibration.time Endpoint.period HealthcareService.notAvailable.during InsurancePlan.period
+    OrganizationAffiliation.period Practitioner.qualification.period PractitionerRole.period
+    PractitionerRole.notAvailable.during ResearchStudy.period Contract.contentDefinition.publicationDate
     """
 )
-"""Types and elements of which nothing stays, whatever they hold."""
+"""Types and elements of which nothing stays, or years alone, whatever they hold."""
 _CODINGS: Final = (
     {"system": "http://snomed.info/sct", "code": "80891009", "display": "Heart"},
     {"system": "http://loinc.org", "code": "8302-2", "display": "Body height"},
