@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     Attribute = dict[str, Any]
     Attributes = dict[str, Attribute]
 
-__all__ = ["DescribeError", "Description", "describe"]
+__all__ = ["KEY_TAGS", "LEVEL_TAGS", "DescribeError", "Description", "describe", "keys_of"]
 
 INLINE_BINARY_MAX_BYTES: Final = 1024
 """Longer values of OB, OD, OF, OL, OV, OW and UN become a BulkDataURI."""
@@ -128,7 +128,7 @@ def describe(buffer: Buffer, *, max_inflated_bytes: int = MAX_INFLATED_BYTES) ->
         study=_level(attributes, "study"),
         series=_level(attributes, "series"),
         instance=_level(attributes, "instance", meta.transfer_syntax_uid),
-        keys=_keys(attributes),
+        keys=keys_of(attributes),
     )
 
 
@@ -345,8 +345,10 @@ _CONVERTERS: Final[dict[bytes, Callable[[bytes, CharacterSet], Attribute]]] = {
 }
 _EMPTY: Final[dict[bytes, Attribute]] = {vr: {"vr": vr.decode()} for vr in LONG_VRS | SHORT_VRS}
 _NAMES: Final = {tag: f"{tag:08X}" for tag in attributes()}
-_LEVEL_TAGS: Final = {level: tags_of(keywords) for level, keywords in LEVELS.items()}
-_KEY_TAGS: Final = [(keyword, [tag_of(part) for part in keyword.split(".")]) for keyword in KEYS]
+LEVEL_TAGS: Final = {level: tags_of(keywords) for level, keywords in LEVELS.items()}
+"""Tags of the attributes of each level."""
+KEY_TAGS: Final = [(keyword, [tag_of(part) for part in keyword.split(".")]) for keyword in KEYS]
+"""Each searchable keyword with its tag, and that of the attribute in its items where it has any."""
 _AVAILABLE_TRANSFER_SYNTAX: Final = tag_of("AvailableTransferSyntaxUID")
 
 
@@ -354,12 +356,13 @@ def _level(attributes: Attributes, level: Level, transfer_syntax_uid: str = "") 
     if transfer_syntax_uid:
         available = {"vr": "UI", "Value": [transfer_syntax_uid]}
         attributes = {**attributes, _AVAILABLE_TRANSFER_SYNTAX: available}
-    return orjson.dumps({tag: attributes[tag] for tag in _LEVEL_TAGS[level] if tag in attributes})
+    return orjson.dumps({tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes})
 
 
-def _keys(attributes: Attributes) -> dict[str, str]:
+def keys_of(attributes: Attributes) -> dict[str, str]:
+    """Return what attributes are found by (`Description.keys`)."""
     keys = {}
-    for keyword, (tag, *rest) in _KEY_TAGS:
+    for keyword, (tag, *rest) in KEY_TAGS:
         attribute = attributes.get(tag)
         if attribute is None:
             continue

@@ -354,6 +354,70 @@ async def test_counts_follow_a_removal(stores: Stores) -> None:
     assert attributes["00201208"]["Value"] == [2]
 
 
+async def told(stores: Stores, level: Level, **matches: str) -> list[dict[str, Any]]:
+    query = Query(
+        level,
+        {name: [value] for name, value in matches.items()},
+        None,
+        fuzzy=False,
+        limit=9,
+        offset=0,
+    )
+    return [orjson.loads(match.attributes) for match in await stores.source.search(query)]
+
+
+async def test_what_only_a_removed_instance_told_is_told_no_more(stores: Stores) -> None:
+    wrong = {"PatientName": "wrong^person", "PatientID": "W-1", "SeriesDescription": "WRONG"}
+    await store(stores, make_instance(1, StudyDescription="OF NOBODY ELSE", **wrong))
+    await store(stores, make_instance(2, PatientName="right^person", PatientID="R-1"))
+    await remove(stores, "1.2.3.1.1")
+    (study,) = await told(stores, "study")
+    assert study["00100010"]["Value"] == [{"Alphabetic": "right^person"}]
+    assert study["00100020"]["Value"] == ["R-1"]
+    assert study["00081030"] == {"vr": "LO"}
+    (series,) = await told(stores, "series")
+    assert series["0008103E"] == {"vr": "LO"}
+    for key in ("PatientName", "PatientID", "SeriesDescription"):
+        assert await told(stores, "instance", **{key: wrong[key]}) == []
+    assert await told(stores, "study", StudyDescription="OF*") == []
+    assert len(await told(stores, "study", PatientID="R-1")) == 1
+    assert len(await told(stores, "study", PatientName="right*")) == 1
+
+
+async def test_what_others_tell_as_well_stays_when_the_first_is_removed(stores: Stores) -> None:
+    both = {"PatientName": "doe^jane", "StudyDescription": "CHEST"}
+    await store(stores, make_instance(1, **both))
+    await store(stores, make_instance(3, series="1.2.3.2", **both))
+    await store(stores, make_instance(2, PatientName="doe^j", StudyDescription="LATER"))
+    await remove(stores, "1.2.3.1.1")
+    (study,) = await told(stores, "study", PatientName="doe^jane", StudyDescription="CHEST")
+    assert study["00081030"]["Value"] == ["CHEST"]
+
+
+async def test_of_a_removed_instance_that_cannot_be_read_nothing_stays(stores: Stores) -> None:
+    await store(stores, make_instance(1, StudyDescription="OF NOBODY ELSE"))
+    await store(stores, make_instance(2))
+
+    def damage(session: Session) -> None:
+        raw(session).execute("UPDATE metadata SET packed = x'02ff' WHERE base IS NULL")
+        raw(session).execute(
+            "UPDATE metadata SET packed = ?, base = NULL WHERE base IS NOT NULL",
+            (b"\x00" + make_instance(2).metadata,),
+        )
+
+    await stores.database.write(damage)
+    await remove(stores, "1.2.3.1.1")
+    (study,) = await told(stores, "study")
+    assert study["00081030"] == {"vr": "LO"}
+
+
+async def test_a_study_is_found_by_what_a_later_instance_supplied(stores: Stores) -> None:
+    await store(stores, make_instance(1, SeriesDescription=""))
+    await store(stores, make_instance(2, StudyDescription="LATER", SeriesDescription="AXIAL"))
+    assert len(await told(stores, "study", StudyDescription="LATER")) == 1
+    assert len(await told(stores, "series", SeriesDescription="AX*")) == 1
+
+
 @pytest.mark.parametrize("level", ["study", "series", "instance"])
 async def test_a_fuzzy_search_for_as_many_words_as_it_takes_is_answered(
     stores: Stores, level: Level

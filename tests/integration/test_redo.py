@@ -28,6 +28,11 @@ NEW = f"""{OLD}
 options = ["retain_patient_characteristics"]
 """
 
+LAX = """
+[deidentifiers.default.config.dicom]
+filterProfile = "KEEP_ALL_PROFILE"
+"""
+
 
 class Readers:
     """Read everything again and again, each on its own, and remember what was wrong or missing."""
@@ -144,6 +149,34 @@ def test_a_changed_configuration_is_applied_while_everything_can_be_read(
         daemon.stop()
     checked = daemon.command("fsck")
     assert (checked.returncode, checked.stderr) == (0, ""), checked.stdout
+
+
+def test_searches_forget_what_a_stricter_configuration_takes_away(daemon: RunningDaemon) -> None:
+    daemon.settings = LAX
+    daemon.start()
+    try:
+        send(daemon, list(many_ct(4, rows=8, per_study=2)))
+        daemon.wait_until_settled(4)
+        asked = "/dicomweb/deid/instances?includefield=all"
+        lax = {str(value) for told in json.loads(daemon.get(asked)[1]) for value in told.values()}
+        name = str(json.loads(daemon.get(asked)[1])[0]["00100010"]["Value"][0]["Alphabetic"])
+        assert daemon.stop() == 0
+        daemon.settings = OLD
+        daemon.start()
+        assert daemon.command("redo", "--all").returncode == 0
+        wait_until(lambda: not undone(daemon), what="all are stored again")
+        for told in json.loads(daemon.get(asked)[1]):
+            resource = told["00081190"]["Value"][0].partition("/dicomweb/")[2]
+            (metadata,) = json.loads(daemon.get(f"/dicomweb/{resource}/metadata")[1])
+            stale = {
+                tag for tag, value in told.items() if tag in metadata and value != metadata[tag]
+            }
+            assert not stale
+            assert "00080080" not in told
+            assert str(told["00100010"]) not in lax
+        assert daemon.get(f"/dicomweb/deid/studies?PatientName={name}")[1] == b"[]"
+    finally:
+        daemon.stop()
 
 
 def test_killed_in_the_middle_everything_is_there_and_the_rest_is_done_after(

@@ -20,7 +20,10 @@ from daemon.store import fsck
 from daemon.store.embedded import EMBEDDED
 from daemon.store.layout import Layout
 from daemon.store.rows import Role
+from daemon.store.stores import Stores
+from dicomweb.ports import Query
 from tests.integration import earlier_state
+from tests.store_samples import make_instance, store
 
 EARLIER = "7beb5fa"
 ROOT = Path(__file__).parents[2]
@@ -140,3 +143,26 @@ async def test_a_migration_that_fails_leaves_everything_as_it_was(
     with pytest.raises(StoreUnavailable):
         await told(state_dir)
     assert json.loads(run(earlier, "tell", state_dir)) == before
+
+
+async def test_what_no_instance_tells_any_more_is_forgotten(tmp_path: Path) -> None:
+    """Until then a study went on telling what instances had told that had long been replaced."""
+    stores = await Stores.open(tmp_path / "state")
+    for number, description in ((1, ""), (2, "LATER")):
+        await store(stores, make_instance(number, StudyDescription=description))
+    await stores.close()
+    with sqlite3.connect(tmp_path / "state" / "dicomveil.sqlite") as old:
+        old.execute("UPDATE studies SET StudyDescription = '', PatientID = 'STALE'")
+        (stale,) = old.execute("SELECT attributes FROM study_json").fetchone()
+        old.execute("UPDATE study_json SET attributes = ?", (stale.replace(b"P-1", b"STALE"),))
+        old.execute("DELETE FROM _sqlite_migrations WHERE name = 'told_by_what_is_there'")
+    old.close()
+    stores = await Stores.open(tmp_path / "state")
+    for key, value, found in (
+        ("PatientID", "STALE", 0), ("PatientID", "P-1", 1), ("StudyDescription", "LATER", 1)
+    ):  # fmt: skip
+        query = Query("study", {key: [value]}, None, fuzzy=False, limit=9, offset=0)
+        answers = await stores.source.search(query)
+        assert len(answers) == found, key
+        assert b"STALE" not in b"".join(each.attributes + each.defaults for each in answers)
+    await stores.close()

@@ -13,18 +13,15 @@ All functions take part in the caller's transaction.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from daemon.records import State
 from daemon.store.rows import IndexedInstance
-from daemon.store.sqlite import matching, metadata, packing
+from daemon.store.sqlite import levels, matching, metadata, packing
 from daemon.store.sqlite.numbering import bounds
-from daemon.store.sqlite.packing import SEPARATOR
-from dicomweb.attributes import COMPUTED, DEFAULTS, LEVELS, tags_of
+from daemon.store.sqlite.prepared import written
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,19 +29,6 @@ if TYPE_CHECKING:
 
     from daemon.records import StoredInstance
     from daemon.store.rows import Store
-    from dicomweb.ports import Level
-
-_DEFAULT_TAGS: Final[Mapping[Level, frozenset[str]]] = {
-    level: frozenset(tags_of(keywords)) for level, keywords in DEFAULTS.items()
-}
-_SHARED: Final = frozenset(
-    b'"%b"' % tag.encode()
-    for tag, count in Counter(
-        tag for level in LEVELS for tag in set(tags_of((*LEVELS[level], *COMPUTED[level])))
-    ).items()
-    if count > 1
-)
-"""Quoted tags that more than one level has, such as Specific Character Set."""
 
 _MODALITIES_IN_STUDY: Final = "00080061"
 _SOP_CLASSES_IN_STUDY: Final = "00080062"
@@ -188,16 +172,17 @@ def add(
 
 def remove(connection: sqlite3.Connection, instance: IndexedInstance) -> None:
     """Make an instance invisible; its series and study go with their last one."""
+    left = metadata.of(connection, instance.id)
     _delete(connection, "instance_json", "id", instance.id)
     _delete(connection, "instances", "id", instance.id)
     metadata.remove(connection, instance.series_id, instance.id)
     if _has(connection, "instances", "series_id", instance.series_id):
-        _recount_series(connection, instance.series_id)
+        _recount_series(connection, instance.series_id, left)
     else:
         _delete(connection, "series_json", "id", instance.series_id)
         _delete(connection, "series", "id", instance.series_id)
     if _has(connection, "series", "study_id", instance.study_id):
-        _recount_study(connection, instance.study_id)
+        _recount_study(connection, instance.study_id, left)
     else:
         _delete(connection, "terms", "study_id", instance.study_id)
         _delete(connection, "study_json", "id", instance.study_id)
@@ -229,10 +214,7 @@ def _study_row(connection: sqlite3.Connection, store: Store, instance: StoredIns
         store,
         {"StudyInstanceUID": instance.study_uid, **columns, "instances": 0},
     )
-    connection.executemany(
-        "INSERT OR IGNORE INTO terms (store_id, keyword, term, study_id) VALUES (?, ?, ?, ?)",
-        [(store.id, kind, term, study_id) for kind, term in matching.stored_terms(instance.keys)],
-    )
+    levels.write_terms(connection, study_id, instance.keys)
     return study_id
 
 
@@ -267,10 +249,10 @@ def _add_to_series(
         "UPDATE series SET instances = instances + 1 WHERE id = ? RETURNING instances",
         (series_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, "series", series_id)
-    _supplement(attributes, _members(instance.series))
+    attributes = levels.read(connection, "series", series_id)
+    levels.supplement(connection, "series", series_id, attributes, _members(instance.series))
     attributes[_SERIES_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, "series", series_id, attributes)
+    levels.write(connection, "series", series_id, attributes)
 
 
 def _add_to_study(
@@ -284,8 +266,8 @@ def _add_to_study(
         "UPDATE studies SET instances = instances + 1 WHERE id = ? RETURNING instances",
         (study_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, "study", study_id)
-    _supplement(attributes, _members(instance.study))
+    attributes = levels.read(connection, "study", study_id)
+    levels.supplement(connection, "study", study_id, attributes, _members(instance.study))
     modality = matching.stored_columns("series", instance.keys)["Modality"]
     attributes[_MODALITIES_IN_STUDY] = _element(
         "CS", *sorted({*_values(attributes, _MODALITIES_IN_STUDY), modality} - {""})
@@ -296,22 +278,30 @@ def _add_to_study(
     (series_before,) = _values(attributes, _STUDY_SERIES) or (0,)
     attributes[_STUDY_SERIES] = _element("IS", series_before + is_new_series)
     attributes[_STUDY_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, "study", study_id, attributes)
+    levels.write(connection, "study", study_id, attributes)
 
 
-def _recount_series(connection: sqlite3.Connection, series_id: int) -> None:
+def _recount_series(
+    connection: sqlite3.Connection, series_id: int, left: bytes | None = None
+) -> None:
+    """Write a series anew, an instance of this metadata having left it."""
     (count,) = connection.execute(
         "UPDATE series SET instances ="
         " (SELECT count(*) FROM instances WHERE series_id = ?1) WHERE id = ?1"
         " RETURNING instances",
         (series_id,),
     ).fetchone()
-    attributes = _read_attributes(connection, "series", series_id)
+    attributes = levels.read(connection, "series", series_id)
+    if left is not None:
+        levels.forget(connection, "series", series_id, attributes, left)
     attributes[_SERIES_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, "series", series_id, attributes)
+    levels.write(connection, "series", series_id, attributes)
 
 
-def _recount_study(connection: sqlite3.Connection, study_id: int) -> None:
+def _recount_study(
+    connection: sqlite3.Connection, study_id: int, left: bytes | None = None
+) -> None:
+    """Write a study anew, an instance of this metadata having left it."""
     (count,) = connection.execute(
         "UPDATE studies SET instances ="
         " (SELECT coalesce(sum(instances), 0) FROM series WHERE study_id = ?1)"
@@ -322,7 +312,9 @@ def _recount_study(connection: sqlite3.Connection, study_id: int) -> None:
         "SELECT Modality FROM series WHERE study_id = ?",
         (study_id,),
     ).fetchall()
-    attributes = _read_attributes(connection, "study", study_id)
+    attributes = levels.read(connection, "study", study_id)
+    if left is not None:
+        levels.forget(connection, "study", study_id, attributes, left)
     classes = _values(attributes, _SOP_CLASSES_IN_STUDY)
     attributes[_MODALITIES_IN_STUDY] = _element(
         "CS", *sorted({row[0] for row in modalities} - {""})
@@ -332,7 +324,7 @@ def _recount_study(connection: sqlite3.Connection, study_id: int) -> None:
     )
     attributes[_STUDY_SERIES] = _element("IS", len(modalities))
     attributes[_STUDY_INSTANCES] = _element("IS", count)
-    _write_attributes(connection, "study", study_id, attributes)
+    levels.write(connection, "study", study_id, attributes)
 
 
 def _has_class(connection: sqlite3.Connection, study_id: int, sop_class_uid: str) -> bool:
@@ -383,31 +375,6 @@ def _values(attributes: Mapping[str, Any], tag: str) -> tuple[Any, ...]:
     return tuple(attributes.get(tag, {}).get("Value", ()))
 
 
-def _supplement(attributes: dict[str, Any], own: Mapping[str, Any]) -> None:
-    """Keep the first instance's attributes; take from a later one what was absent or empty."""
-    for tag, element in own.items():
-        if tag not in attributes or (len(element) > 1 and len(attributes[tag]) == 1):
-            attributes[tag] = element
-
-
-def _read_attributes(connection: sqlite3.Connection, level: Level, row_id: int) -> dict[str, Any]:
-    row = connection.execute(
-        f"SELECT attributes FROM {level}_json WHERE id = ?",  # noqa: S608 - fixed names
-        (row_id,),
-    ).fetchone()
-    return {} if row is None else _members(row[0])
-
-
-def _write_attributes(
-    connection: sqlite3.Connection, level: Level, row_id: int, attributes: Mapping[str, Any]
-) -> None:
-    connection.execute(
-        f"INSERT INTO {level}_json (id, defaults, attributes) VALUES (?1, ?2, ?3)"  # noqa: S608 - fixed names
-        " ON CONFLICT DO UPDATE SET defaults = ?2, attributes = ?3",
-        (row_id, _defaults(level, attributes), written(attributes)),
-    )
-
-
 def _write_instance(
     connection: sqlite3.Connection, row_id: int, attributes: Mapping[str, Any]
 ) -> None:
@@ -415,46 +382,7 @@ def _write_instance(
         "INSERT INTO instance_json (id, defaults, packed) VALUES (?, ?, ?)",
         (
             row_id,
-            _defaults("instance", attributes),
+            levels.defaults("instance", attributes),
             packing.pack(written(attributes), packing.METADATA),
         ),
     )
-
-
-def _defaults(level: Level, attributes: Mapping[str, Any]) -> bytes:
-    wanted = _DEFAULT_TAGS[level]
-    return written({tag: element for tag, element in attributes.items() if tag in wanted})
-
-
-def written(attributes: Mapping[str, Any]) -> bytes:
-    """Return a DICOM JSON object in ascending tag order, its members separated by `SEPARATOR`."""
-    members = (
-        b'"%b":%b' % (tag.encode(), orjson.dumps(attributes[tag])) for tag in sorted(attributes)
-    )
-    return b"{" + SEPARATOR.join(members) + b"}"
-
-
-def members_of(json_object: bytes) -> dict[bytes, bytes]:
-    """Return the members of an object that `written` wrote, by their quoted tag, unparsed."""
-    return {member[:10]: member for member in json_object[1:-1].split(SEPARATOR) if member}
-
-
-class Above:
-    """Members of the levels above an object, prepared to be merged into many of its kind."""
-
-    __slots__ = ("_others", "_shared")
-
-    def __init__(self, members: Mapping[bytes, bytes]) -> None:
-        self._others = [member for tag, member in members.items() if tag not in _SHARED]
-        self._shared = [(tag, members[tag]) for tag in _SHARED & members.keys()]
-
-    def merged_into(self, own: bytes) -> bytes:
-        """Return the object with these members added, in ascending tag order; its own ones win."""
-        members = [member for member in own[1:-1].split(SEPARATOR) if member]
-        added = list(self._others)
-        for tag, member in self._shared:
-            place = bisect_left(members, tag)
-            if place == len(members) or not members[place].startswith(tag):
-                added.append(member)
-        # Two sorted runs, which Python's sort merges.
-        return b"{" + SEPARATOR.join(sorted(members + added)) + b"}"

@@ -39,6 +39,15 @@ def remove(connection: sqlite3.Connection, series_id: int, row_id: int) -> None:
     connection.execute("DELETE FROM metadata WHERE id = ?", (row_id,))
 
 
+def of(connection: sqlite3.Connection, row_id: int) -> bytes:
+    """Return the metadata of an instance, empty where there are none that can be read."""
+    rows = connection.execute("SELECT id, base, packed FROM metadata WHERE id = ?", (row_id,))
+    try:
+        return next((found.value for found in unpacked(connection, rows.fetchall())), b"")
+    except ValueError:  # damaged: `fsck` tells
+        return b""
+
+
 def unpacked(connection: sqlite3.Connection, rows: Iterable[sqlite3.Row]) -> Iterator[Unpacked]:
     """Yield the metadata in rows of ``id, base, packed``."""
     bases: dict[int, bytes] = {}

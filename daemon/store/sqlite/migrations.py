@@ -13,12 +13,14 @@ from daemon.pipeline.fhir_indexing import compartment, compartment_tokens
 from daemon.store.sqlite import packing
 from daemon.store.sqlite.columns import DATE_OF_TIME, FIRST_INDEXED, KEY_COLUMNS
 from daemon.store.sqlite.first_migrations import migrations
+from daemon.store.sqlite.levels import prove_all
 from daemon.store.sqlite.numbering import FIRST_ID_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from daemon.store.sqlite.schema_tools import Database as SchemaDatabase
+    from dicomweb.ports import Level
 
 __all__ = ["migrations"]
 
@@ -442,3 +444,12 @@ def compartments_of_patients(db: SchemaDatabase) -> None:
                 " VALUES (?, ?, ?, ?, '', ?)",
                 (store_id, kind, token.name, token.value, number),
             )
+
+
+@migrations()
+def told_by_what_is_there(db: SchemaDatabase) -> None:
+    """Let studies and series tell nothing that no instance of theirs does, and be found by all that they tell."""
+    levels: tuple[tuple[Level, str], ...] = (("series", "series"), ("study", "studies"))
+    for level, table in levels:
+        for (row_id,) in db.execute(f"SELECT id FROM {table}").fetchall():  # noqa: S608 - fixed names
+            prove_all(db.conn, level, row_id)

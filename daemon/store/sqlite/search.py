@@ -16,11 +16,11 @@ import orjson
 
 from daemon.store.rows import LocatedInstance
 from daemon.store.sqlite import matching
-from daemon.store.sqlite.indexing import Above, members_of
 from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
 from daemon.store.sqlite.metadata import unpacked
 from daemon.store.sqlite.numbering import bounds
 from daemon.store.sqlite.packing import METADATA, unpack
+from daemon.store.sqlite.prepared import Above, members_of
 from dicomweb.ports import Match, Prepared
 
 if TYPE_CHECKING:
