@@ -368,7 +368,7 @@ async def told(stores: Stores, level: Level, **matches: str) -> list[dict[str, A
 
 async def test_what_only_a_removed_instance_told_is_told_no_more(stores: Stores) -> None:
     wrong = {"PatientName": "wrong^person", "PatientID": "W-1", "SeriesDescription": "WRONG"}
-    await store(stores, make_instance(1, StudyDescription="OF NOBODY ELSE", **wrong))
+    await store(stores, make_instance(1, keys=wrong, StudyDescription="OF NOBODY ELSE"))
     await store(stores, make_instance(2, PatientName="right^person", PatientID="R-1"))
     await remove(stores, "1.2.3.1.1")
     (study,) = await told(stores, "study")
@@ -386,8 +386,8 @@ async def test_what_only_a_removed_instance_told_is_told_no_more(stores: Stores)
 
 async def test_what_others_tell_as_well_stays_when_the_first_is_removed(stores: Stores) -> None:
     both = {"PatientName": "doe^jane", "StudyDescription": "CHEST"}
-    await store(stores, make_instance(1, **both))
-    await store(stores, make_instance(3, series="1.2.3.2", **both))
+    await store(stores, make_instance(1, keys=both))
+    await store(stores, make_instance(3, series="1.2.3.2", keys=both))
     await store(stores, make_instance(2, PatientName="doe^j", StudyDescription="LATER"))
     await remove(stores, "1.2.3.1.1")
     (study,) = await told(stores, "study", PatientName="doe^jane", StudyDescription="CHEST")

@@ -1,7 +1,7 @@
 """What studies and series tell, and are found by: values of instances that are there, and of no others.
 
-The first instance's values stand, a later one's where those were absent or empty. When an instance goes, what it
-alone has told goes with it: another patient's name, or what a stricter configuration lets through no more.
+The first instance's values stand, a later one's where those were absent or empty. When an instance goes, what
+it alone has told goes with it: another patient's name, or what a stricter configuration lets through no more.
 
 All functions take part in the caller's transaction.
 """
@@ -74,7 +74,7 @@ def supplement(
     attributes: Attributes,
     own: Mapping[str, Any],
 ) -> None:
-    """Take from an instance what was absent or empty in those before it; `own` are its attributes of the level."""
+    """Take from an instance, of the attributes of the level, what was absent or empty in those before it."""
     is_new = not attributes
     taken = {
         tag: element

@@ -448,7 +448,7 @@ def compartments_of_patients(db: SchemaDatabase) -> None:
 
 @migrations()
 def told_by_what_is_there(db: SchemaDatabase) -> None:
-    """Let studies and series tell nothing that no instance of theirs does, and be found by all that they tell."""
+    """Let studies and series tell nothing but what an instance of theirs does, and be found by all of it."""
     levels: tuple[tuple[Level, str], ...] = (("series", "series"), ("study", "studies"))
     for level, table in levels:
         for (row_id,) in db.execute(f"SELECT id FROM {table}").fetchall():  # noqa: S608 - fixed names
