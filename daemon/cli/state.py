@@ -70,19 +70,21 @@ def is_there(settings: Settings) -> bool:
 
 
 def is_running(layout: Layout) -> bool:
-    """Say whether a daemon holds the lock of the state folder.
+    """Say whether a daemon holds the lock of the state folder, or the folder alone where that was removed.
 
     Looks into the kernel's table instead of trying the lock: a daemon that starts at this moment
     must not find it taken.
     """
+    ends = tuple(
+        f":{path.stat().st_ino}" for path in (layout.lock, layout.state_dir) if path.exists()
+    )
     try:
-        inode = layout.lock.stat().st_ino
         table = _LOCKS.read_text("ascii")
     except OSError:
         return False
     held = (line.split() for line in table.splitlines())
     return any(
-        fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5].endswith(f":{inode}")
+        fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5].endswith(ends)
         for fields in held
         if len(fields) > 5
     )

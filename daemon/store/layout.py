@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -33,6 +34,8 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}[-.]")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_ALONE = fcntl.LOCK_EX | fcntl.LOCK_NB
+_LOCKS_NO_FOLDERS = {errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOLCK, errno.EOPNOTSUPP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +95,36 @@ class Layout:
 
 
 class StateLock:
-    """The right to be the only daemon on a state folder; given up with the process, however it ends."""
+    """The right to be the only daemon on a state folder; given up with the process, however it ends.
+
+    Held on the lock's file and on the folder itself: whoever takes the file for a stale one and removes it
+    lets no second daemon in. File systems that lock no folders (NFS) have the file alone.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(
-            path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE
-        )
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptors = [os.open(path, flags, FILE_MODE)]
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._descriptors[0], _ALONE)
+            self._descriptors.append(os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC))
+            _lock_folder(self._descriptors[1])
         except BlockingIOError as error:
-            os.close(self._descriptor)
+            self.release()
             raise StoreUnavailable(
                 f"another process, such as the service, is using {path.parent}; stop it first"
             ) from error
 
     def release(self) -> None:
         """Give it up; may be called twice."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        while self._descriptors:
+            os.close(self._descriptors.pop())
+
+
+def _lock_folder(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, _ALONE)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        if error.errno not in _LOCKS_NO_FOLDERS:
+            raise

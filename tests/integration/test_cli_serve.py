@@ -138,6 +138,18 @@ def test_a_second_service_on_the_same_state_is_refused(
     assert f"is using {service.state_dir}; stop it first" in ended.stderr
 
 
+def test_a_lock_that_somebody_removed_lets_no_second_service_in(
+    service: RunningDaemon, tmp_path: Path
+) -> None:
+    """Where it is taken for a stale one: two would remove each other's files."""
+    (service.state_dir / "lock").unlink()
+    text = f'state_dir = "{service.state_dir}"\n[dimse]\nport = 0\n[http]\nport = 0\n'
+    ended = serve_and_fail(tmp_path, text)
+    assert ended.returncode == 1
+    assert f"is using {service.state_dir}; stop it first" in ended.stderr
+    assert "the service is running" in service.command("status").stdout
+
+
 @pytest.mark.parametrize("section", ["dimse", "http"])
 def test_a_port_that_is_taken_is_named_as_such(
     disk_path: Path, state_dir: Path, section: str
