@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,11 @@ from daemon.healthcare.methods import VERSIONS, meant, methods
 from tests.healthcare_tables import FOLDER, TABLES, document
 from tests.healthcare_tables import methods as documented
 
+ROOT = Path(__file__).parents[2]
 NAMES = [(version, name) for version in VERSIONS for name in documented(version)]
+
+
+RULE = re.search(r"location ~ (\S+) \{", (ROOT / "docs/pages.md").read_text("utf-8"))
 
 
 @pytest.mark.parametrize("file", TABLES)
@@ -188,3 +193,48 @@ def test_text_that_is_not_closed_is_looked_at_once(quote: str) -> None:
 def test_all_fields_of_a_dataset_are_known() -> None:
     fields = document("v1")["schemas"]["Dataset"]["properties"]
     assert set(fields) == set(bodies.messages("v1")["Dataset"])
+
+
+@pytest.mark.parametrize("store", ["source", "deid"])
+def test_the_rule_for_proxies_shuts_every_method_of_the_source_and_none_of_the_result(
+    store: str,
+) -> None:
+    assert RULE is not None
+    of_stores = 0
+    for version, name in NAMES:
+        verb, path = documented(version)[name]
+        kind = re.search(r"(?:dicomStores|fhirStores)/\{", path)
+        if kind is None:
+            continue
+        of_stores += 1
+        begun = re.sub(r"\{[^}]*\}", "a", path[: kind.end() - 1])
+        rest = re.sub(r"\{[^}]*\}", "b.1", path[kind.end() :].partition("}")[2])
+        address = f"/{version}/{begun}{store}{rest}"
+        is_shut = re.search(RULE[1], address) is not None
+        assert is_shut == (store == "source" or address.endswith(":deidentify")), (verb, address)
+    assert of_stores > 150
+
+
+@pytest.mark.parametrize(
+    ("address", "is_shut"),
+    [
+        ("/dicomweb/source/studies", True),
+        ("/fhir/source", True),
+        ("/source/compare/1.2", True),
+        ("/source/quarantine/review", True),
+        ("/v1/projects/local/locations/local/datasets/default:deidentify", True),
+        (
+            "/v1/projects/local/locations/local/datasets/dry-runs/dicomStores/t/dicomWeb/studies",
+            True,
+        ),
+        ("/dicomweb/deid/studies", False),
+        ("/deidentify", False),
+        ("/compare/1.2/header", False),
+        ("/v1/projects/local/locations/local/datasets/default/operations/1:failures", False),
+        ("/v1/projects/local/locations/local/datasets/default/dicomStores/resources", False),
+        ("/static/sources.css", False),
+    ],
+)
+def test_the_rule_for_proxies_shuts_what_is_identified_alone(address: str, is_shut: bool) -> None:
+    assert RULE is not None
+    assert (re.search(RULE[1], address) is not None) == is_shut
