@@ -30,7 +30,7 @@ class RunFolder:
         self._is_refused = False
 
     def keep(self, name: str, document: object) -> None:
-        """Write a file unless it says so already; what the disk refuses is said once, and tried again by the next.
+        """Write a file unless it says so already; what the disk refuses is said once, and tried again.
 
         No service ends because others cannot be told of it.
         """

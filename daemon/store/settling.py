@@ -152,9 +152,10 @@ class SettlingPolicy:
             settling, earlier, source, blob=settling.result.receipt_id
         )
         if earlier is not None and is_same:
-            if self._has_its_files(settling, earlier):
-                return settling.as_duplicate(state, earlier)
-            log.error("stored_file_missing", receipt_id=earlier.receipt_id)
+            if not settling.brings_a_route_to(earlier):
+                if self._has_its_files(settling, earlier):
+                    return settling.as_duplicate(state, earlier)
+                log.error("stored_file_missing", receipt_id=earlier.receipt_id)
             settling.replace(earlier)
         elif earlier is not None:
             replaces = self._conflict is ConflictPolicy.REPLACE and settling.may_replace(earlier)
@@ -321,6 +322,15 @@ class _Settling:
         destination would then tell of different instances.
         """
         return self.result.state is State.STORED or not self.outputs_of(earlier)
+
+    def brings_a_route_to(self, earlier: IndexedInstance) -> bool:
+        """Tell whether no route matched an earlier one, and one does now: it was never judged."""
+        entry = self._session.receipts.get(earlier.receipt_id)
+        return (
+            entry is not None
+            and entry.receipt.state is State.UNROUTED
+            and self.result.state is not State.UNROUTED
+        )
 
     def replace(self, earlier: IndexedInstance) -> None:
         """Take the earlier instance out of both stores; its receipt tells by which it was replaced."""

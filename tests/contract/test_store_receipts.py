@@ -268,6 +268,28 @@ async def test_a_duplicate_of_a_quarantined_instance_leaves_it_there(stores: Sto
     await assert_consistent(stores)
 
 
+@pytest.mark.parametrize(
+    ("second", "shown"), [(State.STORED, 1), (State.QUARANTINED, 0), (State.UNROUTED, 0)]
+)
+async def test_what_no_route_matched_is_taken_when_it_comes_on_one(
+    stores: Stores, second: State, shown: int
+) -> None:
+    """As from a workstation first, and then from the modality whose route it is."""
+    first = await store(stores, make_instance(), state=State.UNROUTED)
+    reason = "malformed" if second is State.QUARANTINED else ""
+    again = await store(stores, make_instance(), state=second, reason=reason)
+    if second is State.UNROUTED:
+        assert await state_of(stores, first) == (State.UNROUTED, "")
+        assert await state_of(stores, again) == (State.DUPLICATE, "")
+    else:
+        assert await state_of(stores, first) == (State.DISCARDED, "replaced")
+        assert await state_of(stores, again) == (second, reason)
+        assert (await receipt_now(stores, first)).related == again.id
+    assert await visible(stores, Role.SOURCE) == 1
+    assert await visible(stores, Role.DESTINATION) == shown
+    await assert_consistent(stores)
+
+
 async def test_what_is_not_shown_is_logged_as_what_it_has_become(stores: Stores) -> None:
     """The worker, which refused one of them and not another, knew of none that was there."""
     refused: dict[str, Any] = {
