@@ -111,6 +111,13 @@ async def found(
         ({"PatientName": "*jane"}, ["1.1"]),
         ({"PatientName": "山田*"}, ["1.2"]),
         ({"PatientName": "Müller*"}, ["1.3"]),
+        ({"PatientName": "Doering^John=山田^太郎"}, ["1.2"]),
+        ({"PatientName": "do*=山田*"}, ["1.2"]),
+        ({"PatientName": "=山田^太郎"}, ["1.2"]),
+        ({"PatientName": "*=山田^太郎=*"}, ["1.2"]),
+        ({"PatientName": "Doe^Jane=山田^太郎"}, []),
+        ({"PatientName": "*=*"}, ["1.1", "1.2", "1.3"]),
+        ({"PatientName": ["doe^jane", "doering^john=山田^太郎"]}, ["1.1", "1.2"]),
         ({"AccessionNumber": "A[1]"}, ["1.2"]),
         ({"AccessionNumber": "A[*"}, ["1.2"]),
         ({"AccessionNumber": "[A]*"}, []),
@@ -123,6 +130,15 @@ async def found(
         ({"StudyTime": "09-10"}, ["1.1", "1.2"]),
         ({"StudyTime": "090000.5"}, ["1.2"]),
         ({"StudyTime": "090001-"}, ["1.1"]),
+        ({"StudyDate": "20230101-20240229", "StudyTime": "0900-1000"}, ["1.2"]),
+        ({"StudyDate": "20230101-20240301", "StudyTime": "0930-0900"}, ["1.1"]),
+        ({"StudyDate": "20230101-20240229", "StudyTime": "0900-1016"}, ["1.1", "1.2"]),
+        ({"StudyDate": "20230101-", "StudyTime": "0901-"}, ["1.1"]),
+        ({"StudyDate": "-20240229", "StudyTime": "-1015"}, ["1.1", "1.2"]),
+        ({"StudyDate": "-20240229", "StudyTime": "-101529"}, ["1.2"]),
+        ({"StudyDate": "20230101-20240229", "StudyTime": "10-"}, ["1.1"]),
+        ({"StudyDate": "20240229", "StudyTime": "0900-1016"}, ["1.1"]),
+        ({"StudyDate": "20240229", "StudyTime": "0900-1000"}, []),
         ({"ModalitiesInStudy": "SR"}, ["1.1"]),
         ({"ModalitiesInStudy": ["MR", "CR"]}, ["1.2", "1.3"]),
         ({"ModalitiesInStudy": "?R"}, ["1.1", "1.2", "1.3"]),
@@ -416,6 +432,30 @@ async def test_a_study_is_found_by_what_a_later_instance_supplied(stores: Stores
     await store(stores, make_instance(2, StudyDescription="LATER", SeriesDescription="AXIAL"))
     assert len(await told(stores, "study", StudyDescription="LATER")) == 1
     assert len(await told(stores, "series", SeriesDescription="AX*")) == 1
+
+
+@pytest.mark.parametrize("level", ["study", "series", "instance"])
+@pytest.mark.parametrize(
+    ("date", "time"),
+    [
+        ("SeriesDate", "SeriesTime"),
+        ("PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"),
+        ("ContentDate", "ContentTime"),
+        ("AcquisitionDate", "AcquisitionTime"),
+    ],
+)
+async def test_ranges_of_date_and_time_are_one_range_at_every_level(
+    stores: Stores, level: Level, date: str, time: str
+) -> None:
+    for number, (day, at) in enumerate(
+        (("20240101", "120000"), ("20240102", "060000"), ("20240103", "")), start=1
+    ):
+        keys = {date: day, time: at}
+        await store(stores, make_instance(study=f"1.{number}", series=f"1.{number}.1", keys=keys))
+    asked: dict[str, Any] = {date: "20240101-20240103", time: "1100-0500"}
+    assert [uid[:3] for uid in await found(stores, level, fuzzy=False, **asked)] == ["1.2", "1.1"]
+    asked = {date: "20240101-20240103", time: "1300-0500"}
+    assert [uid[:3] for uid in await found(stores, level, fuzzy=False, **asked)] == ["1.2"]
 
 
 @pytest.mark.parametrize("level", ["study", "series", "instance"])

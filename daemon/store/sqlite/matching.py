@@ -55,6 +55,14 @@ INDEXED: Final[Mapping[Level, frozenset[str]]] = {
 NAMES: Final = ("PatientName", "ReferringPhysicianName")
 # One item of several may match: values are kept as \a\b\ and searched as such.
 _SEVERAL: Final = frozenset({"ScheduledProcedureStepID", "RequestedProcedureID"})
+DATES_AND_TIMES: Final[Mapping[str, str]] = {
+    "StudyDate": "StudyTime",
+    "SeriesDate": "SeriesTime",
+    "PerformedProcedureStepStartDate": "PerformedProcedureStepStartTime",
+    "ContentDate": "ContentTime",
+    "AcquisitionDate": "AcquisitionTime",
+}
+"""Dates with the times of the same moment, which ranges of both ask for as one."""
 _NO_WILDCARD: Final = frozenset({"UI", "DA", "TM", "IS", "DS"})
 _LAST_CHARACTER: Final = "\U0010ffff"
 _TIME_DIGITS: Final = len("HHMMSSFFFFFF")
@@ -127,17 +135,27 @@ def conditions(
     KeyError
         If a keyword is not one of `dicomweb.attributes.MATCHABLE`; the service checks that first.
     """
-    found: list[Condition] = []
-    for keyword, values in matches.items():
+    for keyword in matches:
         if keyword not in MATCHABLE:
             raise KeyError(keyword)
-        wanted = [normalise(keyword, value) for value in values]
-        if not wanted or not all(value.strip("*") for value in wanted):
-            continue
+    wanted = {
+        keyword: [normalise(keyword, value) for value in values]
+        for keyword, values in matches.items()
+    }
+    wanted = {
+        keyword: values
+        for keyword, values in wanted.items()
+        if values and all(value.strip("*") for value in values)
+    }
+    found: list[Condition] = []
+    for date, time in DATES_AND_TIMES.items():
+        if _is_one_range(wanted.get(date, ()), wanted.get(time, ())):
+            found.append(_combined(level, date, time, wanted[date][0], wanted.pop(time)[0]))
+    for keyword, values in wanted.items():
         if keyword in SEARCHABLE[level]:
-            found += _conditions(store, keyword, wanted, fuzzy=fuzzy)
+            found += _conditions(store, keyword, values, fuzzy=fuzzy)
         else:
-            found.append(_below(store, level, keyword, wanted))
+            found.append(_below(store, level, keyword, values))
     return found
 
 
@@ -169,8 +187,9 @@ def _conditions(
             test, parameters = _prefix("term", word)
             yield _of_study(store, "terms", f"keyword = ? AND {test}", (f"{keyword}~", *parameters))
     elif keyword in NAMES:
-        test, parameters = _test("PN", "term", values)
-        yield _of_study(store, "terms", f"keyword = ? AND {test}", (keyword, *parameters))
+        for groups in _groups(values):
+            test, parameters = _test("PN", "term", groups)
+            yield _of_study(store, "terms", f"keyword = ? AND {test}", (keyword, *parameters))
     elif column in _SEVERAL:
         test, parameters = _test_several(f"e.{column}", values)
         yield Condition("series", test, None, parameters)
@@ -180,6 +199,46 @@ def _conditions(
         check, parameters = _test(vr, f"+{ALIAS[level]}.{column}", values)
         candidates = _looked_up(store, level, column, "id", values)
         yield Condition(level, check, candidates, parameters)
+
+
+def _groups(names: Sequence[str]) -> list[Sequence[str]]:
+    """Return what each has to match some component group of a name: all groups of one, or one of several names.
+
+    PS3.4 C.2.2.2.1.1 leaves it open what becomes of ``Wang^XiaoDong=王^小東``.
+    """
+    parts = [[group for group in name.split("=") if group.strip("*")] for name in names]
+    if len(parts) == 1:
+        return [[group] for group in parts[0]]
+    longest = [max(groups, key=len) for groups in parts if groups]
+    return [longest] if len(longest) == len(parts) else []
+
+
+def _is_one_range(dates: Sequence[str], times: Sequence[str]) -> bool:
+    """Whether a date and a time are ranges of the same form (PS3.4 C.2.2.2.5.4, PS3.18 8.3.4.1.1)."""
+    if len(dates) != 1 or len(times) != 1 or "-" not in dates[0] or "-" not in times[0]:
+        return False
+    date, time = dates[0].partition("-"), times[0].partition("-")
+    return [bool(end) for end in date] == [bool(end) for end in time]
+
+
+def _combined(level: Level, date: str, time: str, dates: str, times: str) -> Condition:
+    """Return the condition that a moment lies between two, beside that of its date."""
+    of = _LEVEL_OF_COLUMN[date]
+    own = f"+{ALIAS[of]}." if date in SEARCHABLE[level] else f"+below_{ALIAS[of]}."
+    tests, parameters = [], []
+    day, at = f"{own}{date}", f"{own}{time}"
+    for sign, end, padding in ((">", 0, "0"), ("<", 2, "9")):
+        edge = dates.partition("-")[end]
+        if edge:
+            moment = _padded_time(times.partition("-")[end], padding)
+            # What has no time is in no range of that day.
+            tests.append(f"({day} {sign} ? OR ({day} = ? AND {at} <> '' AND {at} {sign}= ?))")
+            parameters += [edge, edge, moment]
+    check = " AND ".join([f"{day} <> ''", *tests])
+    if date not in SEARCHABLE[level]:
+        check = _exists_below(level, of, check)
+        return Condition(level, check, None, tuple(parameters))
+    return Condition(of, f"({check})", None, tuple(parameters))
 
 
 def _below(store: Store, level: Level, keyword: str, values: Sequence[str]) -> Condition:
@@ -192,21 +251,22 @@ def _below(store: Store, level: Level, keyword: str, values: Sequence[str]) -> C
         check, parameters = _test_several(f"{alias}.{column}", values)
     else:
         check, parameters = _test(vr, f"+{alias}.{column}", values)
+    candidates = None
+    if column not in _SEVERAL:
+        candidates = _looked_up(store, of, column, f"{level}_id", values)
+    return Condition(level, _exists_below(level, of, check), candidates, parameters)
+
+
+def _exists_below(level: Level, of: Level, check: str) -> str:
+    """Return the SQL that a row of a level below passes a check of its alias ``below_``."""
+    alias = f"below_{ALIAS[of]}"
     # Instances are found by their series, for which there is an index.
     rows = f"{TABLES[of]} {alias}"
     joined = f"{alias}.{level}_id = {ALIAS[level]}.id"
     if (level, of) == ("study", "instance"):
         rows = f"series parent CROSS JOIN {rows} ON {alias}.series_id = parent.id"
         joined = f"parent.study_id = {ALIAS[level]}.id"
-    candidates = None
-    if column not in _SEVERAL:
-        candidates = _looked_up(store, of, column, f"{level}_id", values)
-    return Condition(
-        level,
-        f"EXISTS (SELECT 1 FROM {rows} WHERE {joined} AND {check})",  # noqa: S608 - fixed names
-        candidates,
-        parameters,
-    )
+    return f"EXISTS (SELECT 1 FROM {rows} WHERE {joined} AND {check})"  # noqa: S608 - fixed names
 
 
 def _looked_up(
