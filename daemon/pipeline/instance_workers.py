@@ -255,7 +255,7 @@ class InstanceWorkers:
             return await (by or self.pool).run(message, size)
         except WorkerRaised as raised:
             if raised.type_name == _PASSING:
-                raise StoreUnavailable("worker") from raised
+                raise StoreUnavailable("worker", raised.code) from raised
             raise
 
 

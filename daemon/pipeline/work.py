@@ -50,7 +50,17 @@ if TYPE_CHECKING:
 
 # Trouble of the machine, not of the instance: it passes, and then the instance is processed.
 _PASSING = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS, errno.ESTALE}
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.EROFS,
+        errno.ESTALE,
+        errno.EACCES,
+        errno.EPERM,
+    }
 )
 _GROUP_LENGTH_END = 144  # preamble, DICM, (0002,0000) UL: PS3.10 7.1
 _WHERE_LENGTH = 500
@@ -141,8 +151,8 @@ class Work:
         except (MemoryError, StoreUnavailable):
             raise
         except OSError as error:
-            if error.errno in _PASSING:
-                raise StoreUnavailable(errno.errorcode[error.errno]) from error
+            if error.errno in _PASSING or not _has_room(job.output.parent):
+                raise _passing(error) from error
             if isinstance(error, FileNotFoundError) and not job.source.exists():
                 return _quarantined(job, WorkerReason.SOURCE_MISSING)
             return _internal_error(job, error)
@@ -324,8 +334,18 @@ def compare(file: Path, earlier: Path) -> bool:
             return are_alike(one, other)
     except OSError as error:
         if error.errno in _PASSING:
-            raise StoreUnavailable(errno.errorcode[error.errno]) from error
+            raise _passing(error) from error
         return False
+
+
+def _has_room(folder: Path) -> bool:
+    """Tell whether a folder for outputs is there, and takes any: no instance can do anything about that."""
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _passing(error: OSError) -> StoreUnavailable:
+    code = errno.errorcode.get(error.errno or 0, "")
+    return StoreUnavailable(code, code)
 
 
 @contextmanager

@@ -175,6 +175,7 @@ def _raised(error: BaseException) -> Message:
     header: dict[str, Any] = {
         "type": name_of_type(type(error)),
         "trace": trace(error),
+        "code": getattr(error, "code", ""),
         "cpu_s": _cpu_s(),
     }
     return Message(header)

@@ -15,6 +15,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from daemon.errors import DaemonError
 from daemon.workers.reasons import WorkerReason
 
@@ -67,12 +69,15 @@ class WorkerRaised(WorkerError):
         The exception's type, with its module unless it is a builtin.
     trace
         Types and places without values (see `daemon.observe.traces`).
+    code
+        What the system refused, as it calls that (``ENOSPC``); empty where it was nothing of the kind.
     """
 
-    def __init__(self, type_name: str, trace: str) -> None:
+    def __init__(self, type_name: str, trace: str, code: str = "") -> None:
         super().__init__(trace)
         self.type_name = type_name
         self.trace = trace
+        self.code = code if code in errno.errorcode.values() else ""
 
 
 class WorkerStartFailed(WorkerError):

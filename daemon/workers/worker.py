@@ -242,7 +242,9 @@ class Worker(asyncio.Protocol):
         self._cpu_before = float(header["cpu_s"])
         answer: Message | WorkerRaised
         if frame.kind is Kind.RAISED:
-            answer = WorkerRaised(str(header["type"]), str(header["trace"]))
+            answer = WorkerRaised(
+                str(header["type"]), str(header["trace"]), str(header.get("code"))
+            )
         else:
             answer = Message({**header["body"]}, frame.message.fields)
             if header["tired"]:

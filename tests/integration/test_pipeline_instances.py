@@ -196,7 +196,7 @@ def test_a_bug_in_the_core_quarantines_and_tells_no_value(
     assert result.deidentifier == "default"
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EACCES])
 def test_a_full_disk_is_not_the_instances_fault_and_leaves_nothing_behind(
     job: Job, site_key: SiteKey, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -209,6 +209,34 @@ def test_a_full_disk_is_not_the_instances_fault_and_leaves_nothing_behind(
         make_work(site_key).process(job)
     assert VALUE not in str(raised.value)
     assert not job.output.exists()
+
+
+@pytest.mark.parametrize("way", ["removed", "a file"])
+def test_a_folder_for_outputs_that_is_gone_is_not_the_instances_fault(
+    job: Job, site_key: SiteKey, way: str
+) -> None:
+    """As where somebody took it for one of temporary files, or replaced it."""
+    job.source.write_bytes(encoded(make_ct()))
+    work = replace(job, output=job.source.parent / "work" / "output")
+    if way == "a file":
+        work.output.parent.touch()
+    with pytest.raises(StoreUnavailable) as raised:
+        make_work(site_key).process(work)
+    assert raised.value.code == {"removed": "ENOENT", "a file": "ENOTDIR"}[way]
+    job.source.unlink()
+    assert make_work(site_key).process(job).reason == "source_missing"
+
+
+async def test_what_keeps_a_worker_from_writing_is_told_by_its_code(
+    job: Job, site_key: SiteKey
+) -> None:
+    job.source.write_bytes(encoded(make_ct()))
+    nowhere = replace(job, output=job.source.parent / "nowhere" / "output")
+    async with make_workers(site_key, count=1) as workers:
+        with pytest.raises(StoreUnavailable) as raised:
+            await workers.process(nowhere, 1000)
+        assert (await workers.process(job, 1000)).state is State.STORED
+    assert raised.value.code == "ENOENT"
 
 
 def test_what_a_killed_worker_left_behind_is_replaced(job: Job, site_key: SiteKey) -> None:
