@@ -40,6 +40,9 @@ class Query:
         Whether this is a further page of an answer that has begun: what came since need not be in it.
     with_attributes
         Whether the caller will look at `Match.attributes`; where not, the store may leave it empty.
+    also
+        Tags of further attributes that `Match.attributes` has to hold of an instance: of its metadata, as they
+        are there. Values that are named by a BulkDataURI need not be among them.
     """
 
     level: Level
@@ -49,6 +52,7 @@ class Query:
     limit: int
     offset: int
     with_attributes: bool = True
+    also: frozenset[str] = frozenset()
     sort: Sequence[tuple[str, bool]] = ()
     continues: bool = False
 

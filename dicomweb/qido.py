@@ -5,7 +5,7 @@ Decisions the standard leaves open:
 * Nothing found is 200 with ``[]`` (PS3.18 2026a dropped 204).
 * An attribute of a lower level matches what has it in a series or an instance below.
 * A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header, as is an
-  includefield that is no attribute; a value that is malformed for a parameter that we know is 400. Values are
+  includefield that is no attribute, or none that a study or series has; of instances every attribute can be had. A value that is malformed for a parameter that we know is 400. Values are
   never repeated.
 * ``limit``, ``offset`` and ``fuzzymatching`` that are given twice have to say the same; else it is 400, as
   nobody knows which of them is meant: servers take the first, or the last.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from dicomweb.attributes import LEVELS as LEVEL_KEYWORDS
 from dicomweb.attributes import (
     COMPUTED,
     DEFAULTS,
@@ -142,6 +143,7 @@ def parse(
     """
     matches: dict[str, list[str]] = {}
     include: set[str] = set()
+    further: dict[str, str] = {}
     warnings: list[str] = []
     include_all = False
     once: dict[str, int] = {}
@@ -157,7 +159,9 @@ def parse(
         elif lower == "includefield":
             fields = [part.strip() for part in value.split(",")]
             include_all |= "all" in fields
-            include.update(tag for part in fields if (tag := _included_tag(part)))
+            named = {tag: part for part in fields if (tag := _included_tag(part))}
+            include.update(named)
+            further |= {tag: part for tag, part in named.items() if tag not in _told_tags(level)}
             if any(part and part != "all" and _included_tag(part) is None for part in fields):
                 warnings.append("An includefield is no attribute and was ignored.")
         elif lower in _UNSUPPORTED_SWITCHES:
@@ -174,6 +178,11 @@ def parse(
                 warnings.append(
                     f"The {shown} parameter is not supported for this search and was ignored."
                 )
+    if level != "instance":
+        warnings += [
+            f"The includefield {name} is no attribute of this level and was ignored."
+            for name in further.values()
+        ]
     is_fuzzy = bool(once.get("fuzzymatching"))
     if is_fuzzy:
         _refuse_many_words(matches)
@@ -192,6 +201,7 @@ def parse(
         offset=once.get("offset", 0),
         sort=tuple(sort[:MAX_SORT_KEYS]),
         with_attributes=include_all or bool(extra),
+        also=frozenset(further) if level == "instance" else frozenset(),
     )
     told = tuple(dict.fromkeys(warnings))
     return Search(query, limit, capped, wanted, told[:_MOST_WARNINGS])
@@ -236,6 +246,15 @@ def _tags_below(level: Level, named: int) -> frozenset[bytes]:
         tag.encode()
         for answered in LEVELS[min(named, own) : own + 1]
         for tag in tags_of((*DEFAULTS[answered], *_COMPUTED_DEFAULTS[answered]))
+    )
+
+
+@cache
+def _told_tags(level: Level) -> frozenset[str]:
+    """Return the tags of what is prepared for a level and those above it."""
+    levels = LEVELS[: LEVELS.index(level) + 1]
+    return frozenset(
+        tag for each in levels for tag in tags_of((*LEVEL_KEYWORDS[each], *COMPUTED[each]))
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -310,6 +311,22 @@ async def test_attributes_are_left_out_where_nobody_looks(stores: Stores) -> Non
     await fill(stores)
     query = Query("study", {}, None, fuzzy=False, limit=9, offset=0, with_attributes=False)
     assert {match.attributes for match in await stores.source.search(query)} == {b""}
+
+
+async def test_instances_tell_of_their_metadata_what_is_asked_for(stores: Stores) -> None:
+    long = {"00204000": {"vr": "LT", "BulkDataURI": "studies/1.2.3/bulkdata/00204000"}}
+    instance = make_instance(2, content="second")
+    metadata = orjson.dumps(orjson.loads(instance.metadata) | long)
+    await store(stores, make_instance(1, content="first"))
+    await store(stores, replace(instance, metadata=metadata))
+    await store(stores, make_instance(3, study="1.2.4", series="1.2.4.1", content="third"))
+    also = frozenset({"00204000", "00091001", "00100010"})
+    query = Query("instance", {}, None, fuzzy=False, limit=9, offset=0, also=also)
+    told = [orjson.loads(match.attributes) for match in await stores.source.search(query)]
+    assert [each.get("00204000", {}).get("Value") for each in told] == [["third"], ["first"], None]
+    assert all(list(each) == sorted(each) and "00091001" not in each for each in told)
+    within = replace(query, within=Resource("1.2.3", "1.2.3.1"))
+    assert len(await stores.source.search(within)) == 2
 
 
 async def test_a_later_instance_supplies_what_the_first_left_empty(stores: Stores) -> None:

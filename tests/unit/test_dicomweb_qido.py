@@ -112,3 +112,20 @@ def test_a_fuzzy_search_takes_so_many_different_words_of_a_name(between: str) ->
     with pytest.raises(BadRequest, match=r"^more than 64 words of PatientName$"):
         parse(("PatientName", between.join([*most, "x"])), fuzzy)
     assert parse(("PatientName", between.join([*most, "x"]))).query.matches
+
+
+def test_of_instances_every_attribute_can_be_included() -> None:
+    asked = [("includefield", "EchoTime,00091002"), ("includefield", "Rows,PatientName")]
+    found = qido.parse("instance", None, asked, max_results=9)
+    assert found.query.also == {"00180081", "00091002"}
+    assert found.query.with_attributes
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("name", ["EchoTime", "00180081", "Rows"])
+def test_what_a_study_does_not_have_is_not_left_out_in_silence(name: str) -> None:
+    found = parse(("includefield", f"StudyDescription,{name}"))
+    assert found.query.also == frozenset()
+    assert found.warnings == (
+        f"The includefield {name} is no attribute of this level and was ignored.",
+    )

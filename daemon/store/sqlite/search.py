@@ -17,20 +17,23 @@ import orjson
 from daemon.store.rows import LocatedInstance
 from daemon.store.sqlite import matching
 from daemon.store.sqlite.matching import ALIAS, TABLES, UID_COLUMNS, Condition
+from daemon.store.sqlite.metadata import of as metadata_of
 from daemon.store.sqlite.metadata import unpacked
 from daemon.store.sqlite.numbering import bounds
 from daemon.store.sqlite.packing import METADATA, unpack
 from daemon.store.sqlite.prepared import Above, members_of
+from dicomweb.links import attributes_of
 from dicomweb.ports import Match, Prepared
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from daemon.store.rows import Store
     from dicomweb.ports import Level, Query, Resource
 
 _FEW: Final = 1000
+_BULK: Final = b'"BulkDataURI":'
 _LEVELS: Final[tuple[Level, ...]] = ("study", "series", "instance")
 _JOINS: Final[Mapping[tuple[Level, Level], str]] = {
     ("study", "series"): "e.study_id = s.id",
@@ -148,7 +151,7 @@ def _page(
         f"WITH page AS MATERIALIZED (SELECT {own}.id AS id, {_PARENTS[query.level]} FROM {tables}"  # noqa: S608 - fixed names
         f"{' WHERE ' if tests else ''}{' AND '.join(tests)} ORDER BY {order} LIMIT ? OFFSET ?)"
         # Few rows in the order of the page: the outer loop of a CROSS JOIN.
-        f" SELECT page.series_id, page.study_id, j.defaults, {attributes} AS attributes"
+        f" SELECT page.id, page.series_id, page.study_id, j.defaults, {attributes} AS attributes"
         f" FROM page CROSS JOIN {query.level}_json j ON j.id = page.id",
         (*parameters, query.limit, offset),
     ).fetchall()
@@ -202,10 +205,27 @@ def _answers(
     own = [row["attributes"] for row in rows]
     if query.level == "instance":
         own = [unpack(packed, METADATA) for packed in own]
+        if query.also:
+            further = _further(connection, [row["id"] for row in rows], query.also)
+            own = [each.merged_into(value) for value, each in zip(own, further, strict=True)]
     return [
         Match(attributes=_with_above(attributes, members), defaults=answer)
         for attributes, members, answer in zip(own, above, defaults, strict=False)
     ]
+
+
+def _further(
+    connection: sqlite3.Connection, ids: Sequence[int], tags: frozenset[str]
+) -> Iterator[Above]:
+    """Yield, for each instance, what its metadata have of these tags."""
+    for row_id in ids:
+        told = metadata_of(connection, row_id)
+        attributes = attributes_of(told) if told else {}
+        named = {
+            b'"%b"' % tag.encode(): b'"%b":%b' % (tag.encode(), orjson.dumps(attributes[tag]))
+            for tag in tags & attributes.keys()
+        }
+        yield Above({tag: member for tag, member in named.items() if _BULK not in member})
 
 
 def _with_above(own: bytes, above: Above | None) -> bytes:
