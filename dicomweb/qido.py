@@ -4,9 +4,9 @@ Decisions the standard leaves open:
 
 * Nothing found is 200 with ``[]`` (PS3.18 2026a dropped 204).
 * An attribute of a lower level matches what has it in a series or an instance below.
-* A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header, as is an
-  includefield that is no attribute, or none that a study or series has; of instances every attribute can be had. A value that is malformed for a parameter that we know is 400. Values are
-  never repeated.
+* A parameter that we cannot match on is ignored, as 8.3 wants, and named in a ``Warning: 299`` header; so is an
+  includefield that is no attribute, or none that a study or series has; of instances all can be had.
+  A value that is malformed for a parameter that we know is 400. Values are never repeated.
 * ``limit``, ``offset`` and ``fuzzymatching`` that are given twice have to say the same; else it is 400, as
   nobody knows which of them is meant: servers take the first, or the last.
 * Without ``sort``, an extension, the newest study comes first, and its instances as they were stored.
@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from dicomweb.attributes import LEVELS as LEVEL_KEYWORDS
 from dicomweb.attributes import (
     COMPUTED,
     DEFAULTS,
@@ -36,6 +35,7 @@ from dicomweb.attributes import (
     tags_of,
     words_wanted,
 )
+from dicomweb.attributes import LEVELS as LEVEL_KEYWORDS
 from dicomweb.dictionary import keyword_for_tag
 from dicomweb.errors import BadRequest
 from dicomweb.ports import Match, Query, Resource

@@ -427,6 +427,19 @@ async def test_what_others_tell_as_well_stays_when_the_first_is_removed(stores: 
     assert study["00081030"]["Value"] == ["CHEST"]
 
 
+async def test_what_a_series_alone_tells_stays_as_long_as_the_series(stores: Stores) -> None:
+    """However many series have come after it."""
+    for number in (1, 2):
+        await store(stores, make_instance(number, StudyDescription="CHEST"))
+    for number in range(70):
+        await store(stores, make_instance(series=f"1.2.3.{number + 9}", PatientID="P-1"))
+    await remove(stores, "1.2.3.1.2")
+    (study,) = await told(stores, "study", StudyDescription="CHEST")
+    assert study["00081030"]["Value"] == ["CHEST"]
+    await remove(stores, "1.2.3.1.1")
+    assert await told(stores, "study", StudyDescription="CHEST") == []
+
+
 async def test_of_a_removed_instance_that_cannot_be_read_nothing_stays(stores: Stores) -> None:
     await store(stores, make_instance(1, StudyDescription="OF NOBODY ELSE"))
     await store(stores, make_instance(2))

@@ -182,7 +182,7 @@ def remove(connection: sqlite3.Connection, instance: IndexedInstance) -> None:
         _delete(connection, "series_json", "id", instance.series_id)
         _delete(connection, "series", "id", instance.series_id)
     if _has(connection, "series", "study_id", instance.study_id):
-        _recount_study(connection, instance.study_id, left)
+        _recount_study(connection, instance.study_id, (left, instance.series_id))
     else:
         _delete(connection, "terms", "study_id", instance.study_id)
         _delete(connection, "study_json", "id", instance.study_id)
@@ -293,15 +293,15 @@ def _recount_series(
     ).fetchone()
     attributes = levels.read(connection, "series", series_id)
     if left is not None:
-        levels.forget(connection, "series", series_id, attributes, left)
+        levels.forget(connection, "series", series_id, attributes, left, series_id)
     attributes[_SERIES_INSTANCES] = _element("IS", count)
     levels.write(connection, "series", series_id, attributes)
 
 
 def _recount_study(
-    connection: sqlite3.Connection, study_id: int, left: bytes | None = None
+    connection: sqlite3.Connection, study_id: int, left: tuple[bytes, int] | None = None
 ) -> None:
-    """Write a study anew, an instance of this metadata having left it."""
+    """Write a study anew, an instance of this metadata having left it and this series of it."""
     (count,) = connection.execute(
         "UPDATE studies SET instances ="
         " (SELECT coalesce(sum(instances), 0) FROM series WHERE study_id = ?1)"
@@ -314,7 +314,7 @@ def _recount_study(
     ).fetchall()
     attributes = levels.read(connection, "study", study_id)
     if left is not None:
-        levels.forget(connection, "study", study_id, attributes, left)
+        levels.forget(connection, "study", study_id, attributes, *left)
     classes = _values(attributes, _SOP_CLASSES_IN_STUDY)
     attributes[_MODALITIES_IN_STUDY] = _element(
         "CS", *sorted({row[0] for row in modalities} - {""})

@@ -21,7 +21,7 @@ from dicomweb.links import attributes_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from dicomweb.ports import Level
 
@@ -30,13 +30,18 @@ if TYPE_CHECKING:
 _DEFAULT_TAGS: Final[Mapping[Level, frozenset[str]]] = {
     level: frozenset(tags_of(keywords)) for level, keywords in DEFAULTS.items()
 }
-_ASKED: Final = 16
+_ASKED: Final = 64
 """Instances that are asked whether they tell the same as one that has gone."""
 _NEWEST: Final[Mapping[Level, str]] = {
-    "series": "SELECT id FROM instances WHERE series_id = ? ORDER BY id DESC LIMIT ?",
-    # The last of each series: nobody sorts thousands of instances each time that one goes.
+    "series": "SELECT id FROM instances WHERE series_id = ?1 ORDER BY id DESC LIMIT ?3",
+    # The last of each series, first of that which it has left: nobody sorts thousands each time that one goes.
     "study": "SELECT (SELECT max(id) FROM instances WHERE series_id = e.id) AS last FROM series e"
-    " WHERE study_id = ? ORDER BY last DESC LIMIT ?",
+    " WHERE study_id = ?1 ORDER BY id = ?2 DESC, last DESC LIMIT ?3",
+}
+_EVERYONE: Final[Mapping[Level, str]] = {
+    "series": "SELECT id FROM instances WHERE series_id = ?1 ORDER BY id DESC",
+    "study": "SELECT i.id FROM series e CROSS JOIN instances i ON i.series_id = e.id"
+    " WHERE e.study_id = ?1 ORDER BY i.id DESC",
 }
 _BEFORE_PATH: Final = re.compile(rb'"BulkDataURI":"[^"]*/bulkdata/')
 
@@ -92,26 +97,32 @@ def forget(
     row_id: int,
     attributes: Attributes,
     left: bytes,
+    series_id: int,
 ) -> None:
-    """Take back what an instance that is not there any more, and no other, has told.
+    """Take back what an instance that is not there any more, and none of those that are asked, has told.
 
     Parameters
     ----------
     left
         Its metadata; empty where they cannot be read any more, so that it may have told everything.
+    series_id
+        Where it was.
     """
     own = attributes.keys() & set(LEVEL_TAGS[level])
     if left:
         told = _of_level(level, left)
         own = {tag for tag in own if told.get(tag) == attributes[tag]}
-    _prove(connection, level, row_id, attributes, own)
+    asked = connection.execute(_NEWEST[level], (row_id, series_id, _ASKED))
+    _prove(connection, level, row_id, attributes, own, asked.fetchall())
 
 
 def prove_all(connection: sqlite3.Connection, level: Level, row_id: int) -> None:
-    """Take back whatever none of the instances that are asked tells, and be found by the rest."""
+    """Take back whatever no instance tells, and be found by the rest."""
     attributes = read(connection, level, row_id)
     own = attributes.keys() & set(LEVEL_TAGS[level])
-    _prove(connection, level, row_id, attributes, own)
+    _prove(
+        connection, level, row_id, attributes, own, connection.execute(_EVERYONE[level], (row_id,))
+    )
     _write_keys(connection, level, row_id, attributes, own)
     write(connection, level, row_id, attributes)
 
@@ -122,15 +133,21 @@ def _prove(
     row_id: int,
     attributes: Attributes,
     tags: Iterable[str],
+    instances: Iterable[tuple[int]],
 ) -> None:
-    """Keep of these what an instance tells; for the rest, take what the newest says."""
+    """Keep of these tags what one of the instances tells; for the rest, take what the first says."""
     doubtful = {tag for tag in tags if _has_value(attributes[tag])}
     asked: list[Attributes] = []
-    for told in _newest(connection, level, row_id):
+    for (instance_id,) in instances:
         if not doubtful:
             return
-        asked.append(_of_level(level, told))
-        doubtful -= {tag for tag in doubtful if asked[-1].get(tag) == attributes[tag]}
+        told = metadata.of(connection, instance_id)
+        if not told:
+            continue
+        own = _of_level(level, told)
+        doubtful -= {tag for tag in doubtful if own.get(tag) == attributes[tag]}
+        if len(asked) < _ASKED:
+            asked.append(own)
     if not asked:  # a damaged database: nobody can be asked
         return
     for tag in doubtful:
@@ -143,19 +160,10 @@ def _prove(
     _write_keys(connection, level, row_id, attributes, doubtful)
 
 
-def _newest(connection: sqlite3.Connection, level: Level, row_id: int) -> Iterator[bytes]:
-    """Yield the metadata of instances that can be read, the newest first."""
-    for (instance_id,) in connection.execute(_NEWEST[level], (row_id, _ASKED)).fetchall():
-        told = metadata.of(connection, instance_id)
-        if told:
-            yield told
-
-
 def _of_level(level: Level, told: bytes) -> Attributes:
     """Return the attributes of a level from an instance's metadata."""
-    if (
-        b"/bulkdata/" in told
-    ):  # there they are addresses; in a level's attributes, paths in the instance
+    if b"/bulkdata/" in told:
+        # There they are addresses; in a level's attributes, paths in the instance.
         told = _BEFORE_PATH.sub(b'"BulkDataURI":"', told)
     attributes = attributes_of(told)
     return {tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes}
