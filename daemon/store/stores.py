@@ -198,6 +198,7 @@ def _open(
             stores = StoreSet(engine, layout, session)
             witnesses.refuse_several_file_systems(layout, stores)
             witnesses.refuse_missing_rows(layout, are_there=_has_rows(session, stores))
+            witnesses.refuse_missing_blobs(layout, session, stores)
             recovered = recover(session, stores, layout, now=clock())
             with session.atomically():
                 session.deletions.forget(before=clock() - _REMEMBERED_S)

@@ -77,6 +77,24 @@ def refuse_missing_rows(layout: Layout, *, are_there: bool) -> None:
     )
 
 
+def refuse_missing_blobs(layout: Layout, session: Session, stores: StoreSet) -> None:
+    """Refuse a state folder whose rows show instances in a store that has not a single blob.
+
+    Raises
+    ------
+    StateIncomplete
+        Naming the folder, and what can be done.
+    """
+    for store in (*stores.in_use, *stores.others):
+        rows = session.instances.page(store, 0, 1)
+        if rows and next(iter(stores.blobs_of(store).names()), None) is None:
+            raise StateIncomplete(
+                f"{store.folder} in {layout.state_dir} is missing or empty, but the database shows instances"
+                " in it: put the folder back (was it mounted, was it restored?), or have"
+                " `dicomveil fsck --repair` take them for lost"
+            )
+
+
 def has_no_key(session: Session) -> bool:
     """Tell whether no key can have made anything here: a first start may make one."""
     return not session.facts.get(Fact.KEY_ID) and session.receipts.is_empty()

@@ -150,6 +150,41 @@ async def test_a_database_that_is_gone_beside_blobs_refuses_to_start(
         await Stores.open(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["source", "deid"])
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_a_store_whose_blobs_are_all_gone_refuses_to_start(
+    tmp_path: Path, name: str, *, is_there: bool
+) -> None:
+    """As of a folder that is not mounted, or was left out of a backup; put back, all is as it was."""
+    state_dir = tmp_path / "state"
+    stores = await Stores.open(state_dir)
+    await store(stores, make_instance(1))
+    await stores.close()
+    (state_dir / name).rename(tmp_path / name)
+    if is_there:
+        (state_dir / name).mkdir(mode=0o700)
+    for _ in range(2):
+        with pytest.raises(StateIncomplete, match=f"{name} in .* put the folder back"):
+            await Stores.open(state_dir)
+    (state_dir / name).rmdir()
+    (tmp_path / name).rename(state_dir / name)
+    await (await Stores.open(state_dir)).close()
+    assert fsck.check(state_dir).findings == []
+
+
+@pytest.mark.parametrize("name", ["source", "deid"])
+async def test_a_repair_takes_all_blobs_of_a_store_for_lost_and_the_service_starts(
+    tmp_path: Path, name: str
+) -> None:
+    state_dir = tmp_path / "state"
+    stores = await Stores.open(state_dir)
+    await store(stores, make_instance(1))
+    await stores.close()
+    shutil.rmtree(state_dir / name)
+    fsck.check(state_dir, repair=True)
+    await (await Stores.open(state_dir)).close()
+
+
 async def test_reindexing_receives_again_what_has_no_row(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     receipt = await store(stores, make_instance())

@@ -171,6 +171,30 @@ async def test_a_blob_that_comes_back_is_received_again(tmp_path: Path, reason: 
     assert kinds(tmp_path) == []
 
 
+@pytest.mark.parametrize("damage", ["flipped", "away for a while"])
+async def test_the_only_copy_of_a_result_is_kept_whatever_it_is_like(
+    tmp_path: Path, damage: str
+) -> None:
+    """Where retention has removed what it was made from."""
+    stored, _ = await filled(tmp_path)
+    stores = await Stores.open(tmp_path)
+    await retention.enforce(stores, retention.Retention(max_total_bytes=0))
+    await stores.close()
+    path = blob_path(tmp_path, Role.DESTINATION, stored)
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "flipped":
+        content = content[:-1] + b"?"
+    else:
+        assert kinds(tmp_path, repair=True) == [Kind.OUTPUT_MISSING]
+    path.write_bytes(content)
+    path.chmod(0o600)
+    assert len(kinds(tmp_path, repair=True)) == 1
+    assert kinds(tmp_path) == []
+    (kept,) = (tmp_path / "lost+found").iterdir()
+    assert kept.read_bytes() == content
+
+
 async def test_what_was_shown_ahead_of_its_result_comes_back_at_a_start(tmp_path: Path) -> None:
     stores = await Stores.open(tmp_path)
     waiting = await receive(stores)

@@ -14,7 +14,8 @@ finding                meaning                               repair
                                                              retry makes the output again
 ``blob_damaged``       size or SHA-256 differ (source)       blob to ``lost+found``, then as
                                                              ``blob_missing``
-``output_damaged``     size or SHA-256 differ (destination)  blob removed, as ``output_missing``
+``output_damaged``     size or SHA-256 differ (destination)  blob removed, or where the source is gone
+                                                             moved to ``lost+found``; as ``output_missing``
 ``blob_without_row``   nothing points at the blob            received again if its receipt misses it,
                                                              removed if its receipt has done with it,
                                                              else moved to ``lost+found``

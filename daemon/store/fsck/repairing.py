@@ -106,9 +106,13 @@ class Repair:
     def _mark_output_lost(self, finding: Finding) -> str:
         """Hide the output and quarantine its receipt, from where a retry can make the output again."""
         receipt_id = finding.subject
-        state = self._entry(receipt_id).receipt.state
+        entry = self._entry(receipt_id)
+        state = entry.receipt.state
         reason = BLOB_MISSING if finding.kind is Kind.OUTPUT_MISSING else BLOB_DAMAGED
         garbage: list[Garbage] = []
+        if entry.place is Place.GONE:  # nothing else is left of it, damaged as it is
+            for row in self._session.instances.of_receipt(self._stores.destination, receipt_id):
+                self._blob_to_lost(self._stores.destination, row.blob)
         with self._session.atomically():
             for blob in self._hide(self._stores.destination, receipt_id):
                 garbage.append(Garbage(self._stores.destination.id, blob))
@@ -131,6 +135,9 @@ class Repair:
         if store is self._stores.source and is_lost(entry):
             receive_returned(self._session, entry.receipt, Place.SOURCE, self._now)
             return "received again"
+        if is_lost(entry):  # a result that nothing could be made from again
+            self._blob_to_lost(store, finding.subject)
+            return "moved to lost+found"
         remove_garbage(self._session, self._stores, [Garbage(store.id, finding.subject)])
         return "removed"
 
