@@ -5,6 +5,7 @@
     DaemonError
     |-- SpoolFull         no room to receive more: A700H over DIMSE, 503 over STOW-RS
     |-- StoreUnavailable  the database or disk refused; the peer must try again
+    |   |-- FolderUnavailable a folder of the state is missing or takes nothing
     |   |-- DatabaseDamaged   its file is not what was written; the operator must decide
     |   `-- RowRefused        what was to be written contradicts what is there: a bug of ours
     |-- StateIncomplete   parts of the state folder are missing beside others; the operator must decide
@@ -39,6 +40,20 @@ class StoreUnavailable(DaemonError):
     def __init__(self, message: str, code: str = "") -> None:
         super().__init__(message)
         self.code = code
+
+
+class FolderUnavailable(StoreUnavailable):
+    """A folder of the state is missing, or takes nothing.
+
+    Attributes
+    ----------
+    folder
+        Its name below the state folder.
+    """
+
+    def __init__(self, folder: str, code: str) -> None:
+        super().__init__(f"{folder} in the state folder is missing, or may not be written to", code)
+        self.folder = folder
 
 
 class DatabaseDamaged(StoreUnavailable):

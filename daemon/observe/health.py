@@ -163,7 +163,12 @@ class Probes:
         except (OSError, DaemonError, TimeoutError) as error:
             is_full = isinstance(error, SpoolFull)
             is_healthy = False
-            _log.error("probe_failed", error=type(error).__name__, code=getattr(error, "code", ""))
+            _log.error(
+                "probe_failed",
+                error=type(error).__name__,
+                code=getattr(error, "code", ""),
+                folder=getattr(error, "folder", ""),
+            )
         self._probed_at = time.monotonic()
         self._metrics.probed(is_healthy and not is_stuck, free)
         self._metrics.stuck(is_stuck)

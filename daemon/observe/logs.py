@@ -45,7 +45,7 @@ ALLOWED: dict[str, str] = {
     "calling_ae": "AE title of the sender",
     "called_ae": "AE title that the sender asked for",
     "peer": "network address of the sender, or the watched folder as configured",
-    "folder": "watched folder as configured",
+    "folder": "watched folder as configured, or a folder of ours below the state folder",
     "port": "TCP port",
     "address": "address that a listener is bound to",
     "receipt": "our own identifier of a received instance",

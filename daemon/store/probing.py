@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from daemon.errors import FolderUnavailable
 from daemon.observe.health import Standing
 from daemon.store import queries
 
@@ -20,8 +21,21 @@ class StoreProbe:
         self._stores = stores
 
     async def touch(self) -> None:
-        """Write something to the database."""
+        """Write something to the database, and see that every folder on the way is there.
+
+        Raises
+        ------
+        FolderUnavailable
+            Naming the first that is not.
+        SpoolFull, StoreUnavailable
+            As the database refuses.
+        """
         await self._stores.database.touch()
+        layout = self._stores.layout
+        for folder in (layout.spool, layout.work, *map(layout.blobs, self._stores.stores.in_use)):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                code = "EACCES" if folder.exists() else "ENOENT"
+                raise FolderUnavailable(folder.name, code)
 
     def free_bytes(self) -> int:
         """Return the room on the disk of the state folder."""

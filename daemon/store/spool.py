@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Final, Self
 from daemon.errors import CrossDevice, DaemonError, Refused, SpoolFull, StoreUnavailable
 from daemon.records import Receipt
 from daemon.store.files.early_writing import EarlyWriting
-from daemon.store.files.folders import make_private_folder, refusal
+from daemon.store.files.folders import current_folder, make_private_folder, refusal
 from daemon.store.layout import FILE_MODE
 
 if TYPE_CHECKING:
@@ -236,6 +236,7 @@ class _Committing:
                         self._take_in(arrival)
                 except (OSError, DaemonError) as error:
                     failures[position] = error
+        self._folder_descriptor = current_folder(self._folder_descriptor, self._folder)
         os.fsync(self._folder_descriptor)
         return failures
 

@@ -51,6 +51,20 @@ def test_taking_again_after_a_crash_is_harmless(blobs: Blobs, tmp_path: Path) ->
     assert blobs.read(NAME, 0, 99) == b"bytes"
 
 
+def test_a_folder_that_somebody_removed_is_made_again(tmp_path: Path) -> None:
+    """As one does who removes what is empty, after retention has emptied it."""
+    blobs = FileBlobs(tmp_path / "blobs")
+    blobs.take([Move(finished(tmp_path), NAME)])
+    blobs.remove([NAME])
+    blobs.path_of(NAME).parent.rmdir()
+    move = Move(finished(tmp_path, b"later"), NAME)
+    with pytest.raises(FileNotFoundError):
+        blobs.take([move])
+    assert move.file.exists()
+    assert blobs.take([move]) == [True]
+    assert blobs.read(NAME, 0, 99) == b"later"
+
+
 def test_what_is_nowhere_is_told(blobs: Blobs, tmp_path: Path) -> None:
     there = Move(finished(tmp_path), NAME)
     assert blobs.take([Move(tmp_path / "none", FAR), there]) == [False, True]

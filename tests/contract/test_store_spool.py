@@ -269,6 +269,29 @@ async def test_what_its_row_does_not_follow_leaves_nothing_behind(
     assert await stores.receipts.due(10, []) == []
 
 
+async def test_names_in_a_folder_that_took_the_place_of_another_are_made_durable(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stores.layout.spool
+    folder.rename(folder.with_name("away"))
+    folder.mkdir(mode=0o700)
+    flushed: list[tuple[int, int]] = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        flushed.append((status.st_dev, status.st_ino))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    for _ in range(2):
+        file = stores.spool.open(ORIGIN)
+        file.write(b"bytes")
+        await file.commit()
+        status = folder.stat()
+        assert flushed.pop() == (status.st_dev, status.st_ino)
+
+
 async def test_a_file_that_is_not_there_is_not_taken(stores: Stores, dropped: Path) -> None:
     with pytest.raises(StoreUnavailable):
         await stores.spool.adopt(dropped.with_name("none"), WATCHED)

@@ -96,6 +96,24 @@ async def test_what_nobody_waits_for_is_logged_when_it_fails(
     assert set(told) == {"event", "log_level", "exc_info"}  # the text is not asked for
 
 
+@pytest.mark.parametrize("name", ["spool", "work", "source", "deid"])
+async def test_a_folder_that_is_gone_is_not_ready_and_named(tmp_path: Path, name: str) -> None:
+    stores = await Stores.open(tmp_path / "state")
+    probes = Probes(StoreProbe(stores), Metrics(), Notifier(), min_free=0)
+    await probes.probe()
+    assert probes.is_ready
+    (tmp_path / "state" / name).rename(tmp_path / name)
+    with structlog.testing.capture_logs() as events:
+        await probes.probe()
+    assert not probes.is_ready
+    (told,) = events
+    assert (told["event"], told["folder"], told["code"]) == ("probe_failed", name, "ENOENT")
+    (tmp_path / name).rename(tmp_path / "state" / name)
+    await probes.probe()
+    assert probes.is_ready
+    await stores.close()
+
+
 async def test_a_full_disk_does_not_starve_the_watchdog(tmp_path: Path) -> None:
     fed: list[bool] = []
 

@@ -69,6 +69,14 @@ class FileBlobs:
             for move in moves:
                 _flush(move.file)
         leaves = dict.fromkeys(self.path_of(move.name).parent for move in moves)
+        try:
+            return self._take_all(moves, list(leaves))
+        except FileNotFoundError:
+            # Somebody has removed a folder that was there, such as one that was empty: made again next time.
+            self._durable.difference_update(leaves)
+            raise
+
+    def _take_all(self, moves: Sequence[Move], leaves: Sequence[Path]) -> list[bool]:
         fresh = [leaf for leaf in leaves if leaf not in self._durable]
         for leaf in fresh:
             leaf.parent.mkdir(mode=FOLDER_MODE, exist_ok=True)

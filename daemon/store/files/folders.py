@@ -49,6 +49,15 @@ def open_folder(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def current_folder(descriptor: int, path: Path) -> int:
+    """Return the descriptor of an open folder, or where another has taken its place, that of the other."""
+    if os.path.samestat(os.fstat(descriptor), path.stat()):
+        return descriptor
+    other = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    os.close(descriptor)
+    return other
+
+
 def sync_folder(path: Path) -> None:
     """Make the names in the folder durable."""
     with open_folder(path) as descriptor:
