@@ -119,7 +119,8 @@ class View:
 
     def json(self, body: bytes) -> web.Response:
         """Answer what scripts of the pages ask for."""
-        return web.Response(body=body, content_type="application/json", headers=_HEADERS)
+        text = wording.seen_text(body.decode())
+        return web.Response(text=text, content_type="application/json", headers=_HEADERS)
 
     def root(self, request: web.Request) -> str:
         """Return the address of the service as a program is given it, without a slash at the end."""
@@ -154,6 +155,7 @@ _TEMPLATES: Final = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=wording.seen,
 )
 _TEMPLATES.filters |= {
     name: getattr(wording, name) for name in ("duration", "instant", "marked", "rate", "size")

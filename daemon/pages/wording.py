@@ -1,7 +1,8 @@
-"""How templates write numbers and times."""
+"""How templates write numbers, times, and what others have written."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,6 +13,12 @@ _STEP: Final = 1000
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
 _DAY_S: Final = 86_400
+# What turns text round, or is not seen: controls, overrides and isolates of direction, spaces without
+# width, tags. Marks that scripts are written with (joiners, marks of direction) stay.
+_UNSEEN: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def instant(timestamp: float) -> str:
@@ -38,6 +45,20 @@ def duration(seconds: float) -> str:
     if whole < _DAY_S:
         return f"{whole // _HOUR_S} h {whole % _HOUR_S // _MINUTE_S} min"
     return f"{whole // _DAY_S} d {whole % _DAY_S // _HOUR_S} h"
+
+
+def seen(value: object) -> object:
+    """Return a text in which everything is seen where it stands; all else as it is.
+
+    A header may hold characters that show the rest of a line in another order, or nothing at all. Whoever
+    decides by what a page shows has to see them, as ``[U+202E]``.
+    """
+    return seen_text(value) if type(value) is str else value
+
+
+def seen_text(text: str) -> str:
+    """Return the same of a text, such as JSON: what is put in needs no escape there."""
+    return _UNSEEN.sub(lambda found: f"[U+{ord(found[0]):04X}]", text)
 
 
 def marked(text: str) -> Markup:

@@ -115,6 +115,19 @@ async def test_what_names_people_stands_below_source_alone(tmp_path: Path) -> No
         assert SCRIPT not in page
 
 
+async def test_what_turns_text_round_is_seen_in_pages_and_what_scripts_ask_for(
+    tmp_path: Path,
+) -> None:
+    async with serving(tmp_path) as site:
+        turned = {"PatientName": "\u202eevil", "SeriesDescription": "a\u2066b"}
+        await store(site.stores, make_instance(study="1.1", series="1.1.1", keys=turned))
+        _, page, _ = await site.get("/source/studies")
+        _, study, _ = await site.get("/source/compare/1.1/study.json")
+    assert "[U+202E]evil" in page
+    assert "a[U+2066]b" in study
+    assert not {"\u202e", "\u2066"} & {*page, *study}
+
+
 async def test_without_the_source_pages_nothing_is_below_source(tmp_path: Path) -> None:
     async with serving(tmp_path, source=False) as site:
         assert (await site.get("/source/studies"))[0] == 404

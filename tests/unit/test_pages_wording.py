@@ -36,3 +36,32 @@ def test_what_stands_between_backticks_is_code_and_nothing_is_markup() -> None:
 
 def test_instants_are_utc() -> None:
     assert wording.instant(0) == "1970-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\u202eevil\u202c", "[U+202E]evil[U+202C]"),
+        ("a\u2066b", "a[U+2066]b"),
+        ("Doe\u200b^Jane\ufeff", "Doe[U+200B]^Jane[U+FEFF]"),
+        ("x\U000e0041\x9b31m\x00", "x[U+E0041][U+009B]31m[U+0000]"),
+    ],
+)
+def test_what_would_not_be_seen_is_shown(written: str, shown: str) -> None:
+    assert wording.seen(written) == shown
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Müller^Jürgen", "山田^太郎", "홍^길동", "כהן^דוד", "علی\u200cرضا^محمدی", "क्\u200dष^राम",  # noqa: RUF001
+        "line\none\ttab\r\n", "a\u00a0b", "שלום\u200e (1)",
+    ],
+)  # fmt: skip
+def test_what_scripts_are_written_with_stays(name: str) -> None:
+    assert wording.seen(name) == name
+
+
+def test_only_text_is_looked_at() -> None:
+    assert wording.seen(12) == 12
+    assert wording.seen(wording.marked("\u202e")) == "\u202e"

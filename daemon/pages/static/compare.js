@@ -186,7 +186,16 @@ function tellRefused(instance) {
   const note = find("refused");
   note.hidden = !isSource || Boolean(instance.result);
   const why = study.reasons?.[instance.reason];
-  note.textContent = why ? `Not released (${instance.reason}): ${why}` : `Not released: ${instance.state}.`;
+  if (why) note.replaceChildren(`Not released (${instance.reason}): `, ...marked(why));
+  else note.textContent = `Not released: ${instance.state}.`;
+}
+
+// What stands between backticks is code.
+function marked(text) {
+  return text.split("`").map((part, position) => {
+    if (position % 2 === 0) return part;
+    return Object.assign(document.createElement("code"), { textContent: part });
+  });
 }
 
 function tellWindow(window_) {
