@@ -139,11 +139,16 @@ class _Receipts(_Rows):
         ]
         return found[offset : offset + limit]
 
-    def removable(self, limit: int) -> list[Receipt]:
+    def first_arrival(self, since: float, until: float) -> int | None:
+        entries = self._entries()
+        return next((e.seq for e in entries if since <= e.receipt.received_at <= until), None)
+
+    def removable(self, limit: int, arrived_before: int | None = None) -> list[Receipt]:
         found = [
             entry.receipt
             for entry in self._entries()
             if entry.receipt.state in DONE and entry.place is Place.SOURCE
+            if arrived_before is None or entry.seq < arrived_before
         ]
         return sorted(found, key=lambda receipt: receipt.received_at)[:limit]
 

@@ -99,8 +99,14 @@ class ReceiptRows(Protocol):
     ) -> list[Receipt]:
         """Return those in these states, and with that reason unless it is None, in order of arrival."""
 
-    def removable(self, limit: int) -> list[Receipt]:
-        """Return those that are done with and still have their bytes in the source, oldest first."""
+    def first_arrival(self, since: float, until: float) -> int | None:
+        """Return the number of the first to arrive of those received within that time, or None."""
+
+    def removable(self, limit: int, arrived_before: int | None = None) -> list[Receipt]:
+        """Return those that are done with and still have their bytes in the source, oldest first.
+
+        With a number, only those that arrived before it.
+        """
 
     def page(self, after: int, limit: int) -> list[Entry]:
         """Return receipts that come after that number, in the order of arrival."""

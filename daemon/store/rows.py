@@ -51,11 +51,15 @@ class Fact(StrEnum):
     `KEY_ID` is the id of the site key whose replacements are in the destination; `EARLIER_KEY_IDS` are those of
     keys that were that before an operator accepted another, if anything was received by then; blanks between.
     `KEY_IS_CREDENTIAL` is not empty if the service had its key as a credential of systemd at its last start.
+    `CLOCK_SEEN` is when retention looked last, and `CLOCK_DOUBTED_UNTIL` when it believes a clock again that
+    had gone far ahead since then; both in seconds of the epoch.
     """
 
     KEY_ID = "key_id"
     EARLIER_KEY_IDS = "earlier_key_ids"
     KEY_IS_CREDENTIAL = "key_is_credential"
+    CLOCK_SEEN = "clock_seen"
+    CLOCK_DOUBTED_UNTIL = "clock_doubted_until"
 
 
 class Place(StrEnum):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from daemon.records import Origin, Receiver, Result, State
 from daemon.store import queries
@@ -197,6 +198,60 @@ async def test_old_sources_are_removed_and_their_outputs_stay(
     shown = queries.show(session, old.id)
     assert shown is not None
     assert (shown.receipt.state, shown.place) == (State.STORED, "gone")
+
+
+async def test_what_came_while_the_clock_was_wrong_is_not_old(stores: Stores, clock: Clock) -> None:
+    """A machine whose battery is empty comes up in another year, until somebody sets its clock."""
+    old = await store(stores, make_instance(1))
+    clock.now += 1000
+    before = await store(stores, make_instance(2))
+    clock.now -= 1e8
+    meanwhile = await store(stores, make_instance(3))
+    clock.now += 1e8 + 10
+    policy = Retention(max_age_s=500)
+    assert await enforce(stores, policy, now=clock.now) == 1
+    kept = [stores.source.blobs.has(receipt.id) for receipt in (old, before, meanwhile)]
+    assert kept == [False, True, True]
+    clock.now += 600
+    assert await enforce(stores, policy, now=clock.now) == 2
+
+
+async def test_what_came_while_the_clock_was_ahead_keeps_no_other(
+    stores: Stores, clock: Clock
+) -> None:
+    clock.now += 1e8
+    ahead = await store(stores, make_instance(1))
+    clock.now -= 1e8
+    old = await store(stores, make_instance(2))
+    clock.now += 1000
+    assert await enforce(stores, Retention(max_age_s=500), now=clock.now) == 1
+    kept = [stores.source.blobs.has(receipt.id) for receipt in (ahead, old)]
+    assert kept == [True, False]
+
+
+async def test_a_clock_that_went_far_ahead_is_believed_a_day_later(
+    stores: Stores, clock: Clock
+) -> None:
+    await store(stores, make_instance(1))
+    hour, day, policy = 3600.0, 86400.0, Retention(max_age_s=10 * 86400.0)
+    assert await enforce(stores, policy, now=clock.now) == 0
+    with structlog.testing.capture_logs() as events:
+        assert await enforce(stores, policy, now=clock.now + 366 * day) == 0
+        assert await enforce(stores, policy, now=clock.now + 367 * day - hour) == 0
+    assert [(each["event"], each["log_level"]) for each in events] == [
+        ("retention_held", "warning")
+    ]
+    assert await enforce(stores, policy, now=clock.now + 367 * day) == 1
+
+
+async def test_a_clock_that_was_set_right_is_believed_at_once(stores: Stores, clock: Clock) -> None:
+    hour, day, policy = 3600.0, 86400.0, Retention(max_age_s=86400.0)
+    assert await enforce(stores, policy, now=clock.now) == 0
+    await store(stores, make_instance(1))
+    clock.now += day + hour - 1
+    assert await enforce(stores, policy, now=clock.now - 2 * hour) == 0
+    assert await enforce(stores, policy, now=clock.now + 366 * day) == 0
+    assert await enforce(stores, policy, now=clock.now + 2) == 1
 
 
 async def test_the_oldest_sources_go_until_the_rest_fits(stores: Stores, clock: Clock) -> None:

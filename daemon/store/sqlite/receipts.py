@@ -129,13 +129,21 @@ class ReceiptTables:
             (*states, *(() if reason is None else (reason,)), limit, offset),
         )
 
-    def removable(self, limit: int) -> list[Receipt]:
+    def first_arrival(self, since: float, until: float) -> int | None:
+        """Return the number of the first to arrive of those received within that time, or None."""
+        row = self._connection.execute(
+            "SELECT seq FROM receipts WHERE received_at BETWEEN ? AND ? ORDER BY seq LIMIT 1",
+            (since, until),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def removable(self, limit: int, arrived_before: int | None = None) -> list[Receipt]:
         """Return those that are done with and still have their bytes in the source, oldest first."""
         return self._some(
             "INDEXED BY receipts_removable"
             " WHERE state IN ('discarded', 'duplicate', 'stored') AND place = 'source'"
-            " ORDER BY received_at LIMIT ?",
-            (limit,),
+            " AND (?1 IS NULL OR seq < ?1) ORDER BY received_at LIMIT ?2",
+            (arrived_before, limit),
         )
 
     def _some(self, condition: str, parameters: tuple[object, ...]) -> list[Receipt]:
