@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from dicomweb.ports import InstanceFile
 
-_CHUNK_BYTES: Final = 1 << 20
+_CHUNK_BYTES: Final = 128 << 10
+"""What is held of an archive, several times over, for a client that reads slowly."""
 _NOT_UID: Final = re.compile(r"[^0-9.]")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 

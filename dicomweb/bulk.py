@@ -72,31 +72,33 @@ async def send_all(
     if not values:
         raise NotFound("the resource has no pixel data" if pixels_only else "no bulk data")
     located = await asyncio.to_thread(_located, values)
-    parts: list[Part] = []
-    for file, steps, bulk in located:
-        offer = wado.offer_of_bulk(bulk, ranges, imaging, is_part=True)
-        if offer is not None:
-            parts += await wado.parts_of_bulk(
-                file, bulk, offer, imaging, f"{_path(root, file)}{steps}"
+    with wado.kept() as share:
+        parts: list[Part] = []
+        for file, steps, bulk in located:
+            offer = wado.offer_of_bulk(bulk, ranges, imaging, is_part=True)
+            if offer is not None:
+                location = f"{_path(root, file)}{steps}"
+                parts += await wado.parts_of_bulk(file, bulk, offer, imaging, location, share)
+            if len(parts) > MOST_VALUES:
+                raise PayloadTooLarge(f"more than {MOST_VALUES} values in one answer")
+        if not parts:
+            raise NotAcceptable(
+                "bulk data can be produced as application/octet-stream in parts only"
             )
-        if len(parts) > MOST_VALUES:
-            raise PayloadTooLarge(f"more than {MOST_VALUES} values in one answer")
-    if not parts:
-        raise NotAcceptable("bulk data can be produced as application/octet-stream in parts only")
-    etag = entity_tag(
-        [file.path.name.encode() for file, _, _ in located]
-        + [part.content_type.encode() + part.location.encode() for part in parts],
-        is_weak=True,
-    )
-    if is_known(request, etag):
-        return not_modified(etag, vary="Accept")
-    return await send(
-        request,
-        parts,
-        multipart=True,
-        headers={"ETag": etag, "Vary": "Accept"},
-        send_timeout_s=send_timeout_s,
-    )
+        etag = entity_tag(
+            [file.path.name.encode() for file, _, _ in located]
+            + [part.content_type.encode() + part.location.encode() for part in parts],
+            is_weak=True,
+        )
+        if is_known(request, etag):
+            return not_modified(etag, vary="Accept")
+        return await send(
+            request,
+            parts,
+            multipart=True,
+            headers={"ETag": etag, "Vary": "Accept"},
+            send_timeout_s=send_timeout_s,
+        )
 
 
 def _located(values: Sequence[tuple[InstanceFile, str]]) -> list[tuple[InstanceFile, str, Bulk]]:

@@ -66,13 +66,20 @@ class DecodedFrames:
     first: bytes
     decode: Callable[[int], Awaitable[bytes]]
 
-    def segments(self) -> list[Segment]:
-        """Return the native value, of even length."""
+    def segments(self, *, holds_first: bool = True) -> list[Segment]:
+        """Return the native value, of even length.
+
+        Parameters
+        ----------
+        holds_first
+            Whether the first frame is held until its turn; else it is decoded again then.
+        """
         size = self.form.frame_bytes
-        others = [
-            Made(size, partial(self.decode, number)) for number in range(2, self.form.frames + 1)
+        made = [
+            Made(size, partial(self.decode, number)) for number in range(1, self.form.frames + 1)
         ]
-        return [self.first, *others, bytes(size * self.form.frames % 2)]
+        frames = [self.first, *made[1:]] if holds_first else made
+        return [*frames, bytes(size * self.form.frames % 2)]
 
 
 def explicit_little_endian(path: Path, decoded: DecodedFrames | None = None) -> list[Segment]:

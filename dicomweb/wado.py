@@ -52,14 +52,17 @@ from dicomweb.pixel_offers import (
 )
 from dicomweb.ports import Prepared
 from dicomweb.qido import warning_header
+from dicomweb.room import Room
 from dicomweb.segments import Made, Span
 from dicomweb.stored import Bulk, locate_bulk, locate_pixels, remembered_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from dicomweb.media import MediaRange
     from dicomweb.ports import Imaging, InstanceFile
+    from dicomweb.room import Share
     from dicomweb.segments import Segment
 
 log = structlog.get_logger()
@@ -76,8 +79,9 @@ _METADATA_OFFERS: Final = (
 _DOCUMENT_TYPES: Final = frozenset({"application/pdf"})
 _ALL_DECODABLE: Final = NATIVE | DECODABLE
 _METADATA_CHUNK_BYTES: Final = 4 << 20
-# Of converted files, what is kept from when they were tried until they are sent.
+# Of converted files, what is kept from when they were tried until they are sent: of one answer, and of all.
 _KEPT_BYTES: Final = 32 << 20
+_KEPT: Final = Room(128 << 20)
 
 
 def single_type(ranges: Sequence[MediaRange], offers: Sequence[Offer]) -> str:
@@ -197,23 +201,24 @@ async def send_instances(
             " or in Explicit VR Little Endian where that lost nothing"
         )
     parts = [_instance_part(file, offer, imaging) for file, offer in usable]
-    if any(part.make is not None for part in parts):
-        parts = await _tried(parts)
-    if not parts:
-        raise FileDamaged("no file of the resource can be converted")
-    damaged = len(files) - len(whole) + len(usable) - len(parts)
-    offer = usable[0][1]
-    etag = _tag_of(whole, [part.content_type for part in parts], is_weak=offer.multipart)
-    if is_known(request, etag) and not damaged:
-        return not_modified(etag, vary="Accept")
-    return await send(
-        request,
-        parts,
-        multipart=offer.multipart,
-        status=200 if len(parts) == len(files) else 206,
-        headers={"ETag": etag, "Vary": "Accept", **_left_out(damaged, len(files), root)},
-        send_timeout_s=send_timeout_s,
-    )
+    with kept() as share:
+        if any(part.make is not None for part in parts):
+            parts = await _tried(parts, share)
+        if not parts:
+            raise FileDamaged("no file of the resource can be converted")
+        damaged = len(files) - len(whole) + len(usable) - len(parts)
+        offer = usable[0][1]
+        etag = _tag_of(whole, [part.content_type for part in parts], is_weak=offer.multipart)
+        if is_known(request, etag) and not damaged:
+            return not_modified(etag, vary="Accept")
+        return await send(
+            request,
+            parts,
+            multipart=offer.multipart,
+            status=200 if len(parts) == len(files) else 206,
+            headers={"ETag": etag, "Vary": "Accept", **_left_out(damaged, len(files), root)},
+            send_timeout_s=send_timeout_s,
+        )
 
 
 def _left_out(damaged: int, total: int, root: str) -> dict[str, str]:
@@ -258,12 +263,11 @@ async def _archived(
     )
 
 
-async def _tried(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts whose bytes can be made; made already, as long as that does not take much memory."""
+async def _tried(parts: Sequence[Part], share: Share) -> list[Part]:
+    """Return the parts whose bytes can be made; made already, as far as they can be held until then."""
     tried = []
-    room = _KEPT_BYTES
     for part in parts:
-        if part.make is None or (room < 0 and part.is_dear):
+        if part.make is None or (share.is_full and part.is_dear):
             tried.append(part)
             continue
         try:
@@ -272,8 +276,7 @@ async def _tried(parts: Sequence[Part]) -> list[Part]:
             log.exception("stored_file_not_converted")
             continue
         held = sum(len(segment) for segment in segments if isinstance(segment, bytes))
-        room -= held
-        tried.append(replace(part, segments=segments, make=None) if room >= 0 else part)
+        tried.append(replace(part, segments=segments, make=None) if share.take(held) else part)
     return tried
 
 
@@ -451,10 +454,26 @@ def offer_of_bulk(
     return choose(ranges, [offer for offer in offers if offer.multipart or not is_part])
 
 
+def kept() -> AbstractContextManager[Share]:
+    """Return what one answer may hold of what it has made before its turn, until it has been sent."""
+    return _KEPT.share(_KEPT_BYTES)
+
+
 async def parts_of_bulk(
-    file: InstanceFile, bulk: Bulk, offer: Offer, imaging: Imaging | None, location: str
+    file: InstanceFile,
+    bulk: Bulk,
+    offer: Offer,
+    imaging: Imaging | None,
+    location: str,
+    share: Share | None = None,
 ) -> list[Part]:
-    """Return the parts of a value: one, or one for each compressed frame."""
+    """Return the parts of a value: one, or one for each compressed frame.
+
+    Parameters
+    ----------
+    share
+        What the answer may hold where it has more values than this one.
+    """
     if bulk.pixels is None:
         return [Part(offer.media_type, bulk.segments, location)]
     content_type = pixel_content_type(bulk.pixels, offer)
@@ -462,7 +481,8 @@ async def parts_of_bulk(
         return [Part(content_type, stream, location) for stream in bulk.pixels.streams()]
     assert imaging is not None
     decoded = await _decoded(file, imaging)
-    return [Part(content_type, decoded.segments(), location)]
+    holds_first = share is None or share.take(len(decoded.first))
+    return [Part(content_type, decoded.segments(holds_first=holds_first), location)]
 
 
 def _bulk_offers(bulk: Bulk) -> list[Offer]:

@@ -19,6 +19,8 @@ from aiohttp import ClientSession
 
 from daemon.store.sqlite.packing import METADATA, pack, unpack
 from daemon.store.sqlite.session import SqliteSession
+from dicomweb import wado
+from dicomweb.room import Room
 from dicomweb.searching import PAGE
 from tests.dicomweb_service import TestStore, bundled, served
 from tests.factories import many_ct
@@ -381,7 +383,7 @@ async def test_all_bulk_data_comes_in_parts_that_say_where_they_are(
 
 
 async def test_compressed_pixel_data_comes_by_frames(
-    store: TestStore, url: str, http: ClientSession
+    store: TestStore, url: str, http: ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     accepted = await store.add(bundled("SC_rgb_rle_2frame.dcm"))
     address = f"{url}/studies/{accepted.study_uid}/pixeldata"
@@ -391,6 +393,18 @@ async def test_compressed_pixel_data_comes_by_frames(
     async with http.get(address, headers=octets) as response:
         ((kind, _, body),) = await parts_of(response)
     assert (kind, len(body)) == ("application/octet-stream", 100 * 100 * 3 * 2)
+    asked: list[int] = []
+
+    class Full(Room):
+        def take(self, count: int) -> bool:
+            asked.append(count)
+            return False
+
+    monkeypatch.setattr(wado, "_KEPT", Full(0))
+    async with http.get(address, headers=octets) as response:
+        ((_, _, made_in_turn),) = await parts_of(response)
+    assert made_in_turn == body
+    assert asked == [100 * 100 * 3], "the first frame is held only where there is room"
 
 
 def asked(url: str, host: str, *more: str) -> Any:

@@ -434,11 +434,10 @@ async def test_malformed_parameters_are_named_without_their_value(
 @pytest.mark.parametrize(
     "query",
     [
-        "alt=json&prettyPrint=false&key=x&$.xgafv=2", "includefield=00081030,00091001", "PatientName=",
+        "alt=json&prettyPrint=false&key=x&$.xgafv=2", "includefield=00081030,00100030", "PatientName=",
         "StudyInstanceUID=1.2,3.4", "StudyInstanceUID=1.2%5C3.4", "StudyDate=20200101-", "StudyDate=-20200101",
         "StudyTime=10-1130", "StudyDate=2020-01-01", "ModalitiesInStudy=CT,MR", "limit=0",
         "PatientName=%E5%B1%B1*",
-        "limit=101&offset=0&fuzzymatching=true&includefield=00081030%2C00080060%2C00080090%2C00100030",
         "PatientName=a%00b%22%27;drop", "accept=application/dicom+json", "accept=application/dicom%2Bjson",
     ],
 )  # fmt: skip
@@ -449,6 +448,22 @@ async def test_what_viewers_ask_is_answered(http: ClientSession, url: str, query
     else:
         assert response.status == 200
         assert "Warning" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("limit=101&offset=0&fuzzymatching=true&includefield=00081030%2C00080060%2C00100030", "00080060"),
+        ("includefield=00081030,00091001", "00091001"),
+    ],
+)  # fmt: skip
+async def test_what_viewers_ask_of_studies_in_vain_is_answered_and_named(
+    http: ClientSession, url: str, query: str, named: str
+) -> None:
+    response = await http.get(f"{url}/studies?{query}")
+    assert response.status == 200
+    (warning,) = response.headers.getall("Warning")
+    assert named in warning
 
 
 @pytest.mark.parametrize(
