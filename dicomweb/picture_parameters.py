@@ -23,6 +23,7 @@ _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _FUNCTIONS: Final[Mapping[str, str]] = {
     "linear": "LINEAR",
     "linear-exact": "LINEAR_EXACT",
+    "linear_exact": "LINEAR_EXACT",  # as VOI LUT Function (0028,1056) writes it
     "sigmoid": "SIGMOID",
 }
 _ANNOTATIONS: Final = frozenset({"patient", "technique"})

@@ -73,9 +73,13 @@ _STATUSES: Final[Mapping[type[Exception], int]] = {
     StoreAway: 503,
 }
 _RETRY_AFTER_S: Final = 10
+_CHARSETS: Final = frozenset({"utf-8", "utf8", "iso_ir 192", "*"})
+_DEFAULT_TEXT: Final = {404: "404: Not Found", 405: "405: Method Not Allowed"}
+"""What aiohttp says where nobody has said anything."""
 _ALLOWED_HEADERS: Final = (
     "Accept, Authorization, Content-Type, If-None-Match, If-Range, Range, X-Requested-With"
 )
+_FIELD_NAMES: Final = re.compile(r"[0-9A-Za-z-]{1,64}(?:, ?[0-9A-Za-z-]{1,64}){0,31}")
 _EXPOSED_HEADERS: Final = (
     "Accept-Ranges, Content-Encoding, Content-Length, Content-Location, Content-Range, Content-Type,"
     " ETag, Retry-After, Warning"
@@ -403,7 +407,10 @@ class _Service:
             response.headers["Access-Control-Allow-Methods"] = response.headers.get(
                 "Allow", "GET, HEAD, OPTIONS"
             )
-            response.headers["Access-Control-Allow-Headers"] = _ALLOWED_HEADERS
+            asked = request.headers.get("Access-Control-Request-Headers", "")
+            # What else a viewer sends of its own does no harm: its origin may read everything here.
+            more = f", {asked}" if _FIELD_NAMES.fullmatch(asked) else ""
+            response.headers["Access-Control-Allow-Headers"] = f"{_ALLOWED_HEADERS}{more}"
             response.headers["Access-Control-Max-Age"] = "600"
 
     @web.middleware
@@ -412,9 +419,18 @@ class _Service:
         try:
             if request.method == "OPTIONS":
                 return self._options(request)
+            _refuse_other_charsets(request)
             return await handler(request)
         except web.HTTPMethodNotAllowed as error:
-            return _error(405, error.text or error.reason, {"Allow": self._allowed(error)})
+            allowed = self._allowed(error)
+            text = f"only {allowed} can be done here"
+            own = error.text if error.text != _DEFAULT_TEXT[405] else ""
+            return _error(405, own or text, {"Allow": allowed})
+        except web.HTTPNotFound as error:
+            own = error.text if error.text != _DEFAULT_TEXT[404] else ""
+            return _error(
+                404, own or "there is nothing at this path: OPTIONS of it tells what there is"
+            )
         except web.HTTPException as error:
             return _error(error.status, error.text or error.reason, headers=error.headers)
         except DicomwebError as error:
@@ -451,6 +467,14 @@ def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> 
     return web.Response(
         status=status, body=body, headers={**kept, "Content-Type": "application/json"}
     )
+
+
+def _refuse_other_charsets(request: web.Request) -> None:
+    """Refuse a ``charset`` parameter that names none that texts are written in (PS3.18 8.3.3.2)."""
+    named = ",".join(request.query.getall("charset", [])).lower().split(",")
+    wanted = {each.partition(";")[0].strip() for each in named} - {""}
+    if wanted and not wanted & _CHARSETS:
+        raise BadRequest("charset names none that is written here: it can be utf-8")
 
 
 def _accepted(request: web.Request) -> list[MediaRange]:

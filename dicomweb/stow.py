@@ -246,6 +246,8 @@ async def _described(
             for piece in made:
                 session.write(memoryview(piece))
             await session.end()
+    if not session.instances:
+        raise BadRequest("the metadata describe no instance")
 
 
 async def _single(session: _Session, body: AsyncIterator[bytes]) -> None:

@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import (
+    BadHttpMethod,
+    BadStatusLine,
+    InvalidURLError,
+    LineTooLong,
+)
 from aiohttp.web_protocol import RequestHandler
 
 from daemon.errors import SpoolFull, StoreUnavailable
@@ -281,10 +287,27 @@ class _DiscreetHandler(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what is no HTTP."""
-        message = message and "the request is not valid\n"
+        if message:
+            status, message = _malformed(exc, status)
         response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = _SERVER
         return response
+
+
+def _malformed(error: BaseException | None, status: int) -> tuple[int, str]:
+    """Return a status and what was wrong with a request that is no HTTP; nothing of the request."""
+    if isinstance(error, LineTooLong):
+        if str(error.args[1]) == str(_LINE_BYTES):
+            return 414, f"the request's address is longer than {_LINE_BYTES} bytes\n"
+        return 431, "a field of the request's header is too long\n"
+    if isinstance(error, InvalidURLError):
+        return status, "the request's address holds a character that has to be percent-encoded\n"
+    if isinstance(error, BadStatusLine | BadHttpMethod):
+        return (
+            status,
+            "the request's first line is not a method, an address without spaces and a version\n",
+        )
+    return status, "the request is not valid HTTP/1.1\n"
 
 
 def _discreet(handler: RequestHandler) -> RequestHandler:

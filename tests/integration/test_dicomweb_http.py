@@ -267,6 +267,17 @@ async def test_metadata_describe_no_more_instances_than_a_request_has_parts(
     assert response.status == status
 
 
+async def test_metadata_of_no_instance_are_a_mistake_of_the_client(
+    http: ClientSession, url: str
+) -> None:
+    """They were 503: of nothing, all had found no room."""
+    kind = "application/dicom+json"
+    body = multipart(b"[]", content_type=kind)
+    response = await stow(http, url, body, Content_Type=MULTIPART.replace(DICOM, kind))
+    assert response.status == 400
+    assert "no instance" in (await response.json())["error"]
+
+
 async def test_metadata_of_very_many_objects_are_refused_unread(
     http: ClientSession, url: str
 ) -> None:
@@ -395,6 +406,28 @@ async def test_what_may_be_done_with_a_path_is_told_where_something_else_is_trie
     allowed = "GET, HEAD, OPTIONS, POST" if writable else "GET, HEAD, OPTIONS"
     async with served(store, writable=writable) as url, http.delete(f"{url}/studies") as response:
         assert (response.status, response.headers["Allow"]) == (405, allowed)
+
+
+async def test_an_error_says_what_can_be_done_instead(http: ClientSession, url: str) -> None:
+    async with http.put(f"{url}/studies") as response:
+        assert "only GET, HEAD, OPTIONS, POST" in (await response.json())["error"]
+    async with http.get(f"{url}/patients") as response:
+        assert "OPTIONS" in (await response.json())["error"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "status"),
+    [
+        ("utf-8", 200), ("UTF-8;q=0.5", 200), ("iso-8859-1,utf-8", 200), ("", 200),
+        ("iso-8859-1", 400), ("nonsense", 400), ("iso-8859-1,utf-16;q=0.1", 400),
+    ],
+)  # fmt: skip
+async def test_a_charset_that_nothing_is_written_in_is_refused(
+    http: ClientSession, url: str, charset: str, status: int
+) -> None:
+    response = await http.get(f"{url}/studies", params={"charset": charset})
+    assert response.status == status
+    assert "nonsense" not in await response.text()
 
 
 # --- search -----------------------------------------------------------------------------------
@@ -1077,6 +1110,23 @@ async def test_preflight_allows_what_viewers_send(http: ClientSession, url: str)
         assert all(name in allowed for name in ("accept", "authorization", "content-type"))
         assert "GET" in response.headers["Access-Control-Allow-Methods"]
         assert "POST" in response.headers["Access-Control-Allow-Methods"]
+
+
+@pytest.mark.parametrize(
+    ("names", "is_allowed"),
+    [
+        ("cache-control, x-trace", True), ("cache-control,x-trace", True), ("*", False),
+        ("x-trace; x", False), ("x-trace" + ", x" * 40, False),
+    ],
+)  # fmt: skip
+async def test_preflight_allows_what_else_a_viewer_sends(
+    http: ClientSession, url: str, names: str, is_allowed: bool
+) -> None:
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": names}
+    response = await http.options(f"{url}/studies", headers=VIEWER | asked)
+    allowed = response.headers["Access-Control-Allow-Headers"]
+    assert ("x-trace" in allowed) == is_allowed
+    assert "Authorization" in allowed
 
 
 async def test_other_origins_get_no_permission(http: ClientSession, url: str) -> None:

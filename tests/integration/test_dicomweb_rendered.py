@@ -218,6 +218,7 @@ async def test_a_window_that_is_asked_for_goes_before_that_of_the_instance(
     for asked, window in (
         ("100,50,linear", (100.0, 50.0, "LINEAR")),
         ("100,0.5,linear-exact", (100.0, 0.5, "LINEAR_EXACT")),
+        ("100,0.5,LINEAR_EXACT", (100.0, 0.5, "LINEAR_EXACT")),
         ("2000,900,sigmoid", (2000.0, 900.0, "SIGMOID")),
     ):
         address = f"{url}{path_of(dataset)}/rendered?window={asked}"

@@ -153,7 +153,7 @@ async def test_an_answer_that_is_still_read_is_given_time_once() -> None:
 async def test_a_line_may_be_as_long_as_a_list_of_ten_thousand_frames() -> None:
     frames = ",".join(map(str, range(1, 10_001)))
     async with serving(Http(port=0)) as server:
-        for query, status in ((frames, b"200"), (frames * 2, b"400")):
+        for query, status in ((frames, b"200"), (frames * 2, b"414")):
             reader, writer = await connect(server)
             head = f"GET /healthz?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             writer.write(head.encode())
@@ -304,6 +304,29 @@ async def test_what_is_no_http_is_not_repeated_to_its_sender(request_line: bytes
     assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.0 400"))
     assert b"ZQXPHI" not in answer
     assert b"Server: dicomveil\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("request_head", "status", "told"),
+    [
+        ("GET /?a=Müller HTTP/1.1\r\n".encode(), b"400", b"percent-encoded"),
+        (b"GET /?a=Doe Jane HTTP/1.1\r\n", b"400", b"without spaces"),
+        (b"FETCH / HTTP/1.1\r\n", b"400", b"not a method"),
+        (b"GET /?" + b"a" * 70_000 + b" HTTP/1.1\r\n", b"414", b"longer than 65536 bytes"),
+        (b"GET / HTTP/1.1\r\nX-Long: " + b"a" * 70_000 + b"\r\n", b"431", b"header is too long"),
+        (b"GET / HTTP/1.1\r\nContent-Length: x\r\n", b"400", b"not valid HTTP/1.1"),
+    ],
+)
+async def test_what_is_wrong_with_what_is_no_http_is_told(
+    request_head: bytes, status: bytes, told: bytes
+) -> None:
+    async with serving(Http(port=0)) as server:
+        reader, writer = await connect(server)
+        writer.write(request_head + b"Host: localhost\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 240)
+        writer.close()
+    assert answer.split()[1] == status
+    assert told in answer
 
 
 async def test_a_service_that_is_not_ready_says_503_and_is_alive() -> None:
