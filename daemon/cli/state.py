@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.cli.errors import CommandFailed
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
     from config import Settings
     from daemon.store.layout import Layout
     from daemon.store.ports import Session
-
-_LOCKS = Path("/proc/locks")
 
 
 @contextmanager
@@ -70,24 +67,10 @@ def is_there(settings: Settings) -> bool:
 
 
 def is_running(layout: Layout) -> bool:
-    """Say whether a daemon holds the lock of the state folder, or the folder alone where that was removed.
+    """Say whether a daemon works on the state folder."""
+    from daemon.store.layout import is_locked  # noqa: PLC0415
 
-    Looks into the kernel's table instead of trying the lock: a daemon that starts at this moment
-    must not find it taken.
-    """
-    ends = tuple(
-        f":{path.stat().st_ino}" for path in (layout.lock, layout.state_dir) if path.exists()
-    )
-    try:
-        table = _LOCKS.read_text("ascii")
-    except OSError:
-        return False
-    held = (line.split() for line in table.splitlines())
-    return any(
-        fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5].endswith(ends)
-        for fields in held
-        if len(fields) > 5
-    )
+    return is_locked(layout)
 
 
 def instant(timestamp: float | None) -> str | None:

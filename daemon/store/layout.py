@@ -20,13 +20,12 @@ import fcntl
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daemon.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from daemon.store.rows import Store
 
 DATABASE_NAME = "dicomveil.sqlite"
@@ -34,6 +33,7 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _BLOB_NAME = re.compile(r"[0-9a-f]{32}[-.]")
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
+_LOCKS = Path("/proc/locks")
 _ALONE = fcntl.LOCK_EX | fcntl.LOCK_NB
 _LOCKS_NO_FOLDERS = {errno.EBADF, errno.EINVAL, errno.EISDIR, errno.ENOLCK, errno.EOPNOTSUPP}
 
@@ -118,6 +118,27 @@ class StateLock:
         """Give it up; may be called twice."""
         while self._descriptors:
             os.close(self._descriptors.pop())
+
+
+def is_locked(layout: Layout) -> bool:
+    """Tell whether a daemon holds the lock of a state folder, or the folder alone where the lock was removed.
+
+    Looks into the kernel's table instead of trying the lock: a daemon that starts at this moment
+    must not find it taken.
+    """
+    ends = tuple(
+        f":{path.stat().st_ino}" for path in (layout.lock, layout.state_dir) if path.exists()
+    )
+    try:
+        table = _LOCKS.read_text("ascii")
+    except OSError:
+        return False
+    held = (line.split() for line in table.splitlines())
+    return any(
+        fields[1] == "FLOCK" and fields[3] == "WRITE" and fields[5].endswith(ends)
+        for fields in held
+        if len(fields) > 5
+    )
 
 
 def _lock_folder(descriptor: int) -> None:

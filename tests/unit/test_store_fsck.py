@@ -11,7 +11,7 @@ from daemon.records import State
 from daemon.store import fsck, queries, retention
 from daemon.store.embedded import EMBEDDED
 from daemon.store.fsck import Kind
-from daemon.store.layout import Layout
+from daemon.store.layout import Layout, StateLock
 from daemon.store.rows import Role
 from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
@@ -266,6 +266,23 @@ async def test_a_running_daemon_can_be_checked_but_not_repaired(tmp_path: Path) 
         fsck.check(tmp_path, repair=True)
     half.abort()
     await stores.close()
+
+
+async def test_a_check_keeps_no_daemon_from_starting(tmp_path: Path) -> None:
+    """Reading all may take hours; a manager that starts what was killed gives up after some attempts."""
+    await filled(tmp_path)
+    half = tmp_path / "spool" / ("a" * 32 + ".part")
+    half.touch(mode=0o600)
+    assert kinds(tmp_path) == [Kind.PARTIAL_FILE]
+    started: list[StateLock] = []
+
+    def start(_: fsck.Report) -> None:
+        if not started:
+            started.append(StateLock(Layout(tmp_path).lock))
+
+    assert fsck.check(tmp_path, progress=start).findings == []  # it may be received just now
+    assert len(started) == 1
+    started[0].release()
 
 
 async def test_two_daemons_cannot_share_a_state_folder(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ class Check:
                     progress(self._report)
         progress(self._report)
 
+    def withdraw_what_others_explain(self) -> None:
+        """Take back findings that mean something only while nobody works: a daemon has started meanwhile."""
+        roles = {store.name for store in self._stores.in_use}
+        self._report.findings = [
+            each
+            for each in self._report.findings
+            if each.kind not in {Kind.PARTIAL_FILE, Kind.SPOOL_ORPHAN}
+            and (each.kind is not Kind.BLOB_WITHOUT_ROW or each.store in roles)
+        ]
+
     def _spool(self) -> Iterator[Finding | None]:
         for path in sorted(self._layout.spool.iterdir()):
             if path.name.endswith(PART_SUFFIX):

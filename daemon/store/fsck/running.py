@@ -16,7 +16,7 @@ from daemon.store.fsck.checking import Check
 from daemon.store.fsck.findings import Finding, Kind, Report
 from daemon.store.fsck.reindexing import Reindex
 from daemon.store.fsck.repairing import Repair
-from daemon.store.layout import Layout, StateLock
+from daemon.store.layout import Layout, StateLock, is_locked
 from daemon.store.store_set import StoreSet
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def check(
     layout = Layout(state_dir)
     if not engine.exists(layout):
         raise StoreUnavailable(f"{state_dir} holds no state of dicomveil (see state_dir)")
-    lock = _lock(layout, needed=repair)
+    # Who only looks keeps nobody from starting: reading all may take hours.
+    lock = StateLock(layout.lock) if repair else None
+    is_alone = lock is not None or not is_locked(layout)
     report = Report()
     try:
         report.findings += _damage(engine, layout, repair=repair)
@@ -64,8 +66,10 @@ def check(
             return report  # what the rows say is worth nothing
         with engine.session(layout, query_only=not repair) as session:
             stores = StoreSet(engine, layout, session)
-            run = Check(session, stores, layout, report, is_alone=lock is not None, digests=digests)
+            run = Check(session, stores, layout, report, is_alone=is_alone, digests=digests)
             run.run(progress)
+            if is_alone and lock is None and is_locked(layout):
+                run.withdraw_what_others_explain()
             if repair:
                 mend = Repair(session, stores, layout, time.time() if now is None else now)
                 # Rights first: other repairs give files other names.
@@ -104,7 +108,7 @@ def reindex(
     layout = Layout(state_dir)
     if not state_dir.is_dir():
         raise StoreUnavailable(f"{state_dir} holds no state of dicomveil (see state_dir)")
-    lock = _lock(layout, needed=True)
+    lock = StateLock(layout.lock)
     aside = ""
     try:
         if engine.exists(layout) and any(
@@ -118,8 +122,7 @@ def reindex(
     except OSError as error:
         raise refusal(error) from error
     finally:
-        if lock is not None:
-            lock.release()
+        lock.release()
     return found, aside
 
 
@@ -132,12 +135,3 @@ def _damage(engine: Engine, layout: Layout, *, repair: bool) -> list[Finding]:
             engine.rebuild_indexes(layout)
             done = "" if engine.problems(layout, thorough=True) else "indexes made anew"
     return [Finding(Kind.DATABASE_DAMAGED, "", problem, done) for problem in problems]
-
-
-def _lock(layout: Layout, *, needed: bool) -> StateLock | None:
-    try:
-        return StateLock(layout.lock)
-    except StoreUnavailable:
-        if needed:
-            raise
-        return None
