@@ -100,6 +100,11 @@ def test_a_wrong_configuration_is_not_started_again_and_again() -> None:
     assert settings()["RestartPreventExitStatus"] == ["78"]
 
 
+def test_what_may_pass_is_tried_for_as_long_as_it_takes() -> None:
+    assert settings()["Restart"] == ["on-failure"]
+    assert settings()["StartLimitIntervalSec"] == ["0"]
+
+
 def test_a_worker_that_the_kernel_kills_does_not_take_the_service_along() -> None:
     assert settings()["OOMPolicy"] == ["continue"]
 
