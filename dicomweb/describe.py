@@ -48,7 +48,15 @@ if TYPE_CHECKING:
     Attribute = dict[str, Any]
     Attributes = dict[str, Attribute]
 
-__all__ = ["KEY_TAGS", "LEVEL_TAGS", "DescribeError", "Description", "describe", "keys_of"]
+__all__ = [
+    "KEY_TAGS",
+    "LEVEL_TAGS",
+    "DescribeError",
+    "Description",
+    "describe",
+    "keys_of",
+    "level_of",
+]
 
 INLINE_BINARY_MAX_BYTES: Final = 1024
 """Longer values of OB, OD, OF, OL, OV, OW and UN become a BulkDataURI."""
@@ -352,11 +360,29 @@ KEY_TAGS: Final = [(keyword, [tag_of(part) for part in keyword.split(".")]) for 
 _AVAILABLE_TRANSFER_SYNTAX: Final = tag_of("AvailableTransferSyntaxUID")
 
 
+def level_of(attributes: Attributes, level: Level) -> Attributes:
+    """Return what searches tell of a level: no values by BulkDataURI, which are those of an instance alone."""
+    found: Attributes = orjson.loads(_level(attributes, level))
+    return found
+
+
+def _without_bulk(attributes: Attributes) -> Attributes:
+    return {
+        tag: {**element, "Value": [_without_bulk(item or {}) for item in element["Value"]]}
+        if element["vr"] == "SQ" and "Value" in element
+        else element
+        for tag, element in attributes.items()
+        if "BulkDataURI" not in element
+    }
+
+
 def _level(attributes: Attributes, level: Level, transfer_syntax_uid: str = "") -> bytes:
     if transfer_syntax_uid:
         available = {"vr": "UI", "Value": [transfer_syntax_uid]}
         attributes = {**attributes, _AVAILABLE_TRANSFER_SYNTAX: available}
-    return orjson.dumps({tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes})
+    own = {tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes}
+    told = orjson.dumps(own)
+    return orjson.dumps(_without_bulk(own)) if b'"BulkDataURI":' in told else told
 
 
 def keys_of(attributes: Attributes) -> dict[str, str]:

@@ -280,6 +280,28 @@ def test_a_text_that_looks_like_an_address_stays_as_it_is() -> None:
     assert found["00081030"]["Value"] == [text]
 
 
+@pytest.mark.filterwarnings("ignore:The value length")
+def test_searches_tell_no_values_that_only_an_address_names() -> None:
+    """They were told by an address that leads nowhere."""
+    item = Dataset()
+    item.ScheduledProcedureStepID = "S-1"
+    item.RequestedProcedureComments = "Q" * 70_000
+    dataset = instance(
+        PatientComments="P" * 70_000, ImageComments="I" * 70_000, StudyDescription="CHEST",
+        SeriesDescription='"BulkDataURI":"x"', RequestAttributesSequence=Sequence([item]), InstanceNumber=3,
+    )  # fmt: skip
+    described = describe(encoded(dataset, ImplicitVRLittleEndian))
+    study, series, told = (
+        orjson.loads(each) for each in (described.study, described.series, described.instance)
+    )
+    assert study["00081030"]["Value"] == ["CHEST"]
+    assert series["0008103E"]["Value"] == ['"BulkDataURI":"x"']
+    assert series["00400275"]["Value"] == [{"00400009": {"vr": "SH", "Value": ["S-1"]}}]
+    assert told["00200013"]["Value"] == [3]
+    assert not {"00104000", "00204000"} & {*study, *series, *told}
+    assert {"00104000", "00204000"} < orjson.loads(described.metadata).keys()
+
+
 def test_nested_bulk_data_names_its_way() -> None:
     item = Dataset()
     item.add_new(0x00282000, "OB", bytes(2000))

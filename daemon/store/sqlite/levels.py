@@ -8,7 +8,6 @@ All functions take part in the caller's transaction.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -16,7 +15,7 @@ import orjson
 from daemon.store.sqlite import matching, metadata
 from daemon.store.sqlite.prepared import written
 from dicomweb.attributes import DEFAULTS, tags_of
-from dicomweb.describe import KEY_TAGS, LEVEL_TAGS, keys_of
+from dicomweb.describe import KEY_TAGS, LEVEL_TAGS, keys_of, level_of
 from dicomweb.links import attributes_of
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ _EVERYONE: Final[Mapping[Level, str]] = {
     "study": "SELECT i.id FROM series e CROSS JOIN instances i ON i.series_id = e.id"
     " WHERE e.study_id = ?1 ORDER BY i.id DESC",
 }
-_BEFORE_PATH: Final = re.compile(rb'"BulkDataURI":"[^"]*/bulkdata/')
 
 
 def read(connection: sqlite3.Connection, level: Level, row_id: int) -> Attributes:
@@ -110,7 +108,7 @@ def forget(
     """
     own = attributes.keys() & set(LEVEL_TAGS[level])
     if left:
-        told = _of_level(level, left)
+        told = level_of(attributes_of(left), level)
         own = {tag for tag in own if told.get(tag) == attributes[tag]}
     asked = connection.execute(_NEWEST[level], (row_id, series_id, _ASKED))
     _prove(connection, level, row_id, attributes, own, asked.fetchall())
@@ -144,7 +142,7 @@ def _prove(
         told = metadata.of(connection, instance_id)
         if not told:
             continue
-        own = _of_level(level, told)
+        own = level_of(attributes_of(told), level)
         doubtful -= {tag for tag in doubtful if own.get(tag) == attributes[tag]}
         if len(asked) < _ASKED:
             asked.append(own)
@@ -158,15 +156,6 @@ def _prove(
         else:
             del attributes[tag]
     _write_keys(connection, level, row_id, attributes, doubtful)
-
-
-def _of_level(level: Level, told: bytes) -> Attributes:
-    """Return the attributes of a level from an instance's metadata."""
-    if b"/bulkdata/" in told:
-        # There they are addresses; in a level's attributes, paths in the instance.
-        told = _BEFORE_PATH.sub(b'"BulkDataURI":"', told)
-    attributes = attributes_of(told)
-    return {tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes}
 
 
 def _has_value(element: Mapping[str, Any]) -> bool:
