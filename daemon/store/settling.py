@@ -185,9 +185,9 @@ class SettlingPolicy:
         raise Undecided(earlier.store_id, blob, earlier.blob)
 
     def _has_its_files(self, settling: _Settling, earlier: IndexedInstance) -> bool:
-        """Tell whether an instance is still there, in both stores: a row alone is none."""
+        """Tell whether an instance is still there, in both stores: a row alone is none, nor is a part."""
         return all(
-            self._stores.blobs[each.store_id].has(each.blob)
+            self._stores.blobs[each.store_id].size(each.blob) == each.size
             for each in (earlier, *settling.outputs_of(earlier))
         )
 

@@ -12,6 +12,7 @@ import structlog
 from daemon.errors import StoreUnavailable
 from daemon.records import Compared, Output, Result, State
 from daemon.store import fsck, queries, redo
+from daemon.store.blobs import Move
 from daemon.store.retention import Retention, enforce
 from daemon.store.rows import Garbage, Role, StoreKind
 from daemon.store.settling import READ_GRACE_S, ConflictPolicy
@@ -530,6 +531,27 @@ async def test_the_same_instance_again_cures_a_missing_one(stores: Stores) -> No
     await settle(stores, [result])
     again = await store(stores, make_instance())
     assert await state_of(stores, again) == (State.STORED, "")
+    await assert_consistent(stores)
+
+
+@pytest.mark.parametrize("role", [Role.SOURCE, Role.DESTINATION])
+@pytest.mark.parametrize("left", [None, b"", b"a part"])
+async def test_the_same_instance_again_cures_one_that_is_not_whole_any_more(
+    stores: Stores, tmp_path: Path, role: Role, left: bytes | None
+) -> None:
+    """As a file system leaves it that was repaired: it is served no more, and was refused as a duplicate."""
+    first = await store(stores, make_instance())
+    blobs = (stores.source if role is Role.SOURCE else stores.destination).blobs
+    (name,) = blobs.names()
+    blobs.remove([name])
+    if left is not None:
+        (tmp_path / "part").write_bytes(left)
+        blobs.take([Move(tmp_path / "part", name)])
+    again = await store(stores, make_instance())
+    assert await state_of(stores, first) == (State.STORED, "replaced")
+    assert await state_of(stores, again) == (State.STORED, "")
+    assert await visible(stores, Role.SOURCE) == await visible(stores, Role.DESTINATION) == 1
+    await stores.receipts.sweep(closing=True)
     await assert_consistent(stores)
 
 
