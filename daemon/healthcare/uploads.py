@@ -24,8 +24,9 @@ from daemon.receive.stow import SpoolUpload
 from daemon.records import Job, Origin, Receipt, Receiver, State
 from daemon.store.blobs import Move
 from daemon.store.files.folders import refusal
-from daemon.store.rows import Place
+from daemon.store.rows import Garbage, Place
 from daemon.store.settling import BLOB_MISSING, CONFLICT
+from daemon.store.visibility import hide
 from daemon.store.whole import to_its_end
 from daemon.workers.errors import PoolClosed
 from daemon.workers.reasons import WorkerReason
@@ -158,12 +159,12 @@ class _StagedFile:
             await asyncio.to_thread(blobs.remove, [self._id])
 
     def _is_there(self, session: Session, instance: StoredInstance) -> bool:
-        """Tell whether the same instance is there already; raises `InstanceRefused` of another by its UID."""
+        """Tell whether the same instance is there, whole; raises `InstanceRefused` of another by its UID."""
         found = session.instances.find(self._store, instance.sop_instance_uid)
         if found is None:
             return False
         if found.dataset_digest == instance.dataset_digest:
-            return True
+            return self._stores.stores.blobs_of(self._store).size(found.blob) == found.size
         raise UploadRefused(
             CONFLICT,
             _PROCESSING_FAILURE,
@@ -179,6 +180,10 @@ class _StagedFile:
             )
         if self._is_there(session, instance):
             return False
+        lost = session.instances.find(store, instance.sop_instance_uid)
+        if lost is not None:  # a row alone, or a part of its file
+            hide(session, self._stores.stores, lost)
+            session.garbage.add(Garbage(store.id, lost.blob))
         session.receipts.insert(receipt)
         # Its bytes are in a store that neither the pipeline nor retention looks after.
         session.receipts.change(receipt.id, place=Place.GONE)

@@ -242,6 +242,37 @@ async def test_what_arrives_while_its_store_is_deleted_is_refused_and_leaves_not
     assert shown(tmp_path, own) == 0
 
 
+@pytest.mark.parametrize("left", [None, b"a part"])
+async def test_what_comes_again_takes_the_place_of_one_that_is_not_whole_any_more(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    """A client is told that it is stored: then it is, and not a row alone."""
+    own, _ = await made(tmp_path)
+    stores = await Stores.open(tmp_path)
+
+    async def nothing() -> None: ...
+
+    async def arrive() -> str:
+        uploads = StoreUploads(own, stores, cast("ChangingWorkers", Describing(nothing)), Unheard())
+        upload = uploads.open("")
+        upload.write(encoded(make_ct()))
+        return (await upload.finish()).sop_instance_uid
+
+    before = set((tmp_path / own.folder).rglob("*.dcm"))
+    uid = await arrive()
+    (first,) = set((tmp_path / own.folder).rglob("*.dcm")) - before
+    first.unlink()
+    if left is not None:
+        first.write_bytes(left)
+        first.chmod(0o600)
+    assert await arrive() == await arrive() == uid
+    await stores.receipts.sweep(closing=True)
+    await stores.close()
+    assert not first.exists()
+    assert blobs_below(tmp_path / own.folder) == shown(tmp_path, own) == 3
+    assert fsck.check(tmp_path, digests=False).findings == []
+
+
 @pytest.mark.parametrize("is_there", [False, True])
 async def test_what_arrives_of_a_client_that_leaves_is_whole_or_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_there: bool
