@@ -296,8 +296,13 @@ class _Settling:
         return self.settled(goal, reason)
 
     def without_source(self, state: State) -> Settled:
-        """End a receipt whose file is gone: loudly, in quarantine."""
-        self._hide(self._source)
+        """End a receipt whose file is gone: loudly, in quarantine.
+
+        What was made of it before goes out of sight and stays on the disk: it may be all that is left.
+        """
+        for store in self._in_use:
+            for each in self._session.instances.of_receipt(store, self.result.receipt_id):
+                hide(self._session, self._stores, each)
         return self.finish(state, State.QUARANTINED, BLOB_MISSING, place=Place.GONE)
 
     def as_duplicate(self, state: State, earlier: IndexedInstance, reason: str = "") -> Settled:

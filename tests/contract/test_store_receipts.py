@@ -524,6 +524,27 @@ async def test_an_instance_whose_file_is_gone_is_quarantined_with_that_reason(
     assert await visible(stores, Role.DESTINATION) == 0
 
 
+async def test_the_result_of_one_that_is_done_again_and_is_gone_stays_on_the_disk(
+    stores: Stores,
+) -> None:
+    """Out of sight, as what it was made by holds no longer; and laid aside by a repair, as the only copy."""
+    receipt = await store(stores, make_instance())
+    output = await output_now(stores)
+    stores.source.blobs.remove([receipt.id])
+    with stores.engine.session(stores.layout) as session:
+        redo.redo(session, [receipt.id])
+    await settle(stores, [Result(receipt.id, State.QUARANTINED, reason="source_missing")])
+    await stores.receipts.sweep(closing=True)
+    assert await state_of(stores, receipt) == (State.QUARANTINED, "blob_missing")
+    assert await visible(stores, Role.DESTINATION) == 0
+    state_dir, engine = stores.layout.state_dir, stores.engine
+    await stores.close()
+    (finding,) = fsck.check(state_dir, repair=True, engine=engine).findings
+    assert finding.repaired == "moved to lost+found"
+    (kept,) = stores.layout.lost.iterdir()
+    assert kept.read_bytes() == output
+
+
 async def test_the_same_instance_again_cures_a_missing_one(stores: Stores) -> None:
     lost = await receive(stores)
     result = work(stores, lost, make_instance())
