@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog.testing
 
 from config.settings import Watch
+from daemon.receive.watch.claims import Claim, Wait
 from daemon.receive.watch.folder import WatchedFolder
 from daemon.receive.watch.inbox import Inbox
 from daemon.store.stores import Stores
@@ -57,6 +58,36 @@ def test_files_beside_a_folder_that_cannot_be_searched_are_found(tmp_path: Path)
         found = list(Inbox(_settings(inbox)).scan())
     (inbox / "a locked").chmod(0o700)
     assert [(each.folder, each.name) for each in found] == [(("b open",), "1.dcm")]
+
+
+def test_no_beginning_of_an_instance_is_refused_before_the_rest_may_have_come(
+    tmp_path: Path,
+) -> None:
+    """Of a writer that nobody sees, as one by NFS, or that closes the file between two pieces.
+
+    What is renamed away gets the rest where nobody looks for it; or the rest comes alone, under the old name.
+    """
+    inbox, content = Inbox(_settings(tmp_path)), encoded(make_ct(rows=1))
+    start = content.index(b"\xe0\x7f\x10\x00")  # Pixel Data (7FE0,0010)
+    assert start > 1000
+    file = tmp_path / "1.dcm"
+    for size in range(start):
+        file.write_bytes(content[:size])
+        (found,) = inbox.scan()
+        claim = inbox.claim(found, patient=True, stood_still_s=30.0)
+        if isinstance(claim, Claim):
+            assert (size, claim.refuse) == (size, "")
+            inbox.put_back(claim)
+            claim.close()
+        else:
+            assert claim is Wait.INCOMPLETE
+    for short in (b"", content[:100]):
+        file.write_bytes(short)
+        (found,) = inbox.scan()
+        claim = inbox.claim(found, patient=False)
+        assert isinstance(claim, Claim)
+        assert claim.refuse == "not_dicom"
+        claim.close()
 
 
 async def test_a_folder_too_deep_to_be_looked_into_is_complained_of(tmp_path: Path) -> None:

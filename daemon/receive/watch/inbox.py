@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from daemon.receive.archive import has_end_record
+from daemon.receive.faults import Fault
 from daemon.receive.file_gate import judge_file
 from daemon.receive.structure import Kind, Structure, examine
 from daemon.receive.watch.claims import Claim, Wait
@@ -59,6 +60,18 @@ _REFUSED_KINDS = {
     Kind.OTHER: WatchReason.NOT_DICOM.value,
 }
 _INSTANCES = {Kind.PART10, Kind.BARE}
+_MAY_COME_YET = {
+    Fault.NOT_DICOM,
+    Fault.DATA_SET_EMPTY,
+    Fault.TRUNCATED,
+    Fault.SOP_CLASS_MISSING,
+    Fault.SOP_INSTANCE_MISSING,
+    Fault.STUDY_MISSING,
+    Fault.SERIES_MISSING,
+}
+"""What the beginning of an instance lacks, where it ends between two elements."""
+_SHORTEST_BYTES = 132
+"""No file of an instance is shorter than preamble and prefix (PS3.10 7.1): it may be the beginning of one."""
 _ZEROS_S = 5.0
 _MOST_LOOKS = 20_000
 
@@ -200,10 +213,15 @@ class Inbox:
         claim.copy = status.st_nlink > 1 or status.st_uid != os.geteuid()
         if patient and not claim.structure.complete:
             return Wait.INCOMPLETE
+        if patient and claim.structure.kind is Kind.OTHER and status.st_size < _SHORTEST_BYTES:
+            return Wait.INCOMPLETE
         if writers is Writers.UNKNOWN and not self._is_as_before(claim):
             return Wait.INCOMPLETE
         if claim.structure.kind in _INSTANCES and not claim.refuse:
-            claim.refuse = judge_file(claim.descriptor, status.st_size) or ""
+            fault = judge_file(claim.descriptor, status.st_size)
+            if patient and fault in _MAY_COME_YET:
+                return Wait.INCOMPLETE
+            claim.refuse = fault or ""
         return None
 
     def _may_be_filled_yet(
