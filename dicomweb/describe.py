@@ -362,8 +362,7 @@ _AVAILABLE_TRANSFER_SYNTAX: Final = tag_of("AvailableTransferSyntaxUID")
 
 def level_of(attributes: Attributes, level: Level) -> Attributes:
     """Return what searches tell of a level: no values by BulkDataURI, which are those of an instance alone."""
-    found: Attributes = orjson.loads(_level(attributes, level))
-    return found
+    return _without_bulk({tag: attributes[tag] for tag in LEVEL_TAGS[level] if tag in attributes})
 
 
 def _without_bulk(attributes: Attributes) -> Attributes:

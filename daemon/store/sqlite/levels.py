@@ -8,6 +8,7 @@ All functions take part in the caller's transaction.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -108,7 +109,7 @@ def forget(
     """
     own = attributes.keys() & set(LEVEL_TAGS[level])
     if left:
-        told = level_of(attributes_of(left), level)
+        told = level_of(_attributes(left), level)
         own = {tag for tag in own if told.get(tag) == attributes[tag]}
     asked = connection.execute(_NEWEST[level], (row_id, series_id, _ASKED))
     _prove(connection, level, row_id, attributes, own, asked.fetchall())
@@ -142,7 +143,7 @@ def _prove(
         told = metadata.of(connection, instance_id)
         if not told:
             continue
-        own = level_of(attributes_of(told), level)
+        own = level_of(_attributes(told), level)
         doubtful -= {tag for tag in doubtful if own.get(tag) == attributes[tag]}
         if len(asked) < _ASKED:
             asked.append(own)
@@ -156,6 +157,12 @@ def _prove(
         else:
             del attributes[tag]
     _write_keys(connection, level, row_id, attributes, doubtful)
+
+
+@lru_cache(maxsize=4)
+def _attributes(told: bytes) -> Attributes:
+    """Return what metadata say; they are asked for each level, and the newest by every removal."""
+    return attributes_of(told)
 
 
 def _has_value(element: Mapping[str, Any]) -> bool:
