@@ -44,6 +44,7 @@ _LINE_BYTES: Final = 64 * 1024
 _MOST_STEPS: Final = 200
 # Neither ours nor the libraries' versions concern anybody who only connects.
 _SERVER: Final = "dicomveil"
+_NOWHERE: Final = "there is nothing at this address: / tells what there is\n"
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -218,6 +219,8 @@ class HttpServer:
             response = await handler(request)
         except web.HTTPException as error:
             status = error.status
+            if error is request.match_info.http_exception and status == 404:
+                error.text = _NOWHERE
             raise
         except ConnectionError:
             status = 499

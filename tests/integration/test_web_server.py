@@ -306,6 +306,17 @@ async def test_what_is_no_http_is_not_repeated_to_its_sender(request_line: bytes
     assert b"Server: dicomveil\r\n" in answer
 
 
+async def test_an_address_that_nothing_is_at_tells_where_to_begin() -> None:
+    async with serving(Http(port=0)) as server:
+        reader, writer = await connect(server)
+        writer.write(b"GET /source/ZQXPHI HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 240)
+        writer.close()
+    assert answer.split()[1] == b"404"
+    assert b": / tells what there is" in answer
+    assert b"ZQXPHI" not in answer
+
+
 @pytest.mark.parametrize(
     ("request_head", "status", "told"),
     [
