@@ -10,6 +10,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import stat
 import struct
 import subprocess
@@ -17,7 +18,7 @@ import sys
 import textwrap
 import time
 import zipfile
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -413,6 +414,37 @@ async def test_with_keep_changed_content_is_taken_anew(bench: Bench) -> None:
         path.write_bytes(part10(2))
         await until(lambda: bench.events.received == 2)
     assert path.read_bytes() == part10(2)
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_with_keep_what_has_the_inode_size_and_time_of_a_removed_file_is_taken(
+    bench: Bench, *, is_alone: bool
+) -> None:
+    """As files have that an archive unpacks, where whole seconds are kept and slices are all of one size."""
+    path, record = bench.inbox / "x.dcm", bench.state / "watch.sqlite"
+    path.write_bytes(part10(1))
+    os.utime(path, (1e9, 1e9))
+    if not is_alone:
+        (bench.inbox / "other.dcm").write_bytes(part10(3))
+    others = int(not is_alone)
+    async with bench.watching(after="keep", record_path=record):
+        await until(lambda: bench.events.received == 1 + others)
+        await until(lambda: remembered(record) == 1 + others)
+        path.rename(bench.state / "elsewhere")
+        (bench.inbox / ".wake").touch()
+        await until(lambda: remembered(record) == others)
+        path = bench.state / "elsewhere"
+        assert len(part10(2)) == path.stat().st_size
+        with path.open("r+b") as file:
+            file.write(part10(2))
+        os.utime(path, (1e9, 1e9))
+        path.rename(bench.inbox / "y.dcm")
+        await until(lambda: part10(2) in bench.spooled())
+
+
+def remembered(record: Path) -> int:
+    with closing(sqlite3.connect(record)) as connection:
+        return int(connection.execute("select count(*) from taken").fetchone()[0])
 
 
 @contextmanager

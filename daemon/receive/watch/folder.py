@@ -38,7 +38,7 @@ from daemon.receive.watch.wakeups import Wakeups
 from daemon.records import Origin, Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable
     from pathlib import Path
 
     from config.settings import Watch
@@ -215,8 +215,23 @@ class WatchedFolder:
         return is_whole
 
     def _list(self) -> list[Found]:
-        taken: Container[Signature] = () if self._record is None else self._record
-        return list(itertools.islice(self._inbox.scan(taken), _MOST_IN_MIND))
+        record = self._record
+        if record is None:
+            return list(itertools.islice(self._inbox.scan(), _MOST_IN_MIND))
+        present: set[Signature] = set()
+        seen = list(itertools.islice(self._inbox.scan(record, present.add), _MOST_IN_MIND))
+        if len(seen) < _MOST_IN_MIND and not self._inbox.passed_over and self._identity is not None:
+            self._forget_removed(record, present, present - {found.signature for found in seen})
+        return seen
+
+    def _forget_removed(
+        self, record: TakenRecord, present: set[Signature], taken: set[Signature]
+    ) -> None:
+        """Forget what was removed since: another file may get its inode, and have its size and time."""
+        assert self._identity is not None
+        device = self._identity[0]
+        if record.count(device) > sum(each.device == device for each in taken):
+            record.keep_only(present, device)
 
     async def _begin_root(self, identity: tuple[int, int]) -> None:
         """Start over: the folder is there (again), or another one is mounted in its place."""

@@ -86,6 +86,15 @@ class TakenRecord:
                 (self._folder, *_integers(signature)),
             )
 
+    def count(self, device: int) -> int:
+        """Return how many files of that device are remembered."""
+        with self._lock:
+            row = self._database.execute(
+                "select count(*) from taken where folder = ? and device = ?",
+                (self._folder, _signed(device)),
+            ).fetchone()
+        return int(row[0])
+
     def keep_only(self, present: Iterable[Signature], device: int) -> int:
         """Forget the files of that device that are not present any more; returns how many."""
         with self._lock:
