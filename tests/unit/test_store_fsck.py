@@ -11,7 +11,7 @@ from daemon.records import State
 from daemon.store import fsck, queries, retention
 from daemon.store.embedded import EMBEDDED
 from daemon.store.fsck import Kind
-from daemon.store.layout import Layout, StateLock
+from daemon.store.layout import Layout, StateLock, is_locked
 from daemon.store.rows import Role
 from daemon.store.sqlite.connections import connect
 from daemon.store.stores import Stores
@@ -290,6 +290,20 @@ async def test_two_daemons_cannot_share_a_state_folder(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         await Stores.open(tmp_path)
     await stores.close()
+    await (await Stores.open(tmp_path)).close()
+
+
+async def test_two_daemons_cannot_share_a_state_folder_whose_lock_was_removed(
+    tmp_path: Path,
+) -> None:
+    stores = await Stores.open(tmp_path)
+    (tmp_path / "lock").unlink()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            await Stores.open(tmp_path)
+    assert is_locked(Layout(tmp_path))
+    await stores.close()
+    assert not is_locked(Layout(tmp_path))
     await (await Stores.open(tmp_path)).close()
 
 
