@@ -34,6 +34,7 @@ _SAYINGS: Final[dict[str, tuple[str, str]]] = {
     "time": (KEPT, "kept"),
     "kept": (REPLACED, "replaced"),
     "moment": (MOVED, "moved by the patient's shift in its own precision; what is no date goes"),
+    "years": (JUDGED, "cut to its years, which stay; what is no date goes"),
     "birth_date": (MOVED, "moved by the patient's shift; of who may be over 89, removed"),
     "code": (JUDGED, "kept when it is one of its value set or of a usual form, else removed"),
     "coding": (JUDGED, "kept when its system is known and has such codes, else removed"),
