@@ -8,7 +8,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from deid.text import ages, dates, people, positions, whereabouts
+from deid.text import ages, births, dates, people, positions, whereabouts
 from deid.text.findings import CODE, PATTERN, Finding
 from deid.text.folding import ENCODED, words
 from deid.text.people import CAPITAL
@@ -204,6 +204,15 @@ _NO_VERSION: Final = (
 """What no address stands behind: R5.7.1.2, version 10.1.0.1."""
 _I: Final = re.IGNORECASE
 _SIGN: Final = re.compile(r"@")
+_OF_ROADS: Final = re.compile(
+    r"(?:utca|\su\.|[úu]t|k[öo]r[úu]t|des[iİ]|\.|soka|r[ıi]|si|bulev|m[ěe]st[íi]|[řr][íi]da|vejen|gaden|gata)\s(?:no|\d)",
+    _I,
+)
+_POSTAL: Final = (
+    r"zip(?:\s?code)?|post(?:al)?\s?code|plz|postleitzahl|code\spostal|c[óo]digo\spostal|c\.p\.|codice\spostale|(?-i:CAP|CEP|CP|PLZ|ZIP)|postnr|postnummer"
+    r"|postinumero|ps[čc]|kod\spocztowy|irsz|ir[áa]ny[íi]t[óo]sz[áa]m|posta\skodu"
+)
+"""What codes of towns stand behind."""
 _STREET: Final = re.compile(
     r"(?:stra(?:ß|ss)e|str\.|gasse|platz|allee|damm|ufer|chaussee|straat|laan|plein|gracht|gatan|vägen|vej)"
     r"\s+\d",
@@ -273,9 +282,9 @@ PATTERNS: Final = (
             re.compile(rf"\b(?:driver'?s?'?\s*(?:licen[cs]e|lic\.?)|driving licen[cs]e|(?<![/\w])(?-i:DL)\b|(?-i:D\.L\.)|f[üu]hrerschein"
                        rf"|permis de conduire){_GAP}([A-Z0-9][A-Z0-9 -]{{3,19}}[A-Z0-9])\b", _I), 1, _has_digit),
     Pattern("PHONE_NUMBER",
-            re.compile(r"\b(?:tel(?:e(?:phone|fon|fono)?)?|t[ée]l(?:[ée]phone)?|phone|(?-i:ph|Ph|PH)|fax|telefax|mobile?|mob|cell|handy|telefoon"
+            re.compile(r"\b(?:tel(?:e(?:phone|fon|fono|fone)?)?|tlf|tfn|puh|mobil(?:tlf)?|gsm|komórka|t[ée]l(?:[ée]phone)?|phone|(?-i:ph|Ph|PH)|fax|telefax|mobile?|mob|cell|handy|telefoon"
                        r"|fon|pager|bleep|bip|beeper|piepser|pieper|funk|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|cellulare|celular"
-                       r"|portable|telemóvel|dect|toestel|poste|callback|rückruf|тел|τηλ|☎)\b\.?"
+                       r"|portable|telemóvel|dect|toestel|poste|callback|rückruf|тел|τηλ|appeler|chiamare|llamar|ligar|bellen|dzwoni[ćc]|volat|ring(?=\s\d{2}[\s-])|soita|hívni|arayın|anrufen|☎)\b\.?"
                        r"(?:\s?(?:no|nr|number|at|on|back)\b\.?){0,2}\s{0,2}[:#=]?\s{0,2}(?:x|ext\.?\s?)?-?(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1, _is_number),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(])\(0\d{1,4}\)[\s/-]{0,2}\d[\d\s-]{4,9}\d(?![\d.-]*\d)"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d{1,3}[-/]\d{2,4}[\s-]\d{2,4}(?:[\s-]\d{2,4})?(?![\d.-]*\d)"), hint=_DIGITS5),
@@ -362,6 +371,9 @@ PATTERNS: Final = (
                        rf"\s{{0,2}}(?:(?i:de|del|la|las|los|das|dos|da|do|della|dei|delle)\s+){{0,3}}"
                        rf"{CAPITAL}[\w'\u2019-]{{0,30}}(?:\s[\w'\u2019-]{{1,30}}){{0,4}}?\s?,?\s?(?:(?i:n[°º.]?)\s?)?\d{{1,4}}(?:/\d{{1,4}}|[A-Za-z]\b|\b)"
                        rf"(?:,?\s\d{{1,2}}[º°ª]\s?[A-Z]?\b)?"), check=_is_street, hint=_DIGIT),
+    Pattern("STREET_ADDRESS",
+            re.compile(rf"(?<![^\W_]){CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}})?(?:\s(?i:utca|u\.|[úu]t(?=\s\d)|k[öo]r[úu]t|cadd?esi|cad\.|soka[kğ][ıi]?|sok\.|bulvar[ıi]|mahallesi|mah\.|bulev[áa]r|n[áa]m[ěe]st[íi]|t[řr][íi]da)|vejen|gaden|gata)"
+                       r"\s(?:no\.?\s?:?\s?)?\d{1,4}(?:\s?[A-Za-z]\b|/\d{1,3}\b|\b)"), check=_unfamiliar, hint=_OF_ROADS),
     Pattern("STREET_ADDRESS", re.compile(r"\bP\.?\s?O\.?\s?Box\s+\d+|\bPostfach\s+[\d ]+\d", _I), hint=_DIGIT),
     Pattern("LOCATION", re.compile(rf"\b{CAPITAL}[\w'\u2019-]{{1,30}}(?:\s{CAPITAL}[\w'\u2019-]{{1,30}}){{0,2}},?\s+[A-Z]{{2}},?\s+\d{{5}}(?:-\d{{4}})?\b"), hint=_DIGITS5),
     Pattern("LOCATION", re.compile(r"\b[A-Z]{2}\s+\d{5}(?:-\d{4})?\b(?!\s*(?:mm|ml))"), hint=_DIGITS5),
@@ -370,11 +382,12 @@ PATTERNS: Final = (
                        r"|N[EGNPRW]?|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]?|T[ADFNQRSW]|UB|W[ACDFNRSV]?|YO|ZE)\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b"),
             hint=_DIGIT),
     Pattern("LOCATION", re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d\b"), hint=_DIGIT),
+    Pattern("LOCATION", re.compile(rf"(?<![^\W_])(?:{_POSTAL})\s?[:.]?\s?(\d{{2,5}}(?:[-\s]\d{{2,4}}|\s?[A-Z]{{2}}\b)?)(?![\w.,]*\d)", _I), 1, hint=_DIGITS4),
     Pattern("LOCATION", re.compile(r"〒\s?\d{3}-?\d{4}"), hint=_DIGIT),
     Pattern("LOCATION", re.compile(rf"(?<![\d.,-])(?:\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|[1-9]\d{{3}}\s?[A-Z]{{2}})\s+{CAPITAL}[a-zà-ÿœłńśźż]{{2,}}(?:[\s-]{CAPITAL}[a-zà-ÿ]+)?"),
             check=_zip_city, hint=_DIGITS4),
-    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAPITAL}[a-zäöüßéèàñçó]{{2,}}(?:[\s-]{CAPITAL}[a-zäöüßé]+)?"), check=_zip_city,
-            hint=_DIGITS5),
+    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAPITAL}[^\W\dA-Z_]{{2,}}(?:[\s-]{CAPITAL}[^\W\dA-Z_]+)?"), check=_zip_city,
+            hint=_DIGITS4),
     Pattern("LOCATION",
             re.compile(rf"\b(?:lives?|living|resid(?:es|ing|ent)|born|native|moved|hometown|relocated|flew|travell?ed|wohnhaft|geboren|vive|habite|demeurant|nacid[oa]|residente|wohnt)"
                        rf"\s+(?:(?:in|at|of|from|to|on|near|is|à|en|a|alone|with|\w+)\s+){{1,3}}({CAPITAL}[\w'\u2019-]{{1,30}}(?:[\s,]+{CAPITAL}[\w'\u2019-]{{1,30}}){{0,3}})"), 1,
@@ -391,6 +404,8 @@ PATTERNS: Final = (
             re.compile(rf"\b(?:BSN|PESEL|CPF|CNPJ|DNI|NIE|NIF|NIR|AVS|AHV|SVNR|CPR|CURP|RUT|NINO|SIN|TFN|PPSN|NRIC|HKID|TAJ|Aadhaar|personnummer"
                        rf"|f[øö]dselsnummer|henkilötunnus|rodné\s*číslo|codice\s*fiscale|C\.F\.|n[°º]?\s*s[ée]cu)"
                        rf"[\s.-]{{0,2}}{_NUMBERED}?\.?\s{{0,2}}[:#=]{{0,2}}\s{{0,2}}({_VALUE}{_MORE_DIGITS})", _I), 1, _is_record, _DIGIT),
+    # NIR of France: sex, year, month, department, commune, order, key
+    Pattern("GENERIC_ID", re.compile(r"(?<![\d.,-])[12]\s?\d\d\s?(?:0[1-9]|1[0-2]|[2-9]\d)\s?(?:\d\d|2[AB])\s?\d{3}\s?\d{3}(?:\s?\d\d)?(?![\d.,-])"), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]\s?\d{2}\s?\d{2}\s?\d{2}\s?[A-D]\b"), hint=_DIGITS5),
     Pattern("GENERIC_ID", re.compile(r"\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}\b", _I), hint=_DIGIT),
     Pattern("GENERIC_ID", re.compile(r"(?<![\w.,-])(?=[A-Z0-9-]{6,40}(?![\w-]))(?=(?:[A-Z-]{0,20}\d){4})(?=[\d-]{0,20}[A-Z])[A-Z0-9-]{6,40}(?!\w|\.\d)", _I),
@@ -462,37 +477,11 @@ def addresses(text: str, found: Sequence[Finding]) -> Iterator[Finding]:
             yield Finding(each.start, more.end(), each.info_type, each.rank)
 
 
-_BORN: Final = re.compile(
-    r"(?:\bd\.?\s?o\.?\s?b\b\.?|\bborn\b|\bbirth(?:\s?date|day)?\b|\bgeb(?:oren|\.?dat(?:um)?)?\b|\bn[ée]e?\b|\bnaissance\b|\bnacid[oa]\b"
-    r"|\bnacimiento\b|\bnat[oa]\b|\bnascita\b|\bf\.?\s?nac|\bddn\b|\*)[^\w]{0,4}(?:(?:on|am|the|le|el|il|de|date|is|datum)\W{1,2}){0,2}$",
-    _I,
-)
-
-
-_BORN_IN: Final = re.compile(
-    r"(?<![^\W_])(?:born|dob|d\.o\.b\.?|(?:birth\s?year|year\s+of\s+birth|yob|jg|jahrg)\.?|geb(?:oren)?\.?|(?:geburts)?jahrgang|geburtsjahr|geboortejaar"
-    r"|n[ée](?:e|\(e\))?|naissance|nacid[oa]|nacimiento|f\.?\s?nac|nascid[oa]|nascimento|nat[oa]|nascita|geboren|ur\.|rocznik|född|født|nar\.|г\.?\s?р\.|рожд\w*)"
-    r"[\s:.=]{1,3}(?:(?:in|en|nel|im|i|year|jahr|em|c\.|ca\.?|circa)\s){0,2}((?:19|20)\d\d)(?![\d./-]?\d)"
-    r"|(?<![^\W_])(?-i:YOB|yob|Jg|Jahrg(?:ang)?)\.?[\s:=]{1,3}['\u2019]?(\d\d)(?![\d.,/-]?\d|\s?(?:mm|g|gauge)\b)"
-    r"|(?<![\w*])\*(?-i:((?:19|20)\d\d)(?=\s*(?:[),;.]|$)|\s[A-Z]))"
-    r"|(?<!\d)((?:19|20)\d\d)(?=\s?(?:г\.?\s?р\.|年生|년\s?생|doğumlu))",
-    _I,
-)
-"""A year of birth by what stands before it or behind it."""
-_MAY_BE_YEAR: Final = re.compile(
-    r"(?:19|20)(?<!\d\d\d)(?<!\d[./-]\d\d)\d\d(?![./-]?\d)|(?:YOB|yob|Jg|Jahrg)"
-)
-
-
 def _dates(text: str, known: KnownText | None) -> Iterator[Finding]:
-    found = dates.find(text)
-    for each in found:
+    for each in dates.find(text):
         birth = known is not None and known.is_birth(each)
-        if birth or _BORN.search(text, max(0, each.start - 40), each.start):
+        if birth or births.stands_before(text, each.start):
             yield Finding(each.start, each.stop, "DATE_OF_BIRTH", PATTERN)
         else:
             yield Finding(each.start, each.stop, "DATE", PATTERN)
-    if not _MAY_BE_YEAR.search(text):
-        return
-    for match in _BORN_IN.finditer(text):
-        yield Finding(*match.span(match.lastindex or 0), "DATE_OF_BIRTH", PATTERN)
+    yield from births.years(text)

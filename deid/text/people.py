@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 from deid.text import eponyms
 from deid.text.findings import PATTERN, Finding
 from deid.text.folding import fold, words
-from deid.text.vocabulary import is_clinical_token, is_made_as_surname, is_name, is_recognised
+from deid.text.vocabulary import (
+    is_clinical_token,
+    is_made_as_surname,
+    is_name,
+    is_own_clinical,
+    is_recognised,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +38,7 @@ _I: Final = re.IGNORECASE
 _CAPITALS: Final = re.compile(CAPITAL)
 _TITLE: Final = (
     r"(?:Dr|Drs|Doctor|Prof|Professor|Mr|Mrs|Ms|Miss|Mister|Master|Sir|Madam|Rev|Fr|Sr|Herrn?|Frau|Hr|Mme|Mlle|Monsieur|Madame|Mademoiselle"
-    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr(?:ouw)?|Mw|Meneer|Fru|Fr[öo]ken|Doktor|Capt|Sgt|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
+    r"|Sra|Srta|Se[ñn]ora?|Don|Do[ñn]a|Dona|Pan[íi]|Bayan|Say[ıi]n|Uzm|Op\.?\s?Dr|MUDr|MDDr|Prim|Lek|Ing|Mgr|Herra|Rouva|Sig|Signora?|Sig\.ra|Dott(?:\.ssa|ssa|oressa)?|Dra|Dhr|Mevr(?:ouw)?|Mw|Meneer|Fru|Fr[öo]ken|Doktor|Capt|Sgt|Nurse|Sister|Dr\.?\s?med|PD|Priv\.?-?Doz"
     r"|д-р|г-н|г-жа|пан[іи]?|DR|MR|MRS|MS|PROF|MISS|HERR|FRAU|MME|NURSE)"
 )
 _ROLE: Final = (
@@ -46,6 +52,13 @@ _ROLE: Final = (
     r"|nok|next\s+of\s+kin|contact|emergency\s+contact|guardian|carer|caregiver|wife|husband|spouse|partner|mother|father|mom|dad|mum|son|daughter|brother|sister|aunt|uncle|friend|neighbou?r|colleague|employer|relative"
     r"|überwiesen\s+von|zuweiser|einsender|befunder|befundet\s+von|ass(?:istenz)?arzt|oberarzt|chefarzt|arzt|ärztin|hausarzt|mta|mtra|adress[ée]e?\s+par|m[ée]decin|prescripteur|remitid[oa]\s+por|m[ée]dico|medico|arts|huisarts|firmato\s+da|inviato\s+da)"
 )
+_ROLE_ELSEWHERE: Final = (
+    r"(?:pan|bay|ehefrau|ehemann|tochter|sohn|[ée]pouse|[ée]poux|fil(?:s|le)\s+de|esposa|esposo|marido|hij[ao]\s+de|moglie|marito|figli[ao]\s+di|filh[ao]\s+de|echtgenote|echtgenoot|dochter|zoon"
+    r"|\u017cona|m\u0105\u017c|c\u00f3rka|syn|man\u017eel(?:ka)?|dcera|hustrun?|dotter|datter|s\u00f8n|vaimo|aviomies|tyt\u00e4r|poika|feles\u00e9ge?|f\u00e9rje|l\u00e1nya|fia|e\u015fi|k\u0131z\u0131|o\u011flu"
+    r"|l\u00e4kare|l\u00e6ge|overl\u00e6ge|\u00f6verl\u00e4kare|lekarz|l\u00e9ka\u0159|l\u00e4\u00e4k\u00e4ri|ylil\u00e4\u00e4k\u00e4ri|orvos|f\u0151orvos|h\u00e1ziorvos|doktor|hekim|enfermeir[ao]|enfermer[ao]|infermier[ae]|infirmi[e\u00e8]re?|zuster|schwester|sk\u00f6terska|sygeplejerske|sairaanhoitaja|hem\u015fire|n\u0151v\u00e9r|sestra|piel\u0119gniarka"
+    r"|t\u00e9cnic[ao]|tecnic[ao]|laborant(?:ka)?|technik|teknisyen|asszisztens|radiograf|r\u00f6ntgenhoitaja|pacient[ea]?|paci[e\u00eb]nt|pacjent(?:ka)?|patienten|potilas|beteg|hasta|paziente|m\u00e9dico\sde\sfam\u00edlia)"
+)
+"""Relatives, nurses, doctors and patients in languages other than English."""
 _ROLE_INITIALS: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*[:=]\s*(?P<name>[A-Z]{{2,3}})(?![^\W_])"
     r"|\b(?i:by|initials?|inits?)\s{1,2}(?P<alone>[A-Z]{2,3})(?=[\s,.;)]|$)"
@@ -106,6 +119,10 @@ _SMALL_TITLES: Final = (
 """One of them is in a text that the pattern finds anything in."""
 _ROLED: Final = re.compile(
     rf"(?<![^\W_])(?i:{_ROLE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
+    rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
+)
+_ROLED_ELSEWHERE: Final = re.compile(
+    rf"(?<![^\W_])(?i:{_ROLE_ELSEWHERE})\b\s*(?:(?P<colon>[:=])|\(|,|\bis\b|\bnamed\b|\bcalled\b)?\s*"
     rf"(?:(?:{_TITLE})\b\.?\s*)*(?P<name>(?:{_PARTICLE}\s+){{0,3}}{_FULL_NAME})"
 )
 _ROLED_LOOSELY: Final = re.compile(
@@ -184,6 +201,7 @@ def find(text: str) -> Iterator[Finding]:
         (_DEGREE, False),
         (_INITIALED, False),
         (_ROLED, False),
+        (_ROLED_ELSEWHERE, False),
         (_COMMA_NAME, False),
         (_KEYED, False),
         (_TITLED_LOOSELY, False),
@@ -200,11 +218,19 @@ def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Findi
         # In capitals MR, MS and DR are modalities and diseases as often as titles.
         loud = sure and "title" in pattern.groupindex and match["title"].isupper()
         listed = pattern is _COMMA_NAME and _is_of_register(match["name"])
-        found = _trimmed(text, match, sure=listed or (sure and not loud))
         at = match.start("name") + 1
+        if pattern is _COMMA_NAME and _are_diseases(match["name"]):
+            continue
+        found = _trimmed(text, match, sure=listed or (sure and not loud))
         if found is not None:
             at = found.stop
             yield found
+
+
+def _are_diseases(name: str) -> bool:
+    """Whether two words with a comma between are abbreviations of ours, the last no given name: GERD, OSA."""
+    pair = _TOKEN.findall(name)
+    return not is_name(pair[-1]) and all(word.isupper() and is_own_clinical(word) for word in pair)
 
 
 def _is_of_register(name: str) -> bool:

@@ -7,8 +7,10 @@ from functools import cache, lru_cache
 from typing import Final
 
 from deid.tables.dictionary import CAMEL_PART
+from deid.text import languages
 from deid.text.folding import fold, spellings
 from deid.text.standard import vocabulary as standard_vocabulary
+from deid.text.stems import is_of_stems
 from deid.text.words import read_lines, read_words
 
 _MEASURE: Final = re.compile(
@@ -82,7 +84,7 @@ _ACRONYM: Final = re.compile(r"[a-z]{1,2}(?=[A-Z][A-Za-z]{2,})")
 """Small letters before an acronym: ``rCBV``, ``mpMRI``, ``eADC``."""
 _CAMEL: Final = re.compile(r"(?:[A-Z][a-z]{2,}){2,}")
 _CAMEL_PART: Final = re.compile(r"[A-Z][a-z]+")
-_COMPOUNDING: Final = ("German", "Dutch", "Swedish")
+_COMPOUNDING: Final = ("German", "Dutch", "Swedish", "Danish", "Finnish", "Hungarian")
 _LINKS: Final = ("", "s", "es", "n", "en", "er", "e")
 _PART: Final = 4
 """The shortest part of a compound: shorter ones fit into names."""
@@ -123,7 +125,7 @@ def _compound_parts() -> tuple[frozenset[str], ...]:
     """Return, for each language that joins words, the words that it joins."""
     parts: dict[str, set[str]] = {name: set() for name in _COMPOUNDING}
     chosen: set[str] | None = None
-    for line in read_lines("european.txt"):
+    for line in (*read_lines("european.txt"), *read_lines("languages.txt")):
         if line.startswith("#"):
             chosen = next((parts[name] for name in _COMPOUNDING if name in line), None)
         elif chosen is not None:
@@ -202,7 +204,9 @@ def is_recognised(word: str) -> bool:
     folded = fold(word.removesuffix("'s").removesuffix("\u2019s"))
     if _WIDE_RUN.search(word):
         return _is_written_together(word)
-    if _is_listed(folded) or _is_inflected(folded) or _is_foreign(folded):
+    if _is_listed(folded) or _is_inflected(folded) or _is_foreign(folded) or _is_medical(folded):
+        return True
+    if languages.is_as_written(word):
         return True
     if _CAMEL.fullmatch(word):
         # Words joined by their capitals, as devices name protocols: BestDiast, PreMonitoring.
@@ -248,17 +252,27 @@ def _is_written_together(word: str) -> bool:
 
 
 def _is_compound(folded: str, parts: frozenset[str], *, depth: int = 2) -> bool:
-    """Whether a word is put together of listed ones of one language: ``Verlaufskontrolle``."""
+    """Whether a word is put together of words of one language and of medicine: ``Verlaufskontrolle``."""
     for at in range(_PART, len(folded) - _PART + 1):
         first = folded[:at]
-        if not any(first.endswith(link) and first[: at - len(link)] in parts for link in _LINKS):
+        if not any(
+            first.endswith(link) and _is_part(first[: at - len(link)], parts) for link in _LINKS
+        ):
             continue
         last = folded[at:]
-        if any(last.endswith(end) and last[: len(last) - len(end)] in parts for end in _LINKS):
+        if any(
+            last.endswith(end) and _is_part(last[: len(last) - len(end)], parts) for end in _LINKS
+        ):
             return True
         if depth and _is_compound(last, parts, depth=depth - 1):
             return True
     return False
+
+
+def _is_part(piece: str, parts: frozenset[str]) -> bool:
+    return piece in parts or (
+        len(piece) > _PART and (piece in own_clinical_words() or is_of_stems(piece))
+    )
 
 
 def _is_inflected(folded: str) -> bool:
@@ -297,6 +311,18 @@ def _is_foreign(folded: str) -> bool:
         return True
     return len(folded) < _MAX_COMPOUND and any(
         _is_compound(folded, parts) for parts in _compound_parts()
+    )
+
+
+def _is_medical(folded: str) -> bool:
+    """Whether a word is one of orders in some language, or made of the stems of medicine, and no listed name.
+
+    Endings of English make no more words of them: ``scheur`` does not make ``Scheurer`` one.
+    """
+    if folded in given_names() or folded in family_names():
+        return False
+    return (
+        folded in languages.words() or is_of_stems(folded) or languages.is_ending_otherwise(folded)
     )
 
 

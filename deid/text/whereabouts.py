@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NO: Final = r"\.?\s{0,2}(?:(?:no|nr|number|nummer)\.?\s)?[:#]?\s?"
-_ROOM: Final = r"(?:room|(?-i:[Rr]m)|zimmer|zi|chambre|ch(?=\.)|habitaci[oó]n|hab(?=\.)|stanza|kamer|quarto|pok[oó]j)"
+_ROOM: Final = r"(?:room|(?-i:[Rr]m)|zimmer|zi|chambre|ch(?=\.)|habitaci[oó]n|hab(?=\.)|stanza|kamer|quarto|pok[oó]j[ei]?|sala|rum|rom|stue|v[æa]relse|huone|szoba|k[óo]rterem|oda)"
 _WARD: Final = (
     r"(?:ward|station|stat(?=\.)|unit[àa]|afdeling|oddzia[lł]|avdelning|avd(?=\.)|afd(?=\.))"
 )
@@ -65,6 +65,15 @@ _PLACED: Final = tuple(
                 "kamer",
                 "quarto",
                 "pok",
+                "sala",
+                "rum",
+                "rom ",
+                "stue",
+                "relse",
+                "huone",
+                "szoba",
+                "rterem",
+                "oda",
             ),
             ("ward", "station", "stat.", "unit", "afd", "oddzia", "avd"),
             ("病", "床", "호실"),

@@ -263,3 +263,17 @@ def test_an_address_of_a_machine_is_found_whatever_else_stands_before_it(text: s
 def test_whoever_has_a_number_behind_the_name_is_found() -> None:
     assert ("PERSON_NAME", "Xantippe Blorg") in found("Xantippe Blorg II")
     assert not found("Salter-Harris II")
+
+
+@pytest.mark.parametrize(
+    "text", ["PMH: GERD, OSA, HTN", "History of GERD, OSA and obesity", "GERD, OSA"]
+)
+def test_abbreviations_of_diseases_with_a_comma_are_nobody(text: str) -> None:
+    assert "PERSON_NAME" not in {each.info_type for each in patterns.find(text)}
+
+
+@pytest.mark.parametrize(
+    "text", ["GERD, MAX", "Gerd, OSA", "GERD, KLAUS", "FOOT, ANA", "MULLER, ANA"]
+)
+def test_a_surname_with_a_comma_is_somebody_though_it_is_an_abbreviation(text: str) -> None:
+    assert "PERSON_NAME" in {each.info_type for each in patterns.find(text)}
