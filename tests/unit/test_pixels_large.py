@@ -27,7 +27,7 @@ from tests.benchmarks.pixels.grounds import views_of
 from tests.benchmarks.pixels.strings import Burned
 from tests.benchmarks.pixels.textless.kinds import textless
 
-_DIGEST = "1b3a8b3606a04f3aa7a7a34cd9544c89378387589d610b14a48c246102e2d613"
+_DIGEST = "80107f65ad57f507df67489a4c4131e289e41bc15d5091f5963f391960438bb0"
 _LARGE, _SMALL = Box(40, 220, 40, 20), Box(40, 20, 30, 20)  # 0.5 % and 0.375 % of 400 x 400
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from deid.pixels.find.candidates import continues, is_within, outline_of
 from deid.pixels.find.columns import in_columns
 from deid.pixels.find.evidence import calmest_colour
+from deid.pixels.find.mosaics import is_mosaic
 from deid.pixels.find.pieces import text_in_pieces
 from deid.pixels.find.reading import has_too_few_letters
 from deid.pixels.find.search import Search
@@ -64,7 +65,7 @@ class PPOCR:
 
     def _find(self, picture: Picture, *, needs_reading: bool) -> list[TextRegion]:
         views, candidates = self.candidates(picture)
-        witnesses = self._witnesses(views, picture.frame_pixels)
+        witnesses = self._witnesses(picture, views)
         cases = witnesses.cases(candidates)
         text = [case.found for case in cases if case.is_text()]
         pieces = self._in_pieces(witnesses, candidates, text)
@@ -86,9 +87,16 @@ class PPOCR:
             for region in self._regions(entry.shown_in(views), entry, needs_reading=needs_reading)
         ]
 
-    def _witnesses(self, views: Sequence[NDArray[Any]], pixels: int) -> Witnesses:
+    def _witnesses(self, picture: Picture, views: Sequence[NDArray[Any]]) -> Witnesses:
         return Witnesses(
-            views, pixels, self.tuning, self._recogniser, self._sieve, self._search.is_seen_again
+            views,
+            picture.frame_pixels,
+            self.tuning,
+            self._recogniser,
+            self._sieve,
+            self._search.is_seen_again,
+            # Parts on a sheet are no sections, however much alike.
+            cache(partial(is_mosaic, picture.display)) if not picture.parts else lambda: False,
         )
 
     def _in_pieces(

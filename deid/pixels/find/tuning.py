@@ -93,7 +93,8 @@ class Tuning:
         What covers a larger share of the frame than this is text only when it reads surely, and not as a pair.
     text_to_all
         What covers more than `costly`, and scores as much by the judge, by the sieve, and by the trees that
-        have learnt from devices, is text whatever its share, and whatever it reads as.
+        have learnt from devices, is text whatever its share, and whatever it reads as. In a mosaic of sections
+        nothing else is, but what reads fairly surely as `least_signs` that differ, and plain lines.
     continued
         What lies on a line of text is more of it where the sieve tells so much at least, and, of what is larger
         than the share `slight`, where that, its score and what the model is sure of come to as much together:

@@ -49,6 +49,8 @@ class Witnesses:
         Without one nothing is told of letters, and all may be.
     is_seen_again
         Whether another look finds a candidate in a view, too, with more of what is around it.
+    is_in_mosaic
+        Whether the frame is one of sections in rows.
     """
 
     views: Sequence[NDArray[Any]]
@@ -57,6 +59,7 @@ class Witnesses:
     recogniser: Recogniser
     sieve: Sieve | None
     is_seen_again: Callable[[NDArray[Any], Candidate], bool]
+    is_in_mosaic: Callable[[], bool]
 
     def cases(self, candidates: Sequence[Candidate]) -> list[Case]:
         """Return a case for each candidate, with what the judge of shapes says."""
@@ -125,6 +128,10 @@ class Case:
             return False
         if self._may_be and self.found.is_plain:
             return True
+        return self._seems_text() and (self._is_said() or not self._asked.is_in_mosaic())
+
+    def _seems_text(self) -> bool:
+        """Whether it is text where nothing is known of the frame."""
         may_be = self._may_be and (self._is_cheap or self._is_worth_its_share())
         if (may_be and self._needs_no_reading()) or self._is_text_to_all():
             return True
@@ -133,6 +140,18 @@ class Case:
         if not may_be and self._hardly_reads():
             return False
         return (may_be and self._is_text_as_it_reads()) or self._reads_as_text_alone()
+
+    def _is_said(self) -> bool:
+        """Whether it reads as a few signs that differ, or the other witnesses are all very sure.
+
+        Folds of a cortex have a text's shape, and differ from tile to tile.
+        """
+        judged, told, large = self._tuning.text_to_all
+        text, legibility = self._readings[0]
+        is_read = legibility >= self._tuning.fairly_sure
+        if is_read and different_signs(text) >= self._tuning.least_signs:
+            return True
+        return self._judged >= judged and self._told >= told and self._large >= large
 
     def is_surely_read(self) -> bool:
         """Whether it reads as several signs, and in a small frame is judged by its share of that frame.

@@ -15,6 +15,7 @@ from tests.benchmarks.pixels.textless.kinds import (
     KINDS,
     ONLY_TRAINED,
     ONLY_TRAINED_LARGE,
+    TRAINED_LARGE,
     Kind,
     made,
 )
@@ -39,7 +40,7 @@ def real_grounds() -> list[Base]:
 
 def kind_of(name: str) -> Kind:
     """Return a kind of frames without text."""
-    kinds = (*KINDS, *ONLY_TRAINED, *ONLY_TRAINED_LARGE)
+    kinds = (*KINDS, *ONLY_TRAINED, *ONLY_TRAINED_LARGE, *TRAINED_LARGE)
     return next(kind for kind in kinds if kind.name == name)
 
 

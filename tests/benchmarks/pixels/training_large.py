@@ -33,7 +33,13 @@ from tests.benchmarks.pixels.grounds import (
 )
 from tests.benchmarks.pixels.scripts import SCRIPTS
 from tests.benchmarks.pixels.strings import Burned
-from tests.benchmarks.pixels.textless.kinds import KINDS, ONLY_TRAINED, ONLY_TRAINED_LARGE, made
+from tests.benchmarks.pixels.textless.kinds import (
+    KINDS,
+    ONLY_TRAINED,
+    ONLY_TRAINED_LARGE,
+    TRAINED_LARGE,
+    made,
+)
 from tests.benchmarks.pixels.training import (
     HARD,
     IN_PLAIN_FONTS,
@@ -99,6 +105,8 @@ _CROWDED_MORE = (
     "windings",
 )
 _TOGETHER = 4
+#: How many times as many frames there are of sections in rows as of other kinds.
+_MORE_IN_ROWS = 6
 #: What the recogniser does not know, and which of these a font of many scripts has.
 _UNREAD = (
     *("Hebrew", "Arabic", "Georgian", "Armenian", "Ethiopic", "Tamil", "Telugu", "Kannada"),
@@ -154,6 +162,11 @@ def parts(seeds: int) -> list[Part]:
             Part("large devices", kind, seed)
             for seed in range(first, first + seeds // 2, 2)
             for kind in others
+        ),
+        *(
+            Part("large devices", kind.name, seed)
+            for seed in range(first, first + _MORE_IN_ROWS * seeds, 2)
+            for kind in TRAINED_LARGE
         ),
     ]
 
