@@ -101,16 +101,16 @@ async def test_a_folder_that_is_gone_is_not_ready_and_named(tmp_path: Path, name
     stores = await Stores.open(tmp_path / "state")
     probes = Probes(StoreProbe(stores), Metrics(), Notifier(), min_free=0)
     await probes.probe()
-    assert probes.is_ready
+    ready = [probes.is_ready]
     (tmp_path / "state" / name).rename(tmp_path / name)
     with structlog.testing.capture_logs() as events:
         await probes.probe()
-    assert not probes.is_ready
+    ready.append(probes.is_ready)
     (told,) = events
     assert (told["event"], told["folder"], told["code"]) == ("probe_failed", name, "ENOENT")
     (tmp_path / name).rename(tmp_path / "state" / name)
     await probes.probe()
-    assert probes.is_ready
+    assert [*ready, probes.is_ready] == [True, False, True]
     await stores.close()
 
 

@@ -135,7 +135,8 @@ def test_what_is_framed_anew_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> 
     found = [candidate(corners_of(WORD), 0.9, 0), candidate(corners_of(WORD), 0.9, 0), large]
     detector = samples.detector()
     view = np.zeros((200, 200, 3), np.uint8)
-    judged = detector._witnesses([view], 200 * 200).framed_anew(found, [5.0, -9.0, 3.4])
+    witnesses = detector._witnesses(Picture(view, None), [view])
+    judged = witnesses.framed_anew(found, [5.0, -9.0, 3.4])
     assert len(asked) == len(detector.tuning.framings)
     assert judged[0] < 5.0
     assert judged[1:] == [

@@ -123,7 +123,8 @@ def test_compounds_of_medicine_and_a_language_are_recognised(word: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "Scheurer", "Vazquez", "Irizarry", "Costache", "Kovář", "Micha", "Maja", "Aline", "Damaris", "Coronado", "Trombetta", "Perrone",
+        "Scheurer", "Vazquez", "Irizarry", "Costache", "Kovář", "Micha", "Maja", "Aline", "Damaris",
+        "Coronado", "Trombetta", "Perrone",
         "Talarico", "Angioni", "Spinelli", "Gaston", "Halina", "Pernilla", "Mårten", "Hilario", "Annemie",
         "Synnøve", "Székely", "Sterner", "Varricchio", "Koster", "Mollet", "Senad", "Servet", "Frans",
         "Régis", "Jos", "Kyla", "Tyra", "Meret", "Axelen", "Černý", "Fehér", "Groot", "Derin", "Kivi",
