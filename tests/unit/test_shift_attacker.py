@@ -59,6 +59,7 @@ OF_THE_PATIENT = {
     "PatientComments": "OP-Protokoll vom {:%d.%m.%Y} liegt vor",
     "ImageComments": "seen {:%Y-%m-%d}",
     "TextValue": "compared with {:%Y-%m-%d}",
+    "StudyDescription": "Kontrolle nach Op {:%d.%m.%Y}",
 }
 
 
