@@ -6,6 +6,7 @@ else the processor offers: what is found must not depend on the machine.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import NDArray
 
     from deid.pixels.ports import Model
@@ -39,8 +42,7 @@ class OnnxRuntimeModel:
     """
 
     def __init__(self, model: bytes, *, threads: int = 1) -> None:
-        import onnxruntime  # noqa: PLC0415 - large, and loaded by workers that look only
-
+        onnxruntime = _onnxruntime()
         _share_one_block()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -61,11 +63,21 @@ class OnnxRuntimeModel:
         return np.asarray(output)
 
 
+def _onnxruntime() -> ModuleType:
+    """Return the library, told before it is loaded to report to nobody.
+
+    Its wheels (1.31) note each session in `~/.cache/Microsoft` and send that to its maker.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime  # noqa: PLC0415 - large, and loaded by workers that look only
+
+    return onnxruntime
+
+
 @cache
 def _share_one_block() -> None:
     """Have the models of this process take their layers from one block; once, as it is the process's."""
-    import onnxruntime as runtime  # noqa: PLC0415
-
+    runtime = _onnxruntime()
     runtime.create_and_register_allocator(
         runtime.OrtMemoryInfo(
             "Cpu", runtime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, runtime.OrtMemType.DEFAULT
