@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from numpy.typing import NDArray
 
     from deid.pixels.ports import Model
@@ -63,7 +61,7 @@ class OnnxRuntimeModel:
         return np.asarray(output)
 
 
-def _onnxruntime() -> ModuleType:
+def _onnxruntime() -> Any:
     """Return the library, told before it is loaded to report to nobody.
 
     Its wheels (1.31) note each session in `~/.cache/Microsoft` and send that to its maker.
