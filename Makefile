@@ -17,10 +17,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-# Test processes: two more than there are cores, as for almost half of the time tests wait, at most four, or 0 for a
-# single one without workers (make test WORKERS=0). A file's tests stay together, so that what they share is prepared
-# once; files go in their usual order, which ends with many short ones.
-WORKERS ?= $(shell $(BIN)/python -c 'import os; print((os.cpu_count() or 1) + 2)')
+# Test processes: three for each core, as tests wait for more than half of the time, at most six, or 0 for a single
+# one without workers (make test WORKERS=0). A file's tests stay together, so that what they share is prepared once;
+# files go in their usual order, which ends with many short ones.
+WORKERS ?= $(shell $(BIN)/python -c 'import os; print(3 * (os.cpu_count() or 1))')
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -35,7 +35,7 @@ run: setup
 	@exec $(BIN)/python -m daemon.demo
 
 test: setup peers $(STAMPS)/video $(STAMPS)/openvino
-	$(BIN)/python -Im pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -Im pytest --numprocesses $(WORKERS) --maxprocesses 6 --dist loadfile --no-loadscope-reorder
 
 setup: $(STAMPS)/project
 
