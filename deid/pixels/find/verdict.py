@@ -128,7 +128,7 @@ class Case:
             return False
         if self._may_be and self.found.is_plain:
             return True
-        return self._seems_text() and (self._is_said() or not self._asked.is_in_mosaic())
+        return self._seems_text() and (not self._asked.is_in_mosaic() or self._is_said())
 
     def _seems_text(self) -> bool:
         """Whether it is text where nothing is known of the frame."""
