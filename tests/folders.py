@@ -92,7 +92,8 @@ class Deid:
             text=True,
             check=False,
             timeout=500,
-            env=self.environment,
+            # Where files are kept small, modules of the tree would be compiled to halves.
+            env=self.environment | ({"PYTHONDONTWRITEBYTECODE": "1"} if preexec else {}),
             preexec_fn=preexec,
         )
 

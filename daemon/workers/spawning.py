@@ -74,10 +74,12 @@ def spawn(import_path: Sequence[Path] = (), warm_up: str = "") -> Spawned:
     ours, theirs = socket.socketpair()
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     paths = [str(path) for path in (_PACKAGES, *import_path)]
+    # Where files may not grow, as on a full disk, Python 3.11 lays down half a module, for all later starts.
+    flags = ["-I", "-B"] if sys.dont_write_bytecode else ["-I"]
     with theirs, contextlib.ExitStack() as undo:
         undo.callback(ours.close)
         process = subprocess.Popen(  # noqa: S603 (our own interpreter and code)
-            [sys.executable, "-I", "-c", _BOOT, warm_up, *paths],
+            [sys.executable, *flags, "-c", _BOOT, warm_up, *paths],
             stdin=theirs.fileno(),
             # Libraries quote what they parse when they complain.
             stdout=subprocess.DEVNULL,

@@ -76,7 +76,7 @@ def elsewhere(disk_path: Path) -> Iterator[Path]:
 
 def run(script: str, *arguments: object) -> str:
     return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, "-B", "-c", script, *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,

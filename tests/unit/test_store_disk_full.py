@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,12 @@ async def stores(tmp_path: Path) -> AsyncIterator[Stores]:
 def file_size_limit(limit: int) -> Iterator[None]:
     """Let the kernel refuse to make a file larger, as a full disk or a quota does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writes_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # or halves of modules
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
     try:
         yield
     finally:
+        sys.dont_write_bytecode = writes_none
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 

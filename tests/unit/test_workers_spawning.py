@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from daemon.workers.spawning import KEPT_MEMORY, ONE_THREAD, spawn
 
 #: Takes and gives back four arrays of 3 MiB, as the steps over a frame do, and prints how many pages were new.
@@ -53,3 +55,15 @@ def test_a_worker_is_started_with_one_thread_and_keeps_memory() -> None:
     assert {
         f"{name}={value}".encode() for name, value in (ONE_THREAD | KEPT_MEMORY).items()
     } <= set(given)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_worker_lays_down_modules_only_where_its_parent_does(
+    monkeypatch: pytest.MonkeyPatch, *, writes: bool
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", not writes)
+    started = spawn()
+    given = started.process.args
+    started.abandon()
+    assert isinstance(given, list)
+    assert ("-B" in given) is not writes
