@@ -209,8 +209,8 @@ _OF_ROADS: Final = re.compile(
     _I,
 )
 _POSTAL: Final = (
-    r"zip(?:\s?code)?|post(?:al)?\s?code|plz|postleitzahl|code\spostal|c[óo]digo\spostal|c\.p\.|codice\spostale|(?-i:CAP|CEP|CP|PLZ|ZIP)|postnr|postnummer"
-    r"|postinumero|ps[čc]|kod\spocztowy|irsz|ir[áa]ny[íi]t[óo]sz[áa]m|posta\skodu"
+    r"zip(?:\s?code)?|post(?:al)?\s?code|plz|postleitzahl|code\spostal|c[óo]digo\spostal|c\.p\.|codice\spostale|(?-i:CAP|CEP|CP|ZIP)(?=[\s:.]{1,3}\d{5})|(?-i:PLZ)|postnr|postnummer"
+    r"|postinumero|ps[čc](?=[\s:.]{1,3}\d{3}\s?\d\d(?!\d))|kod\spocztowy|irsz|ir[áa]ny[íi]t[óo]sz[áa]m|posta\skodu"
 )
 """What codes of towns stand behind."""
 _STREET: Final = re.compile(
@@ -284,7 +284,7 @@ PATTERNS: Final = (
     Pattern("PHONE_NUMBER",
             re.compile(r"\b(?:tel(?:e(?:phone|fon|fono|fone)?)?|tlf|tfn|puh|mobil(?:tlf)?|gsm|komórka|t[ée]l(?:[ée]phone)?|phone|(?-i:ph|Ph|PH)|fax|telefax|mobile?|mob|cell|handy|telefoon"
                        r"|fon|pager|bleep|bip|beeper|piepser|pieper|funk|call(?:ed)?|contact|ext|extension|durchwahl|m[óo]vil|cellulare|celular"
-                       r"|portable|telemóvel|dect|toestel|poste|callback|rückruf|тел|τηλ|appeler|chiamare|llamar|ligar|bellen|dzwoni[ćc]|volat|ring(?=\s\d{2}[\s-])|soita|hívni|arayın|anrufen|☎)\b\.?"
+                       r"|portable|telemóvel|dect|toestel|poste|callback|rückruf|тел|τηλ|appeler|chiamare|llamar|ligar|bellen|dzwoni[ćc]|volat|ring(?=(?:[\s-]?\d\d){4})|soita|hívni|arayın|anrufen|☎)\b\.?"
                        r"(?:\s?(?:no|nr|number|at|on|back)\b\.?){0,2}\s{0,2}[:#=]?\s{0,2}(?:x|ext\.?\s?)?-?(\+?[\d(][\d\s()/.-]{2,20}\d)", _I), 1, _is_number),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.(])\(0\d{1,4}\)[\s/-]{0,2}\d[\d\s-]{4,9}\d(?![\d.-]*\d)"), hint=_DIGITS5),
     Pattern("PHONE_NUMBER", re.compile(r"(?<![\d.-])0\d{1,3}[-/]\d{2,4}[\s-]\d{2,4}(?:[\s-]\d{2,4})?(?![\d.-]*\d)"), hint=_DIGITS5),
@@ -382,11 +382,11 @@ PATTERNS: Final = (
                        r"|N[EGNPRW]?|O[LX]|P[AEHLOR]|R[GHM]|S[AEGKLMNOPRSTWY]?|T[ADFNQRSW]|UB|W[ACDFNRSV]?|YO|ZE)\d[A-Z\d]?\s\d[ABD-HJLNP-UW-Z]{2}\b"),
             hint=_DIGIT),
     Pattern("LOCATION", re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[ABCEGHJ-NPRSTV-Z][ -]?\d[ABCEGHJ-NPRSTV-Z]\d\b"), hint=_DIGIT),
-    Pattern("LOCATION", re.compile(rf"(?<![^\W_])(?:{_POSTAL})\s?[:.]?\s?(\d{{2,5}}(?:[-\s]\d{{2,4}}|\s?[A-Z]{{2}}\b)?)(?![\w.,]*\d)", _I), 1, hint=_DIGITS4),
+    Pattern("LOCATION", re.compile(rf"(?<![^\W_])(?:{_POSTAL})\s?[:.]?\s?(\d{{2,5}}[-\s]\d{{2,4}}|\d{{4,5}}(?:\s?[A-Z]{{2}}\b)?)(?![\w.,]*\d)", _I), 1, hint=_DIGITS4),
     Pattern("LOCATION", re.compile(r"〒\s?\d{3}-?\d{4}"), hint=_DIGIT),
     Pattern("LOCATION", re.compile(rf"(?<![\d.,-])(?:\d{{3}}\s\d{{2}}|\d{{2}}-\d{{3}}|\d{{4,5}}-\d{{3}}|[1-9]\d{{3}}\s?[A-Z]{{2}})\s+{CAPITAL}[a-zà-ÿœłńśźż]{{2,}}(?:[\s-]{CAPITAL}[a-zà-ÿ]+)?"),
             check=_zip_city, hint=_DIGITS4),
-    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAPITAL}[^\W\dA-Z_]{{2,}}(?:[\s-]{CAPITAL}[^\W\dA-Z_]+)?"), check=_zip_city,
+    Pattern("LOCATION", re.compile(rf"\b(?:[A-Z]{{1,2}}-)?\d{{4,5}}\s+{CAPITAL}[^\W\dA-Z_]{{2,}}(?:[\s-]{CAPITAL}[^\W\dA-Z_]+)?"), check=whereabouts.is_town,
             hint=_DIGITS4),
     Pattern("LOCATION",
             re.compile(rf"\b(?:lives?|living|resid(?:es|ing|ent)|born|native|moved|hometown|relocated|flew|travell?ed|wohnhaft|geboren|vive|habite|demeurant|nacid[oa]|residente|wohnt)"

@@ -215,8 +215,9 @@ def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Findi
     """Yield the names a pattern leads to; what a match took in behind its name is searched again."""
     at = 0
     while (match := pattern.search(text, at)) is not None:
-        # In capitals MR, MS and DR are modalities and diseases as often as titles.
-        loud = sure and "title" in pattern.groupindex and match["title"].isupper()
+        # In capitals MR, MS and DR are modalities and diseases as often as titles, and others in any letters.
+        title = match["title"] if sure and "title" in pattern.groupindex else ""
+        loud = title.isupper() or title.rstrip(".").lower() in _ALSO_WORDS
         listed = pattern is _COMMA_NAME and _is_of_register(match["name"])
         at = match.start("name") + 1
         if pattern is _COMMA_NAME and _are_diseases(match["name"]):
@@ -225,6 +226,10 @@ def _names(text: str, pattern: re.Pattern[str], *, sure: bool) -> Iterator[Findi
         if found is not None:
             at = found.stop
             yield found
+
+
+_ALSO_WORDS: Final = words("ing lek mgr prim uzm")
+"""Titles that are other words where others live: an inguinal hernia, a primary tumour."""
 
 
 def _are_diseases(name: str) -> bool:

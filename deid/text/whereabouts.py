@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from deid.text import eponyms
 from deid.text.findings import PATTERN, Finding
-from deid.text.vocabulary import is_clinical_token
+from deid.text.vocabulary import is_clinical_token, is_place, is_recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NO: Final = r"\.?\s{0,2}(?:(?:no|nr|number|nummer)\.?\s)?[:#]?\s?"
-_ROOM: Final = r"(?:room|(?-i:[Rr]m)|zimmer|zi|chambre|ch(?=\.)|habitaci[oó]n|hab(?=\.)|stanza|kamer|quarto|pok[oó]j[ei]?|sala|rum|rom|stue|v[æa]relse|huone|szoba|k[óo]rterem|oda)"
+_ROOM: Final = r"(?:room|(?-i:[Rr]m)|zimmer|zi|chambre|ch(?=\.)|habitaci[oó]n|hab(?=\.)|stanza|kamer|quarto|pok[oó]j[ei]?|sala|rum|stue|v[æa]relse|huone|szoba|k[óo]rterem|oda)"
 _WARD: Final = (
     r"(?:ward|station|stat(?=\.)|unit[àa]|afdeling|oddzia[lł]|avdelning|avd(?=\.)|afd(?=\.))"
 )
@@ -67,7 +68,6 @@ _PLACED: Final = tuple(
                 "pok",
                 "sala",
                 "rum",
-                "rom ",
                 "stue",
                 "relse",
                 "huone",
@@ -96,6 +96,23 @@ _ACCOUNTED: Final = tuple(
     )
 )  # fmt: skip
 _PART: Final = re.compile(r"[^\W_]+")
+
+
+_TOWN: Final = re.compile(r"[^\W\d_]{3,}")
+_MAY_BE_YEAR: Final = re.compile(r"(?:19|20)\d\d(?!\d)")
+
+
+def is_town(text: str) -> bool:
+    """Whether what stands behind a number is a town: units and scores are called by names, too.
+
+    Behind what may be a year no town that is known is one: criteria are called by the cities they are of.
+    """
+    may_be_year = _MAY_BE_YEAR.match(text) is not None
+    return any(
+        not eponyms.is_in_use(text, *word.span())
+        and (not may_be_year if is_place(word[0]) else not is_recognised(word[0]))
+        for word in _TOWN.finditer(text)
+    )
 
 
 def find(text: str) -> Iterator[Finding]:

@@ -277,3 +277,34 @@ def test_abbreviations_of_diseases_with_a_comma_are_nobody(text: str) -> None:
 )
 def test_a_surname_with_a_comma_is_somebody_though_it_is_an_abbreviation(text: str) -> None:
     assert "PERSON_NAME" in {each.info_type for each in patterns.find(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "knee ROM 120 degrees", "Shoulder ROM 110 flexion, rom 95 abduction", "CD-ROM 650 MB",
+        "CAP 280 dB/m, stiffness 5.6 kPa, image 1024", "CP 45 mm of 120", "ZIP 12 mm, 30 of 40",
+        "CP 4500 units", "PSC 2018 cholangitis", "annuloplasty ring 28-30 mm", "mitral ring 32 mm, ring 28 30 sizes",
+        "1250 Hounsfield", "1999 Gleason revision", "2017 Fleischner criteria",
+        "2018 Bosniak revision", "2012 Atlanta classification", "2018 Tokyo guidelines",
+        "Ing Hernia Right", "Ing. Hernia", "Prim Sequence", "Mgr Contrast", "Lek Head",
+    ],
+)  # fmt: skip
+def test_what_has_the_letters_of_a_room_a_code_or_a_title_elsewhere_stays(text: str) -> None:
+    assert found(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("rum 114", "114"), ("Stue 214", "214"), ("CAP 00184", "00184"), ("CP 75013", "CP 75013"),
+        ("CEP 01310-100", "01310-100"), ("PSČ 110 00", "110 00"), ("psc 110 00", "110 00"),
+        ("zip 02139", "02139"), ("PLZ 8010", "8010"), ("ring 28 30 12 34", "28 30 12 34"),
+        ("2000 Frederiksberg", "2000 Frederiksberg"), ("1071 Budapest", "1071 Budapest"),
+        ("6900 Bregenz", "6900 Bregenz"), ("Ing. Novák", "Novák"),
+        ("Lek. Wiśniewska", "Wiśniewska"), ("Prim. Huber", "Huber"), ("Uzm. Yildiz", "Yildiz"),
+        ("Mgr. Horáková", "Horáková"),
+    ],
+)  # fmt: skip
+def test_rooms_codes_of_towns_and_titles_go(text: str, gone: str) -> None:
+    assert gone in {value for _, value in found(text)}
