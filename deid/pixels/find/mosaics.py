@@ -35,7 +35,7 @@ _LESS, _LEAST_LESS, _MUCH_LESS = 0.35, 0.15, 0.8
 
 def is_mosaic(display: NDArray[np.uint8]) -> bool:
     """Return whether a frame, shape (rows, columns, 3), is divided into tiles that are much alike."""
-    grey = display[..., 1] if display.ndim == 3 else display
+    grey = display[..., 1]
     longer = max(grey.shape)
     small = grey.astype(np.float32)
     if longer > _FRAME:
