@@ -136,10 +136,8 @@ async def test_a_start_reports_and_quarantines_what_has_lost_its_file(
     await stores.close()
 
 
-async def test_what_is_there_again_after_it_was_missing_waits_again(
-    tmp_path: Path, engine: Engine
-) -> None:
-    """As when a backup is restored without the spool, started, and then put right."""
+async def _missed_once(tmp_path: Path, engine: Engine) -> tuple[Receipt, Path, bytes]:
+    """Receive an instance, and start once without its file; return its receipt, where it was, and what it says."""
     stores = await Stores.open(tmp_path, engine=engine)
     receipt = await receive(stores)
     file = stores.receipts.job(receipt).source
@@ -147,6 +145,14 @@ async def test_what_is_there_again_after_it_was_missing_waits_again(
     content = file.read_bytes()
     file.unlink()
     await (await Stores.open(tmp_path, engine=engine)).close()
+    return receipt, file, content
+
+
+async def test_what_is_there_again_after_it_was_missing_waits_again(
+    tmp_path: Path, engine: Engine
+) -> None:
+    """As when a backup is restored without the spool, started, and then put right."""
+    receipt, file, content = await _missed_once(tmp_path, engine)
     file.write_bytes(content)
     stores = await Stores.open(tmp_path, engine=engine)
     (due,) = await stores.receipts.due(10, [])
@@ -159,12 +165,7 @@ async def test_what_is_there_again_after_it_was_missing_waits_again(
 async def test_what_is_there_again_only_in_part_is_laid_aside(
     tmp_path: Path, engine: Engine
 ) -> None:
-    stores = await Stores.open(tmp_path, engine=engine)
-    receipt = await receive(stores)
-    file = stores.receipts.job(receipt).source
-    await stores.close()
-    file.unlink()
-    await (await Stores.open(tmp_path, engine=engine)).close()
+    receipt, file, _ = await _missed_once(tmp_path, engine)
     file.write_bytes(b"b")
     stores = await Stores.open(tmp_path, engine=engine)
     assert (stores.recovered.kept_apart, await stores.receipts.due(10, [])) == (1, [])
@@ -175,12 +176,7 @@ async def test_what_is_there_again_only_in_part_is_laid_aside(
 async def test_a_blob_that_is_there_again_after_it_was_missing_waits_again(
     tmp_path: Path, engine: Engine
 ) -> None:
-    stores = await Stores.open(tmp_path, engine=engine)
-    receipt = await receive(stores)
-    file = stores.receipts.job(receipt).source
-    await stores.close()
-    content = file.read_bytes()
-    file.unlink()
+    receipt, file, content = await _missed_once(tmp_path, engine)
     stores = await Stores.open(tmp_path, engine=engine)
     file.write_bytes(content)
     stores.source.blobs.take([Move(file, receipt.id)])
