@@ -108,8 +108,10 @@ class StateLock:
             fcntl.flock(self._descriptors[0], _ALONE)
             self._descriptors.append(os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC))
             _lock_folder(self._descriptors[1])
-        except BlockingIOError as error:
+        except OSError as error:
             self.release()
+            if not isinstance(error, BlockingIOError):
+                raise
             raise StoreUnavailable(
                 f"another process, such as the service, is using {path.parent}; stop it first"
             ) from error
@@ -144,8 +146,6 @@ def is_locked(layout: Layout) -> bool:
 def _lock_folder(descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, _ALONE)
-    except BlockingIOError:
-        raise
     except OSError as error:
         if error.errno not in _LOCKS_NO_FOLDERS:
             raise

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -305,6 +309,27 @@ async def test_two_daemons_cannot_share_a_state_folder_whose_lock_was_removed(
     await stores.close()
     assert not is_locked(Layout(tmp_path))
     await (await Stores.open(tmp_path)).close()
+
+
+def test_where_folders_cannot_be_locked_the_file_alone_keeps_others_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on NFS, which locks what may be written to."""
+    lock, code = fcntl.flock, errno.EBADF
+
+    def of_files(descriptor: int, how: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(code, os.strerror(code))
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", of_files)
+    held = StateLock(tmp_path / "lock")
+    with pytest.raises(StoreUnavailable):
+        StateLock(tmp_path / "lock")
+    held.release()
+    code = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(code)):
+        StateLock(tmp_path / "lock")
 
 
 def test_where_there_is_no_state_there_is_nothing_to_check(tmp_path: Path) -> None:
