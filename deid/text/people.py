@@ -56,7 +56,7 @@ _ROLE_ELSEWHERE: Final = (
     r"(?:pan|bay|ehefrau|ehemann|tochter|sohn|[ée]pouse|[ée]poux|fil(?:s|le)\s+de|esposa|esposo|marido|hij[ao]\s+de|moglie|marito|figli[ao]\s+di|filh[ao]\s+de|echtgenote|echtgenoot|dochter|zoon"
     r"|\u017cona|m\u0105\u017c|c\u00f3rka|syn|man\u017eel(?:ka)?|dcera|hustrun?|dotter|datter|s\u00f8n|vaimo|aviomies|tyt\u00e4r|poika|feles\u00e9ge?|f\u00e9rje|l\u00e1nya|fia|e\u015fi|k\u0131z\u0131|o\u011flu"
     r"|l\u00e4kare|l\u00e6ge|overl\u00e6ge|\u00f6verl\u00e4kare|lekarz|l\u00e9ka\u0159|l\u00e4\u00e4k\u00e4ri|ylil\u00e4\u00e4k\u00e4ri|orvos|f\u0151orvos|h\u00e1ziorvos|doktor|hekim|enfermeir[ao]|enfermer[ao]|infermier[ae]|infirmi[e\u00e8]re?|zuster|schwester|sk\u00f6terska|sygeplejerske|sairaanhoitaja|hem\u015fire|n\u0151v\u00e9r|sestra|piel\u0119gniarka"
-    r"|t\u00e9cnic[ao]|tecnic[ao]|laborant(?:ka)?|technik|teknisyen|asszisztens|radiograf|r\u00f6ntgenhoitaja|pacient[ea]?|paci[e\u00eb]nt|pacjent(?:ka)?|patienten|potilas|beteg|hasta|paziente|m\u00e9dico\sde\sfam\u00edlia)"
+    r"|t\u00e9cnic[ao]|tecnic[ao]|laborant(?:ka)?|(?-i:technik)|teknisyen|asszisztens|radiograf|r\u00f6ntgenhoitaja|pacient[ea]?|paci[e\u00eb]nt|pacjent(?:ka)?|patienten|potilas|beteg|hasta(?=\s?[:=])|paziente|m\u00e9dico\sde\sfam\u00edlia)"
 )
 """Relatives, nurses, doctors and patients in languages other than English."""
 _ROLE_INITIALS: Final = re.compile(

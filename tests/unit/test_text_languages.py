@@ -7,6 +7,7 @@ import re
 import pytest
 
 from deid.identity.shifts import Shift
+from deid.text import patterns
 from deid.text.cleaning import TextCleaning
 from deid.text.folding import words
 from deid.text.policy import TextPolicy
@@ -142,3 +143,31 @@ def test_a_word_that_is_a_name_without_its_diacritics_is_recognised_with_them(
 ) -> None:
     assert is_recognised(word)
     assert not is_recognised(name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patienten Supin Med Kontrast", "potilas Selinmakuulla", "pacient Supinace", "beteg Hanyatt",
+        "pacjent Leżąc", "patienten Bukläge", "patient Rugligging", "hasta Supin Pozisyon",
+        "TC hasta Sínfisis Púbica", "RM desde Acromion hasta Tróquiter",
+        "Desde Apex hasta Bases Pulmonares", "paziente Prona",
+        "Technik Dixon Vibe",
+    ],
+)  # fmt: skip
+def test_how_a_patient_lies_is_no_name(text: str) -> None:
+    assert "PERSON_NAME" not in {each.info_type for each in patterns.find(text)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hasta: Ayşe Demirtaş",
+        "potilas Virtanen",
+        "pacient Novák",
+        "beteg Szabó Éva",
+        "technik Nowak",
+    ],
+)
+def test_who_lies_there_is_a_name(text: str) -> None:
+    assert "PERSON_NAME" in {each.info_type for each in patterns.find(text)}
