@@ -137,7 +137,7 @@ async def test_a_start_reports_and_quarantines_what_has_lost_its_file(
 
 
 async def _missed_once(tmp_path: Path, engine: Engine) -> tuple[Receipt, Path, bytes]:
-    """Receive an instance, and start once without its file; return its receipt, where it was, and what it says."""
+    """Receive an instance, start once without its file; return its receipt, where it was, what it says."""
     stores = await Stores.open(tmp_path, engine=engine)
     receipt = await receive(stores)
     file = stores.receipts.job(receipt).source

@@ -284,7 +284,8 @@ def test_a_surname_with_a_comma_is_somebody_though_it_is_an_abbreviation(text: s
     [
         "knee ROM 120 degrees", "Shoulder ROM 110 flexion, rom 95 abduction", "CD-ROM 650 MB",
         "CAP 280 dB/m, stiffness 5.6 kPa, image 1024", "CP 45 mm of 120", "ZIP 12 mm, 30 of 40",
-        "CP 4500 units", "PSC 2018 cholangitis", "annuloplasty ring 28-30 mm", "mitral ring 32 mm, ring 28 30 sizes",
+        "CP 4500 units", "PSC 2018 cholangitis",
+        "annuloplasty ring 28-30 mm", "mitral ring 32 mm, ring 28 30 sizes",
         "1250 Hounsfield", "1999 Gleason revision", "2017 Fleischner criteria",
         "2018 Bosniak revision", "2012 Atlanta classification", "2018 Tokyo guidelines",
         "Ing Hernia Right", "Ing. Hernia", "Prim Sequence", "Mgr Contrast", "Lek Head",
